@@ -1,0 +1,16 @@
+/** Where the bytes of a put come from. */
+export interface Source {
+  /**
+   * The next bytes in order, about a MiB at most; `null` once, after the last of them, when the source has proved
+   * itself whole. Bytes that arrived before a failure are handed out before it is thrown.
+   *
+   * @throws UploadError when the bytes cannot go on: connection cut, silent for too long, malformed, cancelled.
+   */
+  read(): Promise<readonly Buffer[] | null>
+
+  /** Gives up: a `read` that is waiting, and every later one, throws `reason`. Bytes not yet handed out are dropped. */
+  cancel(reason: Error): void
+
+  /** Since when (`performance.now()`, ms) a `read` has waited for the client to send something; `undefined` if none does. */
+  readonly waitingSince: number | undefined
+}
