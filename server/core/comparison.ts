@@ -1,0 +1,43 @@
+import type { Readable } from 'node:stream'
+import { UploadError } from './errors.ts'
+import { Reader } from './reader.ts'
+
+/** Compares bytes that were sent again with those that are stored, in order. */
+export class Comparison {
+  readonly #stored: Readable
+  readonly #expected: Reader
+
+  constructor(stored: Readable) {
+    this.#stored = stored
+    const batches = stored[Symbol.asyncIterator]()
+    this.#expected = new Reader({
+      read: async () => {
+        const next = await batches.next()
+        return next.done ? null : [next.value]
+      },
+      cancel: () => stored.destroy(),
+      waitingSince: undefined,
+    })
+  }
+
+  /** @throws UploadError `content_differs` at the first difference. */
+  async check(sent: readonly Buffer[]): Promise<void> {
+    for (const buffer of sent) {
+      let position = 0
+      while (position < buffer.length) {
+        const pieces = await this.#expected.take(buffer.length - position)
+        if (pieces === null) throw new UploadError('storage_error', 'The stored bytes could not be read.')
+        for (const piece of pieces) {
+          if (!piece.equals(buffer.subarray(position, position + piece.length))) {
+            throw new UploadError('content_differs', 'Other bytes than these have been received for this place already.')
+          }
+          position += piece.length
+        }
+      }
+    }
+  }
+
+  close(): void {
+    this.#stored.destroy()
+  }
+}

@@ -1,0 +1,91 @@
+import type { Claim } from './claims.ts'
+import { Comparison } from './comparison.ts'
+import { UploadError } from './errors.ts'
+import type { PutTarget } from './put-stream.ts'
+import { overlap, type Range, type Ranges } from './ranges.ts'
+import { bytesIn, Reader } from './reader.ts'
+import type { Source } from './source.ts'
+import type { Attempt } from './store.ts'
+
+/**
+ * Writes a chunk into `range`, all of it or nothing: it counts once the source has proved itself whole. A source that ends
+ * early must have made sure itself that this is right (chunk 0 may turn out shorter than its hint). Bytes that are there
+ * already are compared and dropped.
+ *
+ * @param claimMissing grants what is still missing of the range; waits with the body unread.
+ * @throws UploadError what the source, the claim, or the store throw; `wrong_length` for bytes beyond the range;
+ * `content_differs`. Nothing counts then.
+ */
+export async function putChunk(
+  target: PutTarget,
+  range: Range,
+  source: Source,
+  claimMissing: () => Promise<Claim>,
+): Promise<void> {
+  const claim = await claimMissing()
+  try {
+    target.check()
+    const attempts: Attempt[] = []
+    const reader = new Reader(source)
+    for (const piece of piecesOf(range, claim.ranges)) {
+      const whole = piece.missing
+        ? await writePiece(target, reader, piece, attempts)
+        : await comparePiece(target, reader, piece)
+      if (!whole) break
+    }
+    if ((await reader.take(1)) !== null) {
+      throw new UploadError('wrong_length', 'The chunk is longer than its place in the file.')
+    }
+    target.check()
+    for (const attempt of attempts) await attempt.commit()
+  } finally {
+    claim.release()
+  }
+  target.committed()
+}
+
+interface Piece extends Range {
+  readonly missing: boolean
+}
+
+function piecesOf(range: Range, claimed: Ranges): Piece[] {
+  const pieces: Piece[] = []
+  let start = range.start
+  for (const gap of claimed.filter((r) => overlap(r, range))) {
+    if (gap.start > start) pieces.push({ start, end: gap.start, missing: false })
+    pieces.push({ ...gap, missing: true })
+    start = gap.end
+  }
+  if (start < range.end) pieces.push({ start, end: range.end, missing: false })
+  return pieces
+}
+
+/** @returns whether the source had all of the piece. */
+async function writePiece(target: PutTarget, reader: Reader, piece: Piece, attempts: Attempt[]): Promise<boolean> {
+  const attempt = await target.stored.begin(piece, 'when-verified')
+  attempts.push(attempt)
+  let position = piece.start
+  while (position < piece.end) {
+    const bytes = await reader.take(piece.end - position)
+    if (bytes === null) return false
+    await attempt.write(bytes)
+    position += bytesIn(bytes)
+  }
+  return true
+}
+
+async function comparePiece(target: PutTarget, reader: Reader, piece: Piece): Promise<boolean> {
+  const comparison = new Comparison(target.stored.read(piece))
+  try {
+    let position = piece.start
+    while (position < piece.end) {
+      const bytes = await reader.take(piece.end - position)
+      if (bytes === null) return false
+      await comparison.check(bytes)
+      position += bytesIn(bytes)
+    }
+    return true
+  } finally {
+    comparison.close()
+  }
+}

@@ -1,0 +1,109 @@
+import type { Claims } from './claims.ts'
+import { Comparison } from './comparison.ts'
+import { UploadError } from './errors.ts'
+import { type Range, runEnd } from './ranges.ts'
+import { bytesIn, Reader } from './reader.ts'
+import type { Source } from './source.ts'
+import type { StoredUpload } from './store.ts'
+
+/** How far a stream claims ahead, in bytes: enough for the next few writes, so that chunks elsewhere are not kept waiting. */
+const WINDOW = 4 * 1024 * 1024
+
+/** What a put needs of its upload. */
+export interface PutTarget {
+  readonly stored: StoredUpload
+  readonly claims: Claims
+  /** Where the upload ends at the latest, in bytes: its length, or what the service allows while that is unknown. */
+  limit(): number
+  /** Throws what keeps the upload from taking bytes: it failed, or it is gone. Asked after every wait. */
+  check(): void
+  /** Told after each commit. */
+  committed(): void
+}
+
+/**
+ * Writes a stream of bytes from `start` on; each batch counts once it is written. Bytes that others have brought in the
+ * meantime are compared and dropped. One window is claimed at a time, and none while waiting for the next.
+ *
+ * @throws UploadError what the source, the claims, or the store throw; `too_large` for bytes beyond the end. What counted
+ * before keeps counting.
+ */
+export async function putStream(target: PutTarget, start: number, source: Source, signal: AbortSignal): Promise<void> {
+  const reader = new Reader(source)
+  let position = start
+  for (;;) {
+    target.check()
+    const known = Math.min(runEnd(target.stored.received, position), target.limit())
+    const next =
+      known > position
+        ? await compareRun(target, reader, { start: position, end: known })
+        : position < target.limit()
+          ? await writeWindow(target, reader, position, signal)
+          : await expectEnd(reader)
+    if (next === undefined) return
+    position = next
+  }
+}
+
+/** @returns where to go on, or `undefined` at the end of the body. */
+async function compareRun(target: PutTarget, reader: Reader, run: Range): Promise<number | undefined> {
+  const comparison = new Comparison(target.stored.read(run))
+  try {
+    let position = run.start
+    while (position < run.end) {
+      const bytes = await reader.take(run.end - position)
+      if (bytes === null) return undefined
+      await comparison.check(bytes)
+      position += bytesIn(bytes)
+    }
+    return position
+  } finally {
+    comparison.close()
+  }
+}
+
+async function writeWindow(
+  target: PutTarget,
+  reader: Reader,
+  start: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { stored, claims } = target
+  const claim = await claims.leading(stored.record.id, () => freeWindow(target, start), signal)
+  try {
+    target.check()
+    const end = claim.ranges[0]?.end ?? start
+    let position = start
+    while (position < end) {
+      const bytes = await reader.take(end - position)
+      if (bytes === null) return undefined
+      await writeBatch(target, position, bytes)
+      position += bytesIn(bytes)
+    }
+    return position
+  } finally {
+    claim.release()
+  }
+}
+
+async function writeBatch(target: PutTarget, position: number, bytes: Buffer[]): Promise<void> {
+  const attempt = await target.stored.begin({ start: position, end: position + bytesIn(bytes) }, 'as-received')
+  try {
+    await attempt.write(bytes)
+  } finally {
+    // What reached the disk before a failure counts, too: the offset tells it.
+    await attempt.commit()
+    target.committed()
+  }
+}
+
+function freeWindow(target: PutTarget, start: number): Range | undefined {
+  const { received } = target.stored
+  if (runEnd(received, start) > start) return undefined
+  const nextReceived = received.find((range) => range.start > start)?.start ?? Number.POSITIVE_INFINITY
+  return { start, end: Math.min(start + WINDOW, target.limit(), nextReceived) }
+}
+
+async function expectEnd(reader: Reader): Promise<undefined> {
+  if ((await reader.take(1)) !== null) throw new UploadError('too_large', 'The body goes on beyond the end of the upload.')
+}

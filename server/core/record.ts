@@ -1,0 +1,61 @@
+import { z } from 'zod'
+
+/** What a client said about its file; a key without a value is `null` (tus creation extension). */
+export type Metadata = Readonly<Record<string, string | null>>
+
+/**
+ * What is kept of an upload beside its bytes. It says neither "finished" (that is where the file is) nor how much has been
+ * received (that is the file's size or the journal).
+ */
+export interface UploadRecord {
+  readonly id: string
+  /** Bytes; `null` while the client has not said it. */
+  readonly length: number | null
+  readonly metadata: Metadata
+  /** The name under which the finished file will lie: safe as the last part of a path. */
+  readonly fileName: string
+  /** ISO 8601. */
+  readonly createdAt: string
+  /** WebUploader only: how many chunks, their size once a verified one has told it, and the visitor who sent the first. */
+  readonly chunks?: number | undefined
+  readonly chunkSize?: number | undefined
+  readonly visitor?: string | undefined
+  /** Why this upload can never finish. */
+  readonly failed?: { readonly code: FailureCode; readonly message: string } | undefined
+  /** During which boot of the machine the bytes came, and how many of a plain upload's first bytes are surely on the disk. */
+  readonly mark?: { readonly boot: string; readonly synced: number } | undefined
+}
+
+/** The reasons for which an upload ends in `failed`. */
+export type FailureCode = 'chunk_size_changed' | 'sync_failed'
+
+const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
+
+const schema: z.ZodType<UploadRecord> = z.object({
+  id: z.string(),
+  length: size.nullable(),
+  metadata: z.record(z.string(), z.string().nullable()),
+  fileName: z.string(),
+  createdAt: z.string(),
+  chunks: size.optional(),
+  chunkSize: size.optional(),
+  visitor: z.string().optional(),
+  failed: z.object({ code: z.enum(['chunk_size_changed', 'sync_failed']), message: z.string() }).optional(),
+  mark: z.object({ boot: z.string(), synced: size }).optional(),
+})
+
+/**
+ * Reads a record out of parsed JSON.
+ *
+ * @throws ZodError when it is not one.
+ */
+export function parseRecord(json: unknown): UploadRecord {
+  return schema.parse(json)
+}
+
+const ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/
+
+/** Whether `id` can be the id of an upload: one plain part of a path, never `.` or `..`. */
+export function isUploadId(id: string): boolean {
+  return ID.test(id)
+}

@@ -1,0 +1,33 @@
+/** The longest name that common file systems take, in bytes. */
+const LONGEST_NAME = 255
+const FALLBACK = 'file'
+
+/**
+ * A name for the finished file that is safe as the last part of a path: the last segment of what the client said, without
+ * control characters and marks that change the direction of text, never `.`, `..`, or hidden, at most 255 bytes of UTF-8
+ * with its extension kept.
+ */
+export function safeName(name: string | null | undefined): string {
+  const segment = (name ?? '').split(/[/\\]/).at(-1) ?? ''
+  const clean = segment
+    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/^[\s.]+/, '')
+    .replace(/[\s.]+$/, '')
+  if (clean === '') return FALLBACK
+  return fit(clean)
+}
+
+function fit(name: string): string {
+  if (Buffer.byteLength(name) <= LONGEST_NAME) return name
+  const dot = name.lastIndexOf('.')
+  const extension = dot > 0 && Buffer.byteLength(name.slice(dot)) <= 32 ? name.slice(dot) : ''
+  const room = LONGEST_NAME - Buffer.byteLength(extension)
+  let stem = ''
+  let used = 0
+  for (const character of name) {
+    used += Buffer.byteLength(character)
+    if (used > room) break
+    stem += character
+  }
+  return stem + extension
+}

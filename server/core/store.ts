@@ -1,0 +1,84 @@
+import type { Readable } from 'node:stream'
+import type { Range, Ranges } from './ranges.ts'
+import type { UploadRecord } from './record.ts'
+
+/**
+ * `as-received`: bytes count as they arrive; what is written directly after the received prefix may be left by a crash and
+ * be counted then. `when-verified`: bytes count only by `commit`, also across a crash.
+ */
+export type Count = 'as-received' | 'when-verified'
+
+/** Why an upload is gone. */
+export type Departure = 'deleted' | 'expired'
+
+/**
+ * One try at bringing the bytes of a range. Only its `commit` changes what counts as received. One call at a time; when a
+ * call has returned or thrown, nothing of it is still on its way to the bytes.
+ */
+export interface Attempt {
+  /**
+   * Writes `buffers` after what this attempt has written so far. If it throws, a beginning of them may have been written,
+   * and `commit` makes just that count.
+   *
+   * @throws UploadError `no_space` or `storage_error`.
+   */
+  write(buffers: readonly Buffer[]): Promise<void>
+  /**
+   * Makes what was written count, as durable as the store is set to. Without a `commit` nothing of it counts.
+   *
+   * @throws UploadError `sync_failed`, which is final for the upload, `no_space`, or `storage_error`.
+   */
+  commit(): Promise<void>
+}
+
+/** One upload as the store has it. The core sees to it that writers of one upload never overlap. */
+export interface StoredUpload {
+  readonly record: UploadRecord
+  /** What counts as received now. */
+  readonly received: Ranges
+  /** Whether the file lies under its final name. */
+  readonly finished: boolean
+  /** When it was finished; only a finished upload has it. */
+  readonly finishedAt: Date | undefined
+
+  /** Begins an attempt at `range`, of which nothing has been received. */
+  begin(range: Range, count: Count): Promise<Attempt>
+  /** Replaces the record by what `change` makes of it, atomically; calls take turns. */
+  update(change: (record: UploadRecord) => UploadRecord): Promise<void>
+  /** A stream of received bytes, finished or not; it stays valid while the upload is finished or removed. */
+  read(range: Range): Readable
+  /**
+   * Makes a wholly received upload durable under its final name. May be called again after it threw.
+   *
+   * @throws UploadError `sync_failed` (final), `no_space`, `storage_error`.
+   */
+  finish(): Promise<void>
+  /** Forgets the bytes and remembers that they are gone. May be called again after it threw. */
+  remove(why: Departure): Promise<void>
+  /** When the last byte came. */
+  lastChange(): Promise<Date>
+  /** Lets go of descriptors. Called when nothing runs; everything still works afterwards. */
+  rest(): Promise<void>
+}
+
+/** What a store finds under an id. */
+export type Found =
+  | { readonly kind: 'upload'; readonly upload: StoredUpload }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unknown' }
+
+/** Where uploads and their bytes are kept. */
+export interface Store {
+  /**
+   * Makes room for a new upload. When it returns, the upload survives a crash of the process.
+   *
+   * @throws UploadError `no_space`, `storage_error`; an id that exists already is a `storage_error` and nothing is changed.
+   */
+  create(record: UploadRecord): Promise<StoredUpload>
+  open(id: string): Promise<Found>
+  /** Ids of one group: those that begin with `group` and a dot, in no order. Gone ones are left out. */
+  group(group: string): Promise<readonly string[]>
+  /** Ids of the uploads that are not finished, with the time of their last received byte. */
+  unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]>
+  close(): Promise<void>
+}

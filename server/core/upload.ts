@@ -1,0 +1,357 @@
+import type { Claim, Claims } from './claims.ts'
+import { UploadError } from './errors.ts'
+import { putChunk } from './put-chunk.ts'
+import { type PutTarget, putStream } from './put-stream.ts'
+import { covers, missing, overlap, prefix, type Range, type Ranges } from './ranges.ts'
+import type { FailureCode, UploadRecord } from './record.ts'
+import type { Source } from './source.ts'
+import type { Count, Departure, StoredUpload } from './store.ts'
+
+/**
+ * `receiving`: bytes are missing. `finishing`: all are there and the file is on its way to its final name. A sealed upload
+ * goes on to `finishing` at once, so nobody sees it as a state of its own.
+ */
+export type UploadState = 'receiving' | 'finishing' | 'finished' | 'failed' | 'gone'
+
+/** How long a request waits for others, body unread, before it is told to come again. Milliseconds. */
+export const PATIENCE = 50_000
+/** After how long without a byte the older copy of a chunk gives way to a newer one. Milliseconds. */
+const STALE_AFTER = 5_000
+const FIRST_RETRY = 5_000
+const LAST_RETRY = 60_000
+
+interface Put {
+  readonly range: Range
+  readonly source: Source
+  readonly abort: AbortController
+  readonly settled: Promise<void>
+}
+
+/** One upload while somebody works with it: who writes what, in which state it is, and its way to the finished file. */
+export class Upload {
+  readonly #stored: StoredUpload
+  readonly #claims: Claims
+  /** The most bytes that an upload of unknown length may take. */
+  readonly #maxSize: number
+  readonly #puts = new Set<Put>()
+  #stream: Put | undefined
+  #finishing: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
+  #retryAfter = FIRST_RETRY
+  #gone = false
+
+  constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
+    this.#stored = stored
+    this.#claims = claims
+    this.#maxSize = maxSize
+  }
+
+  get record(): UploadRecord {
+    return this.#stored.record
+  }
+
+  get received(): Ranges {
+    return this.#stored.received
+  }
+
+  /** What tus calls the offset: how many bytes from 0 on have been received. */
+  get offset(): number {
+    return prefix(this.received)
+  }
+
+  get finishedAt(): Date | undefined {
+    return this.#stored.finishedAt
+  }
+
+  get state(): UploadState {
+    if (this.#gone) return 'gone'
+    const { length, failed } = this.record
+    if (failed !== undefined) return 'failed'
+    if (this.#stored.finished) return 'finished'
+    return length !== null && covers(this.received, { start: 0, end: length }) ? 'finishing' : 'receiving'
+  }
+
+  /** Whether bytes are on their way, or the file is just being finished. */
+  get busy(): boolean {
+    return this.#puts.size > 0 || this.#finishing !== undefined || this.#retry !== undefined
+  }
+
+  /** A stream of received bytes. */
+  read(range: Range): ReturnType<StoredUpload['read']> {
+    return this.#stored.read(range)
+  }
+
+  /**
+   * The one write: puts the bytes of `source` into `range`.
+   *
+   * `as-received` is a stream: it begins at the offset, ends an older stream at once, and each batch counts when it is
+   * written. `when-verified` is a chunk: it counts as a whole or not at all.
+   *
+   * @throws UploadError `offset_mismatch` when a stream does not begin at the offset, and all that `putStream` and `putChunk`
+   * throw.
+   */
+  async put(range: Range, source: Source, count: Count): Promise<void> {
+    if (count === 'when-verified') {
+      return this.#run(range, source, (put) =>
+        putChunk(this.#target(), range, source, () => this.#claimChunk(put)),
+      )
+    }
+    const older = this.#stream
+    return this.#run(range, source, async (put) => {
+      this.#stream = put
+      older?.abort.abort(new UploadError('superseded', 'A newer request goes on with this upload.'))
+      await older?.settled
+      put.abort.signal.throwIfAborted()
+      this.#check()
+      if (range.start !== this.offset) {
+        throw new UploadError('offset_mismatch', `The upload goes on at byte ${this.offset}, not at ${range.start}.`, {
+          details: { offset: this.offset },
+        })
+      }
+      await putStream(this.#target(), range.start, source, put.abort.signal)
+    })
+  }
+
+  /**
+   * Says how long the file is.
+   *
+   * @throws UploadError `length_known` when another length was said before, `wrong_length` when more bytes are there.
+   */
+  async setLength(length: number): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#check()
+      if (this.record.length === length) return
+      if (this.record.length !== null) {
+        throw new UploadError('length_known', `The length of this upload is ${this.record.length} bytes already.`)
+      }
+      if ((this.received.at(-1)?.end ?? 0) > length) {
+        throw new UploadError('wrong_length', 'More bytes than this length have been received already.')
+      }
+      await this.#stored.update((record) => ({ ...record, length }))
+    })
+    this.#startFinishing()
+  }
+
+  /**
+   * Makes `chunkSize`, which a verified chunk has told, the chunk size of this upload.
+   *
+   * @throws UploadError `chunk_size_changed` when it was another one before; the upload has failed then.
+   */
+  async agreeOnChunkSize(chunkSize: number): Promise<void> {
+    if (this.record.chunkSize === undefined) {
+      await this.#stored.update((record) => ({ ...record, chunkSize: record.chunkSize ?? chunkSize }))
+    }
+    if (this.record.chunkSize === chunkSize) return
+    await this.#fail('chunk_size_changed', 'The chunks of this file were cut in two different sizes.')
+    this.#check()
+  }
+
+  /**
+   * Waits until the upload is finished, if all its bytes are there.
+   *
+   * @throws UploadError the reason if it failed; `busy` after `PATIENCE`; `no_space` or `storage_error` when finishing did
+   * not work yet. It is tried again in the background.
+   */
+  async settle(): Promise<void> {
+    if (this.state === 'finishing') {
+      this.#startFinishing()
+      await withPatience(this.#finishing, 'The file is still being finished.')
+    }
+    this.#check()
+  }
+
+  /** Waits until no bytes are on their way. @throws UploadError `busy` after `PATIENCE`. */
+  async quiet(): Promise<void> {
+    const settled = Promise.all([...this.#puts].map((put) => put.settled))
+    await withPatience(settled, 'Bytes of this file are still on their way.')
+  }
+
+  /** Ends what is running and forgets the upload, finished or not. */
+  async remove(why: Departure): Promise<void> {
+    await this.end(new UploadError('gone', 'This upload was deleted.'))
+    await this.#exclusively(() => this.#leave(why))
+  }
+
+  /**
+   * Forgets the upload if it is unfinished, has got no byte since `deadline`, and nobody works with it.
+   *
+   * @returns whether it did.
+   */
+  async expire(deadline: Date): Promise<boolean> {
+    const claim = this.#puts.size === 0 ? this.#claims.tryExclusive(this.record.id) : undefined
+    if (claim === undefined) return false
+    try {
+      if (this.#stored.finished || this.state === 'finishing' || this.state === 'gone') return false
+      if ((await this.#stored.lastChange()) >= deadline) return false
+      await this.#leave('expired')
+      return true
+    } finally {
+      claim.release()
+    }
+  }
+
+  /** Ends every running put with `reason` and waits until their last writes have returned. */
+  async end(reason: Error): Promise<void> {
+    const puts = [...this.#puts]
+    for (const put of puts) put.abort.abort(reason)
+    await Promise.all(puts.map((put) => put.settled))
+  }
+
+  /** Lets go of everything that costs memory or descriptors. The upload must not be busy, but for a retry to come. */
+  async close(): Promise<void> {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    await this.#finishing?.catch(() => undefined)
+    await this.#stored.rest()
+  }
+
+  /** Takes finishing up again where a crash may have left it. */
+  resume(): void {
+    this.#startFinishing()
+  }
+
+  async #run(range: Range, source: Source, work: (put: Put) => Promise<void>): Promise<void> {
+    this.#check()
+    let settle = (): void => undefined
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve
+    })
+    const put: Put = { range, source, abort: new AbortController(), settled }
+    put.abort.signal.addEventListener('abort', () => source.cancel(put.abort.signal.reason), { once: true })
+    this.#puts.add(put)
+    try {
+      await work(put)
+    } catch (error) {
+      if (error instanceof UploadError && error.code === 'sync_failed') await this.#fail('sync_failed', error.message)
+      throw error
+    } finally {
+      this.#puts.delete(put)
+      if (this.#stream === put) this.#stream = undefined
+      settle()
+      if (this.#puts.size === 0 && this.#finishing === undefined) await this.#stored.rest()
+    }
+  }
+
+  #target(): PutTarget {
+    return {
+      stored: this.#stored,
+      claims: this.#claims,
+      limit: () => this.record.length ?? this.#maxSize,
+      check: () => this.#check(),
+      committed: () => this.#startFinishing(),
+    }
+  }
+
+  #check(): void {
+    const { failed } = this.record
+    if (failed !== undefined) throw new UploadError(failed.code, failed.message)
+    if (this.#gone) throw new UploadError('gone', 'This upload is gone.')
+  }
+
+  /** Waits for what is missing of a chunk; copies that have stopped sending are ended so that this one can take over. */
+  async #claimChunk(put: Put): Promise<Claim> {
+    const patience = setTimeout(() => {
+      put.abort.abort(new UploadError('busy', 'Another copy of this chunk is still on its way.'))
+    }, PATIENCE)
+    const watch = this.#watchOlderCopies(put)
+    try {
+      const wish = (): Ranges => missing(this.received, put.range)
+      return await this.#claims.whole(this.record.id, wish, put.abort.signal)
+    } finally {
+      clearTimeout(patience)
+      watch.stop()
+    }
+  }
+
+  /** Ends copies of this chunk as soon as they have brought nothing for `STALE_AFTER`. */
+  #watchOlderCopies(newer: Put): { stop(): void } {
+    let timer: NodeJS.Timeout | undefined
+    const look = (): void => {
+      const now = performance.now()
+      let next = STALE_AFTER
+      for (const put of this.#puts) {
+        if (put === newer || !overlap(put.range, newer.range)) continue
+        const silence = now - (put.source.waitingSince ?? now)
+        if (silence < STALE_AFTER) next = Math.min(next, STALE_AFTER - silence)
+        else put.abort.abort(new UploadError('superseded', 'A newer copy of this chunk took over.'))
+      }
+      timer = setTimeout(look, next)
+    }
+    look()
+    return { stop: () => clearTimeout(timer) }
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    const patience = new AbortController()
+    const busy = new UploadError('busy', 'Others are working with this upload.')
+    const timer = setTimeout(() => patience.abort(busy), PATIENCE)
+    try {
+      const claim = await this.#claims.exclusive(this.record.id, patience.signal)
+      try {
+        await work()
+      } finally {
+        claim.release()
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #leave(why: Departure): Promise<void> {
+    if (this.#gone) return
+    await this.#stored.remove(why)
+    this.#gone = true
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+  }
+
+  async #fail(code: FailureCode, message: string): Promise<void> {
+    await this.#stored.update((record) => ({ ...record, failed: record.failed ?? { code, message } }))
+    const { failed } = this.record
+    if (failed === undefined) return
+    for (const put of this.#puts) put.abort.abort(new UploadError(failed.code, failed.message))
+  }
+
+  #startFinishing(): void {
+    if (this.state !== 'finishing' || this.#finishing !== undefined) return
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    this.#finishing = this.#finish()
+    // Whoever waits for the outcome gets the error from `settle`.
+    this.#finishing.catch(() => undefined)
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      await this.#exclusively(async () => {
+        if (this.state === 'finishing') await this.#stored.finish()
+      })
+    } catch (error) {
+      if (error instanceof UploadError && error.code === 'sync_failed') await this.#fail('sync_failed', error.message)
+      else this.#retryLater()
+      throw error
+    } finally {
+      this.#finishing = undefined
+    }
+    if (this.#puts.size === 0) await this.#stored.rest()
+  }
+
+  #retryLater(): void {
+    this.#retry = setTimeout(() => this.#startFinishing(), this.#retryAfter)
+    this.#retry.unref()
+    this.#retryAfter = Math.min(this.#retryAfter * 2, LAST_RETRY)
+  }
+}
+
+/** Waits for `work` up to `PATIENCE`. @throws UploadError `busy` with `message` after that. */
+async function withPatience(work: Promise<unknown> | undefined, message: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new UploadError('busy', message)), PATIENCE)
+  })
+  try {
+    await Promise.race([work, patience])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,151 @@
+import type { Claims } from './claims.ts'
+import { UploadError } from './errors.ts'
+import type { UploadRecord } from './record.ts'
+import type { Store } from './store.ts'
+import { Upload } from './upload.ts'
+
+/** How many uploads that nobody works with are kept in memory. */
+const IDLE_KEPT = 1_000
+
+interface Entry {
+  readonly upload: Promise<Upload>
+  users: number
+}
+
+/**
+ * All uploads. There is one `Upload` object per id at any time, which is what keeps its state in one place; it is kept while
+ * somebody uses it and, for a while, afterwards.
+ */
+export class Uploads {
+  readonly #store: Store
+  readonly #claims: Claims
+  readonly #maxSize: number
+  readonly #entries = new Map<string, Entry>()
+
+  /** @param maxSize the most bytes that an upload may have; `Infinity` for no limit. */
+  constructor(store: Store, claims: Claims, maxSize: number) {
+    this.#store = store
+    this.#claims = claims
+    this.#maxSize = maxSize
+  }
+
+  /**
+   * Makes a new upload and works with it.
+   *
+   * @throws UploadError `too_large`, `no_space`, `storage_error`, and what `work` throws.
+   */
+  async create<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
+    return this.#with(record.id, () => this.#make(record), work)
+  }
+
+  /**
+   * Works with the upload of this id.
+   *
+   * @throws UploadError `not_found`, `gone`, and what `work` throws.
+   */
+  async use<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T> {
+    return this.#with(id, () => this.#open(id), work)
+  }
+
+  /** Works with the upload of this id, which is made if there is none. @throws UploadError like `create` and `use`. */
+  async useOrCreate<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
+    return this.#with(record.id, () => this.#openOrMake(record), work)
+  }
+
+  /** Ids of one group that are not gone. */
+  group(group: string): Promise<readonly string[]> {
+    return this.#store.group(group)
+  }
+
+  /** Takes up again what a crash left in the middle of finishing. */
+  async resume(): Promise<void> {
+    for (const { id } of await this.#store.unfinished()) {
+      await this.#tryUse(id, async (upload) => upload.resume())
+    }
+  }
+
+  /** Forgets unfinished uploads without a new byte since `deadline`. @returns how many. */
+  async expire(deadline: Date): Promise<number> {
+    let expired = 0
+    for (const { id, lastChange } of await this.#store.unfinished()) {
+      if (lastChange < deadline && (await this.#tryUse(id, (upload) => upload.expire(deadline)))) expired += 1
+    }
+    return expired
+  }
+
+  /** Ends all that runs, bytes kept, and closes the store. */
+  async close(): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      const upload = await entry.upload.catch(() => undefined)
+      await upload?.end(new UploadError('stopping', 'The service is stopping; go on in a moment.'))
+      await upload?.close()
+    }
+    this.#entries.clear()
+    await this.#store.close()
+  }
+
+  async #tryUse<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.use(id, work)
+    } catch (error) {
+      if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
+      throw error
+    }
+  }
+
+  async #with<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
+    const entry = this.#entries.get(id) ?? { upload: open(), users: 0 }
+    entry.users += 1
+    // Set again so that the map is in order of last use.
+    this.#entries.delete(id)
+    this.#entries.set(id, entry)
+    try {
+      return await work(await entry.upload)
+    } finally {
+      entry.users -= 1
+      await this.#tidy(id, entry)
+    }
+  }
+
+  async #tidy(id: string, entry: Entry): Promise<void> {
+    const upload = await entry.upload.catch(() => undefined)
+    if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
+    if (this.#entries.size <= IDLE_KEPT) return
+    for (const [oldId, old] of this.#entries) {
+      if (this.#entries.size <= IDLE_KEPT) return
+      if (old.users > 0) continue
+      const idle = await old.upload
+      if (old.users > 0 || idle.busy) continue
+      // Used while it is closed: nobody may open the same upload anew before this object has let go of it.
+      old.users += 1
+      await idle.close()
+      old.users -= 1
+      if (old.users === 0 && !idle.busy) this.#forget(oldId, old)
+    }
+  }
+
+  #forget(id: string, entry: Entry): void {
+    if (this.#entries.get(id) === entry) this.#entries.delete(id)
+  }
+
+  async #make(record: UploadRecord): Promise<Upload> {
+    if (record.length !== null && record.length > this.#maxSize) {
+      throw new UploadError('too_large', `A file may have at most ${this.#maxSize} bytes here.`)
+    }
+    return new Upload(await this.#store.create(record), this.#claims, this.#maxSize)
+  }
+
+  async #open(id: string): Promise<Upload> {
+    const found = await this.#store.open(id)
+    if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
+    if (found.kind === 'unknown') throw new UploadError('not_found', 'There is no such upload.')
+    return new Upload(found.upload, this.#claims, this.#maxSize)
+  }
+
+  async #openOrMake(record: UploadRecord): Promise<Upload> {
+    const found = await this.#store.open(record.id)
+    if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
+    if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
+    return this.#make(record)
+  }
+}
