@@ -41,6 +41,17 @@ export function add(ranges: Ranges, range: Range): Ranges {
   return [...before, { start, end }, ...after]
 }
 
+/** The set of all bytes of the given ranges, which may be in any order and overlap. */
+export function union(ranges: readonly Range[]): Ranges {
+  const merged: { start: number; end: number }[] = []
+  for (const { start, end } of ranges.filter((r) => lengthOf(r) > 0).sort((a, b) => a.start - b.start)) {
+    const last = merged.at(-1)
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end)
+    else merged.push({ start, end })
+  }
+  return merged
+}
+
 /** The bytes of `within` that are in the set. */
 export function received(ranges: Ranges, within: Range): Ranges {
   return ranges

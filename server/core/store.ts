@@ -59,6 +59,8 @@ export interface StoredUpload {
   lastChange(): Promise<Date>
   /** Lets go of descriptors. Called when nothing runs; everything still works afterwards. */
   rest(): Promise<void>
+  /** Lets go for good: before that, what was received is made as durable as the store is set to. */
+  close(): Promise<void>
 }
 
 /** What a store finds under an id. */

@@ -202,7 +202,7 @@ export class Upload {
     clearTimeout(this.#retry)
     this.#retry = undefined
     await this.#finishing?.catch(() => undefined)
-    await this.#stored.rest()
+    await this.#stored.close()
   }
 
   /** Takes finishing up again where a crash may have left it. */

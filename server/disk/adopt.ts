@@ -1,0 +1,76 @@
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import { systemCode } from '../core/errors.ts'
+import { isUploadId, type UploadRecord } from '../core/record.ts'
+import { safeName } from '../core/safe-name.ts'
+import { ifThere } from './disk-error.ts'
+import type { Environment } from './environment.ts'
+import { createRecord } from './record-file.ts'
+
+/** What @tus/file-store writes beside each file, `<id>.json`. */
+const description = z.object({
+  id: z.string(),
+  size: z.number().int().nonnegative().optional(),
+  metadata: z.record(z.string(), z.string().nullable()).nullish(),
+  creation_date: z.string().optional(),
+})
+
+/**
+ * Takes over the uploads that @tus/file-store wrote into the data folder, finished or not: `<id>` and `<id>.json` become an
+ * incoming file and a record. A crash in between is taken up at the next start.
+ */
+export async function adoptFileStore(environment: Environment, onNotice: (sentence: string) => void): Promise<void> {
+  const names = await readdir(environment.layout.root, { withFileTypes: true })
+  let adopted = 0
+  for (const entry of names) {
+    if (!entry.isFile() || !entry.name.endsWith('.json')) continue
+    const id = entry.name.slice(0, -'.json'.length)
+    if (isUploadId(id) && (await adopt(environment, id))) adopted += 1
+  }
+  if (adopted > 0) onNotice(`Uploads adopted from @tus/file-store: ${adopted}`)
+}
+
+async function adopt(environment: Environment, id: string): Promise<boolean> {
+  const { layout } = environment
+  const file = path.join(layout.root, id)
+  const json = `${file}.json`
+  const described = parse(await readFile(json, 'utf8'))
+  if (described === undefined || described.id !== id) return false
+  const stats = await ifThere(() => stat(file))
+  if (stats !== undefined) {
+    await createUnlessThere(environment, recordOf(environment, described, stats.size))
+    await rename(file, layout.incomingFile(id))
+  }
+  await rm(json)
+  return stats !== undefined
+}
+
+function parse(text: string): z.infer<typeof description> | undefined {
+  try {
+    return description.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+function recordOf(environment: Environment, from: z.infer<typeof description>, bytes: number): UploadRecord {
+  const metadata = from.metadata ?? {}
+  return {
+    id: from.id,
+    length: from.size ?? null,
+    metadata,
+    fileName: safeName(metadata.filename ?? metadata.name),
+    createdAt: from.creation_date ?? new Date().toISOString(),
+    // The other server has acknowledged these bytes: they are not forgotten at a reboot that comes before the first sync.
+    mark: { boot: environment.boot, synced: bytes },
+  }
+}
+
+async function createUnlessThere(environment: Environment, record: UploadRecord): Promise<void> {
+  try {
+    await createRecord(environment, record)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
+}

@@ -1,0 +1,39 @@
+import { open } from 'node:fs/promises'
+
+/** Syncs directories; those who ask for the same one while a sync of it runs share the next. */
+export class DirectorySync {
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #next = new Map<string, Promise<void>>()
+
+  /** Returns when every change made to the directory before the call is on the disk. */
+  async sync(directory: string): Promise<void> {
+    const running = this.#running.get(directory)
+    if (running === undefined) return this.#start(directory)
+    // The running sync may have begun before our change: only one that starts later will do.
+    const next = this.#next.get(directory)
+    if (next !== undefined) return next
+    const mine = running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next.delete(directory)
+        return this.#start(directory)
+      })
+    this.#next.set(directory, mine)
+    return mine
+  }
+
+  #start(directory: string): Promise<void> {
+    const mine = syncNow(directory).finally(() => this.#running.delete(directory))
+    this.#running.set(directory, mine)
+    return mine
+  }
+}
+
+async function syncNow(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,48 @@
+import { systemCode, UploadError } from '../core/errors.ts'
+
+/** What the client is told of an error of the file system; the error itself is its cause, for the log. */
+export function diskError(error: unknown): UploadError {
+  if (error instanceof UploadError) return error
+  const code = systemCode(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new UploadError('no_space', 'There is no space left for this upload.', { cause: error })
+  }
+  return new UploadError('storage_error', 'The storage did not work.', { cause: error })
+}
+
+/**
+ * What a failed sync means: the kernel may have dropped the pages and forgotten the error, so it must not be tried again
+ * and called good (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+ */
+export function syncError(error: unknown): UploadError {
+  return new UploadError('sync_failed', 'The storage could not keep the bytes of this upload.', { cause: error })
+}
+
+/** Runs file operations; what they throw comes out as an `UploadError`. */
+export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw diskError(error)
+  }
+}
+
+/** Runs a sync; what it throws comes out as `sync_failed`. */
+export async function synced(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    throw syncError(error)
+  }
+}
+
+/** What `work` gives, or `undefined` when the file or folder that it needs is not there. */
+export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,162 @@
+import { open, readdir, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { add, type Range } from '../core/ranges.ts'
+import { isUploadId, type UploadRecord } from '../core/record.ts'
+import type { Found, Store, StoredUpload } from '../core/store.ts'
+import { adoptFileStore } from './adopt.ts'
+import { DirectorySync } from './directory-sync.ts'
+import { ifThere, onDisk } from './disk-error.ts'
+import { DiskUpload, lastChange } from './disk-upload.ts'
+import type { Environment, Step, SyncMode } from './environment.ts'
+import { Journal } from './journal.ts'
+import { Layout, RECORD_ENDING } from './layout.ts'
+import { type Owner, takeOwnership } from './owner.ts'
+import { turns } from './queue.ts'
+import { createRecord, readRecord, replaceRecord } from './record-file.ts'
+import { prepareFolders, recover } from './recovery.ts'
+
+export interface DiskStoreOptions {
+  readonly directory: string
+  readonly sync: SyncMode
+  /** The machine's boot, `bootId()`; tests change it to play a reboot. */
+  readonly boot: string
+  /** Told of things found at the start that an operator should know, in one sentence each. */
+  readonly onNotice: (sentence: string) => void
+  readonly onStep?: (step: Step) => void
+}
+
+/** Uploads in a folder of a local file system. State is where the file is; the rename is the commit. */
+export class DiskStore implements Store {
+  readonly #environment: Environment
+  readonly #owner: Owner
+
+  private constructor(environment: Environment, owner: Owner) {
+    this.#environment = environment
+    this.#owner = owner
+  }
+
+  /**
+   * Takes the folder over, puts right what a crash left behind, and adopts what @tus/file-store left in it.
+   *
+   * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
+   */
+  static async open(options: DiskStoreOptions): Promise<DiskStore> {
+    const environment: Environment = {
+      layout: new Layout(options.directory),
+      sync: options.sync,
+      boot: options.boot,
+      directorySync: new DirectorySync(),
+      inTurn: turns(),
+      onStep: options.onStep ?? (() => undefined),
+    }
+    await prepareFolders(environment.layout)
+    const owner = await takeOwnership(environment.layout)
+    try {
+      await recover(environment, options.onNotice)
+      await adoptFileStore(environment, options.onNotice)
+    } catch (error) {
+      await owner.release()
+      throw error
+    }
+    return new DiskStore(environment, owner)
+  }
+
+  async create(asked: UploadRecord): Promise<StoredUpload> {
+    const { layout, sync, boot, directorySync, onStep } = this.#environment
+    const record: UploadRecord = { ...asked, mark: { boot, synced: 0 } }
+    return onDisk(async () => {
+      const file = await open(layout.incomingFile(record.id), 'wx')
+      onStep('create:bytes')
+      try {
+        await createRecord(this.#environment, record)
+      } catch (error) {
+        await file.close()
+        await rm(layout.incomingFile(record.id), { force: true })
+        throw error
+      }
+      if (sync === 'always') {
+        await Promise.all([directorySync.sync(layout.incoming), directorySync.sync(layout.recordFolder(record.id))])
+      }
+      onStep('create:record')
+      return new DiskUpload(this.#environment, { record, received: [], journal: undefined, file })
+    })
+  }
+
+  async open(id: string): Promise<Found> {
+    if (!isUploadId(id)) return { kind: 'unknown' }
+    return onDisk(async () => {
+      const { layout } = this.#environment
+      if (await exists(path.join(layout.leaving, id))) return { kind: 'gone' }
+      const record = await readRecord(this.#environment, id)
+      if (record === 'torn') return { kind: 'unknown' }
+      if (record === 'none') return { kind: (await exists(path.join(layout.gone, id))) ? 'gone' : 'unknown' }
+      // The file moves from `incoming` to `files` once: looked for again so that it is not missed on its way.
+      const upload =
+        (await this.#openIncoming(record)) ?? (await this.#openFinished(record)) ?? (await this.#openIncoming(record))
+      return upload === undefined ? { kind: 'gone' } : { kind: 'upload', upload }
+    })
+  }
+
+  async group(group: string): Promise<readonly string[]> {
+    const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(group))))
+    return (names ?? [])
+      .filter((name) => name.endsWith(RECORD_ENDING))
+      .map((name) => name.slice(0, -RECORD_ENDING.length))
+      .filter((id) => isUploadId(id) && id.startsWith(`${group}.`))
+  }
+
+  async unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]> {
+    const ids = (await onDisk(() => readdir(this.#environment.layout.incoming))).filter(isUploadId)
+    const found: { id: string; lastChange: Date }[] = []
+    for (const id of ids) found.push({ id, lastChange: await onDisk(() => lastChange(this.#environment, id)) })
+    return found
+  }
+
+  async close(): Promise<void> {
+    await this.#owner.release()
+  }
+
+  async #openIncoming(record: UploadRecord): Promise<StoredUpload | undefined> {
+    const { layout, boot } = this.#environment
+    const stats = await ifThere(() => stat(layout.incomingFile(record.id)))
+    if (stats === undefined) return undefined
+    const synced: Range = { start: 0, end: record.mark?.synced ?? 0 }
+    const journaled = await Journal.load(layout.journal(record.id), boot, synced)
+    if (journaled !== undefined) {
+      const { journal, content } = journaled
+      return new DiskUpload(this.#environment, { record, received: content.received, journal })
+    }
+    if (record.mark?.boot === boot) {
+      const received = add([], { start: 0, end: stats.size })
+      return new DiskUpload(this.#environment, { record, received, journal: undefined })
+    }
+    return this.#openAfterReboot(record, Math.min(stats.size, synced.end))
+  }
+
+  /** What was written but not synced before the machine went down cannot be trusted: it is cut off. */
+  async #openAfterReboot(record: UploadRecord, trusted: number): Promise<StoredUpload> {
+    const file = await open(this.#environment.layout.incomingFile(record.id), 'r+')
+    try {
+      await file.truncate(trusted)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+    const marked: UploadRecord = { ...record, mark: { boot: this.#environment.boot, synced: trusted } }
+    await replaceRecord(this.#environment, marked)
+    const received = add([], { start: 0, end: trusted })
+    return new DiskUpload(this.#environment, { record: marked, received, journal: undefined })
+  }
+
+  async #openFinished(record: UploadRecord): Promise<StoredUpload | undefined> {
+    const final = path.join(this.#environment.layout.finishedFolder(record.id), record.fileName)
+    const stats = await ifThere(() => stat(final))
+    if (stats === undefined) return undefined
+    const received = add([], { start: 0, end: stats.size })
+    return new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: stats.mtime })
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return (await ifThere(() => stat(file))) !== undefined
+}

@@ -1,0 +1,345 @@
+import { createReadStream, type Stats } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import type { UploadError } from '../core/errors.ts'
+import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
+import { bytesIn } from '../core/reader.ts'
+import type { UploadRecord } from '../core/record.ts'
+import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
+import { diskError, ifThere, onDisk, syncError, synced } from './disk-error.ts'
+import type { Environment } from './environment.ts'
+import { Journal } from './journal.ts'
+import { turns } from './queue.ts'
+import { replaceRecord, syncRecord } from './record-file.ts'
+
+/** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
+const SYNC_EVERY = 64 * 1024 * 1024
+/** How much a read brings at once, in bytes. */
+const READ_SIZE = 512 * 1024
+
+/** What is known of an upload when it is opened. */
+export interface Opened {
+  readonly record: UploadRecord
+  readonly received: Ranges
+  readonly journal: Journal | undefined
+  /** The incoming file, if it is open already. */
+  readonly file?: FileHandle
+  readonly finishedAt?: Date
+}
+
+/**
+ * An upload on the disk. Without a journal its offset is the size of its file, so it is written in order, one write at a
+ * time; from the moment that a journal exists, the journal alone says what counts.
+ */
+export class DiskUpload implements StoredUpload {
+  readonly #environment: Environment
+  #record: UploadRecord
+  #received: Ranges
+  #journal: Journal | undefined
+  #file: FileHandle | undefined
+  #finishedAt: Date | undefined
+  #unsynced = 0
+  #marking: Promise<void> | undefined
+  #syncFailure: UploadError | undefined
+  #journalStarting = false
+  readonly #journalTurn = turns()
+  readonly #recordTurn = turns()
+
+  constructor(environment: Environment, opened: Opened) {
+    this.#environment = environment
+    this.#record = opened.record
+    this.#received = opened.received
+    this.#journal = opened.journal
+    this.#file = opened.file
+    this.#finishedAt = opened.finishedAt
+  }
+
+  get record(): UploadRecord {
+    return this.#record
+  }
+
+  get received(): Ranges {
+    return this.#received
+  }
+
+  get finished(): boolean {
+    return this.#finishedAt !== undefined
+  }
+
+  get finishedAt(): Date | undefined {
+    return this.#finishedAt
+  }
+
+  async begin(range: Range, count: Count): Promise<Attempt> {
+    return onDisk(async () => {
+      const plain = count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
+      if (!plain) await this.#journalTurn(() => this.#startJournal())
+      const file = await this.#open()
+      let end = range.start
+      return {
+        write: async (buffers) => {
+          end += await writeAll(file, buffers, end, (written) => {
+            end += written
+          })
+          this.#environment.onStep('write:returned')
+        },
+        commit: () => this.#commit(file, { start: range.start, end }),
+      }
+    })
+  }
+
+  async update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
+    await onDisk(() =>
+      this.#recordTurn(async () => {
+        const record = change(this.#record)
+        if (record === this.#record) return
+        await replaceRecord(this.#environment, record)
+        this.#record = record
+      }),
+    )
+  }
+
+  read(range: Range): Readable {
+    if (lengthOf(range) === 0) return Readable.from([])
+    if (this.finished) {
+      const options = { start: range.start, end: range.end - 1, highWaterMark: READ_SIZE }
+      return createReadStream(this.#finalPath, options)
+    }
+    return Readable.from(this.#readWhereItIs(range), { objectMode: true, highWaterMark: 1 })
+  }
+
+  async finish(): Promise<void> {
+    const { layout, sync, directorySync, onStep } = this.#environment
+    const { id } = this.#record
+    await this.#marking
+    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    const durable = sync !== 'never'
+    const file = await onDisk(() => this.#open())
+    if (durable) await synced(() => file.datasync())
+    if (durable) await synced(() => syncRecord(this.#environment, id))
+    onStep('finish:synced')
+    await onDisk(() => mkdir(layout.finishedFolder(id), { recursive: true }))
+    onStep('finish:folder')
+    const { mtime } = await onDisk(() => file.stat())
+    await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
+    onStep('finish:renamed')
+    const folders = [layout.finishedFolder(id), layout.files, layout.incoming, layout.recordFolder(id)]
+    if (durable) await synced(async () => void (await Promise.all(folders.map((folder) => directorySync.sync(folder)))))
+    onStep('finish:directories')
+    this.#finishedAt = mtime
+    // A journal that stays does no harm: it is removed at the next start.
+    await this.#dropJournal().catch(() => undefined)
+    onStep('finish:done')
+  }
+
+  async remove(why: Departure): Promise<void> {
+    const { layout, sync, directorySync, onStep } = this.#environment
+    const { id } = this.#record
+    await this.#marking
+    await this.rest()
+    await onDisk(async () => {
+      await writeFile(path.join(layout.leaving, id), `${why}\n`)
+      if (sync === 'always') await directorySync.sync(layout.leaving)
+    })
+    onStep('remove:tombstone')
+    await onDisk(() => removeBytes(this.#environment, id, onStep))
+    this.#journal = undefined
+    this.#received = []
+    onStep('remove:done')
+  }
+
+  async lastChange(): Promise<Date> {
+    return onDisk(() => lastChange(this.#environment, this.#record.id))
+  }
+
+  async rest(): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    await onDisk(async () => {
+      await this.#journalTurn(async () => this.#journal?.close())
+      await file?.close()
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#unsynced > 0 && this.#environment.sync === 'finish' && !this.finished) this.#startMarking()
+    await this.#marking
+    await this.rest()
+  }
+
+  get #finalPath(): string {
+    return path.join(this.#environment.layout.finishedFolder(this.#record.id), this.#record.fileName)
+  }
+
+  async #open(): Promise<FileHandle> {
+    if (this.#file !== undefined) return this.#file
+    const file = await open(this.#environment.layout.incomingFile(this.#record.id), 'r+')
+    if (this.#file !== undefined) {
+      // Another put was faster: one descriptor is enough.
+      await file.close()
+      return this.#file
+    }
+    this.#file = file
+    return file
+  }
+
+  async #commit(file: FileHandle, range: Range): Promise<void> {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    if (lengthOf(range) === 0) return
+    const always = this.#environment.sync === 'always'
+    if (always) await synced(() => file.datasync())
+    // A journal that is just being made does not have this range yet: its turn comes first.
+    if (this.#journal !== undefined || this.#journalStarting) {
+      await onDisk(() => this.#journalTurn(async () => this.#journal?.append([range], always)))
+      this.#environment.onStep('journal:appended')
+    }
+    this.#received = add(this.#received, range)
+    this.#unsynced += lengthOf(range)
+    if (this.#unsynced >= SYNC_EVERY && this.#environment.sync === 'finish') this.#startMarking()
+  }
+
+  async #startJournal(): Promise<void> {
+    if (this.#journal !== undefined) return
+    this.#journalStarting = true
+    try {
+      const { layout, boot, sync, directorySync, onStep } = this.#environment
+      const { id, mark } = this.#record
+      const content = { received: this.#received, synced: add([], { start: 0, end: mark?.synced ?? 0 }) }
+      this.#journal = await Journal.create(layout.journal(id), boot, content, sync === 'always')
+      if (sync === 'always') await directorySync.sync(layout.journals)
+      onStep('journal:created')
+    } finally {
+      this.#journalStarting = false
+    }
+  }
+
+  async #dropJournal(): Promise<void> {
+    await this.#journalTurn(async () => {
+      await this.#journal?.unlink()
+      this.#journal = undefined
+    })
+  }
+
+  #startMarking(): void {
+    if (this.#marking !== undefined) return
+    this.#unsynced = 0
+    this.#marking = this.#environment
+      .inTurn(() => this.#mark())
+      .finally(() => {
+        this.#marking = undefined
+      })
+  }
+
+  async #mark(): Promise<void> {
+    const entries = this.#journal?.count
+    const size = prefix(this.#received)
+    try {
+      await syncFile(this.#environment.layout.incomingFile(this.#record.id))
+    } catch (error) {
+      this.#syncFailure = syncError(error)
+      return
+    }
+    try {
+      if (entries !== undefined) await this.#journalTurn(async () => this.#journal?.mark(entries))
+      else await this.update((record) => ({ ...record, mark: { boot: this.#environment.boot, synced: size } }))
+    } catch {
+      // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
+    }
+  }
+
+  async *#readWhereItIs(range: Range): AsyncGenerator<Buffer> {
+    const { layout } = this.#environment
+    const incoming = layout.incomingFile(this.#record.id)
+    // Looked for again in the first place, because the file may have moved between the first look and the second.
+    const file =
+      (await ifThere(() => open(incoming, 'r'))) ??
+      (await ifThere(() => open(this.#finalPath, 'r'))) ??
+      (await open(incoming, 'r'))
+    try {
+      let position = range.start
+      while (position < range.end) {
+        const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, range.end - position))
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+        if (bytesRead === 0) return
+        position += bytesRead
+        yield buffer.subarray(0, bytesRead)
+      }
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+/** Syncs through a descriptor of its own, so that nobody has to keep one open for it. */
+async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r')
+  try {
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before. */
+export async function removeBytes(
+  environment: Environment,
+  id: string,
+  onStep: Environment['onStep'] = () => undefined,
+): Promise<void> {
+  const { layout } = environment
+  await rm(layout.incomingFile(id), { force: true })
+  await rm(layout.finishedFolder(id), { force: true, recursive: true })
+  await rm(layout.journal(id), { force: true })
+  onStep('remove:bytes')
+  await rm(layout.record(id), { force: true })
+  // The folder of a group goes with its last record; others stay in it.
+  await rmdir(layout.recordFolder(id)).catch(() => undefined)
+  onStep('remove:record')
+  await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
+}
+
+/** When the last byte of an unfinished upload came: both its file and its journal tell. */
+export async function lastChange(environment: Environment, id: string): Promise<Date> {
+  const { layout } = environment
+  const files = [layout.incomingFile(id), layout.journal(id)]
+  const found = await Promise.all(files.map((file) => ifThere<Stats>(() => stat(file))))
+  return new Date(Math.max(0, ...found.map((stats) => stats?.mtimeMs ?? 0)))
+}
+
+/**
+ * Writes all of the buffers at `position`. `writev` may write less than it was given without an error: then the rest follows.
+ *
+ * @param written told how many bytes reached the file when it fails after a part of them.
+ */
+async function writeAll(
+  file: FileHandle,
+  buffers: readonly Buffer[],
+  position: number,
+  written: (bytes: number) => void,
+): Promise<number> {
+  const total = bytesIn(buffers)
+  let left = [...buffers]
+  let done = 0
+  try {
+    while (done < total) {
+      const { bytesWritten } = await file.writev(left, position + done)
+      done += bytesWritten
+      left = skip(left, bytesWritten)
+    }
+  } catch (error) {
+    written(done)
+    throw diskError(error)
+  }
+  return done
+}
+
+function skip(buffers: Buffer[], bytes: number): Buffer[] {
+  let toSkip = bytes
+  const left: Buffer[] = []
+  for (const buffer of buffers) {
+    if (toSkip < buffer.length) left.push(buffer.subarray(toSkip))
+    toSkip = Math.max(0, toSkip - buffer.length)
+  }
+  return left
+}

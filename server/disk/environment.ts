@@ -1,0 +1,39 @@
+import type { DirectorySync } from './directory-sync.ts'
+import type { Layout } from './layout.ts'
+
+/**
+ * When bytes are synced to the disk: `finish` before an upload is called finished, `always` before anything is
+ * acknowledged, `never` leaves it to the operating system.
+ */
+export type SyncMode = 'finish' | 'always' | 'never'
+
+/** The steps between which a crash must lose nothing; tests stop the program at them. */
+export type Step =
+  | 'create:bytes'
+  | 'create:record'
+  | 'write:returned'
+  | 'journal:created'
+  | 'journal:appended'
+  | 'record:replaced'
+  | 'finish:synced'
+  | 'finish:folder'
+  | 'finish:renamed'
+  | 'finish:directories'
+  | 'finish:done'
+  | 'remove:tombstone'
+  | 'remove:bytes'
+  | 'remove:record'
+  | 'remove:done'
+
+/** What the parts of a disk store share. */
+export interface Environment {
+  readonly layout: Layout
+  readonly sync: SyncMode
+  /** Names the machine's current boot: after another one, bytes that were not synced cannot be trusted. */
+  readonly boot: string
+  readonly directorySync: DirectorySync
+  /** One background sync at a time over all uploads, so that syncs never take all the threads from writes. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  /** Called when a step has been done. */
+  readonly onStep: (step: Step) => void
+}

@@ -1,0 +1,63 @@
+import path from 'node:path'
+
+/** Where everything lies inside a data folder. `incoming` and `files` must be on one file system. */
+export class Layout {
+  readonly root: string
+  readonly incoming: string
+  readonly files: string
+  readonly journals: string
+  readonly records: string
+  /** Tombstones of uploads whose removal has begun. */
+  readonly leaving: string
+  /** Tombstones of uploads that are gone. */
+  readonly gone: string
+  /** What was found and belongs to nobody. */
+  readonly quarantine: string
+  readonly secret: string
+  readonly ownerSocket: string
+
+  constructor(root: string) {
+    this.root = path.resolve(root)
+    this.incoming = path.join(this.root, 'incoming')
+    this.files = path.join(this.root, 'files')
+    this.journals = path.join(this.root, 'journals')
+    this.records = path.join(this.root, 'records')
+    this.leaving = path.join(this.root, 'leaving')
+    this.gone = path.join(this.root, 'gone')
+    this.quarantine = path.join(this.root, 'quarantine')
+    this.secret = path.join(this.root, 'secret')
+    this.ownerSocket = path.join(this.root, 'owner.sock')
+  }
+
+  get folders(): readonly string[] {
+    return [this.incoming, this.files, this.journals, this.records, this.leaving, this.gone, this.quarantine]
+  }
+
+  incomingFile(id: string): string {
+    return path.join(this.incoming, id)
+  }
+
+  journal(id: string): string {
+    return path.join(this.journals, id)
+  }
+
+  finishedFolder(id: string): string {
+    return path.join(this.files, id)
+  }
+
+  /** A group has a folder of its own, so that listing it is listing one folder; other ids are spread over 256 or so. */
+  recordFolder(id: string): string {
+    const dot = id.indexOf('.')
+    return this.groupFolder(dot > 0 ? id.slice(0, dot) : id.slice(0, 2))
+  }
+
+  groupFolder(group: string): string {
+    return path.join(this.records, group)
+  }
+
+  record(id: string): string {
+    return path.join(this.recordFolder(id), `${id}${RECORD_ENDING}`)
+  }
+}
+
+export const RECORD_ENDING = '.json'

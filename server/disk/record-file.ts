@@ -1,0 +1,76 @@
+import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises'
+import path from 'node:path'
+import { crc32 } from 'node:zlib'
+import { parseRecord, type UploadRecord } from '../core/record.ts'
+import { ifThere } from './disk-error.ts'
+import type { Environment } from './environment.ts'
+
+// A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
+
+/** Writes a new record with one exclusive write. @throws the system's error, `EEXIST` if there is one. */
+export async function createRecord(environment: Environment, record: UploadRecord): Promise<void> {
+  const file = await openNew(environment, record.id)
+  try {
+    await file.writeFile(encode(record))
+    if (environment.sync === 'always') await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Replaces a record atomically: after a crash there is the old one or the new one. */
+export async function replaceRecord(environment: Environment, record: UploadRecord): Promise<void> {
+  const target = environment.layout.record(record.id)
+  const temporary = path.join(path.dirname(target), `.${record.id}.tmp`)
+  const file = await open(temporary, 'w')
+  try {
+    await file.writeFile(encode(record))
+    // Without it a power cut after the rename could leave an empty record where a good one was.
+    if (environment.sync !== 'never') await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, target)
+  if (environment.sync === 'always') await environment.directorySync.sync(path.dirname(target))
+  environment.onStep('record:replaced')
+}
+
+/** Reads a record; `torn` when what is there is not a whole one. */
+export async function readRecord(environment: Environment, id: string): Promise<UploadRecord | 'none' | 'torn'> {
+  const text = await ifThere(() => readFile(environment.layout.record(id), 'utf8'))
+  if (text === undefined) return 'none'
+  return decode(text, id) ?? 'torn'
+}
+
+/** Makes sure that the record is on the disk. */
+export async function syncRecord(environment: Environment, id: string): Promise<void> {
+  const file = await open(environment.layout.record(id), 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Opens the new record's file; its folder is made when it is not there, also when somebody removes it just then. */
+async function openNew(environment: Environment, id: string): Promise<FileHandle> {
+  const { layout, sync, directorySync } = environment
+  for (;;) {
+    const file = await ifThere(() => open(layout.record(id), 'wx'))
+    if (file !== undefined) return file
+    await mkdir(layout.recordFolder(id), { recursive: true })
+    if (sync !== 'never') await directorySync.sync(layout.records)
+  }
+}
+
+function encode(record: UploadRecord): string {
+  const line = JSON.stringify(record)
+  return `${line}\n${crc32(line).toString(16)}\n`
+}
+
+function decode(text: string, id: string): UploadRecord | undefined {
+  const [line, sum, end] = text.split('\n')
+  if (line === undefined || end !== '' || crc32(line).toString(16) !== sum) return undefined
+  const record = parseRecord(JSON.parse(line))
+  return record.id === id ? record : undefined
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto'
+import { access, constants, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { systemCode } from '../core/errors.ts'
+import { isUploadId } from '../core/record.ts'
+import { ifThere } from './disk-error.ts'
+import { removeBytes } from './disk-upload.ts'
+import type { Environment } from './environment.ts'
+import type { Layout } from './layout.ts'
+import { readRecord } from './record-file.ts'
+
+/**
+ * Makes the folders of a data folder and checks that it can be used.
+ *
+ * @throws Error with a sentence for the operator.
+ */
+export async function prepareFolders(layout: Layout): Promise<void> {
+  try {
+    for (const folder of layout.folders) await mkdir(folder, { recursive: true })
+    await access(layout.root, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    if (systemCode(error) === 'EACCES' || systemCode(error) === 'EPERM') throw new Error(wrongOwner(layout.root))
+    throw error
+  }
+  await checkOneFileSystem(layout)
+}
+
+function wrongOwner(folder: string): string {
+  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`
+  return `The data folder ${folder} cannot be written to by this user. Run: chown -R ${user} ${folder}`
+}
+
+/** A rename is tried, not the device numbers: two mounts of one file system have the same. */
+async function checkOneFileSystem(layout: Layout): Promise<void> {
+  const name = `.probe-${randomUUID()}`
+  const from = path.join(layout.incoming, name)
+  const to = path.join(layout.files, name)
+  await (await open(from, 'wx')).close()
+  try {
+    await rename(from, to)
+  } catch (error) {
+    if (systemCode(error) !== 'EXDEV') throw error
+    throw new Error(`${layout.incoming} and ${layout.files} must be on one file system.`)
+  } finally {
+    await rm(from, { force: true })
+    await rm(to, { force: true })
+  }
+}
+
+/**
+ * Puts right what a crash may have left between two steps: removals that had begun are ended, bytes that nobody was told of
+ * are set aside, journals of finished uploads are unlinked. What only has to be finished is left to the core.
+ */
+export async function recover(environment: Environment, onNotice: (sentence: string) => void): Promise<void> {
+  const { layout } = environment
+  for (const id of await readdir(layout.leaving)) await removeBytes(environment, id)
+  for (const name of await readdir(layout.incoming)) {
+    const record = isUploadId(name) ? await readRecord(environment, name) : 'none'
+    if (record === 'none' || record === 'torn') {
+      await setAside(layout, layout.incomingFile(name))
+      if (record === 'torn') await setAside(layout, layout.record(name))
+      onNotice(`Bytes without a record were set aside: quarantine/${name}`)
+    }
+  }
+  for (const name of await readdir(layout.journals)) {
+    const incoming = await ifThere(() => stat(layout.incomingFile(name)))
+    if (incoming === undefined) await rm(layout.journal(name), { force: true })
+  }
+}
+
+async function setAside(layout: Layout, file: string): Promise<void> {
+  await rename(file, path.join(layout.quarantine, `${path.basename(file)}.${Date.now()}`))
+}

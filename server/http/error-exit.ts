@@ -1,0 +1,39 @@
+import type { Middleware } from 'koa'
+import type { Logger } from 'pino'
+import { UploadError } from '../core/errors.ts'
+import { drain } from './drain.ts'
+import { type Dialect, statusOf } from './error-status.ts'
+
+/**
+ * The one place where errors are answered and logged. Clients get the sentence of an `UploadError`, and nothing of the inside
+ * of any other error.
+ *
+ * @param dialectOf tells by the path how the client wants to be answered.
+ */
+export function errorExit(log: Logger, dialectOf: (path: string) => Dialect): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next()
+    } catch (thrown) {
+      const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
+      const dialect = dialectOf(ctx.path)
+      const status = statusOf(error.code, dialect, ctx.method)
+      const facts = { code: error.code, status, method: ctx.method, path: ctx.path, err: error.cause }
+      if (status === 500) log.error(facts, error.message)
+      else if (error.cause !== undefined) log.warn(facts, error.message)
+      else log.debug(facts, error.message)
+      ctx.status = status
+      ctx.set('Cache-Control', 'no-store')
+      ctx.body =
+        dialect === 'legacy'
+          ? { ok: false, error: { code: error.code, message: error.message }, ...error.details }
+          : `${error.message}\n`
+      if (error.code === 'idle_timeout' || error.code === 'superseded') ctx.set('Connection', 'close')
+      else drain(ctx.req)
+    }
+  }
+}
+
+function unexpected(thrown: unknown): UploadError {
+  return new UploadError('internal', 'Something went wrong on the server.', { cause: thrown })
+}

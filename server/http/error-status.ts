@@ -1,0 +1,60 @@
+import type { ErrorCode } from '../core/errors.ts'
+
+/** Which rules of answering apply: those of tus and downloads, or those of old WebUploader pages. */
+export type Dialect = 'tus' | 'legacy'
+
+interface Statuses {
+  readonly tus: number
+  /** tus-js-client starts again at 0 on any failure of a HEAD but 423, so what passes by itself is 423 there. */
+  readonly tusHead?: number
+  /** WebUploader up to 0.1.6 gives a file up on 5xx, so what passes by itself is 409 there. */
+  readonly legacy: number
+}
+
+const same = (status: number): Statuses => ({ tus: status, legacy: status })
+const passing = (status: number): Statuses => ({ tus: status, tusHead: 423, legacy: 409 })
+
+const statuses: Readonly<Record<ErrorCode, Statuses>> = {
+  bad_request: same(400),
+  bad_field: same(400),
+  missing_field: same(400),
+  duplicate_field: same(400),
+  field_too_large: same(400),
+  too_many_fields: same(400),
+  field_after_file: same(400),
+  no_file: same(400),
+  several_files: same(400),
+  malformed_body: same(400),
+  unsupported_type: same(415),
+  wrong_length: same(400),
+  too_large: same(413),
+  unsupported_version: same(412),
+  unsupported_method: same(405),
+  precondition_failed: same(412),
+  range_not_satisfiable: same(416),
+  not_found: same(404),
+  gone: same(410),
+  offset_mismatch: same(409),
+  length_known: same(400),
+  content_differs: same(409),
+  chunk_size_changed: { tus: 422, legacy: 409 },
+  chunk_not_placed: same(409),
+  incomplete: same(409),
+  ambiguous: same(409),
+  sync_failed: { tus: 422, legacy: 409 },
+  superseded: same(409),
+  busy: passing(423),
+  connection_closed: same(400),
+  idle_timeout: same(408),
+  no_space: passing(507),
+  storage_error: passing(503),
+  stopping: passing(503),
+  internal: same(500),
+}
+
+/** The one table from code to HTTP status. */
+export function statusOf(code: ErrorCode, dialect: Dialect, method: string): number {
+  const { tus, tusHead, legacy } = statuses[code]
+  if (dialect === 'legacy') return legacy
+  return method === 'HEAD' ? (tusHead ?? tus) : tus
+}

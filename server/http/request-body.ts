@@ -1,0 +1,147 @@
+import type { IncomingMessage } from 'node:http'
+import { UploadError } from '../core/errors.ts'
+import type { Source } from '../core/source.ts'
+
+/** How many bytes are gathered for one write: fewer calls of the system, and enough to keep the disk busy. */
+const BATCH = 1024 * 1024
+/** For how long a batch that is not full waits for more bytes. Milliseconds. */
+const GATHER = 5
+/** The system takes at most 1,024 buffers in one `writev`. */
+const MOST_BUFFERS = 512
+
+interface Waiter {
+  readonly resolve: (batch: readonly Buffer[] | null) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * The body of a request, taken from its socket without a stream in between. The next batch is gathered while the one before
+ * is written; when it is full the socket is paused, so that a slow disk slows the client down. Nothing is read before the
+ * first `read`.
+ */
+export class RequestBody implements Source {
+  readonly #request: IncomingMessage
+  readonly #idleTimeout: number
+  #batch: Buffer[] = []
+  #size = 0
+  #started = false
+  #ended = false
+  #failure: Error | undefined
+  #waiter: Waiter | undefined
+  #waitingSince: number | undefined
+  #idle: NodeJS.Timeout | undefined
+  #gather: NodeJS.Timeout | undefined
+
+  /** @param idleTimeout after how many milliseconds without a byte the client is given up. */
+  constructor(request: IncomingMessage, idleTimeout: number) {
+    this.#request = request
+    this.#idleTimeout = idleTimeout
+  }
+
+  get waitingSince(): number | undefined {
+    return this.#waitingSince
+  }
+
+  read(): Promise<readonly Buffer[] | null> {
+    if (!this.#started) this.#start()
+    if (this.#isFull || ((this.#ended || this.#failure !== undefined) && this.#size > 0)) {
+      return Promise.resolve(this.#take())
+    }
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#ended) return Promise.resolve(null)
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject }
+      this.#waitingSince = performance.now()
+      this.#idle = setTimeout(() => this.#giveUp(), this.#idleTimeout)
+      if (this.#size > 0) this.#gatherABit()
+    })
+  }
+
+  cancel(reason: Error): void {
+    if (this.#ended && this.#size === 0) return
+    this.#batch = []
+    this.#size = 0
+    this.#fail(reason)
+    this.#stop()
+  }
+
+  get #isFull(): boolean {
+    return this.#size >= BATCH || this.#batch.length >= MOST_BUFFERS
+  }
+
+  #start(): void {
+    this.#started = true
+    const request = this.#request
+    request.on('error', this.#onCut)
+    if (request.readableEnded) {
+      this.#ended = true
+    } else if (request.destroyed) {
+      this.#onCut()
+    } else {
+      request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onCut)
+    }
+  }
+
+  /** From here on somebody else may drain the request. */
+  #stop(): void {
+    this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onCut)
+    this.#request.pause()
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    this.#batch.push(bytes)
+    this.#size += bytes.length
+    if (this.#isFull) this.#request.pause()
+    if (this.#waiter === undefined) return
+    this.#waitingSince = performance.now()
+    if (this.#isFull) this.#deliver()
+    else {
+      this.#idle?.refresh()
+      this.#gatherABit()
+    }
+  }
+
+  readonly #onEnd = (): void => {
+    this.#ended = true
+    this.#deliver()
+  }
+
+  readonly #onCut = (): void => {
+    if (this.#ended) return
+    this.#fail(new UploadError('connection_closed', 'The connection was closed before the whole body had come.'))
+  }
+
+  #giveUp(): void {
+    this.#fail(new UploadError('idle_timeout', 'Nothing was sent for too long.'))
+  }
+
+  #gatherABit(): void {
+    this.#gather ??= setTimeout(() => this.#deliver(), GATHER)
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    this.#deliver()
+  }
+
+  #deliver(): void {
+    const waiter = this.#waiter
+    if (waiter === undefined) return
+    this.#waiter = undefined
+    this.#waitingSince = undefined
+    clearTimeout(this.#idle)
+    if (this.#size > 0) waiter.resolve(this.#take())
+    else if (this.#failure !== undefined) waiter.reject(this.#failure)
+    else waiter.resolve(null)
+  }
+
+  #take(): readonly Buffer[] {
+    const batch = this.#batch
+    this.#batch = []
+    this.#size = 0
+    clearTimeout(this.#gather)
+    this.#gather = undefined
+    if (this.#request.isPaused()) this.#request.resume()
+    return batch
+  }
+}
