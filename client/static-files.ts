@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Plugin } from 'vite'
+
+const require = createRequire(import.meta.url)
+
+/** The folder of an installed package. Throws when it is not installed. */
+function packageFolder(name: string): string {
+  return dirname(require.resolve(`${name}/package.json`))
+}
+
+/** What the classical page loads, by its place in the built site; these names are part of old pages and carry no hash. */
+function filesByName(): Map<string, string> {
+  const own = fileURLToPath(new URL('legacy', import.meta.url))
+  const webuploader = join(packageFolder('webuploader'), 'dist')
+  const jquery = join(packageFolder('jquery'), 'dist')
+  const bootstrap = join(packageFolder('bootstrap'), 'dist')
+  const files = new Map([
+    ['legacy.html', join(own, 'legacy.html')],
+    ['static/jquery/jquery.min.js', join(jquery, 'jquery.min.js')],
+    ['static/bootstrap/css/bootstrap.min.css', join(bootstrap, 'css/bootstrap.min.css')],
+    ['static/bootstrap/js/bootstrap.bundle.min.js', join(bootstrap, 'js/bootstrap.bundle.min.js')],
+    ['static/legacy/icon.svg', fileURLToPath(new URL('icon.svg', import.meta.url))],
+  ])
+  for (const name of readdirSync(webuploader)) {
+    files.set(`static/webuploader/${name}`, join(webuploader, name))
+  }
+  for (const name of readdirSync(own)) {
+    if (name !== 'legacy.html') files.set(`static/legacy/${name}`, join(own, name))
+  }
+  return files
+}
+
+/** A vite plugin that puts the classical page and its libraries, unchanged, into the built site. */
+export function staticFiles(): Plugin {
+  return {
+    name: 'landfall-static-files',
+    apply: 'build',
+    generateBundle() {
+      for (const [fileName, path] of filesByName()) {
+        this.emitFile({ type: 'asset', fileName, source: readFileSync(path) })
+      }
+    },
+  }
+}
