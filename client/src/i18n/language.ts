@@ -1,0 +1,62 @@
+import { type Language, languages, type Text, type TextKey } from './texts.ts'
+
+/** Shared with the classical page, so that the choice holds on both. */
+const STORAGE_KEY = 'landfall.language'
+const LOCALES = { en: 'en', zh: 'zh-Hans' } as const
+
+const listeners = new Set<() => void>()
+let current: Language = remembered() ?? preferred(navigator.languages)
+
+/** The language of the first entry that the page speaks, or English. */
+export function preferred(tags: readonly string[]): Language {
+  for (const tag of tags) {
+    const language = tag.toLowerCase().split('-')[0]
+    if (language === 'zh' || language === 'en') return language
+  }
+  return 'en'
+}
+
+function remembered(): Language | null {
+  try {
+    const value = localStorage.getItem(STORAGE_KEY)
+    return value === 'en' || value === 'zh' ? value : null
+  } catch {
+    return null
+  }
+}
+
+export function currentLanguage(): Language {
+  return current
+}
+
+/** The tag for `lang` attributes and number formats. */
+export function locale(): string {
+  return LOCALES[current]
+}
+
+/** Switches the page over and remembers the choice where the browser lets it. */
+export function switchLanguage(language: Language): void {
+  current = language
+  try {
+    localStorage.setItem(STORAGE_KEY, language)
+  } catch {
+    // Without storage the choice holds until the page is closed.
+  }
+  for (const listener of listeners) listener()
+}
+
+/** Calls `listener` now and after every change of the language. */
+export function onLanguage(listener: () => void): void {
+  listeners.add(listener)
+  listener()
+}
+
+/** The text in the current language, with `{name}` filled in from `values`. */
+export function t(key: TextKey, values: Text['values'] = {}): string {
+  return languages[current][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+}
+
+/** The same for a text that was kept for later. */
+export function say(text: Text): string {
+  return t(text.key, text.values)
+}

@@ -1,0 +1,128 @@
+import { element, setText } from './dom.ts'
+import { extensionOf, formatBytes, percentOf } from './format.ts'
+import { locale, t } from './i18n/language.ts'
+import { figures, stateText } from './status-line.ts'
+import type { State, UploadItem } from './upload-item.ts'
+
+const ACTIONS = ['choose', 'pause', 'resume', 'retry', 'cancel', 'forget'] as const
+export type Action = (typeof ACTIONS)[number]
+
+/** What can be done in each state, in the order of the buttons. */
+const OFFERED: Readonly<Record<State, readonly Action[]>> = {
+  waiting: ['pause', 'cancel'],
+  uploading: ['pause', 'cancel'],
+  paused: ['resume', 'cancel'],
+  failed: ['retry', 'cancel'],
+  finished: [],
+  remembered: ['choose', 'forget'],
+}
+
+/** One row of the list: shows an item and passes on what its buttons are pressed for. */
+export class RowView {
+  readonly root: HTMLLIElement
+  readonly #item: UploadItem
+  readonly #tile = element('span', { class: 'tile', 'aria-hidden': 'true' })
+  readonly #name = element('span', { class: 'name', dir: 'auto' })
+  readonly #size = element('span', { class: 'size' })
+  readonly #fill = element('span', { class: 'fill' })
+  readonly #bar = element(
+    'div',
+    { class: 'bar', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' },
+    this.#fill,
+  )
+  readonly #state = element('span', { class: 'state' })
+  readonly #figures = element('span', { class: 'figures' })
+  readonly #open = element('a', { class: 'button strong', 'data-testid': 'link', target: '_blank' })
+  readonly #download = element('a', { class: 'button', 'data-testid': 'download' })
+  readonly #buttons = new Map<Action, HTMLButtonElement>()
+
+  constructor(item: UploadItem, act: (action: Action) => void) {
+    this.#item = item
+    for (const action of ACTIONS)
+      this.#buttons.set(
+        action,
+        button(action, () => act(action)),
+      )
+    this.root = element(
+      'li',
+      { class: 'row', 'data-testid': 'row' },
+      this.#tile,
+      element('div', { class: 'title' }, this.#name, this.#size),
+      this.#bar,
+      element('p', { class: 'status' }, this.#state, this.#figures),
+      element('div', { class: 'actions' }, this.#open, this.#download, ...this.#buttons.values()),
+    )
+    this.render()
+  }
+
+  /** Brings the row up to date with its item and the language. */
+  render(): void {
+    const { name, size, state, cancelling } = this.#item
+    this.root.dataset.state = state
+    setText(this.#tile, extensionOf(name))
+    setText(this.#name, name)
+    this.#name.title = name
+    setText(this.#size, formatBytes(size, locale()))
+    setText(this.#state, stateText(this.#item))
+    setText(this.#figures, figures(this.#item).join(' · '))
+    this.root.toggleAttribute('aria-busy', cancelling)
+    this.#renderBar()
+    this.#renderActions()
+  }
+
+  /** Puts the keyboard focus on the first thing that can be done here. Returns whether there is any. */
+  focus(): boolean {
+    const target = [this.#open, ...this.#buttons.values()].find((control) => !control.hidden)
+    target?.focus()
+    return target !== undefined
+  }
+
+  #renderBar(): void {
+    const { name, sent, size, state } = this.#item
+    this.#bar.hidden = state === 'finished'
+    this.#bar.setAttribute('aria-label', t('row.progress', { name }))
+    const percent = percentOf(sent ?? 0, size)
+    if (sent === null) this.#bar.removeAttribute('aria-valuenow')
+    else this.#bar.setAttribute('aria-valuenow', String(percent))
+    // The exact share, so that a large file visibly moves between two whole per cent.
+    this.#fill.style.transform = `scaleX(${size === 0 ? percent / 100 : (sent ?? 0) / size})`
+  }
+
+  #renderActions(): void {
+    const focused = document.activeElement
+    this.#renderLinks()
+    const offered = OFFERED[this.#item.state]
+    for (const [action, control] of this.#buttons) {
+      control.hidden = !offered.includes(action)
+      control.disabled = this.#item.cancelling
+      label(control, t(`action.${action}`), this.#item.name)
+    }
+    // A pressed button that gives way to another hands its focus on, so that the keyboard does not lose its place.
+    if (focused instanceof HTMLElement && focused.hidden && this.root.contains(focused)) this.focus()
+  }
+
+  #renderLinks(): void {
+    const { name, url, state } = this.#item
+    const there = state === 'finished' && url !== null
+    for (const link of [this.#open, this.#download]) {
+      link.hidden = !there
+      if (there) link.href = url
+    }
+    this.#download.download = name
+    label(this.#open, t('action.open'), name)
+    label(this.#download, t('action.download'), name)
+  }
+}
+
+function button(action: Action, press: () => void): HTMLButtonElement {
+  const made = element('button', { class: 'button', type: 'button', 'data-testid': action })
+  if (action === 'resume' || action === 'retry' || action === 'choose') made.classList.add('strong')
+  made.addEventListener('click', press)
+  return made
+}
+
+/** Many rows have a button of the same name: those who listen hear which file it is about. */
+function label(control: HTMLElement, action: string, name: string): void {
+  setText(control, action)
+  control.setAttribute('aria-label', t('action.label', { action, name }))
+}

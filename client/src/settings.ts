@@ -1,0 +1,19 @@
+/** Where uploads are created; absolute, because tus-js-client resolves the server's relative locations against it. */
+export const endpoint = new URL('/files', location.href).href
+
+/** Bytes per request: everything at once, unless the page's address says otherwise (`?chunkSize=1048576`). */
+export const chunkSize = chunkSizeFrom(new URLSearchParams(location.search))
+
+/** Milliseconds before each further try. Bytes that arrive in between start the series anew. */
+export const retryDelays: readonly number[] = [0, 1000, 3000, 5000, 10000, 20000]
+
+/** The same for a deletion, which a person waits for. */
+export const removalDelays: readonly number[] = [0, 1000]
+
+/** How many files are sent at the same time; the others wait for their turn. */
+export const filesAtOnce = 3
+
+function chunkSizeFrom(query: URLSearchParams): number {
+  const bytes = Number(query.get('chunkSize'))
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : Number.POSITIVE_INFINITY
+}
