@@ -1,0 +1,46 @@
+/* One file of the list: its name, bar and state. */
+;(($, WebUploader, Landfall) => {
+  const BAR_CLASSES = { finished: 'bg-success', failed: 'bg-danger', paused: 'bg-warning' }
+
+  /** Adds a row for a WebUploader file and returns it; `set` changes what it shows. */
+  Landfall.addRow = (file) => {
+    const row = { state: 'waiting', percent: 0, text: { key: 'waiting' }, detail: null, url: null }
+    const $name = $('<span class="file-name">').text(file.name).attr('title', file.name)
+    const $size = $('<span class="file-size text-body-secondary">').text(WebUploader.formatSize(file.size))
+    const $bar = $('<div class="progress-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">')
+    const $state = $('<p class="file-state mb-0" role="status">')
+    const $link = $('<a class="file-link" target="_blank">')
+    const $row = $('<li class="list-group-item file-row">').append(
+      $('<div class="file-title">').append($name, $size),
+      $('<div class="progress">').append($bar),
+      $state,
+      $link,
+    )
+
+    row.set = (changes) => {
+      Object.assign(row, changes)
+      render()
+    }
+
+    function render() {
+      $row.attr('data-state', row.state)
+      $bar
+        .css('width', `${row.percent}%`)
+        .attr({ 'aria-valuenow': row.percent, 'aria-label': Landfall.t('progress', { name: file.name }) })
+        .toggleClass('progress-bar-striped progress-bar-animated', row.state === 'uploading')
+        .removeClass(Object.values(BAR_CLASSES).join(' '))
+        .addClass(BAR_CLASSES[row.state] || '')
+      const sentences = [row.text, row.detail].filter(Boolean)
+      const text = sentences.map(({ key, values }) => Landfall.t(key, { percent: row.percent, ...values })).join(' ')
+      if ($state.text() !== text) $state.text(text)
+      $state.toggleClass('text-danger', row.state === 'failed').toggleClass('text-success', row.state === 'finished')
+      $link.prop('hidden', row.url === null)
+      if (row.url !== null) $link.attr('href', row.url).text(row.url)
+    }
+
+    Landfall.onLanguage(render)
+    render()
+    $('#thelist').append($row)
+    return row
+  }
+})(window.jQuery, window.WebUploader, window.Landfall)

@@ -1,0 +1,142 @@
+/* The classical page: WebUploader in blocks, /check before, /upload/complete after. */
+;(($, WebUploader, Landfall) => {
+  // Once per page load, as old pages have it: all files of one visit share it.
+  const task_id = WebUploader.Base.guid()
+  const rows = new Map()
+  const serverSentences = new Map()
+  // Declared beforehand: where /check fails or is late, nothing is skipped, and everything is sent.
+  let file_list_finish = []
+
+  // A hook is only seen by uploaders that are created after it.
+  WebUploader.Uploader.register(
+    { 'before-send': 'checkChunk' },
+    {
+      checkChunk(block) {
+        const deferred = WebUploader.Deferred()
+        if (file_list_finish.includes(`${task_id}${block.chunk}`)) deferred.reject()
+        else deferred.resolve()
+        return deferred.promise()
+      },
+    },
+  )
+
+  const uploader = WebUploader.create({
+    server: '/upload/accept',
+    pick: '#picker',
+    auto: true,
+    chunked: true,
+    chunkSize: 20 * 1024 * 1024,
+    chunkRetry: 3,
+    threads: 1,
+    duplicate: true,
+    formData: { task_id },
+  })
+
+  $('#picker').on('click', () => {
+    $.ajax({
+      url: '/check',
+      type: 'POST',
+      data: 'POST TEST',
+      dataType: 'json',
+      success: (answer) => {
+        file_list_finish = String(answer.file_list).split(',')
+      },
+    })
+  })
+
+  uploader.on('fileQueued', (file) => {
+    $('#empty, #notice').prop('hidden', true)
+    rows.set(file.id, Landfall.addRow(file))
+    showButtons()
+  })
+
+  uploader.on('uploadStart', (file) => show(file, { state: 'uploading', text: { key: 'uploading' }, detail: null }))
+
+  uploader.on('uploadProgress', (file, share) => {
+    // Progress of a request that was under way when the page was paused still comes in.
+    if (rows.get(file.id).state === 'paused') return
+    show(file, { state: 'uploading', percent: Math.floor(share * 100), text: { key: 'uploading' } })
+  })
+
+  // On a 5xx this is where the answer can be read; for the upload it changes nothing.
+  uploader.on('uploadAccept', (block, answer) => {
+    if (answer.error?.message) serverSentences.set(block.file.id, answer.error.message)
+  })
+
+  uploader.on('uploadSuccess', (file) => {
+    show(file, { percent: 100, text: { key: 'checking' } })
+    complete(file)
+  })
+
+  uploader.on('uploadError', (file, reason) => {
+    const sentence = reason === 'server' ? serverSentences.get(file.id) : undefined
+    const text = sentence ? { key: 'said', values: { sentence } } : { key: errorKey(reason) }
+    show(file, { state: 'failed', text })
+  })
+
+  uploader.on('error', (reason, file) => {
+    if (reason !== 'Q_TYPE_DENIED') return
+    $('#notice')
+      .prop('hidden', false)
+      .text(Landfall.t('error-taken', { name: file.name }))
+  })
+
+  $('#pause').on('click', () => {
+    uploader.stop(true)
+    showEvery(['uploading', 'waiting'], { state: 'paused', text: { key: 'paused' } })
+  })
+
+  $('#continue').on('click', () => {
+    showEvery(['paused'], { state: 'waiting', text: { key: 'waiting' } })
+    uploader.upload()
+  })
+
+  $('#retry').on('click', () => {
+    // Files that WebUploader takes for sent but the server does not: sent again as a whole.
+    for (const file of uploader.getFiles('complete')) {
+      if (rows.get(file.id).state === 'failed') uploader.retry(file, true)
+    }
+    showEvery(['failed'], { state: 'waiting', percent: 0, text: { key: 'waiting' }, detail: null })
+    uploader.retry()
+  })
+
+  /** Asks the server to confirm the file, and shows where it is. */
+  function complete(file) {
+    $.getJSON('/upload/complete', { task_id, filename: file.name })
+      .done((answer) => show(file, { state: 'finished', url: answer.url, text: { key: 'finished' } }))
+      .fail((request) => {
+        const { error, missing } = request.responseJSON || {}
+        const text = error ? { key: 'said', values: { sentence: error.message } } : { key: 'error-complete' }
+        show(file, { state: 'failed', text, detail: missingText(missing) })
+      })
+  }
+
+  function missingText(missing) {
+    if (!Array.isArray(missing) || missing.length === 0) return null
+    const more = missing.length > 10 ? ', …' : ''
+    return { key: 'missing', values: { chunks: `${missing.slice(0, 10).join(', ')}${more}` } }
+  }
+
+  function errorKey(reason) {
+    return ['http', 'server', 'abort', 'timeout'].includes(reason) ? `error-${reason}` : 'failed'
+  }
+
+  function show(file, changes) {
+    rows.get(file.id).set(changes)
+    showButtons()
+  }
+
+  function showEvery(states, changes) {
+    for (const row of rows.values()) if (states.includes(row.state)) row.set(changes)
+    showButtons()
+  }
+
+  function showButtons() {
+    const states = [...rows.values()].map((row) => row.state)
+    $('#pause').prop('disabled', !states.includes('uploading') && !states.includes('waiting'))
+    $('#continue').prop('disabled', !states.includes('paused'))
+    $('#retry').prop('disabled', !states.includes('failed'))
+  }
+
+  showButtons()
+})(window.jQuery, window.WebUploader, window.Landfall)
