@@ -33,7 +33,9 @@
       const sentences = [row.text, row.detail].filter(Boolean)
       const text = sentences.map(({ key, values }) => Landfall.t(key, { percent: row.percent, ...values })).join(' ')
       if ($state.text() !== text) $state.text(text)
-      $state.toggleClass('text-danger', row.state === 'failed').toggleClass('text-success', row.state === 'finished')
+      $state
+        .toggleClass('text-danger-emphasis', row.state === 'failed')
+        .toggleClass('text-success-emphasis', row.state === 'finished')
       $link.prop('hidden', row.url === null)
       if (row.url !== null) $link.attr('href', row.url).text(row.url)
     }

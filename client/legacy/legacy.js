@@ -6,6 +6,7 @@
   const serverSentences = new Map()
   // Declared beforehand: where /check fails or is late, nothing is skipped, and everything is sent.
   let file_list_finish = []
+  let refusedName = null
 
   // A hook is only seen by uploaders that are created after it.
   WebUploader.Uploader.register(
@@ -45,7 +46,8 @@
   })
 
   uploader.on('fileQueued', (file) => {
-    $('#empty, #notice').prop('hidden', true)
+    $('#empty').prop('hidden', true)
+    showRefused(null)
     rows.set(file.id, Landfall.addRow(file))
     showButtons()
   })
@@ -131,6 +133,13 @@
     showButtons()
   }
 
+  function showRefused(name) {
+    refusedName = name
+    $('#notice')
+      .prop('hidden', name === null)
+      .text(Landfall.t('error-taken', { name }))
+  }
+
   function showButtons() {
     const states = [...rows.values()].map((row) => row.state)
     $('#pause').prop('disabled', !states.includes('uploading') && !states.includes('waiting'))
@@ -138,5 +147,6 @@
     $('#retry').prop('disabled', !states.includes('failed'))
   }
 
+  Landfall.onLanguage(() => showRefused(refusedName))
   showButtons()
 })(window.jQuery, window.WebUploader, window.Landfall)

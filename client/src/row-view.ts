@@ -59,7 +59,7 @@ export class RowView {
   render(): void {
     const { name, size, state, cancelling } = this.#item
     this.root.dataset.state = state
-    setText(this.#tile, extensionOf(name))
+    setText(this.#tile, state === 'finished' ? '✓' : extensionOf(name))
     setText(this.#name, name)
     this.#name.title = name
     setText(this.#size, formatBytes(size, locale()))
