@@ -75,7 +75,8 @@ function messageIn(json: string): string | null {
   }
 }
 
-async function readable(file: Blob): Promise<boolean> {
+/** Whether the browser can still read a chosen file: not after it was changed, moved or unplugged. */
+export async function readable(file: Blob): Promise<boolean> {
   try {
     await file.slice(0, 1).arrayBuffer()
     return true

@@ -38,6 +38,11 @@ export async function findRemembered(endpoint: string): Promise<Remembered[]> {
   return [...byUrl.values()]
 }
 
+/** Whether the storage still knows the upload at `url`; another tab may have finished or cancelled it. */
+export async function isRemembered(url: string): Promise<boolean> {
+  return (await storage.findAllUploads()).some((entry) => entry.uploadUrl === url)
+}
+
 /** Removes everything that the storage knows about the upload at `url`. The server keeps what it has. */
 export async function forget(url: string): Promise<void> {
   for (const entry of await storage.findAllUploads()) {

@@ -1,8 +1,9 @@
 import { Attempt, removeUpload } from './attempt.ts'
 import type { Text } from './i18n/texts.ts'
-import { explain } from './problem.ts'
+import { explain, readable } from './problem.ts'
 import { askStanding, forget, type Remembered } from './remembered.ts'
 import { SpeedMeter } from './speed.ts'
+import { occupy } from './tabs.ts'
 
 export type State = 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
 
@@ -79,9 +80,10 @@ export class UploadItem {
     this.#attempt = new Attempt(file, this.url, {
       located: (url) => {
         this.url = url
+        occupy(url)
       },
       progress: (sent) => this.#progress(sent),
-      retrying: () => this.#retrying(),
+      retrying: () => void this.#retrying(file),
       finished: () => this.#finish(),
       failed: (error) => void this.#fail(error, file),
     })
@@ -138,10 +140,17 @@ export class UploadItem {
     this.#changed()
   }
 
-  #retrying(): void {
+  async #retrying(file: File): Promise<void> {
+    const attempt = this.#attempt
     this.retrying = true
     this.meter.reset()
     this.#changed()
+    // No patience brings a file back that the browser cannot read any more.
+    if (await readable(file)) return
+    if (this.#attempt !== attempt || this.state !== 'uploading') return
+    attempt?.stop()
+    this.problem = { key: 'problem.file' }
+    this.#become('failed')
   }
 
   #finish(): void {

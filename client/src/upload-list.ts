@@ -1,6 +1,10 @@
-import { findRemembered, fingerprintOf } from './remembered.ts'
+import { findRemembered, fingerprintOf, isRemembered, type Remembered } from './remembered.ts'
 import { endpoint, filesAtOnce } from './settings.ts'
+import { whenFree } from './tabs.ts'
 import { type Origin, UploadItem } from './upload-item.ts'
+
+/** How long, in milliseconds, chosen files wait for remembered rows that they might belong to. */
+const RECALL_PATIENCE = 500
 
 /** What the list tells its view. */
 export interface ListEvents {
@@ -61,9 +65,17 @@ export class UploadList {
     for (const item of [...this.#items]) if (item.state === 'finished') this.#remove(item)
   }
 
+  /** Shows what is remembered, except what another tab is at work on: that follows when the tab lets it go. */
   async #recall(): Promise<void> {
-    const recalled = (await findRemembered(endpoint)).map((remembered) => this.#append(remembered))
-    for (const item of recalled) void this.#lookUp(item)
+    const rows = (await findRemembered(endpoint)).map((remembered) => this.#recallOne(remembered))
+    const patience = new Promise((resolve) => setTimeout(resolve, RECALL_PATIENCE))
+    await Promise.race([Promise.all(rows), patience])
+  }
+
+  async #recallOne(remembered: Remembered): Promise<void> {
+    await whenFree(remembered.url)
+    const present = this.#items.some((item) => item.url === remembered.url)
+    if (!present && (await isRemembered(remembered.url))) void this.#lookUp(this.#append(remembered))
   }
 
   async #lookUp(item: UploadItem): Promise<void> {
