@@ -29,7 +29,10 @@ export class Comparison {
         if (pieces === null) throw new UploadError('storage_error', 'The stored bytes could not be read.')
         for (const piece of pieces) {
           if (!piece.equals(buffer.subarray(position, position + piece.length))) {
-            throw new UploadError('content_differs', 'Other bytes than these have been received for this place already.')
+            throw new UploadError(
+              'content_differs',
+              'Other bytes than these have been received for this place already.',
+            )
           }
           position += piece.length
         }

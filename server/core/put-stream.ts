@@ -105,5 +105,6 @@ function freeWindow(target: PutTarget, start: number): Range | undefined {
 }
 
 async function expectEnd(reader: Reader): Promise<undefined> {
-  if ((await reader.take(1)) !== null) throw new UploadError('too_large', 'The body goes on beyond the end of the upload.')
+  if ((await reader.take(1)) !== null)
+    throw new UploadError('too_large', 'The body goes on beyond the end of the upload.')
 }

@@ -92,9 +92,7 @@ export class Upload {
    */
   async put(range: Range, source: Source, count: Count): Promise<void> {
     if (count === 'when-verified') {
-      return this.#run(range, source, (put) =>
-        putChunk(this.#target(), range, source, () => this.#claimChunk(put)),
-      )
+      return this.#run(range, source, (put) => putChunk(this.#target(), range, source, () => this.#claimChunk(put)))
     }
     const older = this.#stream
     return this.#run(range, source, async (put) => {

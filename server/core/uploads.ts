@@ -57,11 +57,14 @@ export class Uploads {
     return this.#store.group(group)
   }
 
+  /** Works with every unfinished upload in turn; those that are gone meanwhile are passed over. */
+  async eachUnfinished(work: (upload: Upload) => Promise<void>): Promise<void> {
+    for (const { id } of await this.#store.unfinished()) await this.#tryUse(id, work)
+  }
+
   /** Takes up again what a crash left in the middle of finishing. */
   async resume(): Promise<void> {
-    for (const { id } of await this.#store.unfinished()) {
-      await this.#tryUse(id, async (upload) => upload.resume())
-    }
+    await this.eachUnfinished(async (upload) => upload.resume())
   }
 
   /** Forgets unfinished uploads without a new byte since `deadline`. @returns how many. */

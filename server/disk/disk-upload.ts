@@ -73,7 +73,8 @@ export class DiskUpload implements StoredUpload {
 
   async begin(range: Range, count: Count): Promise<Attempt> {
     return onDisk(async () => {
-      const plain = count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
+      const plain =
+        count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
       if (!plain) await this.#journalTurn(() => this.#startJournal())
       const file = await this.#open()
       let end = range.start

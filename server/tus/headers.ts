@@ -43,7 +43,8 @@ export function parseCreation(headers: IncomingHttpHeaders): Creation {
 /** @throws UploadError `unsupported_type`, `bad_request` with a sentence that names the header. */
 export function parseAppend(headers: IncomingHttpHeaders): Append {
   // Core protocol, PATCH: other types get 415 Unsupported Media Type.
-  if (mediaType(headers) !== PATCH_TYPE) throw new UploadError('unsupported_type', `Content-Type must be ${PATCH_TYPE}.`)
+  if (mediaType(headers) !== PATCH_TYPE)
+    throw new UploadError('unsupported_type', `Content-Type must be ${PATCH_TYPE}.`)
   const offset = wholeNumber(headers, 'Upload-Offset')
   if (offset === undefined) throw bad('Upload-Offset is missing.')
   return { offset, length: wholeNumber(headers, 'Upload-Length') }

@@ -124,4 +124,3 @@ function checkVersion(ctx: Context): void {
   const found = version === '' ? 'Tus-Resumable is missing' : 'This version of tus is not supported'
   throw new UploadError('unsupported_version', `${found}: send Tus-Resumable: ${TUS_VERSION}.`)
 }
-

@@ -1,0 +1,14 @@
+import type { IdentityRules } from './identity.ts'
+
+/** How the adapter is set up. */
+export interface LegacyOptions {
+  readonly rules: IdentityRules
+  /** The URL of an upload as pages are told it. */
+  readonly urlOf: (id: string) => string
+  /** After how many milliseconds without a byte a client is given up. */
+  readonly idleTimeout: number
+  /** Most chunks of a file. */
+  readonly maxChunks: number
+  /** Whether a bare `/check` lists the chunks of the visitor's unfinished uploads. */
+  readonly listsChunks: boolean
+}

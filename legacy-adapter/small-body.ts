@@ -1,0 +1,44 @@
+import type { Context } from 'koa'
+import { z } from 'zod'
+import { UploadError } from '../server/core/errors.ts'
+import { RequestBody } from '../server/http/request-body.ts'
+import { collectFields, type Fields } from './fields.ts'
+
+/** The longest body of a call that carries no file, in bytes. */
+const LONGEST = 64 * 1024
+
+const plain = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+
+/**
+ * The fields of a call without a file: from the query, and from a body that is a form or a JSON object.
+ *
+ * @throws UploadError `too_large`, `too_many_fields`, `field_too_large`, and what the connection does.
+ */
+export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
+  const query = [...ctx.URL.searchParams]
+  if (ctx.method === 'GET') return collectFields(query)
+  const text = await readText(ctx, idleTimeout)
+  return collectFields([...query, ...parse(text)])
+}
+
+async function readText(ctx: Context, idleTimeout: number): Promise<string> {
+  const body = new RequestBody(ctx.req, idleTimeout)
+  const pieces: Buffer[] = []
+  let length = 0
+  for (let batch = await body.read(); batch !== null; batch = await body.read()) {
+    pieces.push(...batch)
+    length += batch.reduce((sum, piece) => sum + piece.length, 0)
+    if (length > LONGEST) throw new UploadError('too_large', 'The body is too long.')
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}
+
+function parse(text: string): [string, string][] {
+  if (!text.trimStart().startsWith('{')) return [...new URLSearchParams(text)]
+  try {
+    const fields = plain.safeParse(JSON.parse(text)).data ?? {}
+    return Object.entries(fields).map(([name, value]) => [name, String(value)])
+  } catch {
+    return []
+  }
+}

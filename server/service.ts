@@ -1,0 +1,133 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import pino, { type Logger } from 'pino'
+import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
+import { createApp } from './app.ts'
+import { memoryClaims } from './core/memory-claims.ts'
+import { Uploads } from './core/uploads.ts'
+import { bootId } from './disk/boot-id.ts'
+import { DiskStore } from './disk/disk-store.ts'
+import type { Step } from './disk/environment.ts'
+import { Layout } from './disk/layout.ts'
+import { folderSecret } from './disk/secret.ts'
+import { pages } from './http/pages.ts'
+import type { Settings } from './settings.ts'
+import { Tus } from './tus/tus.ts'
+
+/** A running service. */
+export interface Service {
+  /** `http://host:port` */
+  readonly url: string
+  /** Stops: nothing new is taken, running requests get up to `DRAIN` seconds, then they are ended with their bytes kept. */
+  close(): Promise<void>
+}
+
+/** How often unfinished uploads are looked through for expired ones, in milliseconds. */
+const SWEEP_EVERY = 60 * 60 * 1000
+
+/**
+ * Starts the service: here the implementations are chosen.
+ *
+ * @param onStep told of each step that the disk store has done; tests stop the program there.
+ * @throws Error with a sentence for the operator when the data folder or the port cannot be had.
+ */
+export async function start(settings: Settings, onStep: (step: Step) => void = () => undefined): Promise<Service> {
+  const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
+  const store = await DiskStore.open({
+    directory: settings.DATA_DIR,
+    sync: settings.SYNC,
+    boot: bootId(),
+    onNotice: (sentence) => log.warn(sentence),
+    onStep,
+  })
+  const uploads = new Uploads(store, memoryClaims(), settings.MAX_SIZE)
+  const secret = settings.SECRET === '' ? await folderSecret(new Layout(settings.DATA_DIR)) : settings.SECRET
+  const urlOf = (id: string): string => `${settings.PUBLIC_URL}/files/${id}`
+  const listsChunks = settings.LEGACY_CHECK === 'list'
+  let ready = true
+  const app = createApp({
+    uploads,
+    tus: new Tus(uploads, { maxSize: settings.MAX_SIZE, idleTimeout: settings.IDLE_TIMEOUT, urlOf }),
+    legacy: createLegacyAdapter(uploads, {
+      // Where chunks are listed, choosing a file again must lead to the same upload; WebUploader counts its id up each time.
+      rules: { secret, names: settings.LEGACY_IDENTITY.filter((name) => name !== 'id' || !listsChunks) },
+      urlOf,
+      idleTimeout: settings.IDLE_TIMEOUT,
+      maxChunks: settings.MAX_CHUNKS,
+      listsChunks,
+    }),
+    pages: pages(fileURLToPath(new URL('../client', import.meta.url))),
+    log,
+    allowedOrigins: settings.ALLOWED_ORIGINS,
+    trustProxy: settings.TRUST_PROXY === 'true',
+    ready: () => ready,
+  })
+  const server = await listen(app.callback(), settings).catch(async (error: unknown) => {
+    await uploads.close()
+    throw error
+  })
+  const background = keepTidy(uploads, settings.EXPIRES_AFTER, log)
+  return {
+    url: urlOfServer(server, settings.HOST),
+    close: async () => {
+      ready = false
+      background.stop()
+      await drained(server, settings.DRAIN * 1000)
+      await uploads.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function listen(handler: http.RequestListener, settings: Settings): Promise<http.Server> {
+  const server = http.createServer(
+    {
+      // A body may take hours; RequestBody gives a client up when nothing comes for IDLE_TIMEOUT.
+      requestTimeout: 0,
+      headersTimeout: 60_000,
+      keepAliveTimeout: 65_000,
+    },
+    handler,
+  )
+  server.on('request', (_, response) => {
+    // A stopping server waits for answers, not for connections that are kept for later.
+    response.once('close', () => setImmediate(() => server.listening || server.closeIdleConnections()))
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(settings.PORT, settings.HOST, () => resolve(server))
+  })
+}
+
+/** Stops listening and waits until the running requests are answered, for `patience` milliseconds at most. */
+function drained(server: http.Server, patience: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, patience)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+function keepTidy(uploads: Uploads, expiresAfter: number, log: Logger): { stop(): void } {
+  const sweep = (): void => {
+    const deadline = new Date(Date.now() - expiresAfter * 1000)
+    uploads.expire(deadline).then(
+      (count) => count > 0 && log.info({ count }, 'Unfinished uploads expired.'),
+      (error: unknown) => log.error({ err: error }, 'Looking for expired uploads failed.'),
+    )
+  }
+  uploads.resume().catch((error: unknown) => log.error({ err: error }, 'Taking up unfinished work failed.'))
+  const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
+  timer.unref()
+  return { stop: () => clearInterval(timer) }
+}
+
+function urlOfServer(server: http.Server, host: string): string {
+  const address: AddressInfo | string | null = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,195 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import {
+  chunkCount,
+  chunkRange,
+  chunkSizeFrom,
+  largestChunk,
+  missingChunks,
+  receivedChunks,
+} from '../../legacy-adapter/chunk-layout.ts'
+import { covers, type Ranges, union } from '../../server/core/ranges.ts'
+
+const MAX = Number.MAX_SAFE_INTEGER
+const MIB = 1024 * 1024
+
+test.each([
+  [0, 5, 1],
+  [0, 0, 1],
+  [1, 5, 1],
+  [5, 5, 1],
+  [6, 5, 2],
+  [12582912, 5 * MIB, 3],
+  [30820, 10240, 4],
+  [MAX, 1, MAX],
+  [MAX, 2, 2 ** 52],
+  [MAX, 3, 3002399751580331],
+  [MAX, MAX - 1, 2],
+])('a file of %d bytes in chunks of %d has %d', (size, chunkSize, count) => {
+  expect(chunkCount(size, chunkSize)).toBe(count)
+})
+
+test.each([
+  [30820, 10240, 0, 0, 10240],
+  [30820, 10240, 3, 30720, 30820],
+  [30820, 10240, 4, 30820, 30820],
+  [0, 0, 0, 0, 0],
+  [MAX, 2 ** 52, 1, 2 ** 52, MAX],
+  [MAX, MAX - 1, 99_999, MAX, MAX],
+])('of %d bytes in chunks of %d, chunk %d is [%d, %d)', (size, chunkSize, chunk, start, end) => {
+  expect(chunkRange(size, chunkSize, chunk)).toEqual({ start, end })
+})
+
+describe('the chunk size from one chunk', () => {
+  test.each([
+    // The recorded uploads: 12 MiB by 5 MiB, the test file of 30,820 bytes, a recompressed JPEG
+    [{ size: 12582912, chunks: 3, chunk: 0 }, 5242880, 5242880],
+    [{ size: 12582912, chunks: 3, chunk: 1 }, 5242880, 5242880],
+    [{ size: 12582912, chunks: 3, chunk: 2 }, 2097152, 5242880],
+    [{ size: 30820, chunks: 4, chunk: 3 }, 100, 10240],
+    [{ size: 922180, chunks: 4, chunk: 3 }, 580, 307200],
+    // One piece
+    [{ size: 18, chunks: 1, chunk: 0 }, 18, 18],
+    [{ size: 18, chunks: 1, chunk: 0 }, 17, undefined],
+    [{ size: 18, chunks: 1, chunk: 0 }, 0, undefined],
+    [{ size: 0, chunks: 1, chunk: 0 }, 0, 0],
+    [{ size: 0, chunks: 1, chunk: 0 }, 1, undefined],
+    // Nothing that is cut can have empty chunks
+    [{ size: 0, chunks: 2, chunk: 0 }, 0, undefined],
+    [{ size: 0, chunks: 2, chunk: 1 }, 0, undefined],
+    [{ size: 10, chunks: 2, chunk: 1 }, 0, undefined],
+    [{ size: 10, chunks: 11, chunk: 0 }, 1, undefined],
+    // Both ends of what two chunks of ten bytes can be
+    [{ size: 10, chunks: 2, chunk: 0 }, 4, undefined],
+    [{ size: 10, chunks: 2, chunk: 0 }, 5, 5],
+    [{ size: 10, chunks: 2, chunk: 0 }, 9, 9],
+    [{ size: 10, chunks: 2, chunk: 0 }, 10, undefined],
+    [{ size: 10, chunks: 2, chunk: 1 }, 5, 5],
+    [{ size: 10, chunks: 2, chunk: 1 }, 6, undefined],
+    [{ size: 10, chunks: 2, chunk: 1 }, 1, 9],
+    [{ size: 10, chunks: 2, chunk: 1 }, 11, undefined],
+    // chunkSize 10000.5: the last chunk does not leave equal ones
+    [{ size: 30820, chunks: 4, chunk: 3 }, 818, undefined],
+    [{ size: 30820, chunks: 4, chunk: 0 }, 10000, 10000],
+    [{ size: 30820, chunks: 4, chunk: 1 }, 10001, 10001],
+    // A chunk that does not exist
+    [{ size: 10, chunks: 2, chunk: 2 }, 5, undefined],
+    [{ size: 10, chunks: 2, chunk: -1 }, 5, undefined],
+    [{ size: 10, chunks: 0, chunk: 0 }, 10, undefined],
+  ])('%j with %d bytes: %p', (place, length, chunkSize) => {
+    expect(chunkSizeFrom(place, length)).toBe(chunkSize)
+  })
+})
+
+test.each([
+  [{ size: 18, chunks: 1 }, 18],
+  [{ size: 0, chunks: 1 }, 0],
+  [{ size: 10 * MIB, chunks: 2 }, 10 * MIB - 1],
+  [{ size: 10, chunks: 3 }, 4],
+  [{ size: 11, chunks: 3 }, 5],
+  [{ size: 5, chunks: 6 }, 0],
+  [{ size: MAX, chunks: 2 }, MAX - 1],
+])('the largest chunk of %j: %d', (file, length) => {
+  expect(largestChunk(file)).toBe(length)
+})
+
+describe('what is received', () => {
+  const received: Ranges = [
+    { start: 0, end: 10 },
+    { start: 15, end: 31 },
+    { start: 38, end: 42 },
+  ]
+
+  test.each([
+    [42, 10, [0, 2, 4], [1, 3], 2],
+    [42, 5, [0, 1, 3, 4, 5, 8], [2, 6, 7], 3],
+    [42, 42, [], [0], 1],
+    [42, 2, [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 19, 20], [5, 6, 7], 7],
+  ])('of %d bytes in chunks of %d', (size, chunkSize, there, missing, total) => {
+    expect(receivedChunks(received, size, chunkSize)).toEqual(there)
+    expect(missingChunks(received, size, chunkSize, 3)).toEqual({ missing, total })
+  })
+
+  test('nothing, everything, and an empty file', () => {
+    expect(receivedChunks([], 30, 10)).toEqual([])
+    expect(missingChunks([], 30, 10, 2)).toEqual({ missing: [0, 1], total: 3 })
+    expect(receivedChunks([{ start: 0, end: 25 }], 25, 10)).toEqual([0, 1, 2])
+    expect(missingChunks([{ start: 0, end: 25 }], 25, 10, 2)).toEqual({ missing: [], total: 0 })
+    expect(receivedChunks([], 0, 0)).toEqual([0])
+    expect(missingChunks([], 0, 0, 2)).toEqual({ missing: [], total: 0 })
+  })
+
+  test('every other of 100,000 chunks takes milliseconds', () => {
+    const every = Array.from({ length: 50_000 }, (_, index) => ({ start: index * 20, end: index * 20 + 10 }))
+    const started = performance.now()
+    expect(receivedChunks(every, 1_000_000, 10)).toHaveLength(50_000)
+    expect(missingChunks(every, 1_000_000, 10, 1000)).toMatchObject({ total: 50_000 })
+    expect(missingChunks([], 2 ** 40, 1, 3)).toEqual({ missing: [0, 1, 2], total: 2 ** 40 })
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+})
+
+describe('properties', () => {
+  /** A file and a chunk size that cut it into a number of chunks that is worth walking through. */
+  const cut = fc
+    .tuple(fc.integer({ min: 1, max: 40 }), fc.maxSafeNat(), fc.double({ min: 0, max: 1, noNaN: true }))
+    .map(([chunks, wide, part]) => {
+      const chunkSize = Math.max(1, Math.floor(wide / chunks))
+      return { chunkSize, size: chunkSize * (chunks - 1) + 1 + Math.floor((chunkSize - 1) * part) }
+    })
+  const small = fc.record({ size: fc.integer({ min: 1, max: 300 }), chunkSize: fc.integer({ min: 1, max: 310 }) })
+
+  test('chunks are disjoint, cover the file, and each alone gives back the chunk size', () => {
+    fc.assert(
+      fc.property(fc.oneof(cut, small), ({ size, chunkSize }) => {
+        const chunks = chunkCount(size, chunkSize)
+        let position = 0
+        for (let chunk = 0; chunk < chunks; chunk++) {
+          const { start, end } = chunkRange(size, chunkSize, chunk)
+          expect(start).toBe(position)
+          expect(end).toBeGreaterThan(start)
+          position = end
+          expect(chunkSizeFrom({ size, chunks, chunk }, end - start)).toBe(chunks === 1 ? size : chunkSize)
+        }
+        expect(position).toBe(size)
+        expect(chunkRange(size, chunkSize, 0).end).toBeLessThanOrEqual(largestChunk({ size, chunks }))
+      }),
+    )
+  })
+
+  test('a length is possible only under one chunk size, and the largest chunk is the largest', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 2, max: 12 }), (size, chunks) => {
+        const sizes = Array.from({ length: size + 1 }, (_, s) => s + 1).filter((s) => chunkCount(size, s) === chunks)
+        for (let chunk = 0; chunk < chunks; chunk++) {
+          for (let length = 0; length <= size + 1; length++) {
+            const fitting = sizes.filter((s) => {
+              const range = chunkRange(size, s, chunk)
+              return range.end - range.start === length
+            })
+            expect(fitting.length).toBeLessThanOrEqual(1)
+            expect(chunkSizeFrom({ size, chunks, chunk }, length)).toBe(fitting[0])
+          }
+        }
+        if (sizes.length > 0) expect(largestChunk({ size, chunks })).toBe(Math.max(...sizes))
+      }),
+    )
+  })
+
+  test('the chunks that are there and the missing ones agree with the ranges', () => {
+    const range = fc.tuple(fc.nat(300), fc.nat(40)).map(([start, length]) => ({ start, end: start + length }))
+    fc.assert(
+      fc.property(small, fc.array(range), fc.nat(400), ({ size, chunkSize }, ranges, limit) => {
+        const received = union(ranges.map((r) => ({ start: Math.min(r.start, size), end: Math.min(r.end, size) })))
+        const all = Array.from({ length: chunkCount(size, chunkSize) }, (_, chunk) => chunk)
+        const there = all.filter((chunk) => covers(received, chunkRange(size, chunkSize, chunk)))
+        const missing = all.filter((chunk) => !there.includes(chunk))
+        expect(receivedChunks(received, size, chunkSize)).toEqual(there)
+        expect(missingChunks(received, size, chunkSize, limit)).toEqual({
+          missing: missing.slice(0, limit),
+          total: missing.length,
+        })
+      }),
+    )
+  })
+})
