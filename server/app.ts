@@ -43,7 +43,9 @@ function routes({ tus, legacy, pages, uploads, ready }: Parts): Router {
 
   router.get('/', (ctx) => pages.show(ctx, 'index.html'))
   router.get('/legacy', (ctx) => pages.show(ctx, 'legacy.html'))
-  router.get('/healthz', (ctx) => void (ctx.body = 'ok\n'))
+  router.get('/healthz', (ctx) => {
+    ctx.body = 'ok\n'
+  })
   router.get('/readyz', (ctx) => {
     ctx.status = ready() ? 200 : 503
     ctx.body = ready() ? 'ready\n' : 'stopping\n'

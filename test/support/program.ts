@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
+
+/** The built program as a process of its own. */
+export interface Program {
+  readonly url: string
+  readonly process: ChildProcess
+  /** Sends a signal and waits for the end. @returns the exit code, or `null` when a signal ended it. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+/**
+ * Starts the built program (`npm run build` first) and waits until it listens.
+ *
+ * @param settings environment variables; `PORT` is 0 unless given.
+ * @param main another script to run in its place.
+ * @throws Error with what it printed when it ends instead.
+ */
+export async function startProgram(settings: Readonly<Record<string, string>>, main: string = MAIN): Promise<Program> {
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'warn', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let errors = ''
+  child.stderr.on('data', (text) => {
+    errors = `${errors}${text}`.slice(-10_000)
+  })
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      const found = /https?:\/\/\S+/.exec(line)
+      if (found !== null) resolve(found[0])
+    })
+    child.once('exit', (code) => reject(new Error(`The program ended with ${code}: ${errors}`)))
+  })
+  return {
+    url,
+    process: child,
+    end: async (signal) => {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+      const exit = once(child, 'exit')
+      child.kill(signal)
+      await exit
+      return child.exitCode
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import { type Service, start } from '../../server/service.ts'
+import { parseSettings } from '../../server/settings.ts'
+import { temporaryFolder } from './folder.ts'
+
+export interface TestService {
+  /** `http://127.0.0.1:port` */
+  readonly url: string
+  readonly dataDir: string
+  /** Stops the service and starts it again on the same folder; the URL changes. */
+  restart(): Promise<TestService>
+  close(): Promise<void>
+}
+
+/** The service in this process, on a free port and a folder of its own. @param settings texts by name, as in the environment. */
+export async function startService(settings: Readonly<Record<string, string>> = {}): Promise<TestService> {
+  const folder = await temporaryFolder()
+  return startIn(folder.path, settings, folder.dispose)
+}
+
+async function startIn(
+  dataDir: string,
+  settings: Readonly<Record<string, string>>,
+  dispose: () => Promise<void>,
+): Promise<TestService> {
+  const all: Readonly<Record<string, string>> = {
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    DRAIN: '1',
+    ...settings,
+    DATA_DIR: dataDir,
+  }
+  const service: Service = await start(parseSettings((name) => all[name]))
+  return {
+    url: service.url,
+    dataDir,
+    restart: async () => {
+      await service.close()
+      return startIn(dataDir, settings, dispose)
+    },
+    close: async () => {
+      await service.close()
+      await dispose()
+    },
+  }
+}
