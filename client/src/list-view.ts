@@ -85,7 +85,7 @@ export class ListView implements ListEvents {
   }
 
   #renderSummary(): void {
-    const items = this.list?.items ?? []
+    const items = this.list.items
     const done = items.filter((item) => item.state === 'finished').length
     this.#section.hidden = items.length === 0
     this.#clear.hidden = done === 0

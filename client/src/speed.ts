@@ -16,20 +16,19 @@ export class SpeedMeter {
     this.#rate = null
   }
 
-  /** Takes in how many bytes are there at `time`. Returns whether a new figure is ready to be shown. */
-  report(bytes: number, time: number): boolean {
+  /** Takes in how many bytes are there at `time`. */
+  report(bytes: number, time: number): void {
     if (this.#last === null || bytes < this.#last.bytes) {
       this.#last = { bytes, time }
       this.#rate = null
-      return true
+      return
     }
     const elapsed = time - this.#last.time
-    if (elapsed < SHOW_EVERY) return false
+    if (elapsed < SHOW_EVERY) return
     const rate = ((bytes - this.#last.bytes) / elapsed) * 1000
     const weight = 1 - Math.exp(-elapsed / 1000 / MEMORY)
     this.#rate = this.#rate === null ? rate : this.#rate + (rate - this.#rate) * weight
     this.#last = { bytes, time }
-    return true
   }
 
   /** Bytes per second, or null as long as there is nothing sensible to say. */
