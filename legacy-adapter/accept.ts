@@ -5,6 +5,7 @@ import type { UploadRecord } from '../server/core/record.ts'
 import { safeName } from '../server/core/safe-name.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
+import { withBody } from '../server/http/request-body.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, largestChunk } from './chunk-layout.ts'
 import { type ChunkRequest, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
 import { oneValue } from './fields.ts'
@@ -29,7 +30,31 @@ export async function accept(
   options: LegacyOptions,
   onChunk: (visitor: string, id: string, finished: boolean) => void,
 ): Promise<void> {
-  const request = await readChunkRequest(ctx, options.idleTimeout)
+  ctx.body = await withBody(ctx.req, options.idleTimeout, async (body) => {
+    const request = await readChunkRequest(ctx, body)
+    return acceptChunk(ctx, request, uploads, options, onChunk)
+  })
+}
+
+/** What the page is told of its chunk. */
+interface Accepted {
+  readonly ok: true
+  readonly id: string
+  readonly url: string
+  /** Bytes. */
+  readonly size: number
+  /** Bytes in all ranges. */
+  readonly received: number
+  readonly finished: boolean
+}
+
+async function acceptChunk(
+  ctx: Context,
+  request: ChunkRequest,
+  uploads: Uploads,
+  options: LegacyOptions,
+  onChunk: (visitor: string, id: string, finished: boolean) => void,
+): Promise<Accepted> {
   const place = placeOf(request.fields, options.maxChunks)
   const identity = identityOf(request.fields, ctx.ip, options.rules)
   const visitor = visitorOf(ctx, options.rules.secret, identity.idOf(0))
@@ -43,7 +68,7 @@ export async function accept(
     chunks: place.chunks,
     visitor,
   })
-  ctx.body = await inGeneration(uploads, recordOf, async (upload) => {
+  return inGeneration(uploads, recordOf, async (upload) => {
     const { id } = upload.record
     onChunk(visitor, id, false)
     await putChunk(upload, request, place, options)

@@ -1,7 +1,6 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
 import type { Source } from '../server/core/source.ts'
-import { RequestBody } from '../server/http/request-body.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
 import { collectFields, type Fields, oneValue, wholeNumber } from './fields.ts'
 import { readMultipart } from './multipart.ts'
@@ -22,8 +21,7 @@ export interface ChunkRequest {
  *
  * @throws UploadError what `readMultipart` throws; `bad_request`, `too_many_fields`, `field_too_large`.
  */
-export async function readChunkRequest(ctx: Context, idleTimeout: number): Promise<ChunkRequest> {
-  const body = new RequestBody(ctx.req, idleTimeout)
+export async function readChunkRequest(ctx: Context, body: Source): Promise<ChunkRequest> {
   const contentType = ctx.get('Content-Type')
   const length = ctx.request.length
   if (/^\s*multipart\//i.test(contentType)) {

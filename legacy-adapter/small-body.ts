@@ -1,7 +1,8 @@
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { UploadError } from '../server/core/errors.ts'
-import { RequestBody } from '../server/http/request-body.ts'
+import type { Source } from '../server/core/source.ts'
+import { withBody } from '../server/http/request-body.ts'
 import { collectFields, type Fields } from './fields.ts'
 
 /** The longest body of a call that carries no file, in bytes. */
@@ -17,16 +18,15 @@ const plain = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]
 export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
   const query = [...ctx.URL.searchParams]
   if (ctx.method === 'GET') return collectFields(query)
-  const text = await readText(ctx, idleTimeout)
+  const text = await withBody(ctx.req, idleTimeout, readText)
   return collectFields([...query, ...parse(text)])
 }
 
-async function readText(ctx: Context, idleTimeout: number): Promise<string> {
-  const body = new RequestBody(ctx.req, idleTimeout)
+async function readText(body: Source): Promise<string> {
   const pieces: Buffer[] = []
   let length = 0
   for (let batch = await body.read(); batch !== null; batch = await body.read()) {
-    pieces.push(...batch)
+    pieces.push(Buffer.concat(batch))
     length += batch.reduce((sum, piece) => sum + piece.length, 0)
     if (length > LONGEST) throw new UploadError('too_large', 'The body is too long.')
   }

@@ -1,17 +1,31 @@
 import type { IncomingMessage } from 'node:http'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
+import { Batch } from './batch.ts'
 
-/** How many bytes are gathered for one write: fewer calls of the system, and enough to keep the disk busy. */
-const BATCH = 1024 * 1024
 /** For how long a batch that is not full waits for more bytes. Milliseconds. */
 const GATHER = 5
-/** The system takes at most 1,024 buffers in one `writev`. */
-const MOST_BUFFERS = 512
-
 interface Waiter {
   readonly resolve: (batch: readonly Buffer[] | null) => void
   readonly reject: (error: Error) => void
+}
+
+/**
+ * Works with the body of a request, and lets go of it whatever comes of that.
+ *
+ * @param idleTimeout after how many milliseconds without a byte the client is given up.
+ */
+export async function withBody<T>(
+  request: IncomingMessage,
+  idleTimeout: number,
+  work: (body: RequestBody) => Promise<T>,
+): Promise<T> {
+  const body = new RequestBody(request, idleTimeout)
+  try {
+    return await work(body)
+  } finally {
+    body.close()
+  }
 }
 
 /**
@@ -22,8 +36,9 @@ interface Waiter {
 export class RequestBody implements Source {
   readonly #request: IncomingMessage
   readonly #idleTimeout: number
-  #batch: Buffer[] = []
-  #size = 0
+  #batch = new Batch()
+  /** What the last `read` handed out. */
+  #lent: Batch | undefined
   #started = false
   #ended = false
   #failure: Error | undefined
@@ -43,8 +58,10 @@ export class RequestBody implements Source {
   }
 
   read(): Promise<readonly Buffer[] | null> {
+    this.#lent?.release()
+    this.#lent = undefined
     if (!this.#started) this.#start()
-    if (this.#isFull || ((this.#ended || this.#failure !== undefined) && this.#size > 0)) {
+    if (this.#batch.isFull || ((this.#ended || this.#failure !== undefined) && this.#batch.size > 0)) {
       return Promise.resolve(this.#take())
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
@@ -53,20 +70,23 @@ export class RequestBody implements Source {
       this.#waiter = { resolve, reject }
       this.#waitingSince = performance.now()
       this.#idle = setTimeout(() => this.#giveUp(), this.#idleTimeout)
-      if (this.#size > 0) this.#gatherABit()
+      if (this.#batch.size > 0) this.#gatherABit()
     })
   }
 
-  cancel(reason: Error): void {
-    if (this.#ended && this.#size === 0) return
-    this.#batch = []
-    this.#size = 0
-    this.#fail(reason)
-    this.#stop()
+  /** Lets go of the request and of all buffers. Called when nobody reads any more and no write is under way. */
+  close(): void {
+    this.#lent?.release()
+    this.#lent = undefined
+    this.#batch.release()
+    if (this.#started) this.#stop()
   }
 
-  get #isFull(): boolean {
-    return this.#size >= BATCH || this.#batch.length >= MOST_BUFFERS
+  cancel(reason: Error): void {
+    if (this.#ended && this.#batch.size === 0) return
+    this.#batch.release()
+    this.#fail(reason)
+    this.#stop()
   }
 
   #start(): void {
@@ -85,16 +105,15 @@ export class RequestBody implements Source {
   /** From here on somebody else may drain the request. */
   #stop(): void {
     this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onCut)
-    this.#request.pause()
+    if (!this.#ended) this.#request.pause()
   }
 
   readonly #onData = (bytes: Buffer): void => {
-    this.#batch.push(bytes)
-    this.#size += bytes.length
-    if (this.#isFull) this.#request.pause()
+    this.#batch.add(bytes)
+    if (this.#batch.isFull) this.#request.pause()
     if (this.#waiter === undefined) return
     this.#waitingSince = performance.now()
-    if (this.#isFull) this.#deliver()
+    if (this.#batch.isFull) this.#deliver()
     else {
       this.#idle?.refresh()
       this.#gatherABit()
@@ -130,18 +149,18 @@ export class RequestBody implements Source {
     this.#waiter = undefined
     this.#waitingSince = undefined
     clearTimeout(this.#idle)
-    if (this.#size > 0) waiter.resolve(this.#take())
+    if (this.#batch.size > 0) waiter.resolve(this.#take())
     else if (this.#failure !== undefined) waiter.reject(this.#failure)
     else waiter.resolve(null)
   }
 
   #take(): readonly Buffer[] {
     const batch = this.#batch
-    this.#batch = []
-    this.#size = 0
+    this.#lent = batch
+    this.#batch = new Batch()
     clearTimeout(this.#gather)
     this.#gather = undefined
     if (this.#request.isPaused()) this.#request.resume()
-    return batch
+    return batch.bytes
   }
 }

@@ -4,7 +4,7 @@ import { UploadError } from '../core/errors.ts'
 import { safeName } from '../core/safe-name.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
-import { RequestBody } from '../http/request-body.ts'
+import { withBody } from '../http/request-body.ts'
 import { contentLength, formatMetadata, parseAppend, parseCreation, TUS_VERSION } from './headers.ts'
 
 const EXTENSIONS = 'creation,creation-with-upload,creation-defer-length,termination'
@@ -96,8 +96,9 @@ export class Tus {
     if (announced !== undefined && offset === upload.offset && offset + announced > limit) {
       throw new UploadError('too_large', `The body goes on beyond the end of the upload at byte ${limit}.`)
     }
-    const body = new RequestBody(ctx.req, this.#options.idleTimeout)
-    await upload.put({ start: offset, end: limit }, body, 'as-received')
+    await withBody(ctx.req, this.#options.idleTimeout, (body) =>
+      upload.put({ start: offset, end: limit }, body, 'as-received'),
+    )
   }
 
   async #sayLength(upload: Upload, length: number): Promise<void> {
