@@ -108,6 +108,7 @@ export class RowView {
       link.hidden = !there
       if (there) link.href = url
     }
+    if (there) this.#open.href = `${url}?inline=1`
     this.#download.download = name
     label(this.#open, t('action.open'), name)
     label(this.#download, t('action.download'), name)

@@ -1,0 +1,197 @@
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { UploadRecord } from '../../server/core/record.ts'
+import type { Count, Store, StoredUpload } from '../../server/core/store.ts'
+
+/** A store that can be closed and opened again on the same data. */
+export interface StoreUnderTest {
+  store: Store
+  /** Closes it like a process that ends, and opens it anew. */
+  reopen(): Promise<void>
+  dispose(): Promise<void>
+}
+
+export function recordOf(id: string, length: number | null): UploadRecord {
+  return { id, length, metadata: { filename: 'a.txt' }, fileName: 'a.txt', createdAt: '2026-11-23T00:00:00.000Z' }
+}
+
+/** Puts text at a position, as one attempt. */
+export async function put(upload: StoredUpload, start: number, content: string, count: Count): Promise<void> {
+  const bytes = Buffer.from(content)
+  const attempt = await upload.begin({ start, end: start + bytes.length }, count)
+  await attempt.write([bytes])
+  await attempt.commit()
+}
+
+/** What every implementation of `Store` keeps. */
+export function storeContract(make: () => Promise<StoreUnderTest>): void {
+  describe('a store', () => {
+    let under: StoreUnderTest
+    beforeEach(async () => {
+      under = await make()
+    })
+    afterEach(async () => {
+      for (const upload of touched.splice(0)) await upload.rest()
+      await under.dispose()
+    })
+    const touched: StoredUpload[] = []
+
+    async function create(record: UploadRecord): Promise<StoredUpload> {
+      const upload = await under.store.create(record)
+      touched.push(upload)
+      return upload
+    }
+
+    async function opened(id: string): Promise<StoredUpload> {
+      const found = await under.store.open(id)
+      if (found.kind !== 'upload') throw new Error(`${id} is ${found.kind}`)
+      touched.push(found.upload)
+      return found.upload
+    }
+
+    it('knows a new upload, empty, also after it was opened again', async () => {
+      await (await create(recordOf('new', 10))).rest()
+      await under.reopen()
+      const upload = await opened('new')
+      expect(upload.record).toMatchObject(recordOf('new', 10))
+      expect([upload.received, upload.finished]).toEqual([[], false])
+    })
+
+    it('refuses an id that is taken and leaves the upload as it was', async () => {
+      const upload = await create(recordOf('taken', 5))
+      await put(upload, 0, 'hello', 'as-received')
+      await expect(under.store.create(recordOf('taken', 7))).rejects.toMatchObject({ code: 'storage_error' })
+      await upload.rest()
+      expect((await opened('taken')).record.length).toBe(5)
+      expect((await opened('taken')).received).toEqual([{ start: 0, end: 5 }])
+    })
+
+    it('does not know what was never created', async () => {
+      expect(await under.store.open('nothing')).toEqual({ kind: 'unknown' })
+      expect(await under.store.open('../records')).toEqual({ kind: 'unknown' })
+    })
+
+    it('counts bytes of a stream as they are committed', async () => {
+      const upload = await create(recordOf('stream', 10))
+      await put(upload, 0, 'hello', 'as-received')
+      await put(upload, 5, 'wo', 'as-received')
+      expect(upload.received).toEqual([{ start: 0, end: 7 }])
+      await upload.rest()
+      await under.reopen()
+      expect((await opened('stream')).received).toEqual([{ start: 0, end: 7 }])
+    })
+
+    it('counts nothing of an attempt that was not committed, also after it was opened again', async () => {
+      const upload = await create(recordOf('attempt', 10))
+      await put(upload, 0, 'he', 'as-received')
+      const attempt = await upload.begin({ start: 2, end: 10 }, 'when-verified')
+      await attempt.write([Buffer.from('XXXXX')])
+      expect(upload.received).toEqual([{ start: 0, end: 2 }])
+      await upload.rest()
+      await under.reopen()
+      expect((await opened('attempt')).received).toEqual([{ start: 0, end: 2 }])
+    })
+
+    it('takes verified ranges in any order, beside a stream, and forgets none', async () => {
+      const upload = await create(recordOf('ranges', 11))
+      await put(upload, 0, 'he', 'as-received')
+      await put(upload, 9, 'ld', 'when-verified')
+      await put(upload, 4, 'o w', 'when-verified')
+      await put(upload, 2, 'll', 'as-received')
+      expect(upload.received).toEqual([
+        { start: 0, end: 7 },
+        { start: 9, end: 11 },
+      ])
+      await upload.rest()
+      await under.reopen()
+      const again = await opened('ranges')
+      expect(again.received).toEqual(upload.received)
+      await put(again, 7, 'or', 'when-verified')
+      expect(await text(again.read({ start: 0, end: 11 }))).toBe('hello world')
+    })
+
+    it('counts the beginning of an attempt that ends early', async () => {
+      const upload = await create(recordOf('early', 10))
+      const attempt = await upload.begin({ start: 0, end: 10 }, 'when-verified')
+      await attempt.write([Buffer.from('abc')])
+      await attempt.commit()
+      expect(upload.received).toEqual([{ start: 0, end: 3 }])
+    })
+
+    it('keeps several ranges that are written at the same time apart', async () => {
+      const upload = await create(recordOf('parallel', 26))
+      const letters = [...'abcdefghijklmnopqrstuvwxyz']
+      await Promise.all(letters.map((letter, i) => put(upload, i, letter, 'when-verified')))
+      expect(upload.received).toEqual([{ start: 0, end: 26 }])
+      expect(await text(upload.read({ start: 0, end: 26 }))).toBe(letters.join(''))
+    })
+
+    it('makes a wholly received upload a finished file, once and for all', async () => {
+      const upload = await create(recordOf('done', 5))
+      await put(upload, 0, 'hello', 'as-received')
+      const reading = upload.read({ start: 0, end: 5 })
+      await upload.finish()
+      expect(upload.finished).toBe(true)
+      expect(await text(reading)).toBe('hello')
+      expect(await text(upload.read({ start: 1, end: 4 }))).toBe('ell')
+      await upload.rest()
+      await under.reopen()
+      const again = await opened('done')
+      expect([again.finished, again.received]).toEqual([true, [{ start: 0, end: 5 }]])
+      expect(await under.store.unfinished()).toEqual([])
+    })
+
+    it('finishes an upload without bytes', async () => {
+      const upload = await create(recordOf('empty', 0))
+      await upload.finish()
+      await upload.rest()
+      await under.reopen()
+      const again = await opened('empty')
+      expect([again.finished, again.received]).toEqual([true, []])
+      expect(await text(again.read({ start: 0, end: 0 }))).toBe('')
+    })
+
+    it('changes a record as a whole, one change after another', async () => {
+      const upload = await create(recordOf('record', null))
+      await Promise.all([
+        upload.update((record) => ({ ...record, length: 10 })),
+        upload.update((record) => ({ ...record, chunkSize: 3 })),
+      ])
+      await upload.rest()
+      await under.reopen()
+      expect((await opened('record')).record).toMatchObject({ length: 10, chunkSize: 3 })
+    })
+
+    it.each(['unfinished', 'finished'])(
+      'forgets a removed upload that was %s, but remembers that it was there',
+      async (state) => {
+        const upload = await create(recordOf('away', 5))
+        await put(upload, 0, 'hello', 'when-verified')
+        if (state === 'finished') await upload.finish()
+        await upload.remove('deleted')
+        await upload.remove('deleted')
+        expect(await under.store.open('away')).toEqual({ kind: 'gone' })
+        await under.reopen()
+        expect(await under.store.open('away')).toEqual({ kind: 'gone' })
+        expect(await under.store.unfinished()).toEqual([])
+      },
+    )
+
+    it('lists a group, without those of others and those that are gone', async () => {
+      for (const id of ['g.a.1', 'g.a.2', 'g.b.3', 'gg.a.4']) await (await create(recordOf(id, 5))).rest()
+      await (await opened('g.a.2')).remove('deleted')
+      expect([...(await under.store.group('g'))].sort()).toEqual(['g.a.1', 'g.b.3'])
+      expect(await under.store.group('other')).toEqual([])
+    })
+
+    it('tells when the last byte of an unfinished upload came', async () => {
+      const before = new Date(Date.now() - 1000)
+      const upload = await create(recordOf('when', 5))
+      await put(upload, 3, 'lo', 'when-verified')
+      const [found] = await under.store.unfinished()
+      expect(found?.id).toBe('when')
+      expect(found?.lastChange.getTime()).toBeGreaterThan(before.getTime())
+      expect(await upload.lastChange()).toEqual(found?.lastChange)
+    })
+  })
+}

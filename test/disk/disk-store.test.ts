@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto'
+import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { UploadRecord } from '../../server/core/record.ts'
+import type { StoredUpload } from '../../server/core/store.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import type { SyncMode } from '../../server/disk/environment.ts'
+import { put, recordOf, type StoreUnderTest, storeContract } from '../core/store-contract.ts'
+import { temporaryFolder } from '../support/folder.ts'
+
+interface DiskUnderTest extends StoreUnderTest {
+  readonly directory: string
+  /** As after a power cut: the machine's boot is another one. */
+  reboot(): Promise<void>
+  readonly notices: string[]
+}
+
+async function disk(sync: SyncMode): Promise<DiskUnderTest> {
+  const folder = await temporaryFolder()
+  const notices: string[] = []
+  let boot: string = randomUUID()
+  const open = (): Promise<DiskStore> =>
+    DiskStore.open({ directory: folder.path, sync, boot, onNotice: (sentence) => notices.push(sentence) })
+  const under: DiskUnderTest = {
+    store: await open(),
+    directory: folder.path,
+    notices,
+    reopen: async () => {
+      await under.store.close()
+      under.store = await open()
+    },
+    reboot: async () => {
+      boot = randomUUID()
+      await under.reopen()
+    },
+    dispose: async () => {
+      await under.store.close()
+      await folder.dispose()
+    },
+  }
+  return under
+}
+
+/** Uploads that a test worked with: their descriptors are closed after it. */
+const touched: StoredUpload[] = []
+
+afterEach(async () => {
+  for (const upload of touched.splice(0)) await upload.rest()
+})
+
+async function create(under: DiskUnderTest, record: UploadRecord): Promise<StoredUpload> {
+  const upload = await under.store.create(record)
+  touched.push(upload)
+  return upload
+}
+
+async function openUpload(under: DiskUnderTest, id: string): Promise<StoredUpload> {
+  const found = await under.store.open(id)
+  if (found.kind !== 'upload') throw new Error(`${id} is ${found.kind}`)
+  touched.push(found.upload)
+  return found.upload
+}
+
+for (const sync of ['finish', 'always', 'never'] as const) {
+  describe(`on the disk, SYNC=${sync}`, () => storeContract(() => disk(sync)))
+}
+
+describe('a data folder', () => {
+  it('lets a finished file lie as a plain file under its own name', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, { ...recordOf('id', 5), fileName: '测试 文件.txt' })
+    await put(upload, 0, 'hello', 'when-verified')
+    await upload.finish()
+    expect(await readFile(path.join(under.directory, 'files', 'id', '测试 文件.txt'), 'utf8')).toBe('hello')
+    expect(await readdir(path.join(under.directory, 'journals'))).toEqual([])
+    await under.dispose()
+  })
+
+  it('belongs to one process: a second start is refused with a sentence', async () => {
+    const under = await disk('finish')
+    const second = DiskStore.open({ directory: under.directory, sync: 'finish', boot: 'b', onNotice: () => undefined })
+    await expect(second).rejects.toThrow(/Another process works on the data folder/)
+    await under.dispose()
+  })
+
+  it('sets bytes aside that nobody was told of', async () => {
+    const under = await disk('finish')
+    await writeFile(path.join(under.directory, 'incoming', 'orphan'), 'bytes')
+    await under.reopen()
+    expect(await under.store.open('orphan')).toEqual({ kind: 'unknown' })
+    const [kept] = await readdir(path.join(under.directory, 'quarantine'))
+    expect(await readFile(path.join(under.directory, 'quarantine', kept ?? ''), 'utf8')).toBe('bytes')
+    expect(under.notices).toHaveLength(1)
+    await under.dispose()
+  })
+
+  it('cuts a torn tail off a journal, and appends behind what is whole', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('torn', 9))
+    await put(upload, 6, 'ghi', 'when-verified')
+    await put(upload, 3, 'def', 'when-verified')
+    await upload.rest()
+    const journal = path.join(under.directory, 'journals', 'torn')
+    await truncate(journal, (await stat(journal)).size - 5)
+    await under.reopen()
+    const again = await openUpload(under, 'torn')
+    expect(again.received).toEqual([{ start: 6, end: 9 }])
+    await put(again, 0, 'abcdef', 'when-verified')
+    await again.rest()
+    await under.reopen()
+    expect((await openUpload(under, 'torn')).received).toEqual([{ start: 0, end: 9 }])
+    await under.dispose()
+  })
+
+  it('answers that an upload is gone when only its record is left', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('lost', 5))
+    await upload.rest()
+    await under.store.close()
+    await rm(path.join(under.directory, 'incoming', 'lost'))
+    await under.reopen()
+    expect(await under.store.open('lost')).toEqual({ kind: 'gone' })
+    await under.dispose()
+  })
+})
+
+describe('after a reboot', () => {
+  it('forgets bytes of a plain upload that were never synced, and takes them again', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('plain', 10))
+    await put(upload, 0, 'hello', 'as-received')
+    await upload.rest()
+    await under.reboot()
+    const again = await openUpload(under, 'plain')
+    expect(again.received).toEqual([])
+    await put(again, 0, 'HELLO', 'as-received')
+    await again.rest()
+    await under.reopen()
+    expect((await openUpload(under, 'plain')).received).toEqual([{ start: 0, end: 5 }])
+    await under.dispose()
+  })
+
+  it.each(['as-received', 'when-verified'] as const)('keeps what was synced before: %s', async (count) => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('marked', 20))
+    await put(upload, 0, 'hello', count)
+    await upload.close()
+    const again = await openUpload(under, 'marked')
+    await put(again, 5, 'lost', count)
+    await again.rest()
+    await under.reboot()
+    const kept = await openUpload(under, 'marked')
+    expect(kept.received).toEqual([{ start: 0, end: 5 }])
+    expect(await text(kept.read({ start: 0, end: 5 }))).toBe('hello')
+    await under.reboot()
+    expect((await openUpload(under, 'marked')).received).toEqual([{ start: 0, end: 5 }])
+    await under.dispose()
+  })
+
+  it('with SYNC=always keeps everything that was acknowledged', async () => {
+    const under = await disk('always')
+    const upload = await create(under, recordOf('always', 20))
+    await put(upload, 0, 'hello', 'as-received')
+    await put(upload, 9, 'x', 'when-verified')
+    await upload.rest()
+    await under.reboot()
+    expect((await openUpload(under, 'always')).received).toEqual([
+      { start: 0, end: 5 },
+      { start: 9, end: 10 },
+    ])
+    await under.dispose()
+  })
+
+  it('keeps a finished file', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('done', 5))
+    await put(upload, 0, 'hello', 'as-received')
+    await upload.finish()
+    await upload.rest()
+    await under.reboot()
+    expect((await openUpload(under, 'done')).finished).toBe(true)
+    await under.dispose()
+  })
+})
