@@ -19,15 +19,11 @@ export class FieldList {
     return this.#fields
   }
 
-  /** @throws UploadError `too_many_fields` if no further field may come. */
-  checkRoom(): void {
-    if (this.#count < MOST_FIELDS) return
-    throw new UploadError('too_many_fields', `The request has more than ${MOST_FIELDS} fields.`)
-  }
-
   /** @throws UploadError `too_many_fields`, `field_too_large`. */
   add(name: string, value: string): void {
-    this.checkRoom()
+    if (this.#count === MOST_FIELDS) {
+      throw new UploadError('too_many_fields', `The request has more than ${MOST_FIELDS} fields.`)
+    }
     if (Buffer.byteLength(name) > LONGEST_NAME) {
       throw new UploadError('field_too_large', `The name of a field is longer than ${LONGEST_NAME} bytes.`)
     }

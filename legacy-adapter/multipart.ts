@@ -119,16 +119,15 @@ async function readToFile(bytes: BodyBytes, boundary: string, fields: FieldList)
       parser ??= new PartParser(boundary)
       const header = await bytes.takeThrough(HEADER_END, LONGEST_HEADER)
       if (header === undefined) throw malformed('The header of a part is too long.')
-      const same = await bytes.sameAs(delimiter.subarray(CRLF.length))
-      if (header.includes(delimiter) || same === delimiter.length - CRLF.length) {
-        throw malformed('A part ends inside its header.')
-      }
+      if (header.includes(delimiter)) throw endsInHeader()
       parser.write(header)
       // busboy keeps the CRLF at the header's end to itself until a byte comes that cannot belong to a delimiter
-      parser.write((await bytes.peek(same + 1)).subarray(0, same + 1))
+      const same = await bytes.sameAs(delimiter.subarray(CRLF.length))
+      if (same === delimiter.length - CRLF.length) throw endsInHeader()
+      // It keeps views of a value until the value ends, and by then the body's buffers may be filled anew
+      parser.write(Buffer.from((await bytes.peek(same + 1)).subarray(0, same + 1)))
       const file = parser.file
       if (file !== undefined) return file
-      fields.checkRoom()
       const value = await bytes.takeThrough(delimiter, LONGEST_VALUE + delimiter.length)
       parser.write(value?.subarray(same + 1) ?? delimiter)
       const field = parser.takeField()
@@ -338,6 +337,7 @@ class MultipartFile implements FilePart {
   }
 
   async read(): Promise<readonly Buffer[] | null> {
+    this.#throwFailure()
     try {
       if (this.#stage === 'content') {
         const data = await this.#readContent()
@@ -360,7 +360,6 @@ class MultipartFile implements FilePart {
   async #readContent(): Promise<readonly Buffer[]> {
     const data: Buffer[] = []
     while (data.length === 0 && this.#stage === 'content') {
-      this.#throwFailure()
       const batch = await this.#input.next()
       if (batch === null) throw cutShort()
       for (const [index, piece] of batch.entries()) {
@@ -383,7 +382,6 @@ class MultipartFile implements FilePart {
 
   /** Further fields, the closing boundary, and whatever a client sends behind it (RFC 2046 calls it the epilogue). */
   async #readRest(): Promise<void> {
-    this.#throwFailure()
     if ((await readToFile(this.#input, this.#boundary, this.#trailing)) !== undefined) {
       throw new UploadError('several_files', 'The request has more than one file part.')
     }
@@ -402,6 +400,10 @@ class MultipartFile implements FilePart {
 
 function malformed(sentence: string): UploadError {
   return new UploadError('malformed_body', sentence)
+}
+
+function endsInHeader(): UploadError {
+  return malformed('A part ends inside its header.')
 }
 
 function cutShort(): UploadError {

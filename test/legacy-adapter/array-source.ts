@@ -32,6 +32,31 @@ export class ArraySource implements Source {
   }
 }
 
+/** The same bytes in buffers that are overwritten at the next `read`, as those of a request's body are. */
+export class LendingSource implements Source {
+  readonly #source: Source
+  #lent: readonly Buffer[] = []
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  get waitingSince(): number | undefined {
+    return this.#source.waitingSince
+  }
+
+  async read(): Promise<readonly Buffer[] | null> {
+    for (const bytes of this.#lent) bytes.fill('?')
+    const batch = await this.#source.read()
+    this.#lent = (batch ?? []).map((bytes) => Buffer.from(bytes))
+    return batch && this.#lent
+  }
+
+  cancel(reason: Error): void {
+    this.#source.cancel(reason)
+  }
+}
+
 /** `bytes` cut at the given places. */
 export function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
   const cuts = [0, ...places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]

@@ -5,7 +5,7 @@ import { LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS } from '../../legacy-adapter/f
 import { readMultipart } from '../../legacy-adapter/multipart.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Source } from '../../server/core/source.ts'
-import { ArraySource, cutAt } from './array-source.ts'
+import { ArraySource, cutAt, LendingSource } from './array-source.ts'
 
 /** What a body came to: everything that a client of `readMultipart` can see, or the code of the error. */
 interface Outcome {
@@ -20,7 +20,8 @@ interface Outcome {
 async function outcomeOf(source: Source, boundary: string): Promise<Outcome> {
   const outcome: Outcome = {}
   try {
-    const request = await readMultipart(source, `multipart/form-data; boundary=${boundary}`, undefined)
+    const type = `multipart/form-data; boundary=${boundary}`
+    const request = await readMultipart(new LendingSource(source), type, undefined)
     outcome.fields = Object.fromEntries(request.fields)
     outcome.part = [request.partName, request.fileName, request.mimeType]
     outcome.contentStart = request.contentStart
@@ -267,6 +268,11 @@ const BODIES: Record<string, { body: Buffer; boundary: string; expected: Outcome
     boundary: 'b',
     expected: { error: 'malformed_body' },
   },
+  'a value that begins with the boundary on a line of its own': {
+    body: form('b', [field('a', '--b\r\nvalue'), file('x')]),
+    boundary: 'b',
+    expected: { error: 'malformed_body' },
+  },
   'a field in no known charset': {
     body: form('b', [
       'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=x-no\r\n\r\nx',
@@ -313,6 +319,23 @@ describe.each(Object.entries(BODIES))('%s', (_name, { body, boundary, expected }
       if (expected.error === undefined && length >= end) expect(error).toBeUndefined()
       else expect(['malformed_body', expected.error]).toContain(error ?? 'none')
     }
+  })
+})
+
+describe('a sentence says what is malformed', () => {
+  test.each([
+    ['a boundary that goes on', 'The boundary occurs in the body where no part begins or ends.'],
+    ['a part that is only a header', 'A part ends inside its header.'],
+    ['no header', 'The header of a part is malformed.'],
+    ['no Content-Disposition', 'A part has no Content-Disposition of the type form-data, or an unknown charset.'],
+    ['a boundary that never comes', 'The body ends before its closing boundary.'],
+  ])('%s', async (name, sentence) => {
+    const { body = Buffer.alloc(0), boundary = '' } = BODIES[name] ?? {}
+    const whole = async (): Promise<void> => {
+      const request = await readMultipart(ArraySource.of(body), `multipart/form-data; boundary=${boundary}`, undefined)
+      while ((await request.file.read()) !== null);
+    }
+    await expect(whole()).rejects.toThrow(sentence)
   })
 })
 
@@ -552,13 +575,13 @@ describe('beside busboy', () => {
         const body = form(b, [...parts(before), file(inFile), ...parts(after)])
         const expected = await withBusboy(body, b)
         const request = await readMultipart(
-          ArraySource.of(...cutAt(body, places)),
+          new LendingSource(ArraySource.of(...cutAt(body, places))),
           `multipart/form-data; boundary="${b}"`,
           body.length,
         )
         const bytes: Buffer[] = []
         for (let batch = await request.file.read(); batch !== null; batch = await request.file.read())
-          bytes.push(...batch)
+          bytes.push(Buffer.concat(batch))
         expect(Buffer.concat(bytes).equals(expected.file)).toBe(true)
         for (const [fields, pairs] of [
           [request.fields, expected.fields.slice(0, before.length)],
