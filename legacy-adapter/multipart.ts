@@ -1,9 +1,11 @@
-import busboy from 'busboy'
 import { parse } from 'content-type'
 import { UploadError } from '../server/core/errors.ts'
 import type { Source } from '../server/core/source.ts'
+import { BodyBytes } from './body-bytes.ts'
 import { DelimiterSearch } from './delimiter-search.ts'
 import { FieldList, type Fields, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
+import { cutShort, endsInHeader, malformed } from './malformed.ts'
+import { type FileHeader, PartParser } from './part-parser.ts'
 
 /** How long the header of a part may be, in bytes: what busboy, and Node for requests, accept too. */
 const LONGEST_HEADER = 16 * 1024
@@ -151,161 +153,6 @@ async function atClosingBoundary(bytes: BodyBytes): Promise<boolean> {
   throw malformed('The boundary occurs in the body where no part begins or ends.')
 }
 
-interface FileHeader {
-  readonly partName: string
-  readonly fileName: string | undefined
-  readonly mimeType: string
-}
-
-/** busboy, fed piece by piece: its `write` parses before it returns, so what a piece amounted to can be asked right after it. */
-class PartParser {
-  readonly #busboy: busboy.Busboy
-  #file: FileHeader | undefined
-  #field: { name: string; value: string | undefined } | undefined
-  #isMalformed = false
-  #encoding = ''
-
-  constructor(boundary: string) {
-    this.#busboy = busboy({
-      headers: { 'content-type': `multipart/form-data; boundary="${boundary}"` },
-      defParamCharset: 'utf8',
-      preservePath: true,
-      limits: { fieldSize: LONGEST_VALUE + 1 },
-    })
-    this.#busboy.on('file', (name, stream, info) => {
-      stream.on('error', () => {}).resume()
-      this.#file = { partName: name ?? '', fileName: info.filename, mimeType: info.mimeType }
-      this.#encoding = info.encoding
-    })
-    this.#busboy.on('field', (name, value, info) => {
-      this.#field = { name: name ?? '', value }
-      this.#encoding = info.encoding
-    })
-    this.#busboy.on('error', () => {
-      this.#isMalformed = true
-    })
-    this.#busboy.write(`--${boundary}`)
-  }
-
-  /** @throws UploadError `malformed_body`. */
-  write(bytes: Buffer): void {
-    this.#busboy.write(bytes)
-    if (this.#isMalformed) throw malformed('The header of a part is malformed.')
-    // RFC 7578, section 4.7: senders must not use them. A value or file in base64 would be taken literally.
-    if (/^(base64|quoted-printable)$/.test(this.#encoding)) {
-      throw malformed('A part has a Content-Transfer-Encoding, which forms must not use.')
-    }
-  }
-
-  /** The header of the file part, once it was written and a few bytes behind it. */
-  get file(): FileHeader | undefined {
-    return this.#file
-  }
-
-  /**
-   * The field whose part, up to and including the delimiter behind it, was just written.
-   *
-   * @throws UploadError `malformed_body` if busboy passed the part over: its Content-Disposition is missing or unreadable, or
-   * its charset unknown.
-   */
-  takeField(): { name: string; value: string } {
-    const { name, value } = this.#field ?? {}
-    this.#field = undefined
-    if (name !== undefined && value !== undefined) return { name, value }
-    throw malformed('A part has no Content-Disposition of the type form-data, or an unknown charset.')
-  }
-
-  /** busboy objects that the form is not over; the listeners hear that and do nothing. */
-  close(): void {
-    this.#busboy.destroy()
-  }
-}
-
-/** The body from its start on, for taking small things out of it; what follows them goes on uncopied. */
-class BodyBytes {
-  readonly #body: Source
-  /** The first bytes that are not taken yet. Joined with those behind them only when something lies across. */
-  #first: Buffer = CRLF
-  #queue: Buffer[] = []
-  /** The CRLF in front stands for the one that a boundary at the very start of the body lacks. */
-  #position = -CRLF.length
-
-  constructor(body: Source) {
-    this.#body = body
-  }
-
-  /** How many bytes of the body have been taken. */
-  get position(): number {
-    return this.#position
-  }
-
-  /** At least `count` bytes from here on; none are taken. */
-  async peek(count: number): Promise<Buffer> {
-    while (this.#first.length < count) await this.#grow(count)
-    return this.#first
-  }
-
-  take(count: number): Buffer {
-    const taken = this.#first.subarray(0, count)
-    this.#first = this.#first.subarray(count)
-    this.#position += count
-    return taken
-  }
-
-  /** Takes everything up to and including `mark`; `undefined`, and nothing taken, if that would be more than `limit` bytes. */
-  async takeThrough(mark: Buffer, limit: number): Promise<Buffer | undefined> {
-    let searched = 0
-    for (;;) {
-      const found = this.#first.indexOf(mark, Math.max(0, searched - mark.length + 1))
-      if (found !== -1) return found + mark.length <= limit ? this.take(found + mark.length) : undefined
-      if (this.#first.length >= limit) return undefined
-      searched = this.#first.length
-      await this.#grow(limit)
-    }
-  }
-
-  /** How many bytes from here on are the same as in `pattern`; waits for no more than it takes to tell. */
-  async sameAs(pattern: Buffer): Promise<number> {
-    let same = 0
-    while (same < pattern.length && (await this.peek(same + 1))[same] === pattern[same]) same++
-    return same
-  }
-
-  /** Everything that has come and is not taken, or the next that comes; `null` at the end of the body. */
-  next(): Promise<readonly Buffer[] | null> {
-    const batch = [this.#first, ...this.#queue].filter((bytes) => bytes.length > 0)
-    if (batch.length === 0) return this.#body.read()
-    this.#first = Buffer.alloc(0)
-    this.#queue = []
-    return Promise.resolve(batch)
-  }
-
-  /** Gives back the end of what `next` gave. */
-  putBack(first: Buffer, others: readonly Buffer[]): void {
-    this.#first = first
-    this.#queue = [...others]
-  }
-
-  /** Appends to the first bytes what has come behind them, up to `longest` bytes in all, or waits for something to come. */
-  async #grow(longest: number): Promise<void> {
-    if (this.#queue.length === 0) {
-      // The next read fills the buffers of the last one anew.
-      this.#first = Buffer.from(this.#first)
-      const batch = await this.#body.read()
-      if (batch === null) throw cutShort()
-      this.#queue = [...batch]
-    }
-    const next = this.#queue.shift()
-    if (next === undefined || this.#first.length === 0) {
-      this.#first = next ?? this.#first
-      return
-    }
-    const room = longest - this.#first.length
-    this.#first = Buffer.concat([this.#first, next.subarray(0, room)])
-    if (next.length > room) this.#queue.unshift(next.subarray(room))
-  }
-}
-
 /** The file part and, behind it, the rest of the body. */
 class MultipartFile implements FilePart {
   readonly #body: Source
@@ -396,16 +243,4 @@ class MultipartFile implements FilePart {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.reason
   }
-}
-
-function malformed(sentence: string): UploadError {
-  return new UploadError('malformed_body', sentence)
-}
-
-function endsInHeader(): UploadError {
-  return malformed('A part ends inside its header.')
-}
-
-function cutShort(): UploadError {
-  return malformed('The body ends before its closing boundary.')
 }

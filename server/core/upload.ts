@@ -158,10 +158,10 @@ export class Upload {
     this.#check()
   }
 
-  /** Waits until no bytes are on their way. @throws UploadError `busy` after `PATIENCE`. */
+  /** Waits until no bytes are on their way, but no longer than `PATIENCE`. */
   async quiet(): Promise<void> {
     const settled = Promise.all([...this.#puts].map((put) => put.settled))
-    await withPatience(settled, 'Bytes of this file are still on their way.')
+    await withPatience(settled, 'Bytes of this file are still on their way.').catch(() => undefined)
   }
 
   /** Ends what is running and forgets the upload, finished or not. */
