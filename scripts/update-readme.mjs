@@ -4,4 +4,4 @@ import { settingsTable } from '../dist/server/settings-table.js'
 
 const readme = new URL('../README.md', import.meta.url)
 const text = readFileSync(readme, 'utf8')
-writeFileSync(readme, text.replace(/(<!-- settings -->\n)[^]*(<!-- \/settings -->)/, `$1${settingsTable()}$2`))
+writeFileSync(readme, text.replace(/(<!-- settings -->\n)[\s\S]*(<!-- \/settings -->)/, `$1${settingsTable()}$2`))
