@@ -91,12 +91,13 @@ async function inGeneration<T>(
     let begun = false
     try {
       const outcome = await uploads.useOrCreate(recordOf(generation), async (upload) => {
-        if (upload.state === 'failed') return undefined
+        const { failed } = upload.record
+        if (failed?.code === 'chunk_size_changed') failures += 1
+        if (failed !== undefined || upload.state === 'gone') return undefined
         begun = true
         return { value: await work(upload) }
       })
       if (outcome !== undefined) return outcome.value
-      failures += 1
     } catch (error) {
       if (!(error instanceof UploadError)) throw error
       if (begun && error.code === 'chunk_size_changed' && failures + 1 >= FAILURES_TO_EXPLAIN) throw explained(error)

@@ -19,6 +19,8 @@ export interface Parts {
   readonly log: Logger
   readonly allowedOrigins: AllowedOrigins
   readonly trustProxy: boolean
+  /** After how many milliseconds without progress the connection of a download is given up. */
+  readonly idleTimeout: number
   /** Whether new work is welcome: false before the start is complete and while the service stops. */
   readonly ready: () => boolean
 }
@@ -38,7 +40,7 @@ export function createApp(parts: Parts): Koa {
   return app
 }
 
-function routes({ tus, legacy, pages, uploads, ready }: Parts): Router {
+function routes({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Router {
   const router = new Router()
 
   router.get('/', (ctx) => pages.show(ctx, 'index.html'))
@@ -54,9 +56,9 @@ function routes({ tus, legacy, pages, uploads, ready }: Parts): Router {
   router.options(['/files', '/files/:id'], (ctx) => tus.describe(ctx))
   router.post('/files', (ctx) => tus.create(varies(ctx)))
   router.head('/files/:id', (ctx) =>
-    speaksTus(ctx) ? tus.inform(varies(ctx), idOf(ctx)) : readOrTell(varies(ctx), uploads),
+    speaksTus(ctx) ? tus.inform(varies(ctx), idOf(ctx)) : readOrTell(varies(ctx), uploads, idleTimeout),
   )
-  router.get('/files/:id', (ctx) => readOrTell(varies(ctx), uploads))
+  router.get('/files/:id', (ctx) => readOrTell(varies(ctx), uploads, idleTimeout))
   router.patch('/files/:id', (ctx) => tus.append(varies(ctx), idOf(ctx)))
   router.delete('/files/:id', (ctx) => tus.terminate(varies(ctx), idOf(ctx)))
   router.all(['/files', '/files/:id'], unsupportedMethod)
@@ -85,12 +87,13 @@ function idOf(ctx: RouterContext): string {
 }
 
 /** A finished upload is a file to download; of an unfinished one a HEAD is told how far it is (IETF draft). */
-async function readOrTell(ctx: RouterContext, uploads: Uploads): Promise<void> {
+async function readOrTell(ctx: RouterContext, uploads: Uploads, idleTimeout: number): Promise<void> {
   await uploads.use(idOf(ctx), async (upload) => {
     await upload.settle()
     const { finishedAt: modified, record } = upload
     if (modified !== undefined && record.length !== null) {
       const read = upload.read.bind(upload)
+      ctx.res.setTimeout(idleTimeout, () => ctx.res.destroy())
       return download(ctx, { id: record.id, size: record.length, modified, metadata: record.metadata, read })
     }
     ctx.set('Cache-Control', 'no-store')

@@ -61,6 +61,7 @@ export async function start(settings: Settings, onStep: (step: Step) => void = (
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustProxy: settings.TRUST_PROXY === 'true',
+    idleTimeout: settings.IDLE_TIMEOUT,
     ready: () => ready,
   })
   const server = await listen(app.callback(), settings).catch(async (error: unknown) => {

@@ -49,7 +49,22 @@ export class Uploads {
 
   /** Works with the upload of this id, which is made if there is none. @throws UploadError like `create` and `use`. */
   async useOrCreate<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#with(record.id, () => this.#openOrMake(record), work)
+    for (;;) {
+      let opened = false
+      try {
+        return await this.#with(
+          record.id,
+          () => this.#openOrMake(record),
+          (upload) => {
+            opened = true
+            return work(upload)
+          },
+        )
+      } catch (error) {
+        // Somebody else looked for this upload just before there was one, and this call has shared the answer.
+        if (opened || !(error instanceof UploadError) || error.code !== 'not_found') throw error
+      }
+    }
   }
 
   /** Ids of one group that are not gone. */
@@ -106,24 +121,34 @@ export class Uploads {
       return await work(await entry.upload)
     } finally {
       entry.users -= 1
-      await this.#tidy(id, entry)
+      const upload = await entry.upload.catch(() => undefined)
+      if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
+      if (this.#entries.size > IDLE_KEPT) this.#evict()
     }
   }
 
-  async #tidy(id: string, entry: Entry): Promise<void> {
-    const upload = await entry.upload.catch(() => undefined)
-    if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
-    if (this.#entries.size <= IDLE_KEPT) return
-    for (const [oldId, old] of this.#entries) {
-      if (this.#entries.size <= IDLE_KEPT) return
-      if (old.users > 0) continue
-      const idle = await old.upload
-      if (old.users > 0 || idle.busy) continue
-      // Used while it is closed: nobody may open the same upload anew before this object has let go of it.
-      old.users += 1
-      await idle.close()
-      old.users -= 1
-      if (old.users === 0 && !idle.busy) this.#forget(oldId, old)
+  /** Lets go of uploads that nobody has used for the longest time; nobody waits for that. */
+  #evict(): void {
+    let surplus = this.#entries.size - IDLE_KEPT
+    for (const [id, entry] of this.#entries) {
+      if (surplus <= 0) return
+      if (entry.users > 0) continue
+      surplus -= 1
+      // A file that cannot be closed is tried again with the next eviction.
+      this.#letGo(id, entry).catch(() => undefined)
+    }
+  }
+
+  async #letGo(id: string, entry: Entry): Promise<void> {
+    // Used while it is closed: nobody may open the same upload anew before this object has let go of it.
+    entry.users += 1
+    try {
+      const upload = await entry.upload
+      if (upload.busy) return
+      await upload.close()
+      if (entry.users === 1 && !upload.busy) this.#forget(id, entry)
+    } finally {
+      entry.users -= 1
     }
   }
 

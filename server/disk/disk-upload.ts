@@ -43,6 +43,7 @@ export class DiskUpload implements StoredUpload {
   #marking: Promise<void> | undefined
   #syncFailure: UploadError | undefined
   #journalStarting = false
+  #removed = false
   readonly #journalTurn = turns()
   readonly #recordTurn = turns()
 
@@ -94,7 +95,7 @@ export class DiskUpload implements StoredUpload {
     await onDisk(() =>
       this.#recordTurn(async () => {
         const record = change(this.#record)
-        if (record === this.#record) return
+        if (record === this.#record || this.#removed) return
         await replaceRecord(this.#environment, record)
         this.#record = record
       }),
@@ -145,6 +146,7 @@ export class DiskUpload implements StoredUpload {
     })
     onStep('remove:tombstone')
     await onDisk(() => removeBytes(this.#environment, id, onStep))
+    this.#removed = true
     this.#journal = undefined
     this.#received = []
     onStep('remove:done')

@@ -4,8 +4,8 @@ import { UploadError } from '../core/errors.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
 import { evaluate } from './conditions.ts'
 import { asksForInline, contentHeaders, type Metadata } from './content.ts'
-import { type Selection, select } from './range.ts'
-import { send } from './send.ts'
+import { type Part, select } from './range.ts'
+import { opened, send } from './send.ts'
 import type { Validators } from './validators.ts'
 
 /** A finished upload, as far as it can be downloaded. */
@@ -28,29 +28,18 @@ export interface DownloadableFile {
  */
 export async function download(ctx: Context, file: DownloadableFile): Promise<void> {
   const validators = validatorsOf(file)
-  const verdict = conditionsOf(ctx, validators)
-  if (verdict === 'failed') {
-    throw new UploadError('precondition_failed', 'The file is not in the state that the request asks for.')
-  }
-  if (verdict === 'not_modified') {
-    setCommonHeaders(ctx, file, validators)
+  if (clientHasIt(ctx, validators)) {
+    setFileHeaders(ctx, file, validators)
     ctx.status = 304
     return
   }
-
-  const selection = selectionOf(ctx, file, validators)
-  if (selection.status === 416) {
-    ctx.set('Content-Range', `bytes */${file.size}`)
-    throw new UploadError('range_not_satisfiable', `The file has ${file.size} bytes; the range lies outside of them.`)
-  }
-  setCommonHeaders(ctx, file, validators)
-  ctx.status = selection.status
-  ctx.length = lengthOf(selection)
-  if (selection.status === 206) {
-    ctx.set('Content-Range', `bytes ${selection.start}-${selection.end - 1}/${file.size}`)
-  }
-  if (ctx.method === 'HEAD') return
-  await sendBytes(ctx, file, { start: selection.start, end: selection.end })
+  const part = partOf(ctx, file, validators)
+  const length = lengthOf(part)
+  // Read before any header is set: those of the file must not stand on the answer that says that it cannot be read.
+  const bytes = ctx.method === 'GET' && length > 0 ? await opened(ctx, file.read(part)) : undefined
+  setFileHeaders(ctx, file, validators)
+  setPartHeaders(ctx, file, part)
+  if (bytes !== undefined) await send(ctx, bytes, length)
 }
 
 /**
@@ -64,20 +53,30 @@ function validatorsOf(file: DownloadableFile): Validators {
   }
 }
 
-function conditionsOf(ctx: Context, validators: Validators): ReturnType<typeof evaluate> {
+/** @throws UploadError `precondition_failed`. */
+function clientHasIt(ctx: Context, validators: Validators): boolean {
   const conditions = {
     ifMatch: field(ctx, 'If-Match'),
     ifUnmodifiedSince: field(ctx, 'If-Unmodified-Since'),
     ifNoneMatch: field(ctx, 'If-None-Match'),
     ifModifiedSince: field(ctx, 'If-Modified-Since'),
   }
-  return evaluate(conditions, validators)
+  const verdict = evaluate(conditions, validators)
+  if (verdict !== 'failed') return verdict === 'not_modified'
+  throw new UploadError('precondition_failed', 'The file is not in the state that the request asks for.')
 }
 
-/** `Range` has a meaning for GET only (RFC 9110 §14.2). */
-function selectionOf(ctx: Context, file: DownloadableFile, validators: Validators): Selection {
+/**
+ * `Range` has a meaning for GET only (RFC 9110 §14.2).
+ *
+ * @throws UploadError `range_not_satisfiable`, with `Content-Range` already set.
+ */
+function partOf(ctx: Context, file: DownloadableFile, validators: Validators): Part {
   const request = ctx.method === 'GET' ? { range: field(ctx, 'Range'), ifRange: field(ctx, 'If-Range') } : {}
-  return select(request, file.size, validators)
+  const selection = select(request, file.size, validators)
+  if (selection.status !== 416) return selection
+  ctx.set('Content-Range', `bytes */${file.size}`)
+  throw new UploadError('range_not_satisfiable', `The file has ${file.size} bytes; the range lies outside of them.`)
 }
 
 /** Koa gives the empty string for a header that did not come. */
@@ -85,7 +84,7 @@ function field(ctx: Context, name: string): string | undefined {
   return ctx.get(name) || undefined
 }
 
-function setCommonHeaders(ctx: Context, file: DownloadableFile, validators: Validators): void {
+function setFileHeaders(ctx: Context, file: DownloadableFile, validators: Validators): void {
   ctx.set({
     ...contentHeaders(file.metadata, asksForInline(ctx.query.inline)),
     'Accept-Ranges': 'bytes',
@@ -96,10 +95,10 @@ function setCommonHeaders(ctx: Context, file: DownloadableFile, validators: Vali
   })
 }
 
-async function sendBytes(ctx: Context, file: DownloadableFile, range: Range): Promise<void> {
-  if (lengthOf(range) === 0) {
-    ctx.body = Buffer.alloc(0)
-    return
-  }
-  await send(ctx, file.read(range), lengthOf(range))
+function setPartHeaders(ctx: Context, file: DownloadableFile, part: Part): void {
+  ctx.status = part.status
+  // Koa would put the word for the status into a body that is missing.
+  if (file.size === 0) ctx.body = Buffer.alloc(0)
+  ctx.length = lengthOf(part)
+  if (part.status === 206) ctx.set('Content-Range', `bytes ${part.start}-${part.end - 1}/${file.size}`)
 }

@@ -9,8 +9,13 @@ export interface RangeRequest {
   readonly ifRange?: string | undefined
 }
 
-/** What of the file is sent with which status: bytes from `start` up to but not including `end`; nothing with 416. */
-export type Selection = ({ readonly status: 200 | 206 } & Range) | { readonly status: 416 }
+/** The bytes to send, from `start` up to but not including `end`, and with which status. */
+export interface Part extends Range {
+  readonly status: 200 | 206
+}
+
+/** What a GET is answered with: the whole file (200), a part of it (206), or nothing (416). */
+export type Selection = Part | { readonly status: 416 }
 
 /**
  * Which bytes of a file of `size` bytes a GET asks for (RFC 9110 §14.2). A server may ignore `Range`; it is ignored when
@@ -19,17 +24,25 @@ export type Selection = ({ readonly status: 200 | 206 } & Range) | { readonly st
  * every request would take a 416 for a failure.
  */
 export function select({ range, ifRange }: RangeRequest, size: number, validators: Validators): Selection {
-  const whole = { status: 200, start: 0, end: size } as const
-  if (range === undefined || size === 0 || isBackward(range) || isList(range)) return whole
+  const whole: Part = { status: 200, start: 0, end: size }
+  if (range === undefined || size === 0 || !isOneRange(range)) return whole
   if (ifRange !== undefined && !isCurrent(ifRange, validators)) return whole
 
   const parsed = parseRange(size, clipSuffix(range, size))
-  if (parsed === -2) return whole
-  // Units are case-insensitive (§14.1). The parser puts none on a result that is unsatisfiable.
-  if (!/^bytes=/i.test(range)) return whole
   if (parsed === -1) return { status: 416 }
-  const [first] = parsed
+  const first = parsed === -2 ? undefined : parsed[0]
   return first === undefined ? whole : { status: 206, start: first.start, end: first.end + 1 }
+}
+
+/** What the parser does not tell: another unit (they are case-insensitive, §14.1), several ranges, a backward one. */
+function isOneRange(range: string): boolean {
+  return /^bytes=[^,]*$/i.test(range) && !isBackward(range)
+}
+
+/** A range whose last byte lies before its first is invalid, not unsatisfiable (§14.1.1). */
+function isBackward(range: string): boolean {
+  const [, first, last] = /=\s*(\d+)\s*-\s*(\d+)\s*$/.exec(range) ?? []
+  return Number(first) > Number(last)
 }
 
 /**
@@ -38,16 +51,6 @@ export function select({ range, ifRange }: RangeRequest, size: number, validator
  */
 function isCurrent(ifRange: string, validators: Validators): boolean {
   return strongMatch(ifRange.trim(), validators.etag) || parseHttpDate(ifRange) === modifiedSecond(validators)
-}
-
-function isList(range: string): boolean {
-  return range.includes(',')
-}
-
-/** A range whose last byte lies before its first is invalid, not unsatisfiable (§14.1.1); the parser does not tell. */
-function isBackward(range: string): boolean {
-  const [, first, last] = /=\s*(\d+)\s*-\s*(\d+)\s*$/.exec(range) ?? []
-  return Number(first) > Number(last)
 }
 
 /** A suffix that is longer than the file means the whole of it (§14.1.2); the parser calls it unsatisfiable. */
