@@ -1,18 +1,31 @@
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
+import { systemCode } from '../core/errors.ts'
 import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 
 // A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
 
-/** Writes a new record with one exclusive write. @throws the system's error, `EEXIST` if there is one. */
+/**
+ * Writes a new record with one exclusive write; if that fails, none is left. A torn one, which a power cut can leave, is as
+ * good as none.
+ *
+ * @throws the system's error, `EEXIST` if there is one.
+ */
 export async function createRecord(environment: Environment, record: UploadRecord): Promise<void> {
-  const file = await openNew(environment, record.id)
+  const file = await openNew(environment, record.id).catch(async (error: unknown) => {
+    if (systemCode(error) === 'EEXIST' && (await readRecord(environment, record.id)) === 'torn') return undefined
+    throw error
+  })
+  if (file === undefined) return replaceRecord(environment, record)
   try {
     await file.writeFile(encode(record))
     if (environment.sync === 'always') await file.sync()
+  } catch (error) {
+    await rm(environment.layout.record(record.id), { force: true })
+    throw error
   } finally {
     await file.close()
   }

@@ -114,6 +114,19 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
+  it('takes a torn record without bytes for none: the id can be used again', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('again', 5))
+    await upload.rest()
+    await rm(path.join(under.directory, 'incoming', 'again'))
+    await truncate(path.join(under.directory, 'records', 'ag', 'again.json'), 7)
+    await under.reopen()
+    expect(await under.store.open('again')).toEqual({ kind: 'unknown' })
+    await put(await create(under, recordOf('again', 5)), 0, 'hello', 'as-received')
+    expect((await openUpload(under, 'again')).received).toEqual([{ start: 0, end: 5 }])
+    await under.dispose()
+  })
+
   it('answers that an upload is gone when only its record is left', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('lost', 5))
