@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import net from 'node:net'
+
+/** An answer as it came over a raw connection. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: string
+}
+
+/** A connection on which a test says exactly the bytes that it means, no matter how wrong they are. */
+export interface Wire {
+  /** Resolves when the system has taken the bytes. */
+  send(...parts: readonly (string | Uint8Array)[]): Promise<void>
+  /** The next whole answer. @throws Error when the connection ends before it. */
+  answer(): Promise<Answer>
+  /** Resolves when the other side has ended the connection. */
+  readonly closed: Promise<void>
+  /** Ends the connection; what was sent still arrives. */
+  cut(): Promise<void>
+  /** Ends the connection the hard way, with a TCP reset. */
+  reset(): Promise<void>
+}
+
+/** Connects to a service. @param localAddress from which address of this machine. */
+export async function connect(base: string, localAddress = '127.0.0.1'): Promise<Wire> {
+  const { hostname, port } = new URL(base)
+  const socket = net.connect({ host: hostname, port: Number(port), localAddress })
+  await once(socket, 'connect')
+  socket.setNoDelay(true)
+  let received = Buffer.alloc(0)
+  let ended = false
+  let wake = (): void => undefined
+  socket.on('data', (bytes) => {
+    received = Buffer.concat([received, bytes])
+    wake()
+  })
+  const closed = new Promise<void>((resolve) => {
+    const end = (): void => {
+      ended = true
+      wake()
+      resolve()
+    }
+    socket.on('error', end).on('close', end).on('end', end)
+  })
+  const gone = (): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()))
+  return {
+    closed,
+    send: (...parts) =>
+      new Promise((resolve) => {
+        socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))), () => resolve())
+      }),
+    answer: async () => {
+      for (;;) {
+        const found = parseAnswer(received)
+        if (found !== undefined) {
+          received = received.subarray(found.length)
+          if (found.answer.status >= 200) return found.answer
+          continue
+        }
+        if (ended) throw new Error(`The connection ended before an answer: ${received.toString('latin1')}`)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    },
+    cut: async () => {
+      if (socket.destroyed) return
+      const end = gone()
+      socket.destroy()
+      await end
+    },
+    reset: async () => {
+      if (socket.destroyed) return
+      const end = gone()
+      socket.resetAndDestroy()
+      await end
+    },
+  }
+}
+
+/** The first lines of a request, up to and including the empty one. */
+export function requestHead(method: string, path: string, headers: Readonly<Record<string, string | number>>): string {
+  const lines = Object.entries({ Host: 'localhost', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
+}
+
+/** Bytes as one piece of the chunked transfer coding; the empty piece ends the body. */
+export function codedPiece(bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
+}
+
+/** Asks again until the answer is yes. The test's own time limit is the only one. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+function parseAnswer(bytes: Buffer): { answer: Answer; length: number } | undefined {
+  const headEnd = bytes.indexOf('\r\n\r\n')
+  if (headEnd === -1) return undefined
+  const [statusLine = '', ...lines] = bytes.subarray(0, headEnd).toString('latin1').split('\r\n')
+  const headers = new Headers(lines.map((line): [string, string] => splitLine(line)))
+  const length = headEnd + 4 + Number(headers.get('Content-Length') ?? '0')
+  if (bytes.length < length) return undefined
+  const status = Number(statusLine.split(' ')[1])
+  return { answer: { status, headers, body: bytes.subarray(headEnd + 4, length).toString('utf8') }, length }
+}
+
+function splitLine(line: string): [string, string] {
+  const colon = line.indexOf(':')
+  return [line.slice(0, colon), line.slice(colon + 1).trim()]
+}

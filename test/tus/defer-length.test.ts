@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { head, patch } from '../support/tus.ts'
+import {
+  bytesOf,
+  create,
+  expectFile,
+  expectSentence,
+  expectToGoOn,
+  locationOf,
+  PATCH_HEADERS,
+  patchWith,
+} from './steps.ts'
+
+describe('an upload whose length is said later', () => {
+  const content = bytesOf(1000)
+  let service: TestService
+  let url: string
+  beforeEach(async () => {
+    service = await startService({ MAX_SIZE: '5000' })
+    const response = await create(service.url, { 'Upload-Defer-Length': '1' })
+    expect(response.status).toBe(201)
+    url = locationOf(response, service.url)
+    expect((await patch(url, 0, content.subarray(0, 700))).status).toBe(204)
+  })
+  afterEach(() => service.close())
+
+  const say = (length: string, offset: number, body?: Uint8Array<ArrayBuffer>): Promise<Response> =>
+    patchWith(url, { ...PATCH_HEADERS, 'Upload-Offset': String(offset), 'Upload-Length': length }, body)
+
+  async function expectUnknownLength(): Promise<void> {
+    const told = await head(url)
+    expect(told.status).toBe(200)
+    expect(told.headers.get('Upload-Defer-Length')).toBe('1')
+    expect(told.headers.has('Upload-Length')).toBe(false)
+    expect((await fetch(url)).status).toBe(404)
+  }
+
+  it('tells that its length is not known, and is no file yet', async () => {
+    await expectUnknownLength()
+    expect((await say('1000', 700)).status).toBe(204)
+    await expectToGoOn(service, url, content, 700)
+  })
+
+  it('learns it with the last bytes and is finished', async () => {
+    const response = await say('1000', 700, content.subarray(700))
+    expect(response.status).toBe(204)
+    expect(response.headers.get('Upload-Offset')).toBe('1000')
+    await expectFile(service, url, content)
+  })
+
+  it('learns it with an empty PATCH after the last bytes and is finished', async () => {
+    expect((await patch(url, 700, content.subarray(700))).status).toBe(204)
+    await expectUnknownLength()
+    const response = await say('1000', 1000)
+    expect(response.status).toBe(204)
+    expect(response.headers.get('Upload-Offset')).toBe('1000')
+    expect((await head(url)).headers.get('Upload-Length')).toBe('1000')
+    expect((await head(url)).headers.has('Upload-Defer-Length')).toBe(false)
+    await expectFile(service, url, content)
+  })
+
+  it('learns it on the way', async () => {
+    expect((await say('1000', 700, content.subarray(700, 800))).status).toBe(204)
+    expect((await head(url)).headers.get('Upload-Length')).toBe('1000')
+    await expectToGoOn(service, url, content, 800)
+  })
+
+  it('refuses one that is smaller than what is there', async () => {
+    const response = await say('699', 700)
+    expect(response.status).toBe(400)
+    expectSentence(await response.text(), service)
+    await expectUnknownLength()
+    expect((await say('1000', 700)).status).toBe(204)
+    await expectToGoOn(service, url, content, 700)
+  })
+
+  it('takes the same one again, and refuses another', async () => {
+    expect((await say('1000', 700)).status).toBe(204)
+    expect((await say('1000', 700, content.subarray(700, 710))).status).toBe(204)
+    for (const other of ['999', '1001', '5000']) {
+      const response = await say(other, 710)
+      expect(response.status).toBe(400)
+      expectSentence(await response.text(), service)
+    }
+    await expectToGoOn(service, url, content, 710)
+  })
+
+  it('refuses another length for an upload that was created with one', async () => {
+    const known = locationOf(await create(service.url, { 'Upload-Length': '1000' }), service.url)
+    const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Length': '10' }
+    const response = await patchWith(known, headers, content.subarray(0, 10))
+    expect(response.status).toBe(400)
+    expectSentence(await response.text(), service)
+    await expectToGoOn(service, known, content, 0)
+  })
+
+  it('refuses one that is larger than the largest size', async () => {
+    const response = await say('5001', 700, content.subarray(700))
+    expect(response.status).toBe(413)
+    expectSentence(await response.text(), service)
+    await expectUnknownLength()
+    expect((await say('1000', 700)).status).toBe(204)
+    await expectToGoOn(service, url, content, 700)
+  })
+
+  it.each(['-1', '1.5', '1e3', ' ', '99999999999999999999', '0x10'])('refuses Upload-Length: %j', async (length) => {
+    const response = await say(length, 700, content.subarray(700))
+    expect(response.status).toBe(400)
+    expectSentence(await response.text(), service)
+    await expectUnknownLength()
+    expect((await say('1000', 700)).status).toBe(204)
+    await expectToGoOn(service, url, content, 700)
+  })
+
+  it('is an empty file when 0 is said and nothing came', async () => {
+    const empty = locationOf(await create(service.url, { 'Upload-Defer-Length': '1' }), service.url)
+    const response = await patchWith(empty, { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Length': '0' })
+    expect(response.status).toBe(204)
+    await expectFile(service, empty, Buffer.alloc(0))
+  })
+
+  it('still knows after a restart that its length is not known', async () => {
+    const path = new URL(url).pathname
+    service = await service.restart()
+    url = `${service.url}${path}`
+    await expectUnknownLength()
+    expect((await say('1000', 700)).status).toBe(204)
+    await expectToGoOn(service, url, content, 700)
+  })
+})

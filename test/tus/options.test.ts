@@ -1,0 +1,42 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf, expectToGoOn } from './steps.ts'
+
+let service: TestService
+afterEach(() => service.close())
+
+describe('OPTIONS', () => {
+  it('names the version and the extensions, with and without an id, also to clients of another version', async () => {
+    service = await startService()
+    const content = bytesOf(10)
+    const url = await createUpload(service.url, content.length)
+    await patch(url, 0, content.subarray(0, 4))
+    for (const [address, headers] of [
+      [`${service.url}/files`, {}],
+      [url, {}],
+      [`${service.url}/files`, { 'Tus-Resumable': '0.2.2' }],
+    ] as const) {
+      const response = await fetch(address, { method: 'OPTIONS', headers })
+      expect(response.status).toBe(204)
+      expect(response.headers.get('Tus-Resumable')).toBe('1.0.0')
+      expect(response.headers.get('Tus-Version')).toBe('1.0.0')
+      expect(response.headers.get('Tus-Extension')?.split(',').sort()).toEqual([
+        'creation',
+        'creation-defer-length',
+        'creation-with-upload',
+        'termination',
+      ])
+      expect(response.headers.has('Tus-Max-Size')).toBe(false)
+      expect(await response.text()).toBe('')
+    }
+    await expectToGoOn(service, url, content, 4)
+  })
+
+  it('names the largest size when there is one', async () => {
+    service = await startService({ MAX_SIZE: '1234' })
+    const response = await fetch(`${service.url}/files`, { method: 'OPTIONS' })
+    expect(response.status).toBe(204)
+    expect(response.headers.get('Tus-Max-Size')).toBe('1234')
+  })
+})
