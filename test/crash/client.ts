@@ -1,0 +1,129 @@
+import http from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** The connection ended before the answer: what was asked for may have happened or not. */
+export class NoAnswer extends Error {}
+
+/** This side ended the connection in the middle of a body, as it had planned. */
+export class BrokenOff extends Error {}
+
+export interface Piece {
+  readonly bytes: Buffer
+  /** Milliseconds after it. */
+  readonly pause: number
+  /** Called right before the bytes go to the socket. */
+  readonly onSend?: () => void
+}
+
+export interface Body {
+  readonly pieces: readonly Piece[]
+  /** The Content-Length; without it the body goes in chunks of transfer coding. */
+  readonly announced: number | undefined
+  /** What happens behind the last piece: the body is whole, nothing more comes, or the connection is closed. */
+  readonly end: 'whole' | 'stall' | 'break'
+}
+
+export type Headers = Readonly<Record<string, string>>
+
+/** Requests to one run of the program, their bodies as slow as one likes. */
+export class Client {
+  readonly #base: string
+  readonly #agent = new http.Agent({ keepAlive: true })
+  #inFlight = 0
+  #cut = 0
+
+  constructor(base: string) {
+    this.#base = base
+  }
+
+  /** Bodies of which a part has been sent and a part has not. */
+  get bodiesInFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Bodies that the end of the program cut off. */
+  get bodiesCut(): number {
+    return this.#cut
+  }
+
+  /** @throws NoAnswer, BrokenOff */
+  async send(method: string, path: string, headers: Headers, body?: Body): Promise<Answer> {
+    const length = body?.announced === undefined ? {} : { 'Content-Length': String(body.announced) }
+    const request = http.request(new URL(path, this.#base), {
+      method,
+      headers: { ...headers, ...length },
+      agent: this.#agent,
+    })
+    const answer = answerTo(request)
+    if (body === undefined) request.end()
+    else await this.#write(request, body, answer)
+    return answer
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #write(request: http.ClientRequest, body: Body, answer: Promise<Answer>): Promise<void> {
+    const sending: { state: 'going' | 'answered' | 'cut' } = { state: 'going' }
+    const over = answer.then(
+      () => {
+        sending.state = 'answered'
+      },
+      () => {
+        sending.state = 'cut'
+      },
+    )
+    this.#inFlight += 1
+    if (body.pieces.length === 0) request.flushHeaders()
+    try {
+      for (const piece of body.pieces) {
+        if (sending.state !== 'going') return
+        piece.onSend?.()
+        if (!request.write(piece.bytes)) await Promise.race([drained(request), over])
+        if (piece.pause > 0) await Promise.race([pause(piece.pause), over])
+      }
+      if (body.end === 'stall') await over
+      if (body.end === 'whole' && sending.state === 'going') {
+        request.end()
+        return
+      }
+      if (body.end === 'break' && sending.state === 'going') throw new BrokenOff()
+    } finally {
+      this.#inFlight -= 1
+      if (sending.state === 'cut') this.#cut += 1
+      if (!request.writableEnded) request.destroy()
+    }
+  }
+}
+
+function answerTo(request: http.ClientRequest): Promise<Answer> {
+  const answer = new Promise<Answer>((resolve, reject) => {
+    const fail = (): void => reject(new NoAnswer(`${request.method} ${request.path} got no answer`))
+    request.on('error', fail).once('close', fail)
+    request.once('response', (response) => {
+      const pieces: Buffer[] = []
+      response.on('data', (piece: Buffer) => pieces.push(piece))
+      response.on('error', fail)
+      response.once('end', () => {
+        if (!response.complete) return fail()
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) })
+      })
+    })
+  })
+  // Whoever writes the body learns of it first; nobody waits for the answer then.
+  answer.catch(() => undefined)
+  return answer
+}
+
+function drained(request: http.ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    request.once('drain', resolve)
+  })
+}

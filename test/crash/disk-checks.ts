@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Range } from '../../server/core/ranges.ts'
+import { ifThere } from '../../server/disk/disk-error.ts'
+import type { Layout } from '../../server/disk/layout.ts'
+import { type UploadModel, Violation } from './model.ts'
+
+/** After how many restarts a finished file is only looked at, not read any more. */
+const READ_AFTER_RESTARTS = 2
+
+/**
+ * What must be true of the data folder as soon as the program listens, before it was asked for anything.
+ *
+ * @throws Violation
+ */
+export async function checkDisk(uploads: readonly UploadModel[], layout: Layout): Promise<void> {
+  const leaving = await readdir(layout.leaving)
+  if (leaving.length > 0) throw new Violation(`Removals were not ended at the start: ${leaving.join(', ')}`)
+  await checkQuarantine(uploads, layout)
+  for (const upload of uploads) {
+    if (upload.removal === 'done') await checkNothingLeft(upload, layout)
+    else if (upload.finished && upload.removal === 'none') await checkFinishedFile(upload, layout)
+  }
+}
+
+/** @throws Violation unless the file lies under its final name, and only there, with the bytes that were sent. */
+export async function checkFinishedFile(upload: UploadModel, layout: Layout, isLast = false): Promise<void> {
+  const id = idOf(upload)
+  const names = await ifThere(() => readdir(layout.finishedFolder(id)))
+  if (names?.join() !== upload.name) upload.broken(`is finished, but its folder has: ${names}`)
+  const file = path.join(layout.finishedFolder(id), upload.name)
+  const { size } = await stat(file)
+  if (size !== upload.content.length) upload.broken(`is finished with ${size} of ${upload.content.length} bytes`)
+  if (isLast || upload.restartsSeen < READ_AFTER_RESTARTS) {
+    if (sha256(await readFile(file)) !== sha256(upload.content)) upload.broken('is finished with other bytes')
+  }
+  if (await isThere(layout.incomingFile(id))) upload.broken('is finished, but also in incoming')
+}
+
+/** @throws Violation when anything of a deleted upload is left but the memory that it is gone. */
+export async function checkNothingLeft(upload: UploadModel, layout: Layout): Promise<void> {
+  const id = idOf(upload)
+  const places = [layout.incomingFile(id), layout.finishedFolder(id), layout.journal(id), layout.record(id)]
+  for (const place of [...places, path.join(layout.leaving, id)]) {
+    if (await isThere(place)) upload.broken(`is deleted, but ${path.relative(layout.root, place)} is left`)
+  }
+  if (!(await isThere(path.join(layout.gone, id)))) upload.broken('is deleted, but not remembered')
+}
+
+/** @throws Violation unless the bytes of each range are in the incoming file at their place. */
+export async function checkIncomingBytes(upload: UploadModel, ranges: readonly Range[], layout: Layout): Promise<void> {
+  const bytes = await ifThere(() => readFile(layout.incomingFile(idOf(upload))))
+  if (bytes === undefined) upload.broken('has no bytes in incoming')
+  for (const { start, end } of ranges) {
+    if (!bytes.subarray(start, end).equals(upload.content.subarray(start, end))) {
+      upload.broken(`has other bytes than were sent between ${start} and ${end}`)
+    }
+  }
+}
+
+/** Whether the file lies under its final name. */
+export function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> {
+  return isThere(path.join(layout.finishedFolder(idOf(upload)), upload.name))
+}
+
+/**
+ * What must be true when nothing is on its way any more and every upload is finished or deleted.
+ *
+ * @param unknown how many uploads may be there whose creation got no answer.
+ * @throws Violation
+ */
+export async function checkLeftovers(uploads: readonly UploadModel[], unknown: number, layout: Layout): Promise<void> {
+  const known = new Set(uploads.map((upload) => upload.id))
+  for (const folder of [layout.incoming, layout.journals, layout.leaving]) {
+    const left = (await readdir(folder)).filter((name) => known.has(name.replace(/\.tmp$/, '')))
+    if (left.length > 0) throw new Violation(`${path.basename(folder)} has what is finished: ${left.join(', ')}`)
+  }
+  const strangers = new Set<string>()
+  for (const folder of [layout.incoming, layout.files]) {
+    for (const name of await readdir(folder)) if (!known.has(name)) strangers.add(name)
+  }
+  if (strangers.size > unknown) throw new Violation(`Nobody knows of ${[...strangers].join(', ')}`)
+}
+
+async function checkQuarantine(uploads: readonly UploadModel[], layout: Layout): Promise<void> {
+  const names = await readdir(layout.quarantine)
+  const aside = new Set(names.map((name) => name.replace(/\.\d+$/, '').replace(/\.json$/, '')))
+  // Bytes of a WebUploader file may have been set aside before its upload was made anew under the same id.
+  const lost = uploads.find((upload) => upload.cut === undefined && upload.id !== undefined && aside.has(upload.id))
+  lost?.broken('was set aside')
+}
+
+function idOf(upload: UploadModel): string {
+  return upload.id ?? upload.broken('has no URL yet')
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return (await ifThere(() => stat(file))) !== undefined
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,84 @@
+import type { Step } from '../../server/disk/environment.ts'
+import type { Random } from './random.ts'
+
+/** How one run of the program ends. */
+export type Kill =
+  /** From outside, while bodies are in flight. */
+  | { readonly at: 'body' }
+  /** From inside, so many milliseconds after it began to start. */
+  | { readonly at: 'start'; readonly after: number }
+  /** From inside, when a step has come so many times. */
+  | { readonly at: Step; readonly count: number }
+
+/** How often each step comes in a run at least, about: a stop is set somewhere before that. */
+const STEPS: Readonly<Record<Step, number>> = {
+  'create:bytes': 12,
+  'create:record': 12,
+  'write:returned': 80,
+  'journal:created': 8,
+  'journal:appended': 25,
+  'record:replaced': 8,
+  'finish:synced': 8,
+  'finish:folder': 8,
+  'finish:renamed': 8,
+  'finish:directories': 8,
+  'finish:done': 8,
+  'remove:tombstone': 3,
+  'remove:bytes': 3,
+  'remove:record': 3,
+  'remove:done': 3,
+}
+
+const BODY_KILLS = 34
+const START_KILLS = 4
+export const KILLS_PER_STEP = 2
+
+/** Two kills at each step, several while the program starts, and the others in bodies, in any order. */
+export function planKills(random: Random): Kill[] {
+  const atSteps = stepNames().flatMap((step) =>
+    Array.from({ length: KILLS_PER_STEP }, (): Kill => ({ at: step, count: random.whole(1, STEPS[step]) })),
+  )
+  const inBodies = Array.from({ length: BODY_KILLS }, (): Kill => ({ at: 'body' }))
+  const atStarts = Array.from({ length: START_KILLS }, (): Kill => ({ at: 'start', after: random.whole(1, 25) }))
+  return [{ at: 'body' }, ...random.shuffled([...atSteps, ...inBodies, ...atStarts])]
+}
+
+export function stepNames(): Step[] {
+  return Object.keys(STEPS).filter(isStep)
+}
+
+function isStep(name: string): name is Step {
+  return name in STEPS
+}
+
+/** How many times the program was killed, and where. */
+export class Tally {
+  readonly #at = new Map<Kill['at'], number>()
+  #withBodies = 0
+  #bodies = 0
+
+  /** @param bodies how many bodies the kill has cut off. */
+  note(kill: Kill, bodies: number): void {
+    this.#at.set(kill.at, this.at(kill.at) + 1)
+    this.#bodies += bodies
+    if (bodies > 0) this.#withBodies += 1
+  }
+
+  at(place: Kill['at']): number {
+    return this.#at.get(place) ?? 0
+  }
+
+  get all(): number {
+    return [...this.#at.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Kills that cut off at least one body. */
+  get withBodies(): number {
+    return this.#withBodies
+  }
+
+  toString(): string {
+    const places = [...this.#at].sort().map(([place, count]) => `${place} ${count}`)
+    return `${this.all} kills, ${this.#withBodies} of them inside ${this.#bodies} bodies; ${places.join(', ')}`
+  }
+}

@@ -1,0 +1,27 @@
+// The built program, with a stop: it kills itself when the step STOP_AT has come for the STOP_COUNT-th time, or
+// STOP_AFTER milliseconds after it has begun to start.
+import { start } from '../../dist/server/service.js'
+import { readSettings } from '../../dist/server/settings.js'
+
+const { STOP_AT: stopAt, STOP_COUNT: stopCount = '1', STOP_AFTER: stopAfter } = process.env
+let left = Number(stopCount)
+
+function onStep(step) {
+  if (step !== stopAt) return
+  left -= 1
+  if (left === 0) kill()
+}
+
+function kill() {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+if (stopAfter !== undefined) setTimeout(kill, Number(stopAfter))
+
+const { settings } = readSettings(process.env, process.argv.slice(2))
+const service = await start(settings, onStep)
+process.stdout.write(`Landfall listens on ${service.url}\n`)
+process.once('SIGTERM', async () => {
+  await service.close()
+  process.exit(0)
+})
