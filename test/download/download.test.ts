@@ -1,0 +1,197 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { DownloadableFile } from '../../server/download/download.ts'
+import { bytes, Service } from './support.ts'
+
+const ETAG = '"an-id-1000"'
+const MODIFIED = 'Fri, 02 Jan 2026 03:04:05 GMT'
+const content = bytes(1000)
+
+let service: Service
+
+async function serve(about: Partial<DownloadableFile> = {}, stored = content): Promise<Service> {
+  service = await Service.start(stored, about)
+  return service
+}
+
+afterEach(() => service.stop())
+
+describe('GET', () => {
+  it('answers with the whole file and everything that is known of it', async () => {
+    await serve()
+    const { status, headers, body } = await service.fetch()
+    expect(status).toBe(200)
+    expect(body.equals(content)).toBe(true)
+    expect(headers).toMatchObject({
+      'content-length': '1000',
+      'content-type': 'application/x-thing',
+      'content-disposition': 'attachment; filename=a.bin',
+      'accept-ranges': 'bytes',
+      etag: ETAG,
+      'last-modified': MODIFIED,
+      'cache-control': 'private, no-cache',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "sandbox; default-src 'none'",
+      'cross-origin-resource-policy': 'cross-origin',
+    })
+    expect(headers).not.toHaveProperty('content-range')
+  })
+
+  it('answers with an empty file', async () => {
+    await serve({}, Buffer.alloc(0))
+    const { status, headers, body } = await service.fetch({ Range: 'bytes=0-' })
+    expect(status).toBe(200)
+    expect(headers['content-length']).toBe('0')
+    expect(headers['content-type']).toBe('application/x-thing')
+    expect(body.length).toBe(0)
+    expect(service.streams).toHaveLength(0)
+  })
+
+  it('gives a Chinese name, which is a 500 elsewhere', async () => {
+    await serve({ metadata: { filename: '测试 文件.txt' } })
+    const { status, headers } = await service.fetch()
+    expect(status).toBe(200)
+    expect(headers['content-disposition']).toContain(`filename*=UTF-8''%E6%B5%8B%E8%AF%95%20%E6%96%87%E4%BB%B6.txt`)
+  })
+
+  it('shows an image inline when it is asked to', async () => {
+    await serve({ metadata: { name: 'a.png', type: 'image/png' } })
+    const { headers } = await service.fetch({}, { query: '?inline=1' })
+    expect(headers['content-disposition']).toBe('inline; filename=a.png')
+  })
+
+  it('makes an entity tag of an id with characters that a tag may not have', async () => {
+    await serve({ id: '一 "id"' })
+    const { headers } = await service.fetch()
+    expect(headers.etag).toBe('"%E4%B8%80%20%22id%22-1000"')
+  })
+
+  it('does not say that the file is from the future', async () => {
+    await serve({ modified: new Date(Date.now() + 3_600_000) })
+    const { headers } = await service.fetch()
+    expect(Date.parse(headers['last-modified'] ?? '')).toBeLessThanOrEqual(Date.now())
+  })
+})
+
+describe('a range', () => {
+  it.each([
+    ['bytes=0-0', 0, 1],
+    ['bytes=999-', 999, 1000],
+    ['bytes=-5', 995, 1000],
+    ['bytes=5-', 5, 1000],
+    ['bytes=100-199', 100, 200],
+    ['bytes=-5000', 0, 1000],
+  ])('%s is answered with just these bytes', async (range, start, end) => {
+    await serve()
+    const { status, headers, body } = await service.fetch({ Range: range })
+    expect(status).toBe(206)
+    expect(headers['content-range']).toBe(`bytes ${start}-${end - 1}/1000`)
+    expect(headers['content-length']).toBe(String(end - start))
+    expect(headers.etag).toBe(ETAG)
+    expect(body.equals(content.subarray(start, end))).toBe(true)
+  })
+
+  it.each(['bytes=0-0,5-6', 'bytes=5-2', 'rubbish'])('that is ignored brings the whole file: %s', async (range) => {
+    await serve()
+    const { status, body } = await service.fetch({ Range: range })
+    expect(status).toBe(200)
+    expect(body.equals(content)).toBe(true)
+  })
+
+  it('outside of the file is 416 with the size, and no header of the file', async () => {
+    await serve()
+    const { status, headers, body } = await service.fetch({ Range: 'bytes=1000-' })
+    expect(status).toBe(416)
+    expect(headers['content-range']).toBe('bytes */1000')
+    expect(headers['content-type']).toBe('text/plain; charset=utf-8')
+    expect(headers).not.toHaveProperty('etag')
+    expect(headers).not.toHaveProperty('content-disposition')
+    expect(body.toString()).toContain('1000 bytes')
+    expect(service.streams).toHaveLength(0)
+  })
+
+  it.each([
+    [ETAG, 206],
+    ['"other"', 200],
+    [`W/${ETAG}`, 200],
+    [MODIFIED, 206],
+    ['Fri, 02 Jan 2026 03:04:06 GMT', 200],
+  ])('with If-Range %s is %d', async (ifRange, expected) => {
+    await serve()
+    const { status } = await service.fetch({ Range: 'bytes=0-9', 'If-Range': ifRange })
+    expect(status).toBe(expected)
+  })
+})
+
+describe('a condition', () => {
+  it.each([
+    { 'If-None-Match': ETAG },
+    { 'If-None-Match': `"other", W/${ETAG}` },
+    { 'If-Modified-Since': MODIFIED },
+    { 'If-None-Match': ETAG, Range: 'bytes=2000-' },
+  ])('that the client has the file already is 304: %j', async (headers) => {
+    await serve()
+    const answer = await service.fetch(headers)
+    expect(answer.status).toBe(304)
+    expect(answer.body.length).toBe(0)
+    expect(answer.headers).toMatchObject({
+      etag: ETAG,
+      'cache-control': 'private, no-cache',
+      'last-modified': MODIFIED,
+    })
+    expect(answer.headers).not.toHaveProperty('content-length')
+    expect(answer.headers).not.toHaveProperty('content-type')
+    expect(service.streams).toHaveLength(0)
+  })
+
+  it.each([{ 'If-Match': '"other"' }, { 'If-Unmodified-Since': 'Thu, 01 Jan 2026 00:00:00 GMT' }])(
+    'that does not hold is 412: %j',
+    async (headers) => {
+      await serve()
+      const answer = await service.fetch(headers)
+      expect(answer.status).toBe(412)
+      expect(answer.headers).not.toHaveProperty('etag')
+      expect(service.streams).toHaveLength(0)
+    },
+  )
+
+  it('that holds lets the file through', async () => {
+    await serve()
+    const { status } = await service.fetch({ 'If-Match': ETAG, 'If-None-Match': '"other"' })
+    expect(status).toBe(200)
+  })
+})
+
+describe('HEAD', () => {
+  it('says what GET says, and reads nothing', async () => {
+    await serve()
+    const get = await service.fetch()
+    const head = await service.fetch({}, { method: 'HEAD' })
+    const { date: _a, ...ofGet } = get.headers
+    const { date: _b, ...ofHead } = head.headers
+    expect(head.status).toBe(200)
+    expect(ofHead).toEqual(ofGet)
+    expect(head.body.length).toBe(0)
+    expect(service.streams).toHaveLength(1)
+  })
+
+  it('knows no ranges', async () => {
+    await serve()
+    const { status, headers } = await service.fetch({ Range: 'bytes=2000-' }, { method: 'HEAD' })
+    expect(status).toBe(200)
+    expect(headers['content-length']).toBe('1000')
+    expect(headers).not.toHaveProperty('content-range')
+  })
+
+  it('of an empty file has length 0', async () => {
+    await serve({}, Buffer.alloc(0))
+    const { status, headers } = await service.fetch({}, { method: 'HEAD' })
+    expect(status).toBe(200)
+    expect(headers['content-length']).toBe('0')
+  })
+
+  it('knows conditions', async () => {
+    await serve()
+    expect((await service.fetch({ 'If-None-Match': '*' }, { method: 'HEAD' })).status).toBe(304)
+    expect((await service.fetch({ 'If-Match': '"other"' }, { method: 'HEAD' })).status).toBe(412)
+  })
+})

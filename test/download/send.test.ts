@@ -1,0 +1,181 @@
+import { ReadStream } from 'node:fs'
+import { rm, truncate } from 'node:fs/promises'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { systemCode } from '../../server/core/errors.ts'
+import type { DownloadableFile } from '../../server/download/download.ts'
+import { bytes, Service } from './support.ts'
+
+const MiB = 1024 * 1024
+const large = bytes(48 * MiB)
+
+let service: Service
+
+async function serve(about: Partial<DownloadableFile> = {}, stored = large): Promise<Service> {
+  service = await Service.start(stored, about)
+  return service
+}
+
+afterEach(() => service.stop())
+
+/** What the service has read from the disk for its latest answer, in bytes. */
+function bytesRead(): number {
+  const stream = service.streams.at(-1)
+  if (!(stream instanceof ReadStream)) throw new Error('no file was read')
+  return stream.bytesRead
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (let waited = 0; !what(); waited += 10) {
+    if (waited > 5000) throw new Error('it did not come about')
+    await sleep(10)
+  }
+}
+
+/** Waits until nothing more is read for a while. */
+async function untilStill(): Promise<void> {
+  let before = -1
+  while (bytesRead() !== before) {
+    before = bytesRead()
+    await sleep(150)
+  }
+}
+
+function isOfConnection(error: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE'].includes(systemCode(error) ?? '')
+}
+
+async function firstBytes(answer: IncomingMessage): Promise<void> {
+  await new Promise((resolve) => answer.once('readable', resolve))
+  answer.read(1)
+}
+
+describe('a large file', () => {
+  it('arrives whole', async () => {
+    await serve()
+    const { body } = await service.fetch()
+    expect(body.equals(large)).toBe(true)
+    await service.handled
+    expect(service.streams[0]?.closed).toBe(true)
+    expect(service.logged).toEqual([])
+  })
+
+  it('is read no faster than the client takes it', async () => {
+    await serve()
+    const answer = await service.open()
+    await firstBytes(answer)
+    await untilStill()
+    expect(bytesRead()).toBeLessThan(16 * MiB)
+    expect((await buffer(answer)).length).toBe(large.length - 1)
+  })
+
+  it('is read from the disk only where a range asks for it', async () => {
+    await serve()
+    const start = 40 * MiB + 17
+    const { body } = await service.fetch({ Range: `bytes=${start}-${start + 99_999}` })
+    expect(body.equals(large.subarray(start, start + 100_000))).toBe(true)
+    expect(bytesRead()).toBe(100_000)
+  })
+})
+
+describe('a client that goes away', () => {
+  it.each(['ends its connection', 'resets its connection'])('and %s closes the file, and is no error', async (how) => {
+    await serve()
+    const answer = await service.open()
+    await firstBytes(answer)
+    answer.on('error', () => {})
+    if (how === 'resets its connection') answer.socket.resetAndDestroy()
+    else answer.destroy()
+    await service.handled
+    await until(() => service.streams[0]?.closed === true)
+    expect(bytesRead()).toBeLessThan(large.length)
+    expect(service.thrown).toEqual([])
+    expect(service.logged.filter((error) => !isOfConnection(error))).toEqual([])
+  })
+
+  it('before the first byte was read closes the source', async () => {
+    const never = new Readable({ read() {} })
+    await serve({ read: () => never })
+    const asked = get({ port: service.port, host: '127.0.0.1', agent: false })
+    asked.on('error', () => {})
+    await until(() => service.streams.length === 1)
+    asked.destroy()
+    await until(() => never.closed)
+    await service.handled
+    expect(service.thrown).toEqual([])
+    expect(service.logged).toEqual([])
+  })
+})
+
+describe('a file that cannot be read', () => {
+  it('at all is an error answer without any header of the file', async () => {
+    await serve()
+    await rm(service.path)
+    const { status, headers, body } = await service.fetch({ Range: 'bytes=0-9' })
+    expect(status).toBe(503)
+    expect(body.toString()).toBe('The file could not be read.\n')
+    expect(headers['content-type']).toBe('text/plain; charset=utf-8')
+    for (const name of ['etag', 'last-modified', 'content-range', 'content-disposition', 'accept-ranges']) {
+      expect(headers).not.toHaveProperty(name)
+    }
+    expect(service.thrown).toMatchObject([{ code: 'storage_error', cause: { code: 'ENOENT' } }])
+  })
+
+  it('to its end cuts the connection', async () => {
+    const failing = () => Readable.from(someThenFail(), { objectMode: true, highWaterMark: 1 })
+    await serve({ read: failing })
+    const answer = await service.open()
+    expect(answer.statusCode).toBe(200)
+    await expect(buffer(answer)).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(answer.complete).toBe(false)
+    await service.handled
+    expect(service.thrown).toMatchObject([{ code: 'storage_error', cause: { message: 'the disk is broken' } }])
+  })
+
+  async function* someThenFail(): AsyncGenerator<Buffer> {
+    yield large.subarray(0, MiB)
+    await sleep(50)
+    throw new Error('the disk is broken')
+  }
+
+  it('because it is shorter than its record says cuts the connection', async () => {
+    await serve()
+    await truncate(service.path, 3 * MiB)
+    const answer = await service.open()
+    await expect(buffer(answer)).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await service.handled
+    expect(service.thrown).toMatchObject([{ code: 'storage_error' }])
+    expect(service.streams[0]?.closed).toBe(true)
+  })
+
+  it('because its source gives more than was asked for never sends the surplus', async () => {
+    await serve({ size: 10, read: () => Readable.from([large.subarray(0, 6), large.subarray(6, 12)]) })
+    await expect(service.fetch()).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await service.handled
+    expect(service.thrown).toMatchObject([{ code: 'storage_error' }])
+  })
+})
+
+it('one connection serves a part, an error, a 304, an empty HEAD, and a part again', async () => {
+  await serve({}, bytes(1000))
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const ports = new Set<number | undefined>()
+  const ask = (headers: Record<string, string>, method = 'GET') =>
+    new Promise<number | undefined>((resolve, reject) => {
+      get({ port: service.port, host: '127.0.0.1', agent, headers, method }, async (answer) => {
+        ports.add(answer.socket.localPort)
+        await buffer(answer)
+        resolve(answer.statusCode)
+      }).on('error', reject)
+    })
+  expect(await ask({ Range: 'bytes=0-99' })).toBe(206)
+  expect(await ask({ Range: 'bytes=1000-' })).toBe(416)
+  expect(await ask({ 'If-None-Match': '*' })).toBe(304)
+  expect(await ask({}, 'HEAD')).toBe(200)
+  expect(await ask({ Range: 'bytes=-1' })).toBe(206)
+  expect(ports.size).toBe(1)
+  agent.destroy()
+})
