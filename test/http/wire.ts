@@ -12,8 +12,8 @@ export interface Answer {
 export interface Wire {
   /** Resolves when the system has taken the bytes. */
   send(...parts: readonly (string | Uint8Array)[]): Promise<void>
-  /** The next whole answer. @throws Error when the connection ends before it. */
-  answer(): Promise<Answer>
+  /** The next whole answer. @param method of its request: the answer to a HEAD has no body. @throws Error when the connection ends before it. */
+  answer(method?: string): Promise<Answer>
   /** Resolves when the other side has ended the connection. */
   readonly closed: Promise<void>
   /** Ends the connection; what was sent still arrives. */
@@ -50,9 +50,9 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
       new Promise((resolve) => {
         socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))), () => resolve())
       }),
-    answer: async () => {
+    answer: async (method = 'GET') => {
       for (;;) {
-        const found = parseAnswer(received)
+        const found = parseAnswer(received, method === 'HEAD')
         if (found !== undefined) {
           received = received.subarray(found.length)
           if (found.answer.status >= 200) return found.answer
@@ -95,12 +95,12 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
-function parseAnswer(bytes: Buffer): { answer: Answer; length: number } | undefined {
+function parseAnswer(bytes: Buffer, bodyless: boolean): { answer: Answer; length: number } | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd === -1) return undefined
   const [statusLine = '', ...lines] = bytes.subarray(0, headEnd).toString('latin1').split('\r\n')
   const headers = new Headers(lines.map((line): [string, string] => splitLine(line)))
-  const length = headEnd + 4 + Number(headers.get('Content-Length') ?? '0')
+  const length = headEnd + 4 + (bodyless ? 0 : Number(headers.get('Content-Length') ?? '0'))
   if (bytes.length < length) return undefined
   const status = Number(statusLine.split(' ')[1])
   return { answer: { status, headers, body: bytes.subarray(headEnd + 4, length).toString('utf8') }, length }

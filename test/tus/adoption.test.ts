@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { FileStore } from '@tus/file-store'
+import { Server } from '@tus/server'
+import { type Service, start } from '../../server/service.ts'
+import { parseSettings } from '../../server/settings.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import type { TestService } from '../support/service.ts'
+import { createUpload, head, patch } from '../support/tus.ts'
+import { bytesOf, create, expectFile, expectToGoOn, idOf, locationOf, PATCH_HEADERS, patchWith } from './steps.ts'
+
+describe('a folder that plain @tus/server wrote', () => {
+  const content = bytesOf(100_000)
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let service: Service | undefined
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+  })
+  afterEach(async () => {
+    await service?.close()
+    await folder.dispose()
+  })
+
+  /** Uploads through @tus/server, which is stopped afterwards. */
+  async function before<T>(work: (base: string) => Promise<T>): Promise<T> {
+    const tus = new Server({ path: '/files', datastore: new FileStore({ directory: folder.path }) })
+    const server = tus.listen({ host: '127.0.0.1', port: 0 })
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    try {
+      return await work(`http://127.0.0.1:${port}`)
+    } finally {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+
+  /** Starts Landfall on the folder. */
+  async function adopt(): Promise<Pick<TestService, 'url' | 'dataDir'> & TestService> {
+    const texts: Record<string, string> = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', DATA_DIR: folder.path }
+    const running = await start(parseSettings((name) => texts[name]))
+    service = running
+    return { url: running.url, dataDir: folder.path, restart: adopt, close: () => running.close() }
+  }
+
+  it('goes on with an unfinished upload where it was, with its metadata', async () => {
+    const { id, metadata } = await before(async (base) => {
+      const url = await createUpload(base, content.length, { filename: '测试 文件.txt', filetype: 'text/plain' })
+      expect((await patch(url, 0, content.subarray(0, 34_567))).status).toBe(204)
+      return { id: idOf(url), metadata: (await head(url)).headers.get('Upload-Metadata') }
+    })
+    const running = await adopt()
+    const url = `${running.url}/files/${id}`
+    const told = await head(url)
+    expect(told.status).toBe(200)
+    expect(told.headers.get('Upload-Length')).toBe('100000')
+    expect(told.headers.get('Upload-Metadata')).toBe(metadata)
+    expect((await fetch(url)).status).toBe(404)
+    await expectToGoOn(running, url, content, 34_567)
+    expect(await readdir(path.join(folder.path, 'files', id))).toEqual(['测试 文件.txt'])
+  })
+
+  it('gives finished files under their names', async () => {
+    const id = await before(async (base) => {
+      const url = await createUpload(base, content.length, { filename: '测试 文件.txt', filetype: 'text/plain' })
+      expect((await patch(url, 0, content)).status).toBe(204)
+      return idOf(url)
+    })
+    const running = await adopt()
+    const url = `${running.url}/files/${id}`
+    await expectFile(running, url, content)
+    const response = await fetch(url)
+    expect(response.headers.get('Content-Disposition')).toContain(encodeURIComponent('测试 文件.txt'))
+    expect((await head(url)).headers.get('Upload-Offset')).toBe('100000')
+    expect(await readdir(path.join(folder.path, 'files', id))).toEqual(['测试 文件.txt'])
+  })
+
+  it('goes on with an upload whose length was not said yet', async () => {
+    const id = await before(async (base) => {
+      const url = locationOf(await create(base, { 'Upload-Defer-Length': '1' }), base)
+      expect((await patch(url, 0, content.subarray(0, 5000))).status).toBe(204)
+      return idOf(url)
+    })
+    const running = await adopt()
+    const url = `${running.url}/files/${id}`
+    const told = await head(url)
+    expect(told.headers.get('Upload-Offset')).toBe('5000')
+    expect(told.headers.get('Upload-Defer-Length')).toBe('1')
+    const headers = { ...PATCH_HEADERS, 'Upload-Offset': '5000', 'Upload-Length': '100000' }
+    expect((await patchWith(url, headers, content.subarray(5000))).status).toBe(204)
+    await expectFile(running, url, content)
+  })
+
+  it('takes over an empty file, and an upload of which no byte has come', async () => {
+    const [empty, begun] = await before(async (base) => [
+      idOf(await createUpload(base, 0, { filename: 'empty.txt' })),
+      idOf(await createUpload(base, content.length)),
+    ])
+    const running = await adopt()
+    await expectFile(running, `${running.url}/files/${empty}`, Buffer.alloc(0))
+    await expectToGoOn(running, `${running.url}/files/${begun}`, content, 0)
+  })
+
+  it('takes over many at once, and finds them again after another start', async () => {
+    const ids = await before(async (base) => {
+      const urls = await Promise.all(Array.from({ length: 12 }, () => createUpload(base, content.length)))
+      await Promise.all(urls.map((url, i) => patch(url, 0, content.subarray(0, i * 5000))))
+      return urls.map(idOf)
+    })
+    await (await adopt()).close()
+    const running = await adopt()
+    for (const [i, id] of ids.entries()) {
+      await expectToGoOn(running, `${running.url}/files/${id}`, content, i * 5000)
+    }
+    const left = (await readdir(folder.path)).filter((name) => ids.some((id) => name.startsWith(id)))
+    expect(left).toEqual([])
+  })
+})
