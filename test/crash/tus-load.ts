@@ -50,11 +50,11 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
     const saysLength = upload.length !== 'acknowledged' && (isLast || random.chance(0.3))
     const asked = random.chance(0.2) ? askOffset(upload, client) : undefined
     try {
-      await appendByTus(upload, { offset, length, saysLength, isUnsettled }, client, manner)
-      isUnsettled = false
+      const taken = await appendByTus(upload, { offset, length, saysLength, isUnsettled }, client, manner)
+      if (taken) isUnsettled = false
     } catch (error) {
       if (!(error instanceof BrokenOff)) throw error
-      // What was sent before may still be on its way to the disk when the next request comes.
+      // What was sent may still be on its way to the disk when the next request comes, or the one after that.
       isUnsettled = true
     } finally {
       await asked
@@ -71,21 +71,22 @@ interface Append {
   readonly isUnsettled: boolean
 }
 
-/** One PATCH. @throws NoAnswer, BrokenOff, Violation */
+/** One PATCH. @returns whether it was taken. @throws NoAnswer, BrokenOff, Violation */
 async function appendByTus(
   upload: UploadModel,
   { offset, length, saysLength, isUnsettled }: Append,
   client: Client,
   manner: Manner,
-): Promise<void> {
+): Promise<boolean> {
   const body = bodyOf(upload, offset, length, manner)
   const breaks = body.end === 'whole' && manner.random.chance(0.1) && body.pieces.length > 1
   if (saysLength) upload.length = 'said'
   const answer = await patch(upload, offset, saysLength, client, breaks ? brokenOff(body) : body)
-  if (answer.status === 409 && isUnsettled) return
+  if (answer.status === 409 && isUnsettled) return false
   if (answer.status !== 204) upload.broken(`did not take ${length} bytes at ${offset}: ${told(answer)}`)
   if (saysLength) upload.length = 'acknowledged'
   noteOffset(upload, answer, offset + length)
+  return true
 }
 
 /** Sends some bytes into a WebUploader file whose chunks come at the same time. @throws NoAnswer, Violation */
