@@ -10,15 +10,20 @@ const LONGEST = 60_000
  */
 export function drain(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return
-  const cut = (): void => void request.socket.destroy()
-  const timer = setTimeout(cut, LONGEST)
+  const { socket } = request
+  const timer = setTimeout(() => socket.destroy(), LONGEST)
+  // Once the answer is sent, Node no longer tells a request that its connection was closed: the socket is asked, too.
+  const done = (): void => {
+    clearTimeout(timer)
+    socket.off('close', done)
+  }
   let left = MOST
   request.on('data', (bytes: Buffer) => {
     left -= bytes.length
-    if (left < 0) cut()
+    if (left < 0) socket.destroy()
   })
   request.on('error', () => undefined)
-  request.once('close', () => clearTimeout(timer))
-  request.once('end', () => clearTimeout(timer))
+  request.once('end', done)
+  socket.once('close', done)
   request.resume()
 }
