@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import type { Browser, Page, Request } from 'playwright-core'
+import { temporaryFolder } from '../support/folder.ts'
+import { TUS } from '../support/tus.ts'
+import { launchChrome, limitUpload, openPicker, withPage } from './support/chrome.ts'
+import { MIB, randomFile, type SampleFile, sha256Of, storedFile } from './support/files.ts'
+import { type Landfall, startLandfall } from './support/landfall.ts'
+
+jest.setTimeout(120_000)
+
+let browser: Browser
+let landfall: Landfall
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let file: SampleFile
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  file = await randomFile(folder.path, '测试 60.bin', 60 * MIB + 17)
+  browser = await launchChrome()
+  landfall = await startLandfall()
+})
+
+afterAll(async () => {
+  await browser.close()
+  await landfall.dispose()
+  await folder.dispose()
+})
+
+/** What a page did that it should not do. */
+function watch(page: Page): { foreign: string[]; complaints: string[] } {
+  const seen: { foreign: string[]; complaints: string[] } = { foreign: [], complaints: [] }
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url())
+    if (protocol.startsWith('http') && origin !== landfall.url) seen.foreign.push(request.url())
+  })
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') seen.complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => seen.complaints.push(error.message))
+  return seen
+}
+
+const idIn = (url: string | null): string => new URL(url ?? '', landfall.url).pathname.replace('/files/', '')
+
+describe('the classical page', () => {
+  it.each(['/legacy', '/upload/accept'])('uploads a file and links it (%s)', async (address) => {
+    await withPage(browser, async (page) => {
+      const seen = watch(page)
+      await page.goto(landfall.url + address)
+      await (await openPicker(page)).setFiles(file.path)
+      await page.waitForSelector('.file-row[data-state=finished]', { timeout: 60_000 })
+      const href = await page.getAttribute('.file-link', 'href')
+      const stored = await storedFile(landfall.dataDir, idIn(href))
+      expect(stored).toMatchObject({ name: file.name, size: file.size, sha256: file.sha256 })
+      expect(seen).toEqual({ foreign: [], complaints: [] })
+    })
+  })
+})
+
+const ROW = '[data-testid=row]'
+const rowIn = (state: string): string => `${ROW}[data-state=${state}]`
+const press = (page: Page, name: string): Promise<void> => page.click(`${ROW} [data-testid=${name}]`)
+
+/** Waits until a row shows at least this many per cent. */
+async function shows(page: Page, percent: number): Promise<void> {
+  await page.waitForFunction(
+    `Number(document.querySelector('${ROW} [role=progressbar]')?.getAttribute('aria-valuenow')) >= ${percent}`,
+  )
+}
+
+/** Collects the offsets of the PATCH requests of a page. */
+function offsetsOf(page: Page): number[] {
+  const offsets: number[] = []
+  page.on('request', (request: Request) => {
+    if (request.method() === 'PATCH') offsets.push(Number(request.headers()['upload-offset']))
+  })
+  return offsets
+}
+
+async function choose(page: Page): Promise<void> {
+  await page.setInputFiles('[data-testid=file-input]', file.path)
+}
+
+/** The finished row's link gives the bytes that were chosen. */
+async function expectLinkedFile(page: Page): Promise<void> {
+  await page.waitForSelector(rowIn('finished'), { timeout: 60_000 })
+  const downloading = page.waitForEvent('download')
+  await press(page, 'download')
+  const download = await downloading
+  expect(download.suggestedFilename()).toBe(file.name)
+  expect(await sha256Of(await download.path())).toBe(file.sha256)
+}
+
+describe.each([
+  ['in one request', '/'],
+  ['in 5 MiB requests', `/?chunkSize=${5 * MIB}`],
+])('the modern page, %s', (_, address) => {
+  it('uploads a file, pauses and goes on', async () => {
+    await withPage(browser, async (page) => {
+      const seen = watch(page)
+      const offsets = offsetsOf(page)
+      await page.goto(landfall.url + address)
+      await limitUpload(page, 16 * MIB)
+      await choose(page)
+      await shows(page, 25)
+      await press(page, 'pause')
+      await page.waitForSelector(rowIn('paused'))
+      const sentBefore = offsets.length
+      await limitUpload(page)
+      await press(page, 'resume')
+      await expectLinkedFile(page)
+      expect(offsets[sentBefore]).toBeGreaterThan(0)
+      expect(seen).toEqual({ foreign: [], complaints: [] })
+    })
+  })
+
+  it('goes on after a reload when the file is chosen again', async () => {
+    await withPage(browser, async (page) => {
+      const seen = watch(page)
+      await page.goto(landfall.url + address)
+      await limitUpload(page, 16 * MIB)
+      await choose(page)
+      await shows(page, 25)
+      await page.reload()
+      await page.waitForSelector(rowIn('remembered'))
+      await limitUpload(page)
+      const offsets = offsetsOf(page)
+      await choose(page)
+      await expectLinkedFile(page)
+      expect(offsets[0]).toBeGreaterThan(0)
+      expect(seen).toEqual({ foreign: [], complaints: [] })
+    })
+  })
+
+  it('goes on by itself when the program is killed and started again', async () => {
+    await withPage(browser, async (page) => {
+      const offsets = offsetsOf(page)
+      await page.goto(landfall.url + address)
+      await limitUpload(page, 16 * MIB)
+      await choose(page)
+      await shows(page, 30)
+      const sentBefore = offsets.length
+      await landfall.kill()
+      await landfall.startAgain()
+      await limitUpload(page)
+      await expectLinkedFile(page)
+      expect(offsets[sentBefore]).toBeGreaterThan(0)
+    })
+  })
+
+  it('deletes the upload on the server when it is cancelled', async () => {
+    await withPage(browser, async (page) => {
+      await page.goto(landfall.url + address)
+      await limitUpload(page, 8 * MIB)
+      const patched = page.waitForRequest((request) => request.method() === 'PATCH')
+      await choose(page)
+      const url = (await patched).url()
+      await shows(page, 10)
+      expect((await fetch(url, { method: 'HEAD', headers: TUS })).status).toBe(200)
+      await press(page, 'cancel')
+      await page.waitForSelector(ROW, { state: 'detached' })
+      expect([404, 410]).toContain((await fetch(url, { method: 'HEAD', headers: TUS })).status)
+    })
+  })
+})

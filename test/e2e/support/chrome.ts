@@ -1,0 +1,46 @@
+import { type Browser, type BrowserContext, chromium, type FileChooser, type Page } from 'playwright-core'
+
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Starts the system's Chromium. */
+export function launchChrome(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ARGS })
+}
+
+/** Limits how fast a page sends, in bytes per second; without a limit as fast as it can. */
+export async function limitUpload(page: Page, bytesPerSecond = -1): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Network.enable')
+  await session.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: bytesPerSecond,
+  })
+}
+
+/** Opens the file dialogue by a click on WebUploader's picker, whose button need not fill the element. */
+export async function openPicker(page: Page): Promise<FileChooser> {
+  const opened = page.waitForEvent('filechooser')
+  await page.click('#picker', { position: { x: 20, y: 10 } })
+  return opened
+}
+
+/** A page of a visitor of its own; the visitor ends with it. */
+export async function withPage<T>(browser: Browser, work: (page: Page) => Promise<T>): Promise<T> {
+  const context: BrowserContext = await browser.newContext()
+  try {
+    return await work(await context.newPage())
+  } finally {
+    await context.close()
+  }
+}

@@ -1,0 +1,130 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { openPicker } from './chrome.ts'
+
+const FOLDER = new URL('../pages/', import.meta.url)
+const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
+
+/** A request that the page's scripts made; `status` is 0 when no answer came. */
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  /** The fields of the form or of the query, without the file. */
+  readonly fields: Readonly<Record<string, string>>
+  readonly status: number
+  readonly ended: boolean
+  readonly text: string
+}
+
+/** What `/upload/complete` answers. */
+export interface CompleteAnswer {
+  readonly ok: boolean
+  readonly id: string
+  readonly url: string
+  readonly name: string
+  readonly size: number
+  readonly error?: { readonly code: string; readonly message: string }
+  readonly missing?: readonly number[]
+  readonly missing_total?: number
+}
+
+/** A page that was written for WebUploader, opened in the origin of the service. */
+export class OldPage {
+  readonly page: Page
+  readonly errors: string[] = []
+
+  private constructor(page: Page) {
+    this.page = page
+    page.setDefaultTimeout(40_000)
+    page.on('pageerror', (error) => this.errors.push(error.message))
+  }
+
+  /** @param address the page's file with the query that chooses its variant, such as `old.html?threads=3`. */
+  static async open(page: Page, base: string, address: string): Promise<OldPage> {
+    const old = new OldPage(page)
+    await page.addInitScript({ path: OBSERVER })
+    const pattern = `${base}/old/**`
+    await page.route(pattern, async (route) => {
+      const name = new URL(route.request().url()).pathname.replace('/old/', '')
+      await route.fulfill({
+        contentType: name.endsWith('.js') ? 'text/javascript' : 'text/html',
+        body: await readFile(new URL(name, FOLDER)),
+      })
+    })
+    await page.goto(`${base}/old/${address}`)
+    // Bodies of uploads need not pass through the test.
+    await page.unroute(pattern)
+    await page.evaluate('observed.watch(uploader)')
+    return old
+  }
+
+  /** Chooses files as a visitor does: by a click on the picker. */
+  async choose(...paths: readonly string[]): Promise<void> {
+    await (await openPicker(this.page)).setFiles([...paths])
+  }
+
+  /** The same, with the answer of `/check`, for which the dialogue takes long enough. */
+  async chooseAfterCheck(...paths: readonly string[]): Promise<string> {
+    const before = (await this.requests('/check')).length
+    const dialogue = await openPicker(this.page)
+    const answered = "observed.requests.filter((r) => r.path === '/check' && r.ended)"
+    await this.page.waitForFunction(`${answered}.length > ${before}`)
+    const text = (await this.requests('/check')).at(-1)?.text ?? ''
+    await dialogue.setFiles([...paths])
+    return text
+  }
+
+  requests(path: string): Promise<SeenRequest[]> {
+    return this.page.evaluate<SeenRequest[]>(`observed.requests.filter((r) => r.path === '${path}')`)
+  }
+
+  /** Chunk numbers in the order in which the page sent them; a number comes again when its chunk was sent again. */
+  async sentChunks(): Promise<number[]> {
+    return (await this.requests('/upload/accept')).map(({ fields }) => Number(fields['chunk'] ?? 0))
+  }
+
+  async eventTypes(): Promise<string[]> {
+    return this.page.evaluate<string[]>('observed.events.map((event) => event.type)')
+  }
+
+  /** Waits until the page has heard `count` events of a type. */
+  async heard(type: string, count = 1): Promise<void> {
+    await this.page.waitForFunction(`observed.events.filter((e) => e.type === '${type}').length >= ${count}`)
+  }
+
+  /** Waits until the page shows that more than this share of the file is sent. */
+  async sentMoreThan(share: number): Promise<void> {
+    await this.page.waitForFunction(`(observed.progress ?? 0) > ${share}`, undefined, { polling: 10 })
+  }
+
+  /** Waits for the answers to the first `count` calls of `/upload/complete`. */
+  async completed(count = 1): Promise<{ status: number; fields: SeenRequest['fields']; answer: CompleteAnswer }[]> {
+    const call = "r.path === '/upload/complete' && r.ended"
+    await this.page.waitForFunction(`observed.requests.filter((r) => ${call}).length >= ${count}`, undefined, {
+      timeout: 60_000,
+    })
+    const calls = await this.requests('/upload/complete')
+    return calls.map(({ status, fields, text }) => ({ status, fields, answer: parseAnswer(text) }))
+  }
+}
+
+function parseAnswer(text: string): CompleteAnswer {
+  const answer: CompleteAnswer = JSON.parse(text)
+  return answer
+}
+
+/** Opens an old page for one visitor; the visitor ends with the work. */
+export async function withOldPage<T>(
+  browser: Browser,
+  base: string,
+  address: string,
+  work: (old: OldPage) => Promise<T>,
+): Promise<T> {
+  const context = await browser.newContext()
+  try {
+    return await work(await OldPage.open(await context.newPage(), base, address))
+  } finally {
+    await context.close()
+  }
+}
