@@ -21,8 +21,14 @@ const MEDIA_TYPE = /^([a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-
 /** Nothing of the file runs or loads, also where a browser shows it in spite of `attachment`. */
 const LOCKED = "sandbox; default-src 'none'"
 
-/** The page that a browser builds around an image or a medium styles itself and loads the file a second time. */
-const SHOWN = `${LOCKED}; style-src 'unsafe-inline'; img-src 'self'; media-src 'self'`
+/** The page that a browser builds around an image styles itself. */
+const IMAGE = `${LOCKED}; style-src 'unsafe-inline'`
+
+/**
+ * The page that a browser builds around audio or video loads the file a second time; Chromium does that with CORS, which
+ * an opaque origin does not pass. Scripts stay forbidden, so that the origin is of no use to anyone.
+ */
+const MEDIUM = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; media-src 'self'"
 
 /**
  * The headers for a file with this metadata (`filename` or `name`, `filetype` or `type`). It is an attachment unless
@@ -34,7 +40,7 @@ export function contentHeaders(metadata: Metadata, inline: boolean): ContentHead
   return {
     'Content-Type': type,
     'Content-Disposition': disposition(shown ? 'inline' : 'attachment', metadata.filename || metadata.name),
-    'Content-Security-Policy': shown ? SHOWN : LOCKED,
+    'Content-Security-Policy': shown ? policyFor(type) : LOCKED,
     // Requests of plain <img> and <video> carry no Origin, so that allowed pages cannot be told from others here: a
     // stricter value would shut out those on other sites. Reading the bytes still needs CORS, and the id is the secret.
     'Cross-Origin-Resource-Policy': 'cross-origin',
@@ -56,6 +62,12 @@ function mediaType(said: string | null | undefined): string {
 function isHarmless(type: string): boolean {
   if (type.startsWith('image/svg') || /[/+]xml$/.test(type)) return false
   return /^(image|audio|video)\//.test(type) || type === 'application/pdf'
+}
+
+/** A PDF needs nothing: viewers are apart from the page. */
+function policyFor(type: string): string {
+  if (type.startsWith('image/')) return IMAGE
+  return type === 'application/pdf' ? LOCKED : MEDIUM
 }
 
 /** `Content-Disposition` (RFC 6266) with the name also in the encoding of RFC 8187 if ASCII cannot say it. */

@@ -165,8 +165,19 @@ describe('inline', () => {
   })
 })
 
-it('lets nothing of an attachment run or load', () => {
-  const headers = contentHeaders({ filetype: 'text/html' }, true)
-  expect(headers['Content-Security-Policy']).toBe("sandbox; default-src 'none'")
-  expect(headers['X-Content-Type-Options']).toBe('nosniff')
+describe('the policy', () => {
+  it.each([
+    ['text/html', true, "sandbox; default-src 'none'"],
+    ['image/svg+xml', true, "sandbox; default-src 'none'"],
+    ['image/png', false, "sandbox; default-src 'none'"],
+    ['video/mp4', false, "sandbox; default-src 'none'"],
+    ['image/png', true, "sandbox; default-src 'none'; style-src 'unsafe-inline'"],
+    ['application/pdf', true, "sandbox; default-src 'none'"],
+    ['video/mp4', true, "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; media-src 'self'"],
+    ['audio/wav', true, "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; media-src 'self'"],
+  ])('of %s, inline %s, lets nothing run', (filetype, inline, policy) => {
+    const headers = contentHeaders({ filetype }, inline)
+    expect(headers['Content-Security-Policy']).toBe(policy)
+    expect(headers['X-Content-Type-Options']).toBe('nosniff')
+  })
 })
