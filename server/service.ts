@@ -30,9 +30,14 @@ const SWEEP_EVERY = 60 * 60 * 1000
  * Starts the service: here the implementations are chosen.
  *
  * @param onStep told of each step that the disk store has done; tests stop the program there.
+ * @param pagesFolder where the build has put the pages.
  * @throws Error with a sentence for the operator when the data folder or the port cannot be had.
  */
-export async function start(settings: Settings, onStep: (step: Step) => void = () => undefined): Promise<Service> {
+export async function start(
+  settings: Settings,
+  onStep: (step: Step) => void = () => undefined,
+  pagesFolder: string = fileURLToPath(new URL('../client', import.meta.url)),
+): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
   const store = await DiskStore.open({
     directory: settings.DATA_DIR,
@@ -57,7 +62,7 @@ export async function start(settings: Settings, onStep: (step: Step) => void = (
       maxChunks: settings.MAX_CHUNKS,
       listsChunks,
     }),
-    pages: pages(fileURLToPath(new URL('../client', import.meta.url))),
+    pages: pages(pagesFolder),
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustProxy: settings.TRUST_PROXY === 'true',

@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url'
 import { type Service, start } from '../../server/service.ts'
 import { parseSettings } from '../../server/settings.ts'
 import { temporaryFolder } from './folder.ts'
+
+const PAGES = fileURLToPath(new URL('../../dist/client', import.meta.url))
 
 export interface TestService {
   /** `http://127.0.0.1:port` */
@@ -29,7 +32,11 @@ async function startIn(
     ...settings,
     DATA_DIR: dataDir,
   }
-  const service: Service = await start(parseSettings((name) => all[name]))
+  const service: Service = await start(
+    parseSettings((name) => all[name]),
+    () => undefined,
+    PAGES,
+  )
   return {
     url: service.url,
     dataDir,

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { complete, sendChunk } from '../support/webuploader.ts'
+import { bytesOf } from '../tus/steps.ts'
+import { answerOf, type CutFile, cut, expectWhole, send } from './steps.ts'
+
+let service: TestService
+let tasks = 0
+
+beforeAll(async () => {
+  service = await startService()
+})
+afterAll(() => service.close())
+
+function newTask(): string {
+  return `wu_complete_task_${++tasks}`
+}
+
+function newFile(taskId: string, name: string, seed: number, length = 25): CutFile {
+  return cut(bytesOf(length, seed), 10, name, taskId)
+}
+
+async function sendAll(file: CutFile): Promise<string> {
+  let url = ''
+  for (let chunk = 0; chunk < file.count; chunk++) url = String((await send(service, file, chunk)).url)
+  return url
+}
+
+describe('/upload/complete', () => {
+  it.each([
+    ['GET', undefined, undefined],
+    ['POST', 'application/x-www-form-urlencoded', (query: URLSearchParams) => query.toString()],
+    ['POST', 'application/json', (query: URLSearchParams) => JSON.stringify(Object.fromEntries(query))],
+  ])('answers %s %s by file name, and by extension and type', async (method, type, encode) => {
+    const taskId = newTask()
+    await sendAll(newFile(taskId, '测试 文件.TXT', 1))
+    await sendAll(newFile(taskId, 'other.bin', 2))
+    for (const query of [
+      new URLSearchParams({ task_id: taskId, filename: '测试 文件.TXT' }),
+      new URLSearchParams({ task_id: taskId, ext: 'txt', type: 'application/octet-stream' }),
+    ]) {
+      const response =
+        encode === undefined
+          ? await fetch(`${service.url}/upload/complete?${query}`)
+          : await fetch(`${service.url}/upload/complete`, {
+              method,
+              headers: { 'Content-Type': String(type) },
+              body: encode(query),
+            })
+      expect(await answerOf(response)).toMatchObject({ ok: true, name: '测试 文件.TXT', size: 25 })
+    }
+  })
+
+  it('names the chunks that are missing, at most a thousand of them, and loses nothing', async () => {
+    const taskId = newTask()
+    const file = cut(bytesOf(5_000, 3), 2, 'holes.bin', taskId)
+    await send(service, file, 7)
+    const response = await complete(service.url, { task_id: taskId, filename: 'holes.bin' })
+    const answer = await answerOf(response)
+    expect([response.status, answer.error?.code, answer.missing_total]).toEqual([409, 'incomplete', 2_499])
+    expect(answer.missing).toEqual([...Array(1_001).keys()].filter((chunk) => chunk !== 7))
+  })
+
+  it('knows one candidate whatever it is called', async () => {
+    const taskId = newTask()
+    await sendAll(newFile(taskId, 'real.bin', 1))
+    expect(await answerOf(await complete(service.url, { task_id: taskId, filename: 'x' }))).toMatchObject({
+      name: 'real.bin',
+    })
+  })
+
+  it('does not know a task or file that was never sent', async () => {
+    expect((await complete(service.url, { task_id: newTask(), filename: 'x' })).status).toBe(404)
+    const taskId = newTask()
+    await sendAll(newFile(taskId, 'a.bin', 1))
+    await sendAll(newFile(taskId, 'b.bin', 2))
+    expect((await complete(service.url, { task_id: taskId, filename: 'c.bin' })).status).toBe(404)
+  })
+
+  it('cannot tell which of several unfinished files is meant, until one is finished', async () => {
+    const taskId = newTask()
+    const files = [1, 2].map((seed) => newFile(taskId, 'same.bin', seed))
+    const send1 = (file: CutFile, id: string, chunk: number): Promise<Response> =>
+      sendChunk(service.url, { ...file.fieldsOf(chunk), id }, file.bytesOf(chunk))
+    const [one, other] = files
+    if (one === undefined || other === undefined) throw new Error('two files')
+    await send1(one, 'WU_FILE_0', 0)
+    await send1(other, 'WU_FILE_1', 0)
+    const query = { task_id: taskId, filename: 'same.bin' }
+    expect((await answerOf(await complete(service.url, query))).error?.code).toBe('ambiguous')
+    for (const chunk of [1, 2]) await send1(other, 'WU_FILE_1', chunk)
+    await expectWhole(service, other)
+    for (const chunk of [1, 2]) await send1(one, 'WU_FILE_0', chunk)
+    // The newest finished one is meant.
+    await expectWhole(service, one)
+  })
+
+  it('tells id and URL only to a visitor who sent a chunk, or for a task id that cannot be guessed', async () => {
+    const file = cut(bytesOf(5, 1), 10, 'a.bin', 'short')
+    const sent = await sendChunk(service.url, file.fields, file.bytes)
+    const cookie = sent.headers.get('Set-Cookie')?.split(';')[0] ?? ''
+    expect(sent.headers.get('Set-Cookie')).toMatch(/httponly/i)
+    const query = { task_id: 'short', filename: 'a.bin' }
+    const stranger = await answerOf(await complete(service.url, query))
+    expect(stranger).toEqual({ ok: true, name: 'a.bin', size: 5 })
+    const again = await fetch(`${service.url}/upload/complete?${new URLSearchParams(query)}`, { headers: { cookie } })
+    expect(await answerOf(again)).toMatchObject({ url: expect.stringMatching(/^\/files\//) })
+  })
+})
+
+describe('/check', () => {
+  async function check(target: TestService, body: string, headers: Record<string, string> = {}): Promise<unknown> {
+    const response = await fetch(`${target.url}/check`, { method: 'POST', body, headers })
+    expect(response.status).toBe(200)
+    return JSON.parse(await response.text())
+  }
+
+  it.each(['POST TEST', '', '{', 'task_id=x', 'size=-1&task_id=a&name=b', 'x'.repeat(100_000)])(
+    'answers anything it does not understand with an empty list: %.20s',
+    async (body) => {
+      expect(await check(service, body)).toEqual({ file_list: [[]] })
+    },
+  )
+
+  it('lists the chunks of the file that is named, as a form, JSON, or query', async () => {
+    const taskId = newTask()
+    const file = newFile(taskId, 'named.bin', 1, 45)
+    for (const chunk of [0, 3]) await send(service, file, chunk)
+    const query = new URLSearchParams({ task_id: taskId, name: 'named.bin', size: '45' })
+    const expected = { file_list: [[`${taskId}0`, `${taskId}3`]] }
+    expect(await check(service, query.toString())).toEqual(expected)
+    expect(await check(service, JSON.stringify({ task_id: taskId, name: 'named.bin', size: 45 }))).toEqual(expected)
+    expect(JSON.parse(await (await fetch(`${service.url}/check?${query}`, { method: 'POST' })).text())).toEqual(
+      expected,
+    )
+    expect(
+      await check(service, new URLSearchParams({ task_id: taskId, name: 'named.bin', size: '46' }).toString()),
+    ).toEqual({
+      file_list: [[]],
+    })
+  })
+
+  it('with LEGACY_CHECK=list lists what this visitor has left unfinished, also after a restart, and nobody else', async () => {
+    let listing = await startService({ LEGACY_CHECK: 'list' })
+    const first = await fetch(`${listing.url}/check`, { method: 'POST', body: 'POST TEST' })
+    const cookie = first.headers.get('Set-Cookie')?.split(';')[0] ?? ''
+    const taskId = newTask()
+    const file = newFile(taskId, 'left.bin', 1, 45)
+    const sendAs = async (chunk: number, id: string): Promise<unknown> => {
+      const form = new FormData()
+      for (const [name, value] of Object.entries({ ...file.fieldsOf(chunk), id })) form.set(name, String(value))
+      form.set('file', new Blob([file.bytesOf(chunk)]), 'left.bin')
+      const response = await fetch(`${listing.url}/upload/accept`, { method: 'POST', headers: { cookie }, body: form })
+      return JSON.parse(await response.text())
+    }
+    await sendAs(1, 'WU_FILE_0')
+    await sendAs(4, 'WU_FILE_0')
+    const expected = { file_list: [[`${taskId}1`, `${taskId}4`]] }
+    expect(await check(listing, 'POST TEST', { cookie })).toEqual(expected)
+    expect(await check(listing, 'POST TEST')).toEqual({ file_list: [[]] })
+    listing = await listing.restart()
+    expect(await check(listing, 'POST TEST', { cookie })).toEqual(expected)
+    // Chosen again, the file has another id, and goes on in the same upload.
+    for (const chunk of [0, 2, 3]) await sendAs(chunk, 'WU_FILE_1')
+    await expectWhole(listing, file)
+    expect(await check(listing, 'POST TEST', { cookie })).toEqual({ file_list: [[]] })
+    await listing.close()
+  })
+})
