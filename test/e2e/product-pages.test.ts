@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Page, Request } from 'playwright-core'
 import { temporaryFolder } from '../support/folder.ts'
@@ -61,11 +62,10 @@ const ROW = '[data-testid=row]'
 const rowIn = (state: string): string => `${ROW}[data-state=${state}]`
 const press = (page: Page, name: string): Promise<void> => page.click(`${ROW} [data-testid=${name}]`)
 
-/** Waits until a row shows at least this many per cent. */
+/** Waits until the row shows at least this many per cent. The page's policy allows no scripts of a test to wait inside. */
 async function shows(page: Page, percent: number): Promise<void> {
-  await page.waitForFunction(
-    `Number(document.querySelector('${ROW} [role=progressbar]')?.getAttribute('aria-valuenow')) >= ${percent}`,
-  )
+  const bar = page.locator(`${ROW} [role=progressbar]`)
+  while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(20)
 }
 
 /** Collects the offsets of the PATCH requests of a page. */
