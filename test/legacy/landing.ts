@@ -1,5 +1,5 @@
 /** What the tests of WebUploader's protocol do again and again. */
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
 import { z } from 'zod'
@@ -104,8 +104,8 @@ export function post(base: string, body: string | Uint8Array<ArrayBuffer>, conte
   return fetch(`${base}/upload/accept`, { method: 'POST', headers: { 'Content-Type': contentType }, body })
 }
 
-/** Waits until the file of an unfinished upload has this many bytes on the disk. */
-export function onDisk(service: TestService, id: string, bytes: number): Promise<void> {
+/** Waits until these bytes lie at this place of the file of an unfinished upload. */
+export function onDisk(service: TestService, id: string, position: number, bytes: Buffer): Promise<void> {
   const file = path.join(service.dataDir, 'incoming', id)
-  return until(async () => (await stat(file).catch(() => undefined))?.size === bytes)
+  return until(async () => (await readFile(file)).subarray(position, position + bytes.length).equals(bytes))
 }

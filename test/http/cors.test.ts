@@ -1,0 +1,128 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { cut, expectFile, land, MULTIPART } from '../legacy/landing.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, patch, TUS } from '../support/tus.ts'
+import { fileFields, multipartBody } from '../support/webuploader.ts'
+import { bytesOf, expectToGoOn } from '../tus/steps.ts'
+
+let service: TestService
+afterEach(() => service.close())
+
+const PAGE = 'https://pages.example'
+const ROUTES = [
+  ['/files', 'POST'],
+  ['/files/0123', 'PATCH'],
+  ['/files/0123', 'HEAD'],
+  ['/files/0123', 'DELETE'],
+  ['/files/0123', 'GET'],
+  ['/upload/accept', 'POST'],
+  ['/upload/complete', 'GET'],
+  ['/upload/complete', 'POST'],
+  ['/check', 'POST'],
+] as const
+
+function preflight(path: string, method: string, origin = PAGE): Promise<Response> {
+  return fetch(`${service.url}${path}`, {
+    method: 'OPTIONS',
+    headers: {
+      Origin: origin,
+      'Access-Control-Request-Method': method,
+      'Access-Control-Request-Headers': 'tus-resumable, upload-length, x-requested-with',
+    },
+  })
+}
+
+describe('a page of an allowed origin', () => {
+  it.each(ROUTES)('may send to %s by %s, with its cookies', async (path, method) => {
+    service = await startService({ ALLOWED_ORIGINS: `https://other.example, ${PAGE}` })
+    const response = await preflight(path, method)
+    expect(response.status).toBe(204)
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe(PAGE)
+    expect(response.headers.get('Access-Control-Allow-Credentials')).toBe('true')
+    expect(response.headers.get('Access-Control-Allow-Methods')?.split(', ')).toContain(method)
+    const allowed = response.headers.get('Access-Control-Allow-Headers') ?? ''
+    for (const header of ['tus-resumable', 'upload-length', 'x-requested-with']) expect(allowed).toContain(header)
+    expect(response.headers.get('Vary')).toContain('Origin')
+    expect(await response.text()).toBe('')
+  })
+
+  it('can read the headers of tus, and sees errors for what they are', async () => {
+    service = await startService({ ALLOWED_ORIGINS: PAGE })
+    const content = bytesOf(10)
+    const url = await createUpload(service.url, content.length)
+    await patch(url, 0, content.subarray(0, 4))
+    const answers = [
+      [200, await fetch(url, { method: 'HEAD', headers: { ...TUS, Origin: PAGE } })],
+      [404, await fetch(url, { headers: { Origin: PAGE } })],
+      [412, await fetch(`${service.url}/files`, { method: 'POST', headers: { Origin: PAGE } })],
+      [404, await fetch(`${service.url}/nowhere`, { headers: { Origin: PAGE } })],
+      [405, await fetch(`${service.url}/files`, { method: 'PUT', headers: { Origin: PAGE } })],
+    ] as const
+    for (const [status, response] of answers) {
+      expect(response.status).toBe(status)
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe(PAGE)
+      const exposed = response.headers.get('Access-Control-Expose-Headers') ?? ''
+      for (const header of ['Location', 'Upload-Offset', 'Upload-Length', 'Tus-Resumable', 'Upload-Metadata']) {
+        expect(exposed.split(', ')).toContain(header)
+      }
+    }
+    await expectToGoOn(service, url, content, 4)
+  })
+
+  it('sees what is wrong with a chunk, with complete, and what check says', async () => {
+    service = await startService({ ALLOWED_ORIGINS: PAGE })
+    const content = bytesOf(100)
+    const bad = multipartBody({ ...fileFields('big.bin', 100), size: '-1' }, content)
+    for (const [status, path, init] of [
+      [400, '/upload/accept', { method: 'POST', body: bad, headers: { Origin: PAGE, 'Content-Type': MULTIPART } }],
+      [404, '/upload/complete?task_id=wu_nobody_knows_it', { headers: { Origin: PAGE } }],
+      [200, '/check', { method: 'POST', body: 'POST TEST', headers: { Origin: PAGE } }],
+      [405, '/check', { headers: { Origin: PAGE } }],
+    ] as const) {
+      const response = await fetch(`${service.url}${path}`, init)
+      expect(response.status).toBe(status)
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe(PAGE)
+      expect(response.headers.get('Access-Control-Allow-Credentials')).toBe('true')
+    }
+    await expectFile(service, await land(service.url, cut(content, 1000), 0), content)
+  })
+})
+
+describe('a page of any origin, where all are allowed', () => {
+  it.each(ROUTES)('may send to %s by %s, but without its cookies', async (path, method) => {
+    service = await startService({ ALLOWED_ORIGINS: '*' })
+    const response = await preflight(path, method)
+    expect(response.status).toBe(204)
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*')
+    expect(response.headers.has('Access-Control-Allow-Credentials')).toBe(false)
+    expect(response.headers.get('Access-Control-Allow-Methods')?.split(', ')).toContain(method)
+  })
+
+  it('sees errors, too', async () => {
+    service = await startService({ ALLOWED_ORIGINS: '*' })
+    const response = await fetch(`${service.url}/upload/complete?task_id=x`, { headers: { Origin: PAGE } })
+    expect(response.status).toBe(404)
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*')
+    expect(response.headers.has('Access-Control-Allow-Credentials')).toBe(false)
+  })
+})
+
+describe('a page of another origin', () => {
+  it.each([
+    ['none is allowed', {}, PAGE],
+    ['another is allowed', { ALLOWED_ORIGINS: 'https://other.example' }, PAGE],
+    ['one that begins alike is allowed', { ALLOWED_ORIGINS: PAGE }, `${PAGE}.evil.example`],
+    ['the same host by http is not the same', { ALLOWED_ORIGINS: PAGE }, 'http://pages.example'],
+    ['a page of no origin', { ALLOWED_ORIGINS: PAGE }, 'null'],
+  ])('gets no header that lets it in: %s', async (_, settings, origin) => {
+    service = await startService({ ...settings })
+    for (const [path, method] of ROUTES) {
+      const response = await preflight(path, method, origin)
+      expect(response.headers.has('Access-Control-Allow-Origin')).toBe(false)
+      expect(response.headers.has('Access-Control-Allow-Credentials')).toBe(false)
+      expect(response.headers.get('Vary')).toContain('Origin')
+    }
+    const read = await fetch(`${service.url}/upload/complete?task_id=x`, { headers: { Origin: origin } })
+    expect(read.headers.has('Access-Control-Allow-Origin')).toBe(false)
+  })
+})

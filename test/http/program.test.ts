@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { cut, land } from '../legacy/landing.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { createUpload, head, patch } from '../support/tus.ts'
+import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../tus/steps.ts'
+import { connect } from './wire.ts'
+
+describe('the built program', () => {
+  const content = bytesOf(1_000_000)
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let programs: Program[]
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+    programs = []
+  })
+  afterEach(async () => {
+    await Promise.all(programs.map((program) => program.end('SIGKILL')))
+    await folder.dispose()
+  })
+
+  async function begin(settings: Readonly<Record<string, string>> = {}): Promise<Program> {
+    const program = await startProgram({ DATA_DIR: folder.path, ...settings })
+    programs.push(program)
+    return program
+  }
+
+  async function expectToGoOn(base: string, id: string, offset: number): Promise<void> {
+    const url = `${base}/files/${id}`
+    expect(await offsetOf(url)).toBe(offset)
+    expect((await patch(url, offset, content.subarray(offset))).status).toBe(204)
+    const response = await fetch(url)
+    expect(response.status).toBe(200)
+    expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true)
+  }
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 at %s when nothing runs, and starts again', async (signal) => {
+    const program = await begin()
+    const id = idOf(await createUpload(program.url, content.length))
+    expect(await program.end(signal)).toBe(0)
+    await expectToGoOn((await begin()).url, id, 0)
+  })
+
+  it('serves both pages', async () => {
+    const program = await begin()
+    for (const page of ['/', '/legacy', '/upload/accept']) {
+      const response = await fetch(`${program.url}${page}`)
+      expect(response.status).toBe(200)
+      expect(response.headers.get('Content-Type')).toMatch(/^text\/html/)
+    }
+  })
+
+  it('lets a running PATCH come to its end after SIGTERM', async () => {
+    const program = await begin()
+    const url = await createUpload(program.url, content.length)
+    const wire = await connect(program.url)
+    await beginPatch(wire, url, 0, content.length, content.subarray(0, 400_000))
+    await reached(url, 400_000)
+    const end = program.end('SIGTERM')
+    await refused(program.url)
+    await wire.send(content.subarray(400_000))
+    const answer = await wire.answer()
+    expect(answer.status).toBe(204)
+    expect(answer.headers.get('Upload-Offset')).toBe('1000000')
+    expect(await end).toBe(0)
+    const response = await fetch(`${(await begin()).url}/files/${idOf(url)}`)
+    expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true)
+  })
+
+  it('ends with 0 after DRAIN seconds though a PATCH still runs, whose bytes are kept', async () => {
+    const program = await begin({ DRAIN: '1' })
+    const url = await createUpload(program.url, content.length)
+    const wire = await connect(program.url)
+    await beginPatch(wire, url, 0, content.length, content.subarray(0, 400_000))
+    await reached(url, 400_000)
+    expect(await program.end('SIGTERM')).toBe(0)
+    await wire.closed
+    await expectToGoOn((await begin()).url, idOf(url), 400_000)
+  })
+
+  it('ends at once at a second signal, with the bytes of a running PATCH kept', async () => {
+    const program = await begin({ DRAIN: '3600' })
+    const url = await createUpload(program.url, content.length)
+    const wire = await connect(program.url)
+    await beginPatch(wire, url, 0, content.length, content.subarray(0, 400_000))
+    await reached(url, 400_000)
+    const end = program.end('SIGTERM')
+    await refused(program.url)
+    program.process.kill('SIGTERM')
+    expect(await end).toBe(1)
+    await wire.closed
+    await expectToGoOn((await begin()).url, idOf(url), 400_000)
+  })
+
+  it('starts again after SIGKILL in the middle of a PATCH and of a chunk, with what was acknowledged', async () => {
+    const program = await begin()
+    const url = await createUpload(program.url, content.length)
+    expect((await patch(url, 0, content.subarray(0, 300_000))).status).toBe(204)
+    const file = cut(content, 400_000)
+    const chunk = await land(program.url, file, 1)
+    const wire = await connect(program.url)
+    await beginPatch(wire, url, 300_000, 700_000, content.subarray(300_000, 500_000))
+    await reached(url, 500_000)
+    expect(await program.end('SIGKILL')).toBeNull()
+    const next = await begin()
+    await expectToGoOn(next.url, idOf(url), 500_000)
+    await land(next.url, file, 0)
+    const last = await land(next.url, file, 2)
+    expect(last).toMatchObject({ id: chunk.id, finished: true, received: content.length })
+    expect((await readFile(path.join(folder.path, 'files', last.id, 'big.bin'))).equals(content)).toBe(true)
+  })
+
+  it('does not start a second time on the same folder, and the first goes on', async () => {
+    const program = await begin()
+    const url = await createUpload(program.url, content.length)
+    await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(
+      /^The program ended with 1: Another process works on the data folder .*\.\n$/,
+    )
+    await expectToGoOn(program.url, idOf(url), 0)
+    expect((await head(url)).status).toBe(200)
+  })
+
+  it('does not start on a port that is taken, and says so in a sentence', async () => {
+    const program = await begin()
+    const other = await temporaryFolder()
+    try {
+      const port = new URL(program.url).port
+      const failure = await startProgram({ DATA_DIR: other.path, PORT: port }).catch((error: unknown) => String(error))
+      expect(failure).toMatch(/ended with 1: .*EADDRINUSE/)
+      expect(failure).not.toMatch(/\n\s+at /)
+    } finally {
+      await other.dispose()
+    }
+  })
+})
+
+/** Waits until the program takes no new connection. */
+async function refused(base: string): Promise<void> {
+  for (;;) {
+    const wire = await connect(base).catch(() => undefined)
+    if (wire === undefined) return
+    await wire.cut()
+  }
+}

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { expectRefusal } from '../legacy/landing.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf, expectSentence, expectToGoOn } from '../tus/steps.ts'
+import { connect, requestHead } from './wire.ts'
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService()
+})
+afterAll(() => service.close())
+
+describe('a path that is none', () => {
+  it.each(['/nowhere', '/files/a/b', '/upload', '/static/nothing.js', '/assets/../../package.json', '/data'])(
+    '%s is 404 in a sentence',
+    async (path) => {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const response = await fetch(`${service.url}${path}`, { method })
+        expect(response.status).toBe(404)
+        expectSentence(await response.text(), service)
+      }
+    },
+  )
+
+  it('below /upload is 404 as pages of WebUploader are answered', async () => {
+    await expectRefusal(await fetch(`${service.url}/upload/nowhere`, { method: 'POST' }), 404, 'not_found')
+  })
+
+  it.each([
+    '/static/..%2f..%2fpackage.json',
+    '/static/../package.json',
+    '/assets/%2e%2e/%2e%2e/package.json',
+    '/static/%00',
+    '/assets/..%5c..%5cpackage.json',
+  ])('out of the folder of the pages, %s, is no file', async (path) => {
+    const wire = await connect(service.url)
+    await wire.send(requestHead('GET', path, { Connection: 'close' }))
+    const answer = await wire.answer()
+    await wire.cut()
+    expect([400, 404]).toContain(answer.status)
+    expect(answer.body).not.toContain('devDependencies')
+    expect(answer.body).not.toContain('node_modules')
+  })
+})
+
+describe('a method that is not offered', () => {
+  it.each([
+    ['/files', ['GET', 'PUT', 'PATCH', 'DELETE']],
+    ['/files/0123', ['POST', 'PUT']],
+    ['/upload/accept', ['PUT', 'PATCH', 'DELETE']],
+    ['/upload/complete', ['PUT', 'PATCH', 'DELETE']],
+    ['/check', ['GET', 'PUT', 'DELETE']],
+  ] as const)('for %s is 405', async (path, methods) => {
+    const content = bytesOf(10)
+    const url = await createUpload(service.url, content.length)
+    await patch(url, 0, content.subarray(0, 3))
+    for (const method of methods) {
+      const response = await fetch(`${service.url}${path}`, { method })
+      if (path.startsWith('/files')) {
+        expect(response.status).toBe(405)
+        expectSentence(await response.text(), service)
+      } else {
+        await expectRefusal(response, 405, 'unsupported_method')
+      }
+    }
+    await expectToGoOn(service, url, content, 3)
+  })
+
+  it('lets a client see the refusal of a long body', async () => {
+    const response = await fetch(`${service.url}/files/0123`, { method: 'PUT', body: bytesOf(20_000_000) })
+    expect(response.status).toBe(405)
+  })
+})
+
+describe('the pages', () => {
+  it.each(['/', '/legacy', '/upload/accept'])('%s is a page', async (path) => {
+    const response = await fetch(`${service.url}${path}`)
+    expect(response.status).toBe(200)
+    expect(response.headers.get('Content-Type')).toMatch(/^text\/html/)
+    expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
+    expect(await response.text()).toMatch(/<!doctype html>/i)
+  })
+
+  it('the state of the service is told', async () => {
+    for (const path of ['/healthz', '/readyz']) expect((await fetch(`${service.url}${path}`)).status).toBe(200)
+  })
+})
+
+describe('requests that are no HTTP', () => {
+  it.each([
+    ['nonsense', 'nonsense\r\n\r\n'],
+    ['two different lengths', 'POST /files HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+    [
+      'a length and a transfer coding',
+      'POST /files HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`],
+  ])('such as %s get 4xx, and the service goes on', async (_, text) => {
+    const wire = await connect(service.url)
+    await wire.send(text)
+    const answer = await wire.answer()
+    expect(answer.status).toBeGreaterThanOrEqual(400)
+    expect(answer.status).toBeLessThan(500)
+    expect(answer.body).not.toMatch(/node_modules|\bat .*:\d+/)
+    await wire.cut()
+    await expectToGoOn(service, await createUpload(service.url, 5), bytesOf(5), 0)
+  })
+})
