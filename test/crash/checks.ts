@@ -2,7 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Layout } from '../../server/disk/layout.ts'
 import { TUS } from '../support/tus.ts'
 import { type Client, NoAnswer } from './client.ts'
-import { checkDisk, checkFinishedFile, checkIncomingBytes, checkNothingLeft, isLanded } from './disk-checks.ts'
+import {
+  checkDisk,
+  checkFinishedFile,
+  checkIncomingBytes,
+  checkNothingLeft,
+  isLanded,
+  isWhollyIncoming,
+} from './disk-checks.ts'
 import { chunkRange, type UploadModel } from './model.ts'
 import { askOffset, download, pathOf } from './tus-load.ts'
 import { allChunks, askMissing } from './webuploader-load.ts'
@@ -29,7 +36,8 @@ export async function checkPromises(
 ): Promise<void> {
   await checkDisk(uploads, layout)
   for (const upload of uploads) {
-    if (upload.everythingAcknowledged && upload.removal === 'none') await waitUntilLanded(upload, layout, alive)
+    if (upload.removal !== 'none' || upload.finished) continue
+    if (await mustFinish(upload, layout)) await waitUntilLanded(upload, layout, alive)
   }
   const asked = uploads.filter(
     (upload) => upload.path !== undefined && (isLast || upload.restartsSeen < ASK_AFTER_RESTARTS),
@@ -44,6 +52,11 @@ export async function checkPromises(
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
   const worst = failures.find((error) => !(error instanceof NoAnswer)) ?? failures[0]
   if (worst !== undefined) throw worst
+}
+
+/** Whether all bytes are there, by what was acknowledged, or by what the disk says without a journal. */
+async function mustFinish(upload: UploadModel, layout: Layout): Promise<boolean> {
+  return upload.everythingAcknowledged || (upload.length === 'acknowledged' && (await isWhollyIncoming(upload, layout)))
 }
 
 /** It finishes without being asked for. */

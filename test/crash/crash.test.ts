@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals'
 import { temporaryFolder } from '../support/folder.ts'
-import { KILLS_PER_STEP, planKills, stepNames } from './kills.ts'
+import { KILLS_PER_STEP, planRuns, stepNames } from './kills.ts'
 import { Random } from './random.ts'
 import { Rounds } from './rounds.ts'
 
@@ -13,16 +13,15 @@ const seed = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 **
 test('nothing that was acknowledged is lost or changed by SIGKILL, wherever it comes', async () => {
   const random = new Random(seed)
   const rounds = new Rounds(folder.path, random, seed)
-  for (const [i, kill] of planKills(random).entries()) {
-    const sync = i % 9 === 4 ? 'always' : i % 9 === 8 ? 'never' : 'finish'
+  for (const [i, run] of planRuns(random).entries()) {
     try {
-      await rounds.round(kill, sync)
+      await rounds.round(run)
     } catch (error) {
-      throw new Error(`CRASH_SEED=${seed}, after ${i} kills, next ${JSON.stringify(kill)}`, { cause: error })
+      throw new Error(`CRASH_SEED=${seed}, after ${i} kills, in ${JSON.stringify(run)}`, { cause: error })
     }
   }
   await rounds.last()
   process.stderr.write(`Crash test: ${rounds.tally}; ${rounds.uploads} uploads\n`)
-  for (const step of stepNames()) expect([step, rounds.tally.at(step)]).toEqual([step, KILLS_PER_STEP])
+  for (const step of stepNames()) expect([step, rounds.tally.at(step) >= KILLS_PER_STEP]).toEqual([step, true])
   expect(rounds.tally.withBodies).toBeGreaterThanOrEqual(50)
-}, 180_000)
+}, 240_000)

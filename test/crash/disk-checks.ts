@@ -64,6 +64,13 @@ export function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> 
   return isThere(path.join(layout.finishedFolder(idOf(upload)), upload.name))
 }
 
+/** Whether an upload without a journal has all its bytes, and is not yet finished. */
+export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Promise<boolean> {
+  const { id } = upload
+  if (id === undefined || (await isThere(layout.journal(id)))) return false
+  return (await ifThere(() => stat(layout.incomingFile(id))))?.size === upload.content.length
+}
+
 /**
  * What must be true when nothing is on its way any more and every upload is finished or deleted.
  *

@@ -1,7 +1,14 @@
-import type { Step } from '../../server/disk/environment.ts'
+import type { Step, SyncMode } from '../../server/disk/environment.ts'
 import type { Random } from './random.ts'
 
-/** How one run of the program ends. */
+/** One run of the program. */
+export interface Run {
+  readonly sync: SyncMode
+  readonly hasSlowDisk: boolean
+  readonly kill: Kill
+}
+
+/** How a run of the program ends. */
 export type Kill =
   /** From outside, while bodies are in flight. */
   | { readonly at: 'body' }
@@ -29,18 +36,35 @@ const STEPS: Readonly<Record<Step, number>> = {
   'remove:done': 3,
 }
 
-const BODY_KILLS = 34
+const BODY_KILLS = 30
 const START_KILLS = 4
 export const KILLS_PER_STEP = 2
+/** With SYNC=always every byte counts by the journal, also those of a stream. */
+const JOURNAL_KILLS_SYNCED = 4
 
-/** Two kills at each step, several while the program starts, and the others in bodies, in any order. */
-export function planKills(random: Random): Kill[] {
-  const atSteps = stepNames().flatMap((step) =>
-    Array.from({ length: KILLS_PER_STEP }, (): Kill => ({ at: step, count: random.whole(1, STEPS[step]) })),
+/** Kills at each step, several while the program starts, and the others in bodies, in any order. */
+export function planRuns(random: Random): Run[] {
+  const atSteps = stepNames().flatMap((step) => many(KILLS_PER_STEP, () => atStep(step, random)))
+  const inBodies = many(BODY_KILLS, (): Kill => ({ at: 'body' }))
+  const atStarts = many(START_KILLS, (): Kill => ({ at: 'start', after: random.whole(1, 25) }))
+  const runs = [...atSteps, ...inBodies, ...atStarts].map((kill, i) => ({
+    kill,
+    sync: i % 9 === 4 ? ('always' as const) : i % 9 === 8 ? ('never' as const) : ('finish' as const),
+    hasSlowDisk: random.chance(0.4),
+  }))
+  const journalRuns = many(
+    JOURNAL_KILLS_SYNCED,
+    (): Run => ({ kill: atStep('journal:appended', random), sync: 'always', hasSlowDisk: false }),
   )
-  const inBodies = Array.from({ length: BODY_KILLS }, (): Kill => ({ at: 'body' }))
-  const atStarts = Array.from({ length: START_KILLS }, (): Kill => ({ at: 'start', after: random.whole(1, 25) }))
-  return [{ at: 'body' }, ...random.shuffled([...atSteps, ...inBodies, ...atStarts])]
+  return random.shuffled([...runs, ...journalRuns])
+}
+
+function atStep(step: Step, random: Random): Kill {
+  return { at: step, count: random.whole(1, STEPS[step]) }
+}
+
+function many<T>(count: number, make: () => T): T[] {
+  return Array.from({ length: count }, make)
 }
 
 export function stepNames(): Step[] {

@@ -1,7 +1,8 @@
 // The built program, with a stop: it kills itself when the step STOP_AT has come for the STOP_COUNT-th time, or
-// STOP_AFTER milliseconds after it has begun to start.
+// STOP_AFTER milliseconds after it has begun to start. With SLOW_DISK its disk is slow.
 import { start } from '../../dist/server/service.js'
 import { readSettings } from '../../dist/server/settings.js'
+import { slowDown } from './slow-disk.mjs'
 
 const { STOP_AT: stopAt, STOP_COUNT: stopCount = '1', STOP_AFTER: stopAfter } = process.env
 let left = Number(stopCount)
@@ -18,6 +19,7 @@ function kill() {
 
 if (stopAfter !== undefined) setTimeout(kill, Number(stopAfter))
 
+if (process.env.SLOW_DISK === 'yes') await slowDown()
 const { settings } = readSettings(process.env, process.argv.slice(2))
 const service = await start(settings, onStep)
 process.stdout.write(`Landfall listens on ${service.url}\n`)

@@ -5,7 +5,7 @@ import { type Program, startProgram } from '../support/program.ts'
 import { checkPromises } from './checks.ts'
 import { Client, NoAnswer } from './client.ts'
 import { checkLeftovers } from './disk-checks.ts'
-import { type Kill, Tally } from './kills.ts'
+import { type Kill, type Run, Tally } from './kills.ts'
 import { Load } from './load.ts'
 import { Violation } from './model.ts'
 import type { Random } from './random.ts'
@@ -34,8 +34,9 @@ export class Rounds {
   }
 
   /** Starts the program, checks all promises, and loads it until it is killed. @throws Violation */
-  async round(kill: Kill, sync: string): Promise<void> {
-    const program = await this.#start(kill, sync)
+  async round(run: Run): Promise<void> {
+    const { kill } = run
+    const program = await this.#start(run)
     if (program === undefined) return this.tally.note(kill, 0)
     const client = new Client(program.url)
     try {
@@ -85,15 +86,10 @@ export class Rounds {
   }
 
   /** @returns `undefined` when it was killed before it listened. */
-  async #start(kill: Kill, sync: string): Promise<Program | undefined> {
-    const stop: Record<string, string> =
-      kill.at === 'body'
-        ? {}
-        : kill.at === 'start'
-          ? { STOP_AFTER: String(kill.after) }
-          : { STOP_AT: kill.at, STOP_COUNT: String(kill.count) }
+  async #start({ kill, sync, hasSlowDisk }: Run): Promise<Program | undefined> {
+    const settings = { DATA_DIR: this.#dataDir, SYNC: sync, SLOW_DISK: hasSlowDisk ? 'yes' : 'no', ...stopOf(kill) }
     try {
-      return await startProgram({ DATA_DIR: this.#dataDir, SYNC: sync, ...stop }, PROGRAM)
+      return await startProgram(settings, PROGRAM)
     } catch (error) {
       // Without an exit code: by a signal, which was the stop's.
       if (kill.at !== 'body' && error instanceof Error && error.message.startsWith('The program ended with null'))
@@ -107,6 +103,12 @@ export class Rounds {
     while (client.bodiesInFlight < 2 && alive()) await pause(1)
     return false
   }
+}
+
+function stopOf(kill: Kill): Readonly<Record<string, string>> {
+  if (kill.at === 'body') return {}
+  if (kill.at === 'start') return { STOP_AFTER: String(kill.after) }
+  return { STOP_AT: kill.at, STOP_COUNT: String(kill.count) }
 }
 
 async function tooLate(alive: () => boolean, kill: Kill): Promise<void> {

@@ -1,0 +1,29 @@
+// A disk on which every operation takes a while before it is done and until it is known to be: so that a kill comes in between.
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** Milliseconds. */
+const LONGEST = 4
+
+/** From now on, for the whole process. */
+export async function slowDown() {
+  const file = await fs.promises.open(process.execPath, 'r')
+  const handle = Object.getPrototypeOf(file)
+  await file.close()
+  for (const name of ['write', 'writev', 'writeFile', 'datasync', 'sync', 'truncate']) slow(handle, name)
+  for (const name of ['rename', 'rm', 'mkdir', 'writeFile']) slow(fs.promises, name)
+  syncBuiltinESMExports()
+}
+
+function slow(owner, name) {
+  const fast = owner[name]
+  owner[name] = async function (...parameters) {
+    await pause(Math.random() * LONGEST)
+    try {
+      return await fast.apply(this, parameters)
+    } finally {
+      await pause(Math.random() * LONGEST)
+    }
+  }
+}
