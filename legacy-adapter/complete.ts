@@ -23,8 +23,9 @@ const UNGUESSABLE = 16
 export async function complete(ctx: Context, uploads: Uploads, options: LegacyOptions): Promise<void> {
   const fields = await readFields(ctx, options.idleTimeout)
   const candidates = await candidatesFor(fields, ctx.ip, uploads, options)
-  const views = await Promise.all(candidates.map((id) => settledView(uploads, id, fields)))
-  const { record } = choose(views.filter((view) => view !== undefined))
+  // A page asks for a file whose last chunk was answered: a finished one is meant, not a namesake that is on its way.
+  const now = await viewsOf(candidates, uploads, fields)
+  const { record } = newestFinished(meantOf(now)) ?? choose(await viewsOf(candidates, uploads, fields, settled))
   const told = knowsTask(fields) || record.visitor === visitorOf(ctx, options.rules.secret, undefined)
   ctx.body = {
     ok: true,
@@ -34,7 +35,7 @@ export async function complete(ctx: Context, uploads: Uploads, options: LegacyOp
   }
 }
 
-/** What is known of a candidate once nothing of it is on its way any more. */
+/** What is known of a candidate at one moment. */
 type View = Pick<Upload, 'record' | 'state' | 'received' | 'finishedAt'> & { readonly matches: boolean }
 
 /** Ids under the task: those of the file that is named, or all of them if it is not. */
@@ -53,19 +54,34 @@ async function candidatesFor(
   return named.length > 0 ? named : all
 }
 
-/** Waits for bytes on their way and for the end of finishing; `undefined` if the upload is gone. */
-async function settledView(uploads: Uploads, id: string, fields: Fields): Promise<View | undefined> {
-  try {
-    return await uploads.use(id, async (upload) => {
-      if (upload.state === 'receiving') await upload.quiet()
-      if (upload.state === 'finishing') await upload.settle()
-      const { record, state, received, finishedAt } = upload
-      return { record, state, received, finishedAt, matches: isAskedFor(upload, fields) }
-    })
-  } catch (error) {
-    if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
-    throw error
-  }
+/** Views of the candidates that are not gone. @param first what is waited for before an upload is looked at. */
+async function viewsOf(
+  ids: readonly string[],
+  uploads: Uploads,
+  fields: Fields,
+  first: (upload: Upload) => Promise<void> = () => Promise.resolve(),
+): Promise<View[]> {
+  const views = await Promise.all(
+    ids.map(async (id) => {
+      try {
+        return await uploads.use(id, async (upload) => {
+          await first(upload)
+          const { record, state, received, finishedAt } = upload
+          return { record, state, received, finishedAt, matches: isAskedFor(upload, fields) }
+        })
+      } catch (error) {
+        if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
+        throw error
+      }
+    }),
+  )
+  return views.filter((view) => view !== undefined)
+}
+
+/** Waits for bytes on their way and for the end of finishing. */
+async function settled(upload: Upload): Promise<void> {
+  if (upload.state === 'receiving') await upload.quiet()
+  if (upload.state === 'finishing') await upload.settle()
 }
 
 /** Whether the name, or the extension and type, are those of the upload. */
@@ -81,17 +97,24 @@ function isAskedFor({ record }: Upload, fields: Fields): boolean {
   )
 }
 
-/** One candidate is meant whatever it is called; among several the name decides. */
-function choose(views: readonly View[]): View {
+/** One candidate is meant whatever it is called; among several the name decides. Failed ones count if there are no others. */
+function meantOf(views: readonly View[]): readonly View[] {
   const working = views.filter((view) => view.state !== 'failed')
   const pool = working.length > 0 ? working : views
-  const meant = pool.length > 1 ? pool.filter((view) => view.matches) : pool
-  const finished = meant
-    .filter((view) => view.state === 'finished')
-    .sort((a, b) => (b.finishedAt?.getTime() ?? 0) - (a.finishedAt?.getTime() ?? 0))
+  return pool.length > 1 ? pool.filter((view) => view.matches) : pool
+}
+
+function newestFinished(views: readonly View[]): View | undefined {
+  const time = (view: View): number => view.finishedAt?.getTime() ?? 0
+  return views.filter((view) => view.state === 'finished').sort((a, b) => time(b) - time(a))[0]
+}
+
+/** The upload that is meant. @throws UploadError why there is no finished one. */
+function choose(views: readonly View[]): View {
+  const meant = meantOf(views)
+  const finished = newestFinished(meant)
+  if (finished !== undefined) return finished
   const unfinished = meant.filter((view) => view.state === 'receiving')
-  const [first] = finished
-  if (first !== undefined) return first
   const [only] = unfinished
   if (only !== undefined && unfinished.length === 1) throw incomplete(only)
   if (unfinished.length > 1) {

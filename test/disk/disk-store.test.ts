@@ -127,6 +127,20 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
+  it('believes no journal entry whose checksum is wrong, nor any behind it', async () => {
+    const under = await disk('finish')
+    const upload = await create(under, recordOf('flipped', 9))
+    for (const start of [6, 3, 0]) await put(upload, start, 'abc', 'when-verified')
+    await upload.rest()
+    const journal = path.join(under.directory, 'journals', 'flipped')
+    const bytes = await readFile(journal)
+    bytes.writeUInt8(bytes.readUInt8(2 * 32 + 20) ^ 1, 2 * 32 + 20)
+    await writeFile(journal, bytes)
+    await under.reopen()
+    expect((await openUpload(under, 'flipped')).received).toEqual([{ start: 6, end: 9 }])
+    await under.dispose()
+  })
+
   it('answers that an upload is gone when only its record is left', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('lost', 5))

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { connect } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
+import { BOUNDARY, complete, multipartBody, sendChunk } from '../support/webuploader.ts'
 import { bytesOf } from '../tus/steps.ts'
 import { answerOf, type CutFile, cut, expectWhole, send } from './steps.ts'
 
@@ -93,6 +94,24 @@ describe('/upload/complete', () => {
     for (const chunk of [1, 2]) await send1(one, 'WU_FILE_0', chunk)
     // The newest finished one is meant.
     await expectWhole(service, one)
+  })
+
+  it('means the finished one of two files of one name, not the one that is on its way', async () => {
+    const taskId = newTask()
+    const first = newFile(taskId, 'same.bin', 1)
+    const url = await sendAll(first)
+    const second = { ...newFile(taskId, 'same.bin', 2).fieldsOf(0), id: 'WU_FILE_1' }
+    const body = multipartBody(second, bytesOf(10, 2))
+    const wire = await connect(service.url)
+    await wire.send(
+      `POST /upload/accept HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: ${body.length}\r\n\r\n`,
+      body.subarray(0, -20),
+    )
+    expect((await expectWhole(service, first)).url).toBe(url)
+    await wire.send(body.subarray(-20))
+    expect((await wire.answer()).status).toBe(200)
+    await wire.cut()
+    expect((await expectWhole(service, first)).url).toBe(url)
   })
 
   it('tells id and URL only to a visitor who sent a chunk, or for a task id that cannot be guessed', async () => {
