@@ -7,6 +7,10 @@ export function diskError(error: unknown): UploadError {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new UploadError('no_space', 'There is no space left for this upload.', { cause: error })
   }
+  // A byte behind what the file system can address: no retry will help.
+  if (code === 'EFBIG') {
+    return new UploadError('too_large', 'The file is longer than the storage can hold.', { cause: error })
+  }
   return new UploadError('storage_error', 'The storage did not work.', { cause: error })
 }
 
