@@ -133,14 +133,19 @@ export class Upload {
   /**
    * Makes `chunkSize`, which a verified chunk has told, the chunk size of this upload.
    *
-   * @throws UploadError `chunk_size_changed` when it was another one before; the upload has failed then.
+   * @throws UploadError `chunk_size_changed` when it was another one before; the upload has failed then, unless all of its
+   * bytes are there.
    */
   async agreeOnChunkSize(chunkSize: number): Promise<void> {
     if (this.record.chunkSize === undefined) {
       await this.#stored.update((record) => ({ ...record, chunkSize: record.chunkSize ?? chunkSize }))
     }
     if (this.record.chunkSize === chunkSize) return
-    await this.#fail('chunk_size_changed', 'The chunks of this file were cut in two different sizes.')
+    const message = 'The chunks of this file were cut in two different sizes.'
+    this.#check()
+    // With every byte there no chunk can contradict the file any more: it stays, and only this request fails.
+    if (this.state !== 'receiving') throw new UploadError('chunk_size_changed', message)
+    await this.#fail('chunk_size_changed', message)
     this.#check()
   }
 

@@ -80,6 +80,17 @@ describe('a file whose chunks are cut in two sizes', () => {
     expect(asked.status).toBe(200)
     await expectFile(service, await land(service.url, cutAt(1000), 1), content)
   })
+
+  it('stays finished also when the bytes of the other size are those that are stored', async () => {
+    const zeros = Buffer.alloc(2500)
+    const file = cut(zeros, 1000, { task_id: taskId() })
+    await expectToFinish(service, file, zeros)
+    const other = await sendOf(cut(zeros, 900, { task_id: taskId() }), 1)
+    await expectRefusal(other, 409, 'chunk_size_changed')
+    await expectFile(service, await land(service.url, file, 1), zeros)
+    const asked = await complete(service.url, { task_id: taskId(), filename: 'big.bin' })
+    expect(asked.status).toBe(200)
+  })
 })
 
 describe('a file that is longer than any storage', () => {
