@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { connect, type Wire } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { TUS } from '../support/tus.ts'
 import { complete } from '../support/webuploader.ts'
 import {
   type Accepted,
@@ -124,6 +125,21 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     expect(response.status).toBe(409)
     expect(await response.json()).toMatchObject({ error: { code: 'incomplete' }, missing: [1, 2], missing_total: 2 })
     expect((await land(service.url, file, 2)).received).toBe(150_000)
+    await expectToFinish(service, file, content)
+  })
+})
+
+describe('a DELETE while a chunk is in flight', () => {
+  it('ends it, and the next chunk begins the file anew', async () => {
+    const older = await sendHalf()
+    const url = new URL(begun.url, service.url)
+    expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    const answer = await older.wire.answer()
+    expectRefusalText(answer.status, answer.body, 410, 'gone')
+    const next = await land(service.url, file, 1)
+    expect(next).toMatchObject({ received: 100_000, finished: false })
+    expect(next.id).not.toBe(begun.id)
+    expect((await fetch(url)).status).toBe(410)
     await expectToFinish(service, file, content)
   })
 })

@@ -230,10 +230,13 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, url, content)
   })
 
-  it('refuses more bytes than the length, and what it answers names no finished file', async () => {
+  it('refuses more bytes than the length, of which none counts', async () => {
     const response = await create(service.url, { 'Upload-Length': '5', ...type }, bytesOf(6))
     expect(response.status).toBe(413)
     expectSentence(await response.text(), service)
+    for (const id of await readdir(path.join(service.dataDir, 'incoming'))) {
+      await expectToGoOn(service, `${service.url}/files/${id}`, bytesOf(5), 0)
+    }
     const next = await create(service.url, { 'Upload-Length': '5', ...type }, bytesOf(5))
     expect(next.status).toBe(201)
     await expectFile(service, locationOf(next, service.url), bytesOf(5))
