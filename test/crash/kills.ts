@@ -50,7 +50,7 @@ export function planRuns(random: Random): Run[] {
   const runs = [...atSteps, ...inBodies, ...atStarts].map((kill, i) => ({
     kill,
     sync: i % 9 === 4 ? ('always' as const) : i % 9 === 8 ? ('never' as const) : ('finish' as const),
-    hasSlowDisk: random.chance(0.4),
+    hasSlowDisk: random.chance(kill.at === 'body' ? 0.6 : 0.3),
   }))
   const journalRuns = many(
     JOURNAL_KILLS_SYNCED,

@@ -118,7 +118,9 @@ export class Load {
 
   async #newTus(longest: number, client: Client, manner: Manner): Promise<UploadModel> {
     const random = this.#random
-    const content = this.#content(random.chance(0.05) ? 0 : random.size(1, longest))
+    // Mostly long ones: a kill should find them being written.
+    const least = random.chance(0.7) ? Math.ceil(longest / 16) : 1
+    const content = this.#content(random.chance(0.05) ? 0 : random.size(least, longest))
     const creation = random.shuffled(CREATIONS)[0] ?? 'empty'
     this.unansweredCreations += 1
     const upload = await createTus(this.#name(), content, creation, client, manner)

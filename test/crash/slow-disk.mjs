@@ -3,8 +3,8 @@ import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Milliseconds. */
-const LONGEST = 4
+/** Milliseconds. Most operations take far less: it is that some take so much longer which changes their order. */
+const LONGEST = 25
 
 /** From now on, for the whole process. */
 export async function slowDown() {
@@ -19,11 +19,15 @@ export async function slowDown() {
 function slow(owner, name) {
   const fast = owner[name]
   owner[name] = async function (...parameters) {
-    await pause(Math.random() * LONGEST)
+    await pause(delay())
     try {
       return await fast.apply(this, parameters)
     } finally {
-      await pause(Math.random() * LONGEST)
+      await pause(delay())
     }
   }
+}
+
+function delay() {
+  return LONGEST * Math.random() ** 3
 }
