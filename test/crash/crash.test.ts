@@ -23,5 +23,7 @@ test('nothing that was acknowledged is lost or changed by SIGKILL, wherever it c
   await rounds.last()
   process.stderr.write(`Crash test: ${rounds.tally}; ${rounds.uploads} uploads\n`)
   for (const step of stepNames()) expect([step, rounds.tally.at(step) >= KILLS_PER_STEP]).toEqual([step, true])
-  expect(rounds.tally.withBodies).toBeGreaterThanOrEqual(50)
+  expect(rounds.tally.all).toBeGreaterThanOrEqual(60)
+  // Some kills come while a program takes up what the one before has left.
+  expect(rounds.tally.withBodies).toBeGreaterThanOrEqual(45)
 }, 240_000)
