@@ -3,6 +3,7 @@ import { UploadError } from '../server/core/errors.ts'
 import { type Range, total } from '../server/core/ranges.ts'
 import type { UploadRecord } from '../server/core/record.ts'
 import { safeName } from '../server/core/safe-name.ts'
+import type { Source } from '../server/core/source.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { withBody } from '../server/http/request-body.ts'
@@ -14,6 +15,7 @@ import type { LegacyOptions } from './options.ts'
 import { VerifiedChunk } from './verified-chunk.ts'
 import { visitorOf } from './visitor.ts'
 
+const WHOLE_NUMBER = 'WebUploader needs a chunkSize that is a whole number of bytes and does not change.'
 /** From how many uploads on that failed for changing chunk sizes the page is told what may be wrong with it. */
 const FAILURES_TO_EXPLAIN = 2
 
@@ -28,12 +30,14 @@ export async function accept(
   ctx: Context,
   uploads: Uploads,
   options: LegacyOptions,
-  onChunk: (visitor: string, id: string, finished: boolean) => void,
+  onChunk: (visitor: string | undefined, id: string, finished: boolean) => void,
 ): Promise<void> {
-  ctx.body = await withBody(ctx.req, options.idleTimeout, async (body) => {
+  ctx.set('Cache-Control', 'no-store')
+  const work = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body)
     return acceptChunk(ctx, request, uploads, options, onChunk)
-  })
+  }
+  ctx.body = await withBody(ctx.req, options.idleTimeout, work, 'held')
 }
 
 /** What the page is told of its chunk. */
@@ -53,11 +57,11 @@ async function acceptChunk(
   request: ChunkRequest,
   uploads: Uploads,
   options: LegacyOptions,
-  onChunk: (visitor: string, id: string, finished: boolean) => void,
+  onChunk: (visitor: string | undefined, id: string, finished: boolean) => void,
 ): Promise<Accepted> {
   const place = placeOf(request.fields, options.maxChunks)
   const identity = identityOf(request.fields, ctx.ip, options.rules)
-  const visitor = visitorOf(ctx, options.rules.secret, identity.idOf(0))
+  const visitor = visitorOf(ctx, options.rules.secret)
   const metadata = metadataOf(request.fields)
   const recordOf = (generation: number): UploadRecord => ({
     id: identity.idOf(generation),
@@ -107,8 +111,7 @@ async function inGeneration<T>(
 }
 
 function explained(error: UploadError): UploadError {
-  const hint = 'Give WebUploader a chunkSize that is a whole number of bytes and does not change.'
-  return new UploadError(error.code, `${error.message} ${hint}`, { cause: error })
+  return new UploadError(error.code, `${error.message} ${WHOLE_NUMBER}`, { cause: error })
 }
 
 async function putChunk(
@@ -125,7 +128,10 @@ async function putChunk(
     checkTrailingFields(request, options)
     const chunkSize = chunkSizeFrom(place, length)
     if (chunkSize === undefined) {
-      throw new UploadError('wrong_length', `A chunk of ${length} bytes does not fit the fields "size" and "chunks".`)
+      throw new UploadError(
+        'wrong_length',
+        `A chunk of ${length} bytes does not fit the fields "size" and "chunks". ${WHOLE_NUMBER}`,
+      )
     }
     if (place.chunks === 1) return
     await upload.agreeOnChunkSize(chunkSize)

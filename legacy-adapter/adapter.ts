@@ -16,8 +16,8 @@ export interface LegacyAdapter {
 /** The adapter over the core's uploads: each chunk becomes one put at its place. */
 export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): LegacyAdapter {
   const visitorUploads = new VisitorUploads(uploads)
-  const onChunk = (visitor: string, id: string, finished: boolean): void => {
-    if (!options.listsChunks) return
+  const onChunk = (visitor: string | undefined, id: string, finished: boolean): void => {
+    if (!options.listsChunks || visitor === undefined) return
     if (finished) visitorUploads.forget(visitor, id)
     else visitorUploads.note(visitor, id)
   }

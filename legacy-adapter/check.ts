@@ -1,13 +1,18 @@
 import type { Context } from 'koa'
+import type { UploadRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
+import { drain } from '../server/http/drain.ts'
 import { receivedChunks } from './chunk-layout.ts'
 import { type Fields, oneValue, wholeNumber } from './fields.ts'
-import { taskOf } from './identity.ts'
+import { type IdentityRules, identityOf, taskOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
 import { readFields } from './small-body.ts'
-import { visitorOf } from './visitor.ts'
+import { introduce } from './visitor.ts'
 import type { VisitorUploads } from './visitor-uploads.ts'
+
+/** How many generations of a file are looked for; a file that was deleted more often is sent again. */
+const MOST_GENERATIONS = 100
 
 /**
  * `POST /check`: names chunks that need not be sent again. It always answers 200 with a list: a page whose check fails never
@@ -19,8 +24,12 @@ export async function check(
   options: LegacyOptions,
   visitorUploads: VisitorUploads,
 ): Promise<void> {
-  const visitor = visitorOf(ctx, options.rules.secret, undefined)
-  const names = await namesFor(ctx, uploads, options, () => visitorUploads.of(visitor)).catch(() => [])
+  const visitor = introduce(ctx, options.rules.secret)
+  const names = await namesFor(ctx, uploads, options, () => visitorUploads.of(visitor)).catch(() => {
+    // Whatever was sent, it is read away, so that the connection can go on.
+    drain(ctx.req)
+    return []
+  })
   ctx.set('Cache-Control', 'no-store')
   ctx.body = { file_list: [names] }
 }
@@ -43,7 +52,11 @@ async function namesFor(
   return lists.flat()
 }
 
-/** Chunk names do not say which file they belong to: with two files of one name and size, none are listed. */
+/**
+ * Chunk names do not say which file they belong to, so that the upload must be the one that the page's chunks would go to.
+ * A check that sends all fields of the identity names it exactly. One that sends fewer is answered only if a single
+ * unfinished upload can be meant: chunks that were skipped wrongly are then found missing, and no other file is taken for it.
+ */
 async function namesOfFile(
   fields: Fields,
   name: string,
@@ -55,13 +68,34 @@ async function namesOfFile(
   const task = taskOf(fields, address, rules)
   const prefix = `${task.named(name)}.`
   const ids = (await uploads.group(task.group)).filter((id) => id.startsWith(prefix))
-  const isMeant = (upload: Upload): boolean => upload.record.length === size && upload.state !== 'failed'
+  const sentAll = rules.names.every((field) => fields.has(field) || field === 'chunks')
+  const isMeant = ({ record, state }: Upload): boolean => {
+    if (record.length !== size || state === 'failed' || !agrees(record, fields)) return false
+    return sentAll ? isIdentical(record, fields, address, rules) : state === 'receiving'
+  }
   const lists: string[][] = []
   for (const id of ids) {
     const names = await chunkNames(uploads, id, isMeant)
     if (names.length > 0) lists.push(names)
   }
   return lists.length === 1 ? lists.flat() : []
+}
+
+/** Whether nothing that the check says contradicts the record. */
+function agrees(record: UploadRecord, fields: Fields): boolean {
+  const known = new Map([
+    ['lastModifiedDate', record.metadata['lastModifiedDate']],
+    ['type', record.metadata['filetype']],
+    ['chunks', record.chunks === undefined ? undefined : String(record.chunks)],
+  ])
+  return [...known].every(([name, value]) => !fields.has(name) || oneValue(fields, name) === value)
+}
+
+/** Whether the record's id is made of just these fields. */
+function isIdentical(record: UploadRecord, fields: Fields, address: string, rules: IdentityRules): boolean {
+  const cut = new Map(fields).set('chunks', [String(record.chunks ?? 1)])
+  const { idOf } = identityOf(cut, address, rules)
+  return Array.from({ length: MOST_GENERATIONS }, (_, generation) => idOf(generation)).includes(record.id)
 }
 
 function isIdle(upload: Upload): boolean {

@@ -29,7 +29,7 @@ export async function readChunkRequest(ctx: Context, body: Source): Promise<Chun
     return { fields, trailingFields: () => file.trailingFields, file, hint }
   }
   return {
-    fields: collectFields(ctx.URL.searchParams),
+    fields: collectFields(new URLSearchParams(ctx.querystring)),
     trailingFields: () => new Map(),
     file: body,
     hint: length,

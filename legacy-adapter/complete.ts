@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
-import type { Upload } from '../server/core/upload.ts'
+import { PATIENCE, type Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'
@@ -25,8 +25,11 @@ export async function complete(ctx: Context, uploads: Uploads, options: LegacyOp
   const candidates = await candidatesFor(fields, ctx.ip, uploads, options)
   // A page asks for a file whose last chunk was answered: a finished one is meant, not a namesake that is on its way.
   const now = await viewsOf(candidates, uploads, fields)
-  const { record } = newestFinished(meantOf(now)) ?? choose(await viewsOf(candidates, uploads, fields, settled))
-  const told = knowsTask(fields) || record.visitor === visitorOf(ctx, options.rules.secret, undefined)
+  const meant = meantOf(now)
+  const { record } = newestFinished(meant) ?? choose(await viewsOf(idsOf(meant), uploads, fields, settled))
+  const told =
+    knowsTask(fields) || (record.visitor !== undefined && record.visitor === visitorOf(ctx, options.rules.secret))
+  ctx.set('Cache-Control', 'no-store')
   ctx.body = {
     ok: true,
     ...(told ? { id: record.id, url: options.urlOf(record.id) } : {}),
@@ -80,8 +83,12 @@ async function viewsOf(
 
 /** Waits for bytes on their way and for the end of finishing. */
 async function settled(upload: Upload): Promise<void> {
-  if (upload.state === 'receiving') await upload.quiet()
-  if (upload.state === 'finishing') await upload.settle()
+  if (upload.state === 'receiving') await upload.quiet(PATIENCE / 2)
+  if (upload.state === 'finishing') await upload.settle(PATIENCE / 2)
+}
+
+function idsOf(views: readonly View[]): readonly string[] {
+  return views.map((view) => view.record.id)
 }
 
 /** Whether the name, or the extension and type, are those of the upload. */

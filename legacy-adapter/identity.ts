@@ -20,12 +20,13 @@ export interface Task {
 }
 
 /**
- * The task of a page. Without a `task_id` the client's address stands for it, so that strangers never share one.
+ * The task of a page, whatever the rules name. Without a `task_id` the client's address stands for it, so that strangers never
+ * share one.
  *
  * @throws UploadError `duplicate_field`.
  */
 export function taskOf(fields: Fields, address: string, rules: IdentityRules): Task {
-  const group = digest(rules.secret, 'task', taskParts(fields, address, rules)).slice(0, 20)
+  const group = digest(rules.secret, 'task', taskParts(fields, address)).slice(0, 20)
   return {
     group,
     named: (name) => `${group}.${digest(rules.secret, 'name', [group, name]).slice(0, 16)}`,
@@ -41,14 +42,13 @@ export function taskOf(fields: Fields, address: string, rules: IdentityRules): T
 export function identityOf(fields: Fields, address: string, rules: IdentityRules): Identity {
   const values = rules.names.map((name) => oneValue(fields, name) ?? (name === 'chunks' ? '1' : undefined))
   const file = taskOf(fields, address, rules).named(oneValue(fields, 'name'))
-  const parts = [...taskParts(fields, address, rules), ...values]
+  const parts = [...taskParts(fields, address), ...values]
   return {
     idOf: (generation) => `${file}.${digest(rules.secret, 'upload', [...parts, String(generation)]).slice(0, 32)}`,
   }
 }
 
-function taskParts(fields: Fields, address: string, rules: IdentityRules): (string | undefined)[] {
-  if (!rules.names.includes('task_id')) return ['', undefined, undefined]
+function taskParts(fields: Fields, address: string): (string | undefined)[] {
   const taskId = oneValue(fields, 'task_id')
   return ['', taskId, taskId === undefined ? address : undefined]
 }

@@ -16,7 +16,7 @@ const plain = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]
  * @throws UploadError `too_large`, `too_many_fields`, `field_too_large`, and what the connection does.
  */
 export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
-  const query = [...ctx.URL.searchParams]
+  const query = [...new URLSearchParams(ctx.querystring)]
   if (ctx.method === 'GET') return collectFields(query)
   const text = await withBody(ctx.req, idleTimeout, readText)
   return collectFields([...query, ...parse(text)])

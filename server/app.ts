@@ -25,13 +25,23 @@ export interface Parts {
   readonly ready: () => boolean
 }
 
+/** Methods that begin no work. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
 /** The HTTP application: every route, in order. */
 export function createApp(parts: Parts): Koa {
   const app = new Koa()
   app.proxy = parts.trustProxy
+  // The proxy in front adds the address that it saw at the end; what stands before it is the client's own word.
+  app.maxIpsCount = 1
   app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(cors(parts.allowedOrigins))
   app.use(errorExit(parts.log, (path) => (/^\/(upload\/|check$)/.test(path) ? 'legacy' : 'tus')))
+  app.use((ctx, next) => {
+    if (!parts.ready() && !SAFE.has(ctx.method))
+      throw new UploadError('stopping', 'The service is stopping; go on in a moment.')
+    return next()
+  })
   app.use(parts.pages.files)
   app.use(routes(parts).routes())
   app.use(() => {
@@ -41,7 +51,7 @@ export function createApp(parts: Parts): Koa {
 }
 
 function routes({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Router {
-  const router = new Router()
+  const router = new Router({ sensitive: true })
 
   router.get('/', (ctx) => pages.show(ctx, 'index.html'))
   router.get('/legacy', (ctx) => pages.show(ctx, 'legacy.html'))

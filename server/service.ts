@@ -11,7 +11,7 @@ import { DiskStore } from './disk/disk-store.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
-import { pages } from './http/pages.ts'
+import { loadPages } from './http/pages.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -39,6 +39,7 @@ export async function start(
   pagesFolder: string = fileURLToPath(new URL('../client', import.meta.url)),
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
+  const pages = await loadPages(pagesFolder)
   const store = await DiskStore.open({
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
@@ -62,7 +63,7 @@ export async function start(
       maxChunks: settings.MAX_CHUNKS,
       listsChunks,
     }),
-    pages: pages(pagesFolder),
+    pages,
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustProxy: settings.TRUST_PROXY === 'true',

@@ -1,4 +1,3 @@
-import type { Claim } from './claims.ts'
 import { Comparison } from './comparison.ts'
 import { UploadError } from './errors.ts'
 import type { PutTarget } from './put-stream.ts'
@@ -12,17 +11,11 @@ import type { Attempt } from './store.ts'
  * early must have made sure itself that this is right (chunk 0 may turn out shorter than its hint). Bytes that are there
  * already are compared and dropped.
  *
- * @param claimMissing grants what is still missing of the range; waits with the body unread.
  * @throws UploadError what the source, the claim, or the store throw; `wrong_length` for bytes beyond the range;
  * `content_differs`. Nothing counts then.
  */
-export async function putChunk(
-  target: PutTarget,
-  range: Range,
-  source: Source,
-  claimMissing: () => Promise<Claim>,
-): Promise<void> {
-  const claim = await claimMissing()
+export async function putChunk(target: PutTarget, range: Range, source: Source): Promise<void> {
+  const claim = await target.claimMissing()
   try {
     target.check()
     const attempts: Attempt[] = []

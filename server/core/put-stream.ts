@@ -1,4 +1,4 @@
-import type { Claims } from './claims.ts'
+import type { Claim } from './claims.ts'
 import { Comparison } from './comparison.ts'
 import { UploadError } from './errors.ts'
 import { type Range, runEnd } from './ranges.ts'
@@ -12,7 +12,10 @@ const WINDOW = 4 * 1024 * 1024
 /** What a put needs of its upload. */
 export interface PutTarget {
   readonly stored: StoredUpload
-  readonly claims: Claims
+  /** Waits for what is missing of the put's range, all at once, with the body unread. */
+  claimMissing(): Promise<Claim>
+  /** Waits for the free beginning of what `want` asks for. */
+  claimWindow(want: () => Range | undefined): Promise<Claim>
   /** Where the upload ends at the latest, in bytes: its length, or what the service allows while that is unknown. */
   limit(): number
   /** Throws what keeps the upload from taking bytes: it failed, or it is gone. Asked after every wait. */
@@ -28,7 +31,7 @@ export interface PutTarget {
  * @throws UploadError what the source, the claims, or the store throw; `too_large` for bytes beyond the end. What counted
  * before keeps counting.
  */
-export async function putStream(target: PutTarget, start: number, source: Source, signal: AbortSignal): Promise<void> {
+export async function putStream(target: PutTarget, start: number, source: Source): Promise<void> {
   const reader = new Reader(source)
   let position = start
   for (;;) {
@@ -38,7 +41,7 @@ export async function putStream(target: PutTarget, start: number, source: Source
       known > position
         ? await compareRun(target, reader, { start: position, end: known })
         : position < target.limit()
-          ? await writeWindow(target, reader, position, signal)
+          ? await writeWindow(target, reader, position)
           : await expectEnd(reader)
     if (next === undefined) return
     position = next
@@ -62,14 +65,8 @@ async function compareRun(target: PutTarget, reader: Reader, run: Range): Promis
   }
 }
 
-async function writeWindow(
-  target: PutTarget,
-  reader: Reader,
-  start: number,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const { stored, claims } = target
-  const claim = await claims.leading(stored.record.id, () => freeWindow(target, start), signal)
+async function writeWindow(target: PutTarget, reader: Reader, start: number): Promise<number | undefined> {
+  const claim = await target.claimWindow(() => freeWindow(target, start))
   try {
     target.check()
     const end = claim.ranges[0]?.end ?? start

@@ -21,6 +21,8 @@ const FIRST_RETRY = 5_000
 const LAST_RETRY = 60_000
 
 interface Put {
+  /** What it may write just now. */
+  holding: Ranges
   readonly range: Range
   readonly source: Source
   readonly abort: AbortController
@@ -92,13 +94,12 @@ export class Upload {
    */
   async put(range: Range, source: Source, count: Count): Promise<void> {
     if (count === 'when-verified') {
-      return this.#run(range, source, (put) => putChunk(this.#target(), range, source, () => this.#claimChunk(put)))
+      return this.#run(range, source, (put) => putChunk(this.#target(put), range, source))
     }
-    const older = this.#stream
     return this.#run(range, source, async (put) => {
+      const older = this.#endStream()
       this.#stream = put
-      older?.abort.abort(new UploadError('superseded', 'A newer request goes on with this upload.'))
-      await older?.settled
+      await older
       put.abort.signal.throwIfAborted()
       this.#check()
       if (range.start !== this.offset) {
@@ -106,7 +107,7 @@ export class Upload {
           details: { offset: this.offset },
         })
       }
-      await putStream(this.#target(), range.start, source, put.abort.signal)
+      await putStream(this.#target(put), range.start, source)
     })
   }
 
@@ -116,6 +117,8 @@ export class Upload {
    * @throws UploadError `length_known` when another length was said before, `wrong_length` when more bytes are there.
    */
   async setLength(length: number): Promise<void> {
+    if (this.record.length === length) return
+    await this.#endStream()
     await this.#exclusively(async () => {
       this.#check()
       if (this.record.length === length) return
@@ -152,21 +155,21 @@ export class Upload {
   /**
    * Waits until the upload is finished, if all its bytes are there.
    *
-   * @throws UploadError the reason if it failed; `busy` after `PATIENCE`; `no_space` or `storage_error` when finishing did
+   * @throws UploadError the reason if it failed; `busy` after `patience` milliseconds; `no_space` or `storage_error` when finishing did
    * not work yet. It is tried again in the background.
    */
-  async settle(): Promise<void> {
+  async settle(patience: number = PATIENCE): Promise<void> {
     if (this.state === 'finishing') {
       this.#startFinishing()
-      await withPatience(this.#finishing, 'The file is still being finished.')
+      await withPatience(this.#finishing, patience, 'The file is still being finished.')
     }
     this.#check()
   }
 
-  /** Waits until no bytes are on their way, but no longer than `PATIENCE`. */
-  async quiet(): Promise<void> {
+  /** Waits until no bytes are on their way, but no longer than `patience` milliseconds. */
+  async quiet(patience: number): Promise<void> {
     const settled = Promise.all([...this.#puts].map((put) => put.settled))
-    await withPatience(settled, 'Bytes of this file are still on their way.').catch(() => undefined)
+    await withPatience(settled, patience, 'Bytes of this file are still on their way.').catch(() => undefined)
   }
 
   /** Ends what is running and forgets the upload, finished or not. */
@@ -219,7 +222,7 @@ export class Upload {
     const settled = new Promise<void>((resolve) => {
       settle = resolve
     })
-    const put: Put = { range, source, abort: new AbortController(), settled }
+    const put: Put = { holding: [], range, source, abort: new AbortController(), settled }
     put.abort.signal.addEventListener('abort', () => source.cancel(put.abort.signal.reason), { once: true })
     this.#puts.add(put)
     try {
@@ -235,10 +238,23 @@ export class Upload {
     }
   }
 
-  #target(): PutTarget {
+  /** Ends the stream that runs, if one does; its bytes are kept. */
+  async #endStream(): Promise<void> {
+    const older = this.#stream
+    older?.abort.abort(new UploadError('superseded', 'A newer request goes on with this upload.'))
+    await older?.settled
+  }
+
+  #target(put: Put): PutTarget {
+    const { id } = this.record
     return {
       stored: this.#stored,
-      claims: this.#claims,
+      claimMissing: () => {
+        const want = (): Ranges => missing(this.received, put.range)
+        const watch = this.#watchOlderCopies(put)
+        return this.#patiently(put, (signal) => this.#claims.whole(id, want, signal)).finally(watch.stop)
+      },
+      claimWindow: (want) => this.#patiently(put, (signal) => this.#claims.leading(id, want, signal)),
       limit: () => this.record.length ?? this.#maxSize,
       check: () => this.#check(),
       committed: () => this.#startFinishing(),
@@ -251,18 +267,21 @@ export class Upload {
     if (this.#gone) throw new UploadError('gone', 'This upload is gone.')
   }
 
-  /** Waits for what is missing of a chunk; copies that have stopped sending are ended so that this one can take over. */
-  async #claimChunk(put: Put): Promise<Claim> {
+  /** Waits for a claim, for `PATIENCE` at most, and keeps account of what it lets the put write. */
+  async #patiently(put: Put, ask: (signal: AbortSignal) => Promise<Claim>): Promise<Claim> {
     const patience = setTimeout(() => {
-      put.abort.abort(new UploadError('busy', 'Another copy of this chunk is still on its way.'))
+      put.abort.abort(new UploadError('busy', 'Others are still sending these bytes.'))
     }, PATIENCE)
-    const watch = this.#watchOlderCopies(put)
     try {
-      const wish = (): Ranges => missing(this.received, put.range)
-      return await this.#claims.whole(this.record.id, wish, put.abort.signal)
+      const claim = await ask(put.abort.signal)
+      put.holding = claim.ranges
+      const release = (): void => {
+        put.holding = []
+        claim.release()
+      }
+      return { ranges: claim.ranges, release }
     } finally {
       clearTimeout(patience)
-      watch.stop()
     }
   }
 
@@ -273,7 +292,7 @@ export class Upload {
       const now = performance.now()
       let next = STALE_AFTER
       for (const put of this.#puts) {
-        if (put === newer || !overlap(put.range, newer.range)) continue
+        if (put === newer || !put.holding.some((range) => overlap(range, newer.range))) continue
         const silence = now - (put.source.waitingSince ?? now)
         if (silence < STALE_AFTER) next = Math.min(next, STALE_AFTER - silence)
         else put.abort.abort(new UploadError('superseded', 'A newer copy of this chunk took over.'))
@@ -302,8 +321,13 @@ export class Upload {
 
   async #leave(why: Departure): Promise<void> {
     if (this.#gone) return
-    await this.#stored.remove(why)
     this.#gone = true
+    try {
+      await this.#stored.remove(why)
+    } catch (error) {
+      this.#gone = false
+      throw error
+    }
     clearTimeout(this.#retry)
     this.#retry = undefined
   }
@@ -330,13 +354,14 @@ export class Upload {
         if (this.state === 'finishing') await this.#stored.finish()
       })
     } catch (error) {
-      if (error instanceof UploadError && error.code === 'sync_failed') await this.#fail('sync_failed', error.message)
+      const final = error instanceof UploadError && error.code === 'sync_failed'
+      if (final) await this.#fail('sync_failed', error.message).catch(() => this.#retryLater())
       else this.#retryLater()
       throw error
     } finally {
       this.#finishing = undefined
+      if (this.#puts.size === 0) await this.#stored.rest()
     }
-    if (this.#puts.size === 0) await this.#stored.rest()
   }
 
   #retryLater(): void {
@@ -346,11 +371,11 @@ export class Upload {
   }
 }
 
-/** Waits for `work` up to `PATIENCE`. @throws UploadError `busy` with `message` after that. */
-async function withPatience(work: Promise<unknown> | undefined, message: string): Promise<void> {
+/** Waits for `work` up to `ms` milliseconds. @throws UploadError `busy` with `message` after that. */
+async function withPatience(work: Promise<unknown> | undefined, ms: number, message: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const patience = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new UploadError('busy', message)), PATIENCE)
+    timer = setTimeout(() => reject(new UploadError('busy', message)), ms)
   })
   try {
     await Promise.race([work, patience])

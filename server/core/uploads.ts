@@ -21,6 +21,7 @@ export class Uploads {
   readonly #claims: Claims
   readonly #maxSize: number
   readonly #entries = new Map<string, Entry>()
+  #closed = false
 
   /** @param maxSize the most bytes that an upload may have; `Infinity` for no limit. */
   constructor(store: Store, claims: Claims, maxSize: number) {
@@ -72,7 +73,7 @@ export class Uploads {
     return this.#store.group(group)
   }
 
-  /** Works with every unfinished upload in turn; those that are gone meanwhile are passed over. */
+  /** Works with every unfinished upload in turn; those that cannot be had are passed over. */
   async eachUnfinished(work: (upload: Upload) => Promise<void>): Promise<void> {
     for (const { id } of await this.#store.unfinished()) await this.#tryUse(id, work)
   }
@@ -93,11 +94,13 @@ export class Uploads {
 
   /** Ends all that runs, bytes kept, and closes the store. */
   async close(): Promise<void> {
-    for (const entry of this.#entries.values()) {
+    this.#closed = true
+    const open = [...this.#entries.values()].map(async (entry) => {
       const upload = await entry.upload.catch(() => undefined)
-      await upload?.end(new UploadError('stopping', 'The service is stopping; go on in a moment.'))
+      await upload?.end(stopping())
       await upload?.close()
-    }
+    })
+    await Promise.allSettled(open)
     this.#entries.clear()
     await this.#store.close()
   }
@@ -106,12 +109,14 @@ export class Uploads {
     try {
       return await this.use(id, work)
     } catch (error) {
-      if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
+      // One upload that is gone, or cannot be read just now, must not keep the others from their turn.
+      if (error instanceof UploadError) return undefined
       throw error
     }
   }
 
   async #with<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
+    if (this.#closed) throw stopping()
     const entry = this.#entries.get(id) ?? { upload: open(), users: 0 }
     entry.users += 1
     // Set again so that the map is in order of last use.
@@ -176,4 +181,8 @@ export class Uploads {
     if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
     return this.#make(record)
   }
+}
+
+function stopping(): UploadError {
+  return new UploadError('stopping', 'The service is stopping; go on in a moment.')
 }

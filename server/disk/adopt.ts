@@ -38,6 +38,7 @@ async function adopt(environment: Environment, id: string): Promise<boolean> {
   const described = parse(await readFile(json, 'utf8'))
   if (described === undefined || described.id !== id) return false
   const stats = await ifThere(() => stat(file))
+  if (stats !== undefined && stats.size > (described.size ?? Number.POSITIVE_INFINITY)) return false
   if (stats !== undefined) {
     await createUnlessThere(environment, recordOf(environment, described, stats.size))
     await rename(file, layout.incomingFile(id))

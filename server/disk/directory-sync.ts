@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { syncPath } from './disk-error.ts'
 
 /** Syncs directories; those who ask for the same one while a sync of it runs share the next. */
 export class DirectorySync {
@@ -23,17 +23,8 @@ export class DirectorySync {
   }
 
   #start(directory: string): Promise<void> {
-    const mine = syncNow(directory).finally(() => this.#running.delete(directory))
+    const mine = syncPath(directory, 'all').finally(() => this.#running.delete(directory))
     this.#running.set(directory, mine)
     return mine
-  }
-}
-
-async function syncNow(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

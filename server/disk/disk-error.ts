@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises'
 import { systemCode, UploadError } from '../core/errors.ts'
 
 /** What the client is told of an error of the file system; the error itself is its cause, for the log. */
@@ -18,7 +19,7 @@ export function diskError(error: unknown): UploadError {
  * What a failed sync means: the kernel may have dropped the pages and forgotten the error, so it must not be tried again
  * and called good (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
  */
-export function syncError(error: unknown): UploadError {
+function syncError(error: unknown): UploadError {
   return new UploadError('sync_failed', 'The storage could not keep the bytes of this upload.', { cause: error })
 }
 
@@ -37,6 +38,22 @@ export async function synced(work: () => Promise<void>): Promise<void> {
     await work()
   } catch (error) {
     throw syncError(error)
+  }
+}
+
+/**
+ * Syncs a file or folder through a descriptor of its own.
+ *
+ * @param what `data`: the bytes and what it takes to read them; `all`: also the rest of what is known of the file.
+ * @throws UploadError `sync_failed` when the sync fails; the system's error when the file cannot even be opened, which says
+ * nothing about its bytes.
+ */
+export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
+  const handle = await open(file, 'r')
+  try {
+    await synced(() => (what === 'data' ? handle.datasync() : handle.sync()))
+  } finally {
+    await handle.close()
   }
 }
 

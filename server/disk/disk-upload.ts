@@ -1,13 +1,13 @@
-import { createReadStream, type Stats } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import type { UploadError } from '../core/errors.ts'
+import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
-import { diskError, ifThere, onDisk, syncError, synced } from './disk-error.ts'
+import { diskError, ifThere, onDisk, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { turns } from './queue.ts'
@@ -38,6 +38,8 @@ export class DiskUpload implements StoredUpload {
   #received: Ranges
   #journal: Journal | undefined
   #file: FileHandle | undefined
+  /** Set between the rename and the end of finishing, should the rest have to be tried again. */
+  #renamedAt: Date | undefined
   #finishedAt: Date | undefined
   #unsynced = 0
   #marking: Promise<void> | undefined
@@ -104,11 +106,7 @@ export class DiskUpload implements StoredUpload {
 
   read(range: Range): Readable {
     if (lengthOf(range) === 0) return Readable.from([])
-    if (this.finished) {
-      const options = { start: range.start, end: range.end - 1, highWaterMark: READ_SIZE }
-      return createReadStream(this.#finalPath, options)
-    }
-    return Readable.from(this.#readWhereItIs(range), { objectMode: true, highWaterMark: 1 })
+    return Readable.from(this.#readWhereItIs(range), { objectMode: true, highWaterMark: 2 })
   }
 
   async finish(): Promise<void> {
@@ -117,22 +115,32 @@ export class DiskUpload implements StoredUpload {
     await this.#marking
     if (this.#syncFailure !== undefined) throw this.#syncFailure
     const durable = sync !== 'never'
-    const file = await onDisk(() => this.#open())
-    if (durable) await synced(() => file.datasync())
-    if (durable) await synced(() => syncRecord(this.#environment, id))
-    onStep('finish:synced')
-    await onDisk(() => mkdir(layout.finishedFolder(id), { recursive: true }))
-    onStep('finish:folder')
-    const { mtime } = await onDisk(() => file.stat())
-    await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
-    onStep('finish:renamed')
+    if (this.#renamedAt === undefined) this.#renamedAt = await this.#moveToFiles(durable)
     const folders = [layout.finishedFolder(id), layout.files, layout.incoming, layout.recordFolder(id)]
-    if (durable) await synced(async () => void (await Promise.all(folders.map((folder) => directorySync.sync(folder)))))
+    if (durable) await onDisk(async () => void (await Promise.all(folders.map((folder) => directorySync.sync(folder)))))
     onStep('finish:directories')
-    this.#finishedAt = mtime
+    this.#finishedAt = this.#renamedAt
     // A journal that stays does no harm: it is removed at the next start.
     await this.#dropJournal().catch(() => undefined)
     onStep('finish:done')
+  }
+
+  /** The commit of a finished file. @returns when its last byte was written. */
+  async #moveToFiles(durable: boolean): Promise<Date> {
+    const { layout, onStep } = this.#environment
+    const { id, length } = this.#record
+    const file = await onDisk(() => this.#open())
+    if (durable) await synced(() => file.datasync())
+    if (durable) await onDisk(() => syncRecord(this.#environment, id))
+    onStep('finish:synced')
+    await onDisk(() => mkdir(layout.finishedFolder(id), { recursive: true }))
+    onStep('finish:folder')
+    const { mtime, size } = await onDisk(() => file.stat())
+    if (size !== length)
+      throw new UploadError('storage_error', 'The stored file does not have the size that was declared.')
+    await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
+    onStep('finish:renamed')
+    return mtime
   }
 
   async remove(why: Departure): Promise<void> {
@@ -166,9 +174,11 @@ export class DiskUpload implements StoredUpload {
   }
 
   async close(): Promise<void> {
+    // First of all, before anybody can wait: a put that begins meanwhile opens descriptors of its own.
+    const rested = this.rest()
     if (this.#unsynced > 0 && this.#environment.sync === 'finish' && !this.finished) this.#startMarking()
     await this.#marking
-    await this.rest()
+    await rested
   }
 
   get #finalPath(): string {
@@ -238,17 +248,24 @@ export class DiskUpload implements StoredUpload {
     const entries = this.#journal?.count
     const size = prefix(this.#received)
     try {
-      await syncFile(this.#environment.layout.incomingFile(this.#record.id))
+      await syncPath(this.#environment.layout.incomingFile(this.#record.id), 'data')
     } catch (error) {
-      this.#syncFailure = syncError(error)
+      // Only a failed sync is final; a file that could not be opened just now is marked another time.
+      if (error instanceof UploadError) this.#syncFailure = error
       return
     }
     try {
-      if (entries !== undefined) await this.#journalTurn(async () => this.#journal?.mark(entries))
+      if (entries !== undefined) await this.#journalTurn(() => this.#markJournal(entries))
       else await this.update((record) => ({ ...record, mark: { boot: this.#environment.boot, synced: size } }))
     } catch {
       // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
     }
+  }
+
+  /** The put that wrote the entries may be over: nobody else would close the journal. It is opened again when it is needed. */
+  async #markJournal(entries: number): Promise<void> {
+    await this.#journal?.mark(entries)
+    await this.#journal?.close()
   }
 
   async *#readWhereItIs(range: Range): AsyncGenerator<Buffer> {
@@ -271,16 +288,6 @@ export class DiskUpload implements StoredUpload {
     } finally {
       await file.close()
     }
-  }
-}
-
-/** Syncs through a descriptor of its own, so that nobody has to keep one open for it. */
-async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, 'r')
-  try {
-    await handle.datasync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { systemCode } from '../core/errors.ts'
 import { parseRecord, type UploadRecord } from '../core/record.ts'
-import { ifThere } from './disk-error.ts'
+import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 
 // A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
@@ -56,13 +56,8 @@ export async function readRecord(environment: Environment, id: string): Promise<
 }
 
 /** Makes sure that the record is on the disk. */
-export async function syncRecord(environment: Environment, id: string): Promise<void> {
-  const file = await open(environment.layout.record(id), 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+export function syncRecord(environment: Environment, id: string): Promise<void> {
+  return syncPath(environment.layout.record(id), 'all')
 }
 
 /** Opens the new record's file; its folder is made when it is not there, also when somebody removes it just then. */

@@ -10,6 +10,8 @@ export class Batch {
   #pieces: Buffer[] = []
   #size = 0
   #buffer: Buffer | undefined
+  /** How many bytes make it full. */
+  #limit = BUFFER_SIZE
   /** How much of the buffer is used, in bytes. */
   #filled = 0
 
@@ -19,12 +21,12 @@ export class Batch {
   }
 
   get isFull(): boolean {
-    return this.#size >= BUFFER_SIZE || this.#pieces.length >= MOST_PIECES
+    return this.#size >= this.#limit || this.#pieces.length >= MOST_PIECES
   }
 
   add(piece: Buffer): void {
     this.#size += piece.length
-    if (this.#buffer === undefined && this.#size >= WORTH_A_BUFFER) this.#startBuffer()
+    if (this.#buffer === undefined && this.#limit === BUFFER_SIZE && this.#size >= WORTH_A_BUFFER) this.#startBuffer()
     if (!this.#copy(piece)) this.#pieces.push(piece)
   }
 
@@ -40,11 +42,15 @@ export class Batch {
     this.#pieces = []
     this.#size = 0
     this.#filled = 0
+    this.#limit = BUFFER_SIZE
   }
 
   #startBuffer(): void {
     this.#buffer = borrow()
-    if (this.#buffer === undefined) return
+    if (this.#buffer === undefined) {
+      this.#limit = WORTH_A_BUFFER
+      return
+    }
     const early = this.#pieces
     this.#pieces = []
     for (const piece of early) this.#copy(piece)

@@ -20,7 +20,7 @@ export function errorExit(log: Logger, dialectOf: (path: string) => Dialect): Mi
       const status = statusOf(error.code, dialect, ctx.method)
       const facts = { code: error.code, status, method: ctx.method, path: ctx.path, err: error.cause }
       if (status === 500) log.error(facts, error.message)
-      else if (error.cause !== undefined) log.warn(facts, error.message)
+      else if (error.cause !== undefined && status !== 400) log.warn(facts, error.message)
       else log.debug(facts, error.message)
       ctx.status = status
       ctx.set('Cache-Control', 'no-store')

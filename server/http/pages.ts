@@ -1,44 +1,68 @@
-import { readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Context, Middleware } from 'koa'
-import sirv from 'sirv'
 
 const POLICY =
   "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
+/** Names under `assets` change with their content, those under `static` do not. */
+const FOREVER = 'public, max-age=31536000, immutable'
 
-/** The two pages and what they need, from the folder that the build wrote. */
+/** The two pages and what they need. */
 export interface Pages {
   /** Answers with a page: `index.html` or `legacy.html`. */
-  readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => Promise<void>
+  readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
   /** Answers `/assets/…` and `/static/…`. */
   readonly files: Middleware
 }
 
-/** @param folder `dist/client`. */
-export function pages(folder: string): Pages {
-  const serve = sirv(folder, {
-    etag: true,
-    dotfiles: false,
-    setHeaders: (res) => res.setHeader('X-Content-Type-Options', 'nosniff'),
-  })
+interface BuiltFile {
+  readonly content: Buffer
+  readonly etag: string
+}
+
+/**
+ * Reads the built pages, a few MiB, into memory, so that nothing that happens to the folder later can disturb the service.
+ *
+ * @param folder `dist/client`.
+ * @throws Error with a sentence when the pages were not built.
+ */
+export async function loadPages(folder: string): Promise<Pages> {
+  const files = await readAll(folder)
+  if (!files.has('/index.html')) throw new Error(`There are no pages in ${folder}. Run: npm run build`)
+  const answer = (ctx: Context, file: BuiltFile, name: string, caching: string): void => {
+    ctx.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': caching, ETag: file.etag })
+    ctx.status = 200
+    if (ctx.fresh) {
+      ctx.status = 304
+      return
+    }
+    ctx.type = path.extname(name)
+    ctx.body = file.content
+  }
   return {
-    show: async (ctx, page) => {
-      ctx.set({ 'Content-Security-Policy': POLICY, 'Cache-Control': 'no-cache', 'X-Content-Type-Options': 'nosniff' })
-      ctx.type = 'html'
-      ctx.body = await readFile(path.join(folder, page))
+    show: (ctx, page) => {
+      const file = files.get(`/${page}`)
+      if (file === undefined) return
+      ctx.set('Content-Security-Policy', POLICY)
+      answer(ctx, file, page, 'no-cache')
     },
     files: async (ctx, next) => {
-      if (!/^\/(assets|static)\//.test(ctx.path) || !['GET', 'HEAD'].includes(ctx.method)) return next()
-      let missing = false
-      await new Promise<void>((resolve) => {
-        ctx.res.once('close', resolve)
-        serve(ctx.req, ctx.res, () => {
-          missing = true
-          resolve()
-        })
-      })
-      if (missing) return next()
-      ctx.respond = false
+      const file = /^\/(assets|static)\//.test(ctx.path) ? files.get(ctx.path) : undefined
+      if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
+      answer(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },
   }
+}
+
+async function readAll(folder: string): Promise<ReadonlyMap<string, BuiltFile>> {
+  const files = new Map<string, BuiltFile>()
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
+  for (const entry of entries.filter((found) => found.isFile())) {
+    const full = path.join(entry.parentPath, entry.name)
+    const content = await readFile(full)
+    const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
+    files.set(`/${path.relative(folder, full).split(path.sep).join('/')}`, { content, etag })
+  }
+  return files
 }

@@ -5,6 +5,12 @@ import { Batch } from './batch.ts'
 
 /** For how long a batch that is not full waits for more bytes. Milliseconds. */
 const GATHER = 5
+/**
+ * `eager`: whatever has come is gathered, so that none of it is lost when the connection breaks. `held`: after the first
+ * bytes no more are taken until they are asked for, because the reader may have to wait for others first.
+ */
+export type Manner = 'eager' | 'held'
+
 interface Waiter {
   readonly resolve: (batch: readonly Buffer[] | null) => void
   readonly reject: (error: Error) => void
@@ -19,8 +25,9 @@ export async function withBody<T>(
   request: IncomingMessage,
   idleTimeout: number,
   work: (body: RequestBody) => Promise<T>,
+  manner: Manner = 'eager',
 ): Promise<T> {
-  const body = new RequestBody(request, idleTimeout)
+  const body = new RequestBody(request, idleTimeout, manner)
   try {
     return await work(body)
   } finally {
@@ -40,6 +47,9 @@ export class RequestBody implements Source {
   /** What the last `read` handed out. */
   #lent: Batch | undefined
   #started = false
+  readonly #manner: Manner
+  /** How often something was handed out. */
+  #handedOut = 0
   #ended = false
   #failure: Error | undefined
   #waiter: Waiter | undefined
@@ -48,8 +58,9 @@ export class RequestBody implements Source {
   #gather: NodeJS.Timeout | undefined
 
   /** @param idleTimeout after how many milliseconds without a byte the client is given up. */
-  constructor(request: IncomingMessage, idleTimeout: number) {
+  constructor(request: IncomingMessage, idleTimeout: number, manner: Manner = 'eager') {
     this.#request = request
+    this.#manner = manner
     this.#idleTimeout = idleTimeout
   }
 
@@ -66,6 +77,7 @@ export class RequestBody implements Source {
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#ended) return Promise.resolve(null)
+    this.#goOn()
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject }
       this.#waitingSince = performance.now()
@@ -113,7 +125,7 @@ export class RequestBody implements Source {
     if (this.#batch.isFull) this.#request.pause()
     if (this.#waiter === undefined) return
     this.#waitingSince = performance.now()
-    if (this.#batch.isFull) this.#deliver()
+    if (this.#batch.isFull || this.#isHeld) this.#deliver()
     else {
       this.#idle?.refresh()
       this.#gatherABit()
@@ -132,6 +144,15 @@ export class RequestBody implements Source {
 
   #giveUp(): void {
     this.#fail(new UploadError('idle_timeout', 'Nothing was sent for too long.'))
+  }
+
+  /** Whether nothing may be gathered ahead yet. */
+  get #isHeld(): boolean {
+    return this.#manner === 'held' && this.#handedOut === 0
+  }
+
+  #goOn(): void {
+    if (this.#request.isPaused()) this.#request.resume()
   }
 
   #gatherABit(): void {
@@ -160,7 +181,9 @@ export class RequestBody implements Source {
     this.#batch = new Batch()
     clearTimeout(this.#gather)
     this.#gather = undefined
-    if (this.#request.isPaused()) this.#request.resume()
+    this.#handedOut += 1
+    if (this.#manner === 'held' && this.#handedOut === 1) this.#request.pause()
+    else this.#goOn()
     return batch.bytes
   }
 }

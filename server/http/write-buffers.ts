@@ -1,6 +1,6 @@
 /** The size of a write buffer, and so of the largest batch, in bytes. */
 export const BUFFER_SIZE = 1024 * 1024
-/** How many there are at most in the whole process: the memory that uploads take together, in MiB. */
+/** How many there are at most in the whole process; who gets none writes in smaller batches. */
 const MOST = 32
 
 const free: Buffer[] = []

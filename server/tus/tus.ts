@@ -39,6 +39,7 @@ export class Tus {
   async create(ctx: Context): Promise<void> {
     checkVersion(ctx)
     const { length, metadata, withBody } = parseCreation(ctx.headers)
+    this.#checkRoom(ctx, 0, withBody ? length : null)
     const id = randomBytes(16).toString('hex')
     const fileName = safeName(metadata.filename ?? metadata.name)
     const record = { id, length, metadata, fileName, createdAt: new Date().toISOString() }
@@ -91,14 +92,19 @@ export class Tus {
   }
 
   async #append(ctx: Context, upload: Upload, offset: number): Promise<void> {
-    const announced = contentLength(ctx.headers)
+    if (offset === upload.offset) this.#checkRoom(ctx, offset, upload.record.length)
     const limit = upload.record.length ?? this.#options.maxSize
-    if (announced !== undefined && offset === upload.offset && offset + announced > limit) {
-      throw new UploadError('too_large', `The body goes on beyond the end of the upload at byte ${limit}.`)
-    }
     await withBody(ctx.req, this.#options.idleTimeout, (body) =>
       upload.put({ start: offset, end: limit }, body, 'as-received'),
     )
+  }
+
+  /** @throws UploadError `too_large` when Content-Length already tells that the body cannot fit. */
+  #checkRoom(ctx: Context, offset: number, length: number | null): void {
+    const limit = length ?? this.#options.maxSize
+    if (offset + (contentLength(ctx.headers) ?? 0) > limit) {
+      throw new UploadError('too_large', `The body goes on beyond the end of the upload at byte ${limit}.`)
+    }
   }
 
   async #sayLength(upload: Upload, length: number): Promise<void> {

@@ -116,9 +116,14 @@ describe('/upload/complete', () => {
 
   it('tells id and URL only to a visitor who sent a chunk, or for a task id that cannot be guessed', async () => {
     const file = cut(bytesOf(5, 1), 10, 'a.bin', 'short')
-    const sent = await sendChunk(service.url, file.fields, file.bytes)
-    const cookie = sent.headers.get('Set-Cookie')?.split(';')[0] ?? ''
-    expect(sent.headers.get('Set-Cookie')).toMatch(/httponly/i)
+    const asked = await fetch(`${service.url}/check`, { method: 'POST', body: 'POST TEST' })
+    const cookie = asked.headers.get('Set-Cookie')?.split(';')[0] ?? ''
+    expect(asked.headers.get('Set-Cookie')).toMatch(/httponly/i)
+    await fetch(`${service.url}/upload/accept`, {
+      method: 'POST',
+      headers: { cookie, 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}` },
+      body: multipartBody(file.fields, file.bytes),
+    })
     const query = { task_id: 'short', filename: 'a.bin' }
     const stranger = await answerOf(await complete(service.url, query))
     expect(stranger).toEqual({ ok: true, name: 'a.bin', size: 5 })
