@@ -20,13 +20,13 @@ export function webUploaderFile(
   content: Buffer,
   taskId: string,
   chunkSize: number | undefined,
-): UploadModel & { readonly cut: Cut } {
+): UploadModel {
   const fields = fileFields(name, content.length, taskId)
   const cut: Cut =
     chunkSize === undefined || content.length <= chunkSize
       ? { fields, chunkSize: content.length, chunks: 1 }
       : { fields, chunkSize, chunks: Math.ceil(content.length / chunkSize) }
-  return Object.assign(new UploadModel(name, content, 'acknowledged', cut), { cut })
+  return new UploadModel(name, content, 'acknowledged', cut)
 }
 
 /** Sends what is missing of a file, on several connections at once, as a page does. @throws NoAnswer, Violation */
