@@ -16,7 +16,7 @@ import { replaceRecord, syncRecord } from './record-file.ts'
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
 const SYNC_EVERY = 64 * 1024 * 1024
 /** How much a read brings at once, in bytes. */
-const READ_SIZE = 512 * 1024
+const READ_SIZE = 128 * 1024
 
 /** What is known of an upload when it is opened. */
 export interface Opened {
@@ -272,15 +272,17 @@ export class DiskUpload implements StoredUpload {
     const { layout } = this.#environment
     const incoming = layout.incomingFile(this.#record.id)
     // Looked for again in the first place, because the file may have moved between the first look and the second.
-    const file =
-      (await ifThere(() => open(incoming, 'r'))) ??
-      (await ifThere(() => open(this.#finalPath, 'r'))) ??
-      (await open(incoming, 'r'))
+    const file = await onDisk(
+      async () =>
+        (await ifThere(() => open(incoming, 'r'))) ??
+        (await ifThere(() => open(this.#finalPath, 'r'))) ??
+        (await open(incoming, 'r')),
+    )
     try {
       let position = range.start
       while (position < range.end) {
         const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, range.end - position))
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+        const { bytesRead } = await onDisk(() => file.read(buffer, 0, buffer.length, position))
         if (bytesRead === 0) return
         position += bytesRead
         yield buffer.subarray(0, bytesRead)

@@ -164,6 +164,27 @@ describe('/check', () => {
     })
   })
 
+  it('never lists chunks of another file: an edited one of the same name and size is sent as a whole', async () => {
+    const taskId = newTask()
+    const before = newFile(taskId, 'edited.bin', 1, 45)
+    await sendAll(before)
+    const named = { task_id: taskId, name: 'edited.bin', size: '45' }
+    const edited = { ...named, id: 'WU_FILE_1', lastModifiedDate: 'Tue Nov 24 2026' }
+    for (const fields of [named, edited, { ...edited, id: 'WU_FILE_0' }]) {
+      expect(await check(service, new URLSearchParams(fields).toString())).toEqual({ file_list: [[]] })
+    }
+    const same = { ...named, id: 'WU_FILE_0', lastModifiedDate: String(before.fields.lastModifiedDate) }
+    expect(await check(service, new URLSearchParams(same).toString())).toEqual({
+      file_list: [[0, 1, 2, 3, 4].map((chunk) => `${taskId}${chunk}`)],
+    })
+  })
+
+  it('gives the cookie to nobody else: sending the fields of a file does not make its visitor', async () => {
+    const file = newFile('short-task', 'mine.bin', 1)
+    const first = await sendChunk(service.url, file.fieldsOf(0), file.bytesOf(0))
+    expect(first.headers.get('Set-Cookie')).toBeNull()
+  })
+
   it('with LEGACY_CHECK=list lists what this visitor has left unfinished, also after a restart, and nobody else', async () => {
     let listing = await startService({ LEGACY_CHECK: 'list' })
     const first = await fetch(`${listing.url}/check`, { method: 'POST', body: 'POST TEST' })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { connect, requestHead, until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, patch } from '../support/tus.ts'
 import {
@@ -127,5 +128,25 @@ describe('an upload whose length is said later', () => {
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
     await expectToGoOn(service, url, content, 700)
+  })
+})
+
+describe('a length that comes while an older request is silent', () => {
+  it('does not wait for it: the older request is ended', async () => {
+    const service = await startService()
+    const created = await create(service.url, { 'Upload-Defer-Length': '1' })
+    const url = locationOf(created, service.url)
+    const older = await connect(service.url)
+    await older.send(
+      requestHead('PATCH', new URL(url).pathname, { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': 100 }),
+      'hello',
+    )
+    await until(async () => (await head(url)).headers.get('Upload-Offset') === '5')
+    const newer = await patchWith(url, { ...PATCH_HEADERS, 'Upload-Offset': '5', 'Upload-Length': '7' }, 'ab')
+    expect(newer.status).toBe(204)
+    expect((await older.answer()).status).toBe(409)
+    expect(await (await fetch(url)).text()).toBe('helloab')
+    await older.cut()
+    await service.close()
   })
 })
