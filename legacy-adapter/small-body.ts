@@ -13,7 +13,7 @@ const plain = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]
 /**
  * The fields of a call without a file: from the query, and from a body that is a form or a JSON object.
  *
- * @throws UploadError `too_large`, `too_many_fields`, `field_too_large`, and what the connection does.
+ * @throws UploadError `bad_request`, `too_large`, `too_many_fields`, `field_too_large`, and what the connection does.
  */
 export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
   const query = [...new URLSearchParams(ctx.querystring)]
@@ -38,7 +38,7 @@ function parse(text: string): [string, string][] {
   try {
     const fields = plain.safeParse(JSON.parse(text)).data ?? {}
     return Object.entries(fields).map(([name, value]) => [name, String(value)])
-  } catch {
-    return []
+  } catch (error) {
+    throw new UploadError('bad_request', 'The body is not valid JSON.', { cause: error })
   }
 }

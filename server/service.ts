@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { createApp } from './app.ts'
+import { systemCode } from './core/errors.ts'
 import { memoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
@@ -102,7 +103,10 @@ function listen(handler: http.RequestListener, settings: Settings): Promise<http
     response.once('close', () => setImmediate(() => server.listening || server.closeIdleConnections()))
   })
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => {
+      const taken = systemCode(error) === 'EADDRINUSE'
+      reject(taken ? new Error(`Port ${settings.PORT} of ${settings.HOST} is in use. Choose another PORT.`) : error)
+    })
     server.listen(settings.PORT, settings.HOST, () => resolve(server))
   })
 }

@@ -49,7 +49,7 @@ export const declaration = {
   TRUST_PROXY: setting('false', 'Whether X-Forwarded-For of a proxy in front is believed.', oneOf('false', 'true')),
   LEGACY_IDENTITY: setting(
     'task_id,id,name,size,lastModifiedDate,chunks',
-    'Fields that say together which file a WebUploader chunk belongs to.',
+    'Fields that say together which file a WebUploader chunk belongs to; task_id, or without it the client’s address, always does.',
     list,
   ),
   LEGACY_CHECK: setting(
