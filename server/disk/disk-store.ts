@@ -6,7 +6,7 @@ import type { Found, Store, StoredUpload } from '../core/store.ts'
 import { adoptFileStore } from './adopt.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { ifThere, onDisk } from './disk-error.ts'
-import { DiskUpload, lastChange } from './disk-upload.ts'
+import { DiskUpload } from './disk-upload.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
 import { Journal } from './journal.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
@@ -14,6 +14,7 @@ import { type Owner, takeOwnership } from './owner.ts'
 import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
 import { prepareFolders, recover } from './recovery.ts'
+import { lastChange } from './upload-files.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string

@@ -1,17 +1,17 @@
-import type { Stats } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
-import { bytesIn } from '../core/reader.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
-import { diskError, ifThere, onDisk, synced, syncPath } from './disk-error.ts'
+import { ifThere, onDisk, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { turns } from './queue.ts'
 import { replaceRecord, syncRecord } from './record-file.ts'
+import { lastChange, removeBytes } from './upload-files.ts'
+import { writeAll } from './write-all.ts'
 
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
 const SYNC_EVERY = 64 * 1024 * 1024
@@ -291,67 +291,4 @@ export class DiskUpload implements StoredUpload {
       await file.close()
     }
   }
-}
-
-/** Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before. */
-export async function removeBytes(
-  environment: Environment,
-  id: string,
-  onStep: Environment['onStep'] = () => undefined,
-): Promise<void> {
-  const { layout } = environment
-  await rm(layout.incomingFile(id), { force: true })
-  await rm(layout.finishedFolder(id), { force: true, recursive: true })
-  await rm(layout.journal(id), { force: true })
-  onStep('remove:bytes')
-  await rm(layout.record(id), { force: true })
-  // The folder of a group goes with its last record; others stay in it.
-  await rmdir(layout.recordFolder(id)).catch(() => undefined)
-  onStep('remove:record')
-  await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
-}
-
-/** When the last byte of an unfinished upload came: both its file and its journal tell. */
-export async function lastChange(environment: Environment, id: string): Promise<Date> {
-  const { layout } = environment
-  const files = [layout.incomingFile(id), layout.journal(id)]
-  const found = await Promise.all(files.map((file) => ifThere<Stats>(() => stat(file))))
-  return new Date(Math.max(0, ...found.map((stats) => stats?.mtimeMs ?? 0)))
-}
-
-/**
- * Writes all of the buffers at `position`. `writev` may write less than it was given without an error: then the rest follows.
- *
- * @param written told how many bytes reached the file when it fails after a part of them.
- */
-async function writeAll(
-  file: FileHandle,
-  buffers: readonly Buffer[],
-  position: number,
-  written: (bytes: number) => void,
-): Promise<number> {
-  const total = bytesIn(buffers)
-  let left = [...buffers]
-  let done = 0
-  try {
-    while (done < total) {
-      const { bytesWritten } = await file.writev(left, position + done)
-      done += bytesWritten
-      left = skip(left, bytesWritten)
-    }
-  } catch (error) {
-    written(done)
-    throw diskError(error)
-  }
-  return done
-}
-
-function skip(buffers: Buffer[], bytes: number): Buffer[] {
-  let toSkip = bytes
-  const left: Buffer[] = []
-  for (const buffer of buffers) {
-    if (toSkip < buffer.length) left.push(buffer.subarray(toSkip))
-    toSkip = Math.max(0, toSkip - buffer.length)
-  }
-  return left
 }

@@ -4,10 +4,10 @@ import path from 'node:path'
 import { systemCode } from '../core/errors.ts'
 import { isUploadId } from '../core/record.ts'
 import { ifThere } from './disk-error.ts'
-import { removeBytes } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
 import type { Layout } from './layout.ts'
 import { readRecord } from './record-file.ts'
+import { removeBytes } from './upload-files.ts'
 
 /**
  * Makes the folders of a data folder and checks that it can be used.

@@ -1,0 +1,31 @@
+import type { Stats } from 'node:fs'
+import { rename, rm, rmdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { ifThere } from './disk-error.ts'
+import type { Environment } from './environment.ts'
+
+/** Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before. */
+export async function removeBytes(
+  environment: Environment,
+  id: string,
+  onStep: Environment['onStep'] = () => undefined,
+): Promise<void> {
+  const { layout } = environment
+  await rm(layout.incomingFile(id), { force: true })
+  await rm(layout.finishedFolder(id), { force: true, recursive: true })
+  await rm(layout.journal(id), { force: true })
+  onStep('remove:bytes')
+  await rm(layout.record(id), { force: true })
+  // The folder of a group goes with its last record; others stay in it.
+  await rmdir(layout.recordFolder(id)).catch(() => undefined)
+  onStep('remove:record')
+  await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
+}
+
+/** When the last byte of an unfinished upload came: both its file and its journal tell. */
+export async function lastChange(environment: Environment, id: string): Promise<Date> {
+  const { layout } = environment
+  const files = [layout.incomingFile(id), layout.journal(id)]
+  const found = await Promise.all(files.map((file) => ifThere<Stats>(() => stat(file))))
+  return new Date(Math.max(0, ...found.map((stats) => stats?.mtimeMs ?? 0)))
+}
