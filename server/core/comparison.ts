@@ -1,9 +1,33 @@
 import type { Readable } from 'node:stream'
 import { UploadError } from './errors.ts'
-import { Reader } from './reader.ts'
+import type { Range } from './ranges.ts'
+import { bytesIn, Reader } from './reader.ts'
+import type { StoredUpload } from './store.ts'
+
+/**
+ * Takes the bytes of a received range from `sent` and compares them with the stored ones.
+ *
+ * @returns whether the source had all of them.
+ * @throws UploadError `content_differs` at the first difference, and what the source and the store throw.
+ */
+export async function compareRange(stored: StoredUpload, range: Range, sent: Reader): Promise<boolean> {
+  const comparison = new Comparison(stored.read(range))
+  try {
+    let position = range.start
+    while (position < range.end) {
+      const bytes = await sent.take(range.end - position)
+      if (bytes === null) return false
+      await comparison.check(bytes)
+      position += bytesIn(bytes)
+    }
+    return true
+  } finally {
+    comparison.close()
+  }
+}
 
 /** Compares bytes that were sent again with those that are stored, in order. */
-export class Comparison {
+class Comparison {
   readonly #stored: Readable
   readonly #expected: Reader
 

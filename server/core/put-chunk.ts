@@ -1,4 +1,4 @@
-import { Comparison } from './comparison.ts'
+import { compareRange } from './comparison.ts'
 import { UploadError } from './errors.ts'
 import type { PutTarget } from './put-stream.ts'
 import { overlap, type Range, type Ranges } from './ranges.ts'
@@ -23,7 +23,7 @@ export async function putChunk(target: PutTarget, range: Range, source: Source):
     for (const piece of piecesOf(range, claim.ranges)) {
       const whole = piece.missing
         ? await writePiece(target, reader, piece, attempts)
-        : await comparePiece(target, reader, piece)
+        : await compareRange(target.stored, piece, reader)
       if (!whole) break
     }
     if ((await reader.take(1)) !== null) {
@@ -65,20 +65,4 @@ async function writePiece(target: PutTarget, reader: Reader, piece: Piece, attem
     position += bytesIn(bytes)
   }
   return true
-}
-
-async function comparePiece(target: PutTarget, reader: Reader, piece: Piece): Promise<boolean> {
-  const comparison = new Comparison(target.stored.read(piece))
-  try {
-    let position = piece.start
-    while (position < piece.end) {
-      const bytes = await reader.take(piece.end - position)
-      if (bytes === null) return false
-      await comparison.check(bytes)
-      position += bytesIn(bytes)
-    }
-    return true
-  } finally {
-    comparison.close()
-  }
 }

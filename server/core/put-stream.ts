@@ -1,5 +1,5 @@
 import type { Claim } from './claims.ts'
-import { Comparison } from './comparison.ts'
+import { compareRange } from './comparison.ts'
 import { UploadError } from './errors.ts'
 import { type Range, runEnd } from './ranges.ts'
 import { bytesIn, Reader } from './reader.ts'
@@ -50,21 +50,10 @@ export async function putStream(target: PutTarget, start: number, source: Source
 
 /** @returns where to go on, or `undefined` at the end of the body. */
 async function compareRun(target: PutTarget, reader: Reader, run: Range): Promise<number | undefined> {
-  const comparison = new Comparison(target.stored.read(run))
-  try {
-    let position = run.start
-    while (position < run.end) {
-      const bytes = await reader.take(run.end - position)
-      if (bytes === null) return undefined
-      await comparison.check(bytes)
-      position += bytesIn(bytes)
-    }
-    return position
-  } finally {
-    comparison.close()
-  }
+  return (await compareRange(target.stored, run, reader)) ? run.end : undefined
 }
 
+/** @returns where to go on, or `undefined` at the end of the body. */
 async function writeWindow(target: PutTarget, reader: Reader, start: number): Promise<number | undefined> {
   const claim = await target.claimWindow(() => freeWindow(target, start))
   try {
