@@ -55,7 +55,13 @@ async function clearAway(layout: Layout, name: string, reach: (file: string) => 
   if (found === 'none') return
   if (found === 'alive') throw new Error(owned(layout))
   const aside = `.owner-${randomBytes(4).toString('hex')}`
-  await rename(path.join(layout.root, name), path.join(layout.root, aside))
+  try {
+    await rename(path.join(layout.root, name), path.join(layout.root, aside))
+  } catch (error) {
+    // Somebody else has found the dead owner, too, and was faster.
+    if (systemCode(error) === 'ENOENT') throw new Error(owned(layout))
+    throw error
+  }
   // Another process may have put its own socket there between the two calls: then it gets it back.
   if ((await probe(reach(aside))) === 'alive') {
     await link(path.join(layout.root, aside), path.join(layout.root, name)).catch(() => undefined)
