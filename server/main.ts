@@ -8,18 +8,22 @@ async function main(): Promise<void> {
     process.stdout.write(asked.text)
     return
   }
-  const service = await start(asked.settings)
+  // Listened to from the beginning: process 1 of a container ignores signals that it does not handle.
+  const stopping = signal()
+  const service = await Promise.race([start(asked.settings), stopping])
+  // Stopped during the start, which can be cut off anywhere and taken up again.
+  if (service === undefined) process.exit(0)
   process.stdout.write(`Landfall listens on ${service.url}\n`)
-  await signal()
+  await stopping
   // A second signal means now.
   process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
   await service.close()
   process.exit(0)
 }
 
-function signal(): Promise<void> {
+function signal(): Promise<undefined> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve()).once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve(undefined)).once('SIGINT', () => resolve(undefined))
   })
 }
 

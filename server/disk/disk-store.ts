@@ -14,6 +14,7 @@ import { type Owner, takeOwnership } from './owner.ts'
 import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
 import { prepareFolders, recover } from './recovery.ts'
+import { withAccess } from './refusal.ts'
 import { lastChange } from './upload-files.ts'
 
 export interface DiskStoreOptions {
@@ -50,16 +51,18 @@ export class DiskStore implements Store {
       inTurn: turns(),
       onStep: options.onStep ?? (() => undefined),
     }
-    await prepareFolders(environment.layout)
-    const owner = await takeOwnership(environment.layout)
-    try {
-      await recover(environment, options.onNotice)
-      await adoptFileStore(environment, options.onNotice)
-    } catch (error) {
-      await owner.release()
-      throw error
-    }
-    return new DiskStore(environment, owner)
+    return withAccess(environment.layout, async () => {
+      await prepareFolders(environment.layout)
+      const owner = await takeOwnership(environment.layout)
+      try {
+        await recover(environment, options.onNotice)
+        await adoptFileStore(environment, options.onNotice)
+      } catch (error) {
+        await owner.release()
+        throw error
+      }
+      return new DiskStore(environment, owner)
+    })
   }
 
   async create(asked: UploadRecord): Promise<StoredUpload> {

@@ -12,22 +12,15 @@ import { removeBytes } from './upload-files.ts'
 /**
  * Makes the folders of a data folder and checks that it can be used.
  *
- * @throws Error with a sentence for the operator.
+ * @throws Error with a sentence for the operator when the folders are on two file systems; the system's error when one is
+ * not accessible.
  */
 export async function prepareFolders(layout: Layout): Promise<void> {
-  try {
-    for (const folder of layout.folders) await mkdir(folder, { recursive: true })
-    await access(layout.root, constants.R_OK | constants.W_OK | constants.X_OK)
-  } catch (error) {
-    if (systemCode(error) === 'EACCES' || systemCode(error) === 'EPERM') throw new Error(wrongOwner(layout.root))
-    throw error
+  for (const folder of layout.folders) await mkdir(folder, { recursive: true })
+  for (const folder of [layout.root, ...layout.folders]) {
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   }
   await checkOneFileSystem(layout)
-}
-
-function wrongOwner(folder: string): string {
-  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`
-  return `The data folder ${folder} cannot be written to by this user. Run: chown -R ${user} ${folder}`
 }
 
 /** A rename is tried, not the device numbers: two mounts of one file system have the same. */

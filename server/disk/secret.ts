@@ -2,11 +2,23 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import { ifThere } from './disk-error.ts'
 import type { Layout } from './layout.ts'
+import { withAccess } from './refusal.ts'
 
-/** The secret of a data folder, made at the first start: the same ids must come out of the same names for ever. */
-export async function folderSecret(layout: Layout): Promise<string> {
-  const known = await ifThere(() => readFile(layout.secret, 'utf8'))
-  if (known !== undefined && known.trim() !== '') return known.trim()
+/**
+ * The secret of a data folder, made at the first start: the same ids must come out of the same names for ever.
+ *
+ * @throws Error with a sentence for the operator when this user cannot read or make it.
+ */
+export function folderSecret(layout: Layout): Promise<string> {
+  return withAccess(layout, async () => (await known(layout)) ?? (await make(layout)))
+}
+
+async function known(layout: Layout): Promise<string | undefined> {
+  const text = await ifThere(() => readFile(layout.secret, 'utf8'))
+  return text === undefined || text.trim() === '' ? undefined : text.trim()
+}
+
+async function make(layout: Layout): Promise<string> {
   const fresh = randomBytes(32).toString('hex')
   const temporary = `${layout.secret}.tmp`
   const file = await open(temporary, 'w', 0o600)
