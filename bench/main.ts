@@ -1,120 +1,66 @@
-import { fileURLToPath } from 'node:url'
-import { uploadByTus, uploadByWebUploader } from './client.ts'
-import { startServer } from './server-process.ts'
+import path from 'node:path'
+import { type Asked, HELP, readArguments } from './arguments.ts'
+import { findContestants, isNamed, PROJECT } from './contestants.ts'
+import { type Results, readResults, writeResults } from './results.ts'
+import { runAll } from './run.ts'
+import { stopAll } from './server-process.ts'
+import { renderTable } from './table.ts'
+import { judge, readTargets } from './targets.ts'
+import { canMeasure } from './usage.ts'
+import { curves, workloads } from './workloads.ts'
 
-const MIB = 1024 * 1024
-const GIB = 1024 * MIB
-const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
+const RESULTS = path.join(PROJECT, 'bench/results')
 
-interface Contestant {
-  readonly name: string
-  readonly args: readonly string[]
-}
-
-const script = (name: string): string => fileURLToPath(new URL(`../../bench/peers/${name}`, import.meta.url))
-const landfall: Contestant = {
-  name: 'landfall',
-  args: ['--max-semi-space-size=1', fileURLToPath(new URL('../server/main.js', import.meta.url))],
-}
-const tusServer: Contestant = { name: '@tus/server', args: [script('tus-server.mjs'), 'DIR'] }
-const bareNode: Contestant = { name: 'bare Node', args: [script('bare-node.mjs'), 'DIR'] }
-
-interface Workload {
-  readonly name: string
-  readonly bytes: number
-  readonly contestants: readonly Contestant[]
-  readonly run: (url: string) => Promise<unknown>
-}
-
-const workloads: readonly Workload[] = [
-  {
-    name: '1 GiB in one PATCH',
-    bytes: GIB,
-    contestants: [landfall, tusServer, bareNode],
-    run: (url) => uploadByTus(url, GIB, GIB),
-  },
-  {
-    name: '512 MiB in 5 MiB PATCHes',
-    bytes: GIB / 2,
-    contestants: [landfall, tusServer, bareNode],
-    run: (url) => uploadByTus(url, GIB / 2, 5 * MIB),
-  },
-  {
-    name: '1 GiB by WebUploader, 20 MiB, 1 thread',
-    bytes: GIB,
-    contestants: [landfall],
-    run: (url) => uploadByWebUploader(url, GIB, 20 * MIB, 1),
-  },
-  {
-    name: '1 GiB by WebUploader, 5 MiB, 3 threads',
-    bytes: GIB,
-    contestants: [landfall],
-    run: (url) => uploadByWebUploader(url, GIB, 5 * MIB, 3),
-  },
-]
-
-interface Row {
-  readonly workload: string
-  readonly server: string
-  readonly seconds: number
-  readonly cpu: number
-  readonly peak: number
-  readonly writtenPerByte: number
-}
-
-async function measure({ name, bytes, run }: Workload, contestant: Contestant): Promise<Row> {
-  const server = await startServer(contestant.args, { SYNC: 'never', LOG_LEVEL: 'warn' })
-  try {
-    const idle = await server.usage()
-    const before = performance.now()
-    await run(server.url)
-    const seconds = (performance.now() - before) / 1000
-    const used = await server.usage()
-    const cpu = used.cpu - idle.cpu
-    return {
-      workload: name,
-      server: contestant.name,
-      seconds,
-      cpu,
-      peak: used.peak,
-      writtenPerByte: used.written / bytes,
-    }
-  } finally {
-    await server.stop()
+async function main(): Promise<void> {
+  const asked = readArguments(process.argv.slice(2))
+  if (asked === undefined) {
+    process.stdout.write(HELP)
+    return
   }
+  const results = asked.from === undefined ? await run(asked) : await readResults(asked.from)
+  if (asked.publish) await writeResults(path.join(RESULTS, `${nameOf('published', asked)}.json`), results)
+  process.stdout.write(renderTable(results))
+  if (asked.mode === 'curves') await draw(results)
+  if (asked.check) await check(results)
 }
 
-function median(rows: readonly Row[], of: (row: Row) => number): number {
-  const sorted = rows.map(of).sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-process.stdout.write(`Medians of ${ROUNDS} rounds, the servers in turns; SYNC=never for all.\n\n`)
-process.stdout.write('| workload | server | s | MB/s | CPU s | CPU, landfall = 1 | peak MiB | written per byte |\n')
-process.stdout.write('| --- | --- | --- | --- | --- | --- | --- | --- |\n')
-for (const workload of workloads) {
-  const rows: Row[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const contestant of workload.contestants) rows.push(await measure(workload, contestant))
-  }
-  const ours = median(
-    rows.filter((row) => row.server === landfall.name),
-    (row) => row.cpu,
+async function run(asked: Asked): Promise<Results> {
+  if (!canMeasure()) throw new Error('The bench needs Linux: it reads from /proc what a server has used.')
+  const { contestants, absent } = await findContestants(asked.peers)
+  if (absent.length > 0) tell(`Not on this machine: ${absent.join(', ')}.`)
+  const all = asked.mode === 'table' ? workloads : curves
+  const chosen = all.filter(({ name }) => isNamed(name, asked.only === '' ? [] : [asked.only]))
+  const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
+  const file = path.join(RESULTS, `${nameOf(time, asked)}.json`)
+  return runAll({ workloads: chosen, contestants, absent, rounds: asked.rounds }, tell, (results) =>
+    writeResults(file, results),
   )
-  for (const { name } of workload.contestants) {
-    const own = rows.filter((row) => row.server === name)
-    const seconds = median(own, (row) => row.seconds)
-    const cpu = median(own, (row) => row.cpu)
-    const cells = [
-      workload.name,
-      name,
-      seconds.toFixed(2),
-      (workload.bytes / 1e6 / seconds).toFixed(0),
-      cpu.toFixed(2),
-      (cpu / ours).toFixed(2),
-      median(own, (row) => row.peak).toFixed(0),
-      median(own, (row) => row.writtenPerByte).toFixed(4),
-    ]
-    process.stdout.write(`| ${cells.join(' | ')} |\n`)
-  }
 }
+
+async function draw(results: Results): Promise<void> {
+  // The table does without the library that draws.
+  const { drawCurves } = await import('./charts.ts')
+  await drawCurves(results, path.join(PROJECT, 'docs'))
+}
+
+async function check(results: Results): Promise<void> {
+  const verdicts = judge(results, await readTargets(new URL('../../bench/targets.json', import.meta.url)))
+  process.stdout.write(`\n${verdicts.map(({ sentence }) => `${sentence}\n`).join('')}`)
+  if (verdicts.some(({ outcome }) => outcome !== 'met')) process.exitCode = 1
+}
+
+function nameOf(name: string, { mode }: Asked): string {
+  return mode === 'table' ? name : `${name}-curves`
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+process.on('exit', stopAll)
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+
+main().catch((error: unknown) => {
+  tell(error instanceof Error ? error.message : String(error))
+  process.exit(1)
+})

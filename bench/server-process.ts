@@ -1,70 +1,149 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
+import { forgetPeak, offerToKernel, type Usage, usageOf } from './usage.ts'
 
-/** What the kernel says that a process has used. */
-export interface Usage {
-  /** Seconds of both kinds of CPU time. */
-  readonly cpu: number
-  /** Peak resident memory in MiB. */
-  readonly peak: number
-  /** Bytes handed to the disk. */
-  readonly written: number
+/** How a server is started. */
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A server under measurement. */
+/** A server under measurement, on 127.0.0.1. */
 export interface ServerProcess {
-  readonly url: string
+  readonly port: number
+  readonly folder: string
+  /** Seconds from the start of the process to its first answer. */
+  readonly startSeconds: number
   usage(): Promise<Usage>
+  forgetPeak(): Promise<void>
+  /** The last lines that it wrote to its standard error. */
+  complaints(): string
+  /** Ends it with all that it has started, and removes its folder. */
   stop(): Promise<void>
 }
 
-/** Starts a server with a data folder of its own. @param args of node; `DIR` stands for the folder. */
-export async function startServer(
-  args: readonly string[],
-  settings: Readonly<Record<string, string>>,
-): Promise<ServerProcess> {
+/** How long a server may take to answer for the first time, in milliseconds. */
+const PATIENCE = 20_000
+
+/**
+ * Starts a server on a free port, with a new empty folder.
+ *
+ * @throws Error when it cannot be started, ends, or does not answer within 20 s.
+ */
+export async function startServer(command: (port: number, folder: string) => Promise<Command>): Promise<ServerProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bench-'))
-  const child = spawn(
-    process.execPath,
-    args.map((arg) => (arg === 'DIR' ? folder : arg)),
-    { env: { ...process.env, PORT: '0', DATA_DIR: folder, ...settings }, stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  const url = await listening(child)
-  return {
-    url,
-    usage: () => usageOf(child.pid ?? 0),
-    stop: async () => {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-      await rm(folder, { recursive: true, force: true })
-    },
+  const port = await freePort()
+  const { program, args, environment } = await command(port, folder)
+  const before = performance.now()
+  const child = spawn(program, args, {
+    // None of the variables around the bench must set something in a server.
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? folder, ...environment },
+    cwd: folder,
+    // A group of its own, so that it can be ended with its children.
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  running.set(child, folder)
+  const complaints = lastOf(child)
+  try {
+    const pid = await started(child)
+    await offerToKernel(pid)
+    await firstAnswer(child, port)
+    return {
+      port,
+      folder,
+      startSeconds: (performance.now() - before) / 1000,
+      usage: () => usageOf(pid),
+      forgetPeak: () => forgetPeak(pid),
+      complaints,
+      stop: () => stop(child, folder),
+    }
+  } catch (error) {
+    await stop(child, folder)
+    throw new Error(`${error instanceof Error ? error.message : error} ${complaints()}`.trim())
   }
 }
 
-function listening(child: ChildProcess): Promise<string> {
+const running = new Map<ChildProcess, string>()
+
+/** Ends every server that still runs and removes its folder: for the end of the bench itself. */
+export function stopAll(): void {
+  for (const [child, folder] of running) {
+    endGroup(child)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+async function stop(child: ChildProcess, folder: string): Promise<void> {
+  const ended = child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+  const exit = ended ? undefined : once(child, 'exit')
+  endGroup(child)
+  await exit
+  running.delete(child)
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function started(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`A server ended with ${code}.`)))
-    if (child.stdout === null) return
-    createInterface(child.stdout).on('line', (line) => {
-      const found = /http:\/\/\S+/.exec(line)
-      if (found !== null) resolve(found[0])
-    })
+    child.once('error', reject)
+    child.once('spawn', () => resolve(child.pid ?? 0))
   })
 }
 
-/** Linux only: /proc/PID (proc(5)). */
-async function usageOf(pid: number): Promise<Usage> {
-  const [stat, status, io] = await Promise.all(
-    ['stat', 'status', 'io'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8')),
-  )
-  const ticks = (stat ?? '').slice((stat ?? '').lastIndexOf(')') + 2).split(' ')
-  return {
-    cpu: (Number(ticks[11]) + Number(ticks[12])) / 100,
-    peak: Number(/VmHWM:\s+(\d+)/.exec(status ?? '')?.[1]) / 1024,
-    written: Number(/^write_bytes: (\d+)/m.exec(io ?? '')?.[1]),
+function lastOf(child: ChildProcess): () => string {
+  let text = ''
+  child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
+    text = `${text}${piece}`.slice(-2000)
+  })
+  return () => text.trim()
+}
+
+/** Any free port; between here and the server's start nobody else is expected to take it. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function firstAnswer(child: ChildProcess, port: number): Promise<void> {
+  const deadline = performance.now() + PATIENCE
+  while (!(await answers(port))) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error('The server ended at its start.')
+    if (performance.now() > deadline) throw new Error('The server gave no answer within 20 s.')
+    await wait(2)
   }
+}
+
+/** Whether a request to the port brings anything back. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.setTimeout(PATIENCE, () => socket.destroy())
+    socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
+    socket.once('data', () => {
+      resolve(true)
+      socket.destroy()
+    })
+    socket.once('error', () => resolve(false))
+    socket.once('close', () => resolve(false))
+  })
 }

@@ -1,0 +1,221 @@
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { LONGEST_PIECE, patternAt } from './client/pattern.ts'
+import { upload } from './client/tus.ts'
+import { NGINX_ROOT, nginxConfig } from './nginx-config.ts'
+import { findProgram, outputOf } from './programs.ts'
+import type { Command, ServerProcess } from './server-process.ts'
+import { GIB, MIB } from './sizes.ts'
+
+/**
+ * What a server can be asked for: uploads by tus, a crowd of them and HEAD, WebUploader's protocol, the download of a file
+ * and of ranges, a start.
+ */
+export type Ability = 'tus' | 'crowd' | 'webuploader' | 'download' | 'ranges' | 'start'
+
+/** How a server is found and started. */
+interface Peer {
+  readonly name: string
+  /** How it is set, as the results tell it. */
+  readonly settings: string
+  readonly can: readonly Ability[]
+  /** @returns nothing where the machine does not have it. */
+  find(): Promise<Found | undefined>
+  /** Puts a file of the pattern's bytes where it can be downloaded. @returns its path in URLs. */
+  place(server: ServerProcess, size: number): Promise<string>
+}
+
+interface Found {
+  readonly version: string
+  command(port: number, folder: string): Promise<Command>
+}
+
+/** A server that is there. */
+export type Contestant = Omit<Peer, 'find'> & Found
+
+/** The project's folder, from `dist/bench`. */
+export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
+
+const EVERYTHING: readonly Ability[] = ['tus', 'crowd', 'webuploader', 'download', 'ranges', 'start']
+const TUS_AND_FILES: readonly Ability[] = ['tus', 'crowd', 'download', 'ranges', 'start']
+
+const peers: readonly Peer[] = [
+  landfall('Landfall', 'never', EVERYTHING),
+  landfall('Landfall, SYNC=finish', 'finish', ['tus', 'webuploader']),
+  landfall('Landfall, SYNC=always', 'always', ['tus', 'webuploader']),
+  {
+    name: '@tus/server',
+    settings: 'with @tus/file-store',
+    // Its downloads know no ranges.
+    can: ['tus', 'crowd', 'download', 'start'],
+    find: async () => {
+      const manifest = resolved('@tus/server')
+      if (manifest === undefined) return undefined
+      return { version: await versionIn(manifest), command: nodePeer('tus-server.mjs') }
+    },
+    place: placeByTus,
+  },
+  {
+    name: 'bare Node',
+    settings: 'each request piped into a file',
+    can: TUS_AND_FILES,
+    find: async () => ({ version: process.versions.node, command: nodePeer('bare-node.mjs') }),
+    place: placeByTus,
+  },
+  {
+    name: 'tusd',
+    settings: 'quiet',
+    can: TUS_AND_FILES,
+    find: async () => {
+      const program = await findProgram('TUSD', 'tusd')
+      if (program === undefined) return undefined
+      // Built from a module, tusd does not know its version.
+      const told = /^Version: v?(\d\S*)/m.exec((await outputOf(program, ['-version'])) ?? '')?.[1]
+      return {
+        version: told ?? process.env['TUSD_VERSION'] ?? 'unknown',
+        command: async (port, folder) => ({
+          program,
+          args: [
+            ...['-host', '127.0.0.1', '-port', String(port), '-upload-dir', folder, '-base-path', '/files/'],
+            ...['-verbose=false', '-show-startup-logs=false', '-show-greeting=false'],
+          ],
+        }),
+      }
+    },
+    place: placeByTus,
+  },
+  {
+    name: 'rustus',
+    settings: 'quiet, bodies of any size',
+    can: TUS_AND_FILES,
+    find: async () => {
+      const program = await findProgram('RUSTUS', 'rustus')
+      if (program === undefined) return undefined
+      return {
+        version: /\d+\.\d+\S*/.exec((await outputOf(program, ['--version'])) ?? '')?.[0] ?? 'unknown',
+        command: async (port, folder) => ({
+          program,
+          args: [
+            ...['--host', '127.0.0.1', '--port', String(port), '--data-dir', folder, '--info-dir', folder],
+            ...['--log-level', 'ERROR', '--max-body-size', String(16 * GIB)],
+          ],
+        }),
+      }
+    },
+    place: placeByTus,
+  },
+  {
+    name: 'Flask',
+    settings: 'chunks saved, then merged; threaded',
+    can: ['webuploader', 'start'],
+    find: async () => {
+      const program = await findProgram('PYTHON', 'python3')
+      if (program === undefined) return undefined
+      const version = await outputOf(program, ['-c', 'import importlib.metadata as m; print(m.version("flask"))'])
+      if (version === undefined) return undefined
+      return {
+        version,
+        command: async (port, folder) => ({ program, args: [script('flask_merge.py'), String(port), folder] }),
+      }
+    },
+    place: () => Promise.reject(new Error('Flask is not asked for downloads.')),
+  },
+  {
+    name: 'nginx',
+    settings: 'sendfile, 1 worker',
+    can: ['download', 'ranges', 'start'],
+    find: async () => {
+      const program = await findProgram('NGINX', 'nginx', ['/usr/sbin/nginx'])
+      if (program === undefined) return undefined
+      return {
+        version: /nginx\/(\S+)/.exec((await outputOf(program, ['-v'])) ?? '')?.[1] ?? 'unknown',
+        command: async (port, folder) => {
+          const config = path.join(folder, 'nginx.conf')
+          await mkdir(path.join(folder, NGINX_ROOT))
+          await writeFile(config, nginxConfig(port, folder))
+          return { program, args: ['-p', folder, '-e', 'stderr', '-c', config] }
+        },
+      }
+    },
+    place: placeAsFile,
+  },
+]
+
+/**
+ * The servers that this machine has, and the names of those that it has not.
+ *
+ * @param only parts of names; only peers with one of them take part. Empty for all.
+ * @throws Error when an environment variable names a program that cannot be run.
+ */
+export async function findContestants(only: readonly string[]): Promise<{
+  readonly contestants: readonly Contestant[]
+  readonly absent: readonly string[]
+}> {
+  const wanted = peers.filter(({ name }) => isNamed(name, only))
+  const contestants: Contestant[] = []
+  const absent: string[] = []
+  for (const { find, ...peer } of wanted) {
+    const found = await find()
+    if (found === undefined) absent.push(peer.name)
+    else contestants.push({ ...peer, ...found })
+  }
+  return { contestants, absent }
+}
+
+/** Whether one of `parts` is in `name`, in any case; with no parts, always. */
+export function isNamed(name: string, parts: readonly string[]): boolean {
+  return parts.length === 0 || parts.some((part) => name.toLowerCase().includes(part.toLowerCase()))
+}
+
+function landfall(name: string, sync: string, can: readonly Ability[]): Peer {
+  return {
+    name,
+    settings: `SYNC=${sync}, LOG_LEVEL=warn, node --max-semi-space-size=1`,
+    can,
+    find: async () => ({
+      version: await versionIn(path.join(PROJECT, 'package.json')),
+      command: async (port, folder) => ({
+        program: process.execPath,
+        args: ['--max-semi-space-size=1', path.join(PROJECT, 'dist/server/main.js')],
+        environment: { PORT: String(port), DATA_DIR: folder, SYNC: sync, LOG_LEVEL: 'warn' },
+      }),
+    }),
+    place: placeByTus,
+  }
+}
+
+function nodePeer(name: string): Found['command'] {
+  return async (port, folder) => ({ program: process.execPath, args: [script(name), String(port), folder] })
+}
+
+function script(name: string): string {
+  return path.join(PROJECT, 'bench/peers', name)
+}
+
+/** Where the package.json of an installed package is. */
+function resolved(name: string): string | undefined {
+  try {
+    return path.join(path.dirname(createRequire(import.meta.url).resolve(name)), '../package.json')
+  } catch {
+    return undefined
+  }
+}
+
+async function versionIn(manifest: string): Promise<string> {
+  return z.object({ version: z.string() }).parse(JSON.parse(await readFile(manifest, 'utf8'))).version
+}
+
+function placeByTus(server: ServerProcess, size: number): Promise<string> {
+  // In parts, because some servers hold a whole body in memory, and might keep that memory for the download.
+  return upload(server.port, size, 16 * MIB)
+}
+
+async function placeAsFile(server: ServerProcess, size: number): Promise<string> {
+  const file = await open(path.join(server.folder, NGINX_ROOT, 'file.bin'), 'w')
+  for (let at = 0; at < size; at += LONGEST_PIECE) await file.write(patternAt(at, Math.min(LONGEST_PIECE, size - at)))
+  await file.close()
+  return '/file.bin'
+}

@@ -1,0 +1,40 @@
+import { expect, it } from '@jest/globals'
+import { renderShortTable, renderTable } from '../../bench/table.ts'
+import { resultsOf } from './results-of.ts'
+
+it('Rows have the medians of all rounds, and their ratios to Landfall', () => {
+  const table = renderShortTable(
+    resultsOf({
+      Landfall: [{ time: 0.9 }, { time: 0.5, cpu: 0.7 }, { time: 0.8 }],
+      tusd: [{ time: 2 }, { time: 0.4 }, { time: 0.6, peak: 32 }],
+    }),
+  )
+  expect(table).toBe(
+    [
+      '| workload | server | time | CPU s | peak MiB | × Landfall |',
+      '| --- | --- | --- | --- | --- | --- |',
+      '| 1 GiB in one PATCH | Landfall | 0.80 s | 1.00 | 100 | 1.00 |',
+      '|  | tusd | 0.60 s | 1.00 | 100 | 0.75 |',
+      '',
+    ].join('\n'),
+  )
+})
+
+it('A server that failed in every round has a row that says so, and no figures', () => {
+  const table = renderTable(resultsOf({ Landfall: [{}], rustus: ['read ECONNRESET'] }))
+  expect(table).toContain('|  | rustus | failed |  |  |  |  |  |  | 1 of 1 runs failed |')
+})
+
+it('A server that failed in one round keeps the figures of the others', () => {
+  const table = renderTable(resultsOf({ Landfall: [{}], rustus: [{ time: 3 }, 'read ECONNRESET', { time: 4 }] }))
+  expect(table).toContain('|  | rustus | 3.50 s |  | 1.00 | 0.20 | 100 | 3.50 | 1.00 | 1 of 3 runs failed |')
+})
+
+it('Without Landfall there are no ratios', () => {
+  expect(renderShortTable(resultsOf({ tusd: [{}] }))).toContain('| tusd | 1.00 s | 1.00 | 100 |  |')
+})
+
+it('What a workload has shown besides its time is noted in its row', () => {
+  const table = renderTable(resultsOf({ Landfall: [{ requestsPerSecond: 812.4, completeMs: 3, memoryPerUpload: 59 }] }))
+  expect(table).toContain('| 812 requests/s; complete in 3.00 ms; 59.0 KiB for each open upload |')
+})
