@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { systemCode } from '../core/errors.ts'
 import type { Layout } from './layout.ts'
 
@@ -10,18 +11,18 @@ export async function withAccess<T>({ root }: Layout, work: () => Promise<T>): P
   try {
     return await work()
   } catch (error) {
-    const code = systemCode(error)
-    if (code === 'EACCES' || code === 'EPERM') {
-      const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`
-      throw new Error(
-        `The data folder ${root}, or something in it, belongs to another user. Run as root: chown -R ${user} ${root}`,
-      )
-    }
-    if (code === 'EROFS') {
-      throw new Error(
-        `The data folder ${root} is on a read-only file system. Mount a volume there, or choose another DATA_DIR.`,
-      )
-    }
-    throw error
+    const sentence = sentenceFor(systemCode(error), root)
+    throw sentence === undefined ? error : new Error(sentence)
   }
+}
+
+function sentenceFor(code: string | undefined, root: string): string | undefined {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
+  // What mkdir says of a parent that it may not write to differs from system to system.
+  if (code !== undefined && !existsSync(root)) {
+    return `The data folder ${root} does not exist and cannot be made. Run as root: install -d -o ${uid} -g ${gid} ${root}`
+  }
+  if (code === 'EROFS') return `The data folder ${root} is on a read-only file system. Mount a volume there.`
+  if (code !== 'EACCES' && code !== 'EPERM') return undefined
+  return `The data folder ${root}, or something in it, belongs to another user. Run as root: chown -R ${uid}:${gid} ${root}`
 }

@@ -1,0 +1,137 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { createUpload, patch } from '../support/tus.ts'
+import { type Deployment, engine, engineOk, newDeployment, untilReady } from './deployment.ts'
+import {
+  completed,
+  downloaded,
+  MIB,
+  offsetOf,
+  patchThatHangs,
+  sampleBytes,
+  sendChunks,
+  uploadByTusClient,
+} from './uploads.ts'
+
+const bytes = sampleBytes(16 * MIB + 5)
+const CHUNKS = Array.from({ length: 17 }, (_, chunk) => chunk)
+
+// Of a task id of 16 characters or more everybody is told the URL.
+const WHOLE = 'wu_sent_as_a_whole'
+const KILLED = 'wu_killed_in_the_middle'
+
+describe('docker-compose.yml, from nothing', () => {
+  let deployment: Deployment
+  let finished: string
+
+  beforeAll(async () => {
+    deployment = await newDeployment({ DRAIN: '2' })
+    await deployment.compose('up', '-d')
+    await untilReady(deployment.url)
+  })
+  afterAll(() => deployment.dispose())
+
+  test('one command builds and starts it; both pages are there', async () => {
+    for (const page of ['/', '/legacy']) {
+      const answer = await fetch(deployment.url + page)
+      expect([page, answer.status, answer.headers.get('Content-Type')]).toEqual([page, 200, 'text/html; charset=utf-8'])
+    }
+  })
+
+  test('its process is not root and can write nowhere but in the volume', async () => {
+    const container = await deployment.container('landfall')
+    expect(await engineOk('exec', container, 'id', '-u')).toBe('1000')
+    const refused = await engine('exec', container, 'touch', '/app/new')
+    expect([refused.code, refused.errors]).toEqual([1, expect.stringContaining('Read-only file system')])
+    expect(await engineOk('exec', container, 'sh', '-c', 'touch /data/new && rm /data/new && echo written')).toBe(
+      'written',
+    )
+  })
+
+  test('the health check that the image declares succeeds', async () => {
+    const container = await deployment.container('landfall')
+    expect(await engineOk('inspect', '--format', '{{json .Config.Healthcheck.Test}}', container)).toBe(
+      '["CMD","node","dist/server/healthcheck.js"]',
+    )
+    expect(await engine('exec', container, 'node', 'dist/server/healthcheck.js')).toMatchObject({ code: 0 })
+    const elsewhere = ['exec', '-e', 'PORT=1', container, 'node', 'dist/server/healthcheck.js']
+    expect(await engine(...elsewhere)).toMatchObject({ code: 1 })
+  })
+
+  test('a file comes in by tus, one by WebUploader chunks, and both go out as they came', async () => {
+    finished = (await uploadByTusClient(deployment.url, bytes)).url
+    expect((await downloaded(finished)).equals(bytes)).toBe(true)
+
+    await sendChunks(deployment.url, bytes, WHOLE, CHUNKS)
+    const { status, body } = await completed(deployment.url, WHOLE)
+    expect([status, JSON.parse(body)]).toEqual([200, expect.objectContaining({ ok: true, size: bytes.length })])
+    expect((await downloaded(deployment.url + JSON.parse(body).url)).equals(bytes)).toBe(true)
+  })
+
+  test('SIGKILL in the middle of uploads by both protocols: what was acknowledged is there after the next start', async () => {
+    const hanging = await createUpload(deployment.url, bytes.length)
+    const request = await patchThatHangs(hanging, bytes.subarray(0, 6 * MIB), bytes.length)
+    await sendChunks(deployment.url, bytes, KILLED, [0, 5, 16])
+    let restarted: Promise<void> = Promise.resolve()
+    const upload = await uploadByTusClient(deployment.url, bytes, async () => {
+      await engineOk('kill', '--signal', 'KILL', await deployment.container('landfall'))
+      restarted = deployment.compose('up', '-d').then(() => untilReady(deployment.url))
+    })
+    await restarted
+    request.abandon()
+
+    expect(upload.urls).toBe(1)
+    expect(upload.failures).toBeGreaterThan(0)
+    expect((await downloaded(upload.url)).equals(bytes)).toBe(true)
+
+    const offset = await offsetOf(hanging)
+    expect(offset).toBeGreaterThanOrEqual(6 * MIB)
+    expect((await patch(hanging, offset, bytes.subarray(offset))).status).toBe(204)
+    expect((await downloaded(hanging)).equals(bytes)).toBe(true)
+
+    const incomplete = await completed(deployment.url, KILLED)
+    expect([incomplete.status, JSON.parse(incomplete.body)]).toEqual([
+      409,
+      expect.objectContaining({ missing: CHUNKS.filter((chunk) => ![0, 5, 16].includes(chunk)) }),
+    ])
+    await sendChunks(deployment.url, bytes, KILLED, CHUNKS)
+    const { status, body } = await completed(deployment.url, KILLED)
+    expect(status).toBe(200)
+    expect((await downloaded(deployment.url + JSON.parse(body).url)).equals(bytes)).toBe(true)
+  })
+
+  test('SIGTERM in the middle of an upload: it ends with 0 and the bytes are kept', async () => {
+    const hanging = await createUpload(deployment.url, bytes.length)
+    const request = await patchThatHangs(hanging, bytes.subarray(0, 6 * MIB), bytes.length)
+    const container = await deployment.container('landfall')
+    await deployment.compose('stop')
+    expect(await engineOk('inspect', '--format', '{{.State.ExitCode}}', container)).toBe('0')
+    request.abandon()
+
+    await deployment.compose('up', '-d')
+    await untilReady(deployment.url)
+    expect(await offsetOf(hanging)).toBe(6 * MIB)
+    expect((await patch(hanging, 6 * MIB, bytes.subarray(6 * MIB))).status).toBe(204)
+    expect((await downloaded(hanging)).equals(bytes)).toBe(true)
+  })
+
+  test('an upgrade to a rebuilt image keeps finished files and unfinished uploads', async () => {
+    const unfinished = await createUpload(deployment.url, bytes.length)
+    expect((await patch(unfinished, 0, bytes.subarray(0, MIB))).status).toBe(204)
+    const before = await deployment.container('landfall')
+    const file = path.join(deployment.folder, 'package.json')
+    await writeFile(file, (await readFile(file, 'utf8')).replace(/"version": "[^"]+"/, '"version": "99.0.0"'))
+
+    // docker replaces the container because of the new image; podman-compose has to be told.
+    await deployment.compose('up', '-d', '--build', '--force-recreate')
+    await untilReady(deployment.url)
+    const after = await deployment.container('landfall')
+    expect(after).not.toBe(before)
+    expect(JSON.parse(await engineOk('exec', after, 'cat', '/app/package.json'))).toMatchObject({ version: '99.0.0' })
+    expect((await downloaded(finished)).equals(bytes)).toBe(true)
+    expect(await offsetOf(unfinished)).toBe(MIB)
+    expect((await patch(unfinished, MIB, bytes.subarray(MIB))).status).toBe(204)
+    expect((await downloaded(unfinished)).equals(bytes)).toBe(true)
+  })
+})

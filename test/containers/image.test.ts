@@ -1,0 +1,91 @@
+import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type Deployment, engine, engineOk, freePort, IMAGE, newDeployment, untilReady } from './deployment.ts'
+import { downloaded, sampleBytes, uploadByTusClient } from './uploads.ts'
+
+const VOLUME = 'landfall-test-image'
+const bytes = sampleBytes(3_000_001)
+
+describe('the image, without compose', () => {
+  let deployment: Deployment
+
+  beforeAll(async () => {
+    deployment = await newDeployment()
+    if ((await engine('image', 'inspect', IMAGE)).code !== 0) await deployment.compose('build')
+  })
+  afterAll(async () => {
+    await engine('volume', 'rm', '-f', VOLUME)
+    await deployment.dispose()
+  })
+
+  /** Runs the image in the background until `work` is done. */
+  async function running(
+    options: readonly string[],
+    work: (url: string, container: string) => Promise<void>,
+  ): Promise<void> {
+    const port = await freePort()
+    const container = await engineOk('run', '-d', '-p', `${port}:1080`, ...options, IMAGE)
+    try {
+      await untilReady(`http://localhost:${port}`)
+      await work(`http://localhost:${port}`, container)
+    } finally {
+      await engineOk('rm', '-f', '-v', container)
+    }
+  }
+
+  async function uploadAndDownload(url: string): Promise<void> {
+    const uploaded = await uploadByTusClient(url, bytes)
+    expect((await downloaded(uploaded.url)).equals(bytes)).toBe(true)
+  }
+
+  test('a read-only root file system and no volume named: the declared one is enough', async () => {
+    await running(['--read-only'], uploadAndDownload)
+  })
+
+  test('any other user, on a new volume', async () => {
+    await running(['--read-only', '--user', '12345:54321', '-v', `${VOLUME}:/data`], async (url, container) => {
+      expect(await engineOk('exec', container, 'id', '-u')).toBe('12345')
+      await uploadAndDownload(url)
+    })
+  })
+
+  test('a volume of another user: it ends with the line that mends it, and that line does', async () => {
+    const refused = await engine('run', '--rm', '-v', `${VOLUME}:/data`, IMAGE)
+    expect(refused.code).toBe(1)
+    expect(refused.errors).toContain('belongs to another user. Run as root: chown -R 1000:1000 /data')
+    expect(refused.errors).not.toContain(' at ')
+
+    const line = /chown -R \S+ \S+/.exec(refused.errors)?.[0] ?? ''
+    await engineOk('run', '--rm', '--user', 'root', '-v', `${VOLUME}:/data`, IMAGE, ...line.split(' '))
+    await running(['-v', `${VOLUME}:/data`], uploadAndDownload)
+  })
+
+  test('a folder of the host that belongs to the user who is given', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bind-'))
+    // Only root can give a folder away; others run the container as themselves.
+    const [uid, gid] = process.getuid?.() === 0 ? [12345, 54321] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
+    await chown(folder, uid, gid)
+    try {
+      await running(['--read-only', '--user', `${uid}:${gid}`, '-v', `${folder}:/data`], uploadAndDownload)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('a data folder that cannot be made is named', async () => {
+    const refused = await engine('run', '--rm', '--read-only', '-e', 'DATA_DIR=/elsewhere', IMAGE)
+    expect(refused.code).toBe(1)
+    expect(refused.errors).toContain('The data folder /elsewhere does not exist')
+  })
+
+  test('only what the service needs is inside', async () => {
+    const listed = await engineOk('run', '--rm', IMAGE, 'sh', '-c', 'ls; ls dist; ls node_modules')
+    const names = listed.split(/\s+/)
+    expect(names.slice(0, 4)).toEqual(['LICENSE', 'dist', 'node_modules', 'package.json'])
+    for (const development of ['typescript', 'jest', 'vite', '@biomejs', 'bench', 'test']) {
+      expect(names).not.toContain(development)
+    }
+  })
+})

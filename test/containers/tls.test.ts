@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { createUpload, patch } from '../support/tus.ts'
+import { type Deployment, engineOk, newDeployment, untilReady } from './deployment.ts'
+import {
+  completed,
+  downloaded,
+  MIB,
+  offsetOf,
+  patchThatHangs,
+  sampleBytes,
+  sendChunks,
+  uploadByTusClient,
+} from './uploads.ts'
+
+const bytes = sampleBytes(16 * MIB + 5)
+const TASK = 'wu_through_a_proxy'
+
+describe('docker-compose.tls.yml: nginx with TLS in front', () => {
+  let deployment: Deployment
+  const compose = (...args: readonly string[]) => deployment.compose('-f', 'docker-compose.tls.yml', ...args)
+
+  beforeAll(async () => {
+    deployment = await newDeployment({ DRAIN: '2' })
+    await compose('up', '-d')
+    await untilReady(deployment.secureUrl)
+  })
+  afterAll(() => deployment.dispose())
+
+  test('the service itself cannot be reached from outside, plain HTTP leads to TLS', async () => {
+    await expect(fetch(deployment.url)).rejects.toThrow()
+    const answer = await fetch(deployment.plainUrl, { redirect: 'manual' })
+    expect([answer.status, answer.headers.get('Location')]).toEqual([308, 'https://localhost/'])
+  })
+
+  test('bytes reach the service while their request is still under way, and are kept when it breaks off', async () => {
+    const url = await createUpload(deployment.secureUrl, bytes.length)
+    expect(new URL(url).origin).toBe(deployment.secureUrl)
+    const request = await patchThatHangs(url, bytes.subarray(0, 6 * MIB), bytes.length)
+    request.abandon()
+    const offset = await offsetOf(url)
+    expect(offset).toBeGreaterThanOrEqual(6 * MIB)
+    expect((await patch(url, offset, bytes.subarray(offset))).status).toBe(204)
+    expect((await downloaded(url)).equals(bytes)).toBe(true)
+  })
+
+  test('chunks of WebUploader pass through, and the visitor’s cookie is for TLS only', async () => {
+    await sendChunks(
+      deployment.secureUrl,
+      bytes,
+      TASK,
+      Array.from({ length: 17 }, (_, chunk) => chunk),
+    )
+    const { status, body } = await completed(deployment.secureUrl, TASK)
+    expect(status).toBe(200)
+    expect((await downloaded(deployment.secureUrl + JSON.parse(body).url)).equals(bytes)).toBe(true)
+
+    const checked = await fetch(`${deployment.secureUrl}/check`, { method: 'POST', body: 'POST TEST' })
+    expect(checked.headers.get('Set-Cookie')).toMatch(/; secure/i)
+  })
+
+  test('the service is started again in the middle of an upload: the client goes on with the same one', async () => {
+    let restarted: Promise<void> = Promise.resolve()
+    const upload = await uploadByTusClient(deployment.secureUrl, bytes, async () => {
+      const container = await deployment.container('landfall')
+      await engineOk('kill', '--signal', 'KILL', container)
+      // Now nginx alone answers: HEAD must not send the client back to the beginning.
+      const answer = await fetch(`${deployment.secureUrl}/files/any`, { method: 'HEAD' })
+      expect([answer.status, answer.headers.get('Retry-After')]).toEqual([423, '5'])
+      restarted = compose('up', '-d').then(() => untilReady(deployment.secureUrl))
+    })
+    await restarted
+    expect(upload.urls).toBe(1)
+    expect(upload.failures).toBeGreaterThan(0)
+    expect((await downloaded(upload.url)).equals(bytes)).toBe(true)
+  })
+})
