@@ -44,7 +44,7 @@ async function draw(results: Results): Promise<void> {
 }
 
 async function check(results: Results): Promise<void> {
-  const verdicts = judge(results, await readTargets(new URL('../../bench/targets.json', import.meta.url)))
+  const verdicts = judge(results, await readTargets(path.join(PROJECT, 'bench/targets.json')))
   process.stdout.write(`\n${verdicts.map(({ sentence }) => `${sentence}\n`).join('')}`)
   if (verdicts.some(({ outcome }) => outcome !== 'met')) process.exitCode = 1
 }

@@ -46,9 +46,44 @@ export function renderTable(results: Results): string {
   return render(results, [workload, server, time, rate, cpu, clientCpu, peak, timeRatio, cpuRatio, besides])
 }
 
-/** What a reader wants to know first, as a Markdown table of medians. */
-export function renderShortTable(results: Results): string {
-  return render(results, [workload, server, time, cpu, peak, { ...timeRatio, title: '× Landfall' }])
+/** How the servers compare, a column for each, as a Markdown table of medians. What a workload has beside its time follows it. */
+export function renderOverview(results: Results): string {
+  const rows = summarize(results)
+  const servers = results.contestants.map(({ name }) => name).filter((name) => !name.startsWith('Landfall, '))
+  const lines = results.workloads.flatMap((info) =>
+    figures
+      .filter(({ of }) => of === undefined || info.name.startsWith(of))
+      .map(({ title, cell }) => [
+        title ?? info.name,
+        ...servers.map((name) => {
+          const row = rows.find((other) => other.workload.name === info.name && other.server === name)
+          return row === undefined ? '–' : cell(row)
+        }),
+      ]),
+  )
+  return markdown(['', ...servers], lines)
+}
+
+/** A line of the overview. */
+interface Figure {
+  /** Instead of the workload's name. */
+  readonly title?: string
+  /** How the names of its workloads begin; without it, all have it. */
+  readonly of?: string
+  cell(row: Row): string
+}
+
+const figures: readonly Figure[] = [
+  { cell: (row) => time.cell(row, undefined) },
+  { of: '1 GiB in one PATCH', title: '– its CPU time', cell: (row) => figureOf(row, 'cpu', 's') },
+  { of: '1 GiB in one PATCH', title: '– its peak memory', cell: (row) => figureOf(row, 'peak', 'MiB') },
+  { of: '256 ×', title: '– its peak memory', cell: (row) => figureOf(row, 'peak', 'MiB') },
+  { of: '500 slow', title: '– memory for each of them', cell: (row) => figureOf(row, 'memoryPerUpload', 'KiB') },
+]
+
+function figureOf(row: Row, metric: Metric, unit: string): string {
+  const value = row.median(metric)
+  return value === undefined ? 'failed' : `${significant(value)} ${unit}`
 }
 
 function render(results: Results, columns: readonly Column[]): string {
@@ -58,9 +93,14 @@ function render(results: Results, columns: readonly Column[]): string {
     const repeats = rows[at - 1]?.workload === row.workload
     return columns.map((column) => (repeats && column === workload ? '' : column.cell(row, ours)))
   })
-  return [columns.map(({ title }) => title), columns.map(() => '---'), ...lines]
-    .map((cells) => `| ${cells.join(' | ')} |\n`)
-    .join('')
+  return markdown(
+    columns.map(({ title }) => title),
+    lines,
+  )
+}
+
+function markdown(titles: readonly string[], lines: readonly (readonly string[])[]): string {
+  return [titles, titles.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 }
 
 function ratio(metric: Metric, row: Row, ours: Row | undefined): string {

@@ -27,7 +27,7 @@ export interface Verdict {
 }
 
 /** @throws Error when the file is no list of targets. */
-export async function readTargets(file: URL): Promise<readonly Target[]> {
+export async function readTargets(file: string): Promise<readonly Target[]> {
   const parsed = z.array(targetSchema).safeParse(JSON.parse(await readFile(file, 'utf8')))
   if (!parsed.success) throw new Error(`The targets are wrong: ${z.prettifyError(parsed.error)}`)
   return parsed.data

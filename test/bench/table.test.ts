@@ -1,9 +1,9 @@
 import { expect, it } from '@jest/globals'
-import { renderShortTable, renderTable } from '../../bench/table.ts'
+import { renderOverview, renderTable } from '../../bench/table.ts'
 import { resultsOf } from './results-of.ts'
 
 it('Rows have the medians of all rounds, and their ratios to Landfall', () => {
-  const table = renderShortTable(
+  const table = renderTable(
     resultsOf({
       Landfall: [{ time: 0.9 }, { time: 0.5, cpu: 0.7 }, { time: 0.8 }],
       tusd: [{ time: 2 }, { time: 0.4 }, { time: 0.6, peak: 32 }],
@@ -11,10 +11,26 @@ it('Rows have the medians of all rounds, and their ratios to Landfall', () => {
   )
   expect(table).toBe(
     [
-      '| workload | server | time | CPU s | peak MiB | × Landfall |',
-      '| --- | --- | --- | --- | --- | --- |',
-      '| 1 GiB in one PATCH | Landfall | 0.80 s | 1.00 | 100 | 1.00 |',
-      '|  | tusd | 0.60 s | 1.00 | 100 | 0.75 |',
+      '| workload | server | time | MB/s | CPU s | client CPU s | peak MiB | time ÷ Landfall | CPU ÷ Landfall | besides |',
+      '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+      '| 1 GiB in one PATCH | Landfall | 0.80 s |  | 1.00 | 0.20 | 100 | 1.00 | 1.00 |  |',
+      '|  | tusd | 0.60 s |  | 1.00 | 0.20 | 100 | 0.75 | 1.00 |  |',
+      '',
+    ].join('\n'),
+  )
+})
+
+it('The overview has a column for each server, and leaves out Landfall’s other settings', () => {
+  const overview = renderOverview(
+    resultsOf({ Landfall: [{ time: 0.8 }], 'Landfall, SYNC=always': [{}], tusd: [{ time: 2 }], rustus: ['too big'] }),
+  )
+  expect(overview).toBe(
+    [
+      '|  | Landfall | tusd | rustus |',
+      '| --- | --- | --- | --- |',
+      '| 1 GiB in one PATCH | 0.80 s | 2.00 s | failed |',
+      '| – its CPU time | 1.00 s | 1.00 s | failed |',
+      '| – its peak memory | 100 MiB | 100 MiB | failed |',
       '',
     ].join('\n'),
   )
@@ -31,7 +47,7 @@ it('A server that failed in one round keeps the figures of the others', () => {
 })
 
 it('Without Landfall there are no ratios', () => {
-  expect(renderShortTable(resultsOf({ tusd: [{}] }))).toContain('| tusd | 1.00 s | 1.00 | 100 |  |')
+  expect(renderTable(resultsOf({ tusd: [{}] }))).toContain('| tusd | 1.00 s |  | 1.00 | 0.20 | 100 |  |  |  |')
 })
 
 it('What a workload has shown besides its time is noted in its row', () => {

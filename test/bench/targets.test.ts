@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { judge, readTargets, type Target } from '../../bench/targets.ts'
 import { workloads } from '../../bench/workloads.ts'
@@ -51,7 +52,7 @@ it('A workload that is excepted does not count', () => {
 })
 
 it('The targets of the project name workloads that exist', async () => {
-  const targets = await readTargets(new URL('../../bench/targets.json', import.meta.url))
+  const targets = await readTargets(fileURLToPath(new URL('../../bench/targets.json', import.meta.url)))
   const names = new Set(['*', ...workloads.map(({ name }) => name)])
   const named = targets.flatMap(({ workload, except, against }) => [workload, ...except, against?.workload ?? '*'])
   expect(named.filter((name) => !names.has(name))).toEqual([])

@@ -1,0 +1,22 @@
+import path from 'node:path'
+import { PROJECT } from './contestants.ts'
+import type { Results } from './results.ts'
+import { renderTable } from './table.ts'
+import { judge, readTargets } from './targets.ts'
+
+/** A run of the bench as Markdown: on what, against which versions, every median, and what became of the targets. */
+export async function renderReport(results: Results): Promise<string> {
+  const { machine, rounds, startedAt, contestants } = results
+  const verdicts = judge(results, await readTargets(path.join(PROJECT, 'bench/targets.json')))
+  return [
+    `${startedAt.slice(0, 10)}, medians of ${rounds} rounds; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}.\n`,
+    '| server | version | settings |\n| --- | --- | --- |',
+    ...contestants.map(({ name, version, settings }) => `| ${name} | ${version} | ${settings} |`),
+    '',
+    renderTable(results),
+    '## Targets\n',
+    '```',
+    ...verdicts.map(({ sentence }) => sentence),
+    '```\n',
+  ].join('\n')
+}
