@@ -142,7 +142,7 @@ async function putChunk(
   }
   const chunk = new VerifiedChunk(request.file, range, verify)
   if (range === undefined) await chunk.read()
-  else await upload.put(range, chunk, 'when-verified')
+  else await upload.put(range, chunk)
 }
 
 /** Where the chunk belongs, as far as that can be known before its bytes have come; chunk 0 may turn out shorter. */

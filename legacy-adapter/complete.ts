@@ -1,6 +1,7 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
-import { PATIENCE, type Upload } from '../server/core/upload.ts'
+import { PATIENCE } from '../server/core/patience.ts'
+import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'

@@ -2,7 +2,7 @@ import Router, { type RouterContext } from '@koa/router'
 import Koa, { type Context } from 'koa'
 import type { Logger } from 'pino'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
-import { UploadError } from './core/errors.ts'
+import { stopping, UploadError } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
 import { download } from './download/download.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
@@ -38,8 +38,7 @@ export function createApp(parts: Parts): Koa {
   app.use(cors(parts.allowedOrigins))
   app.use(errorExit(parts.log, (path) => (/^\/(upload\/|check$)/.test(path) ? 'legacy' : 'tus')))
   app.use((ctx, next) => {
-    if (!parts.ready() && !SAFE.has(ctx.method))
-      throw new UploadError('stopping', 'The service is stopping; go on in a moment.')
+    if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
     return next()
   })
   app.use(parts.pages.files)

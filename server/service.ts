@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { createApp } from './app.ts'
+import { Concatenation } from './core/concatenation.ts'
 import { systemCode } from './core/errors.ts'
 import { memoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
@@ -50,12 +51,18 @@ export async function start(
   })
   const uploads = new Uploads(store, memoryClaims(), settings.MAX_SIZE)
   const secret = settings.SECRET === '' ? await folderSecret(new Layout(settings.DATA_DIR)) : settings.SECRET
+  const concatenation = new Concatenation(uploads, secret)
   const urlOf = (id: string): string => `${settings.PUBLIC_URL}/files/${id}`
   const listsChunks = settings.LEGACY_CHECK === 'list'
   let ready = true
   const app = createApp({
     uploads,
-    tus: new Tus(uploads, { maxSize: settings.MAX_SIZE, idleTimeout: settings.IDLE_TIMEOUT, urlOf }),
+    tus: new Tus(uploads, concatenation, {
+      maxSize: settings.MAX_SIZE,
+      idleTimeout: settings.IDLE_TIMEOUT,
+      expiresAfter: settings.EXPIRES_AFTER * 1000,
+      urlOf,
+    }),
     legacy: createLegacyAdapter(uploads, {
       // Where chunks are listed, choosing a file again must lead to the same upload; WebUploader counts its id up each time.
       rules: { secret, names: settings.LEGACY_IDENTITY.filter((name) => name !== 'id' || !listsChunks) },
@@ -75,13 +82,14 @@ export async function start(
     await uploads.close()
     throw error
   })
-  const background = keepTidy(uploads, settings.EXPIRES_AFTER, log)
+  const background = keepTidy(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),
     close: async () => {
       ready = false
       background.stop()
       await drained(server, settings.DRAIN * 1000)
+      await concatenation.close()
       await uploads.close()
       server.closeAllConnections()
     },
@@ -123,7 +131,7 @@ function drained(server: http.Server, patience: number): Promise<void> {
   })
 }
 
-function keepTidy(uploads: Uploads, expiresAfter: number, log: Logger): { stop(): void } {
+function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: number, log: Logger): { stop(): void } {
   const sweep = (): void => {
     const deadline = new Date(Date.now() - expiresAfter * 1000)
     uploads.expire(deadline).then(
@@ -131,7 +139,8 @@ function keepTidy(uploads: Uploads, expiresAfter: number, log: Logger): { stop()
       (error: unknown) => log.error({ err: error }, 'Looking for expired uploads failed.'),
     )
   }
-  uploads.resume().catch((error: unknown) => log.error({ err: error }, 'Taking up unfinished work failed.'))
+  const resumed = uploads.resume().then(() => concatenation.resume())
+  resumed.catch((error: unknown) => log.error({ err: error }, 'Taking up unfinished work failed.'))
   const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
   timer.unref()
   return { stop: () => clearInterval(timer) }

@@ -27,6 +27,11 @@ export type ErrorCode =
   | 'offset_mismatch'
   | 'length_known'
   | 'content_differs'
+  | 'checksum_mismatch'
+  | 'digest_mismatch'
+  | 'final_upload'
+  | 'part_taken'
+  | 'part_gone'
   | 'chunk_size_changed'
   | 'chunk_not_placed'
   | 'incomplete'
@@ -56,6 +61,11 @@ export class UploadError extends Error {
     this.code = code
     this.details = options.details ?? {}
   }
+}
+
+/** What a request is told whose work cannot be begun, or is ended, because the service stops. */
+export function stopping(): UploadError {
+  return new UploadError('stopping', 'The service is stopping; go on in a moment.')
 }
 
 /** The code of a system error (`ENOENT` and the like), if that is what `error` is. */

@@ -20,6 +20,8 @@ export interface PutTarget {
   limit(): number
   /** Throws what keeps the upload from taking bytes: it failed, or it is gone. Asked after every wait. */
   check(): void
+  /** Told which bytes count now, when they come in order: they may still be looked at. */
+  written(position: number, bytes: readonly Buffer[]): void
   /** Told after each commit. */
   committed(): void
 }
@@ -81,6 +83,7 @@ async function writeBatch(target: PutTarget, position: number, bytes: Buffer[]):
     await attempt.commit()
     target.committed()
   }
+  target.written(position, bytes)
 }
 
 function freeWindow(target: PutTarget, start: number): Range | undefined {

@@ -20,6 +20,19 @@ export interface UploadRecord {
   readonly chunks?: number | undefined
   readonly chunkSize?: number | undefined
   readonly visitor?: string | undefined
+  /** Upload-Metadata as it was sent, where the values above do not give it back byte for byte. */
+  readonly rawMetadata?: string | undefined
+  /** Digests of the finished file, in base64, by the names of `digest.ts`. */
+  readonly digests?: Readonly<Record<string, string>> | undefined
+  /** Concatenation: this is a part. It seals, but never lands by itself. */
+  readonly partial?: true | undefined
+  /** The final upload that this part belongs to. */
+  readonly final?: string | undefined
+  /** This part's bytes are, or are about to be, the final upload's. */
+  readonly joined?: true | undefined
+  /** Concatenation: the parts of this final upload, in order, and the header that named them. */
+  readonly parts?: readonly string[] | undefined
+  readonly concat?: string | undefined
   /** Why this upload can never finish. */
   readonly failed?: { readonly code: FailureCode; readonly message: string } | undefined
   /** During which boot of the machine the bytes came, and how many of a plain upload's first bytes are surely on the disk. */
@@ -27,7 +40,9 @@ export interface UploadRecord {
 }
 
 /** The reasons for which an upload ends in `failed`. */
-export type FailureCode = 'chunk_size_changed' | 'sync_failed'
+export type FailureCode = (typeof FAILURES)[number]
+
+const FAILURES = ['chunk_size_changed', 'sync_failed', 'digest_mismatch', 'part_gone', 'too_large'] as const
 
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 
@@ -40,7 +55,14 @@ const schema: z.ZodType<UploadRecord> = z.object({
   chunks: size.optional(),
   chunkSize: size.optional(),
   visitor: z.string().optional(),
-  failed: z.object({ code: z.enum(['chunk_size_changed', 'sync_failed']), message: z.string() }).optional(),
+  rawMetadata: z.string().optional(),
+  digests: z.record(z.string(), z.string()).optional(),
+  partial: z.literal(true).optional(),
+  final: z.string().optional(),
+  joined: z.literal(true).optional(),
+  parts: z.array(z.string()).optional(),
+  concat: z.string().optional(),
+  failed: z.object({ code: z.enum(FAILURES), message: z.string() }).optional(),
   mark: z.object({ boot: z.string(), synced: size }).optional(),
 })
 

@@ -53,6 +53,15 @@ export interface StoredUpload {
    * @throws UploadError `sync_failed` (final), `no_space`, `storage_error`.
    */
   finish(): Promise<void>
+  /**
+   * Makes the bytes of `part`, a wholly received upload of this store, the beginning of this one, which is empty. The part
+   * says from then on that it has `joined`. May be called again after it threw, or after a crash, on an upload that is still empty.
+   *
+   * @throws UploadError `sync_failed`, `no_space`, `storage_error`.
+   */
+  takeOver(part: StoredUpload): Promise<void>
+  /** Forgets the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
+  release(): Promise<void>
   /** Forgets the bytes and remembers that they are gone. May be called again after it threw. */
   remove(why: Departure): Promise<void>
   /** When the last byte came. */

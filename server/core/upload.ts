@@ -1,5 +1,7 @@
 import type { Claim, Claims } from './claims.ts'
+import { type Algorithm, expectedDigest, RunningDigest } from './digest.ts'
 import { UploadError } from './errors.ts'
+import { PATIENCE, withPatience } from './patience.ts'
 import { putChunk } from './put-chunk.ts'
 import { type PutTarget, putStream } from './put-stream.ts'
 import { covers, missing, overlap, prefix, type Range, type Ranges } from './ranges.ts'
@@ -8,13 +10,11 @@ import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
 
 /**
- * `receiving`: bytes are missing. `finishing`: all are there and the file is on its way to its final name. A sealed upload
- * goes on to `finishing` at once, so nobody sees it as a state of its own.
+ * `receiving`: bytes are missing. `sealed`: all are there, but the upload is a part of another one and never lands by
+ * itself; other uploads go on to `finishing` at once, on their way to the final name.
  */
-export type UploadState = 'receiving' | 'finishing' | 'finished' | 'failed' | 'gone'
+export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
 
-/** How long a request waits for others, body unread, before it is told to come again. Milliseconds. */
-export const PATIENCE = 50_000
 /** After how long without a byte the older copy of a chunk gives way to a newer one. Milliseconds. */
 const STALE_AFTER = 5_000
 const FIRST_RETRY = 5_000
@@ -41,9 +41,15 @@ export class Upload {
   #retry: NodeJS.Timeout | undefined
   #retryAfter = FIRST_RETRY
   #gone = false
+  /** Computed while bytes come, if the client said what the digest of its file is. */
+  readonly #running: RunningDigest | undefined
+  readonly #digests = new Map<Algorithm, Promise<Buffer>>()
+  #lastChange: Date | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
     this.#stored = stored
+    const expected = stored.record.partial ? undefined : expectedDigest(stored.record.metadata)
+    this.#running = expected === undefined ? undefined : new RunningDigest(expected.algorithm)
     this.#claims = claims
     this.#maxSize = maxSize
   }
@@ -67,10 +73,11 @@ export class Upload {
 
   get state(): UploadState {
     if (this.#gone) return 'gone'
-    const { length, failed } = this.record
+    const { length, failed, partial } = this.record
     if (failed !== undefined) return 'failed'
     if (this.#stored.finished) return 'finished'
-    return length !== null && covers(this.received, { start: 0, end: length }) ? 'finishing' : 'receiving'
+    if (length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
+    return partial ? 'sealed' : 'finishing'
   }
 
   /** Whether bytes are on their way, or the file is just being finished. */
@@ -83,19 +90,29 @@ export class Upload {
     return this.#stored.read(range)
   }
 
+  /** When the last byte came, or the upload was made. */
+  async lastChange(): Promise<Date> {
+    this.#lastChange ??= await this.#stored.lastChange()
+    return this.#lastChange
+  }
+
   /**
-   * The one write: puts the bytes of `source` into `range`.
+   * Puts a chunk anywhere into the file: the bytes of `source` into `range`. It counts as a whole or not at all.
    *
-   * `as-received` is a stream: it begins at the offset, ends an older stream at once, and each batch counts when it is
-   * written. `when-verified` is a chunk: it counts as a whole or not at all.
+   * @throws UploadError what `putChunk` throws.
+   */
+  async put(range: Range, source: Source): Promise<void> {
+    return this.#run(range, source, (put) => putChunk(this.#target(put), range, source))
+  }
+
+  /**
+   * Goes on at the offset with the bytes of `source`, and ends an older request that does so at once. `as-received`: each
+   * batch counts when it is written. `when-verified`: all of them count when the source has proved itself whole, or none.
    *
-   * @throws UploadError `offset_mismatch` when a stream does not begin at the offset, and all that `putStream` and `putChunk`
+   * @throws UploadError `offset_mismatch` when `range` does not begin at the offset, and all that `putStream` and `putChunk`
    * throw.
    */
-  async put(range: Range, source: Source, count: Count): Promise<void> {
-    if (count === 'when-verified') {
-      return this.#run(range, source, (put) => putChunk(this.#target(put), range, source))
-    }
+  async append(range: Range, source: Source, count: Count): Promise<void> {
     return this.#run(range, source, async (put) => {
       const older = this.#endStream()
       this.#stream = put
@@ -107,7 +124,8 @@ export class Upload {
           details: { offset: this.offset },
         })
       }
-      await putStream(this.#target(put), range.start, source)
+      if (count === 'when-verified') await putChunk(this.#target(put), range, source)
+      else await putStream(this.#target(put), range.start, source)
     })
   }
 
@@ -161,7 +179,7 @@ export class Upload {
   async settle(patience: number = PATIENCE): Promise<void> {
     if (this.state === 'finishing') {
       this.#startFinishing()
-      await withPatience(this.#finishing, patience, 'The file is still being finished.')
+      await withPatience(this.#finishing ?? Promise.resolve(), patience, 'The file is still being finished.')
     }
     this.#check()
   }
@@ -170,6 +188,50 @@ export class Upload {
   async quiet(patience: number): Promise<void> {
     const settled = Promise.all([...this.#puts].map((put) => put.settled))
     await withPatience(settled, patience, 'Bytes of this file are still on their way.').catch(() => undefined)
+  }
+
+  /** Notes that this part belongs to a final upload. */
+  async bind(final: string): Promise<void> {
+    await this.#stored.update((record) => (record.final === final ? record : { ...record, final }))
+  }
+
+  /**
+   * Makes the bytes of a sealed part the beginning of this upload, if it is empty yet.
+   *
+   * @throws UploadError `busy`, `sync_failed`, `no_space`, `storage_error`. It may be called again then.
+   */
+  async takeOver(part: Upload): Promise<void> {
+    await this.#exclusively(() =>
+      part.#exclusively(async () => {
+        this.#check()
+        if (this.offset === 0 && part.state === 'sealed') await this.#stored.takeOver(part.#stored)
+      }),
+    )
+  }
+
+  /** Gives up the bytes of a part whose final upload is finished; the part goes on to answer as complete. */
+  async release(): Promise<void> {
+    await this.#exclusively(async () => {
+      if (!this.#gone) await this.#stored.release()
+    })
+  }
+
+  /** Ends the upload in `failed`, for a reason that comes from outside of it. */
+  async giveUp(code: FailureCode, message: string): Promise<void> {
+    await this.#fail(code, message)
+  }
+
+  /**
+   * The digest of the finished file; it is computed once and kept.
+   *
+   * @throws UploadError `storage_error`.
+   */
+  digest(algorithm: Algorithm): Promise<Buffer> {
+    const known = this.record.digests?.[algorithm]
+    if (known !== undefined) return Promise.resolve(Buffer.from(known, 'base64'))
+    const running = this.#digests.get(algorithm) ?? this.#computeDigest(algorithm)
+    this.#digests.set(algorithm, running)
+    return running.finally(() => this.#digests.delete(algorithm))
   }
 
   /** Ends what is running and forgets the upload, finished or not. */
@@ -257,7 +319,11 @@ export class Upload {
       claimWindow: (want) => this.#patiently(put, (signal) => this.#claims.leading(id, want, signal)),
       limit: () => this.record.length ?? this.#maxSize,
       check: () => this.#check(),
-      committed: () => this.#startFinishing(),
+      written: (position, bytes) => this.#running?.pass(position, bytes),
+      committed: () => {
+        this.#lastChange = new Date()
+        this.#startFinishing()
+      },
     }
   }
 
@@ -351,6 +417,8 @@ export class Upload {
   async #finish(): Promise<void> {
     try {
       await this.#exclusively(async () => {
+        if (this.state !== 'finishing') return
+        await this.#verifyDigest()
         if (this.state === 'finishing') await this.#stored.finish()
       })
     } catch (error) {
@@ -364,22 +432,32 @@ export class Upload {
     }
   }
 
+  /** Compares the file with what the client said of it; if they differ, the upload fails and does not land. */
+  async #verifyDigest(): Promise<void> {
+    const { length, metadata } = this.record
+    const expected = expectedDigest(metadata)
+    if (expected === undefined || this.#running === undefined || length === null) return
+    if (this.record.digests?.[expected.algorithm] !== undefined) return
+    const digest = await this.#running.complete(length, (range) => this.read(range))
+    if (digest.equals(expected.value)) return this.#keepDigest(expected.algorithm, digest)
+    const message = `The file that was received does not have the ${expected.algorithm} that was announced.`
+    await this.#fail('digest_mismatch', message)
+  }
+
+  async #computeDigest(algorithm: Algorithm): Promise<Buffer> {
+    const digest = await new RunningDigest(algorithm).complete(this.record.length ?? 0, (range) => this.read(range))
+    await this.#keepDigest(algorithm, digest)
+    return digest
+  }
+
+  async #keepDigest(algorithm: Algorithm, digest: Buffer): Promise<void> {
+    const digests = { [algorithm]: digest.toString('base64') }
+    await this.#stored.update((record) => ({ ...record, digests: { ...record.digests, ...digests } }))
+  }
+
   #retryLater(): void {
     this.#retry = setTimeout(() => this.#startFinishing(), this.#retryAfter)
     this.#retry.unref()
     this.#retryAfter = Math.min(this.#retryAfter * 2, LAST_RETRY)
-  }
-}
-
-/** Waits for `work` up to `ms` milliseconds. @throws UploadError `busy` with `message` after that. */
-async function withPatience(work: Promise<unknown> | undefined, ms: number, message: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const patience = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new UploadError('busy', message)), ms)
-  })
-  try {
-    await Promise.race([work, patience])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,5 +1,5 @@
 import type { Claims } from './claims.ts'
-import { UploadError } from './errors.ts'
+import { stopping, UploadError } from './errors.ts'
 import type { UploadRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { Upload } from './upload.ts'
@@ -68,6 +68,13 @@ export class Uploads {
     }
   }
 
+  /** @throws UploadError `too_large` when a file of `length` bytes is not welcome. */
+  checkSize(length: number | null): void {
+    if (length !== null && length > this.#maxSize) {
+      throw new UploadError('too_large', `A file may have at most ${this.#maxSize} bytes here.`)
+    }
+  }
+
   /** Ids of one group that are not gone. */
   group(group: string): Promise<readonly string[]> {
     return this.#store.group(group)
@@ -87,9 +94,23 @@ export class Uploads {
   async expire(deadline: Date): Promise<number> {
     let expired = 0
     for (const { id, lastChange } of await this.#store.unfinished()) {
-      if (lastChange < deadline && (await this.#tryUse(id, (upload) => upload.expire(deadline)))) expired += 1
+      if (lastChange < deadline && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
     }
     return expired
+  }
+
+  /** A part stays as long as its final upload does, and that one as long as any of its parts gets bytes. */
+  async #expire(upload: Upload, deadline: Date): Promise<boolean> {
+    const { final, parts } = upload.record
+    if (final !== undefined) {
+      const state = await this.#tryUse(final, async ({ state }) => state)
+      if (state !== undefined && state !== 'failed' && state !== 'gone') return false
+    }
+    for (const id of parts ?? []) {
+      const lastChange = await this.#tryUse(id, (part) => part.lastChange())
+      if (lastChange !== undefined && lastChange >= deadline) return false
+    }
+    return upload.expire(deadline)
   }
 
   /** Ends all that runs, bytes kept, and closes the store. */
@@ -162,9 +183,7 @@ export class Uploads {
   }
 
   async #make(record: UploadRecord): Promise<Upload> {
-    if (record.length !== null && record.length > this.#maxSize) {
-      throw new UploadError('too_large', `A file may have at most ${this.#maxSize} bytes here.`)
-    }
+    this.checkSize(record.length)
     return new Upload(await this.#store.create(record), this.#claims, this.#maxSize)
   }
 
@@ -181,8 +200,4 @@ export class Uploads {
     if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
     return this.#make(record)
   }
-}
-
-function stopping(): UploadError {
-  return new UploadError('stopping', 'The service is stopping; go on in a moment.')
 }

@@ -94,6 +94,10 @@ export class DiskStore implements Store {
       const record = await readRecord(this.#environment, id)
       if (record === 'torn') return { kind: 'unknown' }
       if (record === 'none') return { kind: (await exists(path.join(layout.gone, id))) ? 'gone' : 'unknown' }
+      if (record.joined && record.length !== null) {
+        const received = add([], { start: 0, end: record.length })
+        return { kind: 'upload', upload: new DiskUpload(this.#environment, { record, received, journal: undefined }) }
+      }
       // The file moves from `incoming` to `files` once: looked for again so that it is not missed on its way.
       const upload =
         (await this.#openIncoming(record)) ?? (await this.#openFinished(record)) ?? (await this.#openIncoming(record))

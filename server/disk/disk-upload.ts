@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
@@ -136,11 +136,52 @@ export class DiskUpload implements StoredUpload {
     await onDisk(() => mkdir(layout.finishedFolder(id), { recursive: true }))
     onStep('finish:folder')
     const { mtime, size } = await onDisk(() => file.stat())
-    if (size !== length)
+    // What was refused when its checksum did not match, or before the length was known, may lie behind the end.
+    if (length !== null && size > length) await onDisk(() => file.truncate(length))
+    else if (size !== length)
       throw new UploadError('storage_error', 'The stored file does not have the size that was declared.')
     await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
     onStep('finish:renamed')
     return mtime
+  }
+
+  async takeOver(part: StoredUpload): Promise<void> {
+    const { layout, boot, sync, directorySync, onStep } = this.#environment
+    const length = part.record.length ?? 0
+    const from = layout.incomingFile(part.record.id)
+    await part.rest()
+    await this.rest()
+    await onDisk(async () => {
+      // Bytes behind the end were refused, and a plain upload's size is its offset.
+      if ((await stat(from)).size > length) await truncate(from, length)
+      if (sync !== 'never') await syncPath(from, 'data')
+      await part.update((record) => ({ ...record, joined: true }))
+      await this.update((record) => ({ ...record, mark: { boot, synced: length } }))
+      if (sync !== 'never') {
+        // Were the rename on the disk without these, a power cut would take the bytes for unsynced ones.
+        const folders = new Set([this.#record.id, part.record.id].map((id) => layout.recordFolder(id)))
+        await Promise.all([...folders].map((folder) => directorySync.sync(folder)))
+      }
+      onStep('takeover:marked')
+      await rename(from, layout.incomingFile(this.#record.id))
+    })
+    this.#received = add([], { start: 0, end: length })
+    onStep('takeover:renamed')
+  }
+
+  async release(): Promise<void> {
+    const { layout, onStep } = this.#environment
+    const { id } = this.#record
+    await this.#marking
+    await this.rest()
+    if (!this.#record.joined) await this.update((record) => ({ ...record, joined: true }))
+    onStep('release:marked')
+    await onDisk(async () => {
+      await rm(layout.incomingFile(id), { force: true })
+      await rm(layout.journal(id), { force: true })
+    })
+    this.#journal = undefined
+    onStep('release:done')
   }
 
   async remove(why: Departure): Promise<void> {

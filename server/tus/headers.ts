@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Metadata as TusMetadata } from '@tus/utils'
+import { checkDigests } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
-import type { Metadata } from '../core/record.ts'
+import type { Metadata, UploadRecord } from '../core/record.ts'
 
 export const TUS_VERSION = '1.0.0'
 export const PATCH_TYPE = 'application/offset+octet-stream'
@@ -11,8 +12,20 @@ export interface Creation {
   /** Bytes; `null` when the client will say it later. */
   readonly length: number | null
   readonly metadata: Metadata
+  /** The header as it was sent, if the metadata do not give it back byte for byte. */
+  readonly rawMetadata: string | undefined
+  /** Whether the upload is a part of a final one to come (concatenation). */
+  readonly partial: boolean
   /** Whether the body has the first bytes (creation-with-upload). */
   readonly withBody: boolean
+}
+
+/** What the headers of a POST say that makes one upload out of others (concatenation). */
+export interface FinalCreation extends Pick<Creation, 'metadata' | 'rawMetadata'> {
+  /** The parts' URLs, in order. */
+  readonly parts: readonly string[]
+  /** Upload-Concat as it was sent. */
+  readonly concat: string
 }
 
 /** What the headers of a PATCH say. */
@@ -24,7 +37,12 @@ export interface Append {
 }
 
 /** @throws UploadError `bad_request` with a sentence that names the header. */
-export function parseCreation(headers: IncomingHttpHeaders): Creation {
+export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCreation {
+  const concat = single(headers, 'Upload-Concat')
+  if (concat?.startsWith('final;')) return parseFinalCreation(headers, concat)
+  if (concat !== undefined && concat !== 'partial') {
+    throw bad('Upload-Concat must be "partial" or "final;" and the URLs of the parts.')
+  }
   const length = wholeNumber(headers, 'Upload-Length')
   const deferred = single(headers, 'Upload-Defer-Length')
   // Creation: "The Client MUST send either Upload-Length or Upload-Defer-Length: 1."
@@ -32,12 +50,23 @@ export function parseCreation(headers: IncomingHttpHeaders): Creation {
   if ((length === undefined) === (deferred === undefined)) {
     throw bad('Either Upload-Length or Upload-Defer-Length: 1 must be sent.')
   }
-  if (single(headers, 'Upload-Concat') !== undefined) throw bad('Upload-Concat is not supported.')
   return {
     length: length ?? null,
-    metadata: parseMetadata(single(headers, 'Upload-Metadata')),
+    ...parseMetadata(single(headers, 'Upload-Metadata')),
+    partial: concat === 'partial',
     withBody: mediaType(headers) === PATCH_TYPE,
   }
+}
+
+function parseFinalCreation(headers: IncomingHttpHeaders, concat: string): FinalCreation {
+  // Concatenation: "The Client MUST NOT include the Upload-Length header in the final upload creation." Its body would be a PATCH
+  // against it, which is not allowed either.
+  for (const name of ['Upload-Length', 'Upload-Defer-Length']) {
+    if (single(headers, name) !== undefined) throw bad(`${name} cannot be sent for a final upload.`)
+  }
+  if ((contentLength(headers) ?? 0) > 0) throw bad('A final upload is made of its parts, without a body.')
+  const parts = concat.slice('final;'.length).trim().split(/ +/)
+  return { parts, concat, ...parseMetadata(single(headers, 'Upload-Metadata')) }
 }
 
 /** @throws UploadError `unsupported_type`, `bad_request` with a sentence that names the header. */
@@ -55,9 +84,16 @@ export function contentLength(headers: IncomingHttpHeaders): number | undefined 
   return wholeNumber(headers, 'Content-Length')
 }
 
-/** @throws UploadError `bad_request` when it is not what the creation extension describes. */
-function parseMetadata(header: string | undefined): Metadata {
-  if (header === undefined || header.trim() === '') return {}
+/** @throws UploadError `bad_request` when it is not what the creation extension describes, or names a digest that is none. */
+function parseMetadata(header: string | undefined): Pick<Creation, 'metadata' | 'rawMetadata'> {
+  if (header === undefined || header.trim() === '') return { metadata: {}, rawMetadata: undefined }
+  const metadata = decodeMetadata(header)
+  checkDigests(metadata)
+  return { metadata, rawMetadata: TusMetadata.stringify(metadata) === header ? undefined : header }
+}
+
+/** @throws UploadError `bad_request`. */
+function decodeMetadata(header: string): Metadata {
   try {
     return TusMetadata.parse(header)
   } catch (error) {
@@ -68,8 +104,8 @@ function parseMetadata(header: string | undefined): Metadata {
 }
 
 /** Upload-Metadata as it is sent in the answer to a HEAD. */
-export function formatMetadata(metadata: Metadata): string {
-  return TusMetadata.stringify(metadata)
+export function formatMetadata({ rawMetadata, metadata }: Pick<UploadRecord, 'metadata' | 'rawMetadata'>): string {
+  return rawMetadata ?? TusMetadata.stringify(metadata)
 }
 
 function wholeNumber(headers: IncomingHttpHeaders, name: string): number | undefined {

@@ -1,19 +1,43 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
+import type { Concatenation } from '../core/concatenation.ts'
 import { UploadError } from '../core/errors.ts'
+import type { Metadata, UploadRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { withBody } from '../http/request-body.ts'
-import { contentLength, formatMetadata, parseAppend, parseCreation, TUS_VERSION } from './headers.ts'
+import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
+import {
+  type Creation,
+  contentLength,
+  type FinalCreation,
+  formatMetadata,
+  parseAppend,
+  parseCreation,
+  TUS_VERSION,
+} from './headers.ts'
+import { idsOfParts } from './part-urls.ts'
 
-const EXTENSIONS = 'creation,creation-with-upload,creation-defer-length,termination'
+const EXTENSIONS = [
+  'creation',
+  'creation-with-upload',
+  'creation-defer-length',
+  'expiration',
+  'checksum',
+  'checksum-trailer',
+  'termination',
+  'concatenation',
+  'concatenation-unfinished',
+].join(',')
 
 export interface TusOptions {
   /** The most bytes that an upload may have; `Infinity` for no limit. */
   readonly maxSize: number
   /** After how many milliseconds without a byte a client is given up. */
   readonly idleTimeout: number
+  /** After how many milliseconds without a byte an unfinished upload is removed. */
+  readonly expiresAfter: number
   /** The URL of an upload as clients are told it. */
   readonly urlOf: (id: string) => string
 }
@@ -21,36 +45,60 @@ export interface TusOptions {
 /** The handlers of tus 1.0.0 (https://tus.io/protocols/resumable-upload). Each throws `UploadError`. */
 export class Tus {
   readonly #uploads: Uploads
+  readonly #concatenation: Concatenation
   readonly #options: TusOptions
 
-  constructor(uploads: Uploads, options: TusOptions) {
+  constructor(uploads: Uploads, concatenation: Concatenation, options: TusOptions) {
     this.#uploads = uploads
+    this.#concatenation = concatenation
     this.#options = options
   }
 
   /** OPTIONS: what this server can do. */
   describe(ctx: Context): void {
     ctx.set({ 'Tus-Resumable': TUS_VERSION, 'Tus-Version': TUS_VERSION, 'Tus-Extension': EXTENSIONS })
+    ctx.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS)
     if (Number.isFinite(this.#options.maxSize)) ctx.set('Tus-Max-Size', String(this.#options.maxSize))
     ctx.status = 204
   }
 
-  /** POST: creation, creation-with-upload, creation-defer-length. */
+  /** POST: creation, creation-with-upload, creation-defer-length, concatenation. */
   async create(ctx: Context): Promise<void> {
     checkVersion(ctx)
-    const { length, metadata, withBody } = parseCreation(ctx.headers)
+    const asked = parseCreation(ctx.headers)
+    if ('parts' in asked) await this.#createFinal(ctx, asked)
+    else await this.#createOne(ctx, asked)
+    ctx.status = 201
+  }
+
+  async #createOne(ctx: Context, asked: Creation): Promise<void> {
+    const { length, metadata, rawMetadata, partial, withBody } = asked
     this.#checkRoom(ctx, 0, withBody ? length : null)
     const id = randomBytes(16).toString('hex')
-    const fileName = safeName(metadata.filename ?? metadata.name)
-    const record = { id, length, metadata, fileName, createdAt: new Date().toISOString() }
+    const record: UploadRecord = {
+      id,
+      length,
+      metadata,
+      rawMetadata,
+      fileName: nameOf(metadata),
+      createdAt: new Date().toISOString(),
+      ...(partial && { partial }),
+    }
     await this.#uploads.create(record, async (upload) => {
       ctx.set('Location', this.#options.urlOf(id))
       if (withBody) await this.#append(ctx, upload, 0)
-      else await upload.put({ start: 0, end: 0 }, NOTHING, 'as-received')
+      else await upload.append({ start: 0, end: 0 }, NOTHING, 'as-received')
       await settleIfComplete(upload)
       ctx.set('Upload-Offset', String(upload.offset))
+      await this.#setExpires(ctx, upload)
     })
-    ctx.status = 201
+  }
+
+  async #createFinal(ctx: Context, asked: FinalCreation): Promise<void> {
+    const { metadata, rawMetadata, concat } = asked
+    const parts = idsOfParts(asked.parts)
+    const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName: nameOf(metadata) })
+    ctx.set('Location', this.#options.urlOf(id))
   }
 
   /** HEAD: how far the upload is. Answers also while bytes come in; waits while the file is finished. */
@@ -59,11 +107,16 @@ export class Tus {
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
       await upload.settle()
-      const { length, metadata } = upload.record
-      ctx.set('Upload-Offset', String(upload.offset))
-      if (length === null) ctx.set('Upload-Defer-Length', '1')
-      else ctx.set('Upload-Length', String(length))
-      if (Object.keys(metadata).length > 0) ctx.set('Upload-Metadata', formatMetadata(metadata))
+      const { record } = upload
+      // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
+      // are known.
+      if (record.parts === undefined || upload.state === 'finished') ctx.set('Upload-Offset', String(upload.offset))
+      if (record.length !== null) ctx.set('Upload-Length', String(record.length))
+      else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
+      if (Object.keys(record.metadata).length > 0) ctx.set('Upload-Metadata', formatMetadata(record))
+      if (record.partial) ctx.set('Upload-Concat', 'partial')
+      if (record.concat !== undefined) ctx.set('Upload-Concat', record.concat)
+      await this.#setExpires(ctx, upload)
     })
     ctx.status = 200
   }
@@ -73,13 +126,19 @@ export class Tus {
     checkVersion(ctx)
     const { offset, length } = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      if (length !== undefined) await this.#sayLength(upload, length)
+      // Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL".
+      if (upload.record.parts !== undefined) {
+        throw new UploadError('final_upload', 'A final upload is made of its parts and takes no bytes itself.')
+      }
       try {
+        if (length !== undefined) await this.#sayLength(upload, length)
         await this.#append(ctx, upload, offset)
         await settleIfComplete(upload)
       } finally {
         ctx.set('Upload-Offset', String(upload.offset))
+        if (upload.state === 'sealed') this.#concatenation.look(upload)
       }
+      await this.#setExpires(ctx, upload)
     })
     ctx.status = 204
   }
@@ -87,16 +146,35 @@ export class Tus {
   /** DELETE: termination, also of a finished upload. */
   async terminate(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
-    await this.#uploads.use(id, (upload) => upload.remove('deleted'))
+    const parts = await this.#uploads.use(id, async (upload) => {
+      await upload.remove('deleted')
+      if (upload.record.final !== undefined) this.#concatenation.look(upload)
+      return upload.record.parts ?? []
+    })
+    await this.#concatenation.forget(parts)
     ctx.status = 204
+  }
+
+  /** Expiration: when an unfinished upload will be removed; each byte puts that off. */
+  async #setExpires(ctx: Context, upload: Upload): Promise<void> {
+    const { final, parts } = upload.record
+    const stays = upload.state !== 'receiving' && upload.state !== 'sealed'
+    // What belongs together expires together, later than any of it says.
+    if (stays || final !== undefined || parts !== undefined) return
+    const expires = (await upload.lastChange()).getTime() + this.#options.expiresAfter
+    ctx.set('Upload-Expires', new Date(expires).toUTCString())
   }
 
   async #append(ctx: Context, upload: Upload, offset: number): Promise<void> {
     if (offset === upload.offset) this.#checkRoom(ctx, offset, upload.record.length)
     const limit = upload.record.length ?? this.#options.maxSize
-    await withBody(ctx.req, this.#options.idleTimeout, (body) =>
-      upload.put({ start: offset, end: limit }, body, 'as-received'),
-    )
+    await withBody(ctx.req, this.#options.idleTimeout, (body) => {
+      const range = { start: offset, end: limit }
+      const verified = checksummed(ctx.req, body)
+      return verified === undefined
+        ? upload.append(range, body, 'as-received')
+        : upload.append(range, verified, 'when-verified')
+    })
   }
 
   /** @throws UploadError `too_large` when Content-Length already tells that the body cannot fit. */
@@ -121,6 +199,10 @@ const NOTHING = { read: () => Promise.resolve(null), cancel: () => undefined, wa
 /** The request that brought the last byte waits for the outcome, so that nobody takes a file for finished that is not. */
 async function settleIfComplete(upload: Upload): Promise<void> {
   if (upload.state === 'finishing') await upload.settle()
+}
+
+function nameOf(metadata: Metadata): string {
+  return safeName(metadata.filename ?? metadata.name)
 }
 
 function checkVersion(ctx: Context): void {

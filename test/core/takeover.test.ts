@@ -110,10 +110,10 @@ describe('a put that is ended while its write is under way', () => {
 
   it('keeps a newer stream waiting until that write has returned, and its bytes count', async () => {
     await withUpload(10, async (upload) => {
-      const older = upload.put({ start: 0, end: 10 }, sends('OLDER', 'hangs'), 'as-received')
+      const older = upload.append({ start: 0, end: 10 }, sends('OLDER', 'hangs'), 'as-received')
       older.catch(() => undefined)
       await logged('write of OLDER begins')
-      const newer = upload.put({ start: 5, end: 10 }, sends('newer', 'ends'), 'as-received')
+      const newer = upload.append({ start: 5, end: 10 }, sends('newer', 'ends'), 'as-received')
       await expect(older).rejects.toMatchObject({ code: 'superseded' })
       await newer
       await upload.settle()
@@ -132,10 +132,10 @@ describe('a put that is ended while its write is under way', () => {
     await withUpload(5, async (upload) => {
       const range = { start: 0, end: 5 }
       const source = sends('CHUNK', 'hangs')
-      const older = upload.put(range, source, 'when-verified')
+      const older = upload.put(range, source)
       older.catch(() => undefined)
       await logged('write of CHUNK begins')
-      const newer = upload.put(range, sends('chunk', 'ends'), 'when-verified')
+      const newer = upload.put(range, sends('chunk', 'ends'))
       source.cancel(new UploadError('connection_closed', 'The socket was closed.'))
       await expect(older).rejects.toMatchObject({ code: 'connection_closed' })
       await newer
@@ -153,7 +153,7 @@ describe('a put that is ended while its write is under way', () => {
 
   it('keeps the removal of the upload waiting, too', async () => {
     await withUpload(10, async (upload) => {
-      const put = upload.put({ start: 0, end: 10 }, sends('bytes', 'hangs'), 'as-received')
+      const put = upload.append({ start: 0, end: 10 }, sends('bytes', 'hangs'), 'as-received')
       put.catch(() => undefined)
       await logged('write of bytes begins')
       await upload.remove('deleted')

@@ -163,8 +163,8 @@ describe('POST /files', () => {
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['b.bin'])
   })
 
-  it('refuses Upload-Concat, which it does not offer', async () => {
-    const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Concat': 'partial' })
+  it('refuses an Upload-Concat that says neither partial nor final', async () => {
+    const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Concat': 'whole' })
     expect(response.status).toBe(400)
     expectSentence(await response.text(), service)
     expect(await countUploads(service)).toBe(0)

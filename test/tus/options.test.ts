@@ -22,11 +22,17 @@ describe('OPTIONS', () => {
       expect(response.headers.get('Tus-Resumable')).toBe('1.0.0')
       expect(response.headers.get('Tus-Version')).toBe('1.0.0')
       expect(response.headers.get('Tus-Extension')?.split(',').sort()).toEqual([
+        'checksum',
+        'checksum-trailer',
+        'concatenation',
+        'concatenation-unfinished',
         'creation',
         'creation-defer-length',
         'creation-with-upload',
+        'expiration',
         'termination',
       ])
+      expect(response.headers.get('Tus-Checksum-Algorithm')).toBe('sha1,sha256,md5')
       expect(response.headers.has('Tus-Max-Size')).toBe(false)
       expect(await response.text()).toBe('')
     }

@@ -1,0 +1,231 @@
+import { createHmac } from 'node:crypto'
+import { stopping, UploadError } from './errors.ts'
+import { PartsSource, type SealedPart } from './parts-source.ts'
+import { PATIENCE, withPatience } from './patience.ts'
+import type { UploadRecord } from './record.ts'
+import type { Upload } from './upload.ts'
+import type { Uploads } from './uploads.ts'
+
+/** After how long what did not work is tried again, in milliseconds. */
+const RETRY_AFTER = 15_000
+
+/** A final upload to be made. */
+export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileName' | 'concat'> & {
+  /** Ids of the parts, in order. */
+  readonly parts: readonly string[]
+}
+
+/**
+ * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The first
+ * part's file becomes its beginning, the others are copied behind it, and they keep their bytes until the final file has
+ * landed. Each step may be taken again after a crash.
+ */
+export class Concatenation {
+  readonly #uploads: Uploads
+  readonly #secret: string
+  /** What is being done for each final upload, one after the other. */
+  readonly #running = new Map<string, Promise<void>>()
+  readonly #sources = new Set<PartsSource>()
+  readonly #retries = new Map<string, NodeJS.Timeout>()
+  #creating: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  /** @param secret what makes the ids of final uploads unguessable. */
+  constructor(uploads: Uploads, secret: string) {
+    this.#uploads = uploads
+    this.#secret = secret
+  }
+
+  /**
+   * Makes a final upload, and waits for its file if its parts are complete. The same parts in the same order are the same
+   * final upload, so that a client whose answer was lost may ask again.
+   *
+   * @returns its id.
+   * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `too_large`,
+   * `no_space`, `storage_error`, and the reason if the final upload failed.
+   */
+  async create(asked: FinalUpload): Promise<string> {
+    const id = createHmac('sha256', this.#secret)
+      .update(`final\n${asked.parts.join('\n')}`)
+      .digest('hex')
+      .slice(0, 32)
+    const created = this.#creating.then(() => this.#createOnce(id, asked))
+    this.#creating = created.catch(() => undefined)
+    await created
+    const joined = this.advance(id)
+    await withPatience(joined, PATIENCE, 'The parts are still being put together.').catch((error: unknown) => {
+      // It goes on in the background, and a HEAD tells how it is.
+      if (!(error instanceof UploadError) || error.code !== 'busy') throw error
+    })
+    return id
+  }
+
+  /**
+   * Does for a final upload what can be done now: nothing while parts are incomplete.
+   *
+   * @throws UploadError why it could not be done; what passes by itself is tried again in the background.
+   */
+  advance(id: string): Promise<void> {
+    const before = this.#running.get(id) ?? Promise.resolve()
+    const work = before.catch(() => undefined).then(() => this.#advance(id))
+    this.#running.set(id, work)
+    // Whoever waits for it gets the error.
+    work.catch(() => undefined).finally(() => this.#running.get(id) === work && this.#running.delete(id))
+    return work
+  }
+
+  /** Looks after the final upload that an upload is, or is a part of, without waiting for it. */
+  look(upload: Upload): void {
+    const { id, parts, final } = upload.record
+    const concerned = parts === undefined ? final : id
+    if (concerned !== undefined) this.advance(concerned).catch(() => undefined)
+  }
+
+  /** Forgets those of the parts whose bytes were in a final upload that is gone. */
+  async forget(parts: readonly string[]): Promise<void> {
+    for (const id of parts) {
+      await unlessMissing(this.#uploads.use(id, async (part) => part.record.joined && part.remove('deleted')))
+    }
+  }
+
+  /** Takes up again what a crash left. */
+  async resume(): Promise<void> {
+    const concerned = new Set<string>()
+    await this.#uploads.eachUnfinished(async ({ record }) => {
+      const id = record.parts === undefined ? record.final : record.id
+      if (id !== undefined) concerned.add(id)
+    })
+    for (const id of concerned) await this.advance(id).catch(() => undefined)
+  }
+
+  /** Begins nothing more, ends what runs, with its bytes kept, and waits until it has ended. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#retries.values()) clearTimeout(timer)
+    for (const source of this.#sources) source.cancel(stopping())
+    await Promise.allSettled(this.#running.values())
+  }
+
+  async #createOnce(id: string, asked: FinalUpload): Promise<void> {
+    if (await this.#exists(id)) return
+    const lengths: (number | null)[] = []
+    for (const part of asked.parts) lengths.push(await this.#usable(part, id))
+    const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
+    this.#uploads.checkSize(length)
+    for (const part of asked.parts) await this.#uploads.use(part, (upload) => upload.bind(id))
+    await this.#uploads.create({ ...asked, id, length, createdAt: new Date().toISOString() }, async () => undefined)
+  }
+
+  /** @throws UploadError `gone` when it existed once. */
+  async #exists(id: string): Promise<boolean> {
+    return (
+      (await unlessMissing(
+        this.#uploads.use(id, async () => true),
+        ['not_found'],
+      )) ?? false
+    )
+  }
+
+  /** @returns the length of the part. @throws UploadError when it cannot be a part of the final upload `final`. */
+  async #usable(part: string, final: string): Promise<number | null> {
+    const record = await unlessMissing(this.#uploads.use(part, async (upload) => upload.record))
+    if (record === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat does not exist.')
+    if (!record.partial) throw new UploadError('bad_request', 'Only partial uploads can be parts of Upload-Concat.')
+    if (record.failed !== undefined) throw new UploadError(record.failed.code, record.failed.message)
+    const other = record.final
+    if (other !== undefined && other !== final) {
+      const taken = record.joined || (await unlessMissing(this.#uploads.use(other, async () => true))) !== undefined
+      if (taken) throw new UploadError('part_taken', 'A part of Upload-Concat belongs to another final upload.')
+    }
+    return record.length
+  }
+
+  async #advance(id: string): Promise<void> {
+    if (this.#closed) throw stopping()
+    try {
+      await this.#uploads.use(id, (final) => this.#join(final, final.record.parts ?? []))
+    } catch (error) {
+      if (!(error instanceof UploadError) || PASSING.has(error.code)) this.#retryLater(id)
+      throw error
+    }
+  }
+
+  async #join(final: Upload, parts: readonly string[]): Promise<void> {
+    if (final.state === 'receiving') {
+      const sealed = await this.#sealed(final, parts)
+      if (sealed === undefined) return
+      await this.#fill(final, sealed)
+    }
+    await final.settle()
+    for (const part of parts) {
+      await unlessMissing(this.#uploads.use(part, (upload) => upload.release()))
+    }
+  }
+
+  /** The parts, if all of them are complete. */
+  async #sealed(final: Upload, parts: readonly string[]): Promise<SealedPart[] | undefined> {
+    const sealed: SealedPart[] = []
+    let complete = true
+    for (const id of parts) {
+      const part = await unlessMissing(this.#uploads.use(id, async ({ state, record }) => ({ state, record })))
+      if (part === undefined || part.state === 'failed' || part.state === 'gone') {
+        const message = 'A part of this upload was deleted, has expired, or has failed.'
+        await final.giveUp('part_gone', message)
+        throw new UploadError('part_gone', message)
+      }
+      if (part.state !== 'sealed' || part.record.length === null) complete = false
+      else sealed.push({ id, length: part.record.length })
+    }
+    return complete ? sealed : undefined
+  }
+
+  async #fill(final: Upload, parts: readonly SealedPart[]): Promise<void> {
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    if (final.record.length === null) {
+      try {
+        this.#uploads.checkSize(length)
+      } catch (error) {
+        if (error instanceof UploadError) await final.giveUp('too_large', error.message)
+        throw error
+      }
+      await final.setLength(length)
+    }
+    const first = parts[0]
+    if (final.offset === 0 && first !== undefined && first.length > 0) {
+      await this.#uploads.use(first.id, (part) => final.takeOver(part))
+    }
+    const start = final.offset
+    if (start >= length) return
+    const source = new PartsSource(parts, start, (id, range) => this.#uploads.use(id, async (part) => part.read(range)))
+    this.#sources.add(source)
+    try {
+      await final.append({ start, end: length }, source, 'as-received')
+    } finally {
+      this.#sources.delete(source)
+      await source.close()
+    }
+  }
+
+  #retryLater(id: string): void {
+    if (this.#closed || this.#retries.has(id)) return
+    const timer = setTimeout(() => {
+      this.#retries.delete(id)
+      this.advance(id).catch(() => undefined)
+    }, RETRY_AFTER)
+    timer.unref()
+    this.#retries.set(id, timer)
+  }
+}
+
+/** What may be better in a while. */
+const PASSING: ReadonlySet<string> = new Set(['busy', 'no_space', 'storage_error', 'superseded'])
+
+/** What `work` gives, or `undefined` when the upload does not exist, or no longer. */
+async function unlessMissing<T>(work: Promise<T>, codes = ['not_found', 'gone']): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof UploadError && codes.includes(error.code)) return undefined
+    throw error
+  }
+}

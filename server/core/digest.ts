@@ -1,0 +1,86 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { UploadError } from './errors.ts'
+import type { Range } from './ranges.ts'
+import { bytesIn } from './reader.ts'
+import type { Metadata } from './record.ts'
+
+/** The digests that are computed, by the names of node:crypto; clients use the same as keys of their metadata. */
+export const ALGORITHMS = ['sha256', 'sha1', 'md5'] as const
+export type Algorithm = (typeof ALGORITHMS)[number]
+
+const SIZES: Readonly<Record<Algorithm, number>> = { sha256: 32, sha1: 20, md5: 16 }
+
+/** What a client says the digest of its whole file is. */
+export interface ExpectedDigest {
+  readonly algorithm: Algorithm
+  readonly value: Buffer
+}
+
+/** The strongest digest that the metadata name, as hexadecimal or base64 text; what is neither says nothing. */
+export function expectedDigest(metadata: Metadata): ExpectedDigest | undefined {
+  for (const algorithm of ALGORITHMS) {
+    const value = parseDigest(algorithm, metadata[algorithm] ?? '')
+    if (value !== undefined) return { algorithm, value }
+  }
+  return undefined
+}
+
+/** @throws UploadError `bad_request` when a digest in the metadata is neither hexadecimal nor base64 text of its size. */
+export function checkDigests(metadata: Metadata): void {
+  for (const algorithm of ALGORITHMS) {
+    const text = metadata[algorithm] ?? ''
+    if (text !== '' && parseDigest(algorithm, text) === undefined) {
+      throw new UploadError('bad_request', `The metadata "${algorithm}" must be a digest in hexadecimal or base64.`)
+    }
+  }
+}
+
+function parseDigest(algorithm: Algorithm, text: string): Buffer | undefined {
+  const size = SIZES[algorithm]
+  if (text.length === size * 2 && /^[0-9a-f]+$/i.test(text)) return Buffer.from(text, 'hex')
+  const value = fromBase64(text)
+  return value?.length === size ? value : undefined
+}
+
+/** The bytes of strict base64 text; `undefined` when it is none. */
+export function fromBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? bytes : undefined
+}
+
+/** A digest that is computed while bytes come in order; what did not pass by in order is read from the store at the end. */
+export class RunningDigest {
+  readonly algorithm: Algorithm
+  readonly #hash: Hash
+  /** Bytes from 0 on that are in the digest. */
+  #position = 0
+
+  constructor(algorithm: Algorithm) {
+    this.algorithm = algorithm
+    this.#hash = createHash(algorithm)
+  }
+
+  /** Takes bytes that are stored at `position`, if it is their turn. */
+  pass(position: number, buffers: readonly Buffer[]): void {
+    if (position !== this.#position) return
+    for (const buffer of buffers) this.#hash.update(buffer)
+    this.#position += bytesIn(buffers)
+  }
+
+  /**
+   * The digest of the whole file of `length` bytes.
+   *
+   * @throws UploadError `storage_error` when stored bytes cannot be read. It may be called again then.
+   */
+  async complete(length: number, read: (range: Range) => Readable): Promise<Buffer> {
+    if (this.#position < length) {
+      for await (const bytes of read({ start: this.#position, end: length })) {
+        if (!Buffer.isBuffer(bytes)) throw new UploadError('storage_error', 'The stored bytes could not be read.')
+        this.pass(this.#position, [bytes])
+      }
+    }
+    if (this.#position !== length) throw new UploadError('storage_error', 'The stored bytes could not be read.')
+    return this.#hash.copy().digest()
+  }
+}

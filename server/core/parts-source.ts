@@ -1,0 +1,68 @@
+import type { Readable } from 'node:stream'
+import { UploadError } from './errors.ts'
+import type { Range } from './ranges.ts'
+import type { Source } from './source.ts'
+
+/** How much is handed out at once, in bytes: enough to make a write worth its call. */
+const BATCH = 1024 * 1024
+
+/** A complete part of a final upload. */
+export interface SealedPart {
+  readonly id: string
+  /** Bytes. */
+  readonly length: number
+}
+
+/** The bytes of several uploads, one after the other, as the source of one put. */
+export class PartsSource implements Source {
+  readonly waitingSince = undefined
+  readonly #bytes: AsyncGenerator<Buffer>
+  #cancelled: Error | undefined
+
+  /** @param start how many of the first bytes are left out. */
+  constructor(parts: readonly SealedPart[], start: number, read: (id: string, range: Range) => Promise<Readable>) {
+    this.#bytes = bytesOf(parts, start, read)
+  }
+
+  async read(): Promise<readonly Buffer[] | null> {
+    const batch: Buffer[] = []
+    let size = 0
+    while (size < BATCH) {
+      if (this.#cancelled !== undefined) throw this.#cancelled
+      const next = await this.#bytes.next()
+      if (next.done) break
+      batch.push(next.value)
+      size += next.value.length
+    }
+    return size > 0 ? batch : null
+  }
+
+  cancel(reason: Error): void {
+    this.#cancelled ??= reason
+  }
+
+  /** Lets go of the part that is open. */
+  async close(): Promise<void> {
+    await this.#bytes.return(undefined)
+  }
+}
+
+/** @throws UploadError `storage_error` when a part turns out shorter than it was. */
+async function* bytesOf(
+  parts: readonly SealedPart[],
+  from: number,
+  read: (id: string, range: Range) => Promise<Readable>,
+): AsyncGenerator<Buffer> {
+  let begin = 0
+  for (const { id, length } of parts) {
+    let position = Math.max(from - begin, 0)
+    begin += length
+    if (position >= length) continue
+    for await (const bytes of await read(id, { start: position, end: length })) {
+      if (!Buffer.isBuffer(bytes)) break
+      position += bytes.length
+      yield bytes
+    }
+    if (position < length) throw new UploadError('storage_error', 'The bytes of a part could not be read.')
+  }
+}
