@@ -102,8 +102,9 @@ async function readOrTell(ctx: RouterContext, uploads: Uploads, idleTimeout: num
     const { finishedAt: modified, record } = upload
     if (modified !== undefined && record.length !== null) {
       const read = upload.read.bind(upload)
+      const digest = upload.digest.bind(upload)
       ctx.res.setTimeout(idleTimeout, () => ctx.res.destroy())
-      return download(ctx, { id: record.id, size: record.length, modified, metadata: record.metadata, read })
+      return download(ctx, { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest })
     }
     ctx.set('Cache-Control', 'no-store')
     if (ctx.method === 'GET') throw new UploadError('not_found', 'This upload is not finished.')

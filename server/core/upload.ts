@@ -1,3 +1,4 @@
+import { addAbortSignal, type Readable } from 'node:stream'
 import type { Claim, Claims } from './claims.ts'
 import { type Algorithm, expectedDigest, RunningDigest } from './digest.ts'
 import { UploadError } from './errors.ts'
@@ -43,7 +44,9 @@ export class Upload {
   #gone = false
   /** Computed while bytes come, if the client said what the digest of its file is. */
   readonly #running: RunningDigest | undefined
+  /** Digests that are being computed because somebody asked for them. */
   readonly #digests = new Map<Algorithm, Promise<Buffer>>()
+  #digesting = new AbortController()
   #lastChange: Date | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
@@ -82,7 +85,7 @@ export class Upload {
 
   /** Whether bytes are on their way, or the file is just being finished. */
   get busy(): boolean {
-    return this.#puts.size > 0 || this.#finishing !== undefined || this.#retry !== undefined
+    return this.#puts.size > 0 || this.#finishing !== undefined || this.#retry !== undefined || this.#digests.size > 0
   }
 
   /** A stream of received bytes. */
@@ -229,9 +232,11 @@ export class Upload {
   digest(algorithm: Algorithm): Promise<Buffer> {
     const known = this.record.digests?.[algorithm]
     if (known !== undefined) return Promise.resolve(Buffer.from(known, 'base64'))
-    const running = this.#digests.get(algorithm) ?? this.#computeDigest(algorithm)
-    this.#digests.set(algorithm, running)
-    return running.finally(() => this.#digests.delete(algorithm))
+    const running = this.#digests.get(algorithm)
+    if (running !== undefined) return running
+    const computed = this.#computeDigest(algorithm).finally(() => this.#digests.delete(algorithm))
+    this.#digests.set(algorithm, computed)
+    return computed
   }
 
   /** Ends what is running and forgets the upload, finished or not. */
@@ -260,6 +265,9 @@ export class Upload {
 
   /** Ends every running put with `reason` and waits until their last writes have returned. */
   async end(reason: Error): Promise<void> {
+    this.#digesting.abort(reason)
+    this.#digesting = new AbortController()
+    await Promise.allSettled(this.#digests.values())
     const puts = [...this.#puts]
     for (const put of puts) put.abort.abort(reason)
     await Promise.all(puts.map((put) => put.settled))
@@ -445,7 +453,9 @@ export class Upload {
   }
 
   async #computeDigest(algorithm: Algorithm): Promise<Buffer> {
-    const digest = await new RunningDigest(algorithm).complete(this.record.length ?? 0, (range) => this.read(range))
+    const { signal } = this.#digesting
+    const read = (range: Range): Readable => addAbortSignal(signal, this.read(range))
+    const digest = await new RunningDigest(algorithm).complete(this.record.length ?? 0, read)
     await this.#keepDigest(algorithm, digest)
     return digest
   }

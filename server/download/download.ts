@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream'
 import type { Context } from 'koa'
+import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
 import { evaluate } from './conditions.ts'
 import { asksForInline, contentHeaders, type Metadata } from './content.ts'
 import { type Part, select } from './range.ts'
+import { reprDigest } from './repr-digest.ts'
 import { opened, send } from './send.ts'
 import type { Validators } from './validators.ts'
 
@@ -17,6 +19,8 @@ export interface DownloadableFile {
   readonly metadata: Metadata
   /** A stream of the bytes from `start` up to but not including `end`. */
   read(range: Range): Readable
+  /** The digest of all bytes. */
+  digest(algorithm: Algorithm): Promise<Buffer>
 }
 
 /**
@@ -35,9 +39,11 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
   }
   const part = partOf(ctx, file, validators)
   const length = lengthOf(part)
+  const digest = await reprDigest(ctx, file)
   // Read before any header is set: those of the file must not stand on the answer that says that it cannot be read.
   const bytes = ctx.method === 'GET' && length > 0 ? await opened(ctx, file.read(part)) : undefined
   setFileHeaders(ctx, file, validators)
+  ctx.set(digest)
   setPartHeaders(ctx, file, part)
   if (bytes !== undefined) await send(ctx, bytes, length)
 }

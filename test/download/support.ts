@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import Koa from 'koa'
+import { RunningDigest } from '../../server/core/digest.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Range } from '../../server/core/ranges.ts'
 import { type DownloadableFile, download } from '../../server/download/download.ts'
@@ -60,6 +61,7 @@ export class Service {
       modified: new Date('2026-01-02T03:04:05.678Z'),
       metadata: { filename: 'a.bin', filetype: 'application/x-thing' },
       read: ({ start, end }: Range) => createReadStream(this.path, { start, end: end - 1 }),
+      digest: (algorithm) => new RunningDigest(algorithm).complete(size, (range) => this.file.read(range)),
       ...about,
     }
     this.#server = createServer(this.#app().callback())

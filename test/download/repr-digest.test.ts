@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf, idOf } from '../tus/steps.ts'
+
+const content = bytesOf(300_000)
+const digestOf = (algorithm: string): string => createHash(algorithm).update(content).digest('base64')
+
+let service: TestService
+let url: string
+
+beforeEach(async () => {
+  service = await startService()
+  url = await createUpload(service.url, content.length)
+  await patch(url, 0, content)
+})
+afterEach(() => service.close())
+
+async function reprDigest(wanted: string, headers = {}, method = 'GET'): Promise<string | null> {
+  const response = await fetch(url, { method, headers: { 'Want-Repr-Digest': wanted, ...headers } })
+  await response.arrayBuffer()
+  return response.headers.get('Repr-Digest')
+}
+
+describe('Want-Repr-Digest', () => {
+  it.each([
+    ['sha-256=1', `sha-256=:${digestOf('sha256')}:`],
+    ['sha-256=10, sha-512=3', `sha-256=:${digestOf('sha256')}:`],
+    ['sha=9,md5=10', `md5=:${digestOf('md5')}:`],
+    ['sha-256=0, sha=1', `sha=:${digestOf('sha1')}:`],
+  ])('%s is answered with %s', async (wanted, digest) => {
+    expect(await reprDigest(wanted)).toBe(digest)
+  })
+
+  it.each(['', 'sha-512=10', 'sha-256=0', 'sha-256', 'sha-256=11', '=;,,', 'SHA-256=1'])(
+    '%s gets none',
+    async (wanted) => {
+      expect(await reprDigest(wanted)).toBeNull()
+    },
+  )
+
+  it('means the whole file for a HEAD and for a part of it, too', async () => {
+    expect(await reprDigest('sha-256=1', { Range: 'bytes=10-19' })).toBe(`sha-256=:${digestOf('sha256')}:`)
+    expect(await reprDigest('sha-256=1', {}, 'HEAD')).toBe(`sha-256=:${digestOf('sha256')}:`)
+  })
+
+  it('reads the file once for all who ask', async () => {
+    await Promise.all(Array.from({ length: 8 }, () => reprDigest('sha-256=1')))
+    const id = idOf(url)
+    const record = await readFile(path.join(service.dataDir, 'records', id.slice(0, 2), `${id}.json`), 'utf8')
+    expect(record).toContain(digestOf('sha256'))
+    service = await service.restart()
+    url = `${service.url}/files/${id}`
+    expect(await reprDigest('sha-256=1')).toBe(`sha-256=:${digestOf('sha256')}:`)
+  })
+
+  it('gives no digest of an upload that is not finished', async () => {
+    url = await createUpload(service.url, content.length)
+    expect(await reprDigest('sha-256=1', {}, 'HEAD')).toBeNull()
+  })
+})
