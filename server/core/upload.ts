@@ -1,7 +1,8 @@
-import { addAbortSignal, type Readable } from 'node:stream'
 import type { Claim, Claims } from './claims.ts'
-import { type Algorithm, expectedDigest, RunningDigest } from './digest.ts'
+import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
+import { FileDigests } from './file-digests.ts'
+import { Finishing } from './finishing.ts'
 import { PATIENCE, withPatience } from './patience.ts'
 import { putChunk } from './put-chunk.ts'
 import { type PutTarget, putStream } from './put-stream.ts'
@@ -18,8 +19,6 @@ export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'f
 
 /** After how long without a byte the older copy of a chunk gives way to a newer one. Milliseconds. */
 const STALE_AFTER = 5_000
-const FIRST_RETRY = 5_000
-const LAST_RETRY = 60_000
 
 interface Put {
   /** What it may write just now. */
@@ -38,21 +37,17 @@ export class Upload {
   readonly #maxSize: number
   readonly #puts = new Set<Put>()
   #stream: Put | undefined
-  #finishing: Promise<void> | undefined
-  #retry: NodeJS.Timeout | undefined
-  #retryAfter = FIRST_RETRY
+  readonly #finishing = new Finishing(
+    () => this.state === 'finishing',
+    () => this.#finish(),
+  )
+  readonly #digests: FileDigests
   #gone = false
-  /** Computed while bytes come, if the client said what the digest of its file is. */
-  readonly #running: RunningDigest | undefined
-  /** Digests that are being computed because somebody asked for them. */
-  readonly #digests = new Map<Algorithm, Promise<Buffer>>()
-  #digesting = new AbortController()
   #lastChange: Date | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
     this.#stored = stored
-    const expected = stored.record.partial ? undefined : expectedDigest(stored.record.metadata)
-    this.#running = expected === undefined ? undefined : new RunningDigest(expected.algorithm)
+    this.#digests = new FileDigests(stored)
     this.#claims = claims
     this.#maxSize = maxSize
   }
@@ -85,7 +80,7 @@ export class Upload {
 
   /** Whether bytes are on their way, or the file is just being finished. */
   get busy(): boolean {
-    return this.#puts.size > 0 || this.#finishing !== undefined || this.#retry !== undefined || this.#digests.size > 0
+    return this.#puts.size > 0 || this.#finishing.isPending || this.#digests.busy
   }
 
   /** A stream of received bytes. */
@@ -151,7 +146,7 @@ export class Upload {
       }
       await this.#stored.update((record) => ({ ...record, length }))
     })
-    this.#startFinishing()
+    this.#finishing.start()
   }
 
   /**
@@ -181,8 +176,8 @@ export class Upload {
    */
   async settle(patience: number = PATIENCE): Promise<void> {
     if (this.state === 'finishing') {
-      this.#startFinishing()
-      await withPatience(this.#finishing ?? Promise.resolve(), patience, 'The file is still being finished.')
+      this.#finishing.start()
+      await this.#finishing.outcome(patience)
     }
     this.#check()
   }
@@ -230,13 +225,7 @@ export class Upload {
    * @throws UploadError `storage_error`.
    */
   digest(algorithm: Algorithm): Promise<Buffer> {
-    const known = this.record.digests?.[algorithm]
-    if (known !== undefined) return Promise.resolve(Buffer.from(known, 'base64'))
-    const running = this.#digests.get(algorithm)
-    if (running !== undefined) return running
-    const computed = this.#computeDigest(algorithm).finally(() => this.#digests.delete(algorithm))
-    this.#digests.set(algorithm, computed)
-    return computed
+    return this.#digests.of(algorithm)
   }
 
   /** Ends what is running and forgets the upload, finished or not. */
@@ -265,9 +254,7 @@ export class Upload {
 
   /** Ends every running put with `reason` and waits until their last writes have returned. */
   async end(reason: Error): Promise<void> {
-    this.#digesting.abort(reason)
-    this.#digesting = new AbortController()
-    await Promise.allSettled(this.#digests.values())
+    await this.#digests.end(reason)
     const puts = [...this.#puts]
     for (const put of puts) put.abort.abort(reason)
     await Promise.all(puts.map((put) => put.settled))
@@ -275,15 +262,14 @@ export class Upload {
 
   /** Lets go of everything that costs memory or descriptors. The upload must not be busy, but for a retry to come. */
   async close(): Promise<void> {
-    clearTimeout(this.#retry)
-    this.#retry = undefined
-    await this.#finishing?.catch(() => undefined)
+    await this.#finishing.settled()
+    this.#finishing.cancelRetry()
     await this.#stored.close()
   }
 
   /** Takes finishing up again where a crash may have left it. */
   resume(): void {
-    this.#startFinishing()
+    this.#finishing.start()
   }
 
   async #run(range: Range, source: Source, work: (put: Put) => Promise<void>): Promise<void> {
@@ -304,7 +290,7 @@ export class Upload {
       this.#puts.delete(put)
       if (this.#stream === put) this.#stream = undefined
       settle()
-      if (this.#puts.size === 0 && this.#finishing === undefined) await this.#stored.rest()
+      if (this.#puts.size === 0 && !this.#finishing.isRunning) await this.#stored.rest()
     }
   }
 
@@ -327,10 +313,10 @@ export class Upload {
       claimWindow: (want) => this.#patiently(put, (signal) => this.#claims.leading(id, want, signal)),
       limit: () => this.record.length ?? this.#maxSize,
       check: () => this.#check(),
-      written: (position, bytes) => this.#running?.pass(position, bytes),
+      written: (position, bytes) => this.#digests.pass(position, bytes),
       committed: () => {
         this.#lastChange = new Date()
-        this.#startFinishing()
+        this.#finishing.start()
       },
     }
   }
@@ -402,8 +388,7 @@ export class Upload {
       this.#gone = false
       throw error
     }
-    clearTimeout(this.#retry)
-    this.#retry = undefined
+    this.#finishing.cancelRetry()
   }
 
   async #fail(code: FailureCode, message: string): Promise<void> {
@@ -413,61 +398,19 @@ export class Upload {
     for (const put of this.#puts) put.abort.abort(new UploadError(failed.code, failed.message))
   }
 
-  #startFinishing(): void {
-    if (this.state !== 'finishing' || this.#finishing !== undefined) return
-    clearTimeout(this.#retry)
-    this.#retry = undefined
-    this.#finishing = this.#finish()
-    // Whoever waits for the outcome gets the error from `settle`.
-    this.#finishing.catch(() => undefined)
-  }
-
   async #finish(): Promise<void> {
     try {
       await this.#exclusively(async () => {
         if (this.state !== 'finishing') return
-        await this.#verifyDigest()
-        if (this.state === 'finishing') await this.#stored.finish()
+        await this.#digests.verify()
+        await this.#stored.finish()
       })
     } catch (error) {
-      const final = error instanceof UploadError && error.code === 'sync_failed'
-      if (final) await this.#fail('sync_failed', error.message).catch(() => this.#retryLater())
-      else this.#retryLater()
+      const final = error instanceof UploadError && (error.code === 'sync_failed' || error.code === 'digest_mismatch')
+      if (final) await this.#fail(error.code, error.message).catch(() => undefined)
       throw error
     } finally {
-      this.#finishing = undefined
       if (this.#puts.size === 0) await this.#stored.rest()
     }
-  }
-
-  /** Compares the file with what the client said of it; if they differ, the upload fails and does not land. */
-  async #verifyDigest(): Promise<void> {
-    const { length, metadata } = this.record
-    const expected = expectedDigest(metadata)
-    if (expected === undefined || this.#running === undefined || length === null) return
-    if (this.record.digests?.[expected.algorithm] !== undefined) return
-    const digest = await this.#running.complete(length, (range) => this.read(range))
-    if (digest.equals(expected.value)) return this.#keepDigest(expected.algorithm, digest)
-    const message = `The file that was received does not have the ${expected.algorithm} that was announced.`
-    await this.#fail('digest_mismatch', message)
-  }
-
-  async #computeDigest(algorithm: Algorithm): Promise<Buffer> {
-    const { signal } = this.#digesting
-    const read = (range: Range): Readable => addAbortSignal(signal, this.read(range))
-    const digest = await new RunningDigest(algorithm).complete(this.record.length ?? 0, read)
-    await this.#keepDigest(algorithm, digest)
-    return digest
-  }
-
-  async #keepDigest(algorithm: Algorithm, digest: Buffer): Promise<void> {
-    const digests = { [algorithm]: digest.toString('base64') }
-    await this.#stored.update((record) => ({ ...record, digests: { ...record.digests, ...digests } }))
-  }
-
-  #retryLater(): void {
-    this.#retry = setTimeout(() => this.#startFinishing(), this.#retryAfter)
-    this.#retry.unref()
-    this.#retryAfter = Math.min(this.#retryAfter * 2, LAST_RETRY)
   }
 }

@@ -1,0 +1,80 @@
+import { addAbortSignal, type Readable } from 'node:stream'
+import { type Algorithm, expectedDigest, RunningDigest } from './digest.ts'
+import { UploadError } from './errors.ts'
+import type { StoredUpload } from './store.ts'
+
+/** The digests of one upload's whole file: the one that its client announced, and those that are asked for later. */
+export class FileDigests {
+  readonly #stored: StoredUpload
+  /** Computed while bytes come in order, if the client said what it will be. */
+  readonly #running: RunningDigest | undefined
+  /** What is being computed because somebody asked for it. */
+  readonly #computing = new Map<Algorithm, Promise<Buffer>>()
+  #patience = new AbortController()
+
+  constructor(stored: StoredUpload) {
+    this.#stored = stored
+    // A part has no digest of its own: it never becomes a file.
+    const expected = stored.record.partial ? undefined : expectedDigest(stored.record.metadata)
+    this.#running = expected === undefined ? undefined : new RunningDigest(expected.algorithm)
+  }
+
+  get busy(): boolean {
+    return this.#computing.size > 0
+  }
+
+  /** Takes bytes that count now. */
+  pass(position: number, buffers: readonly Buffer[]): void {
+    this.#running?.pass(position, buffers)
+  }
+
+  /**
+   * Compares the wholly received file with what its client announced, if it did.
+   *
+   * @throws UploadError `digest_mismatch`; `storage_error` when the bytes cannot be read just now.
+   */
+  async verify(): Promise<void> {
+    const { length, metadata, digests } = this.#stored.record
+    const expected = expectedDigest(metadata)
+    if (expected === undefined || this.#running === undefined || length === null) return
+    if (digests?.[expected.algorithm] !== undefined) return
+    const digest = await this.#running.complete(length, (range) => this.#stored.read(range))
+    if (!digest.equals(expected.value)) {
+      const message = `The file that was received does not have the ${expected.algorithm} that was announced.`
+      throw new UploadError('digest_mismatch', message)
+    }
+    await this.#keep(expected.algorithm, digest)
+  }
+
+  /** The digest of the finished file, computed once and kept. @throws UploadError `storage_error`, and the reason of `end`. */
+  of(algorithm: Algorithm): Promise<Buffer> {
+    const known = this.#stored.record.digests?.[algorithm]
+    if (known !== undefined) return Promise.resolve(Buffer.from(known, 'base64'))
+    const running = this.#computing.get(algorithm)
+    if (running !== undefined) return running
+    const computed = this.#compute(algorithm).finally(() => this.#computing.delete(algorithm))
+    this.#computing.set(algorithm, computed)
+    return computed
+  }
+
+  /** Ends what is being computed, and waits until it has ended. */
+  async end(reason: Error): Promise<void> {
+    this.#patience.abort(reason)
+    this.#patience = new AbortController()
+    await Promise.allSettled(this.#computing.values())
+  }
+
+  async #compute(algorithm: Algorithm): Promise<Buffer> {
+    const { signal } = this.#patience
+    const digest = await new RunningDigest(algorithm).complete(this.#stored.record.length ?? 0, (range): Readable => {
+      return addAbortSignal(signal, this.#stored.read(range))
+    })
+    await this.#keep(algorithm, digest)
+    return digest
+  }
+
+  async #keep(algorithm: Algorithm, digest: Buffer): Promise<void> {
+    const known = { [algorithm]: digest.toString('base64') }
+    await this.#stored.update((record) => ({ ...record, digests: { ...record.digests, ...known } }))
+  }
+}
