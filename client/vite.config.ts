@@ -5,6 +5,8 @@ import { staticFiles } from './static-files.ts'
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   publicDir: false,
+  // Relative links, so that the page works under any path.
+  base: './',
   plugins: [staticFiles()],
   build: {
     outDir: fileURLToPath(new URL('../dist/client', import.meta.url)),

@@ -80,7 +80,7 @@ async function acceptChunk(
     const finished = upload.state === 'finished'
     if (finished) onChunk(visitor, id, true)
     const received = total(upload.received)
-    return { ok: true, id, url: options.urlOf(id), size: place.size, received, finished }
+    return { ok: true, id, url: options.urlOf(ctx, id), size: place.size, received, finished }
   })
 }
 

@@ -33,7 +33,7 @@ export async function complete(ctx: Context, uploads: Uploads, options: LegacyOp
   ctx.set('Cache-Control', 'no-store')
   ctx.body = {
     ok: true,
-    ...(told ? { id: record.id, url: options.urlOf(record.id) } : {}),
+    ...(told ? { id: record.id, url: options.urlOf(ctx, record.id) } : {}),
     name: record.metadata['filename'] ?? record.fileName,
     size: record.length,
   }

@@ -1,10 +1,11 @@
+import type { Context } from 'koa'
 import type { IdentityRules } from './identity.ts'
 
 /** How the adapter is set up. */
 export interface LegacyOptions {
   readonly rules: IdentityRules
   /** The URL of an upload as pages are told it. */
-  readonly urlOf: (id: string) => string
+  readonly urlOf: (ctx: Context, id: string) => string
   /** After how many milliseconds without a byte a client is given up. */
   readonly idleTimeout: number
   /** Most chunks of a file. */

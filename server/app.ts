@@ -7,6 +7,8 @@ import type { Uploads } from './core/uploads.ts'
 import { download } from './download/download.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
+import { believeProxy, type TrustProxy } from './http/forwarded.ts'
+import { methodOverride } from './http/method-override.ts'
 import type { Pages } from './http/pages.ts'
 import type { Tus } from './tus/tus.ts'
 
@@ -18,7 +20,7 @@ export interface Parts {
   readonly pages: Pages
   readonly log: Logger
   readonly allowedOrigins: AllowedOrigins
-  readonly trustProxy: boolean
+  readonly trustProxy: TrustProxy
   /** After how many milliseconds without progress the connection of a download is given up. */
   readonly idleTimeout: number
   /** Whether new work is welcome: false before the start is complete and while the service stops. */
@@ -31,12 +33,12 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** The HTTP application: every route, in order. */
 export function createApp(parts: Parts): Koa {
   const app = new Koa()
-  app.proxy = parts.trustProxy
-  // The proxy in front adds the address that it saw at the end; what stands before it is the client's own word.
-  app.maxIpsCount = 1
+  app.proxy = parts.trustProxy !== 'false'
   app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
+  if (app.proxy) app.use(believeProxy(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
   app.use(errorExit(parts.log, (path) => (/^\/(upload\/|check$)/.test(path) ? 'legacy' : 'tus')))
+  app.use(methodOverride)
   app.use((ctx, next) => {
     if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
     return next()
@@ -72,7 +74,8 @@ function routes({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Rou
   router.delete('/files/:id', (ctx) => tus.terminate(varies(ctx), idOf(ctx)))
   router.all(['/files', '/files/:id'], unsupportedMethod)
 
-  router.get('/upload/accept', (ctx) => pages.show(ctx, 'legacy.html'))
+  // The page's own links are relative, so that it works under any path.
+  router.get('/upload/accept', (ctx) => ctx.redirect('../legacy'))
   router.post('/upload/accept', (ctx) => legacy.accept(ctx))
   router.get('/upload/complete', (ctx) => legacy.complete(ctx))
   router.post('/upload/complete', (ctx) => legacy.complete(ctx))

@@ -1,6 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import type { Context } from 'koa'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { createApp } from './app.ts'
@@ -13,6 +14,7 @@ import { DiskStore } from './disk/disk-store.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
+import { forwardedRequest } from './http/forwarded.ts'
 import { loadPages } from './http/pages.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
@@ -52,7 +54,11 @@ export async function start(
   const uploads = new Uploads(store, memoryClaims(), settings.MAX_SIZE)
   const secret = settings.SECRET === '' ? await folderSecret(new Layout(settings.DATA_DIR)) : settings.SECRET
   const concatenation = new Concatenation(uploads, secret)
-  const urlOf = (id: string): string => `${settings.PUBLIC_URL}/files/${id}`
+  const trustProxy = settings.TRUST_PROXY
+  const urlOf = (ctx: Context, id: string): string => {
+    const base = settings.PUBLIC_URL === '' ? forwardedRequest(ctx, trustProxy).prefix : settings.PUBLIC_URL
+    return `${base}/files/${id}`
+  }
   const listsChunks = settings.LEGACY_CHECK === 'list'
   let ready = true
   const app = createApp({
@@ -74,7 +80,7 @@ export async function start(
     pages,
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
-    trustProxy: settings.TRUST_PROXY === 'true',
+    trustProxy,
     idleTimeout: settings.IDLE_TIMEOUT,
     ready: () => ready,
   })

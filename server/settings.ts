@@ -46,7 +46,11 @@ export const declaration = {
     publicUrl,
   ),
   ALLOWED_ORIGINS: setting('', 'Origins whose pages may upload: a comma list, or * for all.', origins),
-  TRUST_PROXY: setting('false', 'Whether X-Forwarded-For of a proxy in front is believed.', oneOf('false', 'true')),
+  TRUST_PROXY: setting(
+    'false',
+    'What of a proxy in front is believed: true (X-Forwarded-For, -Proto, -Prefix), forwarded (Forwarded), false (nothing).',
+    oneOf('false', 'true', 'forwarded'),
+  ),
   LEGACY_IDENTITY: setting(
     'task_id,id,name,size,lastModifiedDate,chunks',
     'Fields that say together which file a WebUploader chunk belongs to; task_id, or without it the client’s address, always does.',

@@ -22,7 +22,7 @@
   )
 
   const uploader = WebUploader.create({
-    server: '/upload/accept',
+    server: 'upload/accept',
     pick: '#picker',
     auto: true,
     chunked: true,
@@ -35,7 +35,7 @@
 
   $('#picker').on('click', () => {
     $.ajax({
-      url: '/check',
+      url: 'check',
       type: 'POST',
       data: 'POST TEST',
       dataType: 'json',
@@ -104,7 +104,7 @@
 
   /** Asks the server to confirm the file, and shows where it is. */
   function complete(file) {
-    $.getJSON('/upload/complete', { task_id, filename: file.name })
+    $.getJSON('upload/complete', { task_id, filename: file.name })
       .done((answer) => show(file, { state: 'finished', url: answer.url, text: { key: 'finished' } }))
       .fail((request) => {
         const { error, missing } = request.responseJSON || {}

@@ -1,5 +1,5 @@
 /** Where uploads are created; absolute, because tus-js-client resolves the server's relative locations against it. */
-export const endpoint = new URL('/files', location.href).href
+export const endpoint = new URL('files', location.href).href
 
 /** Bytes per request: everything at once, unless the page's address says otherwise (`?chunkSize=1048576`). */
 export const chunkSize = chunkSizeFrom(new URLSearchParams(location.search))

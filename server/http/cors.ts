@@ -6,17 +6,23 @@ export type AllowedOrigins = '*' | ReadonlySet<string>
 const METHODS = 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'
 const EXPOSED = [
   'Location',
+  'Accept-Ranges',
   'Content-Disposition',
   'Content-Range',
   'ETag',
+  'Repr-Digest',
   'Tus-Resumable',
   'Tus-Version',
   'Tus-Extension',
   'Tus-Max-Size',
+  'Tus-Checksum-Algorithm',
   'Upload-Offset',
   'Upload-Length',
   'Upload-Defer-Length',
   'Upload-Metadata',
+  'Upload-Concat',
+  'Upload-Expires',
+  'Upload-Error',
   'Upload-Complete',
 ].join(', ')
 /** For how long a browser need not ask again, in seconds: Chromium takes no more than two hours. */

@@ -23,7 +23,8 @@ export function errorExit(log: Logger, dialectOf: (path: string) => Dialect): Mi
       else if (error.cause !== undefined && status !== 400) log.warn(facts, error.message)
       else log.debug(facts, error.message)
       ctx.status = status
-      ctx.set('Cache-Control', 'no-store')
+      // The answer to a HEAD has no body that could say it.
+      ctx.set({ 'Cache-Control': 'no-store', 'Upload-Error': error.code })
       ctx.body =
         dialect === 'legacy'
           ? { ok: false, error: { code: error.code, message: error.message }, ...error.details }

@@ -39,7 +39,7 @@ export interface TusOptions {
   /** After how many milliseconds without a byte an unfinished upload is removed. */
   readonly expiresAfter: number
   /** The URL of an upload as clients are told it. */
-  readonly urlOf: (id: string) => string
+  readonly urlOf: (ctx: Context, id: string) => string
 }
 
 /** The handlers of tus 1.0.0 (https://tus.io/protocols/resumable-upload). Each throws `UploadError`. */
@@ -85,7 +85,7 @@ export class Tus {
       ...(partial && { partial }),
     }
     await this.#uploads.create(record, async (upload) => {
-      ctx.set('Location', this.#options.urlOf(id))
+      ctx.set('Location', this.#options.urlOf(ctx, id))
       if (withBody) await this.#append(ctx, upload, 0)
       else await upload.append({ start: 0, end: 0 }, NOTHING, 'as-received')
       await settleIfComplete(upload)
@@ -98,7 +98,7 @@ export class Tus {
     const { metadata, rawMetadata, concat } = asked
     const parts = idsOfParts(asked.parts)
     const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName: nameOf(metadata) })
-    ctx.set('Location', this.#options.urlOf(id))
+    ctx.set('Location', this.#options.urlOf(ctx, id))
   }
 
   /** HEAD: how far the upload is. Answers also while bytes come in; waits while the file is finished. */

@@ -21,13 +21,20 @@ const ROUTES = [
   ['/check', 'POST'],
 ] as const
 
+/** What tus clients, old pages, and clients of the IETF draft send. */
+const HEADERS = [
+  ...['tus-resumable', 'upload-length', 'upload-offset', 'upload-metadata', 'upload-defer-length', 'upload-concat'],
+  ...['upload-checksum', 'x-http-method-override', 'content-type', 'x-requested-with', 'x-request-id', 'authorization'],
+  ...['upload-complete', 'upload-draft-interop-version', 'want-repr-digest', 'range', 'if-none-match'],
+]
+
 function preflight(path: string, method: string, origin = PAGE): Promise<Response> {
   return fetch(`${service.url}${path}`, {
     method: 'OPTIONS',
     headers: {
       Origin: origin,
       'Access-Control-Request-Method': method,
-      'Access-Control-Request-Headers': 'tus-resumable, upload-length, x-requested-with',
+      'Access-Control-Request-Headers': HEADERS.join(', '),
     },
   })
 }
@@ -41,7 +48,7 @@ describe('a page of an allowed origin', () => {
     expect(response.headers.get('Access-Control-Allow-Credentials')).toBe('true')
     expect(response.headers.get('Access-Control-Allow-Methods')?.split(', ')).toContain(method)
     const allowed = response.headers.get('Access-Control-Allow-Headers') ?? ''
-    for (const header of ['tus-resumable', 'upload-length', 'x-requested-with']) expect(allowed).toContain(header)
+    for (const header of HEADERS) expect(allowed).toContain(header)
     expect(response.headers.get('Vary')).toContain('Origin')
     expect(await response.text()).toBe('')
   })

@@ -1,0 +1,77 @@
+import type { Context, Middleware } from 'koa'
+
+/** Whose word about the client is believed: nobody's, that of `X-Forwarded-*`, or that of `Forwarded` (RFC 7239). */
+export type TrustProxy = 'false' | 'true' | 'forwarded'
+
+/** What the proxy in front says of the request that it got. */
+export interface ForwardedRequest {
+  /** The client's address. */
+  readonly address: string
+  readonly isSecure: boolean
+  /** The path under which the proxy shows this service, without a slash at its end; it cut that off. */
+  readonly prefix: string
+}
+
+/**
+ * What is known of a request beyond the connection. In a list the last element counts: the proxy in front has added it, and what
+ * stands before may be the client's own word. What is malformed is ignored.
+ */
+export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequest {
+  const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, prefix: '' }
+  if (trust === 'false') return direct
+  const said = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
+  return {
+    address: addressIn(said.address) ?? direct.address,
+    isSecure: said.scheme?.toLowerCase() === 'https',
+    prefix: trust === 'true' ? prefixIn(last(ctx.get('X-Forwarded-Prefix'))) : '',
+  }
+}
+
+/** Lets Koa know what the proxy in front says, and nothing of what the client says for itself. */
+export function believeProxy(trust: TrustProxy): Middleware {
+  return (ctx, next) => {
+    const { address, isSecure } = forwardedRequest(ctx, trust)
+    ctx.request.ip = address
+    ctx.req.headers['x-forwarded-proto'] = isSecure ? 'https' : 'http'
+    return next()
+  }
+}
+
+interface Said {
+  readonly address: string | undefined
+  readonly scheme: string | undefined
+}
+
+function byHeaders(ctx: Context): Said {
+  return { address: last(ctx.get('X-Forwarded-For')), scheme: last(ctx.get('X-Forwarded-Proto')) }
+}
+
+/** The last `forwarded-element` (RFC 7239 §4); a quoted string may hold commas and semicolons. */
+function byForwarded(header: string): Said {
+  let said: Record<string, string> = {}
+  for (const [, separator, name, token, quoted] of header.matchAll(PAIR)) {
+    if (separator === ',') said = {}
+    if (name !== undefined) said[name.toLowerCase()] = token ?? quoted?.replace(/\\(.)/g, '$1') ?? ''
+  }
+  return { address: said['for'], scheme: said['proto'] }
+}
+
+const PAIR = /\s*(^|[,;])\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?/g
+
+function last(list: string): string | undefined {
+  return list.split(',').at(-1)?.trim() || undefined
+}
+
+/** An address without its port; `unknown` and names that hide an address (RFC 7239 §6) say nothing. */
+function addressIn(text: string | undefined): string | undefined {
+  const found = /^(?:\[([0-9a-fA-F:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9a-fA-F:.]*:[0-9a-fA-F:.]*))$/.exec(
+    text ?? '',
+  )
+  return found?.[1] ?? found?.[2] ?? found?.[3]
+}
+
+/** A plain absolute path; never `//host`, which a browser would take for another server. */
+function prefixIn(text: string | undefined): string {
+  const path = (text ?? '').replace(/\/+$/, '')
+  return /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) ? path : ''
+}

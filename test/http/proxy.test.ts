@@ -1,0 +1,117 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head, patch, TUS } from '../support/tus.ts'
+import { bytesOf, create } from '../tus/steps.ts'
+
+let service: TestService
+afterEach(() => service.close())
+
+type Headers = Readonly<Record<string, string>>
+
+async function locationFor(headers: Headers): Promise<string | null> {
+  const response = await create(service.url, { 'Upload-Length': '5', ...headers })
+  expect(response.status).toBe(201)
+  return response.headers.get('Location')
+}
+
+async function cookieFor(headers: Headers): Promise<string> {
+  const response = await fetch(`${service.url}/check`, {
+    method: 'POST',
+    headers,
+    body: new URLSearchParams('POST=TEST'),
+  })
+  return response.headers.get('Set-Cookie') ?? ''
+}
+
+const PATH = /^\/files\/[0-9a-f]{32}$/
+
+describe('Location', () => {
+  it('is relative, whatever the request says of hosts', async () => {
+    service = await startService()
+    expect(await locationFor({ 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Prefix': '/evil' })).toMatch(PATH)
+    expect(await locationFor({ Forwarded: 'host=evil.example;proto=https' })).toMatch(PATH)
+  })
+
+  it('is built on PUBLIC_URL, with its path', async () => {
+    service = await startService({ PUBLIC_URL: 'https://up.example/uploads/', TRUST_PROXY: 'true' })
+    expect(await locationFor({ 'X-Forwarded-Prefix': '/other' })).toMatch(
+      /^https:\/\/up\.example\/uploads\/files\/\w{32}$/,
+    )
+  })
+
+  it('has the path that a trusted proxy has cut off: the last of a list', async () => {
+    service = await startService({ TRUST_PROXY: 'true' })
+    expect(await locationFor({ 'X-Forwarded-Prefix': '/a/b-c/' })).toMatch(/^\/a\/b-c\/files\//)
+    expect(await locationFor({ 'X-Forwarded-Prefix': '/mine, /proxy' })).toMatch(/^\/proxy\/files\//)
+  })
+
+  it.each([
+    '//evil.example',
+    'https://evil.example',
+    '/a//b',
+    '/../x',
+    '/a/..',
+    'x',
+    '/',
+    '/a b',
+    '/a?b',
+    '/%2f',
+    '\\\\x',
+  ])('has no prefix that is no plain path: %s', async (prefix) => {
+    service = await startService({ TRUST_PROXY: 'true' })
+    expect(await locationFor({ 'X-Forwarded-Prefix': prefix })).toMatch(PATH)
+  })
+
+  it('has no prefix of X-Forwarded-Prefix when Forwarded is what the proxy sets', async () => {
+    service = await startService({ TRUST_PROXY: 'forwarded' })
+    expect(await locationFor({ 'X-Forwarded-Prefix': '/mine' })).toMatch(PATH)
+  })
+})
+
+describe('the cookie of /check', () => {
+  const list = { LEGACY_CHECK: 'list' }
+  it.each<[string, Headers, boolean]>([
+    ['false', { 'X-Forwarded-Proto': 'https', Forwarded: 'proto=https' }, false],
+    ['true', { 'X-Forwarded-Proto': 'https' }, true],
+    ['true', { 'X-Forwarded-Proto': 'http, https' }, true],
+    ['true', { 'X-Forwarded-Proto': 'https, http' }, false],
+    ['true', { Forwarded: 'proto=https' }, false],
+    ['forwarded', { Forwarded: 'for=192.0.2.1;proto=https' }, true],
+    ['forwarded', { Forwarded: 'proto=http, For="[2001:db8::1]:4711" ; Proto=https;by="a,b;c"' }, true],
+    ['forwarded', { Forwarded: 'proto=https, for=192.0.2.1;proto=http' }, false],
+    ['forwarded', { Forwarded: 'for="proto=https' }, false],
+    ['forwarded', { 'X-Forwarded-Proto': 'https' }, false],
+  ])('with TRUST_PROXY=%s and %j is Secure: %s', async (trust, headers, secure) => {
+    service = await startService({ ...list, TRUST_PROXY: trust })
+    const cookie = await cookieFor(headers)
+    expect(cookie).toContain('landfall_visitor=')
+    expect(/; *secure/i.test(cookie)).toBe(secure)
+  })
+})
+
+describe('the address of an upload', () => {
+  it('may end with a slash, and may have a query', async () => {
+    service = await startService()
+    const content = bytesOf(10)
+    const made = await fetch(`${service.url}/files/`, { method: 'POST', headers: { ...TUS, 'Upload-Length': '10' } })
+    expect(made.status).toBe(201)
+    expect((await fetch(`${service.url}/files/?x=1`, { method: 'OPTIONS' })).status).toBe(204)
+    const url = await createUpload(service.url, content.length)
+    for (const ending of ['?x=1', '/', '/?token=a%2Fb']) {
+      expect((await head(`${url}${ending}`)).headers.get('Upload-Offset')).toBe('0')
+    }
+    expect((await patch(`${url}?x=1`, 0, content)).status).toBe(204)
+    expect(await (await fetch(`${url}/?inline=1`)).arrayBuffer()).toHaveProperty('byteLength', 10)
+    expect((await fetch(`${url}?x=1`, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    expect((await fetch(`${service.url}//files`, { method: 'POST', headers: TUS })).status).toBe(404)
+  })
+})
+
+describe('errors', () => {
+  it('say their code in a header, too, because the answer to a HEAD has no body', async () => {
+    service = await startService()
+    const response = await head(`${service.url}/files/${'0'.repeat(32)}`)
+    expect(response.status).toBe(404)
+    expect(response.headers.get('Upload-Error')).toBe('not_found')
+  })
+})

@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head } from '../support/tus.ts'
+import { bytesOf, expectFile, expectSentence, PATCH_HEADERS } from './steps.ts'
+
+const content = bytesOf(1000)
+let service: TestService
+let url: string
+
+beforeEach(async () => {
+  service = await startService()
+  url = await createUpload(service.url, content.length)
+})
+afterEach(() => service.close())
+
+function post(method: string, headers: Readonly<Record<string, string>> = {}, body?: Uint8Array<ArrayBuffer>) {
+  return fetch(url, {
+    method: 'POST',
+    headers: { ...PATCH_HEADERS, 'X-HTTP-Method-Override': method, ...headers },
+    ...(body === undefined ? {} : { body }),
+  })
+}
+
+describe('X-HTTP-Method-Override', () => {
+  it('makes PATCH, HEAD, and DELETE of a POST', async () => {
+    const patched = await post('PATCH', { 'Upload-Offset': '0' }, content.subarray(0, 400))
+    expect(patched.status).toBe(204)
+    const told = await post('HEAD')
+    expect(told.status).toBe(200)
+    expect(told.headers.get('Upload-Offset')).toBe('400')
+    expect(await told.text()).toBe('')
+    expect((await post('patch', { 'Upload-Offset': '400' }, content.subarray(400))).status).toBe(204)
+    await expectFile(service, url, content)
+    expect((await post('DELETE')).status).toBe(204)
+    expect((await head(url)).status).toBe(410)
+  })
+
+  it('leaves a POST that names itself as it is', async () => {
+    const response = await fetch(`${service.url}/files`, {
+      method: 'POST',
+      headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': '5', 'X-HTTP-Method-Override': 'POST' },
+    })
+    expect(response.status).toBe(201)
+  })
+
+  it.each(['GET', 'PUT', 'CONNECT', 'PATCH, DELETE', 'nonsense'])('cannot make %s of a POST', async (method) => {
+    const response = await post(method)
+    expect(response.status).toBe(405)
+    expectSentence(await response.text(), service)
+  })
+
+  it('never makes anything of a GET, which any page can cause', async () => {
+    const response = await fetch(url, { headers: { 'Tus-Resumable': '1.0.0', 'X-HTTP-Method-Override': 'DELETE' } })
+    expect(response.status).toBe(405)
+    expect((await head(url)).status).toBe(200)
+  })
+})
