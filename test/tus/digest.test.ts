@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head, patch } from '../support/tus.ts'
+import { bytesOf, create, expectFile, expectSentence, idOf, PATCH_HEADERS, patchWith } from './steps.ts'
+
+const content = bytesOf(2_500_000)
+const digest = (algorithm: string): Buffer => createHash(algorithm).update(content).digest()
+let service: TestService
+
+beforeEach(async () => {
+  service = await startService()
+})
+afterEach(() => service.close())
+
+describe('a digest of the whole file in the metadata', () => {
+  it.each([
+    ['sha256', 'hex'],
+    ['sha256', 'base64'],
+    ['sha1', 'hex'],
+    ['md5', 'base64'],
+  ] as const)('that is right lets the file land: %s in %s', async (algorithm, encoding) => {
+    const url = await createUpload(service.url, content.length, { [algorithm]: digest(algorithm).toString(encoding) })
+    expect((await patch(url, 0, content.subarray(0, 1_111_111))).status).toBe(204)
+    expect((await patch(url, 1_111_111, content.subarray(1_111_111))).status).toBe(204)
+    await expectFile(service, url, content)
+  })
+
+  it('that is wrong ends the upload in a failure that every HEAD tells', async () => {
+    const url = await createUpload(service.url, content.length, { sha256: '0'.repeat(64) })
+    const response = await patch(url, 0, content)
+    expect(response.status).toBe(422)
+    expectSentence(await response.text(), service)
+    for (let i = 0; i < 2; i++) {
+      const again = `${service.url}/files/${idOf(url)}`
+      const told = await head(again)
+      expect(told.status).toBe(422)
+      expect(told.headers.get('Upload-Error')).toBe('digest_mismatch')
+      expect((await fetch(again)).status).toBe(422)
+      expect(await readdir(path.join(service.dataDir, 'files'))).toEqual([])
+      service = await service.restart()
+    }
+  })
+
+  it('is right after a restart in the middle, and with bytes that came by checksum', async () => {
+    const begun = await createUpload(service.url, content.length, { sha256: digest('sha256').toString('hex') })
+    await patch(begun, 0, content.subarray(0, 500_000))
+    service = await service.restart()
+    const url = `${service.url}/files/${idOf(begun)}`
+    const middle = content.subarray(500_000, 1_000_000)
+    const checksum = `md5 ${createHash('md5').update(middle).digest('base64')}`
+    const headers = { ...PATCH_HEADERS, 'Upload-Offset': '500000', 'Upload-Checksum': checksum }
+    expect((await patchWith(url, headers, middle)).status).toBe(204)
+    expect((await patch(url, 1_000_000, content.subarray(1_000_000))).status).toBe(204)
+    await expectFile(service, url, content)
+  })
+
+  it.each(['xyz', '00', 'z'.repeat(64), '0'.repeat(63)])(
+    'that can be none is refused with the creation: %s',
+    async (text) => {
+      const metadata = `sha256 ${Buffer.from(text).toString('base64')}`
+      const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': metadata })
+      expect(response.status).toBe(400)
+      expectSentence(await response.text(), service)
+    },
+  )
+})

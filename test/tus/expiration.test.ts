@@ -1,0 +1,54 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { connect, until } from '../http/wire.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head, patch } from '../support/tus.ts'
+import { beginPatch, bytesOf, create, expectFile, expectNoBytes, locationOf, reached } from './steps.ts'
+
+const content = bytesOf(1000)
+let service: TestService
+afterEach(() => service.close())
+
+/** When the upload expires, in milliseconds. */
+function expiresAt(response: Response): number {
+  const text = response.headers.get('Upload-Expires') ?? ''
+  expect(text).toMatch(/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/)
+  return Date.parse(text)
+}
+
+describe('Upload-Expires', () => {
+  it('is told of unfinished uploads, moves with each byte, and is not told of finished ones', async () => {
+    service = await startService({ EXPIRES_AFTER: '1000' })
+    const before = Date.now() - 1000
+    const made = await create(service.url, { 'Upload-Length': '1000' })
+    const url = locationOf(made, service.url)
+    const first = expiresAt(made)
+    expect(first).toBeGreaterThanOrEqual(before + 1_000_000)
+    expect(first).toBeLessThanOrEqual(Date.now() + 1_000_000)
+    expect(expiresAt(await head(url))).toBe(first)
+    await until(async () => Date.now() > before + 3000)
+    expect(expiresAt(await patch(url, 0, content.subarray(0, 10)))).toBeGreaterThan(first)
+    expect(expiresAt(await head(url))).toBeGreaterThan(first)
+    expect((await patch(url, 10, content.subarray(10))).headers.has('Upload-Expires')).toBe(false)
+    expect((await head(url)).headers.has('Upload-Expires')).toBe(false)
+  })
+
+  it('is kept: what is unfinished and stale is gone, what is finished or getting bytes stays', async () => {
+    service = await startService({ EXPIRES_AFTER: '1' })
+    const stale = await createUpload(service.url, content.length)
+    await patch(stale, 0, content.subarray(0, 10))
+    const finished = await createUpload(service.url, content.length)
+    await patch(finished, 0, content)
+    const running = await createUpload(service.url, content.length)
+    const wire = await connect(service.url)
+    await beginPatch(wire, running, 0, content.length, content.subarray(0, 10))
+    await reached(running, 10)
+    await until(async () => (await head(stale)).status === 410)
+    expect((await patch(stale, 10, content.subarray(10))).status).toBe(410)
+    expect((await fetch(stale)).status).toBe(410)
+    await expectNoBytes(service, stale)
+    await wire.send(content.subarray(10))
+    expect((await wire.answer()).status).toBe(204)
+    await expectFile(service, running, content)
+    await expectFile(service, finished, content)
+  })
+})
