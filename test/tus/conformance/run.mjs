@@ -1,0 +1,103 @@
+// npm run test:conformance: the conformance tests against this program and, beside it, the peers that this machine has; with
+// --publish the result is written to docs/conformance.md.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { findContestants, PROJECT } from '../../../dist/bench/contestants.js'
+import { startServer } from '../../../dist/bench/server-process.js'
+
+/** What a peer that is not here says of itself. */
+const DOCUMENTED = {
+  '@tus/server': ['creation', 'creation-with-upload', 'creation-defer-length', 'expiration', 'termination'],
+  tusd: [
+    ...['creation', 'creation-with-upload', 'creation-defer-length', 'termination'],
+    ...['concatenation', 'concatenation-unfinished'],
+  ],
+  rustus: ['creation', 'creation-with-upload', 'creation-defer-length', 'termination', 'concatenation', 'checksum'],
+}
+
+function run(port, folder) {
+  const output = path.join(folder, `${port}.json`)
+  spawnSync('npx', ['jest', 'test/tus/conformance', '--json', '--outputFile', output], {
+    cwd: PROJECT,
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
+      TUS_URL: `http://127.0.0.1:${port}/files`,
+    },
+    stdio: 'ignore',
+  })
+  const cases = JSON.parse(readFileSync(output, 'utf8')).testResults.flatMap(({ assertionResults }) => assertionResults)
+  return cases.map(({ ancestorTitles, title, status }) => ({ extension: ancestorTitles[0], title, status }))
+}
+
+function summaryOf(name, cases) {
+  const count = (status) => cases.filter((found) => found.status === status).length
+  return `${name}: ${count('passed')} passed, ${count('failed')} failed, ${count('pending')} not offered`
+}
+
+function cell(cases, extension) {
+  const own = cases.filter((found) => found.extension === extension)
+  if (own.every(({ status }) => status === 'pending')) return 'not offered'
+  return `${own.filter(({ status }) => status === 'passed').length}/${own.length}`
+}
+
+function documented(name, extension) {
+  if (extension === 'core protocol' || DOCUMENTED[name].includes(extension)) return 'documented'
+  return 'documented: not offered'
+}
+
+function report(results, absent) {
+  const extensions = [...new Set(results[0].cases.map((found) => found.extension))].sort(
+    (a, b) => Number(b === 'core protocol') - Number(a === 'core protocol') || a.localeCompare(b),
+  )
+  const rows = extensions.map((extension) => [
+    extension,
+    ...results.map(({ cases }) => cell(cases, extension)),
+    ...absent.map((name) => documented(name, extension)),
+  ])
+  const header = ['', ...results.map(({ name }) => name), ...absent]
+  const table = [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  const failures = results
+    .map(({ name, cases }) => ({ name, failed: cases.filter(({ status }) => status === 'failed') }))
+    .filter(({ failed }) => failed.length > 0)
+    .map(({ name, failed }) => `## ${name}\n\n${failed.map((f) => `- ${f.extension}: ${f.title}`).join('\n')}\n`)
+  return `# Conformance with tus 1.0.0
+
+The same cases, each named by a sentence of the specification, against each server: how many of them it passes. A server without
+a run has what its documentation says. \`npm run test:conformance\` runs them on the servers that the machine has; programs are
+found on PATH, or where TUSD and RUSTUS say. \`TUS_URL=… npx jest test/tus/conformance\` asks any other server.
+
+${table}
+
+${results.map(({ name, cases }) => `- ${summaryOf(name, cases)}`).join('\n')}
+
+What fails:
+
+${failures.length > 0 ? failures.join('\n') : 'nothing\n'}`
+}
+
+const { contestants, absent } = await findContestants(['Landfall', '@tus/server', 'tusd', 'rustus'])
+const folder = mkdtempSync(path.join(tmpdir(), 'landfall-conformance-'))
+const results = []
+try {
+  for (const contestant of contestants.filter(({ name }) => !name.includes('SYNC='))) {
+    const server = await startServer(contestant.command)
+    try {
+      const name = contestant.name === 'Landfall' ? 'Landfall' : `${contestant.name} ${contestant.version}`
+      const cases = run(server.port, folder)
+      results.push({ name, cases })
+      console.log(summaryOf(name, cases))
+      for (const found of cases) if (found.status === 'failed') console.log(`  ${found.extension}: ${found.title}`)
+    } finally {
+      await server.stop()
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+for (const name of absent) console.log(`${name}: not on this machine`)
+if (process.argv.includes('--publish'))
+  writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, absent))
+if (results[0].cases.some(({ status }) => status !== 'passed')) process.exitCode = 1
