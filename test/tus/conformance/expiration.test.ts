@@ -6,9 +6,10 @@ const DATE =
 const LENGTH = { 'Upload-Length': String(HELLO.length) }
 
 extension('expiration', () => {
-  it('"This header MUST be included in every PATCH response if the upload is going to expire"; "MUST be in RFC 9110 datetime format"', async () => {
+  it('"The value of the Upload-Expires header MUST be in RFC 9110 datetime format", if the upload is going to expire', async () => {
     const response = await patch(await create(LENGTH), 0, HELLO.subarray(0, 5))
-    expect(response.headers.get('Upload-Expires')).toMatch(DATE)
+    const expires = response.headers.get('Upload-Expires')
+    if (expires !== null) expect(expires).toMatch(DATE)
   })
 
   it('"If the expiration is known at the creation, the Upload-Expires header MUST be included in the response to the initial POST request"', async () => {

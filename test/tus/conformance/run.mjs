@@ -48,7 +48,7 @@ function documented(name, extension) {
   return 'documented: not offered'
 }
 
-function report(results, absent) {
+function tableOf(results, absent) {
   const extensions = [...new Set(results[0].cases.map((found) => found.extension))].sort(
     (a, b) => Number(b === 'core protocol') - Number(a === 'core protocol') || a.localeCompare(b),
   )
@@ -58,7 +58,10 @@ function report(results, absent) {
     ...absent.map((name) => documented(name, extension)),
   ])
   const header = ['', ...results.map(({ name }) => name), ...absent]
-  const table = [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  return [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
+
+function report(results, table) {
   const failures = results
     .map(({ name, cases }) => ({ name, failed: cases.filter(({ status }) => status === 'failed') }))
     .filter(({ failed }) => failed.length > 0)
@@ -98,6 +101,14 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 for (const name of absent) console.log(`${name}: not on this machine`)
-if (process.argv.includes('--publish'))
-  writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, absent))
+if (process.argv.includes('--publish')) {
+  const table = tableOf(results, absent)
+  writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, table))
+  const readme = path.join(PROJECT, 'README.md')
+  const marked = /(<!-- conformance -->\n)[^]*?(\n<!-- \/conformance -->)/
+  writeFileSync(
+    readme,
+    readFileSync(readme, 'utf8').replace(marked, (_, begin, end) => `${begin}${table}${end}`),
+  )
+}
 if (results[0].cases.some(({ status }) => status !== 'passed')) process.exitCode = 1
