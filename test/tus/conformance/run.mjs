@@ -105,7 +105,7 @@ if (process.argv.includes('--publish')) {
   const table = tableOf(results, absent)
   writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, table))
   const readme = path.join(PROJECT, 'README.md')
-  const marked = /(<!-- conformance -->\n)[^]*?(\n<!-- \/conformance -->)/
+  const marked = /(<!-- conformance -->\n)[\s\S]*?(\n<!-- \/conformance -->)/
   writeFileSync(
     readme,
     readFileSync(readme, 'utf8').replace(marked, (_, begin, end) => `${begin}${table}${end}`),
