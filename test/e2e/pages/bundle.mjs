@@ -1,0 +1,15 @@
+// Writes clients.ts, with what it imports, as one script to standard output. A process of its own: vite's bundler does not load
+// inside Jest.
+import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
+
+const [{ output }] = await build({
+  configFile: false,
+  logLevel: 'error',
+  define: { 'process.env.NODE_ENV': '"production"' },
+  build: {
+    write: false,
+    lib: { entry: fileURLToPath(new URL('clients.ts', import.meta.url)), formats: ['iife'], name: 'page' },
+  },
+})
+process.stdout.write(output[0].code)
