@@ -1,6 +1,7 @@
 // Finds the programs that tests need beside npm's packages, and installs them where that is possible.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 const INSTALL = 'apt-get install -y --no-install-recommends chromium fonts-noto-cjk'
 
@@ -18,4 +19,14 @@ if (!existsSync('/usr/bin/chromium') && process.env.CHROMIUM === undefined) {
       process.exit(1)
     }
   }
+}
+
+// Where Python is, its tus client takes part, too.
+const TUSPY = fileURLToPath(new URL('../../node_modules/.cache/tuspy', import.meta.url))
+if (!existsSync(TUSPY)) {
+  const made = spawnSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', `${TUSPY}.new`, 'tuspy'], {
+    stdio: 'ignore',
+  })
+  if (made.status === 0) renameSync(`${TUSPY}.new`, TUSPY)
+  else rmSync(`${TUSPY}.new`, { recursive: true, force: true })
 }
