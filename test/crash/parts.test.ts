@@ -40,13 +40,20 @@ async function unlessKilled(request: Promise<Response>): Promise<Response | unde
 }
 
 async function part(base: string, content: Buffer<ArrayBuffer>): Promise<string> {
-  const headers = { 'Upload-Length': String(content.length), 'Upload-Concat': 'partial' }
-  const url = locationOf(await create(base, headers), base)
+  const url = locationOf(await create(base, { 'Upload-Defer-Length': '1', 'Upload-Concat': 'partial' }), base)
+  // Refused bytes stay on the disk behind the end that is said later.
+  const refused = {
+    ...PATCH_HEADERS,
+    'Upload-Offset': '0',
+    'Upload-Checksum': `sha1 ${Buffer.alloc(20).toString('base64')}`,
+  }
+  expect((await patchWith(url, refused, bytesOf(3_000_000, 9))).status).toBe(460)
   const half = Math.ceil(content.length / 2)
   await patch(url, 0, content.subarray(0, half))
   // By a checksum, so that some parts have a journal.
   const checksum = `sha1 ${createHash('sha1').update(content.subarray(half)).digest('base64')}`
-  const more = { ...PATCH_HEADERS, 'Upload-Offset': String(half), 'Upload-Checksum': checksum }
+  const length = String(content.length)
+  const more = { ...PATCH_HEADERS, 'Upload-Offset': String(half), 'Upload-Checksum': checksum, 'Upload-Length': length }
   expect((await patchWith(url, more, content.subarray(half))).status).toBe(204)
   return new URL(url).pathname
 }
