@@ -40,7 +40,7 @@ export type Contestant = Omit<Peer, 'find'> & Found
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** As in `npm start` and in the image: buffers from sockets are to be collected young, and not to call for major collections. */
-const V8_FLAGS = ['--max-semi-space-size=1', '--initial-old-space-size=128']
+const V8_FLAGS = ['--max-semi-space-size=4', '--initial-old-space-size=64']
 
 const EVERYTHING: readonly Ability[] = ['tus', 'crowd', 'webuploader', 'download', 'ranges', 'start']
 const TUS_AND_FILES: readonly Ability[] = ['tus', 'crowd', 'download', 'ranges', 'start']
