@@ -170,11 +170,13 @@ export class DiskUpload implements StoredUpload {
   }
 
   async release(): Promise<void> {
-    const { layout, onStep } = this.#environment
+    const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
     await this.#marking
     await this.rest()
     if (!this.#record.joined) await this.update((record) => ({ ...record, joined: true }))
+    // Were only the removal on the disk, a power cut would leave a part that is gone instead of complete.
+    if (sync !== 'never') await onDisk(() => directorySync.sync(layout.recordFolder(id)))
     onStep('release:marked')
     await onDisk(async () => {
       await rm(layout.incomingFile(id), { force: true })
