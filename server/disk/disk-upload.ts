@@ -15,8 +15,13 @@ import { writeAll } from './write-all.ts'
 
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
 const SYNC_EVERY = 64 * 1024 * 1024
-/** How much a read brings at once, in bytes. */
-const READ_SIZE = 128 * 1024
+/** How much a read brings at once, in bytes: few readers get large reads, many shall not fill the memory. */
+const LARGE_READ = 512 * 1024
+const SMALL_READ = 128 * 1024
+/** Up to how many readers in the process are few. */
+const FEW_READERS = 16
+
+let readers = 0
 
 /** What is known of an upload when it is opened. */
 export interface Opened {
@@ -321,16 +326,19 @@ export class DiskUpload implements StoredUpload {
         (await ifThere(() => open(this.#finalPath, 'r'))) ??
         (await open(incoming, 'r')),
     )
+    readers += 1
     try {
       let position = range.start
       while (position < range.end) {
-        const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, range.end - position))
+        const most = readers <= FEW_READERS ? LARGE_READ : SMALL_READ
+        const buffer = Buffer.allocUnsafe(Math.min(most, range.end - position))
         const { bytesRead } = await onDisk(() => file.read(buffer, 0, buffer.length, position))
         if (bytesRead === 0) return
         position += bytesRead
         yield buffer.subarray(0, bytesRead)
       }
     } finally {
+      readers -= 1
       await file.close()
     }
   }
