@@ -4,7 +4,7 @@ import { PartsSource, type SealedPart } from './parts-source.ts'
 import { PATIENCE, withPatience } from './patience.ts'
 import type { UploadRecord } from './record.ts'
 import type { Upload } from './upload.ts'
-import type { Uploads } from './uploads.ts'
+import { type Uploads, unlessMissing } from './uploads.ts'
 
 /** After how long what did not work is tried again, in milliseconds. */
 const RETRY_AFTER = 15_000
@@ -219,13 +219,3 @@ export class Concatenation {
 
 /** What may be better in a while. */
 const PASSING: ReadonlySet<string> = new Set(['busy', 'no_space', 'storage_error', 'superseded'])
-
-/** What `work` gives, or `undefined` when the upload does not exist, or no longer. */
-async function unlessMissing<T>(work: Promise<T>, codes = ['not_found', 'gone']): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof UploadError && codes.includes(error.code)) return undefined
-    throw error
-  }
-}

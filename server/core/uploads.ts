@@ -99,15 +99,19 @@ export class Uploads {
     return expired
   }
 
-  /** A part stays as long as its final upload does, and that one as long as any of its parts gets bytes. */
+  /**
+   * A part stays as long as its final upload does, and that one as long as any of its parts gets bytes.
+   *
+   * @throws UploadError when one of them cannot be read just now: what is not known to be gone keeps the others.
+   */
   async #expire(upload: Upload, deadline: Date): Promise<boolean> {
     const { final, parts } = upload.record
     if (final !== undefined) {
-      const state = await this.#tryUse(final, async ({ state }) => state)
+      const state = await unlessMissing(this.use(final, async ({ state }) => state))
       if (state !== undefined && state !== 'failed' && state !== 'gone') return false
     }
     for (const id of parts ?? []) {
-      const lastChange = await this.#tryUse(id, (part) => part.lastChange())
+      const lastChange = await unlessMissing(this.use(id, (part) => part.lastChange()))
       if (lastChange !== undefined && lastChange >= deadline) return false
     }
     return upload.expire(deadline)
@@ -199,5 +203,15 @@ export class Uploads {
     if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
     if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
     return this.#make(record)
+  }
+}
+
+/** What `work` gives, or `undefined` when the upload does not exist, or no longer. */
+export async function unlessMissing<T>(work: Promise<T>, codes = ['not_found', 'gone']): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof UploadError && codes.includes(error.code)) return undefined
+    throw error
   }
 }
