@@ -116,30 +116,25 @@ async function skipPreamble(bytes: BodyBytes, boundary: string): Promise<void> {
 async function readToFile(bytes: BodyBytes, boundary: string, fields: FieldList): Promise<FileHeader | undefined> {
   const delimiter = Buffer.from(`\r\n--${boundary}`)
   let parser: PartParser | undefined
-  try {
-    while (!(await atClosingBoundary(bytes))) {
-      parser ??= new PartParser(boundary)
-      const header = await bytes.takeThrough(HEADER_END, LONGEST_HEADER)
-      if (header === undefined) throw malformed('The header of a part is too long.')
-      if (header.includes(delimiter)) throw endsInHeader()
-      parser.write(header)
-      // busboy keeps the CRLF at the header's end to itself until a byte comes that cannot belong to a delimiter
-      const same = await bytes.sameAs(delimiter.subarray(CRLF.length))
-      if (same === delimiter.length - CRLF.length) throw endsInHeader()
-      // It keeps views of a value until the value ends, and by then the body's buffers may be filled anew
-      parser.write(Buffer.from((await bytes.peek(same + 1)).subarray(0, same + 1)))
-      const file = parser.file
-      if (file !== undefined) return file
-      const value = await bytes.takeThrough(delimiter, LONGEST_VALUE + delimiter.length)
-      parser.write(value?.subarray(same + 1) ?? delimiter)
-      const field = parser.takeField()
-      if (value === undefined) throw fieldTooLarge(field.name)
-      fields.add(field.name, field.value)
-    }
-    return undefined
-  } finally {
-    parser?.close()
+  while (!(await atClosingBoundary(bytes))) {
+    parser ??= new PartParser(boundary)
+    const header = await bytes.takeThrough(HEADER_END, LONGEST_HEADER)
+    if (header === undefined) throw malformed('The header of a part is too long.')
+    if (header.includes(delimiter)) throw endsInHeader()
+    parser.write(header)
+    // busboy keeps the CRLF at the header's end to itself until a byte comes that cannot belong to a delimiter
+    const same = await bytes.sameAs(delimiter.subarray(CRLF.length))
+    if (same === delimiter.length - CRLF.length) throw endsInHeader()
+    parser.write((await bytes.peek(same + 1)).subarray(0, same + 1))
+    const file = parser.file
+    if (file !== undefined) return file
+    const value = await bytes.takeThrough(delimiter, LONGEST_VALUE + delimiter.length)
+    parser.write(value?.subarray(same + 1) ?? delimiter)
+    const field = parser.takeField()
+    if (value === undefined) throw fieldTooLarge(field.name)
+    fields.add(field.name, field.value)
   }
+  return undefined
 }
 
 /** Whether a boundary just read closes the body; then its last two bytes are taken. If not, CRLF must follow, and is left. */

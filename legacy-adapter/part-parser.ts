@@ -9,7 +9,10 @@ export interface FileHeader {
   readonly mimeType: string
 }
 
-/** busboy, fed piece by piece: its `write` parses before it returns, so what a piece amounted to can be asked right after it. */
+/**
+ * busboy, fed piece by piece: its `write` parses before it returns, so what a piece amounted to can be asked right after it.
+ * It holds nothing but memory and is never ended: that would only make it object that the form is not over.
+ */
 export class PartParser {
   readonly #busboy: busboy.Busboy
   #file: FileHeader | undefined
@@ -65,10 +68,5 @@ export class PartParser {
     this.#field = undefined
     if (name !== undefined && value !== undefined) return { name, value }
     throw malformed('A part has no Content-Disposition of the type form-data, or an unknown charset.')
-  }
-
-  /** busboy objects that the form is not over; the listeners hear that and do nothing. */
-  close(): void {
-    this.#busboy.destroy()
   }
 }

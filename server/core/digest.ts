@@ -20,7 +20,8 @@ export interface ExpectedDigest {
 /** The strongest digest that the metadata name, as hexadecimal or base64 text; what is neither says nothing. */
 export function expectedDigest(metadata: Metadata): ExpectedDigest | undefined {
   for (const algorithm of ALGORITHMS) {
-    const value = parseDigest(algorithm, metadata[algorithm] ?? '')
+    const text = metadata[algorithm]
+    const value = text ? parseDigest(algorithm, text) : undefined
     if (value !== undefined) return { algorithm, value }
   }
   return undefined

@@ -86,6 +86,12 @@ export interface Store {
    * @throws UploadError `no_space`, `storage_error`; an id that exists already is a `storage_error` and nothing is changed.
    */
   create(record: UploadRecord): Promise<StoredUpload>
+  /**
+   * Makes a finished upload of which all bytes are at hand: what `create`, an attempt, and `finish` do, in fewer steps.
+   *
+   * @throws UploadError like them; then there is no such upload.
+   */
+  createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload>
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order. Gone ones are left out. */
   group(group: string): Promise<readonly string[]>

@@ -365,8 +365,9 @@ export class Upload {
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
     const patience = new AbortController()
-    const busy = new UploadError('busy', 'Others are working with this upload.')
-    const timer = setTimeout(() => patience.abort(busy), PATIENCE)
+    const timer = setTimeout(() => {
+      patience.abort(new UploadError('busy', 'Others are working with this upload.'))
+    }, PATIENCE)
     try {
       const claim = await this.#claims.exclusive(this.record.id, patience.signal)
       try {

@@ -40,6 +40,19 @@ export class Uploads {
   }
 
   /**
+   * Makes an upload of which all bytes are at hand, and finishes it.
+   *
+   * @throws UploadError `too_large`, `no_space`, `storage_error`, `sync_failed`; then there is no such upload.
+   */
+  async createFinished<T>(
+    record: UploadRecord,
+    bytes: readonly Buffer[],
+    work: (upload: Upload) => Promise<T>,
+  ): Promise<T> {
+    return this.#with(record.id, () => this.#makeFinished(record, bytes), work)
+  }
+
+  /**
    * Works with the upload of this id.
    *
    * @throws UploadError `not_found`, `gone`, and what `work` throws.
@@ -147,11 +160,12 @@ export class Uploads {
     // Set again so that the map is in order of last use.
     this.#entries.delete(id)
     this.#entries.set(id, entry)
+    let upload: Upload | undefined
     try {
-      return await work(await entry.upload)
+      upload = await entry.upload
+      return await work(upload)
     } finally {
       entry.users -= 1
-      const upload = await entry.upload.catch(() => undefined)
       if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
       if (this.#entries.size > IDLE_KEPT) this.#evict()
     }
@@ -189,6 +203,11 @@ export class Uploads {
   async #make(record: UploadRecord): Promise<Upload> {
     this.checkSize(record.length)
     return new Upload(await this.#store.create(record), this.#claims, this.#maxSize)
+  }
+
+  async #makeFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
+    this.checkSize(record.length)
+    return new Upload(await this.#store.createFinished(record, bytes), this.#claims, this.#maxSize)
   }
 
   async #open(id: string): Promise<Upload> {

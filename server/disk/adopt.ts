@@ -70,7 +70,7 @@ function recordOf(environment: Environment, from: z.infer<typeof description>, b
 
 async function createUnlessThere(environment: Environment, record: UploadRecord): Promise<void> {
   try {
-    await createRecord(environment, record)
+    await createRecord(environment, record, environment.sync === 'always')
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   }

@@ -1,4 +1,4 @@
-import { open, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { add, type Range } from '../core/ranges.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
@@ -10,12 +10,13 @@ import { DiskUpload } from './disk-upload.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
 import { Journal } from './journal.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
+import { writeNewFile } from './new-file.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
 import { prepareFolders, recover } from './recovery.ts'
 import { withAccess } from './refusal.ts'
-import { lastChange } from './upload-files.ts'
+import { lastChange, syncLanding } from './upload-files.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string
@@ -66,16 +67,15 @@ export class DiskStore implements Store {
   }
 
   async create(asked: UploadRecord): Promise<StoredUpload> {
-    const { layout, sync, boot, directorySync, onStep } = this.#environment
-    const record: UploadRecord = { ...asked, mark: { boot, synced: 0 } }
+    const { layout, sync, directorySync, onStep } = this.#environment
+    const record = this.#marked(asked)
     return onDisk(async () => {
       const file = await open(layout.incomingFile(record.id), 'wx')
       onStep('create:bytes')
       try {
-        await createRecord(this.#environment, record)
+        await this.#createRecordFor(record, sync === 'always')
       } catch (error) {
         await file.close()
-        await rm(layout.incomingFile(record.id), { force: true })
         throw error
       }
       if (sync === 'always') {
@@ -84,6 +84,49 @@ export class DiskStore implements Store {
       onStep('create:record')
       return new DiskUpload(this.#environment, { record, received: [], journal: undefined, file })
     })
+  }
+
+  async createFinished(asked: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload> {
+    const { layout, sync, onStep } = this.#environment
+    const record = this.#marked(asked)
+    const durable = sync !== 'never'
+    return onDisk(async () => {
+      const incoming = layout.incomingFile(record.id)
+      const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
+      onStep('create:bytes')
+      await this.#createRecordFor(record, durable)
+      onStep('create:record')
+      const received = add([], { start: 0, end: size })
+      const upload = new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: mtime })
+      try {
+        await mkdir(layout.finishedFolder(record.id))
+        onStep('finish:folder')
+        await rename(incoming, path.join(layout.finishedFolder(record.id), record.fileName))
+        onStep('finish:renamed')
+        if (durable) await syncLanding(this.#environment, record.id)
+        onStep('finish:directories')
+      } catch (error) {
+        // Nobody was told of it. Should this fail, too, the next start finds it and takes it up.
+        await upload.remove('deleted').catch(() => undefined)
+        throw error
+      }
+      return upload
+    })
+  }
+
+  /** The record of bytes that have just been made; without it they are none. */
+  async #createRecordFor(record: UploadRecord, durable: boolean): Promise<void> {
+    try {
+      await createRecord(this.#environment, record, durable)
+    } catch (error) {
+      await rm(this.#environment.layout.incomingFile(record.id), { force: true })
+      throw error
+    }
+  }
+
+  /** A new record says during which boot the bytes come. */
+  #marked(record: UploadRecord): UploadRecord {
+    return { ...record, mark: { boot: this.#environment.boot, synced: 0 } }
   }
 
   async open(id: string): Promise<Found> {

@@ -10,7 +10,7 @@ import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { turns } from './queue.ts'
 import { replaceRecord, syncRecord } from './record-file.ts'
-import { lastChange, removeBytes } from './upload-files.ts'
+import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { writeAll } from './write-all.ts'
 
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
@@ -115,14 +115,12 @@ export class DiskUpload implements StoredUpload {
   }
 
   async finish(): Promise<void> {
-    const { layout, sync, directorySync, onStep } = this.#environment
-    const { id } = this.#record
+    const { sync, onStep } = this.#environment
     await this.#marking
     if (this.#syncFailure !== undefined) throw this.#syncFailure
     const durable = sync !== 'never'
     if (this.#renamedAt === undefined) this.#renamedAt = await this.#moveToFiles(durable)
-    const folders = [layout.finishedFolder(id), layout.files, layout.incoming, layout.recordFolder(id)]
-    if (durable) await onDisk(async () => void (await Promise.all(folders.map((folder) => directorySync.sync(folder)))))
+    if (durable) await onDisk(() => syncLanding(this.#environment, this.#record.id))
     onStep('finish:directories')
     this.#finishedAt = this.#renamedAt
     // A journal that stays does no harm: it is removed at the next start.

@@ -1,10 +1,11 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { systemCode } from '../core/errors.ts'
 import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { writeNewFile } from './new-file.ts'
 
 // A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
 
@@ -12,22 +13,24 @@ import type { Environment } from './environment.ts'
  * Writes a new record with one exclusive write; if that fails, none is left. A torn one, which a power cut can leave, is as
  * good as none.
  *
+ * @param durable whether it is on the disk when this returns.
  * @throws the system's error, `EEXIST` if there is one.
  */
-export async function createRecord(environment: Environment, record: UploadRecord): Promise<void> {
-  const file = await openNew(environment, record.id).catch(async (error: unknown) => {
-    if (systemCode(error) === 'EEXIST' && (await readRecord(environment, record.id)) === 'torn') return undefined
-    throw error
-  })
-  if (file === undefined) return replaceRecord(environment, record)
-  try {
-    await file.writeFile(encode(record))
-    if (environment.sync === 'always') await file.sync()
-  } catch (error) {
-    await rm(environment.layout.record(record.id), { force: true })
-    throw error
-  } finally {
-    await file.close()
+export async function createRecord(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
+  const { layout, sync, directorySync } = environment
+  const file = layout.record(record.id)
+  for (;;) {
+    try {
+      const made = await ifThere(() => writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none'))
+      if (made !== undefined) return
+    } catch (error) {
+      const isTorn = systemCode(error) === 'EEXIST' && (await readRecord(environment, record.id)) === 'torn'
+      if (isTorn) return replaceRecord(environment, record)
+      throw error
+    }
+    // The folder is not there, or somebody has removed it just now.
+    await mkdir(layout.recordFolder(record.id), { recursive: true })
+    if (sync !== 'never') await directorySync.sync(layout.records)
   }
 }
 
@@ -58,17 +61,6 @@ export async function readRecord(environment: Environment, id: string): Promise<
 /** Makes sure that the record is on the disk. */
 export function syncRecord(environment: Environment, id: string): Promise<void> {
   return syncPath(environment.layout.record(id), 'all')
-}
-
-/** Opens the new record's file; its folder is made when it is not there, also when somebody removes it just then. */
-async function openNew(environment: Environment, id: string): Promise<FileHandle> {
-  const { layout, sync, directorySync } = environment
-  for (;;) {
-    const file = await ifThere(() => open(layout.record(id), 'wx'))
-    if (file !== undefined) return file
-    await mkdir(layout.recordFolder(id), { recursive: true })
-    if (sync !== 'never') await directorySync.sync(layout.records)
-  }
 }
 
 function encode(record: UploadRecord): string {

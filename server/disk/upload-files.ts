@@ -29,3 +29,9 @@ export async function lastChange(environment: Environment, id: string): Promise<
   const found = await Promise.all(files.map((file) => ifThere<Stats>(() => stat(file))))
   return new Date(Math.max(0, ...found.map((stats) => stats?.mtimeMs ?? 0)))
 }
+
+/** Makes sure that the folders have on the disk what a finished upload consists of; those who ask at a time share the syncs. */
+export async function syncLanding({ layout, directorySync }: Environment, id: string): Promise<void> {
+  const folders = [layout.finishedFolder(id), layout.files, layout.incoming, layout.recordFolder(id)]
+  await Promise.all(folders.map((folder) => directorySync.sync(folder)))
+}

@@ -8,10 +8,10 @@ import { diskError } from './disk-error.ts'
  * @param written told how many bytes reached the file when it fails after a part of them.
  */
 export async function writeAll(
-  file: FileHandle,
+  file: Pick<FileHandle, 'writev'>,
   buffers: readonly Buffer[],
   position: number,
-  written: (bytes: number) => void,
+  written: (bytes: number) => void = () => undefined,
 ): Promise<number> {
   const total = bytesIn(buffers)
   let left = [...buffers]

@@ -1,19 +1,18 @@
-import { BUFFER_SIZE, borrow, giveBack } from './write-buffers.ts'
-
-/** From how many bytes on a batch is worth a write buffer: many slow clients must not hold one each. */
-const WORTH_A_BUFFER = 128 * 1024
+/** How many bytes make a batch full, and so how large a write is: larger ones were not faster, and they spoil the caches. */
+const LARGE = 512 * 1024
+/** The same while batches hold more than `BUDGET` bytes in the whole process: many clients must not hold much each. */
+const SMALL = 128 * 1024
+const BUDGET = 32 * 1024 * 1024
 /** The system takes at most 1,024 buffers in one `writev`. */
 const MOST_PIECES = 512
 
-/** Bytes on their way from a socket to one write. */
+/** How many bytes the batches of this process hold. */
+let held = 0
+
+/** Bytes on their way from a socket to one write, in the pieces in which they came. */
 export class Batch {
   #pieces: Buffer[] = []
   #size = 0
-  #buffer: Buffer | undefined
-  /** How many bytes make it full. */
-  #limit = BUFFER_SIZE
-  /** How much of the buffer is used, in bytes. */
-  #filled = 0
 
   /** Bytes. */
   get size(): number {
@@ -21,46 +20,24 @@ export class Batch {
   }
 
   get isFull(): boolean {
-    return this.#size >= this.#limit || this.#pieces.length >= MOST_PIECES
+    return this.#size >= (held > BUDGET ? SMALL : LARGE) || this.#pieces.length >= MOST_PIECES
+  }
+
+  /** The bytes in order. */
+  get pieces(): readonly Buffer[] {
+    return this.#pieces
   }
 
   add(piece: Buffer): void {
+    this.#pieces.push(piece)
     this.#size += piece.length
-    if (this.#buffer === undefined && this.#limit === BUFFER_SIZE && this.#size >= WORTH_A_BUFFER) this.#startBuffer()
-    if (!this.#copy(piece)) this.#pieces.push(piece)
+    held += piece.length
   }
 
-  /** The bytes in order. They stay valid until `release`. */
-  get bytes(): readonly Buffer[] {
-    return this.#buffer === undefined ? this.#pieces : [this.#buffer.subarray(0, this.#filled), ...this.#pieces]
-  }
-
-  /** Says that nobody looks at the bytes any more. */
+  /** Says that nobody needs the bytes any more. */
   release(): void {
-    if (this.#buffer !== undefined) giveBack(this.#buffer)
-    this.#buffer = undefined
+    held -= this.#size
     this.#pieces = []
     this.#size = 0
-    this.#filled = 0
-    this.#limit = BUFFER_SIZE
-  }
-
-  #startBuffer(): void {
-    this.#buffer = borrow()
-    if (this.#buffer === undefined) {
-      this.#limit = WORTH_A_BUFFER
-      return
-    }
-    const early = this.#pieces
-    this.#pieces = []
-    for (const piece of early) this.#copy(piece)
-  }
-
-  /** @returns whether the piece went into the buffer; what does not fit stays behind it as it is. */
-  #copy(piece: Buffer): boolean {
-    if (this.#buffer === undefined || this.#pieces.length > 0 || this.#filled + piece.length > BUFFER_SIZE) return false
-    piece.copy(this.#buffer, this.#filled)
-    this.#filled += piece.length
-    return true
   }
 }

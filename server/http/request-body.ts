@@ -86,7 +86,7 @@ export class RequestBody implements Source {
     })
   }
 
-  /** Lets go of the request and of all buffers. Called when nobody reads any more and no write is under way. */
+  /** Lets go of the request and of all bytes. Called when nobody reads any more and no write is under way. */
   close(): void {
     this.#lent?.release()
     this.#lent = undefined
@@ -184,6 +184,6 @@ export class RequestBody implements Source {
     this.#handedOut += 1
     if (this.#manner === 'held' && this.#handedOut === 1) this.#request.pause()
     else this.#goOn()
-    return batch.bytes
+    return batch.pieces
   }
 }

@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Concatenation } from '../core/concatenation.ts'
+import { expectedDigest } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Metadata, UploadRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
+import type { Source } from '../core/source.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { withBody } from '../http/request-body.ts'
@@ -47,6 +49,7 @@ export class Tus {
   readonly #uploads: Uploads
   readonly #concatenation: Concatenation
   readonly #options: TusOptions
+  readonly #expiries = new WeakMap<Date, string>()
 
   constructor(uploads: Uploads, concatenation: Concatenation, options: TusOptions) {
     this.#uploads = uploads
@@ -72,9 +75,9 @@ export class Tus {
   }
 
   async #createOne(ctx: Context, asked: Creation): Promise<void> {
-    const { length, metadata, rawMetadata, partial, withBody } = asked
-    this.#checkRoom(ctx, 0, withBody ? length : null)
-    const id = randomBytes(16).toString('hex')
+    const { length, metadata, rawMetadata, partial } = asked
+    this.#checkRoom(ctx, 0, asked.withBody ? length : null)
+    const id = randomUUID().replaceAll('-', '')
     const record: UploadRecord = {
       id,
       length,
@@ -84,13 +87,21 @@ export class Tus {
       createdAt: new Date().toISOString(),
       ...(partial && { partial }),
     }
-    await this.#uploads.create(record, async (upload) => {
+    const tell = async (upload: Upload): Promise<void> => {
       ctx.set('Location', this.#options.urlOf(ctx, id))
-      if (withBody) await this.#append(ctx, upload, 0)
-      else await upload.append({ start: 0, end: 0 }, NOTHING, 'as-received')
-      await settleIfComplete(upload)
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
+    }
+    if (isSmallFile(ctx, asked)) {
+      const bytes = await withBody(ctx.req, this.#options.idleTimeout, wholeOf)
+      return this.#uploads.createFinished(record, bytes, tell)
+    }
+    await this.#uploads.create(record, async (upload) => {
+      ctx.set('Location', this.#options.urlOf(ctx, id))
+      if (asked.withBody) await this.#append(ctx, upload, 0)
+      else upload.resume()
+      await settleIfComplete(upload)
+      await tell(upload)
     })
   }
 
@@ -161,8 +172,16 @@ export class Tus {
     const stays = upload.state !== 'receiving' && upload.state !== 'sealed'
     // What belongs together expires together, later than any of it says.
     if (stays || final !== undefined || parts !== undefined) return
-    const expires = (await upload.lastChange()).getTime() + this.#options.expiresAfter
-    ctx.set('Upload-Expires', new Date(expires).toUTCString())
+    ctx.set('Upload-Expires', this.#expiryOf(await upload.lastChange()))
+  }
+
+  /** Kept by the date of the last byte: many ask again before the next one. */
+  #expiryOf(lastChange: Date): string {
+    const known = this.#expiries.get(lastChange)
+    if (known !== undefined) return known
+    const expiry = new Date(lastChange.getTime() + this.#options.expiresAfter).toUTCString()
+    this.#expiries.set(lastChange, expiry)
+    return expiry
   }
 
   async #append(ctx: Context, upload: Upload, offset: number): Promise<void> {
@@ -193,8 +212,24 @@ export class Tus {
   }
 }
 
-/** A body without bytes: an upload of length 0 is complete with it. */
-const NOTHING = { read: () => Promise.resolve(null), cancel: () => undefined, waitingSince: undefined }
+/** Up to which length a file that comes with its creation is awaited before anything is made of it, in bytes. */
+const SMALL = 64 * 1024
+
+/**
+ * Whether a creation brings a whole small file. Before the answer its client knows no URL, so nothing is lost if the body is cut
+ * short. What must be verified first takes the long way, where its client can ask what became of it.
+ */
+function isSmallFile({ headers }: Context, { length, partial, withBody, metadata }: Creation): boolean {
+  if (length === null || length > SMALL || partial || expectedDigest(metadata) !== undefined) return false
+  if (headers['upload-checksum'] !== undefined || headers.trailer !== undefined) return false
+  return withBody ? contentLength(headers) === length : length === 0
+}
+
+async function wholeOf(body: Source): Promise<readonly Buffer[]> {
+  const pieces: Buffer[] = []
+  for (let batch = await body.read(); batch !== null; batch = await body.read()) pieces.push(...batch)
+  return pieces
+}
 
 /** The request that brought the last byte waits for the outcome, so that nobody takes a file for finished that is not. */
 async function settleIfComplete(upload: Upload): Promise<void> {
