@@ -1,4 +1,3 @@
-import Router, { type RouterContext } from '@koa/router'
 import Koa, { type Context } from 'koa'
 import type { Logger } from 'pino'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
@@ -10,6 +9,7 @@ import { errorExit } from './http/error-exit.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride } from './http/method-override.ts'
 import type { Pages } from './http/pages.ts'
+import { type Handler, type Methods, routes } from './http/routes.ts'
 import type { Tus } from './tus/tus.ts'
 
 /** What the HTTP application is made of. */
@@ -44,49 +44,42 @@ export function createApp(parts: Parts): Koa {
     return next()
   })
   app.use(parts.pages.files)
-  app.use(routes(parts).routes())
-  app.use(() => {
-    throw new UploadError('not_found', 'There is nothing here.')
-  })
+  app.use(routes(tableOf(parts)))
   return app
 }
 
-function routes({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Router {
-  const router = new Router({ sensitive: true })
-
-  router.get('/', (ctx) => pages.show(ctx, 'index.html'))
-  router.get('/legacy', (ctx) => pages.show(ctx, 'legacy.html'))
-  router.get('/healthz', (ctx) => {
-    ctx.body = 'ok\n'
-  })
-  router.get('/readyz', (ctx) => {
-    ctx.status = ready() ? 200 : 503
-    ctx.body = ready() ? 'ready\n' : 'stopping\n'
-  })
-
-  router.options(['/files', '/files/:id'], (ctx) => tus.describe(ctx))
-  router.post('/files', (ctx) => tus.create(varies(ctx)))
-  router.head('/files/:id', (ctx) =>
-    speaksTus(ctx) ? tus.inform(varies(ctx), idOf(ctx)) : readOrTell(varies(ctx), uploads, idleTimeout),
-  )
-  router.get('/files/:id', (ctx) => readOrTell(varies(ctx), uploads, idleTimeout))
-  router.patch('/files/:id', (ctx) => tus.append(varies(ctx), idOf(ctx)))
-  router.delete('/files/:id', (ctx) => tus.terminate(varies(ctx), idOf(ctx)))
-  router.all(['/files', '/files/:id'], unsupportedMethod)
-
-  // The page's own links are relative, so that it works under any path.
-  router.get('/upload/accept', (ctx) => ctx.redirect('../legacy'))
-  router.post('/upload/accept', (ctx) => legacy.accept(ctx))
-  router.get('/upload/complete', (ctx) => legacy.complete(ctx))
-  router.post('/upload/complete', (ctx) => legacy.complete(ctx))
-  router.post('/check', (ctx) => legacy.check(ctx))
-  router.all(['/upload/accept', '/upload/complete', '/check'], unsupportedMethod)
-
-  return router
+function tableOf({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Readonly<Record<string, Methods>> {
+  const describe: Handler = (ctx) => tus.describe(ctx)
+  const complete: Handler = (ctx) => legacy.complete(ctx)
+  return {
+    '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
+    '/legacy': { GET: (ctx) => pages.show(ctx, 'legacy.html') },
+    '/healthz': { GET: (ctx) => tell(ctx, 200, 'ok\n') },
+    '/readyz': { GET: (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')) },
+    '/files': { OPTIONS: describe, POST: (ctx) => tus.create(varies(ctx)) },
+    '/files/:id': {
+      OPTIONS: describe,
+      HEAD: (ctx, id) =>
+        speaksTus(ctx) ? tus.inform(varies(ctx), id) : readOrTell(varies(ctx), id, uploads, idleTimeout),
+      GET: (ctx, id) => readOrTell(varies(ctx), id, uploads, idleTimeout),
+      PATCH: (ctx, id) => tus.append(varies(ctx), id),
+      DELETE: (ctx, id) => tus.terminate(varies(ctx), id),
+    },
+    // The page's own links are relative, so that it works under any path.
+    '/upload/accept': { GET: (ctx) => ctx.redirect('../legacy'), POST: (ctx) => legacy.accept(ctx) },
+    '/upload/complete': { GET: complete, POST: complete },
+    '/check': { POST: (ctx) => legacy.check(ctx) },
+  }
 }
 
-function varies<C extends Context>(ctx: C): C {
-  ctx.vary(['Tus-Resumable', 'Upload-Draft-Interop-Version'])
+function tell(ctx: Context, status: number, text: string): void {
+  ctx.status = status
+  ctx.body = text
+}
+
+/** What comes of such a request depends on these headers, beside the one that CORS has named. */
+function varies(ctx: Context): Context {
+  ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
   return ctx
 }
 
@@ -94,13 +87,9 @@ function speaksTus(ctx: Context): boolean {
   return ctx.get('Tus-Resumable') !== ''
 }
 
-function idOf(ctx: RouterContext): string {
-  return ctx.params['id'] ?? ''
-}
-
 /** A finished upload is a file to download; of an unfinished one a HEAD is told how far it is (IETF draft). */
-async function readOrTell(ctx: RouterContext, uploads: Uploads, idleTimeout: number): Promise<void> {
-  await uploads.use(idOf(ctx), async (upload) => {
+async function readOrTell(ctx: Context, id: string, uploads: Uploads, idleTimeout: number): Promise<void> {
+  await uploads.use(id, async (upload) => {
     await upload.settle()
     const { finishedAt: modified, record } = upload
     if (modified !== undefined && record.length !== null) {
@@ -114,8 +103,4 @@ async function readOrTell(ctx: RouterContext, uploads: Uploads, idleTimeout: num
     ctx.set({ 'Upload-Offset': String(upload.offset), 'Upload-Complete': '?0' })
     ctx.status = 204
   })
-}
-
-function unsupportedMethod(ctx: Context): never {
-  throw new UploadError('unsupported_method', `${ctx.method} is not supported here.`)
 }

@@ -34,7 +34,7 @@ const MAX_AGE = '7200'
  */
 export function cors(allowed: AllowedOrigins): Middleware {
   return async (ctx, next) => {
-    ctx.vary('Origin')
+    ctx.set('Vary', 'Origin')
     const origin = ctx.get('Origin')
     if (origin === '' || !(allowed === '*' || allowed.has(origin))) return next()
     ctx.set('Access-Control-Allow-Origin', allowed === '*' ? '*' : origin)

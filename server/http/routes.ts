@@ -1,0 +1,42 @@
+import type { Context, Middleware } from 'koa'
+import { UploadError } from '../core/errors.ts'
+
+/** @param id what stands for `:id` in the path, decoded; empty where the route has none. */
+export type Handler = (ctx: Context, id: string) => unknown
+
+/** The handlers of one path by their methods; GET answers HEAD, too, where that has none of its own. */
+export type Methods = Readonly<Partial<Record<string, Handler>>>
+
+/**
+ * Answers each request by its path and method. A slash at the end of a path makes no difference.
+ *
+ * @param table by path; `:id` can be its last part.
+ * @throws UploadError `not_found`, `unsupported_method` (with `Allow`, RFC 9110 §15.5.6), and what the handlers throw.
+ */
+export function routes(table: Readonly<Record<string, Methods>>): Middleware {
+  const byPath = new Map(Object.entries(table))
+  return (ctx) => {
+    const { path } = ctx
+    const asked = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+    const last = asked.lastIndexOf('/') + 1
+    const exact = byPath.get(asked)
+    const methods = exact ?? byPath.get(`${asked.slice(0, last)}:id`)
+    const id = exact === undefined ? decoded(asked.slice(last)) : ''
+    if (methods === undefined || id === undefined) throw new UploadError('not_found', 'There is nothing here.')
+    const handler = methods[ctx.method] ?? (ctx.method === 'HEAD' ? methods['GET'] : undefined)
+    if (handler === undefined) {
+      ctx.set('Allow', Object.keys(methods).join(', '))
+      throw new UploadError('unsupported_method', `${ctx.method} is not supported here.`)
+    }
+    return handler(ctx, id)
+  }
+}
+
+/** `undefined` for what is not the encoding of a text. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
+}
