@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { UploadError } from './errors.ts'
 import type { Range } from './ranges.ts'
 import { bytesIn, Reader } from './reader.ts'
@@ -22,24 +21,23 @@ export async function compareRange(stored: StoredUpload, range: Range, sent: Rea
     }
     return true
   } finally {
-    comparison.close()
+    await comparison.close()
   }
 }
 
 /** Compares bytes that were sent again with those that are stored, in order. */
 class Comparison {
-  readonly #stored: Readable
+  readonly #stored: AsyncIterator<Buffer>
   readonly #expected: Reader
 
-  constructor(stored: Readable) {
-    this.#stored = stored
-    const batches = stored[Symbol.asyncIterator]()
+  constructor(stored: AsyncIterable<Buffer>) {
+    this.#stored = stored[Symbol.asyncIterator]()
     this.#expected = new Reader({
       read: async () => {
-        const next = await batches.next()
+        const next = await this.#stored.next()
         return next.done ? null : [next.value]
       },
-      cancel: () => stored.destroy(),
+      cancel: () => undefined,
       waitingSince: undefined,
     })
   }
@@ -64,7 +62,7 @@ class Comparison {
     }
   }
 
-  close(): void {
-    this.#stored.destroy()
+  async close(): Promise<void> {
+    await this.#stored.return?.()
   }
 }

@@ -1,5 +1,4 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { Readable } from 'node:stream'
 import { UploadError } from './errors.ts'
 import type { Range } from './ranges.ts'
 import { bytesIn } from './reader.ts'
@@ -74,12 +73,9 @@ export class RunningDigest {
    *
    * @throws UploadError `storage_error` when stored bytes cannot be read. It may be called again then.
    */
-  async complete(length: number, read: (range: Range) => Readable): Promise<Buffer> {
+  async complete(length: number, read: (range: Range) => AsyncIterable<Buffer>): Promise<Buffer> {
     if (this.#position < length) {
-      for await (const bytes of read({ start: this.#position, end: length })) {
-        if (!Buffer.isBuffer(bytes)) throw new UploadError('storage_error', 'The stored bytes could not be read.')
-        this.pass(this.#position, [bytes])
-      }
+      for await (const bytes of read({ start: this.#position, end: length })) this.pass(this.#position, [bytes])
     }
     if (this.#position !== length) throw new UploadError('storage_error', 'The stored bytes could not be read.')
     return this.#hash.copy().digest()

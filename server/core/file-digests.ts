@@ -1,4 +1,3 @@
-import { addAbortSignal, type Readable } from 'node:stream'
 import { type Algorithm, expectedDigest, RunningDigest } from './digest.ts'
 import { UploadError } from './errors.ts'
 import type { StoredUpload } from './store.ts'
@@ -66,9 +65,9 @@ export class FileDigests {
 
   async #compute(algorithm: Algorithm): Promise<Buffer> {
     const { signal } = this.#patience
-    const digest = await new RunningDigest(algorithm).complete(this.#stored.record.length ?? 0, (range): Readable => {
-      return addAbortSignal(signal, this.#stored.read(range))
-    })
+    const digest = await new RunningDigest(algorithm).complete(this.#stored.record.length ?? 0, (range) =>
+      untilAborted(signal, this.#stored.read(range)),
+    )
     await this.#keep(algorithm, digest)
     return digest
   }
@@ -76,5 +75,12 @@ export class FileDigests {
   async #keep(algorithm: Algorithm, digest: Buffer): Promise<void> {
     const known = { [algorithm]: digest.toString('base64') }
     await this.#stored.update((record) => ({ ...record, digests: { ...record.digests, ...known } }))
+  }
+}
+
+async function* untilAborted(signal: AbortSignal, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const buffer of bytes) {
+    signal.throwIfAborted()
+    yield buffer
   }
 }

@@ -1,10 +1,6 @@
-import type { Readable } from 'node:stream'
 import { UploadError } from './errors.ts'
 import type { Range } from './ranges.ts'
 import type { Source } from './source.ts'
-
-/** How much is handed out at once, in bytes: enough to make a write worth its call. */
-const BATCH = 1024 * 1024
 
 /** A complete part of a final upload. */
 export interface SealedPart {
@@ -20,21 +16,18 @@ export class PartsSource implements Source {
   #cancelled: Error | undefined
 
   /** @param start how many of the first bytes are left out. */
-  constructor(parts: readonly SealedPart[], start: number, read: (id: string, range: Range) => Promise<Readable>) {
+  constructor(
+    parts: readonly SealedPart[],
+    start: number,
+    read: (id: string, range: Range) => Promise<AsyncIterable<Buffer>>,
+  ) {
     this.#bytes = bytesOf(parts, start, read)
   }
 
   async read(): Promise<readonly Buffer[] | null> {
-    const batch: Buffer[] = []
-    let size = 0
-    while (size < BATCH) {
-      if (this.#cancelled !== undefined) throw this.#cancelled
-      const next = await this.#bytes.next()
-      if (next.done) break
-      batch.push(next.value)
-      size += next.value.length
-    }
-    return size > 0 ? batch : null
+    if (this.#cancelled !== undefined) throw this.#cancelled
+    const next = await this.#bytes.next()
+    return next.done ? null : [next.value]
   }
 
   cancel(reason: Error): void {
@@ -51,7 +44,7 @@ export class PartsSource implements Source {
 async function* bytesOf(
   parts: readonly SealedPart[],
   from: number,
-  read: (id: string, range: Range) => Promise<Readable>,
+  read: (id: string, range: Range) => Promise<AsyncIterable<Buffer>>,
 ): AsyncGenerator<Buffer> {
   let begin = 0
   for (const { id, length } of parts) {
@@ -59,7 +52,6 @@ async function* bytesOf(
     begin += length
     if (position >= length) continue
     for await (const bytes of await read(id, { start: position, end: length })) {
-      if (!Buffer.isBuffer(bytes)) break
       position += bytes.length
       yield bytes
     }

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { Range, Ranges } from './ranges.ts'
 import type { UploadRecord } from './record.ts'
 
@@ -45,8 +44,11 @@ export interface StoredUpload {
   begin(range: Range, count: Count): Promise<Attempt>
   /** Replaces the record by what `change` makes of it, atomically; calls take turns. */
   update(change: (record: UploadRecord) => UploadRecord): Promise<void>
-  /** A stream of received bytes, finished or not; it stays valid while the upload is finished or removed. */
-  read(range: Range): Readable
+  /**
+   * Received bytes in order, finished or not; once begun it goes on while the upload is finished or removed. A buffer is the
+   * caller's until it asks for the next one.
+   */
+  read(range: Range): AsyncIterable<Buffer>
   /**
    * Makes a wholly received upload durable under its final name. May be called again after it threw.
    *

@@ -83,8 +83,8 @@ export class Upload {
     return this.#puts.size > 0 || this.#finishing.isPending || this.#digests.busy
   }
 
-  /** A stream of received bytes. */
-  read(range: Range): ReturnType<StoredUpload['read']> {
+  /** Received bytes, as `StoredUpload.read` gives them. */
+  read(range: Range): AsyncIterable<Buffer> {
     return this.#stored.read(range)
   }
 

@@ -1,6 +1,5 @@
 import { type FileHandle, mkdir, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { Readable } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
@@ -9,20 +8,13 @@ import { ifThere, onDisk, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { turns } from './queue.ts'
+import { borrow, giveBack } from './read-buffers.ts'
 import { replaceRecord, syncRecord } from './record-file.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { writeAll } from './write-all.ts'
 
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
 const SYNC_EVERY = 64 * 1024 * 1024
-/** How much a read brings at once, in bytes: few readers get large reads, many shall not fill the memory. */
-const LARGE_READ = 512 * 1024
-const SMALL_READ = 128 * 1024
-/** Up to how many readers in the process are few. */
-const FEW_READERS = 16
-
-let readers = 0
-
 /** What is known of an upload when it is opened. */
 export interface Opened {
   readonly record: UploadRecord
@@ -109,9 +101,34 @@ export class DiskUpload implements StoredUpload {
     )
   }
 
-  read(range: Range): Readable {
-    if (lengthOf(range) === 0) return Readable.from([])
-    return Readable.from(this.#readWhereItIs(range), { objectMode: true, highWaterMark: 2 })
+  async *read(range: Range): AsyncGenerator<Buffer> {
+    if (lengthOf(range) === 0) return
+    const file = await onDisk(() => this.#openWhereItIs())
+    const buffers: Buffer[] = []
+    const fill = async (at: number, turn: number): Promise<Buffer> => {
+      const buffer = buffers[turn % 2] ?? borrow(range.end - at)
+      buffers[turn % 2] = buffer
+      const { bytesRead } = await onDisk(() => file.read(buffer, 0, Math.min(buffer.length, range.end - at), at))
+      return buffer.subarray(0, bytesRead)
+    }
+    let ahead = fill(range.start, 0)
+    try {
+      for (let position = range.start, turn = 1; position < range.end; turn++) {
+        const bytes = await ahead
+        if (bytes.length === 0) return
+        position += bytes.length
+        if (position < range.end) {
+          ahead = fill(position, turn)
+          // Whoever asks for these bytes gets the error.
+          ahead.catch(() => undefined)
+        }
+        yield bytes
+      }
+    } finally {
+      await ahead.catch(() => undefined)
+      for (const buffer of buffers) giveBack(buffer)
+      await file.close()
+    }
   }
 
   async finish(): Promise<void> {
@@ -314,30 +331,13 @@ export class DiskUpload implements StoredUpload {
     await this.#journal?.close()
   }
 
-  async *#readWhereItIs(range: Range): AsyncGenerator<Buffer> {
-    const { layout } = this.#environment
-    const incoming = layout.incomingFile(this.#record.id)
-    // Looked for again in the first place, because the file may have moved between the first look and the second.
-    const file = await onDisk(
-      async () =>
-        (await ifThere(() => open(incoming, 'r'))) ??
-        (await ifThere(() => open(this.#finalPath, 'r'))) ??
-        (await open(incoming, 'r')),
+  /** Looked for again in the first place, because the file may have moved between the first look and the second. */
+  async #openWhereItIs(): Promise<FileHandle> {
+    const incoming = this.#environment.layout.incomingFile(this.#record.id)
+    return (
+      (await ifThere(() => open(incoming, 'r'))) ??
+      (await ifThere(() => open(this.#finalPath, 'r'))) ??
+      (await open(incoming, 'r'))
     )
-    readers += 1
-    try {
-      let position = range.start
-      while (position < range.end) {
-        const most = readers <= FEW_READERS ? LARGE_READ : SMALL_READ
-        const buffer = Buffer.allocUnsafe(Math.min(most, range.end - position))
-        const { bytesRead } = await onDisk(() => file.read(buffer, 0, buffer.length, position))
-        if (bytesRead === 0) return
-        position += bytesRead
-        yield buffer.subarray(0, bytesRead)
-      }
-    } finally {
-      readers -= 1
-      await file.close()
-    }
   }
 }

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { Context } from 'koa'
 import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
@@ -17,8 +16,8 @@ export interface DownloadableFile {
   readonly size: number
   readonly modified: Date
   readonly metadata: Metadata
-  /** A stream of the bytes from `start` up to but not including `end`. */
-  read(range: Range): Readable
+  /** The bytes from `start` up to but not including `end`; a buffer is the caller's until it asks for the next one. */
+  read(range: Range): AsyncIterable<Buffer>
   /** The digest of all bytes. */
   digest(algorithm: Algorithm): Promise<Buffer>
 }
@@ -41,11 +40,14 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
   const length = lengthOf(part)
   const digest = await reprDigest(ctx, file)
   // Read before any header is set: those of the file must not stand on the answer that says that it cannot be read.
-  const bytes = ctx.method === 'GET' && length > 0 ? await opened(ctx, file.read(part)) : undefined
+  const bytes = ctx.method === 'GET' && length > 0 ? await opened(file.read(part)) : undefined
   setFileHeaders(ctx, file, validators)
   ctx.set(digest)
   setPartHeaders(ctx, file, part)
-  if (bytes !== undefined) await send(ctx, bytes, length)
+  if (bytes === undefined) return
+  // Koa's own sending would log a client that goes away as an error, and would not say when all was sent.
+  ctx.respond = false
+  await send(ctx.res, bytes, length)
 }
 
 /**

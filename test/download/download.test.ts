@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { DownloadableFile } from '../../server/download/download.ts'
-import { bytes, Service } from './support.ts'
+import { bytes, Service, type StreamedFile } from './support.ts'
 
 const ETAG = '"an-id-1000"'
 const MODIFIED = 'Fri, 02 Jan 2026 03:04:05 GMT'
@@ -8,7 +7,7 @@ const content = bytes(1000)
 
 let service: Service
 
-async function serve(about: Partial<DownloadableFile> = {}, stored = content): Promise<Service> {
+async function serve(about: Partial<StreamedFile> = {}, stored = content): Promise<Service> {
   service = await Service.start(stored, about)
   return service
 }

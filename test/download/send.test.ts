@@ -6,15 +6,14 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { systemCode } from '../../server/core/errors.ts'
-import type { DownloadableFile } from '../../server/download/download.ts'
-import { bytes, Service } from './support.ts'
+import { bytes, Service, type StreamedFile } from './support.ts'
 
 const MiB = 1024 * 1024
 const large = bytes(48 * MiB)
 
 let service: Service
 
-async function serve(about: Partial<DownloadableFile> = {}, stored = large): Promise<Service> {
+async function serve(about: Partial<StreamedFile> = {}, stored = large): Promise<Service> {
   service = await Service.start(stored, about)
   return service
 }
@@ -97,14 +96,16 @@ describe('a client that goes away', () => {
   })
 
   it('before the first byte was read closes the source', async () => {
-    const never = new Readable({ read() {} })
-    await serve({ read: () => never })
+    const late = new Readable({ read() {} })
+    await serve({ read: () => late })
     const asked = get({ port: service.port, host: '127.0.0.1', agent: false })
     asked.on('error', () => {})
     await until(() => service.streams.length === 1)
     asked.destroy()
-    await until(() => never.closed)
+    await until(() => service.connections === 0)
+    late.push(large.subarray(0, MiB))
     await service.handled
+    expect(late.closed).toBe(true)
     expect(service.thrown).toEqual([])
     expect(service.logged).toEqual([])
   })

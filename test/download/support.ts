@@ -24,6 +24,11 @@ export function bytes(size: number): Buffer {
   return content
 }
 
+/** A file whose bytes come from a stream, so that a test sees when it is closed. */
+export interface StreamedFile extends DownloadableFile {
+  read(range: Range): Readable
+}
+
 export interface Answer {
   readonly status: number | undefined
   readonly headers: IncomingMessage['headers']
@@ -41,10 +46,12 @@ export class Service {
   readonly logged: unknown[] = []
   /** Settles with each request. */
   handled: Promise<void> = Promise.resolve()
-  file: DownloadableFile
+  file: StreamedFile
   readonly #server: Server
+  /** How many connections are open. */
+  connections = 0
 
-  static async start(content: Buffer, about: Partial<DownloadableFile> = {}): Promise<Service> {
+  static async start(content: Buffer, about: Partial<StreamedFile> = {}): Promise<Service> {
     const folder = await mkdtemp(join(tmpdir(), 'landfall-download-'))
     const service = new Service(folder, content.length, about)
     await writeFile(service.path, content)
@@ -52,7 +59,7 @@ export class Service {
     return service
   }
 
-  private constructor(folder: string, size: number, about: Partial<DownloadableFile>) {
+  private constructor(folder: string, size: number, about: Partial<StreamedFile>) {
     this.folder = folder
     this.path = join(folder, 'content')
     this.file = {
@@ -65,6 +72,12 @@ export class Service {
       ...about,
     }
     this.#server = createServer(this.#app().callback())
+    this.#server.on('connection', (socket) => {
+      this.connections += 1
+      socket.once('close', () => {
+        this.connections -= 1
+      })
+    })
   }
 
   get port(): number {
