@@ -39,8 +39,9 @@ export type Contestant = Omit<Peer, 'find'> & Found
 /** The project's folder, from `dist/bench`. */
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** As in `npm start` and in the image: buffers from sockets are to be collected young, and not to call for major collections. */
-const V8_FLAGS = ['--max-semi-space-size=4', '--initial-old-space-size=64']
+/** As in `npm start` and in the image. */
+const V8_FLAGS = ['--max-semi-space-size=8', '--min-semi-space-size=4', '--initial-old-space-size=64']
+const MALLOC = { MALLOC_TRIM_THRESHOLD_: '33554432', MALLOC_TOP_PAD_: '1048576' }
 
 const EVERYTHING: readonly Ability[] = ['tus', 'crowd', 'webuploader', 'download', 'ranges', 'start']
 const TUS_AND_FILES: readonly Ability[] = ['tus', 'crowd', 'download', 'ranges', 'start']
@@ -176,14 +177,14 @@ export function isNamed(name: string, parts: readonly string[]): boolean {
 function landfall(name: string, sync: string, can: readonly Ability[]): Peer {
   return {
     name,
-    settings: `SYNC=${sync}, LOG_LEVEL=warn, node ${V8_FLAGS.join(' ')}`,
+    settings: `SYNC=${sync}, LOG_LEVEL=warn, MALLOC_* as in npm start, node ${V8_FLAGS.join(' ')}`,
     can,
     find: async () => ({
       version: await versionIn(path.join(PROJECT, 'package.json')),
       command: async (port, folder) => ({
         program: process.execPath,
         args: [...V8_FLAGS, path.join(PROJECT, 'dist/server/main.js')],
-        environment: { PORT: String(port), DATA_DIR: folder, SYNC: sync, LOG_LEVEL: 'warn' },
+        environment: { ...MALLOC, PORT: String(port), DATA_DIR: folder, SYNC: sync, LOG_LEVEL: 'warn' },
       }),
     }),
     place: placeByTus,

@@ -71,6 +71,8 @@ export class BodyBytes {
   /** Appends to the first bytes what has come behind them, up to `longest` bytes in all, or waits for something to come. */
   async #grow(longest: number): Promise<void> {
     if (this.#queue.length === 0) {
+      // The next read may fill the buffers of the last one anew.
+      this.#first = Buffer.from(this.#first)
       const batch = await this.#body.read()
       if (batch === null) throw cutShort()
       this.#queue = [...batch]

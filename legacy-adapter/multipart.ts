@@ -125,7 +125,8 @@ async function readToFile(bytes: BodyBytes, boundary: string, fields: FieldList)
     // busboy keeps the CRLF at the header's end to itself until a byte comes that cannot belong to a delimiter
     const same = await bytes.sameAs(delimiter.subarray(CRLF.length))
     if (same === delimiter.length - CRLF.length) throw endsInHeader()
-    parser.write((await bytes.peek(same + 1)).subarray(0, same + 1))
+    // It keeps views of a value until the value ends, and by then the body's buffers may be filled anew
+    parser.write(Buffer.from((await bytes.peek(same + 1)).subarray(0, same + 1)))
     const file = parser.file
     if (file !== undefined) return file
     const value = await bytes.takeThrough(delimiter, LONGEST_VALUE + delimiter.length)

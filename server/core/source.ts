@@ -2,9 +2,8 @@
 export interface Source {
   /**
    * The next bytes in order, about a MiB at most; `null` once, after the last of them, when the source has proved
-   * itself whole. Bytes that arrived before a failure are handed out before it is thrown. The buffers are the caller's, who
-   * should be done with them when it calls `read` again: from then on nobody counts them. Whoever reads goes on until `null`
-   * or an error, or cancels.
+   * itself whole. Bytes that arrived before a failure are handed out before it is thrown. The buffers are the caller's until
+   * it calls `read` again: then they may be filled anew. Whoever reads goes on until `null` or an error, or cancels.
    *
    * @throws UploadError when the bytes cannot go on: connection cut, silent for too long, malformed, cancelled.
    */

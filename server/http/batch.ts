@@ -2,7 +2,7 @@
 const LARGE = 512 * 1024
 /** The same while batches hold more than `BUDGET` bytes in the whole process: many clients must not hold much each. */
 const SMALL = 128 * 1024
-const BUDGET = 32 * 1024 * 1024
+const BUDGET = 64 * 1024 * 1024
 /** The system takes at most 1,024 buffers in one `writev`. */
 const MOST_PIECES = 512
 

@@ -227,7 +227,7 @@ function isSmallFile({ headers }: Context, { length, partial, withBody, metadata
 
 async function wholeOf(body: Source): Promise<readonly Buffer[]> {
   const pieces: Buffer[] = []
-  for (let batch = await body.read(); batch !== null; batch = await body.read()) pieces.push(...batch)
+  for (let batch = await body.read(); batch !== null; batch = await body.read()) pieces.push(Buffer.concat(batch))
   return pieces
 }
 

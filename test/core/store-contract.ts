@@ -141,6 +141,34 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await under.store.unfinished()).toEqual([])
     })
 
+    it('makes a finished file at once of bytes that are at hand', async () => {
+      const bytes = [Buffer.from('hel'), Buffer.from('lo')]
+      const upload = await under.store.createFinished(recordOf('whole', 5), bytes)
+      expect([upload.finished, upload.received]).toEqual([true, [{ start: 0, end: 5 }]])
+      await under.reopen()
+      const again = await opened('whole')
+      expect([again.finished, again.received]).toEqual([true, [{ start: 0, end: 5 }]])
+      expect(again.finishedAt).toEqual(upload.finishedAt)
+      expect(await text(again.read({ start: 0, end: 5 }))).toBe('hello')
+      expect(await under.store.unfinished()).toEqual([])
+    })
+
+    it.each(['unfinished', 'finished'])(
+      'leaves an %s upload as it was whose id is wanted for a whole file',
+      async (how) => {
+        const upload = await create(recordOf('taken', 5))
+        await put(upload, 0, 'hello', 'as-received')
+        if (how === 'finished') await upload.finish()
+        await upload.rest()
+        const wanted = under.store.createFinished(recordOf('taken', 3), [Buffer.from('bye')])
+        await expect(wanted).rejects.toMatchObject({ code: 'storage_error' })
+        await under.reopen()
+        const again = await opened('taken')
+        expect([again.finished, again.record.length]).toEqual([how === 'finished', 5])
+        expect(await text(again.read({ start: 0, end: 5 }))).toBe('hello')
+      },
+    )
+
     it('finishes an upload without bytes', async () => {
       const upload = await create(recordOf('empty', 0))
       await upload.finish()

@@ -48,7 +48,7 @@ describe('batches', () => {
     }
     const many = Array.from({ length: 40 }, () => new Batch())
     expect(fullAt()).toBe(2 * piece.length)
-    for (const batch of many) for (let i = 0; i < 4; i++) batch.add(piece)
+    for (const batch of many) for (let i = 0; i < 8; i++) batch.add(piece)
     expect(fullAt()).toBe(piece.length)
     for (const batch of many) {
       batch.release()

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -186,12 +187,32 @@ describe('POST /files with the first bytes', () => {
   afterEach(() => service.close())
   const type = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 
-  it('finishes a whole file in one request', async () => {
-    const content = bytesOf(70_000)
-    const response = await create(service.url, { 'Upload-Length': '70000', ...type }, content)
+  it.each([1, 65_536, 65_537, 70_000, 3_000_000])('finishes a whole file of %d bytes in one request', async (size) => {
+    const content = bytesOf(size)
+    const response = await create(service.url, { 'Upload-Length': String(size), ...type }, content)
     expect(response.status).toBe(201)
-    expect(response.headers.get('Upload-Offset')).toBe('70000')
+    expect(response.headers.get('Upload-Offset')).toBe(String(size))
     await expectFile(service, locationOf(response, service.url), content)
+  })
+
+  it('makes nothing of a small file that breaks off before its client knows of it', async () => {
+    const wire = await connect(service.url)
+    const headers = { ...PATCH_HEADERS, 'Upload-Length': 5_000, 'Content-Length': 5_000 }
+    await wire.send(requestHead('POST', '/files', headers), bytesOf(4_999))
+    await wire.cut()
+    await (await connect(service.url)).cut()
+    expect(await countUploads(service)).toBe(0)
+    expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
+  })
+
+  it('compares a small file with the digest that came with it', async () => {
+    const content = bytesOf(100)
+    const said = (text: string) => ({ 'Upload-Length': '100', 'Upload-Metadata': `md5 ${base64(text)}`, ...type })
+    const wrong = await create(service.url, said(createHash('md5').update('else').digest('hex')), content)
+    expect(wrong.status).toBe(422)
+    const right = await create(service.url, said(createHash('md5').update(content).digest('hex')), content)
+    expect(right.status).toBe(201)
+    await expectFile(service, locationOf(right, service.url), content)
   })
 
   it('keeps a beginning, and goes on behind it', async () => {
