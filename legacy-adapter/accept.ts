@@ -6,6 +6,7 @@ import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
+import { answerJson } from '../server/http/json.ts'
 import { withBody } from '../server/http/request-body.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, largestChunk } from './chunk-layout.ts'
 import { type ChunkRequest, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
@@ -37,7 +38,7 @@ export async function accept(
     const request = await readChunkRequest(ctx, body)
     return acceptChunk(ctx, request, uploads, options, onChunk)
   }
-  ctx.body = await withBody(ctx.req, options.idleTimeout, work, 'held')
+  answerJson(ctx, await withBody(ctx.req, options.idleTimeout, work, 'held'))
 }
 
 /** What the page is told of its chunk. */

@@ -3,6 +3,7 @@ import type { UploadRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { drain } from '../server/http/drain.ts'
+import { answerJson } from '../server/http/json.ts'
 import { receivedChunks } from './chunk-layout.ts'
 import { type Fields, oneValue, wholeNumber } from './fields.ts'
 import { type IdentityRules, identityOf, taskOf } from './identity.ts'
@@ -31,7 +32,7 @@ export async function check(
     return []
   })
   ctx.set('Cache-Control', 'no-store')
-  ctx.body = { file_list: [names] }
+  answerJson(ctx, { file_list: [names] })
 }
 
 async function namesFor(

@@ -3,6 +3,7 @@ import { UploadError } from '../server/core/errors.ts'
 import { PATIENCE } from '../server/core/patience.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
+import { answerJson } from '../server/http/json.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'
 import { taskOf } from './identity.ts'
@@ -31,12 +32,12 @@ export async function complete(ctx: Context, uploads: Uploads, options: LegacyOp
   const told =
     knowsTask(fields) || (record.visitor !== undefined && record.visitor === visitorOf(ctx, options.rules.secret))
   ctx.set('Cache-Control', 'no-store')
-  ctx.body = {
+  answerJson(ctx, {
     ok: true,
     ...(told ? { id: record.id, url: options.urlOf(ctx, record.id) } : {}),
     name: record.metadata['filename'] ?? record.fileName,
     size: record.length,
-  }
+  })
 }
 
 /** What is known of a candidate at one moment. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { UploadError } from '../core/errors.ts'
 import { drain } from './drain.ts'
 import { type Dialect, statusOf } from './error-status.ts'
+import { answerJson } from './json.ts'
 
 /**
  * The one place where errors are answered and logged. Clients get the sentence of an `UploadError`, and nothing of the inside
@@ -25,10 +26,8 @@ export function errorExit(log: Logger, dialectOf: (path: string) => Dialect): Mi
       ctx.status = status
       // The answer to a HEAD has no body that could say it.
       ctx.set({ 'Cache-Control': 'no-store', 'Upload-Error': error.code })
-      ctx.body =
-        dialect === 'legacy'
-          ? { ok: false, error: { code: error.code, message: error.message }, ...error.details }
-          : `${error.message}\n`
+      if (dialect === 'tus') ctx.body = `${error.message}\n`
+      else answerJson(ctx, { ok: false, error: { code: error.code, message: error.message }, ...error.details })
       if (error.code === 'idle_timeout' || error.code === 'superseded') ctx.set('Connection', 'close')
       else drain(ctx.req)
     }
