@@ -91,6 +91,13 @@ export class Tally {
     if (bodies > 0) this.#withBodies += 1
   }
 
+  /** Takes the kills of another tally in. */
+  add(other: Tally): void {
+    for (const [place, count] of other.#at) this.#at.set(place, this.at(place) + count)
+    this.#withBodies += other.#withBodies
+    this.#bodies += other.#bodies
+  }
+
   at(place: Kill['at']): number {
     return this.#at.get(place) ?? 0
   }

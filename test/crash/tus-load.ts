@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { TUS } from '../support/tus.ts'
 import { type Manner, slowly } from './bodies.ts'
 import { type Answer, type Body, BrokenOff, type Client, type Headers } from './client.ts'
@@ -49,6 +50,7 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
     const isLast = length === left
     const saysLength = upload.length !== 'acknowledged' && (isLast || random.chance(0.3))
     const asked = random.chance(0.2) ? askOffset(upload, client) : undefined
+    if (length > 0 && random.chance(0.05)) await sendRefused(upload, offset, length, client, manner)
     try {
       const taken = await appendByTus(upload, { offset, length, saysLength, isUnsettled }, client, manner)
       if (taken) isUnsettled = false
@@ -80,13 +82,30 @@ async function appendByTus(
 ): Promise<boolean> {
   const body = bodyOf(upload, offset, length, manner)
   const breaks = body.end === 'whole' && manner.random.chance(0.1) && body.pieces.length > 1
+  const checksum = manner.random.chance(0.25) ? checksumOf(upload, offset, length) : {}
   if (saysLength) upload.length = 'said'
-  const answer = await patch(upload, offset, saysLength, client, breaks ? brokenOff(body) : body)
+  const answer = await patch(upload, offset, saysLength, client, breaks ? brokenOff(body) : body, checksum)
   if (answer.status === 409 && isUnsettled) return false
   if (answer.status !== 204) upload.broken(`did not take ${length} bytes at ${offset}: ${told(answer)}`)
   if (saysLength) upload.length = 'acknowledged'
   noteOffset(upload, answer, offset + length)
   return true
+}
+
+/** A PATCH whose bytes do not have the checksum that it names: none of them counts. @throws NoAnswer, Violation */
+async function sendRefused(upload: UploadModel, offset: number, length: number, client: Client, manner: Manner) {
+  const other = Buffer.from(upload.content.subarray(offset, offset + length).map((byte) => byte ^ 0xff))
+  const body = slowly(other, [], manner, () => undefined)
+  const answer = await patch(upload, offset, false, client, body, checksumOf(upload, offset, length))
+  // An earlier request may have moved the offset.
+  if (![460, 409].includes(answer.status)) upload.broken(`took bytes that have another checksum: ${told(answer)}`)
+}
+
+function checksumOf(upload: UploadModel, offset: number, length: number): Headers {
+  const digest = createHash('sha1')
+    .update(upload.content.subarray(offset, offset + length))
+    .digest('base64')
+  return { 'Upload-Checksum': `sha1 ${digest}` }
 }
 
 /** Sends some bytes into a WebUploader file whose chunks come at the same time. @throws NoAnswer, Violation */
@@ -140,11 +159,19 @@ export function told(answer: Answer): string {
   return `${answer.status} ${answer.body.toString('utf8', 0, 300).trim()}`
 }
 
-function patch(upload: UploadModel, offset: number, saysLength: boolean, client: Client, body: Body): Promise<Answer> {
+function patch(
+  upload: UploadModel,
+  offset: number,
+  saysLength: boolean,
+  client: Client,
+  body: Body,
+  more: Headers = {},
+): Promise<Answer> {
   const headers: Headers = {
     ...TUS,
     ...PATCH_TYPE,
     'Upload-Offset': String(offset),
+    ...more,
     ...(saysLength ? { 'Upload-Length': String(upload.content.length) } : {}),
   }
   return client.send('PATCH', pathOf(upload), headers, body)

@@ -1,0 +1,26 @@
+// `npm run chaos -- --minutes 30 --seed 1`: the crash test, one plan of kills after another, each on a folder of its own.
+import { spawn } from 'node:child_process'
+import { parseArgs } from 'node:util'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '30' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 32) },
+  },
+})
+for (const [name, text] of Object.entries(values)) {
+  if (/^\d{1,10}$/.test(text)) continue
+  console.error(`--${name} must be a whole number.`)
+  process.exit(1)
+}
+console.error(`Seed ${values.seed}; with it the same uploads are made and the same kills planned.`)
+const jest = spawn(process.execPath, ['node_modules/jest/bin/jest.js', 'test/crash/crash.test.ts'], {
+  env: {
+    ...process.env,
+    NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
+    CHAOS_MINUTES: values.minutes,
+    CRASH_SEED: values.seed,
+  },
+  stdio: 'inherit',
+})
+jest.once('exit', (code) => process.exit(code ?? 1))
