@@ -4,6 +4,7 @@ import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { stopping, UploadError } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
 import { download } from './download/download.ts'
+import { limitUploads } from './http/address-limits.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
@@ -23,6 +24,8 @@ export interface Parts {
   readonly trustProxy: TrustProxy
   /** After how many milliseconds without progress the connection of a download is given up. */
   readonly idleTimeout: number
+  /** How many requests with bytes one client address may have running; 0 for no limit. */
+  readonly maxUploads: number
   /** Whether new work is welcome: false before the start is complete and while the service stops. */
   readonly ready: () => boolean
 }
@@ -48,7 +51,16 @@ export function createApp(parts: Parts): Koa {
   return app
 }
 
-function tableOf({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Readonly<Record<string, Methods>> {
+function tableOf({
+  tus,
+  legacy,
+  pages,
+  uploads,
+  idleTimeout,
+  maxUploads,
+  ready,
+}: Parts): Readonly<Record<string, Methods>> {
+  const limited = limitUploads(maxUploads)
   const describe: Handler = (ctx) => tus.describe(ctx)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   return {
@@ -56,17 +68,17 @@ function tableOf({ tus, legacy, pages, uploads, idleTimeout, ready }: Parts): Re
     '/legacy': { GET: (ctx) => pages.show(ctx, 'legacy.html') },
     '/healthz': { GET: (ctx) => tell(ctx, 200, 'ok\n') },
     '/readyz': { GET: (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')) },
-    '/files': { OPTIONS: describe, POST: (ctx) => tus.create(varies(ctx)) },
+    '/files': { OPTIONS: describe, POST: limited((ctx) => tus.create(varies(ctx))) },
     '/files/:id': {
       OPTIONS: describe,
       HEAD: (ctx, id) =>
         speaksTus(ctx) ? tus.inform(varies(ctx), id) : readOrTell(varies(ctx), id, uploads, idleTimeout),
       GET: (ctx, id) => readOrTell(varies(ctx), id, uploads, idleTimeout),
-      PATCH: (ctx, id) => tus.append(varies(ctx), id),
+      PATCH: limited((ctx, id) => tus.append(varies(ctx), id)),
       DELETE: (ctx, id) => tus.terminate(varies(ctx), id),
     },
     // The page's own links are relative, so that it works under any path.
-    '/upload/accept': { GET: (ctx) => ctx.redirect('../legacy'), POST: (ctx) => legacy.accept(ctx) },
+    '/upload/accept': { GET: (ctx) => ctx.redirect('../legacy'), POST: limited((ctx) => legacy.accept(ctx)) },
     '/upload/complete': { GET: complete, POST: complete },
     '/check': { POST: (ctx) => legacy.check(ctx) },
   }

@@ -1,8 +1,13 @@
 #!/usr/bin/env node
+import { doctor } from './doctor.ts'
 import { start } from './service.ts'
 import { readSettings } from './settings.ts'
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'doctor') {
+    process.exitCode = await doctor(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
+    return
+  }
   const asked = readSettings(process.env, process.argv.slice(2))
   if (asked.kind === 'help') {
     process.stdout.write(asked.text)

@@ -14,6 +14,7 @@ import { DiskStore } from './disk/disk-store.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
+import { limitConnections } from './http/address-limits.ts'
 import { forwardedRequest } from './http/forwarded.ts'
 import { loadPages } from './http/pages.ts'
 import type { Settings } from './settings.ts'
@@ -82,6 +83,7 @@ export async function start(
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustProxy,
     idleTimeout: settings.IDLE_TIMEOUT,
+    maxUploads: settings.MAX_UPLOADS,
     ready: () => ready,
   })
   const server = await listen(app.callback(), settings).catch(async (error: unknown) => {
@@ -112,6 +114,7 @@ function listen(handler: http.RequestListener, settings: Settings): Promise<http
     },
     handler,
   )
+  limitConnections(server, settings.MAX_CONNECTIONS)
   server.on('request', (_, response) => {
     // A stopping server waits for answers, not for connections that are kept for later.
     response.once('close', () => setImmediate(() => server.listening || server.closeIdleConnections()))

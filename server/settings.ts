@@ -39,6 +39,16 @@ export const declaration = {
     wholeBetween(1, 2_000_000_000),
     'ms',
   ),
+  MAX_CONNECTIONS: setting(
+    '0',
+    'Most connections that one address may have open; 0 for no limit. Behind a proxy all have the proxy’s address.',
+    wholeBetween(0, 1_000_000),
+  ),
+  MAX_UPLOADS: setting(
+    '0',
+    'Most requests with bytes that one client address may have running, others wait; 0 for no limit.',
+    wholeBetween(0, 1_000_000),
+  ),
   DRAIN: setting('30', 'How long running requests may go on after SIGTERM.', wholeBetween(0, 86_400), 'seconds'),
   PUBLIC_URL: setting(
     '',
@@ -117,6 +127,8 @@ export function parseSettings(textOf: (name: string) => string | undefined): Set
     EXPIRES_AFTER: read('EXPIRES_AFTER', declaration.EXPIRES_AFTER),
     SYNC: read('SYNC', declaration.SYNC),
     IDLE_TIMEOUT: read('IDLE_TIMEOUT', declaration.IDLE_TIMEOUT),
+    MAX_CONNECTIONS: read('MAX_CONNECTIONS', declaration.MAX_CONNECTIONS),
+    MAX_UPLOADS: read('MAX_UPLOADS', declaration.MAX_UPLOADS),
     DRAIN: read('DRAIN', declaration.DRAIN),
     PUBLIC_URL: read('PUBLIC_URL', declaration.PUBLIC_URL),
     ALLOWED_ORIGINS: read('ALLOWED_ORIGINS', declaration.ALLOWED_ORIGINS),

@@ -22,6 +22,8 @@ describe('settings', () => {
       DATA_DIR: './data',
       MAX_SIZE: Number.POSITIVE_INFINITY,
       MAX_CHUNKS: 100_000,
+      MAX_CONNECTIONS: 0,
+      MAX_UPLOADS: 0,
       EXPIRES_AFTER: 604_800,
       SYNC: 'finish',
       IDLE_TIMEOUT: 60_000,

@@ -52,8 +52,13 @@ export async function replaceRecord(environment: Environment, record: UploadReco
 }
 
 /** Reads a record; `torn` when what is there is not a whole one. */
-export async function readRecord(environment: Environment, id: string): Promise<UploadRecord | 'none' | 'torn'> {
-  const text = await ifThere(() => readFile(environment.layout.record(id), 'utf8'))
+export function readRecord({ layout }: Environment, id: string): Promise<UploadRecord | 'none' | 'torn'> {
+  return readRecordFile(layout.record(id), id)
+}
+
+/** The same, wherever the file lies. */
+export async function readRecordFile(file: string, id: string): Promise<UploadRecord | 'none' | 'torn'> {
+  const text = await ifThere(() => readFile(file, 'utf8'))
   if (text === undefined) return 'none'
   return decode(text, id) ?? 'torn'
 }

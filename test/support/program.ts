@@ -18,10 +18,16 @@ export interface Program {
  *
  * @param settings environment variables; `PORT` is 0 unless given.
  * @param main another script to run in its place.
+ * @param within a command, with arguments, that ends by running those that follow.
  * @throws Error with what it printed when it ends instead.
  */
-export async function startProgram(settings: Readonly<Record<string, string>>, main: string = MAIN): Promise<Program> {
-  const child = spawn(process.execPath, [main], {
+export async function startProgram(
+  settings: Readonly<Record<string, string>>,
+  main: string = MAIN,
+  within: readonly string[] = [],
+): Promise<Program> {
+  const [command = process.execPath, ...args] = [...within, process.execPath, main]
+  const child = spawn(command, args, {
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'warn', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,0 +1,159 @@
+import { access, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { isUploadId, type UploadRecord } from '../core/record.ts'
+import { ifThere } from './disk-error.ts'
+import { type Layout, RECORD_ENDING } from './layout.ts'
+import { readRecordFile } from './record-file.ts'
+
+/** Something in a data folder that should not be as it is. */
+export interface Finding {
+  /** Where, relative to the data folder. */
+  readonly place: string
+  readonly sentence: string
+  /** What would put it right; nothing is ever deleted that holds somebody's bytes. Without it, a person has to decide. */
+  readonly repair: { readonly sentence: string; readonly run: () => Promise<void> } | undefined
+}
+
+/**
+ * Looks through a data folder that no process works on.
+ *
+ * @throws the system's error when a folder cannot be read.
+ */
+export async function examine(layout: Layout): Promise<readonly Finding[]> {
+  const records = await readRecords(layout)
+  return [
+    ...records.findings,
+    ...(await examineIncoming(layout, records.byId)),
+    ...(await examineFiles(layout, records.byId)),
+    ...(await examineJournals(layout)),
+    ...(await examineRemovals(layout)),
+  ]
+}
+
+interface Records {
+  readonly byId: ReadonlyMap<string, UploadRecord>
+  readonly findings: readonly Finding[]
+}
+
+async function readRecords(layout: Layout): Promise<Records> {
+  const byId = new Map<string, UploadRecord>()
+  const findings: Finding[] = []
+  for (const group of await namesIn(layout.records)) {
+    for (const name of await namesIn(layout.groupFolder(group))) {
+      const file = path.join(layout.groupFolder(group), name)
+      if (name.endsWith('.tmp')) {
+        findings.push(finding(layout, file, 'A record that was never put in its place.', removal(file)))
+      } else if (name.endsWith(RECORD_ENDING)) {
+        const id = name.slice(0, -RECORD_ENDING.length)
+        const record = await readRecordFile(file, id)
+        if (record === 'none') continue
+        if (record === 'torn') findings.push(await tornRecord(layout, id, file))
+        else byId.set(id, record)
+        if (record !== 'torn' && !(await hasBytes(layout, record))) {
+          findings.push(finding(layout, file, 'A record without bytes.', aside(layout, file)))
+        }
+      }
+    }
+  }
+  return { byId, findings }
+}
+
+/** Bytes that only a torn record tells of are no longer reachable, but they may be a finished file. */
+async function tornRecord(layout: Layout, id: string, file: string): Promise<Finding> {
+  const isFinished = (await namesIn(layout.finishedFolder(id))).length > 0
+  if (isFinished) return finding(layout, file, 'The record of a finished file cannot be read.', undefined)
+  return finding(layout, file, 'A record that cannot be read.', aside(layout, file))
+}
+
+async function hasBytes(layout: Layout, record: UploadRecord): Promise<boolean> {
+  const { id, fileName, joined, failed } = record
+  if (joined || failed !== undefined || (await isThere(path.join(layout.leaving, id)))) return true
+  return (await isThere(layout.incomingFile(id))) || (await isThere(path.join(layout.finishedFolder(id), fileName)))
+}
+
+async function examineIncoming(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const name of await namesIn(layout.incoming)) {
+    const file = layout.incomingFile(name)
+    const record = records.get(name)
+    if (record === undefined) findings.push(finding(layout, file, 'Bytes without a record.', aside(layout, file)))
+    else if (await isThere(path.join(layout.finishedFolder(name), record.fileName))) {
+      findings.push(finding(layout, file, 'Bytes of a file that is finished already.', aside(layout, file)))
+    }
+  }
+  return findings
+}
+
+async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const id of await namesIn(layout.files)) {
+    const folder = layout.finishedFolder(id)
+    const record = records.get(id)
+    const names = await namesIn(folder)
+    if (names.length === 0) {
+      const isOnItsWay = await isThere(layout.incomingFile(id))
+      if (!isOnItsWay) findings.push(finding(layout, folder, 'A folder without its file.', emptyRemoval(folder)))
+      continue
+    }
+    if (record === undefined) {
+      findings.push(finding(layout, folder, 'A finished file without a record: it cannot be downloaded.', undefined))
+      continue
+    }
+    const size = (await ifThere(() => stat(path.join(folder, record.fileName))))?.size
+    if (size !== undefined && record.length !== null && size !== record.length) {
+      const sentence = `A finished file of ${size} bytes that should have ${record.length}.`
+      findings.push(finding(layout, path.join(folder, record.fileName), sentence, undefined))
+    }
+    for (const name of names.filter((name) => name !== record.fileName)) {
+      findings.push(finding(layout, path.join(folder, name), 'A file that no record tells of.', undefined))
+    }
+  }
+  return findings
+}
+
+async function examineJournals(layout: Layout): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const name of await namesIn(layout.journals)) {
+    if (await isThere(layout.incomingFile(name))) continue
+    const file = layout.journal(name)
+    findings.push(finding(layout, file, 'A journal of no unfinished upload.', removal(file)))
+  }
+  return findings
+}
+
+async function examineRemovals(layout: Layout): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const id of (await namesIn(layout.leaving)).filter(isUploadId)) {
+    const sentence = 'A removal that was interrupted; the next start ends it.'
+    findings.push(finding(layout, path.join(layout.leaving, id), sentence, undefined))
+  }
+  return findings
+}
+
+type Repair = NonNullable<Finding['repair']>
+
+function finding(layout: Layout, file: string, sentence: string, repair: Repair | undefined): Finding {
+  return { place: path.relative(layout.root, file), sentence, repair }
+}
+
+function removal(file: string): Repair {
+  return { sentence: 'remove it', run: () => rm(file, { force: true }) }
+}
+
+function emptyRemoval(folder: string): Repair {
+  return { sentence: 'remove the folder', run: () => rmdir(folder) }
+}
+
+/** Under a name of its own: neither a later start nor a later repair overwrites it. */
+function aside({ quarantine }: Layout, file: string): Repair {
+  const target = path.join(quarantine, `${path.basename(file)}.${Date.now()}`)
+  return { sentence: 'set it aside in quarantine', run: () => rename(file, target) }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await ifThere(() => readdir(folder))) ?? []
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return (await ifThere(async () => access(file).then(() => true))) ?? false
+}

@@ -1,0 +1,109 @@
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Layout } from '../../server/disk/layout.ts'
+import { doctor } from '../../server/doctor.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf, create, idOf, locationOf, PATCH_HEADERS } from '../tus/steps.ts'
+
+const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
+const content = bytesOf(1000)
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let program: Program
+let layout: Layout
+let finished: string
+let unfinished: string
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  layout = new Layout(folder.path)
+  program = await startProgram({ DATA_DIR: folder.path })
+  finished = idOf(locationOf(await create(program.url, { 'Upload-Length': '1000', ...TYPE }, content), program.url))
+  const url = await createUpload(program.url, 1000)
+  await patch(url, 0, content.subarray(0, 400))
+  unfinished = idOf(url)
+})
+afterEach(async () => {
+  await program.end('SIGKILL')
+  await folder.dispose()
+})
+
+async function examine(...flags: string[]): Promise<{ code: number; lines: string[] }> {
+  const lines: string[] = []
+  const code = await doctor({}, ['--data-dir', folder.path, ...flags], (line) => lines.push(line))
+  return { code, lines }
+}
+
+/** Every file of the data folder with its size. */
+async function everything(): Promise<string[]> {
+  const entries = await readdir(folder.path, { recursive: true, withFileTypes: true })
+  return entries.map((entry) => path.join(entry.parentPath, entry.name)).sort()
+}
+
+describe('landfall doctor', () => {
+  it('keeps away from a folder that a service works on', async () => {
+    await expect(examine()).rejects.toThrow('Another process works on the data folder')
+  })
+
+  describe('with the service stopped', () => {
+    beforeEach(async () => {
+      await program.end('SIGTERM')
+    })
+
+    it('has nothing to say of what a service left in order', async () => {
+      expect(await examine()).toEqual({ code: 0, lines: ['Everything is as it should be.'] })
+    })
+
+    it('says what is wrong and changes nothing, then puts right what it can, and loses no bytes', async () => {
+      await writeFile(layout.incomingFile('stray'), 'somebody’s bytes')
+      await writeFile(path.join(layout.recordFolder(finished), '.x.tmp'), 'half a record')
+      await writeFile(layout.journal('nobody'), 'entries')
+      await mkdir(layout.finishedFolder('empty'))
+      const before = await everything()
+      const dry = await examine()
+      expect(dry.code).toBe(1)
+      expect(dry.lines).toHaveLength(5)
+      expect(dry.lines).toContainEqual(
+        expect.stringMatching(/^incoming\/stray: Bytes without a record. --repair would/),
+      )
+      expect(await everything()).toEqual(before)
+      const repaired = await examine('--repair')
+      expect(repaired.code).toBe(0)
+      expect(repaired.lines.at(-1)).toBe('Found: 4. Repaired: 4. Left: 0.')
+      const [aside = ''] = await readdir(layout.quarantine)
+      expect(await readFile(path.join(layout.quarantine, aside), 'utf8')).toBe('somebody’s bytes')
+      expect((await examine()).code).toBe(0)
+      program = await startProgram({ DATA_DIR: folder.path })
+      const download = await fetch(`${program.url}/files/${finished}`)
+      expect(Buffer.from(await download.arrayBuffer()).equals(content)).toBe(true)
+      expect((await patch(`${program.url}/files/${unfinished}`, 400, content.subarray(400))).status).toBe(204)
+    })
+
+    it('leaves to a person what may be somebody’s file', async () => {
+      const [name = ''] = await readdir(layout.finishedFolder(finished))
+      await truncate(path.join(layout.finishedFolder(finished), name), 999)
+      await mkdir(layout.finishedFolder('unknown'))
+      await writeFile(path.join(layout.finishedFolder('unknown'), 'a.txt'), 'a')
+      const { code, lines } = await examine('--repair')
+      expect(code).toBe(1)
+      expect(lines).toContainEqual(expect.stringContaining('A finished file of 999 bytes that should have 1000. Left'))
+      expect(lines).toContainEqual(expect.stringContaining('files/unknown: A finished file without a record'))
+      expect(lines.at(-1)).toBe('Found: 2. Repaired: 0. Left: 2.')
+      expect(await readdir(layout.finishedFolder('unknown'))).toEqual(['a.txt'])
+    })
+
+    it('sets a record without bytes and one that cannot be read aside', async () => {
+      await rm(layout.incomingFile(unfinished))
+      const torn = path.join(layout.groupFolder('to'), 'torn.json')
+      await mkdir(path.dirname(torn), { recursive: true })
+      await writeFile(torn, '{"id":"torn"')
+      const { code, lines } = await examine('--repair')
+      expect([code, lines.length]).toEqual([0, 3])
+      expect((await readdir(layout.quarantine)).map((name) => name.replace(/\.\d+$/, '')).sort()).toEqual(
+        [`${unfinished}.json`, 'torn.json'].sort(),
+      )
+    })
+  })
+})

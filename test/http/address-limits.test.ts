@@ -1,0 +1,62 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head, patch, TUS } from '../support/tus.ts'
+import { beginPatch, bytesOf, reached } from '../tus/steps.ts'
+import { connect, requestHead } from './wire.ts'
+
+let service: TestService
+afterEach(() => service.close())
+
+describe('MAX_UPLOADS', () => {
+  it('keeps a request with bytes too many waiting, its body unread, until one of those that run is over', async () => {
+    service = await startService({ MAX_UPLOADS: '1' })
+    const [first, second] = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)]
+    const wire = await connect(service.url)
+    await beginPatch(wire, first, 0, 1000, bytesOf(1000).subarray(0, 600))
+    await reached(first, 600)
+    let answered = false
+    const waiting = patch(second, 0, bytesOf(1000)).finally(() => {
+      answered = true
+    })
+    // A GET or HEAD does not wait; several are answered while the other does.
+    for (let i = 0; i < 20; i++) expect((await head(second)).headers.get('Upload-Offset')).toBe('0')
+    expect(answered).toBe(false)
+    await wire.send(bytesOf(1000).subarray(600))
+    expect((await wire.answer()).status).toBe(204)
+    await wire.cut()
+    expect((await waiting).status).toBe(204)
+    expect((await patch(await createUpload(service.url, 10), 0, bytesOf(10))).status).toBe(204)
+  })
+
+  it('has one count for each client that a trusted proxy names', async () => {
+    service = await startService({ MAX_UPLOADS: '1', TRUST_PROXY: 'true' })
+    const url = await createUpload(service.url, 1000)
+    const wire = await connect(service.url)
+    await beginPatch(wire, url, 0, 1000, bytesOf(1000).subarray(0, 600))
+    await reached(url, 600)
+    const create = (address: string): Promise<Response> =>
+      fetch(`${service.url}/files`, {
+        method: 'POST',
+        headers: { ...TUS, 'Upload-Length': '0', 'X-Forwarded-For': address },
+      })
+    expect((await create('192.0.2.7')).status).toBe(201)
+    await wire.cut()
+  })
+})
+
+describe('MAX_CONNECTIONS', () => {
+  it('closes the connections of an address that has so many, and takes others when those are closed', async () => {
+    service = await startService({ MAX_CONNECTIONS: '2' })
+    const ask = requestHead('GET', '/healthz', { Host: 'any' })
+    const [first, second, third] = [await connect(service.url), await connect(service.url), await connect(service.url)]
+    for (const wire of [first, second]) {
+      await wire.send(ask)
+      expect((await wire.answer()).status).toBe(200)
+    }
+    await expect(third.send(ask).then(() => third.answer())).rejects.toThrow()
+    const other = await connect(service.url, '127.0.0.2')
+    await other.send(ask)
+    expect((await other.answer()).status).toBe(200)
+    for (const wire of [first, second, other]) await wire.cut()
+  })
+})
