@@ -21,6 +21,8 @@ export class Uploads {
   readonly #claims: Claims
   readonly #maxSize: number
   readonly #entries = new Map<string, Entry>()
+  /** What goes through all unfinished uploads just now. */
+  readonly #rounds = new Set<Promise<unknown>>()
   #closed = false
 
   /** @param maxSize the most bytes that an upload may have; `Infinity` for no limit. */
@@ -95,7 +97,9 @@ export class Uploads {
 
   /** Works with every unfinished upload in turn; those that cannot be had are passed over. */
   async eachUnfinished(work: (upload: Upload) => Promise<void>): Promise<void> {
-    for (const { id } of await this.#store.unfinished()) await this.#tryUse(id, work)
+    await this.#round(async () => {
+      for (const { id } of await this.#store.unfinished()) await this.#tryUse(id, work)
+    })
   }
 
   /** Takes up again what a crash left in the middle of finishing. */
@@ -105,11 +109,13 @@ export class Uploads {
 
   /** Forgets unfinished uploads without a new byte since `deadline`. @returns how many. */
   async expire(deadline: Date): Promise<number> {
-    let expired = 0
-    for (const { id, lastChange } of await this.#store.unfinished()) {
-      if (lastChange < deadline && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
-    }
-    return expired
+    return this.#round(async () => {
+      let expired = 0
+      for (const { id, lastChange } of await this.#store.unfinished()) {
+        if (lastChange < deadline && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
+      }
+      return expired
+    })
   }
 
   /**
@@ -140,7 +146,20 @@ export class Uploads {
     })
     await Promise.allSettled(open)
     this.#entries.clear()
+    await Promise.allSettled(this.#rounds)
     await this.#store.close()
+  }
+
+  /** The store is closed only when the round is over; it comes to its end at once then. */
+  async #round<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw stopping()
+    const round = work()
+    this.#rounds.add(round)
+    try {
+      return await round
+    } finally {
+      this.#rounds.delete(round)
+    }
   }
 
   async #tryUse<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T | undefined> {

@@ -49,8 +49,8 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
     const length = random.chance(0.3) ? left : Math.min(left, random.size(1, 1024 * 1024))
     const isLast = length === left
     const saysLength = upload.length !== 'acknowledged' && (isLast || random.chance(0.3))
-    const asked = random.chance(0.2) ? askOffset(upload, client) : undefined
     if (length > 0 && random.chance(0.05)) await sendRefused(upload, offset, length, client, manner)
+    const asked = random.chance(0.2) ? askOffset(upload, client) : undefined
     try {
       const taken = await appendByTus(upload, { offset, length, saysLength, isUnsettled }, client, manner)
       if (taken) isUnsettled = false
