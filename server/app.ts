@@ -8,7 +8,7 @@ import { limitUploads } from './http/address-limits.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
-import { methodOverride } from './http/method-override.ts'
+import { methodOverride, overriddenHead } from './http/method-override.ts'
 import type { Pages } from './http/pages.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
 import type { Tus } from './tus/tus.ts'
@@ -40,6 +40,7 @@ export function createApp(parts: Parts): Koa {
   app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
   if (app.proxy) app.use(believeProxy(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
+  app.use(overriddenHead)
   app.use(errorExit(parts.log, (path) => (/^\/(upload\/|check$)/.test(path) ? 'legacy' : 'tus')))
   app.use(methodOverride)
   app.use((ctx, next) => {

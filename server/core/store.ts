@@ -91,7 +91,7 @@ export interface Store {
   /**
    * Makes a finished upload of which all bytes are at hand: what `create`, an attempt, and `finish` do, in fewer steps.
    *
-   * @throws UploadError like them; then there is no such upload.
+   * @throws UploadError `no_space`, `storage_error`; then there is no such upload.
    */
   createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload>
   open(id: string): Promise<Found>

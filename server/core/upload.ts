@@ -260,6 +260,12 @@ export class Upload {
     await Promise.all(puts.map((put) => put.settled))
   }
 
+  /** Lets go of descriptors if nothing runs. */
+  async rest(): Promise<void> {
+    // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
+    if (this.#puts.size === 0 && !this.#finishing.isRunning) await this.#stored.rest().catch(() => undefined)
+  }
+
   /** Lets go of everything that costs memory or descriptors. The upload must not be busy, but for a retry to come. */
   async close(): Promise<void> {
     await this.#finishing.settled()

@@ -44,7 +44,7 @@ export class Uploads {
   /**
    * Makes an upload of which all bytes are at hand, and finishes it.
    *
-   * @throws UploadError `too_large`, `no_space`, `storage_error`, `sync_failed`; then there is no such upload.
+   * @throws UploadError `too_large`, `no_space`, `storage_error`; then there is no such upload.
    */
   async createFinished<T>(
     record: UploadRecord,
@@ -186,6 +186,7 @@ export class Uploads {
     } finally {
       entry.users -= 1
       if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
+      else if (entry.users === 0) await upload?.rest()
       if (this.#entries.size > IDLE_KEPT) this.#evict()
     }
   }

@@ -1,6 +1,8 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { UploadError } from '../core/errors.ts'
 import { add, type Range } from '../core/ranges.ts'
+import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
 import { adoptFileStore } from './adopt.ts'
@@ -16,7 +18,7 @@ import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
 import { prepareFolders, recover } from './recovery.ts'
 import { withAccess } from './refusal.ts'
-import { lastChange, syncLanding } from './upload-files.ts'
+import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string
@@ -90,6 +92,9 @@ export class DiskStore implements Store {
     const { layout, sync, onStep } = this.#environment
     const record = this.#marked(asked)
     const durable = sync !== 'never'
+    if (bytesIn(bytes) !== record.length) {
+      throw new UploadError('storage_error', 'The bytes of the file are not as many as were declared.')
+    }
     return onDisk(async () => {
       const incoming = layout.incomingFile(record.id)
       const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
@@ -97,7 +102,6 @@ export class DiskStore implements Store {
       await this.#createRecordFor(record, durable)
       onStep('create:record')
       const received = add([], { start: 0, end: size })
-      const upload = new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: mtime })
       try {
         await mkdir(layout.finishedFolder(record.id))
         onStep('finish:folder')
@@ -106,11 +110,11 @@ export class DiskStore implements Store {
         if (durable) await syncLanding(this.#environment, record.id)
         onStep('finish:directories')
       } catch (error) {
-        // Nobody was told of it. Should this fail, too, the next start finds it and takes it up.
-        await upload.remove('deleted').catch(() => undefined)
+        // Nobody was told of it, so that no tombstone is needed, for which there may be no space.
+        await removeBytes(this.#environment, record.id).catch(() => undefined)
         throw error
       }
-      return upload
+      return new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: mtime })
     })
   }
 

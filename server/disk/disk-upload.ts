@@ -229,6 +229,7 @@ export class DiskUpload implements StoredUpload {
 
   async rest(): Promise<void> {
     const file = this.#file
+    if (file === undefined && !this.#journal?.isOpen) return
     this.#file = undefined
     await onDisk(async () => {
       await this.#journalTurn(async () => this.#journal?.close())

@@ -43,6 +43,11 @@ export class Journal {
     return this.#count
   }
 
+  /** Whether it holds a descriptor. */
+  get isOpen(): boolean {
+    return this.#file !== undefined
+  }
+
   /** Writes a new journal, header and first entries with one write; it replaces one that is there. */
   static async create(path: string, boot: string, content: JournalContent, durable: boolean): Promise<Journal> {
     const entries = entriesOf(content)

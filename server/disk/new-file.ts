@@ -20,14 +20,17 @@ export async function writeNewFile(
   sync: 'none' | 'data' | 'all',
 ): Promise<Stats> {
   const descriptor = await openFile(file, 'wx')
+  let isOpen = true
   try {
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
     await syncs[sync]?.(descriptor)
-    return fstatSync(descriptor)
+    const stats = fstatSync(descriptor)
+    isOpen = false
+    closeSync(descriptor)
+    return stats
   } catch (error) {
+    if (isOpen) closeSync(descriptor)
     await rm(file, { force: true })
     throw error
-  } finally {
-    closeSync(descriptor)
   }
 }

@@ -29,35 +29,51 @@ export async function opened(body: AsyncIterable<Buffer>): Promise<OpenedBody> {
  * does not take a part for the whole.
  */
 export async function send(res: ServerResponse, { first, rest }: OpenedBody, length: number): Promise<void> {
-  const write = writerTo(res)
+  const writer = writerTo(res)
   let left = length
   try {
-    for (let next = first; next.done !== true; next = await rest.next()) {
+    for (let next = first; left > 0 && next.done !== true; next = await rest.next()) {
       left -= next.value.length
       if (left < 0) break
-      if (!(await write(next.value))) return
+      if (!(await writer.write(next.value, left === 0))) return
     }
     // Node does not compare what is sent with Content-Length: the client would wait, or mistake the next answer for bytes.
     if (left !== 0) throw new RangeError(`what is stored is not ${length} bytes long`)
-    res.end()
   } catch (error) {
     res.destroy()
     throw readError(error)
   } finally {
+    writer.close()
     await rest.return?.()
   }
 }
 
-/** Gives a function that sends bytes and tells when they are with the system, or `false` when the client is gone. */
-function writerTo(response: ServerResponse): (bytes: Buffer) => Promise<boolean> {
+interface Writer {
+  /** Sends bytes, the last of them or not. @returns whether they are with the system; `false` when the client is gone. */
+  write(bytes: Buffer, isLast: boolean): Promise<boolean>
+  close(): void
+}
+
+/** The socket is listened to as well: a response behind another one of its connection has none yet, and hears nothing. */
+function writerTo(response: ServerResponse): Writer {
+  const { socket } = response.req
   let settle: (isSent: boolean) => void = () => undefined
-  response.once('close', () => settle(false))
-  return (bytes) =>
-    new Promise((resolve) => {
-      settle = resolve
-      if (response.destroyed) resolve(false)
-      else response.write(bytes, (error) => resolve(!error))
-    })
+  const onClose = (): void => settle(false)
+  response.once('close', onClose)
+  socket.once('close', onClose)
+  return {
+    write: (bytes, isLast) =>
+      new Promise((resolve) => {
+        settle = resolve
+        if (response.destroyed || socket.destroyed) resolve(false)
+        else if (isLast) response.end(bytes, () => resolve(true))
+        else response.write(bytes, (error) => resolve(!error))
+      }),
+    close: () => {
+      response.off('close', onClose)
+      socket.off('close', onClose)
+    },
+  }
 }
 
 function readError(error: unknown): UploadError {

@@ -15,6 +15,19 @@ export const methodOverride: Middleware = (ctx, next) => {
     throw new UploadError('unsupported_method', 'X-HTTP-Method-Override can make HEAD, PATCH, or DELETE of a POST.')
   }
   ctx.method = asked
-  // Koa takes the method from the request, and the answer to a POST that stands for a HEAD has no body, either.
   return next()
+}
+
+/**
+ * Ends the answer to a POST that stands for a HEAD. Its client waits for as many bytes as `Content-Length` says, and none follow.
+ * It stands where errors have been answered already.
+ */
+export const overriddenHead: Middleware = async (ctx, next) => {
+  const { method } = ctx
+  await next()
+  if (ctx.method !== 'HEAD' || method === 'HEAD') return
+  ctx.respond = false
+  // RFC 9110 §8.6: no Content-Length with 204.
+  if (ctx.status !== 204 && ctx.status !== 304) ctx.res.setHeader('Content-Length', '0')
+  ctx.res.end()
 }

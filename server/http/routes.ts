@@ -25,7 +25,8 @@ export function routes(table: Readonly<Record<string, Methods>>): Middleware {
     if (methods === undefined || id === undefined) throw new UploadError('not_found', 'There is nothing here.')
     const handler = methods[ctx.method] ?? (ctx.method === 'HEAD' ? methods['GET'] : undefined)
     if (handler === undefined) {
-      ctx.set('Allow', Object.keys(methods).join(', '))
+      const known = methods['GET'] === undefined ? methods : { HEAD: methods['GET'], ...methods }
+      ctx.set('Allow', Object.keys(known).join(', '))
       throw new UploadError('unsupported_method', `${ctx.method} is not supported here.`)
     }
     return handler(ctx, id)

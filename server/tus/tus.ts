@@ -93,8 +93,10 @@ export class Tus {
       await this.#setExpires(ctx, upload)
     }
     if (isSmallFile(ctx, asked)) {
-      const bytes = await withBody(ctx.req, this.#options.idleTimeout, wholeOf)
-      return this.#uploads.createFinished(record, bytes, tell)
+      const bytes = asked.withBody
+        ? await withBody(ctx.req, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
+        : NOTHING
+      return this.#uploads.createFinished(record, [bytes], tell)
     }
     await this.#uploads.create(record, async (upload) => {
       ctx.set('Location', this.#options.urlOf(ctx, id))
@@ -225,10 +227,16 @@ function isSmallFile({ headers }: Context, { length, partial, withBody, metadata
   return withBody ? contentLength(headers) === length : length === 0
 }
 
-async function wholeOf(body: Source): Promise<readonly Buffer[]> {
-  const pieces: Buffer[] = []
-  for (let batch = await body.read(); batch !== null; batch = await body.read()) pieces.push(Buffer.concat(batch))
-  return pieces
+const NOTHING = Buffer.alloc(0)
+
+/** All bytes of a body that has `length` of them: Node has made sure of that. */
+async function wholeOf(body: Source, length: number): Promise<Buffer> {
+  const whole = Buffer.allocUnsafe(length)
+  let filled = 0
+  for (let batch = await body.read(); batch !== null; batch = await body.read()) {
+    for (const piece of batch) filled += piece.copy(whole, filled)
+  }
+  return whole.subarray(0, filled)
 }
 
 /** The request that brought the last byte waits for the outcome, so that nobody takes a file for finished that is not. */

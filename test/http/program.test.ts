@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { cut, land } from '../legacy/landing.ts'
@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
 import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../tus/steps.ts'
-import { connect } from './wire.ts'
+import { connect, requestHead, until } from './wire.ts'
 
 describe('the built program', () => {
   const content = bytesOf(1_000_000)
@@ -41,6 +41,29 @@ describe('the built program', () => {
     const id = idOf(await createUpload(program.url, content.length))
     expect(await program.end(signal)).toBe(0)
     await expectToGoOn((await begin()).url, id, 0)
+  })
+
+  it('keeps no file open for uploads that nobody sends to, nor for downloads whose clients have gone', async () => {
+    const program = await begin()
+    const open = async (): Promise<string[]> => {
+      const descriptors = `/proc/${program.process.pid}/fd`
+      const names = await readdir(descriptors)
+      const targets = await Promise.all(names.map((name) => readlink(path.join(descriptors, name)).catch(() => '')))
+      return targets.filter(
+        (target) => target.startsWith(path.join(folder.path, 'incoming')) || /[/]files[/]/.test(target),
+      )
+    }
+    for (let i = 0; i < 20; i++) await createUpload(program.url, 10)
+    expect(await open()).toEqual([])
+    const url = await createUpload(program.url, content.length)
+    await patch(url, 0, content)
+    // Several answers of one connection: those behind the first have no socket yet when it is cut.
+    for (let i = 0; i < 5; i++) {
+      const wire = await connect(program.url)
+      await wire.send(requestHead('GET', new URL(url).pathname, {}).repeat(20))
+      await wire.cut()
+    }
+    await until(async () => (await open()).length === 0)
   })
 
   it('serves both pages', async () => {

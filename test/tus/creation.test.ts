@@ -230,6 +230,14 @@ describe('POST /files with the first bytes', () => {
     await expectToGoOn(service, locationOf(response, service.url), bytesOf(7), 0)
   })
 
+  it('takes nothing of a body that comes with a file of no bytes', async () => {
+    for (const more of [{}, type]) {
+      const response = await create(service.url, { 'Upload-Length': '0', ...more }, bytesOf(3_000_000))
+      expect(response.status).toBe('Content-Type' in more ? 413 : 201)
+      if (response.status === 201) await expectFile(service, locationOf(response, service.url), Buffer.alloc(0))
+    }
+  })
+
   it('finishes an empty file', async () => {
     const response = await create(service.url, { 'Upload-Length': '0', ...type }, '')
     expect(response.status).toBe(201)

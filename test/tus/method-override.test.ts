@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { connect, requestHead } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head } from '../support/tus.ts'
+import { createUpload, head, TUS } from '../support/tus.ts'
 import { bytesOf, expectFile, expectSentence, PATCH_HEADERS } from './steps.ts'
 
 const content = bytesOf(1000)
@@ -33,6 +34,21 @@ describe('X-HTTP-Method-Override', () => {
     await expectFile(service, url, content)
     expect((await post('DELETE')).status).toBe(204)
     expect((await head(url)).status).toBe(410)
+  })
+
+  it('never makes the client of a HEAD wait for a body, whatever the answer, and the connection goes on', async () => {
+    expect((await post('PATCH', { 'Upload-Offset': '0' }, content)).status).toBe(204)
+    const wire = await connect(service.url)
+    const { pathname } = new URL(url)
+    for (const [path, headers, status] of [
+      [pathname, TUS, 200],
+      [pathname, {}, 200],
+      ['/files/unknown', TUS, 404],
+    ] as const) {
+      await wire.send(requestHead('POST', path, { ...headers, 'X-HTTP-Method-Override': 'HEAD', 'Content-Length': 0 }))
+      expect((await wire.answer()).status).toBe(status)
+    }
+    await wire.cut()
   })
 
   it('leaves a POST that names itself as it is', async () => {
