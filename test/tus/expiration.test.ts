@@ -1,8 +1,10 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { connect, until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, create, expectFile, expectNoBytes, locationOf, reached } from './steps.ts'
+import { beginPatch, bytesOf, create, expectFile, expectNoBytes, idOf, locationOf, reached } from './steps.ts'
 
 const content = bytesOf(1000)
 let service: TestService
@@ -45,6 +47,10 @@ describe('Upload-Expires', () => {
     await until(async () => (await head(stale)).status === 410)
     expect((await patch(stale, 10, content.subarray(10))).status).toBe(410)
     expect((await fetch(stale)).status).toBe(410)
+    // It is told as gone from the moment that its removal begins.
+    const incoming = path.join(service.dataDir, 'incoming')
+    await until(async () => !(await readdir(incoming)).includes(idOf(stale)))
+    await until(async () => (await readdir(path.join(service.dataDir, 'gone'))).includes(idOf(stale)))
     await expectNoBytes(service, stale)
     await wire.send(content.subarray(10))
     expect((await wire.answer()).status).toBe(204)
