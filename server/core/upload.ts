@@ -296,7 +296,6 @@ export class Upload {
       this.#puts.delete(put)
       if (this.#stream === put) this.#stream = undefined
       settle()
-      if (this.#puts.size === 0 && !this.#finishing.isRunning) await this.#stored.rest()
     }
   }
 

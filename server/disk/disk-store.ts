@@ -18,7 +18,7 @@ import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
 import { prepareFolders, recover } from './recovery.ts'
 import { withAccess } from './refusal.ts'
-import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
+import { lastChange, syncLanding } from './upload-files.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string
@@ -102,16 +102,20 @@ export class DiskStore implements Store {
       await this.#createRecordFor(record, durable)
       onStep('create:record')
       const received = add([], { start: 0, end: size })
+      const folder = layout.finishedFolder(record.id)
+      let isFolderMade = false
       try {
-        await mkdir(layout.finishedFolder(record.id))
+        await mkdir(folder)
+        isFolderMade = true
         onStep('finish:folder')
-        await rename(incoming, path.join(layout.finishedFolder(record.id), record.fileName))
+        await rename(incoming, path.join(folder, record.fileName))
         onStep('finish:renamed')
         if (durable) await syncLanding(this.#environment, record.id)
         onStep('finish:directories')
       } catch (error) {
-        // Nobody was told of it, so that no tombstone is needed, for which there may be no space.
-        await removeBytes(this.#environment, record.id).catch(() => undefined)
+        // Nobody was told of it: no tombstone is needed, for which there may be no space. A folder that was there stays.
+        const made = [...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)]
+        for (const place of made) await rm(place, { recursive: true, force: true }).catch(() => undefined)
         throw error
       }
       return new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: mtime })

@@ -67,6 +67,28 @@ for (const sync of ['finish', 'always', 'never'] as const) {
   describe(`on the disk, SYNC=${sync}`, () => storeContract(() => disk(sync)))
 }
 
+it('leaves nothing of a whole file that cannot land, and what stands in its way as it was', async () => {
+  const under = await disk('finish')
+  const obstacle = path.join(under.directory, 'files', 'whole')
+  await writeFile(obstacle, 'somebody’s')
+  const made = under.store.createFinished(recordOf('whole', 5), [Buffer.from('hello')])
+  await expect(made).rejects.toMatchObject({ code: 'storage_error' })
+  expect(await readFile(obstacle, 'utf8')).toBe('somebody’s')
+  expect(await readdir(path.join(under.directory, 'incoming'))).toEqual([])
+  expect(await under.store.open('whole')).toEqual({ kind: 'unknown' })
+  await under.dispose()
+})
+
+it('makes nothing of more or fewer bytes than were declared', async () => {
+  const under = await disk('never')
+  for (const length of [4, 6]) {
+    const made = under.store.createFinished(recordOf('whole', length), [Buffer.from('hello')])
+    await expect(made).rejects.toMatchObject({ code: 'storage_error' })
+  }
+  expect(await under.store.open('whole')).toEqual({ kind: 'unknown' })
+  await under.dispose()
+})
+
 describe('a data folder', () => {
   it('lets a finished file lie as a plain file under its own name', async () => {
     const under = await disk('finish')

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { systemCode } from '../../server/core/errors.ts'
+import { connect, requestHead } from '../http/wire.ts'
 import { bytes, Service, type StreamedFile } from './support.ts'
 
 const MiB = 1024 * 1024
@@ -93,6 +94,19 @@ describe('a client that goes away', () => {
     expect(bytesRead()).toBeLessThan(large.length)
     expect(service.thrown).toEqual([])
     expect(service.logged.filter((error) => !isOfConnection(error))).toEqual([])
+  })
+
+  it('with a second answer waiting behind the first closes the files of both', async () => {
+    await serve()
+    const wire = await connect(`http://127.0.0.1:${service.port}`)
+    await wire.send(requestHead('GET', '/files/an-id', {}).repeat(2))
+    await until(() => service.streams.length === 2 && service.streams.every((stream) => stream.readableDidRead))
+    // The second answer has asked to be sent: it has no socket of its own yet that could tell it of the end.
+    await untilStill()
+    await wire.cut()
+    await until(() => service.streams.every((stream) => stream.closed))
+    await service.handled
+    expect(service.thrown).toEqual([])
   })
 
   it('before the first byte was read closes the source', async () => {

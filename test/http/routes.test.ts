@@ -46,17 +46,18 @@ describe('a path that is none', () => {
 
 describe('a method that is not offered', () => {
   it.each([
-    ['/files', ['GET', 'PUT', 'PATCH', 'DELETE']],
-    ['/files/0123', ['POST', 'PUT']],
-    ['/upload/accept', ['PUT', 'PATCH', 'DELETE']],
-    ['/upload/complete', ['PUT', 'PATCH', 'DELETE']],
-    ['/check', ['GET', 'PUT', 'DELETE']],
-  ] as const)('for %s is 405', async (path, methods) => {
+    ['/files', ['GET', 'PUT', 'PATCH', 'DELETE'], 'OPTIONS, POST'],
+    ['/files/0123', ['POST', 'PUT'], 'OPTIONS, HEAD, GET, PATCH, DELETE'],
+    ['/upload/accept', ['PUT', 'PATCH', 'DELETE'], 'HEAD, GET, POST'],
+    ['/upload/complete', ['PUT', 'PATCH', 'DELETE'], 'HEAD, GET, POST'],
+    ['/check', ['GET', 'PUT', 'DELETE'], 'POST'],
+  ] as const)('for %s is 405 and names those that are', async (path, methods, allowed) => {
     const content = bytesOf(10)
     const url = await createUpload(service.url, content.length)
     await patch(url, 0, content.subarray(0, 3))
     for (const method of methods) {
       const response = await fetch(`${service.url}${path}`, { method })
+      expect(new Set(response.headers.get('Allow')?.split(', '))).toEqual(new Set(allowed.split(', ')))
       if (path.startsWith('/files')) {
         expect(response.status).toBe(405)
         expectSentence(await response.text(), service)

@@ -230,6 +230,13 @@ describe('POST /files with the first bytes', () => {
     await expectToGoOn(service, locationOf(response, service.url), bytesOf(7), 0)
   })
 
+  it('does not wait for a body that a file of no bytes does not need', async () => {
+    const wire = await connect(service.url)
+    await wire.send(requestHead('POST', '/files', { ...TUS, 'Upload-Length': 0, 'Content-Length': 1000 }))
+    expect((await wire.answer()).status).toBe(201)
+    await wire.cut()
+  })
+
   it('takes nothing of a body that comes with a file of no bytes', async () => {
     for (const more of [{}, type]) {
       const response = await create(service.url, { 'Upload-Length': '0', ...more }, bytesOf(3_000_000))
