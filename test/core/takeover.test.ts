@@ -14,7 +14,7 @@ import { recordOf } from './store-contract.ts'
 /** How long a write takes in these tests, in milliseconds. */
 const SLOW = 500
 
-/** The disk store, but writes return late, as on a disk that is busy; `log` tells what began and ended, in order. */
+/** The disk store, but writes and removals return late, as on a disk that is busy; `log` tells what began and ended, in order. */
 function slow(store: DiskStore, log: string[]): Store {
   const slowUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {
@@ -25,6 +25,14 @@ function slow(store: DiskStore, log: string[]): Store {
           return async () => {
             log.push('finish begins')
             await target.finish()
+          }
+        }
+        if (key === 'remove') {
+          return async (...args: Parameters<StoredUpload['remove']>) => {
+            log.push('removal begins')
+            await new Promise((resolve) => setTimeout(resolve, SLOW))
+            await target.remove(...args)
+            log.push('removal returned')
           }
         }
         const value: unknown = Reflect.get(target, key)
@@ -50,7 +58,10 @@ function slow(store: DiskStore, log: string[]): Store {
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
-    close: () => store.close(),
+    close: async () => {
+      log.push('store closes')
+      await store.close()
+    },
   }
 }
 
@@ -163,5 +174,14 @@ describe('a put that is ended while its write is under way', () => {
       expect(upload.state).toBe('gone')
     })
     await expect(uploads.use('upload', async () => undefined)).rejects.toMatchObject({ code: 'gone' })
+  })
+
+  it('lets the store be closed only when a sweep that runs has ended', async () => {
+    await withUpload(10, async () => undefined)
+    const sweep = uploads.expire(new Date(Date.now() + 60_000))
+    await logged('removal begins')
+    await uploads.close()
+    expect(log).toEqual(['removal begins', 'removal returned', 'store closes'])
+    await sweep
   })
 })
