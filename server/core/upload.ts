@@ -1,12 +1,13 @@
-import type { Claim, Claims } from './claims.ts'
+import type { Claims } from './claims.ts'
 import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
 import { FileDigests } from './file-digests.ts'
 import { Finishing } from './finishing.ts'
-import { PATIENCE, withPatience } from './patience.ts'
+import { PATIENCE } from './patience.ts'
 import { putChunk } from './put-chunk.ts'
 import { type PutTarget, putStream } from './put-stream.ts'
-import { covers, missing, overlap, prefix, type Range, type Ranges } from './ranges.ts'
+import { Puts, type RunningPut } from './puts.ts'
+import { covers, missing, prefix, type Range, type Ranges } from './ranges.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
 import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
@@ -17,26 +18,13 @@ import type { Count, Departure, StoredUpload } from './store.ts'
  */
 export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
 
-/** After how long without a byte the older copy of a chunk gives way to a newer one. Milliseconds. */
-const STALE_AFTER = 5_000
-
-interface Put {
-  /** What it may write just now. */
-  holding: Ranges
-  readonly range: Range
-  readonly source: Source
-  readonly abort: AbortController
-  readonly settled: Promise<void>
-}
-
 /** One upload while somebody works with it: who writes what, in which state it is, and its way to the finished file. */
 export class Upload {
   readonly #stored: StoredUpload
   readonly #claims: Claims
   /** The most bytes that an upload of unknown length may take. */
   readonly #maxSize: number
-  readonly #puts = new Set<Put>()
-  #stream: Put | undefined
+  readonly #puts: Puts
   readonly #finishing = new Finishing(
     () => this.state === 'finishing',
     () => this.#finish(),
@@ -49,6 +37,7 @@ export class Upload {
     this.#stored = stored
     this.#digests = new FileDigests(stored)
     this.#claims = claims
+    this.#puts = new Puts(stored.record.id, claims)
     this.#maxSize = maxSize
   }
 
@@ -80,7 +69,7 @@ export class Upload {
 
   /** Whether bytes are on their way, or the file is just being finished. */
   get busy(): boolean {
-    return this.#puts.size > 0 || this.#finishing.isPending || this.#digests.busy
+    return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy
   }
 
   /** Received bytes, as `StoredUpload.read` gives them. */
@@ -112,10 +101,7 @@ export class Upload {
    */
   async append(range: Range, source: Source, count: Count): Promise<void> {
     return this.#run(range, source, async (put) => {
-      const older = this.#endStream()
-      this.#stream = put
-      await older
-      put.abort.signal.throwIfAborted()
+      await this.#puts.becomeStream(put)
       this.#check()
       if (range.start !== this.offset) {
         throw new UploadError('offset_mismatch', `The upload goes on at byte ${this.offset}, not at ${range.start}.`, {
@@ -134,7 +120,7 @@ export class Upload {
    */
   async setLength(length: number): Promise<void> {
     if (this.record.length === length) return
-    await this.#endStream()
+    await this.#puts.endStream()
     await this.#exclusively(async () => {
       this.#check()
       if (this.record.length === length) return
@@ -184,8 +170,7 @@ export class Upload {
 
   /** Waits until no bytes are on their way, but no longer than `patience` milliseconds. */
   async quiet(patience: number): Promise<void> {
-    const settled = Promise.all([...this.#puts].map((put) => put.settled))
-    await withPatience(settled, patience, 'Bytes of this file are still on their way.').catch(() => undefined)
+    await this.#puts.quiet(patience)
   }
 
   /** Notes that this part belongs to a final upload. */
@@ -240,7 +225,7 @@ export class Upload {
    * @returns whether it did.
    */
   async expire(deadline: Date): Promise<boolean> {
-    const claim = this.#puts.size === 0 ? this.#claims.tryExclusive(this.record.id) : undefined
+    const claim = this.#puts.areRunning ? undefined : this.#claims.tryExclusive(this.record.id)
     if (claim === undefined) return false
     try {
       if (this.#stored.finished || this.state === 'finishing' || this.state === 'gone') return false
@@ -255,15 +240,14 @@ export class Upload {
   /** Ends every running put with `reason` and waits until their last writes have returned. */
   async end(reason: Error): Promise<void> {
     await this.#digests.end(reason)
-    const puts = [...this.#puts]
-    for (const put of puts) put.abort.abort(reason)
-    await Promise.all(puts.map((put) => put.settled))
+    this.#puts.abort(reason)
+    await this.#puts.settled()
   }
 
   /** Lets go of descriptors if nothing runs. */
   async rest(): Promise<void> {
     // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
-    if (this.#puts.size === 0 && !this.#finishing.isRunning) await this.#stored.rest().catch(() => undefined)
+    if (!this.#puts.areRunning && !this.#finishing.isRunning) await this.#stored.rest().catch(() => undefined)
   }
 
   /** Lets go of everything that costs memory or descriptors. The upload must not be busy, but for a retry to come. */
@@ -278,44 +262,24 @@ export class Upload {
     this.#finishing.start()
   }
 
-  async #run(range: Range, source: Source, work: (put: Put) => Promise<void>): Promise<void> {
+  async #run(range: Range, source: Source, work: (put: RunningPut) => Promise<void>): Promise<void> {
     this.#check()
-    let settle = (): void => undefined
-    const settled = new Promise<void>((resolve) => {
-      settle = resolve
+    await this.#puts.run(range, source, async (put) => {
+      try {
+        await work(put)
+      } catch (error) {
+        // Before this put is over: the next one must not go on with what could not be synced.
+        if (error instanceof UploadError && error.code === 'sync_failed') await this.#fail('sync_failed', error.message)
+        throw error
+      }
     })
-    const put: Put = { holding: [], range, source, abort: new AbortController(), settled }
-    put.abort.signal.addEventListener('abort', () => source.cancel(put.abort.signal.reason), { once: true })
-    this.#puts.add(put)
-    try {
-      await work(put)
-    } catch (error) {
-      if (error instanceof UploadError && error.code === 'sync_failed') await this.#fail('sync_failed', error.message)
-      throw error
-    } finally {
-      this.#puts.delete(put)
-      if (this.#stream === put) this.#stream = undefined
-      settle()
-    }
   }
 
-  /** Ends the stream that runs, if one does; its bytes are kept. */
-  async #endStream(): Promise<void> {
-    const older = this.#stream
-    older?.abort.abort(new UploadError('superseded', 'A newer request goes on with this upload.'))
-    await older?.settled
-  }
-
-  #target(put: Put): PutTarget {
-    const { id } = this.record
+  #target(put: RunningPut): PutTarget {
     return {
       stored: this.#stored,
-      claimMissing: () => {
-        const want = (): Ranges => missing(this.received, put.range)
-        const watch = this.#watchOlderCopies(put)
-        return this.#patiently(put, (signal) => this.#claims.whole(id, want, signal)).finally(watch.stop)
-      },
-      claimWindow: (want) => this.#patiently(put, (signal) => this.#claims.leading(id, want, signal)),
+      claimMissing: () => this.#puts.claimWhole(put, () => missing(this.received, put.range)),
+      claimWindow: (want) => this.#puts.claimLeading(put, want),
       limit: () => this.record.length ?? this.#maxSize,
       check: () => this.#check(),
       written: (position, bytes) => this.#digests.pass(position, bytes),
@@ -330,42 +294,6 @@ export class Upload {
     const { failed } = this.record
     if (failed !== undefined) throw new UploadError(failed.code, failed.message)
     if (this.#gone) throw new UploadError('gone', 'This upload is gone.')
-  }
-
-  /** Waits for a claim, for `PATIENCE` at most, and keeps account of what it lets the put write. */
-  async #patiently(put: Put, ask: (signal: AbortSignal) => Promise<Claim>): Promise<Claim> {
-    const patience = setTimeout(() => {
-      put.abort.abort(new UploadError('busy', 'Others are still sending these bytes.'))
-    }, PATIENCE)
-    try {
-      const claim = await ask(put.abort.signal)
-      put.holding = claim.ranges
-      const release = (): void => {
-        put.holding = []
-        claim.release()
-      }
-      return { ranges: claim.ranges, release }
-    } finally {
-      clearTimeout(patience)
-    }
-  }
-
-  /** Ends copies of this chunk as soon as they have brought nothing for `STALE_AFTER`. */
-  #watchOlderCopies(newer: Put): { stop(): void } {
-    let timer: NodeJS.Timeout | undefined
-    const look = (): void => {
-      const now = performance.now()
-      let next = STALE_AFTER
-      for (const put of this.#puts) {
-        if (put === newer || !put.holding.some((range) => overlap(range, newer.range))) continue
-        const silence = now - (put.source.waitingSince ?? now)
-        if (silence < STALE_AFTER) next = Math.min(next, STALE_AFTER - silence)
-        else put.abort.abort(new UploadError('superseded', 'A newer copy of this chunk took over.'))
-      }
-      timer = setTimeout(look, next)
-    }
-    look()
-    return { stop: () => clearTimeout(timer) }
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
@@ -401,7 +329,7 @@ export class Upload {
     await this.#stored.update((record) => ({ ...record, failed: record.failed ?? { code, message } }))
     const { failed } = this.record
     if (failed === undefined) return
-    for (const put of this.#puts) put.abort.abort(new UploadError(failed.code, failed.message))
+    this.#puts.abort(new UploadError(failed.code, failed.message))
   }
 
   async #finish(): Promise<void> {
@@ -416,7 +344,7 @@ export class Upload {
       if (final) await this.#fail(error.code, error.message).catch(() => undefined)
       throw error
     } finally {
-      if (this.#puts.size === 0) await this.#stored.rest()
+      if (!this.#puts.areRunning) await this.#stored.rest()
     }
   }
 }

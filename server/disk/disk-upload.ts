@@ -8,7 +8,7 @@ import { ifThere, onDisk, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { turns } from './queue.ts'
-import { borrow, giveBack } from './read-buffers.ts'
+import { readAhead } from './read-ahead.ts'
 import { replaceRecord, syncRecord } from './record-file.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { writeAll } from './write-all.ts'
@@ -103,32 +103,7 @@ export class DiskUpload implements StoredUpload {
 
   async *read(range: Range): AsyncGenerator<Buffer> {
     if (lengthOf(range) === 0) return
-    const file = await onDisk(() => this.#openWhereItIs())
-    const buffers: Buffer[] = []
-    const fill = async (at: number, turn: number): Promise<Buffer> => {
-      const buffer = buffers[turn % 2] ?? borrow(range.end - at)
-      buffers[turn % 2] = buffer
-      const { bytesRead } = await onDisk(() => file.read(buffer, 0, Math.min(buffer.length, range.end - at), at))
-      return buffer.subarray(0, bytesRead)
-    }
-    let ahead = fill(range.start, 0)
-    try {
-      for (let position = range.start, turn = 1; position < range.end; turn++) {
-        const bytes = await ahead
-        if (bytes.length === 0) return
-        position += bytes.length
-        if (position < range.end) {
-          ahead = fill(position, turn)
-          // Whoever asks for these bytes gets the error.
-          ahead.catch(() => undefined)
-        }
-        yield bytes
-      }
-    } finally {
-      await ahead.catch(() => undefined)
-      for (const buffer of buffers) giveBack(buffer)
-      await file.close()
-    }
+    yield* readAhead(await onDisk(() => this.#openWhereItIs()), range)
   }
 
   async finish(): Promise<void> {
