@@ -1,4 +1,4 @@
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 
 /** What a POST may stand for: what a client needs whose network lets nothing but GET and POST pass. */
@@ -22,7 +22,10 @@ export const methodOverride: Middleware = (ctx, next) => {
  * Ends the answer to a POST that stands for a HEAD. Its client waits for as many bytes as `Content-Length` says, and none follow.
  * It stands where errors have been answered already.
  */
-export const overriddenHead: Middleware = async (ctx, next) => {
+export const overriddenHead: Middleware = (ctx, next) =>
+  ctx.get('X-HTTP-Method-Override') === '' ? next() : endedAsHead(ctx, next)
+
+async function endedAsHead(ctx: Context, next: () => Promise<unknown>): Promise<void> {
   const { method } = ctx
   await next()
   if (ctx.method !== 'HEAD' || method === 'HEAD') return
