@@ -1,4 +1,4 @@
-import { access, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { access, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import { ifThere } from './disk-error.ts'
@@ -147,7 +147,11 @@ function emptyRemoval(folder: string): Repair {
 /** Under a name of its own: neither a later start nor a later repair overwrites it. */
 function aside({ quarantine }: Layout, file: string): Repair {
   const target = path.join(quarantine, `${path.basename(file)}.${Date.now()}`)
-  return { sentence: 'set it aside in quarantine', run: () => rename(file, target) }
+  const run = async (): Promise<void> => {
+    await mkdir(quarantine, { recursive: true })
+    await rename(file, target)
+  }
+  return { sentence: 'set it aside in quarantine', run }
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

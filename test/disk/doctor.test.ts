@@ -58,6 +58,7 @@ describe('landfall doctor', () => {
 
     it('says what is wrong and changes nothing, then puts right what it can, and loses no bytes', async () => {
       await writeFile(layout.incomingFile('stray'), 'somebody’s bytes')
+      await rm(layout.quarantine, { recursive: true })
       await writeFile(path.join(layout.recordFolder(finished), '.x.tmp'), 'half a record')
       await writeFile(layout.journal('nobody'), 'entries')
       await mkdir(layout.finishedFolder('empty'))
