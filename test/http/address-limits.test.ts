@@ -28,6 +28,24 @@ describe('MAX_UPLOADS', () => {
     expect((await patch(await createUpload(service.url, 10), 0, bytesOf(10))).status).toBe(204)
   })
 
+  it('keeps no place for clients that went away while they waited', async () => {
+    service = await startService({ MAX_UPLOADS: '1' })
+    const urls = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)] as const
+    const wire = await connect(service.url)
+    await beginPatch(wire, urls[0], 0, 1000, bytesOf(1000).subarray(0, 600))
+    await reached(urls[0], 600)
+    for (let i = 0; i < 5; i++) {
+      const waiting = await connect(service.url)
+      await beginPatch(waiting, urls[1], 0, 1000, bytesOf(1000).subarray(0, 300))
+      await waiting.cut()
+    }
+    await wire.send(bytesOf(1000).subarray(600))
+    expect((await wire.answer()).status).toBe(204)
+    await wire.cut()
+    const { offset, rest } = await left(urls[1])
+    expect((await patch(urls[1], offset, rest)).status).toBe(204)
+  })
+
   it('has one count for each client that a trusted proxy names', async () => {
     service = await startService({ MAX_UPLOADS: '1', TRUST_PROXY: 'true' })
     const url = await createUpload(service.url, 1000)
@@ -43,6 +61,12 @@ describe('MAX_UPLOADS', () => {
     await wire.cut()
   })
 })
+
+/** What is missing of an upload of `bytesOf(1000)`. */
+async function left(url: string) {
+  const offset = Number((await head(url)).headers.get('Upload-Offset'))
+  return { offset, rest: bytesOf(1000).subarray(offset) }
+}
 
 describe('MAX_CONNECTIONS', () => {
   it('closes the connections of an address that has so many, and takes others when those are closed', async () => {
