@@ -4,12 +4,14 @@ import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { stopping, UploadError } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
 import { download } from './download/download.ts'
+import type { Draft } from './draft/draft.ts'
 import { limitUploads } from './http/address-limits.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import type { Pages } from './http/pages.ts'
+import { protocolOf } from './http/protocol.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
 import type { Tus } from './tus/tus.ts'
 
@@ -17,6 +19,7 @@ import type { Tus } from './tus/tus.ts'
 export interface Parts {
   readonly uploads: Uploads
   readonly tus: Tus
+  readonly draft: Draft
   readonly legacy: LegacyAdapter
   readonly pages: Pages
   readonly log: Logger
@@ -41,7 +44,9 @@ export function createApp(parts: Parts): Koa {
   if (app.proxy) app.use(believeProxy(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
-  app.use(errorExit(parts.log, (path) => (/^\/(upload\/|check$)/.test(path) ? 'legacy' : 'tus')))
+  app.use(
+    errorExit(parts.log, (ctx) => (/^\/(upload\/|check$)/.test(ctx.path) ? 'legacy' : (protocolOf(ctx) ?? 'tus'))),
+  )
   app.use(methodOverride)
   app.use((ctx, next) => {
     if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
@@ -54,6 +59,7 @@ export function createApp(parts: Parts): Koa {
 
 function tableOf({
   tus,
+  draft,
   legacy,
   pages,
   uploads,
@@ -62,21 +68,50 @@ function tableOf({
   ready,
 }: Parts): Readonly<Record<string, Methods>> {
   const limited = limitUploads(maxUploads)
-  const describe: Handler = (ctx) => tus.describe(ctx)
+  const describe: Handler = (ctx) => {
+    tus.describe(ctx)
+    draft.describe(ctx)
+  }
+  /** Chooses by the protocol in which the request speaks. */
+  const by =
+    (byDraft: Handler, otherwise: Handler): Handler =>
+    (ctx, id) => {
+      // What comes of such a request depends on these headers, beside the one that CORS has named.
+      ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
+      return protocolOf(ctx) === 'draft' ? byDraft(ctx, id) : otherwise(ctx, id)
+    }
+  const inform: Handler = (ctx, id) => draft.inform(ctx, id)
+  const read: Handler = (ctx, id) => readOrTell(ctx, id, uploads, idleTimeout)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   return {
     '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
     '/legacy': { GET: (ctx) => pages.show(ctx, 'legacy.html') },
     '/healthz': { GET: (ctx) => tell(ctx, 200, 'ok\n') },
     '/readyz': { GET: (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')) },
-    '/files': { OPTIONS: describe, POST: limited((ctx) => tus.create(varies(ctx))) },
+    '/files': {
+      OPTIONS: describe,
+      POST: limited(
+        by(
+          (ctx) => draft.create(ctx),
+          (ctx) => tus.create(ctx),
+        ),
+      ),
+      PUT: limited((ctx) => draft.create(ctx)),
+    },
     '/files/:id': {
       OPTIONS: describe,
-      HEAD: (ctx, id) =>
-        speaksTus(ctx) ? tus.inform(varies(ctx), id) : readOrTell(varies(ctx), id, uploads, idleTimeout),
-      GET: (ctx, id) => readOrTell(varies(ctx), id, uploads, idleTimeout),
-      PATCH: limited((ctx, id) => tus.append(varies(ctx), id)),
-      DELETE: (ctx, id) => tus.terminate(varies(ctx), id),
+      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : read(ctx, id))),
+      GET: by(inform, read),
+      PATCH: limited(
+        by(
+          (ctx, id) => draft.append(ctx, id),
+          (ctx, id) => tus.append(ctx, id),
+        ),
+      ),
+      DELETE: by(
+        (ctx, id) => draft.cancel(ctx, id),
+        (ctx, id) => tus.terminate(ctx, id),
+      ),
     },
     // The page's own links are relative, so that it works under any path.
     '/upload/accept': { GET: (ctx) => ctx.redirect('../legacy'), POST: limited((ctx) => legacy.accept(ctx)) },
@@ -88,16 +123,6 @@ function tableOf({
 function tell(ctx: Context, status: number, text: string): void {
   ctx.status = status
   ctx.body = text
-}
-
-/** What comes of such a request depends on these headers, beside the one that CORS has named. */
-function varies(ctx: Context): Context {
-  ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
-  return ctx
-}
-
-function speaksTus(ctx: Context): boolean {
-  return ctx.get('Tus-Resumable') !== ''
 }
 
 /** A finished upload is a file to download; of an unfinished one a HEAD is told how far it is (IETF draft). */

@@ -14,8 +14,10 @@ import { DiskStore } from './disk/disk-store.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
+import { Draft } from './draft/draft.ts'
 import { limitConnections } from './http/address-limits.ts'
 import { forwardedRequest } from './http/forwarded.ts'
+import { Intake } from './http/intake.ts'
 import { loadPages } from './http/pages.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
@@ -60,16 +62,14 @@ export async function start(
     const base = settings.PUBLIC_URL === '' ? forwardedRequest(ctx, trustProxy).prefix : settings.PUBLIC_URL
     return `${base}/files/${id}`
   }
+  const intake = new Intake(uploads, concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
+  const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf }
   const listsChunks = settings.LEGACY_CHECK === 'list'
   let ready = true
   const app = createApp({
     uploads,
-    tus: new Tus(uploads, concatenation, {
-      maxSize: settings.MAX_SIZE,
-      idleTimeout: settings.IDLE_TIMEOUT,
-      expiresAfter: settings.EXPIRES_AFTER * 1000,
-      urlOf,
-    }),
+    tus: new Tus(uploads, intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
+    draft: new Draft(uploads, intake, limits),
     legacy: createLegacyAdapter(uploads, {
       // Where chunks are listed, choosing a file again must lead to the same upload; WebUploader counts its id up each time.
       rules: { secret, names: settings.LEGACY_IDENTITY.filter((name) => name !== 'id' || !listsChunks) },

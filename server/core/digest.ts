@@ -4,11 +4,11 @@ import type { Range } from './ranges.ts'
 import { bytesIn } from './reader.ts'
 import type { Metadata } from './record.ts'
 
-/** The digests that are computed, by the names of node:crypto; clients use the same as keys of their metadata. */
-export const ALGORITHMS = ['sha256', 'sha1', 'md5'] as const
+/** The digests that are computed, the strongest first, by the names of node:crypto; clients use the same as keys of their metadata. */
+export const ALGORITHMS = ['sha512', 'sha256', 'sha1', 'md5'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 
-const SIZES: Readonly<Record<Algorithm, number>> = { sha256: 32, sha1: 20, md5: 16 }
+const SIZES: Readonly<Record<Algorithm, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 }
 
 /** What a client says the digest of its whole file is. */
 export interface ExpectedDigest {

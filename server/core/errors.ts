@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'gone'
   | 'offset_mismatch'
   | 'length_known'
+  | 'already_complete'
   | 'content_differs'
   | 'checksum_mismatch'
   | 'digest_mismatch'

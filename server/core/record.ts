@@ -33,6 +33,8 @@ export interface UploadRecord {
   /** Concatenation: the parts of this final upload, in order, and the header that named them. */
   readonly parts?: readonly string[] | undefined
   readonly concat?: string | undefined
+  /** All of its bytes may be there, and still its client has to say that nothing follows (IETF draft, `Upload-Complete`). */
+  readonly endAwaited?: true | undefined
   /** Why this upload can never finish. */
   readonly failed?: { readonly code: FailureCode; readonly message: string } | undefined
   /** During which boot of the machine the bytes came, and how many of a plain upload's first bytes are surely on the disk. */
@@ -62,6 +64,7 @@ const schema: z.ZodType<UploadRecord> = z.object({
   joined: z.literal(true).optional(),
   parts: z.array(z.string()).optional(),
   concat: z.string().optional(),
+  endAwaited: z.literal(true).optional(),
   failed: z.object({ code: z.enum(FAILURES), message: z.string() }).optional(),
   mark: z.object({ boot: z.string(), synced: size }).optional(),
 })

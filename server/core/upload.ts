@@ -13,7 +13,7 @@ import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
 
 /**
- * `receiving`: bytes are missing. `sealed`: all are there, but the upload is a part of another one and never lands by
+ * `receiving`: bytes are missing, or the word that these are all. `sealed`: all are there, but the upload is a part of another one and never lands by
  * itself; other uploads go on to `finishing` at once, on their way to the final name.
  */
 export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
@@ -60,10 +60,10 @@ export class Upload {
 
   get state(): UploadState {
     if (this.#gone) return 'gone'
-    const { length, failed, partial } = this.record
+    const { length, failed, partial, endAwaited } = this.record
     if (failed !== undefined) return 'failed'
     if (this.#stored.finished) return 'finished'
-    if (length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
+    if (endAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
     return partial ? 'sealed' : 'finishing'
   }
 
@@ -75,6 +75,14 @@ export class Upload {
   /** Received bytes, as `StoredUpload.read` gives them. */
   read(range: Range): AsyncIterable<Buffer> {
     return this.#stored.read(range)
+  }
+
+  /** When the last byte came, or the upload was made; `undefined` for one that time does not remove. */
+  async idleSince(): Promise<Date | undefined> {
+    const { final, parts } = this.record
+    const stays = this.state !== 'receiving' && this.state !== 'sealed'
+    // What belongs together expires together, later than any of it says.
+    return stays || final !== undefined || parts !== undefined ? undefined : this.lastChange()
   }
 
   /** When the last byte came, or the upload was made. */
@@ -102,15 +110,42 @@ export class Upload {
   async append(range: Range, source: Source, count: Count): Promise<void> {
     return this.#run(range, source, async (put) => {
       await this.#puts.becomeStream(put)
-      this.#check()
-      if (range.start !== this.offset) {
-        throw new UploadError('offset_mismatch', `The upload goes on at byte ${this.offset}, not at ${range.start}.`, {
-          details: { offset: this.offset },
-        })
-      }
+      this.expectOffset(range.start)
       if (count === 'when-verified') await putChunk(this.#target(put), range, source)
       else await putStream(this.#target(put), range.start, source)
     })
+  }
+
+  /** @throws UploadError `offset_mismatch` when the upload does not go on at `offset`; `gone`, or why it failed. */
+  expectOffset(offset: number): void {
+    this.#check()
+    if (offset === this.offset) return
+    throw new UploadError('offset_mismatch', `The upload goes on at byte ${this.offset}, not at ${offset}.`, {
+      details: { offset: this.offset, provided: offset },
+    })
+  }
+
+  /** Ends the request that goes on at the offset, if one does, and waits until the offset is settled. */
+  async interrupt(): Promise<void> {
+    await this.#puts.endStream()
+  }
+
+  /**
+   * Says that the upload ends with the byte before `end`; its length is known by that, if it was not before.
+   *
+   * @throws UploadError `wrong_length` when it has another length, or not these bytes.
+   */
+  async announceEnd(end: number): Promise<void> {
+    if (this.record.length === end && !this.record.endAwaited) return
+    await this.#exclusively(async () => {
+      this.#check()
+      const { length } = this.record
+      if ((length ?? end) !== end || this.offset !== end) {
+        throw new UploadError('wrong_length', `The upload was ended at byte ${end}, which is not its end.`)
+      }
+      await this.#stored.update(({ endAwaited, ...record }) => ({ ...record, length: end }))
+    })
+    this.#finishing.start()
   }
 
   /**
@@ -213,6 +248,20 @@ export class Upload {
     return this.#digests.of(algorithm)
   }
 
+  /**
+   * Ends what is running and forgets the upload, unless all of it has come.
+   *
+   * @throws UploadError `already_complete`.
+   */
+  async cancel(): Promise<void> {
+    this.#checkIncomplete()
+    await this.end(new UploadError('gone', 'This upload was cancelled.'))
+    await this.#exclusively(async () => {
+      this.#checkIncomplete()
+      await this.#leave('deleted')
+    })
+  }
+
   /** Ends what is running and forgets the upload, finished or not. */
   async remove(why: Departure): Promise<void> {
     await this.end(new UploadError('gone', 'This upload was deleted.'))
@@ -288,6 +337,11 @@ export class Upload {
         this.#finishing.start()
       },
     }
+  }
+
+  #checkIncomplete(): void {
+    if (this.state !== 'finishing' && this.state !== 'finished') return
+    throw new UploadError('already_complete', 'This upload is complete: its file stays.')
   }
 
   #check(): void {

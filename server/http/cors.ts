@@ -3,7 +3,7 @@ import type { Middleware } from 'koa'
 /** Which pages of other origins may read the answers: their origins, or all of them. */
 export type AllowedOrigins = '*' | ReadonlySet<string>
 
-const METHODS = 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const EXPOSED = [
   'Location',
   'Accept-Ranges',
@@ -24,6 +24,8 @@ const EXPOSED = [
   'Upload-Expires',
   'Upload-Error',
   'Upload-Complete',
+  'Upload-Limit',
+  'Upload-Draft-Interop-Version',
 ].join(', ')
 /** For how long a browser need not ask again, in seconds: Chromium takes no more than two hours. */
 const MAX_AGE = '7200'

@@ -1,23 +1,24 @@
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import type { Logger } from 'pino'
 import { UploadError } from '../core/errors.ts'
 import { drain } from './drain.ts'
 import { type Dialect, statusOf } from './error-status.ts'
 import { answerJson } from './json.ts'
+import { problemOf } from './problem.ts'
 
 /**
  * The one place where errors are answered and logged. Clients get the sentence of an `UploadError`, and nothing of the inside
  * of any other error.
  *
- * @param dialectOf tells by the path how the client wants to be answered.
+ * @param dialectOf tells how the client wants to be answered.
  */
-export function errorExit(log: Logger, dialectOf: (path: string) => Dialect): Middleware {
+export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Middleware {
   return async (ctx, next) => {
     try {
       await next()
     } catch (thrown) {
       const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
-      const dialect = dialectOf(ctx.path)
+      const dialect = dialectOf(ctx)
       const status = statusOf(error.code, dialect, ctx.method)
       const facts = { code: error.code, status, method: ctx.method, path: ctx.path, err: error.cause }
       if (status === 500) log.error(facts, error.message)
@@ -27,6 +28,7 @@ export function errorExit(log: Logger, dialectOf: (path: string) => Dialect): Mi
       // The answer to a HEAD has no body that could say it.
       ctx.set({ 'Cache-Control': 'no-store', 'Upload-Error': error.code })
       if (dialect === 'tus') ctx.body = `${error.message}\n`
+      else if (dialect === 'draft') answerJson(ctx, problemOf(error, status), 'application/problem+json')
       else answerJson(ctx, { ok: false, error: { code: error.code, message: error.message }, ...error.details })
       if (error.code === 'idle_timeout' || error.code === 'superseded') ctx.set('Connection', 'close')
       else drain(ctx.req)

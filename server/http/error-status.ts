@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../core/errors.ts'
 
-/** Which rules of answering apply: those of tus and downloads, or those of old WebUploader pages. */
-export type Dialect = 'tus' | 'legacy'
+/** Which rules of answering apply: those of tus and downloads, those of the IETF draft, or those of old WebUploader pages. */
+export type Dialect = 'tus' | 'draft' | 'legacy'
 
 interface Statuses {
   readonly tus: number
@@ -9,6 +9,8 @@ interface Statuses {
   readonly tusHead?: number
   /** WebUploader up to 0.1.6 gives a file up on 5xx, so what passes by itself is 409 there. */
   readonly legacy: number
+  /** Where it is not that of tus. */
+  readonly draft?: number
 }
 
 const same = (status: number): Statuses => ({ tus: status, legacy: status })
@@ -36,8 +38,10 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   gone: same(410),
   offset_mismatch: same(409),
   length_known: same(400),
+  already_complete: same(400),
   content_differs: same(409),
-  checksum_mismatch: same(460),
+  // 460 is a status of tus's own.
+  checksum_mismatch: { ...same(460), draft: 400 },
   digest_mismatch: { tus: 422, legacy: 409 },
   final_upload: same(403),
   part_taken: same(409),
@@ -59,7 +63,8 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
 
 /** The one table from code to HTTP status. */
 export function statusOf(code: ErrorCode, dialect: Dialect, method: string): number {
-  const { tus, tusHead, legacy } = statuses[code]
+  const { tus, tusHead, legacy, draft } = statuses[code]
   if (dialect === 'legacy') return legacy
+  if (dialect === 'draft' && draft !== undefined) return draft
   return method === 'HEAD' ? (tusHead ?? tus) : tus
 }

@@ -1,19 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Metadata as TusMetadata } from '@tus/utils'
-import { checkDigests } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
-import type { Metadata, UploadRecord } from '../core/record.ts'
+import { contentLength, mediaType, single, wholeNumber } from '../http/header-values.ts'
+import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
 
 export const TUS_VERSION = '1.0.0'
 export const PATCH_TYPE = 'application/offset+octet-stream'
 
 /** What the headers of a creating POST say. */
-export interface Creation {
+export interface Creation extends ParsedMetadata {
   /** Bytes; `null` when the client will say it later. */
   readonly length: number | null
-  readonly metadata: Metadata
-  /** The header as it was sent, if the metadata do not give it back byte for byte. */
-  readonly rawMetadata: string | undefined
   /** Whether the upload is a part of a final one to come (concatenation). */
   readonly partial: boolean
   /** Whether the body has the first bytes (creation-with-upload). */
@@ -21,7 +17,7 @@ export interface Creation {
 }
 
 /** What the headers of a POST say that makes one upload out of others (concatenation). */
-export interface FinalCreation extends Pick<Creation, 'metadata' | 'rawMetadata'> {
+export interface FinalCreation extends ParsedMetadata {
   /** The parts' URLs, in order. */
   readonly parts: readonly string[]
   /** Upload-Concat as it was sent. */
@@ -77,52 +73,6 @@ export function parseAppend(headers: IncomingHttpHeaders): Append {
   const offset = wholeNumber(headers, 'Upload-Offset')
   if (offset === undefined) throw bad('Upload-Offset is missing.')
   return { offset, length: wholeNumber(headers, 'Upload-Length') }
-}
-
-/** How long the body is, in bytes; `undefined` when it comes in chunks of transfer coding. */
-export function contentLength(headers: IncomingHttpHeaders): number | undefined {
-  return wholeNumber(headers, 'Content-Length')
-}
-
-/** @throws UploadError `bad_request` when it is not what the creation extension describes, or names a digest that is none. */
-function parseMetadata(header: string | undefined): Pick<Creation, 'metadata' | 'rawMetadata'> {
-  if (header === undefined || header.trim() === '') return { metadata: {}, rawMetadata: undefined }
-  const metadata = decodeMetadata(header)
-  checkDigests(metadata)
-  return { metadata, rawMetadata: TusMetadata.stringify(metadata) === header ? undefined : header }
-}
-
-/** @throws UploadError `bad_request`. */
-function decodeMetadata(header: string): Metadata {
-  try {
-    return TusMetadata.parse(header)
-  } catch (error) {
-    throw new UploadError('bad_request', 'Upload-Metadata must be keys with values in base64, separated by commas.', {
-      cause: error,
-    })
-  }
-}
-
-/** Upload-Metadata as it is sent in the answer to a HEAD. */
-export function formatMetadata({ rawMetadata, metadata }: Pick<UploadRecord, 'metadata' | 'rawMetadata'>): string {
-  return rawMetadata ?? TusMetadata.stringify(metadata)
-}
-
-function wholeNumber(headers: IncomingHttpHeaders, name: string): number | undefined {
-  const text = single(headers, name)
-  if (text === undefined) return undefined
-  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (!Number.isSafeInteger(number)) throw bad(`${name} must be a whole number of bytes.`)
-  return number
-}
-
-function single(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name.toLowerCase()]
-  return Array.isArray(value) ? value.join(', ') : value
-}
-
-function mediaType(headers: IncomingHttpHeaders): string {
-  return (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
 }
 
 function bad(message: string): UploadError {

@@ -1,24 +1,18 @@
-import { randomUUID } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Concatenation } from '../core/concatenation.ts'
 import { expectedDigest } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
-import type { Metadata, UploadRecord } from '../core/record.ts'
+import { newRecord } from '../core/new-record.ts'
 import { safeName } from '../core/safe-name.ts'
 import type { Source } from '../core/source.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
+import { contentLength } from '../http/header-values.ts'
+import { type Intake, settleIfComplete } from '../http/intake.ts'
 import { withBody } from '../http/request-body.ts'
+import { formatMetadata } from '../http/upload-metadata.ts'
 import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
-import {
-  type Creation,
-  contentLength,
-  type FinalCreation,
-  formatMetadata,
-  parseAppend,
-  parseCreation,
-  TUS_VERSION,
-} from './headers.ts'
+import { type Creation, type FinalCreation, parseAppend, parseCreation, TUS_VERSION } from './headers.ts'
 import { idsOfParts } from './part-urls.ts'
 
 const EXTENSIONS = [
@@ -47,12 +41,14 @@ export interface TusOptions {
 /** The handlers of tus 1.0.0 (https://tus.io/protocols/resumable-upload). Each throws `UploadError`. */
 export class Tus {
   readonly #uploads: Uploads
+  readonly #intake: Intake
   readonly #concatenation: Concatenation
   readonly #options: TusOptions
   readonly #expiries = new WeakMap<Date, string>()
 
-  constructor(uploads: Uploads, concatenation: Concatenation, options: TusOptions) {
+  constructor(uploads: Uploads, intake: Intake, concatenation: Concatenation, options: TusOptions) {
     this.#uploads = uploads
+    this.#intake = intake
     this.#concatenation = concatenation
     this.#options = options
   }
@@ -76,19 +72,11 @@ export class Tus {
 
   async #createOne(ctx: Context, asked: Creation): Promise<void> {
     const { length, metadata, rawMetadata, partial } = asked
-    this.#checkRoom(ctx, 0, asked.withBody ? length : null)
-    const id = randomUUID().replaceAll('-', '')
-    const record: UploadRecord = {
-      id,
-      length,
-      metadata,
-      rawMetadata,
-      fileName: nameOf(metadata),
-      createdAt: new Date().toISOString(),
-      ...(partial && { partial }),
-    }
+    this.#intake.checkRoom(ctx.headers, 0, asked.withBody ? length : null)
+    const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
+    const location = this.#options.urlOf(ctx, record.id)
     const tell = async (upload: Upload): Promise<void> => {
-      ctx.set('Location', this.#options.urlOf(ctx, id))
+      ctx.set('Location', location)
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
     }
@@ -99,8 +87,8 @@ export class Tus {
       return this.#uploads.createFinished(record, [bytes], tell)
     }
     await this.#uploads.create(record, async (upload) => {
-      ctx.set('Location', this.#options.urlOf(ctx, id))
-      if (asked.withBody) await this.#append(ctx, upload, 0)
+      ctx.set('Location', location)
+      if (asked.withBody) await this.#take(ctx, upload, 0)
       else upload.resume()
       await settleIfComplete(upload)
       await tell(upload)
@@ -110,7 +98,8 @@ export class Tus {
   async #createFinal(ctx: Context, asked: FinalCreation): Promise<void> {
     const { metadata, rawMetadata, concat } = asked
     const parts = idsOfParts(asked.parts)
-    const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName: nameOf(metadata) })
+    const fileName = safeName(metadata.filename ?? metadata.name)
+    const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName })
     ctx.set('Location', this.#options.urlOf(ctx, id))
   }
 
@@ -119,6 +108,7 @@ export class Tus {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
+      await endIfWhole(upload)
       await upload.settle()
       const { record } = upload
       // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
@@ -139,17 +129,14 @@ export class Tus {
     checkVersion(ctx)
     const { offset, length } = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      // Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL".
-      if (upload.record.parts !== undefined) {
-        throw new UploadError('final_upload', 'A final upload is made of its parts and takes no bytes itself.')
-      }
       try {
-        if (length !== undefined) await this.#sayLength(upload, length)
-        await this.#append(ctx, upload, offset)
+        if (length !== undefined) await this.#intake.sayLength(upload, length)
+        await this.#take(ctx, upload, offset)
+        await endIfWhole(upload)
         await settleIfComplete(upload)
       } finally {
         ctx.set('Upload-Offset', String(upload.offset))
-        if (upload.state === 'sealed') this.#concatenation.look(upload)
+        this.#intake.look(upload)
       }
       await this.#setExpires(ctx, upload)
     })
@@ -159,22 +146,14 @@ export class Tus {
   /** DELETE: termination, also of a finished upload. */
   async terminate(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
-    const parts = await this.#uploads.use(id, async (upload) => {
-      await upload.remove('deleted')
-      if (upload.record.final !== undefined) this.#concatenation.look(upload)
-      return upload.record.parts ?? []
-    })
-    await this.#concatenation.forget(parts)
+    await this.#intake.remove(id, (upload) => upload.remove('deleted'))
     ctx.status = 204
   }
 
   /** Expiration: when an unfinished upload will be removed; each byte puts that off. */
   async #setExpires(ctx: Context, upload: Upload): Promise<void> {
-    const { final, parts } = upload.record
-    const stays = upload.state !== 'receiving' && upload.state !== 'sealed'
-    // What belongs together expires together, later than any of it says.
-    if (stays || final !== undefined || parts !== undefined) return
-    ctx.set('Upload-Expires', this.#expiryOf(await upload.lastChange()))
+    const since = await upload.idleSince()
+    if (since !== undefined) ctx.set('Upload-Expires', this.#expiryOf(since))
   }
 
   /** Kept by the date of the last byte: many ask again before the next one. */
@@ -186,31 +165,8 @@ export class Tus {
     return expiry
   }
 
-  async #append(ctx: Context, upload: Upload, offset: number): Promise<void> {
-    if (offset === upload.offset) this.#checkRoom(ctx, offset, upload.record.length)
-    const limit = upload.record.length ?? this.#options.maxSize
-    await withBody(ctx.req, this.#options.idleTimeout, (body) => {
-      const range = { start: offset, end: limit }
-      const verified = checksummed(ctx.req, body)
-      return verified === undefined
-        ? upload.append(range, body, 'as-received')
-        : upload.append(range, verified, 'when-verified')
-    })
-  }
-
-  /** @throws UploadError `too_large` when Content-Length already tells that the body cannot fit. */
-  #checkRoom(ctx: Context, offset: number, length: number | null): void {
-    const limit = length ?? this.#options.maxSize
-    if (offset + (contentLength(ctx.headers) ?? 0) > limit) {
-      throw new UploadError('too_large', `The body goes on beyond the end of the upload at byte ${limit}.`)
-    }
-  }
-
-  async #sayLength(upload: Upload, length: number): Promise<void> {
-    if (length > this.#options.maxSize) {
-      throw new UploadError('too_large', `A file may have at most ${this.#options.maxSize} bytes here.`)
-    }
-    await upload.setLength(length)
+  #take(ctx: Context, upload: Upload, offset: number): Promise<void> {
+    return this.#intake.append(ctx.req, upload, offset, (body) => checksummed(ctx.req, body))
   }
 }
 
@@ -239,13 +195,9 @@ async function wholeOf(body: Source, length: number): Promise<Buffer> {
   return whole.subarray(0, filled)
 }
 
-/** The request that brought the last byte waits for the outcome, so that nobody takes a file for finished that is not. */
-async function settleIfComplete(upload: Upload): Promise<void> {
-  if (upload.state === 'finishing') await upload.settle()
-}
-
-function nameOf(metadata: Metadata): string {
-  return safeName(metadata.filename ?? metadata.name)
+/** To tus an upload ends with its last byte: whoever began it, a client of tus can take it for complete then. */
+async function endIfWhole(upload: Upload): Promise<void> {
+  if (upload.offset === upload.record.length) await upload.announceEnd(upload.offset)
 }
 
 function checkVersion(ctx: Context): void {

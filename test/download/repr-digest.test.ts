@@ -29,13 +29,14 @@ describe('Want-Repr-Digest', () => {
   it.each([
     ['sha-256=1', `sha-256=:${digestOf('sha256')}:`],
     ['sha-256=10, sha-512=3', `sha-256=:${digestOf('sha256')}:`],
+    ['sha-256=3, sha-512=10', `sha-512=:${digestOf('sha512')}:`],
     ['sha=9,md5=10', `md5=:${digestOf('md5')}:`],
     ['sha-256=0, sha=1', `sha=:${digestOf('sha1')}:`],
   ])('%s is answered with %s', async (wanted, digest) => {
     expect(await reprDigest(wanted)).toBe(digest)
   })
 
-  it.each(['', 'sha-512=10', 'sha-256=0', 'sha-256', 'sha-256=11', '=;,,', 'SHA-256=1'])(
+  it.each(['', 'sha-384=10', 'sha-256=0', 'sha-256', 'sha-256=11', '=;,,', 'SHA-256=1'])(
     '%s gets none',
     async (wanted) => {
       expect(await reprDigest(wanted)).toBeNull()

@@ -63,7 +63,7 @@ describe('a page of an allowed origin', () => {
       [404, await fetch(url, { headers: { Origin: PAGE } })],
       [412, await fetch(`${service.url}/files`, { method: 'POST', headers: { Origin: PAGE } })],
       [404, await fetch(`${service.url}/nowhere`, { headers: { Origin: PAGE } })],
-      [405, await fetch(`${service.url}/files`, { method: 'PUT', headers: { Origin: PAGE } })],
+      [405, await fetch(`${service.url}/files`, { method: 'DELETE', headers: { Origin: PAGE } })],
     ] as const
     for (const [status, response] of answers) {
       expect(response.status).toBe(status)

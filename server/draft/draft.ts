@@ -1,0 +1,183 @@
+import type { Context } from 'koa'
+import { UploadError } from '../core/errors.ts'
+import { newRecord } from '../core/new-record.ts'
+import type { Source } from '../core/source.ts'
+import type { Upload } from '../core/upload.ts'
+import type { Uploads } from '../core/uploads.ts'
+import { parseDigests } from '../http/digest-fields.ts'
+import { contentLength } from '../http/header-values.ts'
+import { type Intake, settleIfComplete, type Taking } from '../http/intake.ts'
+import { reprDigest } from '../http/repr-digest.ts'
+import { VerifiedSource } from '../http/verified-source.ts'
+import { type DraftAppend, parseAppend, parseCreation, type Sending } from './headers.ts'
+import { tellInterim } from './interim.ts'
+import { ProgressSource } from './progress-source.ts'
+
+export interface DraftOptions {
+  /** The most bytes that an upload may have; `Infinity` for no limit. */
+  readonly maxSize: number
+  /** After how many milliseconds without a byte an unfinished upload is removed. */
+  readonly expiresAfter: number
+  /** The URL of an upload as clients are told it. */
+  readonly urlOf: (ctx: Context, id: string) => string
+}
+
+/**
+ * The handlers of resumable uploads for HTTP (draft-ietf-httpbis-resumable-upload, interop version 8, and what tus-js-client
+ * needs of 5 and 6). What they quote is the draft's text. Each throws `UploadError`.
+ */
+export class Draft {
+  readonly #uploads: Uploads
+  readonly #intake: Intake
+  readonly #options: DraftOptions
+
+  constructor(uploads: Uploads, intake: Intake, options: DraftOptions) {
+    this.#uploads = uploads
+    this.#intake = intake
+    this.#options = options
+  }
+
+  /** OPTIONS: the limits of uploads that can be created here. */
+  describe(ctx: Context): void {
+    ctx.set('Upload-Limit', this.#limits())
+    ctx.status = 204
+  }
+
+  /** POST or PUT: upload creation. */
+  async create(ctx: Context): Promise<void> {
+    ctx.set({ 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
+    const { metadata, rawMetadata, endAwaited, ...sending } = parseCreation(ctx.headers)
+    const length = sending.length ?? null
+    this.#intake.checkRoom(ctx.headers, 0, length)
+    const record = newRecord({ length, metadata, rawMetadata, ...(endAwaited && { endAwaited }) })
+    await this.#uploads.create(record, async (upload) => {
+      const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
+      ctx.set(announced)
+      tellInterim(ctx, sending.interop, announced)
+      await this.#take(ctx, upload, { ...sending, offset: 0 })
+    })
+    ctx.status = 201
+  }
+
+  /**
+   * HEAD or GET: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
+   * accepted in a subsequent request".
+   */
+  async inform(ctx: Context, id: string): Promise<void> {
+    ctx.set('Cache-Control', 'no-store')
+    await this.#uploads.use(id, async (upload) => {
+      await upload.interrupt()
+      await upload.settle()
+      tellState(ctx, upload)
+      const { length } = upload.record
+      if (length !== null) ctx.set('Upload-Length', String(length))
+      ctx.set('Upload-Limit', await this.#limitsOf(upload))
+    })
+    ctx.status = 204
+  }
+
+  /** PATCH: upload append. */
+  async append(ctx: Context, id: string): Promise<void> {
+    ctx.set({ 'Cache-Control': 'no-store', 'Upload-Complete': '?0' })
+    const asked = parseAppend(ctx.headers)
+    await this.#uploads.use(id, async (upload) => {
+      await upload.interrupt()
+      await settleIfComplete(upload)
+      try {
+        upload.expectOffset(asked.offset)
+      } catch (error) {
+        ctx.set('Upload-Offset', String(upload.offset))
+        throw error
+      }
+      if (upload.state === 'finished') checkRepeated(ctx, asked)
+      else {
+        if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
+        await this.#take(ctx, upload, asked)
+      }
+      tellState(ctx, upload)
+      ctx.set('Upload-Limit', await this.#limitsOf(upload))
+      if (upload.state !== 'finished') return
+      // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
+      ctx.set('Location', this.#options.urlOf(ctx, id))
+    })
+    ctx.status = ctx.response.get('Upload-Complete') === '?1' ? 201 : 204
+  }
+
+  /** DELETE: upload cancellation, which a finished file outlives. */
+  async cancel(ctx: Context, id: string): Promise<void> {
+    await this.#intake.remove(id, (upload) => upload.cancel())
+    ctx.status = 204
+  }
+
+  /** Takes the body of a request, and what it says of the upload's end. */
+  async #take(
+    ctx: Context,
+    upload: Upload,
+    { offset, complete, interop }: Sending & { offset: number },
+  ): Promise<void> {
+    let source: ProgressSource | undefined
+    try {
+      await this.#intake.append(ctx.req, upload, offset, (body) => {
+        source = new ProgressSource(body, () => tellInterim(ctx, interop, { 'Upload-Offset': String(upload.offset) }))
+        return verifiedIfAsked(ctx, source)
+      })
+      if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
+      await settleIfComplete(upload)
+      if (upload.state === 'finished') ctx.set(await reprDigest(ctx, upload))
+    } catch (error) {
+      if ((source?.passed ?? 0) > 0) await invalidateIfTooLong(upload, error)
+      throw error
+    } finally {
+      tellState(ctx, upload)
+      this.#intake.look(upload)
+    }
+  }
+
+  async #limitsOf(upload: Upload): Promise<string> {
+    const since = await upload.idleSince()
+    if (since === undefined) return this.#limits()
+    const left = since.getTime() + this.#options.expiresAfter - Date.now()
+    return `${this.#limits()}, max-age=${Math.max(0, Math.floor(left / 1000))}`
+  }
+
+  /** "If the server does not apply any limits, it MUST use min-size=0 instead of an empty header value." */
+  #limits(): string {
+    const { maxSize } = this.#options
+    return Number.isFinite(maxSize) ? `max-size=${maxSize}` : 'min-size=0'
+  }
+}
+
+function tellState(ctx: Context, upload: Upload): void {
+  ctx.set({
+    'Upload-Offset': String(upload.offset),
+    // A representation that was wholly sent and is not what was announced is complete, too: sending more would not help.
+    'Upload-Complete': upload.state === 'finished' || upload.record.failed?.code === 'digest_mismatch' ? '?1' : '?0',
+  })
+}
+
+/** "If the digests don't match the server SHOULD consider the transfer failed, not append the content to the upload resource." */
+function verifiedIfAsked(ctx: Context, body: Source): Taking {
+  const digests = parseDigests(ctx.get('Content-Digest'))
+  if (digests.size === 0) return { source: body, count: 'as-received' }
+  return { source: new VerifiedSource(body, [...digests.keys()], () => digests), count: 'when-verified' }
+}
+
+/**
+ * A request that ends a complete upload once more gets the same answer again: its first answer may have been lost.
+ *
+ * @throws UploadError `wrong_length`, `already_complete`.
+ */
+function checkRepeated({ headers }: Context, { complete }: DraftAppend): void {
+  const empty = headers['transfer-encoding'] === undefined && (contentLength(headers) ?? 0) === 0
+  if (!empty) throw new UploadError('wrong_length', 'This upload is complete; no bytes can follow.')
+  if (!complete) throw new UploadError('already_complete', 'This upload is complete.')
+}
+
+/**
+ * "The server MUST prevent the offset from exceeding the upload length by rejecting the request once the offset exceeds the length,
+ * marking the upload resource invalid and rejecting any further interaction with it."
+ */
+async function invalidateIfTooLong(upload: Upload, error: unknown): Promise<void> {
+  if (!(error instanceof UploadError) || error.code !== 'too_large' || !upload.record.endAwaited) return
+  await upload.giveUp('too_large', 'More bytes came than the length of this upload.')
+}

@@ -1,0 +1,139 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { parse as parseDisposition } from 'content-disposition'
+import { type BareItem, parseItem } from 'structured-headers'
+import { checkDigests } from '../core/digest.ts'
+import { UploadError } from '../core/errors.ts'
+import type { Metadata } from '../core/record.ts'
+import { parseDigests } from '../http/digest-fields.ts'
+import { contentLength, mediaType, single } from '../http/header-values.ts'
+import { PARTIAL_UPLOAD } from '../http/protocol.ts'
+import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
+
+/** The interop versions that are spoken here. */
+const INTEROP_VERSIONS = [5, 6, 8] as const
+export type InteropVersion = (typeof INTEROP_VERSIONS)[number]
+
+/**
+ * With these versions speaks tus-js-client, which takes an upload for complete as soon as the offset is its length, and does not
+ * always say that a request is the last one.
+ */
+const ENDED_BY_LENGTH: ReadonlySet<InteropVersion | undefined> = new Set([5, 6])
+
+/** What the headers of a request say that brings representation data. */
+export interface Sending {
+  readonly interop: InteropVersion | undefined
+  /** Whether the representation ends with this request. */
+  readonly complete: boolean
+  /** Bytes of the whole representation, if the request says it in one way or the other. */
+  readonly length: number | undefined
+}
+
+export interface DraftCreation extends Sending, ParsedMetadata {
+  /** Whether the client will say which request is the last one, whatever the offset is. */
+  readonly endAwaited: boolean
+}
+
+export interface DraftAppend extends Sending {
+  /** Bytes. */
+  readonly offset: number
+}
+
+/** The interop version that client and server have in common, if they have one. */
+export function interopVersion(headers: IncomingHttpHeaders): InteropVersion | undefined {
+  const asked = integer(headers, 'Upload-Draft-Interop-Version')
+  return INTEROP_VERSIONS.find((version) => version === asked)
+}
+
+/**
+ * @throws UploadError `bad_request`, `unsupported_type` with a sentence that names the header; `wrong_length` when the headers
+ * say two lengths.
+ */
+export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
+  const interop = interopVersion(headers)
+  const complete = boolean(headers, 'Upload-Complete')
+  if (complete === undefined) throw bad('Upload-Complete must be ?1, or ?0 when more requests will follow.')
+  // The bytes of a coded representation would be given to others as if they were the file.
+  if ((single(headers, 'Content-Encoding') ?? 'identity') !== 'identity') {
+    throw new UploadError('unsupported_type', 'Files are taken without Content-Encoding.')
+  }
+  return {
+    interop,
+    complete,
+    length: lengthIn(headers, complete, 0),
+    endAwaited: !ENDED_BY_LENGTH.has(interop),
+    ...metadataIn(headers),
+  }
+}
+
+/** @throws UploadError like `parseCreation`. */
+export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
+  const interop = interopVersion(headers)
+  // Up to interop version 5 the body had no type of its own.
+  if (interop !== 5 && mediaType(headers) !== PARTIAL_UPLOAD) {
+    throw new UploadError('unsupported_type', `Content-Type must be ${PARTIAL_UPLOAD}.`)
+  }
+  const offset = integer(headers, 'Upload-Offset')
+  if (offset === undefined) throw bad('Upload-Offset must be a whole number of bytes.')
+  const complete = boolean(headers, 'Upload-Complete')
+  if (complete === undefined && !ENDED_BY_LENGTH.has(interop)) throw bad('Upload-Complete must be ?1 or ?0.')
+  return { interop, complete: complete ?? false, offset, length: lengthIn(headers, complete ?? false, offset) }
+}
+
+/** Length, first way: "the sum of the current offset and the Content-Length", second way: Upload-Length. */
+function lengthIn(headers: IncomingHttpHeaders, complete: boolean, offset: number): number | undefined {
+  const said = integer(headers, 'Upload-Length')
+  const rest = complete ? contentLength(headers) : undefined
+  if (rest === undefined) return said
+  const length = offset + rest
+  if (said === undefined || said === length) return length
+  throw new UploadError('wrong_length', `Upload-Length says ${said} bytes, but this request ends after ${length}.`)
+}
+
+/** What Upload-Metadata says of the file (tus-js-client), and what the representation's own headers do. */
+function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
+  const { metadata: said, rawMetadata } = parseMetadata(single(headers, 'Upload-Metadata'))
+  const type = mediaType(headers)
+  const filename = fileNameIn(single(headers, 'Content-Disposition') ?? '')
+  const digests = parseDigests(single(headers, 'Repr-Digest') ?? '')
+  const metadata: Metadata = {
+    ...(filename !== undefined && { filename }),
+    ...(type !== '' && type !== PARTIAL_UPLOAD && { filetype: type }),
+    ...said,
+    ...Object.fromEntries([...digests].map(([algorithm, digest]) => [algorithm, digest.toString('base64')])),
+  }
+  checkDigests(metadata)
+  return { metadata, rawMetadata }
+}
+
+function fileNameIn(disposition: string): string | undefined {
+  try {
+    return parseDisposition(disposition).parameters['filename']
+  } catch {
+    // RFC 6266 §4.1: a field that is malformed says nothing.
+    return undefined
+  }
+}
+
+/** "Other values MUST cause the entire header field to be ignored." */
+function integer(headers: IncomingHttpHeaders, name: string): number | undefined {
+  const text = single(headers, name) ?? ''
+  const value = item(text)
+  return typeof value === 'number' && value >= 0 && /^ *\d+ *(;|$)/.test(text) ? value : undefined
+}
+
+function boolean(headers: IncomingHttpHeaders, name: string): boolean | undefined {
+  const value = item(single(headers, name) ?? '')
+  return typeof value === 'boolean' ? value : undefined
+}
+
+function item(text: string): BareItem | undefined {
+  try {
+    return text === '' ? undefined : parseItem(text)[0]
+  } catch {
+    return undefined
+  }
+}
+
+function bad(message: string): UploadError {
+  return new UploadError('bad_request', message)
+}

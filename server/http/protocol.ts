@@ -1,0 +1,15 @@
+import type { Context } from 'koa'
+
+/** Media type of a PATCH that goes on with an upload of the IETF draft. */
+export const PARTIAL_UPLOAD = 'application/partial-upload'
+
+/** In which protocol a request to `/files` speaks; `undefined` for one that speaks none, like that of a browser that downloads. */
+export function protocolOf(ctx: Context): 'tus' | 'draft' | undefined {
+  if (ctx.get('Tus-Resumable') !== '') return 'tus'
+  const { headers } = ctx
+  const speaksDraft =
+    headers['upload-draft-interop-version'] !== undefined ||
+    headers['upload-complete'] !== undefined ||
+    headers['content-type']?.startsWith(PARTIAL_UPLOAD)
+  return speaksDraft ? 'draft' : undefined
+}

@@ -1,0 +1,25 @@
+import type { Context } from 'koa'
+import type { Algorithm } from '../core/digest.ts'
+import { withPatience } from '../core/patience.ts'
+import { formatDigest, preferredDigest } from './digest-fields.ts'
+
+/** How long an answer waits for a digest that is not known yet, in milliseconds; a later one will have it. */
+const PATIENCE = 10_000
+
+/**
+ * `Repr-Digest`, when the client wants it (RFC 9530 §4): the digest of the whole file, whatever part of it is sent. A digest
+ * that takes too long, or cannot be computed, is left out.
+ */
+export async function reprDigest(
+  ctx: Context,
+  file: { digest(algorithm: Algorithm): Promise<Buffer> },
+): Promise<Record<string, string>> {
+  const wanted = preferredDigest(ctx.get('Want-Repr-Digest'))
+  if (wanted === undefined) return {}
+  const digest = await withPatience(
+    file.digest(wanted.algorithm),
+    PATIENCE,
+    'The digest is still being computed.',
+  ).catch(() => undefined)
+  return digest === undefined ? {} : { 'Repr-Digest': formatDigest(wanted.name, digest) }
+}

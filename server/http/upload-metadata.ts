@@ -1,0 +1,39 @@
+import { Metadata as TusMetadata } from '@tus/utils'
+import { checkDigests } from '../core/digest.ts'
+import { UploadError } from '../core/errors.ts'
+import type { Metadata, UploadRecord } from '../core/record.ts'
+
+/** What Upload-Metadata says. */
+export interface ParsedMetadata {
+  readonly metadata: Metadata
+  /** The header as it was sent, if the metadata do not give it back byte for byte. */
+  readonly rawMetadata: string | undefined
+}
+
+/**
+ * Reads Upload-Metadata (tus creation extension).
+ *
+ * @throws UploadError `bad_request` when it is not what the extension describes, or names a digest that is none.
+ */
+export function parseMetadata(header: string | undefined): ParsedMetadata {
+  if (header === undefined || header.trim() === '') return { metadata: {}, rawMetadata: undefined }
+  const metadata = decodeMetadata(header)
+  checkDigests(metadata)
+  return { metadata, rawMetadata: TusMetadata.stringify(metadata) === header ? undefined : header }
+}
+
+/** @throws UploadError `bad_request`. */
+function decodeMetadata(header: string): Metadata {
+  try {
+    return TusMetadata.parse(header)
+  } catch (error) {
+    throw new UploadError('bad_request', 'Upload-Metadata must be keys with values in base64, separated by commas.', {
+      cause: error,
+    })
+  }
+}
+
+/** Upload-Metadata as it is sent in the answer to a HEAD. */
+export function formatMetadata({ rawMetadata, metadata }: Pick<UploadRecord, 'metadata' | 'rawMetadata'>): string {
+  return rawMetadata ?? TusMetadata.stringify(metadata)
+}

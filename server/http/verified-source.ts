@@ -1,0 +1,47 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { Algorithm } from '../core/digest.ts'
+import { UploadError } from '../core/errors.ts'
+import type { Source } from '../core/source.ts'
+
+/** What a body must be: digests by their algorithms. */
+export type Digests = ReadonlyMap<Algorithm, Buffer>
+
+/** Hands on the bytes of a body, and ends only if they have the digests that its client says. */
+export class VerifiedSource implements Source {
+  readonly #body: Source
+  readonly #hashes: ReadonlyMap<Algorithm, Hash>
+  readonly #expected: () => Digests
+
+  /**
+   * @param algorithms all that can be expected.
+   * @param expected asked at the end of the body, because a trailer may tell it.
+   */
+  constructor(body: Source, algorithms: readonly Algorithm[], expected: () => Digests) {
+    this.#body = body
+    this.#hashes = new Map(algorithms.map((algorithm) => [algorithm, createHash(algorithm)]))
+    this.#expected = expected
+  }
+
+  get waitingSince(): number | undefined {
+    return this.#body.waitingSince
+  }
+
+  async read(): Promise<readonly Buffer[] | null> {
+    const batch = await this.#body.read()
+    if (batch === null) this.#verify()
+    else for (const hash of this.#hashes.values()) for (const bytes of batch) hash.update(bytes)
+    return batch
+  }
+
+  cancel(reason: Error): void {
+    this.#body.cancel(reason)
+  }
+
+  /** @throws UploadError `checksum_mismatch`. */
+  #verify(): void {
+    for (const [algorithm, value] of this.#expected()) {
+      if (this.#hashes.get(algorithm)?.digest().equals(value)) continue
+      throw new UploadError('checksum_mismatch', `The body does not have the ${algorithm} that was sent with it.`)
+    }
+  }
+}
