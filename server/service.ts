@@ -69,7 +69,7 @@ export async function start(
   const app = createApp({
     uploads,
     tus: new Tus(uploads, intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
-    draft: new Draft(uploads, intake, limits),
+    draft: new Draft(uploads, intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
       // Where chunks are listed, choosing a file again must lead to the same upload; WebUploader counts its id up each time.
       rules: { secret, names: settings.LEGACY_IDENTITY.filter((name) => name !== 'id' || !listsChunks) },

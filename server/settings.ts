@@ -61,6 +61,11 @@ export const declaration = {
     'What of a proxy in front is believed: true (X-Forwarded-For, -Proto, -Prefix), forwarded (Forwarded), false (nothing).',
     oneOf('false', 'true', 'forwarded'),
   ),
+  INTERIM_RESPONSES: setting(
+    'direct',
+    'Who is sent 104 (Upload Resumption Supported): direct (requests that came through no proxy), always (the proxy passes it on), never.',
+    oneOf('direct', 'always', 'never'),
+  ),
   LEGACY_IDENTITY: setting(
     'task_id,id,name,size,lastModifiedDate,chunks',
     'Fields that say together which file a WebUploader chunk belongs to; task_id, or without it the client’s address, always does.',
@@ -133,6 +138,7 @@ export function parseSettings(textOf: (name: string) => string | undefined): Set
     PUBLIC_URL: read('PUBLIC_URL', declaration.PUBLIC_URL),
     ALLOWED_ORIGINS: read('ALLOWED_ORIGINS', declaration.ALLOWED_ORIGINS),
     TRUST_PROXY: read('TRUST_PROXY', declaration.TRUST_PROXY),
+    INTERIM_RESPONSES: read('INTERIM_RESPONSES', declaration.INTERIM_RESPONSES),
     LEGACY_IDENTITY: read('LEGACY_IDENTITY', declaration.LEGACY_IDENTITY),
     LEGACY_CHECK: read('LEGACY_CHECK', declaration.LEGACY_CHECK),
     SECRET: read('SECRET', declaration.SECRET),

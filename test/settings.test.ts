@@ -31,6 +31,7 @@ describe('settings', () => {
       PUBLIC_URL: '',
       ALLOWED_ORIGINS: new Set(),
       TRUST_PROXY: 'false',
+      INTERIM_RESPONSES: 'direct',
       LEGACY_IDENTITY: ['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'],
       LEGACY_CHECK: 'safe',
       SECRET: '',
@@ -58,6 +59,7 @@ describe('settings', () => {
     ['LEGACY_IDENTITY', 'guid, name ,size', ['guid', 'name', 'size']],
     ['LEGACY_CHECK', 'list', 'list'],
     ['TRUST_PROXY', 'true', 'true'],
+    ['INTERIM_RESPONSES', 'always', 'always'],
   ])('%s=%s is understood', (name, text, value) => {
     expect(Object.entries(settingsOf({ [name]: text })).find(([key]) => key === name)?.[1]).toEqual(value)
   })
@@ -94,6 +96,7 @@ describe('settings', () => {
     ['ALLOWED_ORIGINS', 'https://a.example,,https://b.example'],
     ['ALLOWED_ORIGINS', '*,https://a.example'],
     ['TRUST_PROXY', 'yes'],
+    ['INTERIM_RESPONSES', 'sometimes'],
     ['LEGACY_IDENTITY', ''],
     ['LEGACY_IDENTITY', 'name,,size'],
     ['LEGACY_CHECK', 'LIST'],

@@ -10,7 +10,7 @@ import { type Intake, settleIfComplete, type Taking } from '../http/intake.ts'
 import { reprDigest } from '../http/repr-digest.ts'
 import { VerifiedSource } from '../http/verified-source.ts'
 import { type DraftAppend, parseAppend, parseCreation, type Sending } from './headers.ts'
-import { tellInterim } from './interim.ts'
+import { type InterimResponses, tellInterim } from './interim.ts'
 import { ProgressSource } from './progress-source.ts'
 
 export interface DraftOptions {
@@ -20,6 +20,7 @@ export interface DraftOptions {
   readonly expiresAfter: number
   /** The URL of an upload as clients are told it. */
   readonly urlOf: (ctx: Context, id: string) => string
+  readonly interimResponses: InterimResponses
 }
 
 /**
@@ -53,7 +54,7 @@ export class Draft {
     await this.#uploads.create(record, async (upload) => {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
-      tellInterim(ctx, sending.interop, announced)
+      tellInterim(ctx, this.#options.interimResponses, sending.interop, announced)
       await this.#take(ctx, upload, { ...sending, offset: 0 })
     })
     ctx.status = 201
@@ -118,7 +119,9 @@ export class Draft {
     let source: ProgressSource | undefined
     try {
       await this.#intake.append(ctx.req, upload, offset, (body) => {
-        source = new ProgressSource(body, () => tellInterim(ctx, interop, { 'Upload-Offset': String(upload.offset) }))
+        source = new ProgressSource(body, () =>
+          tellInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
+        )
         return verifiedIfAsked(ctx, source)
       })
       if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
