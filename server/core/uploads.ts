@@ -85,8 +85,10 @@ export class Uploads {
 
   /** @throws UploadError `too_large` when a file of `length` bytes is not welcome. */
   checkSize(length: number | null): void {
-    if (length !== null && length > this.#maxSize) {
-      throw new UploadError('too_large', `A file may have at most ${this.#maxSize} bytes here.`)
+    // Parts can be longer together than a number can say; a record that says so could not be read again.
+    const most = Math.min(this.#maxSize, Number.MAX_SAFE_INTEGER)
+    if (length !== null && length > most) {
+      throw new UploadError('too_large', `A file may have at most ${most} bytes here.`)
     }
   }
 

@@ -193,6 +193,18 @@ describe('a final upload that cannot be', () => {
   })
 })
 
+describe('a final upload of parts that are longer together than a number can say', () => {
+  it('is refused, and the service starts again', async () => {
+    const most = Number.MAX_SAFE_INTEGER
+    const parts = (await Promise.all([beginPart(most), beginPart(most)])).map(pathOf)
+    const response = await join(parts)
+    expect(response.status).toBe(413)
+    expectSentence(await response.text(), service)
+    service = await service.restart()
+    for (const part of parts) expect((await head(`${service.url}${part}`)).status).toBe(200)
+  })
+})
+
 describe('a final upload before its parts are complete', () => {
   it('has no offset yet, and is finished by itself with the last of them', async () => {
     const urls = await Promise.all(SIZES.map((size) => beginPart(size)))
