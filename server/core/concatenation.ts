@@ -82,10 +82,10 @@ export class Concatenation {
   }
 
   /** Forgets those of the parts whose bytes were in a final upload that is gone. */
-  async forget(parts: readonly string[]): Promise<void> {
-    for (const id of parts) {
-      await unlessMissing(this.#uploads.use(id, async (part) => part.record.joined && part.remove('deleted')))
-    }
+  async forget(final: string, parts: readonly string[]): Promise<void> {
+    // Until what is done for it is over, it may still take over bytes of its parts, or give them up.
+    await this.#running.get(final)?.catch(() => undefined)
+    await this.#uploads.forgetJoined(parts, 'deleted')
   }
 
   /** Takes up again what a crash left. */

@@ -1,7 +1,7 @@
 import type { Claims } from './claims.ts'
 import { stopping, UploadError } from './errors.ts'
 import type { UploadRecord } from './record.ts'
-import type { Store } from './store.ts'
+import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
 
 /** How many uploads that nobody works with are kept in memory. */
@@ -135,7 +135,16 @@ export class Uploads {
       const lastChange = await unlessMissing(this.use(id, (part) => part.lastChange()))
       if (lastChange !== undefined && lastChange >= deadline) return false
     }
-    return upload.expire(deadline)
+    const expired = await upload.expire(deadline)
+    if (expired) await this.forgetJoined(parts ?? [], 'expired')
+    return expired
+  }
+
+  /** Forgets those of the parts whose bytes were in a final upload that is gone: nothing else would. */
+  async forgetJoined(parts: readonly string[], why: Departure): Promise<void> {
+    for (const id of parts) {
+      await unlessMissing(this.use(id, async (part) => part.record.joined && part.remove(why)))
+    }
   }
 
   /** Ends all that runs, bytes kept, and closes the store. */

@@ -55,6 +55,11 @@ async function readRecords(layout: Layout): Promise<Records> {
       }
     }
   }
+  for (const record of byId.values()) {
+    if (!record.joined || byId.has(record.final ?? '') || (await isThere(layout.incomingFile(record.id)))) continue
+    const file = layout.record(record.id)
+    findings.push(finding(layout, file, 'A part of a final upload that is gone.', aside(layout, file)))
+  }
   return { byId, findings }
 }
 

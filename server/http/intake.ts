@@ -76,7 +76,7 @@ export class Intake {
       if (upload.record.final !== undefined) this.#concatenation.look(upload)
       return upload.record.parts ?? []
     })
-    await this.#concatenation.forget(parts)
+    await this.#concatenation.forget(id, parts)
   }
 
   /** Has the final upload looked after that a part belongs to which may be complete now. */

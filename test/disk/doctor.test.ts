@@ -106,5 +106,23 @@ describe('landfall doctor', () => {
         [`${unfinished}.json`, 'torn.json'].sort(),
       )
     })
+
+    it('sets the record of a part aside whose final upload is gone', async () => {
+      program = await startProgram({ DATA_DIR: folder.path })
+      const concat = async (value: string, more: Readonly<Record<string, string>> = {}): Promise<string> =>
+        locationOf(await create(program.url, { 'Upload-Concat': value, ...more }), program.url)
+      const part = await concat('partial', { 'Upload-Length': '10' })
+      await patch(part, 0, content.subarray(0, 10))
+      const final = idOf(await concat(`final;${new URL(part).pathname}`))
+      await program.end('SIGTERM')
+      expect((await examine()).code).toBe(0)
+      // What a crash leaves between the removal of a final upload and that of its parts.
+      await rm(layout.finishedFolder(final), { recursive: true })
+      await rm(layout.record(final))
+      const { code, lines } = await examine('--repair')
+      expect(code).toBe(0)
+      expect(lines[0]).toMatch(`records/${idOf(part).slice(0, 2)}/${idOf(part)}.json: A part of a final upload`)
+      expect((await examine()).code).toBe(0)
+    })
   })
 })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { until } from '../http/wire.ts'
@@ -267,5 +267,18 @@ describe('a final upload before its parts are complete', () => {
     expect((await head(idle)).status).toBe(200)
     expect((await head(url)).status).toBe(200)
     for (const all of [url, idle, slow]) await until(async () => (await head(all)).status === 410)
+  })
+
+  it('takes the part whose bytes it has with it when it expires', async () => {
+    await service.close()
+    service = await startService({ EXPIRES_AFTER: '1' })
+    const first = await part(bytesOf(10))
+    const lost = await part(bytesOf(10, 2))
+    await rm(path.join(service.dataDir, 'incoming', idOf(lost)))
+    expect((await join([first, lost])).status).toBe(503)
+    expect((await fetch(lost, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    await until(async () => (await head(first)).status === 410)
+    expect(await names('incoming')).toEqual([])
+    await until(async () => (await readdir(path.join(service.dataDir, 'records'))).length === 0)
   })
 })

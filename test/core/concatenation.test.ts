@@ -1,0 +1,137 @@
+import { access } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Concatenation } from '../../server/core/concatenation.ts'
+import { memoryClaims } from '../../server/core/memory-claims.ts'
+import type { Source } from '../../server/core/source.ts'
+import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
+import { Uploads } from '../../server/core/uploads.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { recordOf } from './store-contract.ts'
+
+/** Where one call of the store waits, and how it goes on. */
+class Gate {
+  #reached: () => void = () => undefined
+  #open: () => void = () => undefined
+  readonly reached = new Promise<void>((resolve) => {
+    this.#reached = resolve
+  })
+  readonly #opened = new Promise<void>((resolve) => {
+    this.#open = resolve
+  })
+
+  async pass(): Promise<void> {
+    this.#reached()
+    await this.#opened
+  }
+
+  open(): void {
+    this.#open()
+  }
+}
+
+/** The disk store, but the bytes of one part are given up only when the gate is open. */
+function gated(store: DiskStore, part: string, gate: Gate): Store {
+  const gatedUpload = (upload: StoredUpload): StoredUpload =>
+    new Proxy(upload, {
+      get: (target, key) => {
+        const value: unknown = Reflect.get(target, key)
+        if (key === 'release' && target.record.id === part) {
+          return async () => {
+            await gate.pass()
+            await target.release()
+          }
+        }
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  return {
+    create: async (record) => gatedUpload(await store.create(record)),
+    createFinished: (record, bytes) => store.createFinished(record, bytes),
+    open: async (id): Promise<Found> => {
+      const found = await store.open(id)
+      return found.kind === 'upload' ? { kind: 'upload', upload: gatedUpload(found.upload) } : found
+    },
+    group: (group) => store.group(group),
+    unfinished: () => store.unfinished(),
+    close: () => store.close(),
+  }
+}
+
+function bytes(text: string): Source {
+  let left: string | undefined = text
+  return {
+    read: async () => {
+      const next = left
+      left = undefined
+      return next === undefined ? null : [Buffer.from(next)]
+    },
+    cancel: () => undefined,
+    waitingSince: undefined,
+  }
+}
+
+/** Gives work that should wait the time to end before it should. */
+async function tooEarly(work: Promise<unknown>): Promise<void> {
+  await Promise.race([work.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 300))])
+}
+
+describe('a final upload that is deleted while the bytes of its parts are given up', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let uploads: Uploads
+  let concatenation: Concatenation
+  let gate: Gate
+  /** Its making, and its id. */
+  let made: Promise<string>
+  let final: string
+
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+    gate = new Gate()
+    const options = { directory: folder.path, sync: 'finish', boot: 'boot', onNotice: () => undefined } as const
+    const store = gated(await DiskStore.open(options), 'second', gate)
+    uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+    concatenation = new Concatenation(uploads, 'secret')
+    for (const id of ['first', 'second', 'other']) {
+      await uploads.create({ ...recordOf(id, 5), partial: true }, (upload) =>
+        upload.append({ start: 0, end: 5 }, bytes(id.slice(0, 5)), 'as-received'),
+      )
+    }
+    made = concatenation.create(asked(['first', 'second']))
+    await gate.reached
+    final = (await uploads.use('second', async ({ record }) => record.final)) ?? ''
+    await uploads.use(final, (upload) => upload.remove('deleted'))
+  })
+  afterEach(async () => {
+    gate.open()
+    await concatenation.close()
+    await uploads.close()
+    await folder.dispose()
+  })
+
+  function asked(parts: readonly string[]) {
+    return { parts, metadata: {}, fileName: 'a.txt', concat: `final;${parts.join(' ')}` }
+  }
+
+  it('takes all its parts with it', async () => {
+    const forgotten = concatenation.forget(final, ['first', 'second'])
+    await tooEarly(forgotten)
+    gate.open()
+    await forgotten
+    await made
+    for (const id of ['first', 'second']) {
+      await expect(uploads.use(id, async () => undefined)).rejects.toMatchObject({ code: 'gone' })
+      await expect(access(path.join(folder.path, 'records', id.slice(0, 2), `${id}.json`))).rejects.toThrow()
+    }
+  })
+
+  it('takes no bytes from another final upload', async () => {
+    const second = concatenation.create(asked(['other', 'second']))
+    await tooEarly(second)
+    gate.open()
+    await expect(second).rejects.toMatchObject({ code: 'part_taken' })
+    await made
+    expect(await concatenation.create(asked(['other']))).toMatch(/^[0-9a-f]{32}$/)
+  })
+})
