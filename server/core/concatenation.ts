@@ -196,6 +196,8 @@ export class Concatenation {
     }
     const start = final.offset
     if (start >= length) return
+    // Closed while the first part was taken over: there was no source yet that could be cancelled.
+    if (this.#closed) throw stopping()
     const source = new PartsSource(parts, start, (id, range) => this.#uploads.use(id, async (part) => part.read(range)))
     this.#sources.add(source)
     try {

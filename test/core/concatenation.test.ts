@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Concatenation } from '../../server/core/concatenation.ts'
+import { Concatenation, type FinalUpload } from '../../server/core/concatenation.ts'
 import { memoryClaims } from '../../server/core/memory-claims.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
@@ -72,6 +72,17 @@ function bytes(text: string): Source {
   }
 }
 
+/** A complete part of five bytes. */
+async function makePart(uploads: Uploads, id: string): Promise<void> {
+  await uploads.create({ ...recordOf(id, 5), partial: true }, (upload) =>
+    upload.append({ start: 0, end: 5 }, bytes(id.slice(0, 5)), 'as-received'),
+  )
+}
+
+function asked(parts: readonly string[]): FinalUpload {
+  return { parts, metadata: {}, fileName: 'a.txt', concat: `final;${parts.join(' ')}` }
+}
+
 /** Gives work that should wait the time to end before it should. */
 async function tooEarly(work: Promise<unknown>): Promise<void> {
   await Promise.race([work.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 300))])
@@ -93,11 +104,7 @@ describe('a final upload that is deleted while the bytes of its parts are given 
     const store = gated(await DiskStore.open(options), 'second', gate)
     uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
     concatenation = new Concatenation(uploads, 'secret')
-    for (const id of ['first', 'second', 'other']) {
-      await uploads.create({ ...recordOf(id, 5), partial: true }, (upload) =>
-        upload.append({ start: 0, end: 5 }, bytes(id.slice(0, 5)), 'as-received'),
-      )
-    }
+    for (const id of ['first', 'second', 'other']) await makePart(uploads, id)
     made = concatenation.create(asked(['first', 'second']))
     await gate.reached
     final = (await uploads.use('second', async ({ record }) => record.final)) ?? ''
@@ -109,10 +116,6 @@ describe('a final upload that is deleted while the bytes of its parts are given 
     await uploads.close()
     await folder.dispose()
   })
-
-  function asked(parts: readonly string[]) {
-    return { parts, metadata: {}, fileName: 'a.txt', concat: `final;${parts.join(' ')}` }
-  }
 
   it('takes all its parts with it', async () => {
     const forgotten = concatenation.forget(final, ['first', 'second'])
@@ -134,4 +137,27 @@ describe('a final upload that is deleted while the bytes of its parts are given 
     await made
     expect(await concatenation.create(asked(['other']))).toMatch(/^[0-9a-f]{32}$/)
   })
+})
+
+it('fills no final upload any more when the service is closed while the first part is taken over', async () => {
+  const folder = await temporaryFolder()
+  let closed: Promise<void> | undefined
+  const store = await DiskStore.open({
+    directory: folder.path,
+    sync: 'finish',
+    boot: 'boot',
+    onNotice: () => undefined,
+    onStep: (step) => {
+      if (step === 'takeover:marked') closed = concatenation.close()
+    },
+  })
+  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const concatenation = new Concatenation(uploads, 'secret')
+  for (const id of ['first', 'second']) await makePart(uploads, id)
+  await expect(concatenation.create(asked(['first', 'second']))).rejects.toMatchObject({ code: 'stopping' })
+  await closed
+  const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
+  expect(await uploads.use(final, async ({ offset, state }) => [offset, state])).toEqual([5, 'receiving'])
+  await uploads.close()
+  await folder.dispose()
 })
