@@ -191,8 +191,13 @@ export class DiskUpload implements StoredUpload {
       if (sync === 'always') await directorySync.sync(layout.leaving)
     })
     onStep('remove:tombstone')
-    await onDisk(() => removeBytes(this.#environment, id, onStep))
-    this.#removed = true
+    // A change of the record that is under way comes before, one that waits comes to nothing: neither brings the record back.
+    await onDisk(() =>
+      this.#recordTurn(async () => {
+        await removeBytes(this.#environment, id, onStep)
+        this.#removed = true
+      }),
+    )
     this.#journal = undefined
     this.#received = []
     onStep('remove:done')

@@ -205,6 +205,19 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       },
     )
 
+    it('has no record of a removed upload that was changed at the same moment', async () => {
+      for (let i = 0; i < 30; i++) {
+        const upload = await create(recordOf(`g.race.${i}`, 5))
+        const removed = upload.remove('deleted')
+        for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve))
+        // It may come too late; what it must not do is bring back what is gone.
+        await upload.update((record) => ({ ...record, chunkSize: 3 })).catch(() => undefined)
+        await removed
+        expect(await under.store.open(`g.race.${i}`)).toEqual({ kind: 'gone' })
+      }
+      expect(await under.store.group('g')).toEqual([])
+    })
+
     it('lists a group, without those of others and those that are gone', async () => {
       for (const id of ['g.a.1', 'g.a.2', 'g.b.3', 'gg.a.4']) await (await create(recordOf(id, 5))).rest()
       await (await opened('g.a.2')).remove('deleted')
