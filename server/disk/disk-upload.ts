@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
@@ -158,6 +158,9 @@ export class DiskUpload implements StoredUpload {
         await Promise.all([...folders].map((folder) => directorySync.sync(folder)))
       }
       onStep('takeover:marked')
+      // An upload expires by the time of its file: something has just come to this one, however old the part is.
+      const now = new Date()
+      await utimes(from, now, now)
       await rename(from, layout.incomingFile(this.#record.id))
     })
     this.#received = add([], { start: 0, end: length })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
@@ -133,6 +133,19 @@ describe('a data folder', () => {
     await again.rest()
     await under.reopen()
     expect((await openUpload(under, 'torn')).received).toEqual([{ start: 0, end: 9 }])
+    await under.dispose()
+  })
+
+  it('tells of an upload that begins with an old part that something has just come', async () => {
+    const under = await disk('finish')
+    const part = await create(under, { ...recordOf('part', 5), partial: true })
+    await put(part, 0, 'hello', 'as-received')
+    const old = new Date(Date.now() - 3_600_000)
+    await utimes(path.join(under.directory, 'incoming', 'part'), old, old)
+    const final = await create(under, recordOf('final', 10))
+    const before = await final.lastChange()
+    await final.takeOver(part)
+    expect((await final.lastChange()).getTime()).toBeGreaterThanOrEqual(before.getTime())
     await under.dispose()
   })
 
