@@ -225,6 +225,101 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await under.store.group('other')).toEqual([])
     })
 
+    describe('with an upload that begins with a part', () => {
+      /** A complete part; some of its bytes came ahead of others. */
+      async function part(id: string, content: string): Promise<StoredUpload> {
+        const upload = await create({ ...recordOf(id, content.length), partial: true, final: 'final' })
+        await put(upload, 1, content.slice(1), 'when-verified')
+        await put(upload, 0, content.slice(0, 1), 'when-verified')
+        return upload
+      }
+
+      async function ids(): Promise<readonly string[]> {
+        return (await under.store.unfinished()).map(({ id }) => id).sort()
+      }
+
+      it('has the bytes of the part, which stays complete without them, also after it was opened again', async () => {
+        const first = await part('first', 'hello')
+        const final = await create(recordOf('final', 11))
+        await final.takeOver(first)
+        expect([final.received, final.finished]).toEqual([[{ start: 0, end: 5 }], false])
+        expect([first.received, first.record.joined]).toEqual([[{ start: 0, end: 5 }], true])
+        for (const upload of [first, final]) await upload.rest()
+        await under.reopen()
+        expect(await ids()).toEqual(['final'])
+        expect([(await opened('first')).received, (await opened('first')).record.joined]).toEqual([
+          [{ start: 0, end: 5 }],
+          true,
+        ])
+        const again = await opened('final')
+        expect(again.received).toEqual([{ start: 0, end: 5 }])
+        await put(again, 5, ' world', 'as-received')
+        await again.finish()
+        expect(await text(again.read({ start: 0, end: 11 }))).toBe('hello world')
+      })
+
+      it('takes over what a crash in between has left: a part that says it has joined, and has its bytes still', async () => {
+        await (await part('first', 'hello')).update((record) => ({ ...record, joined: true }))
+        await (await create(recordOf('final', 5))).rest()
+        for (const upload of touched.splice(0)) await upload.rest()
+        await under.reopen()
+        const first = await opened('first')
+        expect(await text(first.read({ start: 0, end: 5 }))).toBe('hello')
+        const final = await opened('final')
+        expect(final.received).toEqual([])
+        await final.takeOver(first)
+        await final.finish()
+        expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
+      })
+
+      it('lets go on what reads the part', async () => {
+        const first = await part('first', 'hello')
+        const final = await create(recordOf('final', 11))
+        const reading = first.read({ start: 0, end: 5 })[Symbol.asyncIterator]()
+        const { value } = await reading.next()
+        expect(String(value)).toBe('hello')
+        await final.takeOver(first)
+        expect((await reading.next()).done).toBe(true)
+      })
+
+      it('has the bytes of the part for good: neither giving them up nor removing the part takes them away', async () => {
+        const first = await part('first', 'hello')
+        const final = await create(recordOf('final', 11))
+        await final.takeOver(first)
+        await first.release()
+        expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
+        await first.remove('deleted')
+        expect(await under.store.open('first')).toEqual({ kind: 'gone' })
+        expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
+      })
+
+      it('makes a part forget its bytes and stay complete, as often as it is told', async () => {
+        const second = await part('second', 'world')
+        for (let i = 0; i < 2; i++) {
+          await second.release()
+          expect([second.received, second.record.joined]).toEqual([[{ start: 0, end: 5 }], true])
+        }
+        await under.reopen()
+        expect(await ids()).toEqual([])
+        const again = await opened('second')
+        expect([again.received, again.finished, again.record]).toEqual([[{ start: 0, end: 5 }], false, second.record])
+        await again.release()
+        await again.remove('deleted')
+        await under.reopen()
+        expect(await under.store.open('second')).toEqual({ kind: 'gone' })
+      })
+
+      it('makes a part forget its bytes that says already that it has joined: a crash came in between', async () => {
+        const second = await part('second', 'world')
+        await second.update((record) => ({ ...record, joined: true }))
+        await second.rest()
+        await under.reopen()
+        await (await opened('second')).release()
+        expect(await ids()).toEqual([])
+        expect((await opened('second')).received).toEqual([{ start: 0, end: 5 }])
+      })
+    })
+
     it('tells when the last byte of an unfinished upload came', async () => {
       const before = new Date(Date.now() - 1000)
       const upload = await create(recordOf('when', 5))
