@@ -3,19 +3,32 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const INSTALL = 'apt-get install -y --no-install-recommends chromium fonts-noto-cjk'
+const isThere = (program) => spawnSync('which', [program], { stdio: 'ignore' }).status === 0
 
-if (!existsSync('/usr/bin/chromium') && process.env.CHROMIUM === undefined) {
+const MISSING = [
+  {
+    name: 'Chromium',
+    found: existsSync('/usr/bin/chromium') || process.env.CHROMIUM !== undefined,
+    packages: 'chromium fonts-noto-cjk',
+    otherwise: '\nor set CHROMIUM to its path.',
+  },
+  { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
+].filter(({ found }) => !found)
+
+if (MISSING.length > 0) {
+  const packages = MISSING.map((tool) => tool.packages).join(' ')
+  const install = `apt-get install -y --no-install-recommends ${packages}`
+  const needs = `The tests need ${MISSING.map((tool) => tool.name).join(' and ')}.`
   const isRoot = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
   if (!isRoot) {
-    console.error(`The tests need Chromium. Install it with: sudo ${INSTALL}\nor set CHROMIUM to its path.`)
+    console.error(`${needs} Install with: sudo ${install}${MISSING.map((tool) => tool.otherwise).join('')}`)
     process.exit(1)
   }
-  for (const command of ['apt-get update', INSTALL]) {
+  for (const command of ['apt-get update', install]) {
     const [program, ...args] = command.split(' ')
     const { status } = spawnSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
     if (status !== 0) {
-      console.error(`"${command}" failed; the tests need Chromium.`)
+      console.error(`"${command}" failed. ${needs}`)
       process.exit(1)
     }
   }

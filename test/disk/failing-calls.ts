@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Program } from '../support/program.ts'
+
+/** System calls that fail in every thread of a program. */
+export interface FailingCalls {
+  /** Lets them work again. @returns how many have failed. */
+  end(): Promise<number>
+}
+
+/** The calls of the file system by what they do: systems differ in which of them they have. */
+export const CALLS = {
+  open: ['open', 'openat'],
+  list: ['getdents', 'getdents64'],
+  'look at': ['stat', 'lstat', 'fstat', 'newfstatat', 'statx'],
+  read: ['pread64', 'preadv', 'preadv2'],
+  write: ['pwrite64', 'pwritev', 'pwritev2'],
+  sync: ['fsync', 'fdatasync'],
+  rename: ['rename', 'renameat', 'renameat2'],
+  'make a folder': ['mkdir', 'mkdirat'],
+  remove: ['unlink', 'unlinkat', 'rmdir'],
+} as const
+export type Call = keyof typeof CALLS
+
+/** The arguments with which strace makes calls fail. @param paths the files to which that is limited; all if there are none. */
+export function failing(call: Call, error: string, paths: readonly string[]): string[] {
+  // A question mark in front: not every machine has every call.
+  const calls = CALLS[call].map((name) => `?${name}`).join(',')
+  return ['-f', '-e', `inject=${calls}:error=${error}`, ...paths.flatMap((file) => ['-P', file])]
+}
+
+/**
+ * From when this returns, calls of a running program fail, as from a kernel that refuses them.
+ *
+ * @throws Error with what strace says when it cannot trace the program.
+ */
+export async function failCalls(
+  program: Program,
+  call: Call,
+  error: string,
+  paths: readonly string[] = [],
+): Promise<FailingCalls> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'landfall-strace-'))
+  const trace = path.join(folder, 'trace')
+  const only = `trace=${CALLS[call].map((name) => `?${name}`).join(',')}`
+  const args = ['-p', String(program.process.pid), '-o', trace, '-e', only, ...failing(call, error, paths)]
+  const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = once(strace, 'exit')
+  await new Promise<void>((resolve, reject) => {
+    let said = ''
+    strace.once('error', reject)
+    strace.once('exit', () => reject(new Error(`strace cannot trace the program: ${said}`)))
+    strace.stderr.on('data', (text) => {
+      said += text
+      if (said.includes(' attached')) resolve()
+    })
+  })
+  return {
+    end: async () => {
+      strace.kill('SIGTERM')
+      await ended
+      const lines = (await readFile(trace, 'utf8')).split('\n')
+      await rm(folder, { recursive: true })
+      return lines.filter((line) => line.endsWith('(INJECTED)')).length
+    },
+  }
+}
