@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
@@ -7,6 +7,7 @@ import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
 import { ifThere, onDisk, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
+import { makeFolder } from './make-folder.ts'
 import { turns } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { replaceRecord, syncRecord } from './record-file.ts'
@@ -128,7 +129,7 @@ export class DiskUpload implements StoredUpload {
     if (durable) await synced(() => file.datasync())
     if (durable) await onDisk(() => syncRecord(this.#environment, id))
     onStep('finish:synced')
-    await onDisk(() => mkdir(layout.finishedFolder(id), { recursive: true }))
+    await onDisk(() => makeFolder(layout.finishedFolder(id)))
     onStep('finish:folder')
     const { mtime, size } = await onDisk(() => file.stat())
     // What was refused when its checksum did not match, or before the length was known, may lie behind the end.

@@ -1,10 +1,11 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { systemCode } from '../core/errors.ts'
 import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { makeFolder } from './make-folder.ts'
 import { writeNewFile } from './new-file.ts'
 
 // A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
@@ -29,7 +30,7 @@ export async function createRecord(environment: Environment, record: UploadRecor
       throw error
     }
     // The folder is not there, or somebody has removed it just now.
-    await mkdir(layout.recordFolder(record.id), { recursive: true })
+    await makeFolder(layout.recordFolder(record.id))
     if (sync !== 'never') await directorySync.sync(layout.records)
   }
 }
