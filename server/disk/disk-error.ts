@@ -1,11 +1,12 @@
 import { open } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { systemCode, UploadError } from '../core/errors.ts'
 
 /** What the client is told of an error of the file system; the error itself is its cause, for the log. */
 export function diskError(error: unknown): UploadError {
   if (error instanceof UploadError) return error
   const code = systemCode(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'ENOSPC' || isOverQuota(error)) {
     return new UploadError('no_space', 'There is no space left for this upload.', { cause: error })
   }
   // A byte behind what the file system can address: no retry will help.
@@ -13,6 +14,11 @@ export function diskError(error: unknown): UploadError {
     return new UploadError('too_large', 'The file is longer than the storage can hold.', { cause: error })
   }
   return new UploadError('storage_error', 'The storage did not work.', { cause: error })
+}
+
+/** Node has no name for this error: its code is a sentence with the number in it. */
+function isOverQuota(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'errno' in error && error.errno === -constants.errno.EDQUOT
 }
 
 /**

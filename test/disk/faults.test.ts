@@ -1,4 +1,5 @@
 import { readdir, readlink } from 'node:fs/promises'
+import { constants } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { until } from '../http/wire.ts'
@@ -32,11 +33,11 @@ async function openFiles(): Promise<string[]> {
 }
 
 const OPEN = ['EIO', 'EACCES', 'EMFILE'] as const
-const WRITE = ['EIO', 'ENOSPC'] as const
+const WRITE = ['EIO', 'ENOSPC', 'EDQUOT'] as const
 const CHANGE = ['EIO', 'ENOSPC', 'EACCES'] as const
 
 /** What fails, and how, during what is asked. */
-const FAULTS: readonly [OperationName, Call, readonly string[]][] = [
+const FAULTS: readonly [OperationName, Call, readonly (keyof typeof constants.errno)[]][] = [
   ['the creation of an upload', 'open', OPEN],
   ['the creation of an upload', 'write', WRITE],
   ['a file that comes with its creation', 'open', OPEN],
@@ -98,7 +99,7 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     const refused = await situation.ask()
     const told = situation.url === undefined ? undefined : await head(situation.url)
     expect(await fault.end()).toBeGreaterThan(0)
-    const isFull = error === 'ENOSPC'
+    const isFull = error === 'ENOSPC' || error === 'EDQUOT'
     const code = isFull ? 'no_space' : 'storage_error'
     const isLegacy = /chunk/.test(name)
     const text = await refused.text()
@@ -110,7 +111,7 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     expect(text).not.toMatch(/\/|E[A-Z]{3,}|Error/)
     // Anything else makes tus-js-client begin again at 0.
     if (told !== undefined) expect([200, 423]).toContain(told.status)
-    await until(async () => log.includes(`"code":"${error}"`))
+    await until(async () => log.includes(`"errno":-${constants.errno[error]}`))
     await situation.goOn()
     await until(async () => JSON.stringify(await openFiles()) === JSON.stringify(before))
   })
