@@ -31,6 +31,8 @@ export class Upload {
   )
   readonly #digests: FileDigests
   #gone = false
+  /** Why it has failed, as long as the record could not be made to say so. */
+  #failure: UploadRecord['failed']
   #lastChange: Date | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
@@ -42,7 +44,8 @@ export class Upload {
   }
 
   get record(): UploadRecord {
-    return this.#stored.record
+    const { record } = this.#stored
+    return this.#failure === undefined ? record : { ...record, failed: record.failed ?? this.#failure }
   }
 
   get received(): Ranges {
@@ -67,9 +70,9 @@ export class Upload {
     return partial ? 'sealed' : 'finishing'
   }
 
-  /** Whether bytes are on their way, or the file is just being finished. */
+  /** Whether bytes are on their way, the file is just being finished, or there is something to note that is known only here. */
   get busy(): boolean {
-    return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy
+    return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy || this.#failure !== undefined
   }
 
   /** Received bytes, as `StoredUpload.read` gives them. */
@@ -219,11 +222,13 @@ export class Upload {
    * @throws UploadError `busy`, `sync_failed`, `no_space`, `storage_error`. It may be called again then.
    */
   async takeOver(part: Upload): Promise<void> {
-    await this.#exclusively(() =>
-      part.#exclusively(async () => {
-        this.#check()
-        if (this.offset === 0 && part.state === 'sealed') await this.#stored.takeOver(part.#stored)
-      }),
+    await this.#orFail(() =>
+      this.#exclusively(() =>
+        part.#exclusively(async () => {
+          this.#check()
+          if (this.offset === 0 && part.state === 'sealed') await this.#stored.takeOver(part.#stored)
+        }),
+      ),
     )
   }
 
@@ -295,6 +300,7 @@ export class Upload {
 
   /** Lets go of descriptors if nothing runs. */
   async rest(): Promise<void> {
+    await this.#noteFailure()
     // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
     if (!this.#puts.areRunning && !this.#finishing.isRunning) await this.#stored.rest().catch(() => undefined)
   }
@@ -303,6 +309,7 @@ export class Upload {
   async close(): Promise<void> {
     await this.#finishing.settled()
     this.#finishing.cancelRetry()
+    await this.#noteFailure()
     await this.#stored.close()
   }
 
@@ -313,15 +320,8 @@ export class Upload {
 
   async #run(range: Range, source: Source, work: (put: RunningPut) => Promise<void>): Promise<void> {
     this.#check()
-    await this.#puts.run(range, source, async (put) => {
-      try {
-        await work(put)
-      } catch (error) {
-        // Before this put is over: the next one must not go on with what could not be synced.
-        if (error instanceof UploadError && error.code === 'sync_failed') await this.#fail('sync_failed', error.message)
-        throw error
-      }
-    })
+    // It fails before this put is over: the next one must not go on with what could not be synced.
+    await this.#puts.run(range, source, (put) => this.#orFail(() => work(put)))
   }
 
   #target(put: RunningPut): PutTarget {
@@ -380,23 +380,45 @@ export class Upload {
   }
 
   async #fail(code: FailureCode, message: string): Promise<void> {
-    await this.#stored.update((record) => ({ ...record, failed: record.failed ?? { code, message } }))
-    const { failed } = this.record
-    if (failed === undefined) return
+    if (this.#gone) return
+    const failed = this.record.failed ?? { code, message }
+    this.#failure = failed
+    await this.#noteFailure()
     this.#puts.abort(new UploadError(failed.code, failed.message))
+  }
+
+  /** Makes the record say why the upload has failed. A disk that refuses that is asked again whenever somebody was here. */
+  async #noteFailure(): Promise<void> {
+    const failed = this.#failure
+    if (failed === undefined) return
+    try {
+      await this.#stored.update((record) => ({ ...record, failed: record.failed ?? failed }))
+      this.#failure = undefined
+    } catch {
+      // The upload has failed all the same.
+    }
+  }
+
+  /** Does work after which the upload has failed if it ends in an error that is final. */
+  async #orFail(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const final = error instanceof UploadError && (error.code === 'sync_failed' || error.code === 'digest_mismatch')
+      if (final) await this.#fail(error.code, error.message)
+      throw error
+    }
   }
 
   async #finish(): Promise<void> {
     try {
-      await this.#exclusively(async () => {
-        if (this.state !== 'finishing') return
-        await this.#digests.verify()
-        await this.#stored.finish()
-      })
-    } catch (error) {
-      const final = error instanceof UploadError && (error.code === 'sync_failed' || error.code === 'digest_mismatch')
-      if (final) await this.#fail(error.code, error.message).catch(() => undefined)
-      throw error
+      await this.#orFail(() =>
+        this.#exclusively(async () => {
+          if (this.state !== 'finishing') return
+          await this.#digests.verify()
+          await this.#stored.finish()
+        }),
+      )
     } finally {
       if (!this.#puts.areRunning) await this.#stored.rest()
     }

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { add, type Range, type Ranges, union } from '../core/ranges.ts'
-import { ifThere } from './disk-error.ts'
+import { ifThere, synced } from './disk-error.ts'
 
 // A journal says which ranges of an upload count. It is a header and entries, 32 bytes each:
 //   header  magic(8) boot(20) crc(4)
@@ -116,14 +116,15 @@ export class Journal {
 
   async #write(entries: readonly Entry[], durable: boolean): Promise<void> {
     this.#file ??= await open(this.#path, 'r+')
+    const file = this.#file
     const bytes = Buffer.concat(entries.map((entry, i) => encode(entry, this.#count + i)))
     const position = SIZE * (1 + this.#count)
     let written = 0
     while (written < bytes.length) {
-      const { bytesWritten } = await this.#file.write(bytes, written, bytes.length - written, position + written)
+      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written)
       written += bytesWritten
     }
-    if (durable) await this.#file.datasync()
+    if (durable) await synced(() => file.datasync())
     // Only now: entries that were written in part or not at all are written over by the next.
     this.#count += entries.length
   }

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Layout } from '../../server/disk/layout.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { head } from '../support/tus.ts'
+import { idOf } from '../tus/steps.ts'
+import { failCalls } from './failing-calls.ts'
+import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let layout: Layout
+let program: Program
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  layout = new Layout(folder.path)
+})
+afterEach(async () => {
+  await program.end('SIGKILL')
+  await folder.dispose()
+})
+
+async function start(sync: string): Promise<void> {
+  program = await startProgram({ DATA_DIR: folder.path, SYNC: sync })
+}
+
+/** Which of the syncs fail, by the files that are synced; none for all of them. */
+const WHERE: Readonly<Record<string, (id: string) => readonly string[]>> = {
+  everywhere: () => [],
+  'of the bytes': (id) => [layout.incomingFile(id)],
+  'of the record': (id) => [layout.record(id)],
+  'of the folder of finished files': () => [layout.files],
+  'of the journal': (id) => [layout.journal(id)],
+}
+
+/** The upload says at every question, also after a restart, that it has failed. */
+async function expectFailed(url: string): Promise<void> {
+  const told = await head(url)
+  expect([told.status, told.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
+  expect((await fetch(url)).status).toBe(422)
+}
+
+const LAST: readonly [string, OperationName, keyof typeof WHERE][] = [
+  ['finish', 'the last bytes', 'everywhere'],
+  ['finish', 'the last bytes', 'of the bytes'],
+  ['finish', 'the last bytes', 'of the record'],
+  ['finish', 'the last bytes', 'of the folder of finished files'],
+  ['finish', 'the last chunk', 'everywhere'],
+  ['finish', 'the last chunk', 'of the bytes'],
+  ['always', 'bytes in the middle', 'everywhere'],
+  ['always', 'bytes in the middle', 'of the bytes'],
+  ['always', 'bytes in the middle', 'of the journal'],
+  ['always', 'a chunk', 'everywhere'],
+  ['always', 'a chunk', 'of the journal'],
+]
+
+describe('a sync that failed', () => {
+  it.each(LAST)('is final: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
+    await start(sync)
+    const { url = '', ask }: Situation = await OPERATIONS[name](program.url)
+    const fault = await failCalls(program, 'sync', 'EIO', WHERE[where]?.(idOf(url)))
+    const refused = await ask()
+    expect(refused.status).toBe(/chunk/.test(name) ? 409 : 422)
+    expect(await refused.text()).toContain('could not keep the bytes')
+    expect(await fault.end()).toBeGreaterThan(0)
+    await expectFailed(url)
+    await program.end('SIGKILL')
+    await start(sync)
+    await expectFailed(new URL(new URL(url).pathname, program.url).href)
+  })
+
+  it('of a part is final for the upload that was to be made of it', async () => {
+    await start('finish')
+    const { url = '', ask }: Situation = await OPERATIONS['a final upload'](program.url)
+    const fault = await failCalls(program, 'sync', 'EIO', [layout.incomingFile(idOf(url))])
+    expect((await ask()).status).toBe(422)
+    expect(await fault.end()).toBeGreaterThan(0)
+    const again = await ask()
+    expect([again.status, again.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
+  })
+
+  it('leaves nothing of a small file that comes with its creation', async () => {
+    await start('finish')
+    const { ask, goOn } = await OPERATIONS['a small file that comes with its creation'](program.url)
+    const fault = await failCalls(program, 'sync', 'EIO')
+    expect((await ask()).status).toBe(503)
+    expect(await fault.end()).toBeGreaterThan(0)
+    await goOn()
+  })
+})
