@@ -38,6 +38,15 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The same for making an upload that nobody knows of yet: a failed sync is not final there, because the next try makes another one. */
+export async function inMaking<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await onDisk(work)
+  } catch (error) {
+    throw error instanceof UploadError && error.code === 'sync_failed' ? diskError(error.cause) : error
+  }
+}
+
 /** Runs a sync; what it throws comes out as `sync_failed`. */
 export async function synced(work: () => Promise<void>): Promise<void> {
   try {

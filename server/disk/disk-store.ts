@@ -7,7 +7,7 @@ import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
 import { adoptFileStore } from './adopt.ts'
 import { DirectorySync } from './directory-sync.ts'
-import { ifThere, onDisk } from './disk-error.ts'
+import { ifThere, inMaking, onDisk } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
 import { Journal } from './journal.ts'
@@ -69,19 +69,17 @@ export class DiskStore implements Store {
   }
 
   async create(asked: UploadRecord): Promise<StoredUpload> {
-    const { layout, sync, directorySync, onStep } = this.#environment
+    const { layout, sync, onStep } = this.#environment
     const record = this.#marked(asked)
-    return onDisk(async () => {
+    return inMaking(async () => {
       const file = await open(layout.incomingFile(record.id), 'wx')
       onStep('create:bytes')
       try {
         await this.#createRecordFor(record, sync === 'always')
+        if (sync === 'always') await this.#syncCreation(record.id)
       } catch (error) {
         await file.close()
         throw error
-      }
-      if (sync === 'always') {
-        await Promise.all([directorySync.sync(layout.incoming), directorySync.sync(layout.recordFolder(record.id))])
       }
       onStep('create:record')
       return new DiskUpload(this.#environment, { record, received: [], journal: undefined, file })
@@ -95,7 +93,7 @@ export class DiskStore implements Store {
     if (bytesIn(bytes) !== record.length) {
       throw new UploadError('storage_error', 'The bytes of the file are not as many as were declared.')
     }
-    return onDisk(async () => {
+    return inMaking(async () => {
       const incoming = layout.incomingFile(record.id)
       const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
       onStep('create:bytes')
@@ -113,9 +111,8 @@ export class DiskStore implements Store {
         if (durable) await syncLanding(this.#environment, record.id)
         onStep('finish:directories')
       } catch (error) {
-        // Nobody was told of it: no tombstone is needed, for which there may be no space. A folder that was there stays.
-        const made = [...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)]
-        for (const place of made) await rm(place, { recursive: true, force: true }).catch(() => undefined)
+        // A folder that was there stays.
+        await unmake([...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)])
         throw error
       }
       return new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: mtime })
@@ -128,6 +125,17 @@ export class DiskStore implements Store {
       await createRecord(this.#environment, record, durable)
     } catch (error) {
       await rm(this.#environment.layout.incomingFile(record.id), { force: true })
+      throw error
+    }
+  }
+
+  /** Without it there is no such upload. */
+  async #syncCreation(id: string): Promise<void> {
+    const { layout, directorySync } = this.#environment
+    try {
+      await Promise.all([directorySync.sync(layout.incoming), directorySync.sync(layout.recordFolder(id))])
+    } catch (error) {
+      await unmake([layout.incomingFile(id), layout.record(id)])
       throw error
     }
   }
@@ -214,6 +222,11 @@ export class DiskStore implements Store {
     const received = add([], { start: 0, end: stats.size })
     return new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: stats.mtime })
   }
+}
+
+/** Removes what nobody was told of: no tombstone is needed, for which there may be no space. */
+async function unmake(places: readonly string[]): Promise<void> {
+  for (const place of places) await rm(place, { recursive: true, force: true }).catch(() => undefined)
 }
 
 async function exists(file: string): Promise<boolean> {

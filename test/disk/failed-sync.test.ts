@@ -1,9 +1,11 @@
+import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { head } from '../support/tus.ts'
 import { idOf } from '../tus/steps.ts'
+import { openFiles } from './descriptors.ts'
 import { failCalls } from './failing-calls.ts'
 import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
 
@@ -78,12 +80,22 @@ describe('a sync that failed', () => {
     expect([again.status, again.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
   })
 
-  it('leaves nothing of a small file that comes with its creation', async () => {
-    await start('finish')
-    const { ask, goOn } = await OPERATIONS['a small file that comes with its creation'](program.url)
-    const fault = await failCalls(program, 'sync', 'EIO')
-    expect((await ask()).status).toBe(503)
+  it.each<[string, OperationName, 'everywhere' | 'of the folders']>([
+    ['finish', 'a small file that comes with its creation', 'everywhere'],
+    ['finish', 'a small file that comes with its creation', 'of the folders'],
+    ['always', 'the creation of an upload', 'everywhere'],
+    ['always', 'the creation of an upload', 'of the folders'],
+    ['always', 'the first chunk', 'of the folders'],
+  ])('leaves nothing of an upload that is being made: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
+    await start(sync)
+    const { ask, goOn } = await OPERATIONS[name](program.url)
+    const before = await openFiles(program, folder.path)
+    const paths = where === 'everywhere' ? [] : [layout.incoming, layout.files]
+    const fault = await failCalls(program, 'sync', 'EIO', paths)
+    expect((await ask()).status).toBe(/chunk/.test(name) ? 409 : 503)
     expect(await fault.end()).toBeGreaterThan(0)
+    expect(await openFiles(program, folder.path)).toEqual(before)
+    for (const place of [layout.incoming, layout.files]) expect(await readdir(place)).toEqual([])
     await goOn()
   })
 })

@@ -1,11 +1,10 @@
-import { readdir, readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
-import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { until } from '../http/wire.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { head } from '../support/tus.ts'
+import { openFiles } from './descriptors.ts'
 import { type Call, failCalls } from './failing-calls.ts'
 import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
 
@@ -23,14 +22,6 @@ afterAll(async () => {
   await program.end('SIGKILL')
   await folder.dispose()
 })
-
-/** The files and folders of the data folder that the program has open. */
-async function openFiles(): Promise<string[]> {
-  const descriptors = `/proc/${program.process.pid}/fd`
-  const names = await readdir(descriptors)
-  const targets = await Promise.all(names.map((name) => readlink(path.join(descriptors, name)).catch(() => '')))
-  return targets.filter((target) => target.startsWith(`${folder.path}/`)).sort()
-}
 
 const OPEN = ['EIO', 'EACCES', 'EMFILE'] as const
 const WRITE = ['EIO', 'ENOSPC', 'EDQUOT'] as const
@@ -93,7 +84,7 @@ const FAULTS: readonly [OperationName, Call, readonly (keyof typeof constants.er
 describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
   it.each(errors)('with %s is refused in time for another try, which succeeds', async (error) => {
     const situation: Situation = await OPERATIONS[name](program.url)
-    const before = await openFiles()
+    const before = await openFiles(program, folder.path)
     log = ''
     const fault = await failCalls(program, call, error)
     const refused = await situation.ask()
@@ -113,6 +104,6 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     if (told !== undefined) expect([200, 423]).toContain(told.status)
     await until(async () => log.includes(`"errno":-${constants.errno[error]}`))
     await situation.goOn()
-    await until(async () => JSON.stringify(await openFiles()) === JSON.stringify(before))
+    await until(async () => JSON.stringify(await openFiles(program, folder.path)) === JSON.stringify(before))
   })
 })
