@@ -55,7 +55,7 @@ export class DiskStore implements Store {
       onStep: options.onStep ?? (() => undefined),
     }
     return withAccess(environment.layout, async () => {
-      await prepareFolders(environment.layout)
+      await prepareFolders(environment.layout, environment.sync !== 'never')
       const owner = await takeOwnership(environment.layout)
       try {
         await recover(environment, options.onNotice)

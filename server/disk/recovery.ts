@@ -3,7 +3,7 @@ import { access, constants, mkdir, open, readdir, rename, rm, stat } from 'node:
 import path from 'node:path'
 import { systemCode } from '../core/errors.ts'
 import { isUploadId } from '../core/record.ts'
-import { ifThere } from './disk-error.ts'
+import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import type { Layout } from './layout.ts'
 import { readRecord } from './record-file.ts'
@@ -12,15 +12,27 @@ import { removeBytes } from './upload-files.ts'
 /**
  * Makes the folders of a data folder and checks that it can be used.
  *
+ * @param durable whether the folders are on the disk when this returns.
  * @throws Error with a sentence for the operator when the folders are on two file systems; the system's error when one is
  * not accessible.
  */
-export async function prepareFolders(layout: Layout): Promise<void> {
+export async function prepareFolders(layout: Layout, durable: boolean): Promise<void> {
+  const made = await mkdir(layout.root, { recursive: true })
   for (const folder of layout.folders) await mkdir(folder, { recursive: true })
+  if (durable) await syncFolders(layout, made)
   for (const folder of [layout.root, ...layout.folders]) {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   }
   await checkOneFileSystem(layout)
+}
+
+/** Nothing in a folder is on the disk before the folder itself is. @param made the outermost folder that was made just now. */
+async function syncFolders({ root }: Layout, made: string | undefined): Promise<void> {
+  await syncPath(root, 'all')
+  if (made === undefined) return
+  for (let folder = root; folder !== path.dirname(made); folder = path.dirname(folder)) {
+    await syncPath(path.dirname(folder), 'all')
+  }
 }
 
 /** A rename is tried, not the device numbers: two mounts of one file system have the same. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
-import { ifThere } from './disk-error.ts'
+import { ifThere, syncPath } from './disk-error.ts'
 import type { Layout } from './layout.ts'
 import { withAccess } from './refusal.ts'
 
@@ -29,5 +29,6 @@ async function make(layout: Layout): Promise<string> {
     await file.close()
   }
   await rename(temporary, layout.secret)
+  await syncPath(layout.root, 'all')
   return fresh
 }
