@@ -126,16 +126,16 @@ export class DiskUpload implements StoredUpload {
     const { layout, onStep } = this.#environment
     const { id, length } = this.#record
     const file = await onDisk(() => this.#open())
-    if (durable) await synced(() => file.datasync())
-    if (durable) await onDisk(() => syncRecord(this.#environment, id))
-    onStep('finish:synced')
-    await onDisk(() => makeFolder(layout.finishedFolder(id)))
-    onStep('finish:folder')
     const { mtime, size } = await onDisk(() => file.stat())
     // What was refused when its checksum did not match, or before the length was known, may lie behind the end.
     if (length !== null && size > length) await onDisk(() => file.truncate(length))
     else if (size !== length)
       throw new UploadError('storage_error', 'The stored file does not have the size that was declared.')
+    if (durable) await synced(() => file.datasync())
+    if (durable) await onDisk(() => syncRecord(this.#environment, id))
+    onStep('finish:synced')
+    await onDisk(() => makeFolder(layout.finishedFolder(id)))
+    onStep('finish:folder')
     await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
     onStep('finish:renamed')
     return mtime
