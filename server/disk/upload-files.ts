@@ -10,7 +10,7 @@ export async function removeBytes(
   id: string,
   onStep: Environment['onStep'] = () => undefined,
 ): Promise<void> {
-  const { layout } = environment
+  const { layout, sync } = environment
   await rm(layout.incomingFile(id), { force: true })
   await rm(layout.finishedFolder(id), { force: true, recursive: true })
   await rm(layout.journal(id), { force: true })
@@ -19,7 +19,14 @@ export async function removeBytes(
   // The folder of a group goes with its last record; others stay in it.
   await rmdir(layout.recordFolder(id)).catch(() => undefined)
   onStep('remove:record')
+  if (sync === 'always') await syncRemoval(environment, id)
   await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
+}
+
+/** Before the tombstone goes where nobody ends a removal any more: a power cut must not bring back what it stands for. */
+async function syncRemoval({ layout, directorySync }: Environment, id: string): Promise<void> {
+  const folders = [layout.incoming, layout.files, layout.records, layout.recordFolder(id)]
+  await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))
 }
 
 /** When the last byte of an unfinished upload came: both its file and its journal tell. */
