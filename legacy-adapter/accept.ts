@@ -38,7 +38,7 @@ export async function accept(
     const request = await readChunkRequest(ctx, body)
     return acceptChunk(ctx, request, uploads, options, onChunk)
   }
-  answerJson(ctx, await withBody(ctx.req, options.idleTimeout, work, 'held'))
+  answerJson(ctx, await withBody(ctx, options.idleTimeout, work, 'held'))
 }
 
 /** What the page is told of its chunk. */

@@ -18,7 +18,7 @@ const plain = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]
 export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
   const query = [...new URLSearchParams(ctx.querystring)]
   if (ctx.method === 'GET') return collectFields(query)
-  const text = await withBody(ctx.req, idleTimeout, readText)
+  const text = await withBody(ctx, idleTimeout, readText)
   return collectFields([...query, ...parse(text)])
 }
 

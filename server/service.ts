@@ -16,6 +16,7 @@ import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
 import { limitConnections } from './http/address-limits.ts'
+import { holdBodies } from './http/expectation.ts'
 import { forwardedRequest } from './http/forwarded.ts'
 import { Intake } from './http/intake.ts'
 import { loadPages } from './http/pages.ts'
@@ -114,6 +115,7 @@ function listen(handler: http.RequestListener, settings: Settings): Promise<http
     },
     handler,
   )
+  holdBodies(server)
   limitConnections(server, settings.MAX_CONNECTIONS)
   server.on('request', (_, response) => {
     // A stopping server waits for answers, not for connections that are kept for later.

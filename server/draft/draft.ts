@@ -118,7 +118,7 @@ export class Draft {
   ): Promise<void> {
     let source: ProgressSource | undefined
     try {
-      await this.#intake.append(ctx.req, upload, offset, (body) => {
+      await this.#intake.append(ctx, upload, offset, (body) => {
         source = new ProgressSource(body, () =>
           tellInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
         )

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Concatenation } from '../core/concatenation.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
@@ -6,7 +6,7 @@ import type { Count } from '../core/store.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from './header-values.ts'
-import { withBody } from './request-body.ts'
+import { type Exchange, withBody } from './request-body.ts'
 
 /** How the bytes of a body are taken. */
 export interface Taking {
@@ -53,17 +53,12 @@ export class Intake {
    * @param taking how the bytes of the body are taken.
    * @throws UploadError `final_upload`, `too_large`, and what `Upload.append` throws.
    */
-  async append(
-    request: IncomingMessage,
-    upload: Upload,
-    offset: number,
-    taking: (body: Source) => Taking,
-  ): Promise<void> {
+  async append(exchange: Exchange, upload: Upload, offset: number, taking: (body: Source) => Taking): Promise<void> {
     refuseFinal(upload)
     const { length } = upload.record
-    if (offset === upload.offset) this.checkRoom(request.headers, offset, length)
+    if (offset === upload.offset) this.checkRoom(exchange.req.headers, offset, length)
     const range = { start: offset, end: length ?? this.#maxSize }
-    await withBody(request, this.#idleTimeout, (body) => {
+    await withBody(exchange, this.#idleTimeout, (body) => {
       const { source, count } = taking(body)
       return upload.append(range, source, count)
     })

@@ -1,7 +1,8 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
+import { askForBody } from './expectation.ts'
 
 /** For how long a batch that is not full waits for more bytes. Milliseconds. */
 const GATHER = 5
@@ -10,6 +11,12 @@ const GATHER = 5
  * bytes no more are taken until they are asked for, because the reader may have to wait for others first.
  */
 export type Manner = 'eager' | 'held'
+
+/** A request with the answer that it will get. */
+export interface Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+}
 
 interface Waiter {
   readonly resolve: (batch: readonly Buffer[] | null) => void
@@ -22,12 +29,12 @@ interface Waiter {
  * @param idleTimeout after how many milliseconds without a byte the client is given up.
  */
 export async function withBody<T>(
-  request: IncomingMessage,
+  exchange: Exchange,
   idleTimeout: number,
   work: (body: RequestBody) => Promise<T>,
   manner: Manner = 'eager',
 ): Promise<T> {
-  const body = new RequestBody(request, idleTimeout, manner)
+  const body = new RequestBody(exchange, idleTimeout, manner)
   try {
     return await work(body)
   } finally {
@@ -38,10 +45,11 @@ export async function withBody<T>(
 /**
  * The body of a request, taken from its socket without a stream in between. The next batch is gathered while the one before
  * is written; when it is full the socket is paused, so that a slow disk slows the client down. Nothing is read before the
- * first `read`.
+ * first `read`, and a client that waits to be asked for the body is asked then.
  */
 export class RequestBody implements Source {
   readonly #request: IncomingMessage
+  readonly #response: ServerResponse
   readonly #idleTimeout: number
   #batch = new Batch()
   /** What the last `read` handed out. */
@@ -58,8 +66,9 @@ export class RequestBody implements Source {
   #gather: NodeJS.Timeout | undefined
 
   /** @param idleTimeout after how many milliseconds without a byte the client is given up. */
-  constructor(request: IncomingMessage, idleTimeout: number, manner: Manner = 'eager') {
-    this.#request = request
+  constructor({ req, res }: Exchange, idleTimeout: number, manner: Manner = 'eager') {
+    this.#request = req
+    this.#response = res
     this.#manner = manner
     this.#idleTimeout = idleTimeout
   }
@@ -103,6 +112,7 @@ export class RequestBody implements Source {
 
   #start(): void {
     this.#started = true
+    askForBody(this.#response)
     const request = this.#request
     request.on('error', this.#onCut)
     if (request.readableEnded) {

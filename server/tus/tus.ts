@@ -82,7 +82,7 @@ export class Tus {
     }
     if (isSmallFile(ctx, asked)) {
       const bytes = asked.withBody
-        ? await withBody(ctx.req, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
+        ? await withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
         : NOTHING
       return this.#uploads.createFinished(record, [bytes], tell)
     }
@@ -166,7 +166,7 @@ export class Tus {
   }
 
   #take(ctx: Context, upload: Upload, offset: number): Promise<void> {
-    return this.#intake.append(ctx.req, upload, offset, (body) => checksummed(ctx.req, body))
+    return this.#intake.append(ctx, upload, offset, (body) => checksummed(ctx.req, body))
   }
 }
 

@@ -3,7 +3,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { Batch } from '../../server/http/batch.ts'
-import { RequestBody } from '../../server/http/request-body.ts'
+import { type Exchange, RequestBody } from '../../server/http/request-body.ts'
 import { until } from './wire.ts'
 
 const MIB = 1024 * 1024
@@ -18,11 +18,13 @@ describe('a body that is sent faster than it is written', () => {
     const port = typeof address === 'object' && address !== null ? address.port : 0
     const client = http.request({ port, method: 'POST', headers: { 'Content-Length': LENGTH } })
     client.on('error', () => undefined)
-    const received = once(server, 'request')
+    const received = new Promise<Exchange>((resolve) => {
+      server.once('request', (req, res) => resolve({ req, res }))
+    })
     client.end(Buffer.alloc(LENGTH))
-    const [request]: http.IncomingMessage[] = await received
-    if (request === undefined) throw new Error('no request')
-    const body = new RequestBody(request, 60_000, manner)
+    const exchange = await received
+    const request = exchange.req
+    const body = new RequestBody(exchange, 60_000, manner)
     // Two reads: after the second one the next batch may be gathered, but no more than that.
     await body.read()
     await body.read()

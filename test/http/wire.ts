@@ -14,6 +14,8 @@ export interface Wire {
   send(...parts: readonly (string | Uint8Array)[]): Promise<void>
   /** The next whole answer. @param method of its request: the answer to a HEAD has no body. @throws Error when the connection ends before it. */
   answer(method?: string): Promise<Answer>
+  /** The next answer, interim ones (1xx) included. @throws Error when the connection ends before it. */
+  firstAnswer(): Promise<Answer>
   /** Resolves when the other side has ended the connection. */
   readonly closed: Promise<void>
   /** Ends the connection; what was sent still arrives. */
@@ -44,6 +46,19 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
     socket.on('error', end).on('close', end).on('end', end)
   })
   const gone = (): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()))
+  const next = async (method: string): Promise<Answer> => {
+    for (;;) {
+      const found = parseAnswer(received, method === 'HEAD')
+      if (found !== undefined) {
+        received = received.subarray(found.length)
+        return found.answer
+      }
+      if (ended) throw new Error(`The connection ended before an answer: ${received.toString('latin1')}`)
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+  }
   return {
     closed,
     send: (...parts) =>
@@ -52,18 +67,11 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
       }),
     answer: async (method = 'GET') => {
       for (;;) {
-        const found = parseAnswer(received, method === 'HEAD')
-        if (found !== undefined) {
-          received = received.subarray(found.length)
-          if (found.answer.status >= 200) return found.answer
-          continue
-        }
-        if (ended) throw new Error(`The connection ended before an answer: ${received.toString('latin1')}`)
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
+        const found = await next(method)
+        if (found.status >= 200) return found
       }
     },
+    firstAnswer: () => next('GET'),
     cut: async () => {
       if (socket.destroyed) return
       const end = gone()

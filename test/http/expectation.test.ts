@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { cut, landAll, rawChunk } from '../legacy/landing.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, TUS } from '../support/tus.ts'
+import { bytesOf, expectFile, PATCH_HEADERS } from '../tus/steps.ts'
+import { connect, requestHead, type Wire } from './wire.ts'
+
+const content = bytesOf(200_000)
+const EXPECT = { Expect: '100-continue' } as const
+const MISSING = `/files/${'0'.repeat(32)}`
+const MAX_SIZE = 1_000_000
+
+let service: TestService
+let wire: Wire
+beforeAll(async () => {
+  service = await startService({ MAX_SIZE: String(MAX_SIZE) })
+})
+afterAll(() => service.close())
+beforeEach(async () => {
+  wire = await connect(service.url)
+})
+afterEach(() => wire.cut())
+
+type Headers = Readonly<Record<string, string | number>>
+/** A request that waits to be asked for its body. */
+type Refused = readonly [method: string, path: string, headers: Headers, status: number]
+
+const append = (offset: number, length = content.length): Headers => ({
+  ...PATCH_HEADERS,
+  'Upload-Offset': offset,
+  'Content-Length': length,
+})
+
+async function refusals(): Promise<Readonly<Record<string, Refused>>> {
+  const { pathname } = new URL(await createUpload(service.url, content.length))
+  const other = { ...append(0), 'Content-Type': 'text/plain' }
+  const creation = { ...PATCH_HEADERS, 'Content-Length': 10 }
+  return {
+    'an upload that does not exist': ['PATCH', MISSING, append(0), 404],
+    'a wrong offset': ['PATCH', pathname, append(1), 409],
+    'a body that goes beyond the end': ['PATCH', pathname, append(0, content.length + 1), 413],
+    'another version of tus': ['PATCH', pathname, { ...append(0), 'Tus-Resumable': '0.2.2' }, 412],
+    'another type of content': ['PATCH', pathname, other, 415],
+    'a creation that is too large': ['POST', '/files', { ...creation, 'Upload-Length': MAX_SIZE + 1 }, 413],
+    'a method that is not supported': ['PUT', pathname, append(0), 405],
+    'a path that leads nowhere': ['POST', '/nowhere', creation, 404],
+    'a chunk in no form that is known': [
+      'POST',
+      '/upload/accept',
+      { 'Content-Type': 'multipart/mixed; boundary=x', 'Content-Length': 10 },
+      415,
+    ],
+  }
+}
+
+describe('a client that waits to be asked for its body', () => {
+  it('is refused by what its headers say, without being asked, and the connection ends', async () => {
+    const all = Object.entries(await refusals()).map(async ([name, [method, path, headers, status]]) => {
+      const waiting = await connect(service.url)
+      await waiting.send(requestHead(method, path, { ...headers, ...EXPECT }))
+      const { status: first, headers: told } = await waiting.firstAnswer()
+      expect([name, first, told.get('Connection')]).toEqual([name, status, 'close'])
+      await waiting.closed
+    })
+    await Promise.all(all)
+  })
+
+  it('is asked once by tus, and its body counts', async () => {
+    const url = await createUpload(service.url, content.length)
+    await wire.send(requestHead('PATCH', new URL(url).pathname, { ...append(0), ...EXPECT }))
+    expect((await wire.firstAnswer()).status).toBe(100)
+    await wire.send(content.subarray(0, 100_000))
+    await wire.send(content.subarray(100_000))
+    expect((await wire.firstAnswer()).status).toBe(204)
+    await expectFile(service, url, content)
+  })
+
+  it.each([10, 100_000])('is asked for the %d bytes that come with a creation', async (length) => {
+    const headers = { ...PATCH_HEADERS, 'Upload-Length': length, 'Content-Length': length, ...EXPECT }
+    await wire.send(requestHead('POST', '/files', headers))
+    expect((await wire.firstAnswer()).status).toBe(100)
+    await wire.send(content.subarray(0, length))
+    const answer = await wire.firstAnswer()
+    expect(answer.status).toBe(201)
+    await expectFile(
+      service,
+      new URL(answer.headers.get('Location') ?? '', service.url).href,
+      content.subarray(0, length),
+    )
+  })
+
+  it('is asked for a chunk, and the connection goes on', async () => {
+    const file = cut(content, 80_000, { task_id: 'wu_that_waits_for_100' })
+    for (let chunk = 0; chunk < file.count; chunk++) {
+      const { head, body } = rawChunk(file, chunk)
+      await wire.send(head.replace('\r\n\r\n', '\r\nExpect: 100-Continue\r\n\r\n'))
+      expect((await wire.firstAnswer()).status).toBe(100)
+      await wire.send(body)
+      expect((await wire.firstAnswer()).status).toBe(200)
+    }
+    expect((await landAll(service.url, file)).finished).toBe(true)
+  })
+
+  it.each(['/check', '/upload/complete'])('is asked for the form of %s', async (path) => {
+    const form = 'task_id=unknown'
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': form.length, ...EXPECT }
+    await wire.send(requestHead('POST', path, headers))
+    expect((await wire.firstAnswer()).status).toBe(100)
+    await wire.send(form)
+    expect((await wire.firstAnswer()).status).toBe(path === '/check' ? 200 : 404)
+  })
+
+  it('is told 417 when it expects anything else', async () => {
+    await wire.send(requestHead('PATCH', MISSING, { ...append(0), Expect: 'wonders' }))
+    expect((await wire.firstAnswer()).status).toBe(417)
+  })
+})
+
+describe('a client that does not wait though it says so', () => {
+  it('sends its body, which counts', async () => {
+    const url = await createUpload(service.url, content.length)
+    await wire.send(requestHead('PATCH', new URL(url).pathname, { ...append(0), ...EXPECT }), content)
+    expect((await wire.answer()).status).toBe(204)
+    await expectFile(service, url, content)
+  })
+
+  it('sees a refusal whole, and then the end of the connection', async () => {
+    for (const [method, path, headers, status] of Object.values(await refusals())) {
+      const hasty = await connect(service.url)
+      await hasty.send(requestHead(method, path, { ...headers, ...EXPECT }), bytesOf(Number(headers['Content-Length'])))
+      const answer = await hasty.answer()
+      expect([answer.status, answer.body.length > 0]).toEqual([status, true])
+      await hasty.closed
+    }
+  })
+})
+
+describe('curl, which waits a second to be asked', () => {
+  async function curl(...args: readonly string[]): Promise<string> {
+    const common = ['--silent', '--http1.1', '--header', 'Expect: 100-continue', '--expect100-timeout', '20']
+    const { stdout } = await promisify(execFile)('curl', [...common, ...args], { maxBuffer: 10_000_000 })
+    return stdout
+  }
+  const asTus = Object.entries({
+    ...TUS,
+    'Content-Type': 'application/offset+octet-stream',
+    'Upload-Offset': 0,
+  }).flatMap(([name, value]) => ['--header', `${name}: ${value}`])
+  const written = ['--output', '/dev/null', '--write-out', '%{http_code} %{size_upload}']
+
+  it('sends a body that is welcome, and none that is not', async () => {
+    const url = await createUpload(service.url, 5)
+    const patch = ['--request', 'PATCH', ...asTus, '--data-binary', '12345', ...written]
+    expect(await curl(...patch, `${service.url}${MISSING}`)).toBe('404 0')
+    expect(await curl(...patch, url)).toBe('204 5')
+    expect(await curl(...patch, url)).toBe('409 0')
+  })
+})
