@@ -25,8 +25,6 @@ export interface Parts {
   readonly log: Logger
   readonly allowedOrigins: AllowedOrigins
   readonly trustProxy: TrustProxy
-  /** After how many milliseconds without progress the connection of a download is given up. */
-  readonly idleTimeout: number
   /** How many requests with bytes one client address may have running; 0 for no limit. */
   readonly maxUploads: number
   /** Whether new work is welcome: false before the start is complete and while the service stops. */
@@ -57,16 +55,7 @@ export function createApp(parts: Parts): Koa {
   return app
 }
 
-function tableOf({
-  tus,
-  draft,
-  legacy,
-  pages,
-  uploads,
-  idleTimeout,
-  maxUploads,
-  ready,
-}: Parts): Readonly<Record<string, Methods>> {
+function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Parts): Readonly<Record<string, Methods>> {
   const limited = limitUploads(maxUploads)
   const describe: Handler = (ctx) => {
     tus.describe(ctx)
@@ -81,7 +70,7 @@ function tableOf({
       return protocolOf(ctx) === 'draft' ? byDraft(ctx, id) : otherwise(ctx, id)
     }
   const inform: Handler = (ctx, id) => draft.inform(ctx, id)
-  const read: Handler = (ctx, id) => readOrTell(ctx, id, uploads, idleTimeout)
+  const read: Handler = (ctx, id) => readOrTell(ctx, id, uploads)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   return {
     '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
@@ -126,14 +115,13 @@ function tell(ctx: Context, status: number, text: string): void {
 }
 
 /** A finished upload is a file to download; of an unfinished one a HEAD is told how far it is (IETF draft). */
-async function readOrTell(ctx: Context, id: string, uploads: Uploads, idleTimeout: number): Promise<void> {
+async function readOrTell(ctx: Context, id: string, uploads: Uploads): Promise<void> {
   await uploads.use(id, async (upload) => {
     await upload.settle()
     const { finishedAt: modified, record } = upload
     if (modified !== undefined && record.length !== null) {
       const read = upload.read.bind(upload)
       const digest = upload.digest.bind(upload)
-      ctx.res.setTimeout(idleTimeout, () => ctx.res.destroy())
       return download(ctx, { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest })
     }
     ctx.set('Cache-Control', 'no-store')

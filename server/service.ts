@@ -1,4 +1,4 @@
-import http from 'node:http'
+import type http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Context } from 'koa'
@@ -15,8 +15,7 @@ import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
-import { limitConnections } from './http/address-limits.ts'
-import { holdBodies } from './http/expectation.ts'
+import { connections } from './http/connections.ts'
 import { forwardedRequest } from './http/forwarded.ts'
 import { Intake } from './http/intake.ts'
 import { loadPages } from './http/pages.ts'
@@ -83,11 +82,11 @@ export async function start(
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustProxy,
-    idleTimeout: settings.IDLE_TIMEOUT,
     maxUploads: settings.MAX_UPLOADS,
     ready: () => ready,
   })
-  const server = await listen(app.callback(), settings).catch(async (error: unknown) => {
+  const { server, drain } = connections(app.callback(), settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS)
+  await listen(server, settings).catch(async (error: unknown) => {
     await uploads.close()
     throw error
   })
@@ -97,7 +96,7 @@ export async function start(
     close: async () => {
       ready = false
       background.stop()
-      await drained(server, settings.DRAIN * 1000)
+      await drain(settings.DRAIN * 1000)
       await concatenation.close()
       await uploads.close()
       server.closeAllConnections()
@@ -105,40 +104,13 @@ export async function start(
   }
 }
 
-function listen(handler: http.RequestListener, settings: Settings): Promise<http.Server> {
-  const server = http.createServer(
-    {
-      // A body may take hours; RequestBody gives a client up when nothing comes for IDLE_TIMEOUT.
-      requestTimeout: 0,
-      headersTimeout: 60_000,
-      keepAliveTimeout: 65_000,
-    },
-    handler,
-  )
-  holdBodies(server)
-  limitConnections(server, settings.MAX_CONNECTIONS)
-  server.on('request', (_, response) => {
-    // A stopping server waits for answers, not for connections that are kept for later.
-    response.once('close', () => setImmediate(() => server.listening || server.closeIdleConnections()))
-  })
+function listen(server: http.Server, settings: Settings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       const taken = systemCode(error) === 'EADDRINUSE'
       reject(taken ? new Error(`Port ${settings.PORT} of ${settings.HOST} is in use. Choose another PORT.`) : error)
     })
-    server.listen(settings.PORT, settings.HOST, () => resolve(server))
-  })
-}
-
-/** Stops listening and waits until the running requests are answered, for `patience` milliseconds at most. */
-function drained(server: http.Server, patience: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, patience)
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-    server.closeIdleConnections()
+    server.listen(settings.PORT, settings.HOST, resolve)
   })
 }
 

@@ -1,0 +1,67 @@
+import http, { type ServerResponse } from 'node:http'
+import { limitConnections } from './address-limits.ts'
+import { holdBodies } from './expectation.ts'
+
+/** For how long a connection may be kept without a request, or take for the head of one, at the most. Milliseconds. */
+const LONGEST_SILENCE = 65_000
+/** How much longer than `IDLE_TIMEOUT` that is otherwise. Milliseconds. */
+const GRACE = 5_000
+
+/** The HTTP server, and the end of its connections. */
+export interface Connections {
+  readonly server: http.Server
+  /**
+   * Takes no new connections and waits until the running requests are answered, for `patience` milliseconds at most. Each answer
+   * tells its client that the connection ends with it.
+   */
+  drain(patience: number): Promise<void>
+}
+
+/**
+ * A server that does not listen yet.
+ *
+ * @param idleTimeout after how many milliseconds the connection of a client is given up that takes nothing of its answer.
+ * @param most how many connections an address may have; 0 for no limit.
+ */
+export function connections(handler: http.RequestListener, idleTimeout: number, most: number): Connections {
+  const silence = Math.min(LONGEST_SILENCE, idleTimeout + GRACE)
+  const server = http.createServer(
+    {
+      // A body may take hours; RequestBody gives a client up when nothing comes for IDLE_TIMEOUT.
+      requestTimeout: 0,
+      headersTimeout: silence,
+      keepAliveTimeout: silence,
+      connectionsCheckingInterval: Math.min(30_000, silence),
+    },
+    handler,
+  )
+  const running = new Set<ServerResponse>()
+  server.prependListener('request', (_, response) => {
+    running.add(response)
+    if (!server.listening) response.shouldKeepAlive = false
+    response.setTimeout(idleTimeout, () => {
+      // Without bytes in the way it is the service that takes its time, or a body that comes.
+      if (response.writableLength > 0) response.destroy()
+    })
+    response.once('close', () => {
+      running.delete(response)
+      // A stopping server waits for answers, not for connections that are kept for later.
+      setImmediate(() => server.listening || server.closeIdleConnections())
+    })
+  })
+  holdBodies(server)
+  limitConnections(server, most)
+  return {
+    server,
+    drain: (patience) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, patience)
+        server.close(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+        for (const response of running) response.shouldKeepAlive = false
+        server.closeIdleConnections()
+      }),
+  }
+}

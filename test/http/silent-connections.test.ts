@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import net from 'node:net'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { beginPatch, bytesOf, expectFile, idOf, reached } from '../tus/steps.ts'
+import { connect, requestHead, until } from './wire.ts'
+
+jest.setTimeout(60_000)
+
+/** Much more than the system's own socket buffers take. */
+const content = bytesOf(48 * 1024 * 1024)
+/** Connections without a request, and heads of requests, get five seconds more than this. */
+const IDLE_TIMEOUT = 1_000
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService({ IDLE_TIMEOUT: String(IDLE_TIMEOUT) })
+})
+afterAll(() => service.close())
+
+/** A connection of which nothing is read until it is asked for. */
+async function connectDeaf(): Promise<net.Socket> {
+  const { hostname, port } = new URL(service.url)
+  const socket = net.connect({ host: hostname, port: Number(port) })
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  return socket.pause()
+}
+
+/** Whether the service still has its end of the connection. */
+async function isOpen({ localPort }: net.Socket): Promise<boolean> {
+  const table = await readFile('/proc/net/tcp', 'utf8')
+  const [mine, its] = [localPort ?? 0, Number(new URL(service.url).port)].map((port) =>
+    port.toString(16).toUpperCase().padStart(4, '0'),
+  )
+  const ESTABLISHED = '01'
+  return new RegExp(`: \\w+:${its} \\w+:${mine} ${ESTABLISHED} `).test(table)
+}
+
+/** Whether this process, which is the service, has a finished file open. */
+async function isFileOpen(url: string): Promise<boolean> {
+  const folder = path.join(service.dataDir, 'files', idOf(url))
+  const names = await readdir('/proc/self/fd')
+  const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')))
+  return targets.some((target) => target.startsWith(folder))
+}
+
+async function finishedFile(length: number): Promise<string> {
+  const url = await createUpload(service.url, length)
+  await patch(url, 0, content.subarray(0, length))
+  return url
+}
+
+describe('a connection', () => {
+  it.concurrent('on which nothing is ever sent is closed', async () => {
+    const wire = await connect(service.url)
+    expect((await wire.answer()).status).toBe(408)
+    await wire.closed
+  })
+
+  it.concurrent('on which the head of a request never ends is closed', async () => {
+    const wire = await connect(service.url)
+    await wire.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ')
+    let isEnded = false
+    const ended = wire.answer().finally(() => {
+      isEnded = true
+    })
+    while (!isEnded) {
+      await wire.send('a')
+      await pause(200)
+    }
+    expect((await ended).status).toBe(408)
+    await wire.closed
+  })
+
+  it.concurrent('that is kept after an answer is closed when no other request comes', async () => {
+    const wire = await connect(service.url)
+    for (let i = 0; i < 3; i++) {
+      await wire.send(requestHead('GET', '/healthz', {}))
+      expect((await wire.answer()).status).toBe(200)
+    }
+    await wire.closed
+  })
+})
+
+describe('a body that comes slowly and steadily', () => {
+  it.concurrent('is never cut by the limits for heads and idle connections', async () => {
+    const slow = bytesOf(45)
+    const url = await createUpload(service.url, slow.length)
+    const wire = await connect(service.url)
+    await beginPatch(wire, url, 0, slow.length, Buffer.alloc(0))
+    // For longer than the head of a request may take, and then until that is looked at.
+    for (const byte of slow) {
+      await pause(300)
+      await wire.send(Buffer.of(byte))
+    }
+    expect((await wire.answer()).status).toBe(204)
+    await expectFile(service, url, slow)
+    await wire.cut()
+  })
+})
+
+describe('a reader', () => {
+  it.concurrent('of a file who stops reading is given up, and the file closed', async () => {
+    const file = await finishedFile(content.length)
+    const socket = await connectDeaf()
+    socket.write(requestHead('GET', new URL(file).pathname, {}))
+    await until(() => isFileOpen(file))
+    await until(async () => !(await isOpen(socket)))
+    await until(async () => !(await isFileOpen(file)))
+    socket.destroy()
+  })
+
+  it.concurrent('of anything else who asks and asks and never reads is given up', async () => {
+    const socket = await connectDeaf()
+    socket.write(requestHead('GET', '/static/jquery/jquery.min.js', {}).repeat(500))
+    await until(async () => socket.bytesWritten > 0 && isOpen(socket))
+    await until(async () => !(await isOpen(socket)))
+    socket.destroy()
+  })
+
+  it.concurrent('who reads slowly gets the whole file', async () => {
+    const length = 24 * 1024 * 1024
+    const file = await finishedFile(length)
+    const socket = await connectDeaf()
+    socket.write(requestHead('GET', new URL(file).pathname, { Connection: 'close' }))
+    let received = 0
+    while (!socket.readableEnded && !socket.destroyed) {
+      await pause(20)
+      received += socket.read()?.length ?? 0
+    }
+    expect(received).toBeGreaterThan(length)
+  })
+})
+
+describe('an upload of a client that has vanished without a word', () => {
+  const small = bytesOf(9_000)
+
+  it('is taken over at once by its next PATCH, with a checksum or without', async () => {
+    const url = await createUpload(service.url, small.length)
+    const wire = await connect(service.url)
+    await beginPatch(wire, url, 0, small.length, small.subarray(0, 3_000))
+    await reached(url, 3_000)
+    expect((await patch(url, 3_000, small.subarray(3_000, 6_000))).status).toBe(204)
+    const other = await connect(service.url)
+    const head = {
+      'Tus-Resumable': '1.0.0',
+      'Content-Type': 'application/offset+octet-stream',
+      'Upload-Offset': 6_000,
+      'Content-Length': 3_000,
+      'Upload-Checksum': 'sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=',
+    }
+    await other.send(requestHead('PATCH', new URL(url).pathname, head), small.subarray(6_000, 8_000))
+    expect((await patch(url, 6_000, small.subarray(6_000))).status).toBe(204)
+    await expectFile(service, url, small)
+    await Promise.all([wire.cut(), other.cut()])
+  })
+})
