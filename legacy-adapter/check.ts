@@ -26,13 +26,11 @@ export async function check(
   visitorUploads: VisitorUploads,
 ): Promise<void> {
   const visitor = introduce(ctx, options.rules.secret)
-  const names = await namesFor(ctx, uploads, options, () => visitorUploads.of(visitor)).catch(() => {
-    // Whatever was sent, it is read away, so that the connection can go on.
-    drain(ctx.req)
-    return []
-  })
+  const names = await namesFor(ctx, uploads, options, () => visitorUploads.of(visitor)).catch(() => [])
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
+  // Whatever was sent, it is read away, so that the connection can go on.
+  drain(ctx)
 }
 
 async function namesFor(

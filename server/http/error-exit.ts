@@ -31,7 +31,7 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       else if (dialect === 'draft') answerJson(ctx, problemOf(error, status), 'application/problem+json')
       else answerJson(ctx, { ok: false, error: { code: error.code, message: error.message }, ...error.details })
       if (error.code === 'idle_timeout' || error.code === 'superseded') ctx.set('Connection', 'close')
-      else drain(ctx.req)
+      else drain(ctx)
     }
   }
 }

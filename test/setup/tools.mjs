@@ -12,6 +12,8 @@ const MISSING = [
     packages: 'chromium fonts-noto-cjk',
     otherwise: '\nor set CHROMIUM to its path.',
   },
+  { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
+  { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx-light', otherwise: '' },
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 
