@@ -1,4 +1,5 @@
 import http, { type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { limitConnections } from './address-limits.ts'
 import { holdBodies } from './expectation.ts'
 
@@ -35,6 +36,11 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
     },
     handler,
   )
+  const open = new Set<Socket>()
+  server.on('connection', (socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   const running = new Set<ServerResponse>()
   server.prependListener('request', (_, response) => {
     running.add(response)
@@ -62,6 +68,8 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
         })
         for (const response of running) response.shouldKeepAlive = false
         server.closeIdleConnections()
+        // Browsers connect ahead of need; Node takes the first request of such a connection for begun.
+        for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
       }),
   }
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import http from 'node:http'
+import net from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
@@ -99,6 +100,26 @@ const byCurl =
     return [Number(stdout.slice(end)), end > 0]
   }
 
+/** Listens only when it has sent everything, on a connection that ends with the answer. */
+const thatSendsFirst: Client = (base, { method, path, headers }) =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(base)
+    const socket = net.connect({ host: hostname, port: Number(port) }).pause()
+    const more = { 'Content-Length': body.length, Connection: 'close' }
+    let text = ''
+    socket.on('error', reject).on('end', () => {
+      socket.destroy()
+      const [head = '', told = ''] = text.split('\r\n\r\n')
+      resolve([Number(head.split(' ')[1]), told.length > 0])
+    })
+    socket.on('data', (bytes) => {
+      text += bytes
+    })
+    socket.pause()
+    socket.write(requestHead(method, path, { ...headers, ...more }))
+    socket.write(body, () => socket.resume())
+  })
+
 /** Sends all requests in one page, one after another. */
 function inChromium(base: string, requests: readonly Refused[]): Promise<unknown> {
   return withPage(chrome, async (page) => {
@@ -126,6 +147,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   fetch: byFetch,
   'http.request': byNode(undefined),
   'http.request on a connection that ends with it': byNode(false),
+  'one that sends before it listens, on a connection that ends with the answer': thatSendsFirst,
   'curl, which does not wait to be asked': byCurl('Expect:'),
   'curl, on a connection that ends with the answer': byCurl('Connection: close'),
 }
