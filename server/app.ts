@@ -10,6 +10,7 @@ import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
+import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
 import { protocolOf } from './http/protocol.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
@@ -39,6 +40,7 @@ export function createApp(parts: Parts): Koa {
   const app = new Koa()
   app.proxy = parts.trustProxy !== 'false'
   app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
+  app.use(originForm)
   if (app.proxy) app.use(believeProxy(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf, expectSentence, idOf } from '../tus/steps.ts'
+import { type Answer, connect, requestHead } from './wire.ts'
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService()
+})
+afterAll(() => service.close())
+
+async function ask(method: string, target: string): Promise<Answer> {
+  const wire = await connect(service.url)
+  await wire.send(requestHead(method, target, { 'Content-Length': 0, Connection: 'close' }))
+  const answer = await wire.answer(method)
+  await wire.cut()
+  return answer
+}
+
+describe('a target in absolute form', () => {
+  it('is taken for its path and query, whatever host it names', async () => {
+    const url = await createUpload(service.url, 10, { type: 'image/png' })
+    await patch(url, 0, bytesOf(10))
+    for (const host of ['http://localhost', 'https://other.example:8443', 'http://a:b@[::1]']) {
+      const answer = await ask('GET', `${host}/files/${idOf(url)}?inline`)
+      expect([answer.status, answer.headers.get('Content-Disposition')]).toEqual([200, 'inline'])
+    }
+    expect((await ask('GET', 'http://localhost')).status).toBe(200)
+  })
+
+  it.each(['http://[/files', 'http://%zz/files', 'http://a.example:x/files', 'http://a:99999/files', 'http://?x', '*'])(
+    '%s is nothing that there is',
+    async (target) => {
+      for (const method of ['GET', 'POST', 'OPTIONS']) {
+        const answer = await ask(method, target)
+        expect([answer.status, answer.headers.get('Upload-Error')]).toEqual([404, 'not_found'])
+        expectSentence(answer.body, service)
+      }
+    },
+  )
+})
