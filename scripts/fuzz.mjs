@@ -1,0 +1,38 @@
+// `npm run fuzz -- --minutes 10 --parser tus --seed 1`: nearly valid requests, whole and damaged, to the built program.
+// `--path` goes on at the place that a failure has named; without `--parser` all of them take their turns.
+import { spawn } from 'node:child_process'
+import { parseArgs } from 'node:util'
+
+const PARSERS = ['tus', 'multipart', 'query', 'check', 'download', 'http']
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    parser: { type: 'string' },
+    path: { type: 'string' },
+  },
+})
+const { minutes, seed, parser, path } = values
+const wrong =
+  (!/^\d{1,5}$/.test(minutes) && '--minutes must be a whole number.') ||
+  (!/^-?\d{1,10}$/.test(seed) && '--seed must be a whole number.') ||
+  (parser !== undefined && !PARSERS.includes(parser) && `--parser must be one of ${PARSERS.join(', ')}.`) ||
+  (path !== undefined && !/^\d+(:\d+)*$/.test(path) && '--path must be numbers with colons between them.')
+if (wrong) {
+  console.error(wrong)
+  process.exit(1)
+}
+console.error(`Seed ${seed}; with it the same requests are made.`)
+const jest = spawn(process.execPath, ['node_modules/jest/bin/jest.js', 'test/fuzz/fuzz.test.ts'], {
+  env: {
+    ...process.env,
+    NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
+    FUZZ_MINUTES: minutes,
+    FUZZ_SEED: seed,
+    ...(parser === undefined ? {} : { FUZZ_PARSER: parser }),
+    ...(path === undefined ? {} : { FUZZ_PATH: path }),
+  },
+  stdio: 'inherit',
+})
+jest.once('exit', (code) => process.exit(code ?? 1))

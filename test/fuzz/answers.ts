@@ -1,0 +1,101 @@
+/** An answer as it came over the wire. Names of headers are in small letters, text is one character for each byte. */
+export interface Answer {
+  readonly status: number
+  readonly headers: ReadonlyMap<string, string>
+  /** Decoded, if it came in pieces. */
+  readonly body: string
+}
+
+const STATUS = /^HTTP\/1\.1 ([1-9]\d\d) [\t\x20-\x7e\x80-\xff]*$/
+const HEADER = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/
+/** Headers that may come twice. */
+const LISTS = new Set(['set-cookie', 'vary'])
+
+/**
+ * The answers in what came over a connection, read strictly (RFC 9112): every byte must belong to one.
+ *
+ * @param methods of the requests, in order; where they are not known, each may be a HEAD, whose answer tells a length and has no
+ * body.
+ * @param isCut whether this side ended the connection, so that the last answer may be incomplete.
+ * @throws Error when it is not a sequence of answers.
+ */
+export function parseAnswers(
+  received: string,
+  methods: readonly string[] | undefined,
+  isCut: boolean,
+): readonly Answer[] {
+  if (received === '') return []
+  const headEnd = received.indexOf('\r\n\r\n')
+  if (headEnd === -1) {
+    if (isCut && 'HTTP/1.1 '.startsWith(received.slice(0, 9))) return []
+    throw new Error('The head of an answer is not complete.')
+  }
+  const head = parseHead(received.slice(0, headEnd))
+  const rest = received.slice(headEnd + 4)
+  const [method, ...others] = methods ?? []
+  const next = head.status < 200 ? methods : methods && others
+  const none = methods === undefined || method === 'HEAD' ? [{ body: '', length: 0 }] : []
+  const whole = method === 'HEAD' ? [] : bodyIn(head, rest, isCut)
+  let failure = new Error('The body of an answer is not complete.')
+  for (const { body, length } of [...whole, ...none]) {
+    try {
+      return [{ ...head, body }, ...parseAnswers(rest.slice(length), next, isCut)]
+    } catch (error) {
+      if (error instanceof Error) failure = error
+    }
+  }
+  throw failure
+}
+
+function parseHead(text: string): Omit<Answer, 'body'> {
+  const [first = '', ...lines] = text.split('\r\n')
+  const status = Number(STATUS.exec(first)?.[1])
+  if (Number.isNaN(status)) throw new Error(`No status line: ${JSON.stringify(first.slice(0, 200))}`)
+  const headers = new Map<string, string>()
+  for (const line of lines) {
+    const [, name = '', value = ''] = HEADER.exec(line) ?? []
+    if (name === '') throw new Error(`No header: ${JSON.stringify(line.slice(0, 200))}`)
+    const lower = name.toLowerCase()
+    if (headers.has(lower) && !LISTS.has(lower)) throw new Error(`${name} comes twice.`)
+    headers.set(lower, value.trim())
+  }
+  return { status, headers }
+}
+
+/** The body that the head tells of, and how many bytes it takes; nothing if it is not whole. */
+function bodyIn(head: Omit<Answer, 'body'>, rest: string, isCut: boolean): { body: string; length: number }[] {
+  const length = head.headers.get('content-length')
+  const coding = head.headers.get('transfer-encoding')
+  if (length !== undefined && coding !== undefined) throw new Error('An answer has a length and a transfer coding.')
+  if (head.status < 200 || head.status === 204 || head.status === 304) {
+    if (coding !== undefined || (length !== undefined && head.status !== 304)) {
+      throw new Error(`A body is announced with ${head.status}.`)
+    }
+    return [{ body: '', length: 0 }]
+  }
+  if (coding === 'chunked') return decoded(rest, isCut)
+  if (coding !== undefined) throw new Error(`Unknown transfer coding ${coding}.`)
+  if (length === undefined) {
+    // Only the answer to a HEAD may leave open where it ends, as it has no body.
+    if (head.headers.get('connection') !== 'close') return []
+    return [{ body: rest, length: rest.length }]
+  }
+  if (!/^\d+$/.test(length)) throw new Error(`Content-Length is ${length}.`)
+  if (rest.length >= Number(length)) return [{ body: rest.slice(0, Number(length)), length: Number(length) }]
+  return isCut ? [{ body: rest, length: rest.length }] : []
+}
+
+function decoded(rest: string, isCut: boolean): { body: string; length: number }[] {
+  let body = ''
+  let at = 0
+  for (;;) {
+    const [line, digits = ''] = /^([0-9a-f]+)\r\n/.exec(rest.slice(at, at + 20)) ?? []
+    if (line === undefined) return isCut ? [{ body, length: rest.length }] : []
+    at += line.length
+    const size = Number.parseInt(digits, 16)
+    body += rest.slice(at, at + size)
+    at += size + 2
+    if (rest.slice(at - 2, at) !== '\r\n') return isCut ? [{ body, length: rest.length }] : []
+    if (size === 0) return [{ body, length: at }]
+  }
+}

@@ -1,0 +1,146 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
+import { parseAnswers } from './answers.ts'
+import { type Ending, exchange } from './exchange.ts'
+import { isWellFramed, type Message, render } from './message.ts'
+import { type Mutation, mutate, mutation } from './mutation.ts'
+import { Stage } from './stage.ts'
+import { faultOf, legacyFaultOf } from './verdict.ts'
+
+/** What one connection is used for. */
+interface Visit {
+  readonly messages: readonly Message[]
+  readonly mutations: readonly Mutation[]
+  /** Where the bytes are cut into pieces, in 65,536ths. */
+  readonly cuts: readonly number[]
+  readonly ending: Ending
+}
+
+/** How much is tried. */
+export interface Effort {
+  readonly seed: number
+  /** Where in the tree of a failed run to begin, as fast-check told it. */
+  readonly path?: string | undefined
+  readonly runs: number
+  /** Milliseconds; without it all runs are made. */
+  readonly limit?: number
+}
+
+/** What was tried. */
+export interface Tally {
+  readonly runs: number
+  readonly messages: number
+  /** How many answers came, by their status. */
+  readonly answers: ReadonlyMap<number, number>
+  /** Resident memory of the program in MiB, at even distances. */
+  readonly resident: readonly number[]
+}
+
+/** Up to so many connections at once. */
+const AT_ONCE = 8
+const MEASURE_EVERY = 100
+
+/**
+ * Sends what a grammar makes, whole or damaged, to the built program, and judges what comes back and what becomes of the
+ * program and its folder.
+ *
+ * @throws Error of fast-check, with the seed and path that repeat it and the smallest case found, when something is wrong.
+ */
+export async function campaign(grammar: fc.Arbitrary<Message>, effort: Effort): Promise<Tally> {
+  const stage = await Stage.open()
+  let messages = 0
+  const answers = new Map<number, number>()
+  let runs = 0
+  const resident: number[] = []
+  try {
+    await fc.assert(
+      fc.asyncProperty(fc.array(visitOf(grammar), { minLength: 1, maxLength: AT_ONCE }), async (visits) => {
+        await stage.prepare()
+        const statuses = await Promise.all(visits.map((visit) => make(visit, stage)))
+        await turn()
+        await stage.check()
+        for (const visit of visits) messages += visit.messages.length
+        for (const status of statuses.flat()) answers.set(status, (answers.get(status) ?? 0) + 1)
+        if (runs % MEASURE_EVERY === 0) resident.push(await stage.resident())
+        runs += 1
+      }),
+      {
+        seed: effort.seed,
+        ...(effort.path === undefined ? {} : { path: effort.path }),
+        numRuns: effort.runs,
+        ...(effort.limit === undefined ? {} : { interruptAfterTimeLimit: effort.limit, markInterruptAsFailure: false }),
+      },
+    )
+    await stage.checkAtRest()
+  } finally {
+    await stage.close()
+  }
+  return { runs, messages, answers, resident }
+}
+
+function visitOf(grammar: fc.Arbitrary<Message>): fc.Arbitrary<Visit> {
+  return fc.record({
+    messages: fc.oneof(
+      { weight: 5, arbitrary: fc.array(grammar, { minLength: 1, maxLength: 1 }) },
+      { weight: 1, arbitrary: fc.array(grammar, { minLength: 2, maxLength: 3 }) },
+    ),
+    mutations: fc.oneof(
+      { weight: 2, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 3 }) },
+    ),
+    cuts: fc.array(fc.nat(0xffff), { maxLength: 5 }),
+    ending: fc.oneof(
+      { weight: 12, arbitrary: fc.constant<Ending>('wait') },
+      { weight: 1, arbitrary: fc.constantFrom<Ending>('close', 'reset') },
+    ),
+  })
+}
+
+/** @returns the statuses of the answers. @throws Error that names the bytes and what is wrong. */
+async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage): Promise<readonly number[]> {
+  const whole = messages.map((message, i) => render(message, i === messages.length - 1)).join('')
+  const text = stage.spare(mutations.reduce(mutate, stage.fill(whole)))
+  const isUntouched = mutations.length === 0 && messages.every(isWellFramed)
+  try {
+    const { received, isCut } = await exchange(stage.port, piecesOf(text, cuts), ending, isUntouched)
+    const answers = parseAnswers(received, isUntouched ? messages.map(methodOf) : undefined, isCut)
+    for (const answer of answers) fail(faultOf(answer, stage.secrets))
+    if (isUntouched && ending === 'wait') {
+      if (answers.length === 0) fail('There is no answer.')
+      const path = legacyPathOf(messages[0])
+      const first = answers.find(({ status }) => status >= 200)
+      // Without this header it is an answer of Node itself: the head was too large.
+      if (path !== undefined && first?.headers.has('vary')) fail(legacyFaultOf(first, path))
+    }
+    return answers.map(({ status }) => status)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`${reason}\nSent: ${JSON.stringify(text.slice(0, 4000))}`)
+  }
+}
+
+/** What the request is, once its override is believed. */
+function methodOf({ method, headers }: Message): string {
+  const overrides = headers.filter(([name]) => name.toLowerCase() === 'x-http-method-override')
+  const isHead = overrides.length === 1 && overrides[0]?.[1].trim().toUpperCase() === 'HEAD'
+  return method === 'POST' && isHead ? 'HEAD' : method
+}
+
+function fail(reason: string | undefined): void {
+  if (reason !== undefined) throw new Error(reason)
+}
+
+function legacyPathOf(message: Message | undefined): '/upload/accept' | '/upload/complete' | '/check' | undefined {
+  if (message === undefined || message.headers.some(([name]) => /override|origin|access-control/i.test(name))) return
+  const [path] = message.target.split('?')
+  if (path === '/check') return message.method === 'POST' ? path : undefined
+  if (path === '/upload/accept') return message.method === 'POST' ? path : undefined
+  return path === '/upload/complete' && /^(GET|POST)$/.test(message.method) ? path : undefined
+}
+
+function piecesOf(text: string, cuts: readonly number[]): Buffer[] {
+  const bytes = Buffer.from(text, 'latin1')
+  const places = cuts.map((cut) => Math.floor((cut * bytes.length) / 0x10000)).sort((a, b) => a - b)
+  const ends = [...places, bytes.length]
+  return ends.map((end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1], end)).filter((piece) => piece.length > 0)
+}

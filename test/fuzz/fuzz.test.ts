@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals'
+import { campaign } from './campaign.ts'
+import { check } from './grammar/check.ts'
+import { download } from './grammar/download.ts'
+import { http } from './grammar/http.ts'
+import { multipart } from './grammar/multipart.ts'
+import { query } from './grammar/query.ts'
+import { tus } from './grammar/tus.ts'
+import { hasGrown } from './growth.ts'
+
+const MINUTE = 60_000
+/** How many runs a test makes unless `npm run fuzz` names minutes: a few seconds. */
+const RUNS = 150
+/** So long one program and its folder are used. */
+const LEG = 2 * MINUTE
+
+const { FUZZ_MINUTES, FUZZ_PARSER, FUZZ_SEED, FUZZ_PATH } = process.env
+const minutes = Number(FUZZ_MINUTES ?? 0)
+const firstSeed = Number(FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
+
+const grammars = Object.entries({ tus, multipart, query, check, download, http })
+
+test.each(grammars.filter(([name]) => FUZZ_PARSER === undefined || FUZZ_PARSER === name))(
+  'whatever is sent as %s is answered properly, or not at all, and harms nothing',
+  async (name, grammar) => {
+    const end = performance.now() + minutes * MINUTE
+    const total = { runs: 0, messages: 0, answers: new Map<number, number>() }
+    for (let seed = firstSeed; ; seed = (seed + 1) | 0) {
+      const left = end - performance.now()
+      const long = { runs: Number.MAX_SAFE_INTEGER, limit: Math.min(LEG, left) }
+      const tally = await campaign(grammar, { seed, path: FUZZ_PATH, ...(minutes > 0 ? long : { runs: RUNS }) })
+      total.runs += tally.runs
+      total.messages += tally.messages
+      for (const [status, count] of tally.answers) total.answers.set(status, (total.answers.get(status) ?? 0) + count)
+      expect([seed, hasGrown(tally.resident)]).toEqual([seed, false])
+      if (minutes > 0) report(name, seed, total, tally.resident)
+      if (end - performance.now() < MINUTE / 12) return
+    }
+  },
+  minutes * MINUTE + 4 * MINUTE,
+)
+
+interface Total {
+  readonly runs: number
+  readonly messages: number
+  readonly answers: ReadonlyMap<number, number>
+}
+
+function report(name: string, seed: number, { runs, messages, answers }: Total, resident: readonly number[]): void {
+  const memory = [resident[0], Math.max(...resident), resident.at(-1)].map((mib) => mib?.toFixed()).join(', ')
+  const statuses = [...answers].sort(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`)
+  process.stderr.write(
+    `${name}, up to seed ${seed}: ${runs} runs, ${messages} requests; answers ${statuses.join(', ')}; MiB at first, at most, at last: ${memory}\n`,
+  )
+}

@@ -1,0 +1,12 @@
+/**
+ * Stand-ins for what is known only when the program runs, each as long as the real id, so that places in a message stay the
+ * same.
+ */
+export const FINISHED = 'finished'.padEnd(32, '_')
+export const UNFINISHED = 'unfinished'.padEnd(32, '_')
+/** Uploads that may be changed, finished, or removed. */
+export const SCRATCH = ['scratch-plain', 'scratch-deferred', 'scratch-part-1', 'scratch-part-2'].map((name) =>
+  name.padEnd(32, '_'),
+)
+/** The task of the WebUploader upload that must stay as it is. */
+export const KEPT_TASK = 'kept-task-0123456789'

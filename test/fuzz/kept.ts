@@ -1,0 +1,103 @@
+import { readdir, readFile } from 'node:fs/promises'
+import http from 'node:http'
+import path from 'node:path'
+import type { Layout } from '../../server/disk/layout.ts'
+import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
+import { bytesOf } from './grammar/text.ts'
+import { KEPT_TASK } from './ids.ts'
+
+const FINISHED = Buffer.from(bytesOf(0, 5000), 'latin1')
+const UNFINISHED = Buffer.from(bytesOf(0, 1000), 'latin1')
+const CHUNK = 1000
+const LEGACY = { ...fileFields('kept.bin', 3 * CHUNK, KEPT_TASK), chunks: 3 }
+
+/** Three uploads that nothing may happen to: a finished one, an unfinished one, and one of an old page that lacks its chunk 1. */
+export interface Kept {
+  readonly finished: string
+  readonly unfinished: string
+  readonly legacy: string
+}
+
+/** Makes them. */
+export async function makeKept(port: number): Promise<Kept> {
+  const finished = await create(port, { 'Upload-Length': '5000', 'Upload-Metadata': 'filename a2VwdC50eHQ=' }, FINISHED)
+  const unfinished = await create(port, { 'Upload-Length': '4000' }, UNFINISHED)
+  let legacy = ''
+  for (const chunk of [0, 2]) {
+    const body = multipartBody({ ...LEGACY, chunk }, Buffer.from(bytesOf(chunk * CHUNK, (chunk + 1) * CHUNK), 'latin1'))
+    const type = `multipart/form-data; boundary=${BOUNDARY}`
+    const answer = await ask(port, 'POST', '/upload/accept', { 'Content-Type': type }, body)
+    legacy = /"id":"([^"]+)"/.exec(answer.body.toString())?.[1] ?? ''
+  }
+  if (legacy === '') throw new Error('The upload of the old page was not accepted.')
+  return { finished, unfinished, legacy }
+}
+
+/** Creates an upload of tus with some of its bytes. @returns its id. */
+export async function create(port: number, headers: Readonly<Record<string, string>>, bytes: Buffer): Promise<string> {
+  const type = 'application/offset+octet-stream'
+  const all = { 'Tus-Resumable': '1.0.0', 'Content-Type': type, ...headers }
+  const answer = await ask(port, 'POST', '/files', all, bytes)
+  const id = answer.headers.location?.split('/').at(-1)
+  if (id === undefined) throw new Error(`POST /files: ${answer.status} ${answer.body}`)
+  return id
+}
+
+/** @throws Error when one of them is not, on the disk, what it was. */
+export async function checkOnDisk({ finished, unfinished, legacy }: Kept, layout: Layout): Promise<void> {
+  const folder = layout.finishedFolder(finished)
+  const names = await readdir(folder)
+  if (names.join() !== 'kept.txt') throw new Error(`The folder of the finished upload has ${names.join()}.`)
+  same('finished', await readFile(path.join(folder, 'kept.txt')), FINISHED)
+  same('unfinished', await readFile(layout.incomingFile(unfinished)), UNFINISHED)
+  const bytes = await readFile(layout.incomingFile(legacy))
+  same('first chunk', bytes.subarray(0, CHUNK), Buffer.from(bytesOf(0, CHUNK), 'latin1'))
+  same('last chunk', bytes.subarray(2 * CHUNK), Buffer.from(bytesOf(2 * CHUNK, 3 * CHUNK), 'latin1'))
+}
+
+/** @throws Error when a client is told something else of one of them than before. */
+export async function checkOverHttp({ finished, unfinished }: Kept, port: number): Promise<void> {
+  const file = await ask(port, 'GET', `/files/${finished}`)
+  same('download', file.body, FINISHED)
+  const { headers } = await ask(port, 'HEAD', `/files/${unfinished}`, { 'Tus-Resumable': '1.0.0' })
+  if (headers['upload-offset'] !== '1000') throw new Error(`The unfinished upload is at ${headers['upload-offset']}.`)
+  const asked = await ask(port, 'GET', `/upload/complete?task_id=${KEPT_TASK}&filename=kept.bin`)
+  if (!asked.body.includes('"missing":[1]')) throw new Error(`The upload of the old page: ${asked.body}`)
+}
+
+function same(what: string, found: Buffer, expected: Buffer): void {
+  if (!found.equals(expected))
+    throw new Error(`The ${what} has changed: ${found.length} bytes, not ${expected.length}.`)
+}
+
+interface Told {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** A request on a connection of its own, which is closed when this returns. */
+function ask(
+  port: number,
+  method: string,
+  target: string,
+  headers: Readonly<Record<string, string>> = {},
+  body?: Buffer,
+): Promise<Told> {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ port, host: '127.0.0.1', method, path: target, headers, agent: false })
+    let told: Told | undefined
+    request.once('error', reject)
+    request.once('close', () =>
+      told === undefined ? reject(new Error(`${method} ${target}: no answer`)) : resolve(told),
+    )
+    request.once('response', (response) => {
+      const pieces: Buffer[] = []
+      response.on('data', (piece: Buffer) => pieces.push(piece))
+      response.once('end', () => {
+        told = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) }
+      })
+    })
+    request.end(body)
+  })
+}

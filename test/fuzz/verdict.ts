@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import type { Answer } from './answers.ts'
+
+/** Every status that is documented for a healthy service that does not stop. 500 is none of them. */
+const DOCUMENTED: ReadonlySet<number> = new Set([
+  ...[100, 200, 201, 204, 206, 302, 304],
+  ...[400, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 417, 422, 423, 431, 460],
+])
+/** Codes that say that something is wrong on the server's side. */
+const OWN_FAULTS: ReadonlySet<string> = new Set(['internal', 'storage_error', 'sync_failed', 'no_space', 'stopping'])
+/** What only the inside knows: places in code, names of modules, codes of system errors. */
+const INSIDE =
+  /node_modules|node:internal|\bdist\/|\.(?:ts|js):\d+|\n\s+at |\b[A-Z][a-z]+Error\b|\bE(?:NOENT|ACCES|INVAL|EXIST|ISDIR|NOTDIR|NAMETOOLONG|FBIG|MFILE|PERM|BADF)\b|\[object /
+
+const refusal = z.object({
+  ok: z.literal(false),
+  error: z.object({ code: z.string().min(1), message: z.string().regex(/^[A-Z].*\.$/s) }),
+})
+const accepted = z.object({ ok: z.literal(true) })
+const listed = z.object({ file_list: z.array(z.array(z.string())).length(1) })
+
+/**
+ * What is wrong with an answer, whatever was asked.
+ *
+ * @param secrets texts that no client may see, such as the path of the data folder.
+ */
+export function faultOf(answer: Answer, secrets: readonly string[]): string | undefined {
+  const { status, headers, body } = answer
+  if (!DOCUMENTED.has(status)) return `The status ${status} is not documented.`
+  const code = headers.get('upload-error')
+  if (code !== undefined && OWN_FAULTS.has(code)) return `The server is at fault: ${code}.`
+  if (code !== undefined && status < 400) return `An error is answered with ${status}.`
+  // What was uploaded may say anything.
+  const told = [...headers.values()].join('\n') + (headers.has('content-disposition') ? '' : body)
+  const secret = secrets.find((text) => told.includes(text))
+  if (secret !== undefined) return `It tells ${secret}.`
+  const inside = headers.get('content-type')?.startsWith('text/html') ? undefined : INSIDE.exec(told)
+  if (inside !== null && inside !== undefined) return `It tells of the inside: ${JSON.stringify(inside[0])}.`
+  return undefined
+}
+
+/** What is wrong with the answer to a whole request of an old page. */
+export function legacyFaultOf(
+  { status, body }: Answer,
+  path: '/upload/accept' | '/upload/complete' | '/check',
+): string | undefined {
+  const json = parsed(body)
+  if (json === undefined) return 'The body is not JSON.'
+  const shape = path === '/check' ? listed : status === 200 ? accepted : refusal
+  if (path === '/check' && status !== 200) return `A check was answered with ${status}.`
+  return shape.safeParse(json).success ? undefined : `The body has another form: ${body.slice(0, 300)}`
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
