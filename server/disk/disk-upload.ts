@@ -163,6 +163,8 @@ export class DiskUpload implements StoredUpload {
       const now = new Date()
       await utimes(from, now, now)
       await rename(from, layout.incomingFile(this.#record.id))
+      // A journal will come that counts these bytes, whatever lies there under this name.
+      if (sync === 'always') await directorySync.sync(layout.incoming)
     })
     this.#received = add([], { start: 0, end: length })
     onStep('takeover:renamed')
