@@ -37,6 +37,8 @@ export interface StoredUpload {
   readonly received: Ranges
   /** Whether the file lies under its final name. */
   readonly finished: boolean
+  /** Whether it is gone for good, although some of it may be there still. */
+  readonly removed: boolean
   /** When it was finished; only a finished upload has it. */
   readonly finishedAt: Date | undefined
 
@@ -64,7 +66,12 @@ export interface StoredUpload {
   takeOver(part: StoredUpload): Promise<void>
   /** Forgets the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
   release(): Promise<void>
-  /** Forgets the bytes and remembers that they are gone. May be called again after it threw. */
+  /**
+   * Forgets the bytes and remembers that they are gone. If it throws when the upload is `removed` already, the rest is done
+   * when somebody asks for the upload, or after a restart.
+   *
+   * @throws UploadError `no_space`, `storage_error`. It may be called again then.
+   */
   remove(why: Departure): Promise<void>
   /** When the last byte came. */
   lastChange(): Promise<Date>

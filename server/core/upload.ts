@@ -372,11 +372,10 @@ export class Upload {
     this.#gone = true
     try {
       await this.#stored.remove(why)
-    } catch (error) {
-      this.#gone = false
-      throw error
+    } finally {
+      this.#gone = this.#stored.removed
+      if (this.#gone) this.#finishing.cancelRetry()
     }
-    this.#finishing.cancelRetry()
   }
 
   async #fail(code: FailureCode, message: string): Promise<void> {

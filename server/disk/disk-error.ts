@@ -38,8 +38,8 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The same for making an upload that nobody knows of yet: a failed sync is not final there, because the next try makes another one. */
-export async function inMaking<T>(work: () => Promise<T>): Promise<T> {
+/** The same where a failed sync is not final: no upload is there yet whose bytes it could have cost, or none is there any more. */
+export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await onDisk(work)
   } catch (error) {

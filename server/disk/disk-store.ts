@@ -7,7 +7,7 @@ import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
 import { adoptFileStore } from './adopt.ts'
 import { DirectorySync } from './directory-sync.ts'
-import { ifThere, inMaking, onDisk } from './disk-error.ts'
+import { ifThere, onDisk, onDiskWithoutBytes } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
 import { Journal } from './journal.ts'
@@ -18,7 +18,7 @@ import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
 import { prepareFolders, recover } from './recovery.ts'
 import { withAccess } from './refusal.ts'
-import { lastChange, syncLanding } from './upload-files.ts'
+import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string
@@ -71,7 +71,7 @@ export class DiskStore implements Store {
   async create(asked: UploadRecord): Promise<StoredUpload> {
     const { layout, sync, onStep } = this.#environment
     const record = this.#marked(asked)
-    return inMaking(async () => {
+    return onDiskWithoutBytes(async () => {
       const file = await open(layout.incomingFile(record.id), 'wx')
       onStep('create:bytes')
       try {
@@ -93,7 +93,7 @@ export class DiskStore implements Store {
     if (bytesIn(bytes) !== record.length) {
       throw new UploadError('storage_error', 'The bytes of the file are not as many as were declared.')
     }
-    return inMaking(async () => {
+    return onDiskWithoutBytes(async () => {
       const incoming = layout.incomingFile(record.id)
       const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
       onStep('create:bytes')
@@ -149,7 +149,11 @@ export class DiskStore implements Store {
     if (!isUploadId(id)) return { kind: 'unknown' }
     return onDisk(async () => {
       const { layout } = this.#environment
-      if (await exists(path.join(layout.leaving, id))) return { kind: 'gone' }
+      if (await exists(path.join(layout.leaving, id))) {
+        // Its removal could not be ended when it began; the next start is the last chance.
+        await removeBytes(this.#environment, id).catch(() => undefined)
+        return { kind: 'gone' }
+      }
       const record = await readRecord(this.#environment, id)
       if (record === 'torn') return { kind: 'unknown' }
       if (record === 'none') return { kind: (await exists(path.join(layout.gone, id))) ? 'gone' : 'unknown' }

@@ -1,10 +1,10 @@
-import { type FileHandle, open, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat, truncate, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
-import { ifThere, onDisk, synced, syncPath } from './disk-error.ts'
+import { ifThere, onDisk, onDiskWithoutBytes, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { makeFolder } from './make-folder.ts'
@@ -66,6 +66,10 @@ export class DiskUpload implements StoredUpload {
 
   get finished(): boolean {
     return this.#finishedAt !== undefined
+  }
+
+  get removed(): boolean {
+    return this.#removed
   }
 
   get finishedAt(): Date | undefined {
@@ -192,20 +196,16 @@ export class DiskUpload implements StoredUpload {
     const { id } = this.#record
     await this.#marking
     await this.rest()
-    await onDisk(async () => {
-      await writeFile(path.join(layout.leaving, id), `${why}\n`)
+    await onDiskWithoutBytes(async () => {
+      await makeTombstone(path.join(layout.leaving, id), why)
+      this.#removed = true
+      this.#journal = undefined
+      this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
     })
     onStep('remove:tombstone')
     // A change of the record that is under way comes before, one that waits comes to nothing: neither brings the record back.
-    await onDisk(() =>
-      this.#recordTurn(async () => {
-        await removeBytes(this.#environment, id, onStep)
-        this.#removed = true
-      }),
-    )
-    this.#journal = undefined
-    this.#received = []
+    await onDisk(() => this.#recordTurn(() => removeBytes(this.#environment, id, onStep)))
     onStep('remove:done')
   }
 
@@ -327,4 +327,11 @@ export class DiskUpload implements StoredUpload {
       (await open(incoming, 'r'))
     )
   }
+}
+
+/** That it is there says that the upload is gone. The word in it is for people, and a full disk has no room for that. */
+async function makeTombstone(place: string, why: Departure): Promise<void> {
+  const tombstone = await open(place, 'w')
+  await tombstone.writeFile(`${why}\n`).catch(() => undefined)
+  await tombstone.close().catch(() => undefined)
 }

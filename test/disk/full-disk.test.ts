@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { cut, expectRefusal, land } from '../legacy/landing.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, patch } from '../support/tus.ts'
+import { createUpload, patch, TUS } from '../support/tus.ts'
 import { sendChunk } from '../support/webuploader.ts'
 import { bytesOf, create, locationOf, offsetOf, PATCH_HEADERS } from '../tus/steps.ts'
 
@@ -64,6 +64,18 @@ describe('a full disk', () => {
     const taken = await create(program.url, small, bytesOf(50_000))
     expect(taken.status).toBe(201)
     await expectDownload(locationOf(taken, program.url), bytesOf(50_000))
+  })
+
+  it('lets an upload be removed, which makes room for another', async () => {
+    const filler = await createUpload(program.url, 12 * MIB)
+    const content = bytesOf(3 * MIB)
+    const url = await createUpload(program.url, content.length)
+    expect((await patch(filler, 0, bytesOf(12 * MIB))).status).toBe(507)
+    expect((await patch(url, 0, content)).status).toBe(507)
+    expect((await fetch(filler, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    const offset = await offsetOf(url)
+    expect((await patch(url, offset, content.subarray(offset))).status).toBe(204)
+    await expectDownload(url, content)
   })
 
   it('refuses a WebUploader chunk in a way that lets the page send it again', async () => {
