@@ -40,8 +40,8 @@ export type Contestant = Omit<Peer, 'find'> & Found
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** As in `npm start` and in the image. */
-const V8_FLAGS = ['--max-semi-space-size=8', '--min-semi-space-size=4', '--initial-old-space-size=64']
-const MALLOC = { MALLOC_TRIM_THRESHOLD_: '33554432', MALLOC_TOP_PAD_: '1048576' }
+export const V8_FLAGS = ['--max-semi-space-size=8', '--min-semi-space-size=4', '--initial-old-space-size=64']
+export const MALLOC = { MALLOC_TRIM_THRESHOLD_: '33554432', MALLOC_TOP_PAD_: '1048576' }
 
 const EVERYTHING: readonly Ability[] = ['tus', 'crowd', 'webuploader', 'download', 'ranges', 'start']
 const TUS_AND_FILES: readonly Ability[] = ['tus', 'crowd', 'download', 'ranges', 'start']

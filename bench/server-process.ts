@@ -17,6 +17,7 @@ export interface Command {
 
 /** A server under measurement, on 127.0.0.1. */
 export interface ServerProcess {
+  readonly pid: number
   readonly port: number
   readonly folder: string
   /** Seconds from the start of the process to its first answer. */
@@ -57,6 +58,7 @@ export async function startServer(command: (port: number, folder: string) => Pro
     await offerToKernel(pid)
     await firstAnswer(child, port)
     return {
+      pid,
       port,
       folder,
       startSeconds: (performance.now() - before) / 1000,

@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { MALLOC, PROJECT, V8_FLAGS } from '../contestants.ts'
+import { type ServerProcess, startServer, stopAll } from '../server-process.ts'
+import { canMeasure } from '../usage.ts'
+import { drawSamples } from './chart.ts'
+import { Load } from './load.ts'
+import { Requests } from './requests.ts'
+import { grownColumns, type Sample, sample, toCsv } from './samples.ts'
+
+const HELP = `npm run soak -- [flags]
+
+  --minutes N    how long (30)
+  --out FOLDER   where soak.csv and soak.svg are written (a new folder for temporary files)
+
+Mixed load on the built program, with memory, descriptors, and files measured every few seconds. It fails when one of
+them is higher in the last third of the time than in the middle one by more than its margin (bench/soak/samples.ts), or
+when something is not answered as it should be.
+`
+
+const PROBE = fileURLToPath(new URL('heap-probe.js', import.meta.url))
+const GUESTS = 6
+/** At most so many samples; at most every second one. */
+const SAMPLES = 400
+/** How long unfinished uploads live, in seconds: they must expire many times while the load runs. */
+const EXPIRES_AFTER = 20
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { minutes: { type: 'string', default: '30' }, out: { type: 'string' }, help: { type: 'boolean' } },
+  })
+  if (values.help === true) {
+    process.stdout.write(HELP)
+    return
+  }
+  const minutes = Number(values.minutes)
+  if (!(minutes > 0)) throw new Error('The minutes must be a number above 0.')
+  if (!canMeasure()) throw new Error('The soak needs Linux: it reads from /proc what the program holds.')
+  const out = values.out ?? (await mkdtemp(path.join(tmpdir(), 'landfall-soak-')))
+  await mkdir(out, { recursive: true })
+  const server = await startServer(async (port, folder) => ({
+    program: process.execPath,
+    args: [...V8_FLAGS, '--import', PROBE, path.join(PROJECT, 'dist/server/main.js')],
+    environment: {
+      ...MALLOC,
+      PORT: String(port),
+      DATA_DIR: dataDirOf(folder),
+      EXPIRES_AFTER: String(EXPIRES_AFTER),
+      IDLE_TIMEOUT: '5000',
+      LOG_LEVEL: 'warn',
+      SOAK_PROBE: probeOf(folder),
+    },
+  }))
+  const { samples, load } = await run(server, minutes * 60_000, out)
+  const complaints = server.complaints()
+  await server.stop()
+  tell(`${load.done} pieces of work, ${samples.length} samples in ${path.join(out, 'soak.csv')} and soak.svg.`)
+  const faults = [
+    ...grownColumns(samples).map((column) => `The column ${column} has grown.`),
+    ...new Set(load.failures),
+    ...(complaints === '' ? [] : [`The program complains: ${complaints}`]),
+  ]
+  for (const fault of faults.slice(0, 20)) tell(fault)
+  if (faults.length > 0) process.exitCode = 1
+}
+
+/** Loads the server for some milliseconds and measures it; each sample is written at once. */
+async function run(
+  server: ServerProcess,
+  length: number,
+  out: string,
+): Promise<{ readonly samples: readonly Sample[]; readonly load: Load }> {
+  const requests = new Requests(server.port)
+  const load = new Load(requests)
+  const since = performance.now()
+  const work = load.run(GUESTS)
+  const samples: Sample[] = []
+  while (performance.now() - since < length) {
+    await pause(Math.max(1000, length / SAMPLES))
+    samples.push(await sample(server, dataDirOf(server.folder), probeOf(server.folder), since, load.done))
+    await writeFile(path.join(out, 'soak.csv'), toCsv(samples))
+  }
+  load.stop()
+  await work
+  requests.close()
+  await writeFile(path.join(out, 'soak.svg'), drawSamples(samples))
+  return { samples, load }
+}
+
+function dataDirOf(folder: string): string {
+  return path.join(folder, 'data')
+}
+
+function probeOf(folder: string): string {
+  return path.join(folder, 'heap.json')
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+process.on('exit', stopAll)
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+
+main().catch((error: unknown) => {
+  tell(error instanceof Error ? error.message : String(error))
+  process.exit(1)
+})
