@@ -25,7 +25,6 @@ export class Concatenation {
   readonly #secret: string
   /** What is being done for each final upload, one after the other. */
   readonly #running = new Map<string, Promise<void>>()
-  readonly #sources = new Set<PartsSource>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
   #creating: Promise<unknown> = Promise.resolve()
   #closed = false
@@ -102,8 +101,8 @@ export class Concatenation {
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#retries.values()) clearTimeout(timer)
-    for (const source of this.#sources) source.cancel(stopping())
-    await Promise.allSettled(this.#running.values())
+    const ended = [...this.#running.keys()].map((id) => this.#uploads.use(id, (final) => final.end(stopping())))
+    await Promise.allSettled([...ended, ...this.#running.values()])
   }
 
   async #createOnce(id: string, asked: FinalUpload): Promise<void> {
@@ -140,8 +139,13 @@ export class Concatenation {
     return record.length
   }
 
-  async #advance(id: string): Promise<void> {
+  /** Asked before each step that takes its time: closing ends only what runs. @throws UploadError `stopping`. */
+  #goOn(): void {
     if (this.#closed) throw stopping()
+  }
+
+  async #advance(id: string): Promise<void> {
+    this.#goOn()
     try {
       await this.#uploads.use(id, (final) => this.#join(final, final.record.parts ?? []))
     } catch (error) {
@@ -156,6 +160,7 @@ export class Concatenation {
       if (sealed === undefined) return
       await this.#fill(final, sealed)
     }
+    this.#goOn()
     await final.settle()
     for (const part of parts) {
       await unlessMissing(this.#uploads.use(part, (upload) => upload.release()))
@@ -196,14 +201,11 @@ export class Concatenation {
     }
     const start = final.offset
     if (start >= length) return
-    // Closed while the first part was taken over: there was no source yet that could be cancelled.
-    if (this.#closed) throw stopping()
+    this.#goOn()
     const source = new PartsSource(parts, start, (id, range) => this.#uploads.use(id, async (part) => part.read(range)))
-    this.#sources.add(source)
     try {
       await final.append({ start, end: length }, source, 'as-received')
     } finally {
-      this.#sources.delete(source)
       await source.close()
     }
   }

@@ -30,14 +30,14 @@ export class FileDigests {
   /**
    * Compares the wholly received file with what its client announced, if it did.
    *
-   * @throws UploadError `digest_mismatch`; `storage_error` when the bytes cannot be read just now.
+   * @throws UploadError `digest_mismatch`; `storage_error` when the bytes cannot be read just now; the reason of `end`.
    */
   async verify(): Promise<void> {
     const { length, metadata, digests } = this.#stored.record
     const expected = expectedDigest(metadata)
     if (expected === undefined || this.#running === undefined || length === null) return
     if (digests?.[expected.algorithm] !== undefined) return
-    const digest = await this.#running.complete(length, (range) => this.#stored.read(range))
+    const digest = await this.#complete(this.#running, length)
     if (!digest.equals(expected.value)) {
       const message = `The file that was received does not have the ${expected.algorithm} that was announced.`
       throw new UploadError('digest_mismatch', message)
@@ -56,7 +56,7 @@ export class FileDigests {
     return computed
   }
 
-  /** Ends what is being computed, and waits until it has ended. */
+  /** Ends what is being computed, and waits until what was asked for has ended. What is verified ends soon. */
   async end(reason: Error): Promise<void> {
     this.#patience.abort(reason)
     this.#patience = new AbortController()
@@ -64,12 +64,14 @@ export class FileDigests {
   }
 
   async #compute(algorithm: Algorithm): Promise<Buffer> {
-    const { signal } = this.#patience
-    const digest = await new RunningDigest(algorithm).complete(this.#stored.record.length ?? 0, (range) =>
-      untilAborted(signal, this.#stored.read(range)),
-    )
+    const digest = await this.#complete(new RunningDigest(algorithm), this.#stored.record.length ?? 0)
     await this.#keep(algorithm, digest)
     return digest
+  }
+
+  #complete(digest: RunningDigest, length: number): Promise<Buffer> {
+    const { signal } = this.#patience
+    return digest.complete(length, (range) => untilAborted(signal, this.#stored.read(range)))
   }
 
   async #keep(algorithm: Algorithm, digest: Buffer): Promise<void> {

@@ -291,11 +291,11 @@ export class Upload {
     }
   }
 
-  /** Ends every running put with `reason` and waits until their last writes have returned. */
+  /** Ends every running put with `reason` and waits until their last writes have returned; digests of the file end, too. */
   async end(reason: Error): Promise<void> {
-    await this.#digests.end(reason)
     this.#puts.abort(reason)
     await this.#puts.settled()
+    await this.#digests.end(reason)
   }
 
   /** Lets go of descriptors if nothing runs. */

@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Concatenation } from '../../server/core/concatenation.ts'
+import { memoryClaims } from '../../server/core/memory-claims.ts'
+import type { Source } from '../../server/core/source.ts'
+import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
+import { Uploads } from '../../server/core/uploads.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { recordOf } from './store-contract.ts'
+
+/** The disk store, but its files take for ever to read; `onRead` is told when somebody has begun. */
+function endless(store: DiskStore, onRead: () => void): Store {
+  const endlessUpload = (upload: StoredUpload): StoredUpload =>
+    new Proxy(upload, {
+      get: (target, key) => {
+        const value: unknown = Reflect.get(target, key)
+        if (key === 'read') return () => zeros(onRead)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  return {
+    create: async (record) => endlessUpload(await store.create(record)),
+    createFinished: (record, bytes) => store.createFinished(record, bytes),
+    open: async (id): Promise<Found> => {
+      const found = await store.open(id)
+      return found.kind === 'upload' ? { kind: 'upload', upload: endlessUpload(found.upload) } : found
+    },
+    group: (group) => store.group(group),
+    unfinished: () => store.unfinished(),
+    close: () => store.close(),
+  }
+}
+
+async function* zeros(onRead: () => void): AsyncGenerator<Buffer> {
+  for (;;) {
+    onRead()
+    await new Promise((resolve) => setImmediate(resolve))
+    yield Buffer.alloc(1)
+  }
+}
+
+/** One piece of so many bytes. */
+function bytes(length: number): Source {
+  let left: Buffer | undefined = Buffer.alloc(length)
+  return {
+    read: async () => {
+      const next = left
+      left = undefined
+      return next === undefined ? null : [next]
+    },
+    cancel: () => undefined,
+    waitingSince: undefined,
+  }
+}
+
+/** Bytes. */
+const LENGTH = 1_000_000
+const sha256 = '0'.repeat(64)
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let uploads: Uploads
+let concatenation: Concatenation
+/** Settles when the comparison has begun. */
+let reading: Promise<void>
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  const store = await DiskStore.open({
+    directory: folder.path,
+    sync: 'never',
+    boot: 'boot',
+    onNotice: () => undefined,
+  })
+  reading = new Promise((resolve) => {
+    uploads = new Uploads(endless(store, resolve), memoryClaims(), Number.POSITIVE_INFINITY)
+  })
+  concatenation = new Concatenation(uploads, 'secret')
+})
+afterEach(async () => {
+  await concatenation.close()
+  await uploads.close()
+  await folder.dispose()
+})
+
+/** Makes an upload whose file is compared now with the digest that its client announced. @returns what comes of it. */
+function compared(): Promise<unknown> {
+  const making = uploads.create({ ...recordOf('file', LENGTH), metadata: { sha256 } }, async (upload) => {
+    // Such bytes do not pass by in order: they are read for the digest.
+    await upload.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'when-verified')
+    await upload.settle()
+  })
+  return making.then(
+    () => 'finished',
+    (error: unknown) => error,
+  )
+}
+
+describe('a file that takes for ever to be compared with its digest', () => {
+  it('is deleted all the same', async () => {
+    const outcome = compared()
+    await reading
+    await uploads.use('file', (upload) => upload.remove('deleted'))
+    expect(await outcome).toMatchObject({ code: 'gone' })
+  })
+
+  it('lets the service be closed', async () => {
+    const outcome = compared()
+    await reading
+    await uploads.close()
+    expect(await outcome).toMatchObject({ code: 'stopping' })
+  })
+
+  it('lets the service be closed that has put it together of parts', async () => {
+    await uploads.create({ ...recordOf('part', LENGTH), partial: true }, (upload) =>
+      upload.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'as-received'),
+    )
+    const final = { parts: ['part'], metadata: { sha256 }, fileName: 'a.txt', concat: 'final;part' }
+    const outcome = concatenation.create(final).catch((error: unknown) => error)
+    await reading
+    await concatenation.close()
+    expect(await outcome).toMatchObject({ code: 'stopping' })
+  })
+})
