@@ -6,7 +6,7 @@ import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { createApp } from './app.ts'
 import { Concatenation } from './core/concatenation.ts'
-import { systemCode } from './core/errors.ts'
+import { systemCode, UploadError } from './core/errors.ts'
 import { memoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
@@ -123,7 +123,11 @@ function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: 
     )
   }
   const resumed = uploads.resume().then(() => concatenation.resume())
-  resumed.catch((error: unknown) => log.error({ err: error }, 'Taking up unfinished work failed.'))
+  resumed.catch((error: unknown) => {
+    // What a stop has kept from being taken up is taken up at the next start.
+    if (error instanceof UploadError && error.code === 'stopping') return
+    log.error({ err: error }, 'Taking up unfinished work failed.')
+  })
   const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
   timer.unref()
   return { stop: () => clearInterval(timer) }

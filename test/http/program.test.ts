@@ -43,6 +43,19 @@ describe('the built program', () => {
     await expectToGoOn((await begin()).url, id, 0)
   })
 
+  it('has nothing to complain of when it is stopped before it has looked through what it may take up again', async () => {
+    const first = await begin()
+    for (let i = 0; i < 300; i++) await createUpload(first.url, 10)
+    await first.end('SIGKILL')
+    const again = await begin()
+    let said = ''
+    again.process.stderr?.on('data', (text) => {
+      said += text
+    })
+    expect(await again.end('SIGTERM')).toBe(0)
+    expect(said).toBe('')
+  })
+
   it('keeps no file open for uploads that nobody sends to, nor for downloads whose clients have gone', async () => {
     const program = await begin()
     const open = async (): Promise<string[]> => {
