@@ -41,13 +41,17 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
   const digest = await reprDigest(ctx, file)
   // Read before any header is set: those of the file must not stand on the answer that says that it cannot be read.
   const bytes = ctx.method === 'GET' && length > 0 ? await opened(file.read(part)) : undefined
-  setFileHeaders(ctx, file, validators)
-  ctx.set(digest)
-  setPartHeaders(ctx, file, part)
-  if (bytes === undefined) return
-  // Koa's own sending would log a client that goes away as an error, and would not say when all was sent.
-  ctx.respond = false
-  await send(ctx.res, bytes, length)
+  try {
+    setFileHeaders(ctx, file, validators)
+    ctx.set(digest)
+    setPartHeaders(ctx, file, part)
+    if (bytes === undefined) return
+    // Koa's own sending would log a client that goes away as an error, and would not say when all was sent.
+    ctx.respond = false
+    await send(ctx.res, bytes, length)
+  } finally {
+    await bytes?.rest.return?.()
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
 
-/** A body of which the first bytes are there. */
+/** A body of which the first bytes are there. Whoever has opened it closes `rest`. */
 export interface OpenedBody {
   readonly first: IteratorResult<Buffer, unknown>
   readonly rest: AsyncIterator<Buffer>
@@ -23,7 +23,7 @@ export async function opened(body: AsyncIterable<Buffer>): Promise<OpenedBody> {
 
 /**
  * Answers with exactly `length` bytes of the body, as fast as the client takes them. Returns when they are sent or the
- * client went away; in both cases the body is closed.
+ * client went away.
  *
  * @throws UploadError when the body fails or is not `length` bytes long. The connection is cut then, so that the client
  * does not take a part for the whole.
@@ -44,7 +44,6 @@ export async function send(res: ServerResponse, { first, rest }: OpenedBody, len
     throw readError(error)
   } finally {
     writer.close()
-    await rest.return?.()
   }
 }
 

@@ -194,3 +194,15 @@ it('one connection serves a part, an error, a 304, an empty HEAD, and a part aga
   expect(ports.size).toBe(1)
   agent.destroy()
 })
+
+it('closes the file when the answer cannot even be begun', async () => {
+  const metadata = {
+    get filename(): string {
+      throw new Error('no name')
+    },
+  }
+  await serve({ metadata })
+  expect((await service.fetch()).status).toBe(500)
+  expect(service.streams).toHaveLength(1)
+  await until(() => service.streams[0]?.closed === true)
+})
