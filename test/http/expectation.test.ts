@@ -60,7 +60,7 @@ describe('a client that waits to be asked for its body', () => {
     const all = Object.entries(await refusals()).map(async ([name, [method, path, headers, status]]) => {
       const waiting = await connect(service.url)
       await waiting.send(requestHead(method, path, { ...headers, ...EXPECT }))
-      const { status: first, headers: told } = await waiting.firstAnswer()
+      const { status: first, headers: told } = await waiting.next()
       expect([name, first, told.get('Connection')]).toEqual([name, status, 'close'])
       await waiting.closed
     })
@@ -70,19 +70,19 @@ describe('a client that waits to be asked for its body', () => {
   it('is asked once by tus, and its body counts', async () => {
     const url = await createUpload(service.url, content.length)
     await wire.send(requestHead('PATCH', new URL(url).pathname, { ...append(0), ...EXPECT }))
-    expect((await wire.firstAnswer()).status).toBe(100)
+    expect((await wire.next()).status).toBe(100)
     await wire.send(content.subarray(0, 100_000))
     await wire.send(content.subarray(100_000))
-    expect((await wire.firstAnswer()).status).toBe(204)
+    expect((await wire.next()).status).toBe(204)
     await expectFile(service, url, content)
   })
 
   it.each([10, 100_000])('is asked for the %d bytes that come with a creation', async (length) => {
     const headers = { ...PATCH_HEADERS, 'Upload-Length': length, 'Content-Length': length, ...EXPECT }
     await wire.send(requestHead('POST', '/files', headers))
-    expect((await wire.firstAnswer()).status).toBe(100)
+    expect((await wire.next()).status).toBe(100)
     await wire.send(content.subarray(0, length))
-    const answer = await wire.firstAnswer()
+    const answer = await wire.next()
     expect(answer.status).toBe(201)
     await expectFile(
       service,
@@ -96,9 +96,9 @@ describe('a client that waits to be asked for its body', () => {
     for (let chunk = 0; chunk < file.count; chunk++) {
       const { head, body } = rawChunk(file, chunk)
       await wire.send(head.replace('\r\n\r\n', '\r\nExpect: 100-Continue\r\n\r\n'))
-      expect((await wire.firstAnswer()).status).toBe(100)
+      expect((await wire.next()).status).toBe(100)
       await wire.send(body)
-      expect((await wire.firstAnswer()).status).toBe(200)
+      expect((await wire.next()).status).toBe(200)
     }
     expect((await landAll(service.url, file)).finished).toBe(true)
   })
@@ -107,14 +107,14 @@ describe('a client that waits to be asked for its body', () => {
     const form = 'task_id=unknown'
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': form.length, ...EXPECT }
     await wire.send(requestHead('POST', path, headers))
-    expect((await wire.firstAnswer()).status).toBe(100)
+    expect((await wire.next()).status).toBe(100)
     await wire.send(form)
-    expect((await wire.firstAnswer()).status).toBe(path === '/check' ? 200 : 404)
+    expect((await wire.next()).status).toBe(path === '/check' ? 200 : 404)
   })
 
   it('is told 417 when it expects anything else', async () => {
     await wire.send(requestHead('PATCH', MISSING, { ...append(0), Expect: 'wonders' }))
-    expect((await wire.firstAnswer()).status).toBe(417)
+    expect((await wire.next()).status).toBe(417)
   })
 })
 

@@ -12,10 +12,10 @@ export interface Answer {
 export interface Wire {
   /** Resolves when the system has taken the bytes. */
   send(...parts: readonly (string | Uint8Array)[]): Promise<void>
-  /** The next whole answer. @param method of its request: the answer to a HEAD has no body. @throws Error when the connection ends before it. */
+  /** The next whole answer that is no interim one. @param method of its request: the answer to a HEAD has no body. @throws Error when the connection ends before it. */
   answer(method?: string): Promise<Answer>
-  /** The next answer, interim ones (1xx) included. @throws Error when the connection ends before it. */
-  firstAnswer(): Promise<Answer>
+  /** The next answer, also an interim one (1xx). @throws Error like `answer`. */
+  next(method?: string): Promise<Answer>
   /** Resolves when the other side has ended the connection. */
   readonly closed: Promise<void>
   /** Ends the connection; what was sent still arrives. */
@@ -46,7 +46,7 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
     socket.on('error', end).on('close', end).on('end', end)
   })
   const gone = (): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()))
-  const next = async (method: string): Promise<Answer> => {
+  const next = async (method = 'GET'): Promise<Answer> => {
     for (;;) {
       const found = parseAnswer(received, method === 'HEAD')
       if (found !== undefined) {
@@ -61,17 +61,17 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
   }
   return {
     closed,
+    next,
     send: (...parts) =>
       new Promise((resolve) => {
         socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))), () => resolve())
       }),
-    answer: async (method = 'GET') => {
+    answer: async (method) => {
       for (;;) {
-        const found = await next(method)
-        if (found.status >= 200) return found
+        const answer = await next(method)
+        if (answer.status >= 200) return answer
       }
     },
-    firstAnswer: () => next('GET'),
     cut: async () => {
       if (socket.destroyed) return
       const end = gone()

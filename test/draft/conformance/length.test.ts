@@ -1,0 +1,147 @@
+import { describe, expect, it } from '@jest/globals'
+import { codedPiece, connect } from '../../http/wire.ts'
+import {
+  append,
+  appendHead,
+  create,
+  creationHead,
+  DRAFT,
+  endpoint,
+  expectClientError,
+  HELLO,
+  head,
+  locationOf,
+  PROBLEM,
+  post,
+  stateOf,
+} from './server.ts'
+
+const SIZE = String(HELLO.length)
+const lengthOf = async (url: string): Promise<string | null> => (await head(url)).headers.get('Upload-Length')
+
+async function expectInconsistent(response: Response) {
+  expect(response.status).toBe(400)
+  expect(response.headers.get('Upload-Complete')).toBe('?0')
+  expect(response.headers.get('Content-Type')).toMatch(/^application\/problem\+json/)
+  expect(await response.json()).toMatchObject({ type: `${PROBLEM}inconsistent-upload-length` })
+}
+
+describe('"The server MUST record the length … if the Upload-Length or Upload-Complete: ?1 header fields are included"', () => {
+  it('Upload-Length of a creation', async () => {
+    expect(await lengthOf(await create(HELLO.subarray(0, 5), { 'Upload-Length': SIZE }))).toBe(SIZE)
+  })
+
+  it('Content-Length and Upload-Complete: ?1 of a creation that is cut', async () => {
+    const wire = await connect(endpoint)
+    await wire.send(creationHead({ ...DRAFT, 'Upload-Complete': '?1', 'Content-Length': 100 }))
+    const url = locationOf(await wire.next())
+    await wire.cut()
+    expect(await lengthOf(url)).toBe('100')
+  })
+
+  it('Upload-Length of an append', async () => {
+    const url = await create()
+    await append(url, 0, false, HELLO.subarray(0, 5), { 'Upload-Length': SIZE })
+    expect(await lengthOf(url)).toBe(SIZE)
+  })
+
+  it.each(['-1', '11.0', '"11"', 'eleven', '11, 11', ''])(
+    '"Other values MUST cause the entire header field to be ignored": %s',
+    async (value) => {
+      const url = await create(HELLO, { 'Upload-Length': value })
+      expect(await lengthOf(url)).toBeNull()
+    },
+  )
+})
+
+describe('"If indicators (1) and (2) are both present in the same request, their indicated lengths MUST match"', () => {
+  it.each(['0', '10', '12'])('in a creation: %s', async (length) => {
+    await expectInconsistent(await post(true, HELLO, { 'Upload-Length': length }))
+  })
+
+  it.each(['0', '5', '10', '12'])('in an append: %s', async (length) => {
+    const url = await create(HELLO.subarray(0, 5))
+    await expectInconsistent(await append(url, 5, true, HELLO.subarray(5), { 'Upload-Length': length }))
+    expect(await stateOf(url)).toEqual(['5', '?0'])
+    expect(await lengthOf(url)).toBeNull()
+  })
+
+  it('they do match: the upload is complete', async () => {
+    expect((await post(true, HELLO, { 'Upload-Length': SIZE })).headers.get('Upload-Complete')).toBe('?1')
+  })
+})
+
+describe('"If multiple requests include indicators, their indicated values MUST match"', () => {
+  it('Upload-Length after Upload-Length', async () => {
+    const url = await create(HELLO.subarray(0, 5), { 'Upload-Length': SIZE })
+    await expectInconsistent(await append(url, 5, false, HELLO.subarray(5), { 'Upload-Length': '12' }))
+    expect(await stateOf(url)).toEqual(['5', '?0'])
+    expect(await lengthOf(url)).toBe(SIZE)
+  })
+
+  it('an end before, and behind, the Upload-Length', async () => {
+    const url = await create(HELLO.subarray(0, 5), { 'Upload-Length': SIZE })
+    await expectInconsistent(await append(url, 5, true, HELLO.subarray(5, 8)))
+    expect((await append(url, 5, true, Buffer.from('much too long'))).ok).toBe(false)
+    expect(await stateOf(url)).toEqual(['5', '?0'])
+    expect((await append(url, 5, true, HELLO.subarray(5))).headers.get('Upload-Complete')).toBe('?1')
+  })
+
+  it('the end of a body in chunks before the Upload-Length', async () => {
+    const url = await create(undefined, { 'Upload-Length': SIZE })
+    const wire = await connect(url)
+    await wire.send(appendHead(url, 0, true), codedPiece(HELLO.subarray(0, 5)), codedPiece(Buffer.alloc(0)))
+    const answer = await wire.answer()
+    await wire.cut()
+    expect(answer.status).toBe(400)
+    expect(answer.headers.get('Upload-Complete')).toBe('?0')
+    const [offset, complete] = await stateOf(url)
+    expect(complete).toBe('?0')
+    const rest = await append(url, Number(offset), true, HELLO.subarray(Number(offset)))
+    expect(rest.headers.get('Upload-Complete')).toBe('?1')
+  })
+
+  it('less than there is already', async () => {
+    const url = await create(HELLO)
+    await expectInconsistent(await append(url, HELLO.length, false, undefined, { 'Upload-Length': '5' }))
+    expect(await stateOf(url)).toEqual([SIZE, '?0'])
+  })
+})
+
+describe('"the server MUST prevent the offset from exceeding the upload length by rejecting the request once the offset exceeds the length"', () => {
+  it('of an append in chunks, "marking the upload resource invalid and rejecting any further interaction with it"', async () => {
+    const url = await create(undefined, { 'Upload-Length': SIZE })
+    const wire = await connect(url)
+    await wire.send(
+      appendHead(url, 0, false),
+      codedPiece(HELLO),
+      codedPiece(Buffer.from('!')),
+      codedPiece(Buffer.alloc(0)),
+    )
+    const answer = await wire.answer()
+    await wire.cut()
+    expectClientError(answer)
+    expect(answer.headers.get('Upload-Complete')).toBe('?0')
+    expectClientError(await head(url))
+    expectClientError(await append(url, HELLO.length, true))
+    expectClientError(await append(url, HELLO.length, false))
+  })
+
+  it('of a creation in chunks', async () => {
+    const wire = await connect(endpoint)
+    await wire.send(
+      creationHead({ ...DRAFT, 'Upload-Complete': '?0', 'Upload-Length': 5, 'Transfer-Encoding': 'chunked' }),
+    )
+    const url = locationOf(await wire.next())
+    await wire.send(codedPiece(HELLO), codedPiece(Buffer.alloc(0)))
+    expectClientError(await wire.answer())
+    await wire.cut()
+    expectClientError(await head(url))
+  })
+
+  it('of a Content-Length that tells it before', async () => {
+    const url = await create(undefined, { 'Upload-Length': '5' })
+    expectClientError(await append(url, 0, false, HELLO))
+    expectClientError(await post(false, HELLO, { 'Upload-Length': '5' }))
+  })
+})
