@@ -79,7 +79,7 @@ export class Draft {
 
   /** PATCH: upload append. */
   async append(ctx: Context, id: string): Promise<void> {
-    ctx.set({ 'Cache-Control': 'no-store', 'Upload-Complete': '?0' })
+    ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
       await upload.interrupt()

@@ -40,14 +40,17 @@ describe('Upload-Limit', () => {
     const most = limitsOf(await options()).get('max-size')
     if (most === undefined) return
     const tooLong = { 'Upload-Length': String(Number(most) + 1) }
+    const url = await create(HELLO)
     for (const response of [
       await post(false, undefined, tooLong),
       await request('PUT', endpoint, { 'Upload-Complete': '?0', ...tooLong }),
+      await append(url, HELLO.length, false, undefined, tooLong),
     ]) {
       expect(response.status).toBe(413)
       expect(response.headers.get('Upload-Complete')).toBe('?0')
       expect(limitsOf(response).get('max-size')).toBe(most)
     }
+    expect((await head(url)).headers.get('Upload-Offset')).toBe(String(HELLO.length))
   })
 
   it('an upload of just the largest size is created', async () => {
