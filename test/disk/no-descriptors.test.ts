@@ -1,0 +1,65 @@
+import { spawnSync } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { until } from '../http/wire.ts'
+import { cut, land } from '../legacy/landing.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { sendChunk } from '../support/webuploader.ts'
+import { bytesOf } from '../tus/steps.ts'
+import { openFiles } from './descriptors.ts'
+import { expectDownload, sendRest } from './operations.ts'
+
+const CLIENTS = 40
+const SIZE = 1024 * 1024
+/** How many descriptors are left for all of the clients. */
+const LEFT = 30
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let program: Program
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  program = await startProgram({ DATA_DIR: folder.path })
+})
+afterEach(async () => {
+  await program.end('SIGKILL')
+  await folder.dispose()
+})
+
+function limitDescriptors(most: number | string): void {
+  const { status } = spawnSync('prlimit', ['--pid', String(program.process.pid), `--nofile=${most}:`])
+  expect(status).toBe(0)
+}
+
+async function inUse(): Promise<number> {
+  return (await readdir(`/proc/${program.process.pid}/fd`)).length
+}
+
+describe('a program with too few descriptors for its clients', () => {
+  it('refuses some of them, and all go on when there are enough again', async () => {
+    const contents = Array.from({ length: CLIENTS }, (_, i) => bytesOf(SIZE, i))
+    const urls: string[] = []
+    for (const _ of contents) urls.push(await createUpload(program.url, SIZE))
+    const files = contents.map((content, i) => cut(content, SIZE / 4, { task_id: `wu_task_of_client_${i}` }))
+    limitDescriptors((await inUse()) + LEFT)
+    const attempts = contents.flatMap((content, i) => [
+      patch(urls[i] ?? '', 0, content),
+      ...(files[i] === undefined ? [] : [sendChunk(program.url, files[i].fields(0), files[i].bytes(0))]),
+    ])
+    const outcomes = await Promise.allSettled(attempts)
+    // A connection that cannot be taken is closed; whoever got one is told.
+    const told = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.status] : []))
+    expect(told.length).toBeLessThan(attempts.length)
+    for (const status of told) expect([200, 204, 409, 503]).toContain(status)
+    limitDescriptors(4096)
+    for (const [i, content] of contents.entries()) {
+      await sendRest(urls[i] ?? '', content)
+      const file = files[i] ?? cut(content, SIZE)
+      let last = await land(program.url, file, 0)
+      for (let chunk = 1; chunk < file.count; chunk++) last = await land(program.url, file, chunk)
+      await expectDownload(new URL(last.url, program.url).href, content)
+    }
+    await until(async () => (await openFiles(program, folder.path)).length === 0)
+  })
+})

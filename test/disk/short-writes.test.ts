@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process'
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { cut, land } from '../legacy/landing.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { sendChunk } from '../support/webuploader.ts'
+import { bytesOf, offsetOf } from '../tus/steps.ts'
+import { expectDownload, OPERATIONS, type OperationName } from './operations.ts'
+
+const PROGRAM = fileURLToPath(new URL('program-with-short-writes.mjs', import.meta.url))
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let program: Program
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(async () => {
+  await program.end('SIGKILL')
+  await folder.dispose()
+})
+
+describe('a disk that takes a part of each write', () => {
+  const names = Object.keys(OPERATIONS).filter((name): name is OperationName => name in OPERATIONS)
+
+  it.each(['finish', 'always'])('gets all of it in the end: SYNC=%s', async (sync) => {
+    program = await startProgram({ DATA_DIR: folder.path, SYNC: sync }, PROGRAM)
+    for (const name of names) await (await OPERATIONS[name](program.url)).goOn()
+  })
+})
+
+describe('a journal entry of which the disk took a part', () => {
+  const content = bytesOf(60)
+  const file = cut(content, 20)
+  /** Header and first entry of a journal have 32 bytes each: the limit lies in the middle of the second entry. */
+  const LIMIT = 80
+
+  /** The largest file that the program may write, in bytes; the system writes up to it and refuses the rest. */
+  function limitFiles(most: number | 'unlimited'): void {
+    const { status } = spawnSync('prlimit', ['--pid', String(program.process.pid), `--fsize=${most}:`])
+    expect(status).toBe(0)
+  }
+
+  /** @returns the path of the upload. */
+  async function tearAnEntry(): Promise<string> {
+    program = await startProgram({ DATA_DIR: folder.path })
+    const { id, url } = await land(program.url, file, 0)
+    limitFiles(LIMIT)
+    const refused = await sendChunk(program.url, file.fields(1), file.bytes(1))
+    expect(refused.status).toBeGreaterThanOrEqual(400)
+    expect((await stat(path.join(folder.path, 'journals', id))).size).toBe(LIMIT)
+    expect(await offsetOf(new URL(url, program.url).href)).toBe(20)
+    return url
+  }
+
+  /** Entries that come later count. */
+  async function expectToGoOn(url: string): Promise<void> {
+    expect(await offsetOf(new URL(url, program.url).href)).toBe(20)
+    await land(program.url, file, 2)
+    await program.end('SIGKILL')
+    program = await startProgram({ DATA_DIR: folder.path })
+    expect(await offsetOf(new URL(url, program.url).href)).toBe(20)
+    expect((await land(program.url, file, 1)).finished).toBe(true)
+    await expectDownload(new URL(url, program.url).href, content)
+  }
+
+  it('does not count, and is written over by the next', async () => {
+    const url = await tearAnEntry()
+    limitFiles('unlimited')
+    await expectToGoOn(url)
+  })
+
+  it('does not count after a crash either, nor does it hide what comes after it', async () => {
+    const url = await tearAnEntry()
+    await program.end('SIGKILL')
+    program = await startProgram({ DATA_DIR: folder.path })
+    await expectToGoOn(url)
+  })
+})
