@@ -29,7 +29,8 @@ export type Call = keyof typeof CALLS
 export function failing(call: Call, error: string, paths: readonly string[]): string[] {
   // A question mark in front: not every machine has every call.
   const calls = CALLS[call].map((name) => `?${name}`).join(',')
-  return ['-f', '-e', `inject=${calls}:error=${error}`, ...paths.flatMap((file) => ['-P', file])]
+  const filters = ['-e', `trace=${calls}`, '-e', `inject=${calls}:error=${error}`]
+  return ['-f', ...filters, ...paths.flatMap((file) => ['-P', file])]
 }
 
 /**
@@ -45,8 +46,7 @@ export async function failCalls(
 ): Promise<FailingCalls> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-strace-'))
   const trace = path.join(folder, 'trace')
-  const only = `trace=${CALLS[call].map((name) => `?${name}`).join(',')}`
-  const args = ['-p', String(program.process.pid), '-o', trace, '-e', only, ...failing(call, error, paths)]
+  const args = ['-p', String(program.process.pid), '-o', trace, ...failing(call, error, paths)]
   const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(strace, 'exit')
   await new Promise<void>((resolve, reject) => {
