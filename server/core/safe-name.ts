@@ -4,13 +4,13 @@ const FALLBACK = 'file'
 
 /**
  * A name for the finished file that is safe as the last part of a path: the last segment of what the client said, without
- * control characters and marks that change the direction of text, never `.`, `..`, or hidden, at most 255 bytes of UTF-8
- * with its extension kept.
+ * control characters, marks that change the direction of text, and halves of characters, never `.`, `..`, or hidden, at most
+ * 255 bytes of UTF-8 with its extension kept.
  */
 export function safeName(name: string | null | undefined): string {
   const segment = (name ?? '').split(/[/\\]/).at(-1) ?? ''
   const clean = segment
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}]/gu, '')
     .replace(/^[\s.]+/, '')
     .replace(/[\s.]+$/, '')
   if (clean === '') return FALLBACK
@@ -29,5 +29,6 @@ function fit(name: string): string {
     if (used > room) break
     stem += character
   }
-  return stem + extension
+  // Cut off, it may end in what was trimmed before.
+  return stem.replace(/[\s.]+$/, '') + extension
 }

@@ -1,0 +1,109 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import type { UploadRecord } from '../../server/core/record.ts'
+import { DirectorySync } from '../../server/disk/directory-sync.ts'
+import type { Environment } from '../../server/disk/environment.ts'
+import { Layout } from '../../server/disk/layout.ts'
+import { turns } from '../../server/disk/queue.ts'
+import { createRecord, readRecord, replaceRecord } from '../../server/disk/record-file.ts'
+import { temporaryFolder } from '../support/folder.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let environment: Environment
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  environment = {
+    layout: new Layout(folder.path),
+    sync: 'never',
+    boot: '0'.repeat(32),
+    directorySync: new DirectorySync(),
+    inTurn: turns(),
+    onStep: () => undefined,
+  }
+})
+afterAll(() => folder.dispose())
+
+const text = fc.string({ unit: 'grapheme' })
+const size = fc.maxSafeNat()
+const id = fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,30}$/)
+
+const record: fc.Arbitrary<UploadRecord> = fc.record(
+  {
+    id,
+    length: fc.option(size),
+    metadata: fc.dictionary(text, fc.option(text), { noNullPrototype: true }),
+    fileName: text,
+    createdAt: fc.constant('2026-11-23T08:09:10.567Z'),
+    chunks: size,
+    chunkSize: size,
+    visitor: text,
+    rawMetadata: text,
+    digests: fc.dictionary(text, text, { noNullPrototype: true }),
+    partial: fc.constant(true as const),
+    final: text,
+    parts: fc.array(id),
+    concat: text,
+    failed: fc.record({ code: fc.constantFrom('sync_failed', 'part_gone'), message: text }),
+    mark: fc.record({ boot: text, synced: size }),
+  },
+  { requiredKeys: ['id', 'length', 'metadata', 'fileName', 'createdAt'] },
+)
+
+/** Writes a record in place of one that may be there. */
+async function write(one: UploadRecord): Promise<string> {
+  await mkdir(environment.layout.recordFolder(one.id), { recursive: true })
+  await replaceRecord(environment, one)
+  return environment.layout.record(one.id)
+}
+
+test('a record is read as it was written', async () => {
+  await fc.assert(
+    fc.asyncProperty(record, async (one) => {
+      await write(one)
+      expect(await readRecord(environment, one.id)).toEqual(one)
+    }),
+  )
+})
+
+test('a record that was cut off anywhere is torn, and a new one takes its place', async () => {
+  await fc.assert(
+    fc.asyncProperty(record, record, fc.nat(), async (one, other, cut) => {
+      const file = await write(one)
+      const bytes = await readFile(file)
+      await writeFile(file, bytes.subarray(0, cut % bytes.length))
+      expect(await readRecord(environment, one.id)).toBe('torn')
+      const next = { ...other, id: one.id }
+      await createRecord(environment, next, false)
+      expect(await readRecord(environment, one.id)).toEqual(next)
+    }),
+  )
+})
+
+test('a record with a damaged byte is torn', async () => {
+  await fc.assert(
+    fc.asyncProperty(record, fc.nat(), fc.integer({ min: 1, max: 255 }), async (one, at, change) => {
+      const file = await write(one)
+      const bytes = await readFile(file)
+      const place = at % bytes.length
+      bytes[place] = (bytes[place] ?? 0) ^ change
+      await writeFile(file, bytes)
+      expect(await readRecord(environment, one.id)).toBe('torn')
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a record of another upload is none of this one', async () => {
+  await fc.assert(
+    fc.asyncProperty(record, id, async (one, other) => {
+      fc.pre(one.id !== other)
+      const bytes = await readFile(await write(one))
+      const file = environment.layout.record(other)
+      await mkdir(path.dirname(file), { recursive: true })
+      await writeFile(file, bytes)
+      expect(await readRecord(environment, other)).toBe('torn')
+    }),
+  )
+})
