@@ -14,7 +14,7 @@ const INSIDE =
 
 const refusal = z.object({
   ok: z.literal(false),
-  error: z.object({ code: z.string().min(1), message: z.string().regex(/^[A-Z].*\.$/s) }),
+  error: z.object({ code: z.string().min(1), message: z.string().regex(/^[A-Z0-9].*\.$/s) }),
 })
 const accepted = z.object({ ok: z.literal(true) })
 const listed = z.object({ file_list: z.array(z.array(z.string())).length(1) })
