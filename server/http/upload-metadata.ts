@@ -25,7 +25,8 @@ export function parseMetadata(header: string | undefined): ParsedMetadata {
 /** @throws UploadError `bad_request`. */
 function decodeMetadata(header: string): Metadata {
   try {
-    return TusMetadata.parse(header)
+    // A list may have spaces behind its commas (RFC 9110 §5.6.1), and has them where several lines were made one (§5.3).
+    return TusMetadata.parse(header.replace(/, +/g, ','))
   } catch (error) {
     throw new UploadError('bad_request', 'Upload-Metadata must be keys with values in base64, separated by commas.', {
       cause: error,
