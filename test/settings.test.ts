@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
 import { declaration, describeSettings, parseSettings, readSettings, type Settings } from '../server/settings.ts'
 import { temporaryFolder } from './support/folder.ts'
 
@@ -104,6 +105,28 @@ describe('settings', () => {
   ])('%s="%s" is refused in a sentence that names it', (name, text) => {
     expect(() => settingsOf({ [name]: text })).toThrow(new RegExp(`^${name} must .*\\.$`))
     expect(() => settingsOf({}, [`--${flag(name)}=${text}`])).toThrow(new RegExp(`^${name} must .*\\.$`))
+  })
+
+  it('are understood or refused in a sentence that names the setting, whatever they are', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('', ' ', '0', '-1', '1.5', '1e3', '0x1', 'true', '*', ',', 'a,b', '٣', '9'.repeat(30)),
+      fc.maxSafeNat().map(String),
+      fc.webUrl({ withFragments: true, withQueryParameters: true }),
+    )
+    fc.assert(
+      fc.property(fc.constantFrom(...NAMES), text, (name, said) => {
+        try {
+          const value = Object.entries(settingsOf({ [name]: said })).find(([key]) => key === name)?.[1]
+          if (typeof value === 'number' && Number.isFinite(value)) expect(BigInt(said)).toBe(BigInt(value))
+        } catch (error) {
+          const message = error instanceof Error ? error.message : ''
+          expect(message.startsWith(`${name} must `) && message.endsWith('.')).toBe(true)
+        }
+      }),
+      { numRuns: 1000 },
+    )
   })
 
   it('are taken from flags before the environment', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
 import { type Conditions, evaluate, type Verdict } from '../../server/download/conditions.ts'
 
 const etag = '"an-id-10"'
@@ -72,3 +73,64 @@ for (const [header, table] of Object.entries<Case[]>(cases)) {
     })
   })
 }
+
+describe('any conditions', () => {
+  /** A tag, or the star, and whether it names the file: strongly, weakly. */
+  const tag = fc.constantFrom(
+    { text: etag, strong: true, weak: true },
+    { text: `W/${etag}`, strong: false, weak: true },
+    { text: '"other"', strong: false, weak: false },
+    { text: 'W/"other"', strong: false, weak: false },
+    { text: '"a,b"', strong: false, weak: false },
+    { text: '""', strong: false, weak: false },
+  )
+  const tags = fc.oneof(
+    fc.constant({ text: '*', strong: true, weak: true }),
+    fc.array(tag, { minLength: 1, maxLength: 4 }).chain((list) =>
+      fc.constantFrom(',', ', ', ' ,\t').map((comma) => ({
+        text: list.map(({ text }) => text).join(comma),
+        strong: list.some(({ strong }) => strong),
+        weak: list.some(({ weak }) => weak),
+      })),
+    ),
+  )
+  /** A date in one of the three forms, with its moment; or none. */
+  const date = fc.oneof(
+    fc.integer({ min: -2, max: 2 }).chain((seconds) => {
+      const moment = new Date(Date.parse(exactly) + seconds * 1000)
+      const [day = '', month = '', year = '', time = ''] = moment.toUTCString().slice(5).split(' ')
+      return fc
+        .constantFrom(
+          moment.toUTCString(),
+          `Monday, ${day}-${month}-${year.slice(2)} ${time} GMT`,
+          `Mon ${month} ${day} ${time} ${year}`,
+        )
+        .map((text) => ({ text, seconds }))
+    }),
+    fc.string().map((text) => ({ text, seconds: undefined })),
+  )
+  const conditions = fc.record(
+    { ifMatch: tags, ifUnmodifiedSince: date, ifNoneMatch: tags, ifModifiedSince: date },
+    { requiredKeys: [] },
+  )
+
+  it('are weighed in the order of RFC 9110 §13.2.2', () => {
+    fc.assert(
+      fc.property(conditions, ({ ifMatch, ifUnmodifiedSince, ifNoneMatch, ifModifiedSince }) => {
+        const unmodified = ifUnmodifiedSince?.seconds ?? 0
+        const modified = ifModifiedSince?.seconds ?? -1
+        const passes = ifMatch === undefined ? unmodified >= 0 : ifMatch.strong
+        const isNew = ifNoneMatch === undefined ? modified < 0 : !ifNoneMatch.weak
+        const expected: Verdict = !passes ? 'failed' : isNew ? 'send' : 'not_modified'
+        const asked = {
+          ifMatch: ifMatch?.text,
+          ifUnmodifiedSince: ifUnmodifiedSince?.text,
+          ifNoneMatch: ifNoneMatch?.text,
+          ifModifiedSince: ifModifiedSince?.text,
+        }
+        expect(evaluate(asked, validators)).toBe(expected)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+})

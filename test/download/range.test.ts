@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
 import { select } from '../../server/download/range.ts'
 
 const validators = { etag: '"an-id-10"', lastModified: new Date('2026-11-23T08:09:10.567Z') }
@@ -87,5 +88,56 @@ describe('an If-Range', () => {
 
   it('that does not match turns even an unsatisfiable range into the whole file', () => {
     expect(select({ range: 'bytes=99-', ifRange: '"another-10"' }, size, validators)).toEqual(whole)
+  })
+})
+
+describe('any Range', () => {
+  /** Digits as RFC 9110 §14.1.1 has them: no sign, zeros in front as one likes. */
+  const position = fc.oneof(fc.nat(30), fc.maxSafeNat()).chain((at) => fc.constantFrom(`${at}`, `00${at}`))
+  const length = fc.integer({ min: 1, max: 25 })
+
+  /** What the rule says of one range, with numbers of any size (§14.1.2). */
+  function byTheRule(first: string, last: string, total: number) {
+    const size = BigInt(total)
+    if (first === '') {
+      const suffix = BigInt(last)
+      if (suffix === 0n) return unsatisfiable
+      return part(Number(suffix > size ? 0n : size - suffix), total)
+    }
+    const start = BigInt(first)
+    if (last !== '' && BigInt(last) < start) return { status: 200, start: 0, end: total }
+    if (start >= size) return unsatisfiable
+    return part(Number(start), last === '' || BigInt(last) >= size ? total : Number(BigInt(last)) + 1)
+  }
+
+  it('is what the rule says', () => {
+    const one = fc.tuple(fc.option(position, { nil: '' }), fc.option(position, { nil: '' }))
+    fc.assert(
+      fc.property(one, length, fc.constantFrom('bytes', 'Bytes'), ([first, last], total, unit) => {
+        fc.pre(first !== '' || last !== '')
+        expect(select({ range: `${unit}=${first}-${last}` }, total, validators)).toEqual(byTheRule(first, last, total))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('gives bytes that there are, or none, whatever it is', () => {
+    const pieces = fc.constantFrom('bytes', '=', '-', ',', '0', '5', '99', ' ', '\t', 'x', '+', '1e3', '0x1', '９')
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(pieces).map((list) => list.join('')),
+      fc.array(pieces).map((list) => `bytes=${list.join('')}`),
+    )
+    fc.assert(
+      fc.property(text, length, (range, total) => {
+        const selection = select({ range }, total, validators)
+        if (selection.status === 416) return
+        expect(selection.start).toBeGreaterThanOrEqual(0)
+        expect(selection.end).toBeLessThanOrEqual(total)
+        expect(selection.end).toBeGreaterThan(selection.start)
+        if (selection.status === 200) expect(selection).toEqual({ status: 200, start: 0, end: total })
+      }),
+      { numRuns: 1000 },
+    )
   })
 })
