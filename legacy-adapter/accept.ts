@@ -73,7 +73,7 @@ async function acceptChunk(
     chunks: place.chunks,
     visitor,
   })
-  return inGeneration(uploads, recordOf, async (upload) => {
+  return inGeneration(uploads, identity.group, recordOf, async (upload) => {
     const { id } = upload.record
     onChunk(visitor, id, false)
     await putChunk(upload, request, place, options)
@@ -86,7 +86,21 @@ async function acceptChunk(
 }
 
 /** Works with the lowest generation of a file that is neither gone nor failed. */
-async function inGeneration<T>(
+function inGeneration<T>(
+  uploads: Uploads,
+  group: string,
+  recordOf: (generation: number) => UploadRecord,
+  work: (upload: Upload) => Promise<T>,
+): Promise<T> {
+  return uploads.search(group, (found) =>
+    inLowest(uploads, recordOf, (upload) => {
+      found()
+      return work(upload)
+    }),
+  )
+}
+
+async function inLowest<T>(
   uploads: Uploads,
   recordOf: (generation: number) => UploadRecord,
   work: (upload: Upload) => Promise<T>,

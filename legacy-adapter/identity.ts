@@ -10,6 +10,8 @@ export interface IdentityRules {
 
 /** Whose file it is, and which one: the ids of its uploads, one per generation. */
 export interface Identity {
+  /** What the ids begin with. */
+  readonly group: string
   readonly idOf: (generation: number) => string
 }
 
@@ -41,9 +43,11 @@ export function taskOf(fields: Fields, address: string, rules: IdentityRules): T
  */
 export function identityOf(fields: Fields, address: string, rules: IdentityRules): Identity {
   const values = rules.names.map((name) => oneValue(fields, name) ?? (name === 'chunks' ? '1' : undefined))
-  const file = taskOf(fields, address, rules).named(oneValue(fields, 'name'))
+  const task = taskOf(fields, address, rules)
+  const file = task.named(oneValue(fields, 'name'))
   const parts = [...taskParts(fields, address), ...values]
   return {
+    group: task.group,
     idOf: (generation) => `${file}.${digest(rules.secret, 'upload', [...parts, String(generation)]).slice(0, 32)}`,
   }
 }

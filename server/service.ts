@@ -33,6 +33,9 @@ export interface Service {
 /** How often unfinished uploads are looked through for expired ones, in milliseconds. */
 const SWEEP_EVERY = 60 * 60 * 1000
 
+/** For how long it is remembered at least that an upload was deleted or has expired, in milliseconds: 410 instead of 404. */
+const GONE_KEPT = 7 * 24 * 60 * 60 * 1000
+
 /**
  * Starts the service: here the implementations are chosen.
  *
@@ -121,6 +124,9 @@ function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: 
       (count) => count > 0 && log.info({ count }, 'Unfinished uploads expired.'),
       (error: unknown) => log.error({ err: error }, 'Looking for expired uploads failed.'),
     )
+    uploads
+      .forgetGone(new Date(Date.now() - GONE_KEPT))
+      .catch((error: unknown) => log.error({ err: error }, 'Forgetting uploads that are long gone failed.'))
   }
   const resumed = uploads.resume().then(() => concatenation.resume())
   resumed.catch((error: unknown) => {

@@ -106,5 +106,9 @@ export interface Store {
   group(group: string): Promise<readonly string[]>
   /** Ids of the uploads that are not finished, with the time of their last received byte. */
   unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]>
+  /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */
+  gone(deadline: Date): Promise<readonly string[]>
+  /** Forgets that an upload is gone: nothing is known of its id any more. */
+  forget(id: string): Promise<void>
   close(): Promise<void>
 }

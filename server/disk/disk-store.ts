@@ -183,6 +183,21 @@ export class DiskStore implements Store {
     return found
   }
 
+  async gone(deadline: Date): Promise<readonly string[]> {
+    const { layout } = this.#environment
+    const ids = (await onDisk(() => readdir(layout.gone))).filter(isUploadId)
+    const found: string[] = []
+    for (const id of ids) {
+      const stats = await onDisk(() => ifThere(() => stat(path.join(layout.gone, id))))
+      if (stats !== undefined && stats.mtime < deadline) found.push(id)
+    }
+    return found
+  }
+
+  async forget(id: string): Promise<void> {
+    await onDisk(() => rm(path.join(this.#environment.layout.gone, id), { force: true }))
+  }
+
   async close(): Promise<void> {
     await this.#owner.release()
   }

@@ -55,12 +55,12 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
 }
 
 /**
- * An id names one content for ever, so that it makes a strong entity tag; the size tells apart what a restored or
- * repaired store might hold. `Last-Modified` is never later than now (RFC 9110 §8.8.2.1).
+ * An id names one content for as long as that is remembered, so that it makes a strong entity tag; size and time tell apart
+ * what it may name later, and what a restored or repaired store might hold. `Last-Modified` is never later than now (RFC 9110 §8.8.2.1).
  */
 function validatorsOf(file: DownloadableFile): Validators {
   return {
-    etag: `"${encodeURIComponent(file.id)}-${file.size}"`,
+    etag: `"${encodeURIComponent(file.id)}-${file.size}-${file.modified.getTime().toString(36)}"`,
     lastModified: new Date(Math.min(file.modified.getTime(), Date.now())),
   }
 }

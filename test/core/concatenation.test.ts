@@ -55,6 +55,8 @@ function gated(store: DiskStore, part: string, gate: Gate): Store {
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
+    gone: (deadline) => store.gone(deadline),
+    forget: (id) => store.forget(id),
     close: () => store.close(),
   }
 }

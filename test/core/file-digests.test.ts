@@ -27,6 +27,8 @@ function endless(store: DiskStore, onRead: () => void): Store {
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
+    gone: (deadline) => store.gone(deadline),
+    forget: (id) => store.forget(id),
     close: () => store.close(),
   }
 }

@@ -205,6 +205,18 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       },
     )
 
+    it('forgets that an upload is gone when it is told so', async () => {
+      for (const id of ['gone', 'kept']) await (await create(recordOf(id, 5))).remove('deleted')
+      await create(recordOf('there', 5))
+      expect(await under.store.gone(new Date(Date.now() - 60_000))).toEqual([])
+      expect([...(await under.store.gone(new Date(Date.now() + 60_000)))].sort()).toEqual(['gone', 'kept'])
+      for (let i = 0; i < 2; i++) await under.store.forget('gone')
+      expect(await under.store.open('gone')).toEqual({ kind: 'unknown' })
+      expect(await under.store.open('kept')).toEqual({ kind: 'gone' })
+      await create(recordOf('gone', 7))
+      expect((await opened('gone')).record.length).toBe(7)
+    })
+
     it('has no record of a removed upload that was changed at the same moment', async () => {
       for (let i = 0; i < 30; i++) {
         const upload = await create(recordOf(`g.race.${i}`, 5))

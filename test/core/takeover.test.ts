@@ -58,6 +58,8 @@ function slow(store: DiskStore, log: string[]): Store {
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
+    gone: (deadline) => store.gone(deadline),
+    forget: (id) => store.forget(id),
     close: async () => {
       log.push('store closes')
       await store.close()

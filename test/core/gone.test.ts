@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { Uploads } from '../../server/core/uploads.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { recordOf } from './store-contract.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let uploads: Uploads
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
+  uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
+})
+afterEach(async () => {
+  await uploads.close()
+  await folder.dispose()
+})
+
+async function make(id: string): Promise<void> {
+  await uploads.create(recordOf(id, 5), async () => undefined)
+}
+
+async function makeGone(...ids: string[]): Promise<void> {
+  for (const id of ids) {
+    await make(id)
+    await uploads.use(id, (upload) => upload.remove('deleted'))
+  }
+}
+
+/** Forgets all that is gone by now. */
+function forget(): Promise<number> {
+  return uploads.forgetGone(new Date(Date.now() + 60_000))
+}
+
+function isKnown(id: string): Promise<boolean> {
+  return uploads.use(id, async () => true).catch((error: { code: string }) => error.code !== 'not_found')
+}
+
+describe('uploads that are long gone', () => {
+  it('are forgotten, but not those that have just gone', async () => {
+    await makeGone('single', 'g.a.0')
+    expect(await uploads.forgetGone(new Date(Date.now() - 60_000))).toBe(0)
+    expect(await forget()).toBe(2)
+    expect([await isKnown('single'), await isKnown('g.a.0')]).toEqual([false, false])
+  })
+
+  it('are remembered while another generation of the same file is there, whatever becomes of other files', async () => {
+    await makeGone('g.a.0', 'g.b.0', 'h.a.0')
+    await make('g.a.1')
+    expect(await forget()).toBe(2)
+    expect(await Promise.all(['g.a.0', 'g.b.0', 'h.a.0'].map(isKnown))).toEqual([true, false, false])
+    await uploads.use('g.a.1', (upload) => upload.remove('deleted'))
+    expect(await forget()).toBe(2)
+  })
+
+  it('are remembered while somebody looks for the generation that is in use', async () => {
+    await makeGone('g.a.0', 'h.a.0')
+    await uploads.search('g', async (found) => {
+      await uploads.search('g', async () => {
+        expect(await forget()).toBe(1)
+      })
+      expect(await isKnown('g.a.0')).toBe(true)
+      found()
+      expect(await forget()).toBe(1)
+    })
+    await expect(uploads.search('g', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    await makeGone('g.a.0')
+    expect(await forget()).toBe(1)
+  })
+})
