@@ -1,5 +1,6 @@
 import type { Claims } from './claims.ts'
 import { stopping, UploadError } from './errors.ts'
+import { GoneUploads } from './gone-uploads.ts'
 import type { UploadRecord } from './record.ts'
 import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
@@ -20,11 +21,10 @@ export class Uploads {
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
+  readonly #gone: GoneUploads
   readonly #entries = new Map<string, Entry>()
   /** What goes through all unfinished uploads just now. */
   readonly #rounds = new Set<Promise<unknown>>()
-  /** How many searches there were. */
-  #searches = 0
   #closed = false
 
   /** @param maxSize the most bytes that an upload may have; `Infinity` for no limit. */
@@ -32,6 +32,7 @@ export class Uploads {
     this.#store = store
     this.#claims = claims
     this.#maxSize = maxSize
+    this.#gone = new GoneUploads(store, claims)
   }
 
   /**
@@ -95,57 +96,17 @@ export class Uploads {
   }
 
   /**
-   * Looks for the upload that is meant among several ids of one group. Until `found` is called, or the work is over, none of
-   * the group's uploads that are gone is forgotten.
+   * Looks for the upload that is meant among several ids of one group, as `GoneUploads.search` does.
    *
    * @throws what `work` throws.
    */
-  async search<T>(group: string, work: (found: () => void) => Promise<T>): Promise<T> {
-    const place = this.#searches++
-    // Each has a place of its own, so that searches share the group, and `forgetGone` has it alone.
-    const want = [{ start: place, end: place + 1 }]
-    const claim = await this.#claims.whole(searchOf(group), () => want, NEVER)
-    try {
-      return await work(claim.release)
-    } finally {
-      claim.release()
-    }
+  search<T>(group: string, work: (found: () => void) => Promise<T>): Promise<T> {
+    return this.#gone.search(group, work)
   }
 
-  /**
-   * Forgets uploads that were gone before `deadline`.
-   *
-   * Where an upload that is gone makes place for a next generation, the lowest that is not gone is the one in use, and every
-   * chunk of a file must find the same. So none is forgotten while a generation of the same file is there, or while anybody
-   * looks for one: a lower generation that is suddenly free would get some of the chunks. When there is none, the file may
-   * begin again at the lowest that is free. Its old URL means this file again then, which is the same by all that tells files
-   * apart; the time in the entity tag tells its bytes apart.
-   *
-   * @returns how many.
-   */
-  async forgetGone(deadline: Date): Promise<number> {
-    return this.#round(async () => {
-      let forgotten = 0
-      for (const [group, ids] of byGroup(await this.#store.gone(deadline))) {
-        if (this.#closed) break
-        forgotten += await this.#forgetOf(group, ids)
-      }
-      return forgotten
-    })
-  }
-
-  async #forgetOf(group: string, ids: readonly string[]): Promise<number> {
-    const claim = this.#claims.tryExclusive(searchOf(group))
-    // The next round comes by again.
-    if (claim === undefined) return 0
-    try {
-      const there = new Set((await this.group(group)).map(fileOf))
-      const free = ids.filter((id) => !there.has(fileOf(id)))
-      for (const id of free) await this.#store.forget(id)
-      return free.length
-    } finally {
-      claim.release()
-    }
+  /** Forgets uploads that were gone before `deadline`, as far as `GoneUploads.forget` may. @returns how many. */
+  forgetGone(deadline: Date): Promise<number> {
+    return this.#round(() => this.#gone.forget(deadline, () => !this.#closed))
   }
 
   /** Ids of one group that are not gone. */
@@ -310,30 +271,6 @@ export class Uploads {
     if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
     return this.#make(record)
   }
-}
-
-const NEVER = new AbortController().signal
-
-/** The name under which searches in a group claim: not the id of any upload. */
-function searchOf(group: string): string {
-  return `search/${group}`
-}
-
-/** Ids of generations of one file differ behind the last dot only. */
-function fileOf(id: string): string {
-  return id.slice(0, id.lastIndexOf('.') + 1) || id
-}
-
-/** Those that are in no group are together under the empty name. */
-function byGroup(ids: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const groups = new Map<string, string[]>()
-  for (const id of ids) {
-    const group = id.slice(0, Math.max(id.indexOf('.'), 0))
-    const known = groups.get(group)
-    if (known === undefined) groups.set(group, [id])
-    else known.push(id)
-  }
-  return groups
 }
 
 /** What `work` gives, or `undefined` when the upload does not exist, or no longer. */
