@@ -11,6 +11,7 @@ import { covers, missing, prefix, type Range, type Ranges } from './ranges.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
 import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
+import { Turns } from './turns.ts'
 
 /**
  * `receiving`: bytes are missing, or the word that these are all. `sealed`: all are there, but the upload is a part of another one and never lands by
@@ -25,6 +26,7 @@ export class Upload {
   /** The most bytes that an upload of unknown length may take. */
   readonly #maxSize: number
   readonly #puts: Puts
+  readonly #turns = new Turns()
   readonly #finishing = new Finishing(
     () => this.state === 'finishing',
     () => this.#finish(),
@@ -128,9 +130,25 @@ export class Upload {
     })
   }
 
-  /** Ends the request that goes on at the offset, if one does, and waits until the offset is settled. */
+  /** Ends the request that goes on with the upload, if one does, and waits until the offset is settled. */
   async interrupt(): Promise<void> {
-    await this.#puts.endStream()
+    const stream = this.#puts.endStream()
+    await this.#turns.end()
+    await stream
+  }
+
+  /**
+   * Does the work of a request that goes on with the upload, after it has ended the one before.
+   *
+   * @param work asks, before it appends, whether it still may.
+   * @throws UploadError `superseded` when a newer one has come meanwhile, and what `work` throws.
+   */
+  async inTurn<T>(work: (check: () => void) => Promise<T>): Promise<T> {
+    const stream = this.#puts.endStream()
+    return this.#turns.take(async (check) => {
+      await stream
+      return work(check)
+    })
   }
 
   /**

@@ -55,7 +55,8 @@ export class Draft {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
       tellInterim(ctx, this.#options.interimResponses, sending.interop, announced)
-      await this.#take(ctx, upload, { ...sending, offset: 0 })
+      await upload.inTurn(() => this.#take(ctx, upload, { ...sending, offset: 0 }))
+      if (upload.state === 'finished') ctx.set(await reprDigest(ctx, upload))
     })
     ctx.status = 201
   }
@@ -82,24 +83,12 @@ export class Draft {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      await upload.interrupt()
-      await settleIfComplete(upload)
-      try {
-        upload.expectOffset(asked.offset)
-      } catch (error) {
-        ctx.set('Upload-Offset', String(upload.offset))
-        throw error
-      }
-      if (upload.state === 'finished') checkRepeated(ctx, asked)
-      else {
-        if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
-        await this.#take(ctx, upload, asked)
-      }
+      await upload.inTurn((check) => this.#goOn(ctx, upload, asked, check))
       tellState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
       // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
-      ctx.set('Location', this.#options.urlOf(ctx, id))
+      ctx.set({ Location: this.#options.urlOf(ctx, id), ...(await reprDigest(ctx, upload)) })
     })
     ctx.status = ctx.response.get('Upload-Complete') === '?1' ? 201 : 204
   }
@@ -108,6 +97,21 @@ export class Draft {
   async cancel(ctx: Context, id: string): Promise<void> {
     await this.#intake.remove(id, (upload) => upload.cancel())
     ctx.status = 204
+  }
+
+  /** @param check throws when a newer request has come. */
+  async #goOn(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
+    await settleIfComplete(upload)
+    try {
+      upload.expectOffset(asked.offset)
+    } catch (error) {
+      ctx.set('Upload-Offset', String(upload.offset))
+      throw error
+    }
+    if (upload.state === 'finished') return checkRepeated(ctx, asked)
+    if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
+    check()
+    await this.#take(ctx, upload, asked)
   }
 
   /** Takes the body of a request, and what it says of the upload's end. */
@@ -126,7 +130,6 @@ export class Draft {
       })
       if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
       await settleIfComplete(upload)
-      if (upload.state === 'finished') ctx.set(await reprDigest(ctx, upload))
     } catch (error) {
       if ((source?.passed ?? 0) > 0) await invalidateIfTooLong(upload, error)
       throw error

@@ -45,6 +45,16 @@ describe('"The server MUST record the length … if the Upload-Length or Upload-
     expect(await lengthOf(url)).toBe(SIZE)
   })
 
+  it('"the sum of the current offset and the Content-Length header field value" of an append that is cut', async () => {
+    const url = await create(HELLO.subarray(0, 5))
+    const wire = await connect(url)
+    await wire.send(appendHead(url, 5, true, 95).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n'))
+    expect((await wire.next()).status).toBe(100)
+    await wire.cut()
+    expect(await lengthOf(url)).toBe('100')
+    expect(await stateOf(url)).toEqual(['5', '?0'])
+  })
+
   it.each(['-1', '11.0', '"11"', 'eleven', '11, 11', ''])(
     '"Other values MUST cause the entire header field to be ignored": %s',
     async (value) => {

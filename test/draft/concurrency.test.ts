@@ -1,0 +1,171 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { connect, requestHead } from '../http/wire.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { bytesOf, expectFile, expectNoBytes } from '../tus/steps.ts'
+import {
+  append,
+  ask,
+  beginAppend,
+  connectWell,
+  createUpload,
+  DRAFT,
+  expectComplete,
+  received,
+  stateOf,
+} from './steps.ts'
+
+const content = bytesOf(3_000_000)
+let service: TestService
+afterEach(() => service.close())
+
+describe('offset retrieval while an append runs', () => {
+  it('ends it, is told what came, and the append knows', async () => {
+    service = await startService()
+    const url = await createUpload(service.url)
+    const older = await beginAppend(url, 0, true, content.length, content.subarray(0, 1_000_000))
+    await received(url, 1_000_000)
+    expect(await stateOf(url)).toEqual(['1000000', '?0'])
+    const answer = await older.answer()
+    expect([answer.status, answer.headers.get('Upload-Offset')]).toEqual([409, '1000000'])
+    await older.closed
+    expectComplete(await append(url, 1_000_000, true, content.subarray(1_000_000)))
+    await expectFile(service, url, content)
+  })
+
+  it('ends it also before it brings its first byte, while it says the length', async () => {
+    service = await startService()
+    for (let i = 0; i < 20; i++) {
+      const url = await createUpload(service.url)
+      const [sending, asking] = [await connectWell(service.url), await connectWell(service.url)]
+      const length = { 'Upload-Length': '5000' }
+      const older = await beginAppend(url, 0, false, 1000, content.subarray(0, 500), length, sending)
+      await asking.send(requestHead('HEAD', new URL(url).pathname, DRAFT))
+      const told = await asking.answer('HEAD')
+      const offset = Number(told.headers.get('Upload-Offset'))
+      await older.send(content.subarray(500, 800))
+      const next = await append(url, offset, true, content.subarray(offset, 5000))
+      expectComplete(next)
+      await expectFile(service, url, content.subarray(0, 5000))
+      await older.cut()
+      await asking.cut()
+    }
+  })
+
+  it('ends it also when both are the first since a start', async () => {
+    service = await startService()
+    let url = await createUpload(service.url)
+    for (let i = 0; i < 5; i++) {
+      const { pathname } = new URL(url)
+      service = await service.restart()
+      url = `${service.url}${pathname}`
+      const [sending, asking] = [await connectWell(service.url), await connectWell(service.url)]
+      const known = i * 10
+      const older = await beginAppend(url, known, false, 100, content.subarray(known, known + 10), {}, sending)
+      await asking.send(requestHead('HEAD', pathname, DRAFT))
+      const offset = Number((await asking.answer('HEAD')).headers.get('Upload-Offset'))
+      expect((await append(url, offset, false, content.subarray(offset, known + 10))).status).toBe(204)
+      await older.cut()
+      await asking.cut()
+    }
+    expectComplete(await append(url, 50, true))
+    await expectFile(service, url, content.subarray(0, 50))
+  })
+
+  it('waits for one whose bytes are all there: then the upload is complete', async () => {
+    service = await startService()
+    for (let i = 0; i < 20; i++) {
+      const url = await createUpload(service.url)
+      const older = await beginAppend(url, 0, true, 1000, content.subarray(0, 999))
+      await received(url, 999)
+      await older.send(content.subarray(999, 1000))
+      const [offset, complete] = await stateOf(url)
+      const answer = await older.answer()
+      if (complete === '?1') expectComplete(answer)
+      else expect(answer.status).toBe(409)
+      expectComplete(await append(url, Number(offset), true, content.subarray(Number(offset), 1000)))
+      await expectFile(service, url, content.subarray(0, 1000))
+      await older.cut()
+    }
+  })
+})
+
+describe('an append while another one runs', () => {
+  it('ends it, and every byte of both counts', async () => {
+    service = await startService()
+    const url = await createUpload(service.url)
+    const wires = []
+    for (let offset = 0; offset < 5000; offset += 1000) {
+      wires.push(await beginAppend(url, offset, true, content.length - offset, content.subarray(offset, offset + 1000)))
+      await received(url, offset + 1000)
+    }
+    const last = wires.pop()
+    for (const wire of wires) {
+      expect((await wire.answer()).status).toBe(409)
+      await wire.closed
+    }
+    await last?.send(content.subarray(5000))
+    expectComplete((await last?.answer()) ?? { status: 0, headers: new Headers() })
+    await last?.cut()
+    await expectFile(service, url, content)
+  })
+
+  it('ends a creation, whose answer names the upload all the same', async () => {
+    service = await startService()
+    const older = await connect(service.url)
+    const fields = { ...DRAFT, 'Upload-Complete': '?1', 'Content-Length': content.length }
+    await older.send(requestHead('POST', '/files', fields), content.subarray(0, 1000))
+    const url = new URL((await older.next()).headers.get('Location') ?? '', service.url).href
+    await received(url, 1000)
+    expectComplete(await append(url, 1000, true, content.subarray(1000)))
+    const answer = await older.answer()
+    expect(answer.status).toBe(409)
+    expect(new URL(answer.headers.get('Location') ?? '', service.url).href).toBe(url)
+    await older.closed
+    await expectFile(service, url, content)
+  })
+})
+
+describe('DELETE', () => {
+  it('ends a running append before it answers, and nothing of it is left', async () => {
+    service = await startService()
+    const url = await createUpload(service.url)
+    const running = await beginAppend(url, 0, true, content.length, content.subarray(0, 1_000_000))
+    await received(url, 1_000_000)
+    expect((await ask('DELETE', url)).status).toBe(204)
+    await expectNoBytes(service, url)
+    expect((await running.answer()).status).toBe(410)
+    await running.cut()
+    for (const method of ['HEAD', 'GET', 'DELETE']) expect((await ask(method, url)).status).toBe(410)
+    expect((await append(url, 0, true, content)).status).toBe(410)
+  })
+
+  it('leaves a finished file, and says so', async () => {
+    service = await startService()
+    const url = await createUpload(service.url)
+    expectComplete(await append(url, 0, true, content))
+    const response = await ask('DELETE', url)
+    expect(response.status).toBe(400)
+    expect(response.headers.get('Content-Type')).toMatch(/^application\/problem\+json/)
+    expect(await response.json()).toMatchObject({ code: 'already_complete', status: 400 })
+    await expectFile(service, url, content)
+  })
+
+  it('while the last bytes come: the upload is gone, or the file stays and its client is told that', async () => {
+    service = await startService()
+    for (let i = 0; i < 20; i++) {
+      const url = await createUpload(service.url)
+      const running = await beginAppend(url, 0, true, 1000, content.subarray(0, 999))
+      await received(url, 999)
+      const deleting = ask('DELETE', url)
+      await running.send(content.subarray(999, 1000))
+      const [{ status }, answer] = await Promise.all([deleting, running.answer()])
+      await running.cut()
+      expect([
+        [204, 410],
+        [400, 201],
+      ]).toContainEqual([status, answer.status])
+      if (status === 204) await expectNoBytes(service, url)
+      else await expectFile(service, url, content.subarray(0, 1000))
+    }
+  })
+})
