@@ -108,7 +108,7 @@ export class Draft {
       ctx.set('Upload-Offset', String(upload.offset))
       throw error
     }
-    if (upload.state === 'finished') return checkRepeated(ctx, asked)
+    if (upload.state === 'finished') return checkRepeated(ctx, asked, upload)
     if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
     check()
     await this.#take(ctx, upload, asked)
@@ -173,9 +173,12 @@ function verifiedIfAsked(ctx: Context, body: Source): Taking {
  *
  * @throws UploadError `wrong_length`, `already_complete`.
  */
-function checkRepeated({ headers }: Context, { complete }: DraftAppend): void {
+function checkRepeated({ headers }: Context, { complete, length }: DraftAppend, { record }: Upload): void {
   const empty = headers['transfer-encoding'] === undefined && (contentLength(headers) ?? 0) === 0
   if (!empty) throw new UploadError('wrong_length', 'This upload is complete; no bytes can follow.')
+  if ((length ?? record.length) !== record.length) {
+    throw new UploadError('wrong_length', `This upload is complete, with ${record.length} bytes.`)
+  }
   if (!complete) throw new UploadError('already_complete', 'This upload is complete.')
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { codedPiece, connect } from '../../http/wire.ts'
+import { codedPiece, connect, requestHead } from '../../http/wire.ts'
 import {
   append,
   appendHead,
@@ -11,6 +11,7 @@ import {
   HELLO,
   head,
   locationOf,
+  PARTIAL,
   PROBLEM,
   post,
   stateOf,
@@ -115,6 +116,24 @@ describe('"If multiple requests include indicators, their indicated values MUST 
     const url = await create(HELLO)
     await expectInconsistent(await append(url, HELLO.length, false, undefined, { 'Upload-Length': '5' }))
     expect(await stateOf(url)).toEqual([SIZE, '?0'])
+  })
+
+  it('of a complete upload', async () => {
+    const url = await create(HELLO)
+    await append(url, HELLO.length, true)
+    const wire = await connect(url)
+    // Without Content-Length, which would be an indicator of its own.
+    await wire.send(
+      requestHead('PATCH', new URL(url).pathname, {
+        ...DRAFT,
+        'Content-Type': PARTIAL,
+        'Upload-Offset': SIZE,
+        'Upload-Complete': '?1',
+        'Upload-Length': 99,
+      }),
+    )
+    expectClientError(await wire.answer())
+    await wire.cut()
   })
 })
 
