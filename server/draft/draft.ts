@@ -6,10 +6,10 @@ import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { parseDigests } from '../http/digest-fields.ts'
 import { contentLength } from '../http/header-values.ts'
-import { type Intake, settleIfComplete, type Taking } from '../http/intake.ts'
+import { endIfWhole, type Intake, settleIfComplete, type Taking } from '../http/intake.ts'
 import { reprDigest } from '../http/repr-digest.ts'
 import { VerifiedSource } from '../http/verified-source.ts'
-import { type DraftAppend, parseAppend, parseCreation, type Sending } from './headers.ts'
+import { type DraftAppend, endsByLength, interopVersion, parseAppend, parseCreation, type Sending } from './headers.ts'
 import { type InterimResponses, tellInterim } from './interim.ts'
 import { ProgressSource } from './progress-source.ts'
 
@@ -69,6 +69,7 @@ export class Draft {
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
       await upload.interrupt()
+      if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
       await upload.settle()
       tellState(ctx, upload)
       const { length } = upload.record
@@ -129,6 +130,7 @@ export class Draft {
         return verifiedIfAsked(ctx, source)
       })
       if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
+      else if (endsByLength(interop)) await endIfWhole(upload)
       await settleIfComplete(upload)
     } catch (error) {
       if ((source?.passed ?? 0) > 0) await invalidateIfTooLong(upload, error)

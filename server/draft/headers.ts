@@ -19,6 +19,11 @@ export type InteropVersion = (typeof INTEROP_VERSIONS)[number]
  */
 const ENDED_BY_LENGTH: ReadonlySet<InteropVersion | undefined> = new Set([5, 6])
 
+/** Whether a client of this version takes an upload for complete that has all the bytes of its length. */
+export function endsByLength(interop: InteropVersion | undefined): boolean {
+  return ENDED_BY_LENGTH.has(interop)
+}
+
 /** What the headers of a request say that brings representation data. */
 export interface Sending {
   readonly interop: InteropVersion | undefined
@@ -60,7 +65,7 @@ export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
     interop,
     complete,
     length: lengthIn(headers, complete, 0),
-    endAwaited: !ENDED_BY_LENGTH.has(interop),
+    endAwaited: !endsByLength(interop),
     ...metadataIn(headers),
   }
 }
@@ -75,7 +80,7 @@ export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
   const offset = integer(headers, 'Upload-Offset')
   if (offset === undefined) throw bad('Upload-Offset must be a whole number of bytes.')
   const complete = boolean(headers, 'Upload-Complete')
-  if (complete === undefined && !ENDED_BY_LENGTH.has(interop)) throw bad('Upload-Complete must be ?1 or ?0.')
+  if (complete === undefined && !endsByLength(interop)) throw bad('Upload-Complete must be ?1 or ?0.')
   return { interop, complete: complete ?? false, offset, length: lengthIn(headers, complete ?? false, offset) }
 }
 

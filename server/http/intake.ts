@@ -94,3 +94,12 @@ function refuseFinal(upload: Upload): void {
 export async function settleIfComplete(upload: Upload): Promise<void> {
   if (upload.state === 'finishing') await upload.settle()
 }
+
+/**
+ * To tus, and to clients like it, an upload ends with its last byte: whoever began it, they can take it for complete then.
+ *
+ * @throws UploadError what `Upload.announceEnd` throws.
+ */
+export async function endIfWhole(upload: Upload): Promise<void> {
+  if (upload.offset === upload.record.length) await upload.announceEnd(upload.offset)
+}

@@ -8,7 +8,7 @@ import type { Source } from '../core/source.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
-import { type Intake, settleIfComplete } from '../http/intake.ts'
+import { endIfWhole, type Intake, settleIfComplete } from '../http/intake.ts'
 import { withBody } from '../http/request-body.ts'
 import { formatMetadata } from '../http/upload-metadata.ts'
 import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
@@ -193,11 +193,6 @@ async function wholeOf(body: Source, length: number): Promise<Buffer> {
     for (const piece of batch) filled += piece.copy(whole, filled)
   }
   return whole.subarray(0, filled)
-}
-
-/** To tus an upload ends with its last byte: whoever began it, a client of tus can take it for complete then. */
-async function endIfWhole(upload: Upload): Promise<void> {
-  if (upload.offset === upload.record.length) await upload.announceEnd(upload.offset)
 }
 
 function checkVersion(ctx: Context): void {

@@ -4,8 +4,9 @@ import { Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { UploadError } from '../../server/core/errors.ts'
+import { formatMetadata } from '../../server/http/upload-metadata.ts'
 import { checksummed } from '../../server/tus/checksum.ts'
-import { formatMetadata, parseAppend, parseCreation } from '../../server/tus/headers.ts'
+import { parseAppend, parseCreation } from '../../server/tus/headers.ts'
 import { ArraySource, cutAt, LendingSource } from '../legacy-adapter/array-source.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -110,7 +111,7 @@ describe('a body with a checksum', () => {
     const body = new LendingSource(ArraySource.of(...cutAt(bytes, places)))
     const pieces: Buffer[] = []
     try {
-      const source = checksummed(requestWith(headers, trailers), body) ?? body
+      const { source } = checksummed(requestWith(headers, trailers), body)
       for (let batch = await source.read(); batch !== null; batch = await source.read())
         pieces.push(Buffer.concat(batch))
     } catch (error) {
