@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import { mediaType } from './header-values.ts'
 
 /** Media type of a PATCH that goes on with an upload of the IETF draft. */
 export const PARTIAL_UPLOAD = 'application/partial-upload'
@@ -10,6 +11,6 @@ export function protocolOf(ctx: Context): 'tus' | 'draft' | undefined {
   const speaksDraft =
     headers['upload-draft-interop-version'] !== undefined ||
     headers['upload-complete'] !== undefined ||
-    headers['content-type']?.startsWith(PARTIAL_UPLOAD)
+    mediaType(headers) === PARTIAL_UPLOAD
   return speaksDraft ? 'draft' : undefined
 }
