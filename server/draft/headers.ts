@@ -57,10 +57,7 @@ export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
   const interop = interopVersion(headers)
   const complete = boolean(headers, 'Upload-Complete')
   if (complete === undefined) throw bad('Upload-Complete must be ?1, or ?0 when more requests will follow.')
-  // The bytes of a coded representation would be given to others as if they were the file.
-  if ((single(headers, 'Content-Encoding') ?? 'identity') !== 'identity') {
-    throw new UploadError('unsupported_type', 'Files are taken without Content-Encoding.')
-  }
+  refuseCodings(headers)
   return {
     interop,
     complete,
@@ -77,11 +74,23 @@ export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
   if (interop !== 5 && mediaType(headers) !== PARTIAL_UPLOAD) {
     throw new UploadError('unsupported_type', `Content-Type must be ${PARTIAL_UPLOAD}.`)
   }
+  refuseCodings(headers)
   const offset = integer(headers, 'Upload-Offset')
   if (offset === undefined) throw bad('Upload-Offset must be a whole number of bytes.')
   const complete = boolean(headers, 'Upload-Complete')
   if (complete === undefined && !endsByLength(interop)) throw bad('Upload-Complete must be ?1 or ?0.')
   return { interop, complete: complete ?? false, offset, length: lengthIn(headers, complete ?? false, offset) }
+}
+
+/** The bytes of a coded body would be given to others as if they were the file. @throws UploadError `unsupported_type`. */
+function refuseCodings(headers: IncomingHttpHeaders): void {
+  for (const [name, plain] of [
+    ['Content-Encoding', 'identity'],
+    ['Transfer-Encoding', 'chunked'],
+  ] as const) {
+    if ((single(headers, name) ?? plain).toLowerCase() === plain) continue
+    throw new UploadError('unsupported_type', `Files are taken without ${name}, but for ${plain}.`)
+  }
 }
 
 /** Length, first way: "the sum of the current offset and the Content-Length", second way: Upload-Length. */
