@@ -1,0 +1,137 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { cut, land } from '../legacy/landing.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf, offsetOf } from '../tus/steps.ts'
+import { expectDownload } from './operations.ts'
+
+const PROGRAM = fileURLToPath(new URL('program-on-slow-disk.mjs', import.meta.url))
+const MIB = 1024 * 1024
+const CLIENTS = 200
+/** The file of each client, in bytes. */
+const SIZE = MIB
+const BYTES_PER_SECOND = 10 * MIB
+const CHUNKS = 8
+const STEP = 4096
+const everything = bytesOf(SIZE + CLIENTS * STEP)
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let program: Program
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  program = await startProgram({ DATA_DIR: folder.path, BYTES_PER_SECOND: String(BYTES_PER_SECOND) }, PROGRAM)
+})
+afterEach(async () => {
+  await program.end('SIGKILL')
+  await folder.dispose()
+})
+
+/** No two clients have the same bytes. */
+function contentOf(client: number): Buffer<ArrayBuffer> {
+  return everything.subarray(client * STEP, client * STEP + SIZE)
+}
+
+/** One of those that upload at the same time. It has begun: what comes now is for the disk to decide. */
+interface Client {
+  readonly url: string
+  readonly content: Buffer
+  sendAll(): Promise<void>
+  /** How far it is, from 0 to 1, as the service tells it. */
+  progress(): Promise<number>
+}
+
+async function tusClient(index: number): Promise<Client> {
+  const content = contentOf(index)
+  const url = await createUpload(program.url, SIZE)
+  return {
+    url,
+    content,
+    sendAll: async () => {
+      expect((await patch(url, 0, content)).status).toBe(204)
+    },
+    progress: async () => (await offsetOf(url)) / SIZE,
+  }
+}
+
+/** Like a page with two threads. */
+async function webUploaderClient(index: number): Promise<Client> {
+  const content = contentOf(index)
+  const file = cut(content, SIZE / CHUNKS, { task_id: `wu_task_of_client_${index}` })
+  const first = await land(program.url, file, 0)
+  let { received } = first
+  const chunks = Array.from({ length: CHUNKS - 1 }, (_, i) => i + 1)
+  const thread = async (): Promise<void> => {
+    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+      const answer = await land(program.url, file, chunk)
+      received = Math.max(received, answer.received)
+    }
+  }
+  return {
+    url: new URL(first.url, program.url).href,
+    content,
+    sendAll: async () => {
+      await Promise.all([thread(), thread()])
+    },
+    progress: async () => received / SIZE,
+  }
+}
+
+/** How far each of the clients is when all of them together have sent half, or when it is `over`, the last one first. */
+async function progressAtHalfTime(clients: readonly Client[], over: AbortSignal): Promise<number[]> {
+  for (;;) {
+    const progress = await Promise.all(clients.map((client) => client.progress()))
+    if (over.aborted || progress.reduce((sum, share) => sum + share) >= clients.length / 2) {
+      return progress.sort((a, b) => a - b)
+    }
+    await pause(200)
+  }
+}
+
+/** The most memory that the program has had, in MiB. */
+async function peakMemory(): Promise<number> {
+  const status = await readFile(`/proc/${program.process.pid}/status`, 'utf8')
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+}
+
+/** Asks for the health of the service until it is stopped. @returns what stops it, and tells the longest wait, in milliseconds. */
+function watchHealth(): () => Promise<number> {
+  const watcher = new Worker(new URL('watch-health.mjs', import.meta.url), { workerData: program.url })
+  const slowest = once(watcher, 'message')
+  return async () => {
+    watcher.postMessage('stop')
+    const [milliseconds] = await slowest
+    return Number(milliseconds)
+  }
+}
+
+function clientsOf(make: (index: number) => Promise<Client>, first: number): Promise<Client[]> {
+  return Promise.all(Array.from({ length: CLIENTS / 2 }, (_, i) => make(first + i)))
+}
+
+describe('a disk that is slower than its many clients', () => {
+  it('slows all of them down, starves none, and costs neither memory nor the health of the service', async () => {
+    const tus = await clientsOf(tusClient, 0)
+    const pages = await clientsOf(webUploaderClient, CLIENTS / 2)
+    const clients = [...tus, ...pages]
+    const health = watchHealth()
+    const over = new AbortController()
+    const [atHalfTime] = await Promise.all([
+      Promise.all([tus, pages].map((kind) => progressAtHalfTime(kind, over.signal))),
+      Promise.all(clients.map((client) => client.sendAll())).finally(() => over.abort()),
+    ])
+    const slowest = await health()
+    const memory = await peakMemory()
+    for (const { url, content } of clients) await expectDownload(url, content)
+    // A fair disk brings three in four a good part of the way. The last one is not asked: a busy machine lets it begin late.
+    for (const progress of atHalfTime) expect(progress[CLIENTS / 8]).toBeGreaterThan(0.1)
+    expect(memory).toBeLessThan(300)
+    // A second, and what a busy machine adds.
+    expect(slowest).toBeLessThan(10_000)
+  }, 240_000)
+})

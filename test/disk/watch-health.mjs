@@ -1,0 +1,19 @@
+// Asks a service again and again whether it lives, in a thread of its own, until it is told to stop: then it says how long
+// the slowest answer took, in milliseconds, or what went wrong.
+import { setTimeout as pause } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+
+let isOver = false
+parentPort.once('message', () => {
+  isOver = true
+})
+let slowest = 0
+while (!isOver) {
+  const asked = performance.now()
+  const response = await fetch(`${workerData}/healthz`)
+  if (response.status !== 200) throw new Error(`The service is not well: ${response.status}`)
+  await response.text()
+  slowest = Math.max(slowest, performance.now() - asked)
+  await pause(50)
+}
+parentPort.postMessage(slowest)
