@@ -16,6 +16,7 @@ import { writeNewFile } from './new-file.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { turns } from './queue.ts'
 import { createRecord, readRecord, replaceRecord } from './record-file.ts'
+import { RecordFolders } from './record-folders.ts'
 import { prepareFolders, recover } from './recovery.ts'
 import { withAccess } from './refusal.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
@@ -46,11 +47,14 @@ export class DiskStore implements Store {
    * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
    */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
+    const layout = new Layout(options.directory)
+    const directorySync = new DirectorySync()
     const environment: Environment = {
-      layout: new Layout(options.directory),
+      layout,
       sync: options.sync,
       boot: options.boot,
-      directorySync: new DirectorySync(),
+      directorySync,
+      recordFolders: new RecordFolders(layout, options.sync === 'never' ? undefined : directorySync),
       inTurn: turns(),
       onStep: options.onStep ?? (() => undefined),
     }

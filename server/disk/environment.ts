@@ -1,5 +1,6 @@
 import type { DirectorySync } from './directory-sync.ts'
 import type { Layout } from './layout.ts'
+import type { RecordFolders } from './record-folders.ts'
 
 /**
  * When bytes are synced to the disk: `finish` before an upload is called finished, `always` before anything is
@@ -36,6 +37,7 @@ export interface Environment {
   /** Names the machine's current boot: after another one, bytes that were not synced cannot be trusted. */
   readonly boot: string
   readonly directorySync: DirectorySync
+  readonly recordFolders: RecordFolders
   /** One background sync at a time over all uploads, so that syncs never take all the threads from writes. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
   /** Called when a step has been done. */

@@ -5,7 +5,6 @@ import { systemCode } from '../core/errors.ts'
 import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
-import { makeFolder } from './make-folder.ts'
 import { writeNewFile } from './new-file.ts'
 
 // A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
@@ -18,20 +17,22 @@ import { writeNewFile } from './new-file.ts'
  * @throws the system's error, `EEXIST` if there is one.
  */
 export async function createRecord(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
-  const { layout, sync, directorySync } = environment
+  const { layout, recordFolders } = environment
   const file = layout.record(record.id)
+  const folder = layout.recordFolder(record.id)
   for (;;) {
+    await recordFolders.make(folder)
     try {
       const made = await ifThere(() => writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none'))
-      if (made !== undefined) return
+      // The folder may be another one by now, that somebody else has made.
+      if (made !== undefined) return await recordFolders.make(folder)
     } catch (error) {
       const isTorn = systemCode(error) === 'EEXIST' && (await readRecord(environment, record.id)) === 'torn'
       if (isTorn) return replaceRecord(environment, record)
       throw error
     }
-    // The folder is not there, or somebody has removed it just now.
-    await makeFolder(layout.recordFolder(record.id))
-    if (sync !== 'never') await directorySync.sync(layout.records)
+    // Somebody has removed the folder just now.
+    recordFolders.forget(folder)
   }
 }
 

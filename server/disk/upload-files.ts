@@ -17,7 +17,10 @@ export async function removeBytes(
   onStep('remove:bytes')
   await rm(layout.record(id), { force: true })
   // The folder of a group goes with its last record; others stay in it.
-  await rmdir(layout.recordFolder(id)).catch(() => undefined)
+  await rmdir(layout.recordFolder(id)).then(
+    () => environment.recordFolders.forget(layout.recordFolder(id)),
+    () => undefined,
+  )
   onStep('remove:record')
   if (sync === 'always') await syncRemoval(environment, id)
   await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
