@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
@@ -31,10 +32,14 @@ export interface DiskStoreOptions {
   readonly onStep?: (step: Step) => void
 }
 
+/** After how long the system has surely written what nobody has synced, in milliseconds; it takes half a minute or so. */
+const WRITTEN_AFTER = 60 * 60 * 1000
+
 /** Uploads in a folder of a local file system. State is where the file is; the rename is the commit. */
 export class DiskStore implements Store {
   readonly #environment: Environment
   readonly #owner: Owner
+  readonly #openedAt = Date.now()
 
   private constructor(environment: Environment, owner: Owner) {
     this.#environment = environment
@@ -207,9 +212,30 @@ export class DiskStore implements Store {
   }
 
   async #openIncoming(record: UploadRecord): Promise<StoredUpload | undefined> {
-    const { layout, boot } = this.#environment
-    const stats = await ifThere(() => stat(layout.incomingFile(record.id)))
+    const stats = await ifThere(() => stat(this.#environment.layout.incomingFile(record.id)))
     if (stats === undefined) return undefined
+    const upload = await this.#openAsItIs(record, stats.size)
+    if (this.#environment.sync === 'always') await this.#secure(upload)
+    return upload
+  }
+
+  /**
+   * With SYNC=always nobody is told of anything that is not on the disk: the process before this one may have been killed
+   * before its syncs, or had another setting.
+   */
+  async #secure(upload: DiskUpload): Promise<void> {
+    try {
+      await upload.secure()
+    } catch (error) {
+      if (!(error instanceof UploadError) || error.code !== 'sync_failed') throw error
+      // Tried again it might be called good.
+      const failed = { code: error.code, message: error.message }
+      await upload.update((record) => ({ ...record, failed: record.failed ?? failed }))
+    }
+  }
+
+  async #openAsItIs(record: UploadRecord, size: number): Promise<DiskUpload> {
+    const { layout, boot } = this.#environment
     const synced: Range = { start: 0, end: record.mark?.synced ?? 0 }
     const journaled = await Journal.load(layout.journal(record.id), boot, synced)
     if (journaled !== undefined) {
@@ -217,14 +243,14 @@ export class DiskStore implements Store {
       return new DiskUpload(this.#environment, { record, received: content.received, journal })
     }
     if (record.mark?.boot === boot) {
-      const received = add([], { start: 0, end: stats.size })
+      const received = add([], { start: 0, end: size })
       return new DiskUpload(this.#environment, { record, received, journal: undefined })
     }
-    return this.#openAfterReboot(record, Math.min(stats.size, synced.end))
+    return this.#openAfterReboot(record, Math.min(size, synced.end))
   }
 
   /** What was written but not synced before the machine went down cannot be trusted: it is cut off. */
-  async #openAfterReboot(record: UploadRecord, trusted: number): Promise<StoredUpload> {
+  async #openAfterReboot(record: UploadRecord, trusted: number): Promise<DiskUpload> {
     const file = await open(this.#environment.layout.incomingFile(record.id), 'r+')
     try {
       await file.truncate(trusted)
@@ -242,8 +268,17 @@ export class DiskStore implements Store {
     const final = path.join(this.#environment.layout.finishedFolder(record.id), record.fileName)
     const stats = await ifThere(() => stat(final))
     if (stats === undefined) return undefined
+    if (this.#environment.sync !== 'never' && this.#isFresh(stats)) await syncLanding(this.#environment, record.id)
     const received = add([], { start: 0, end: stats.size })
     return new DiskUpload(this.#environment, { record, received, journal: undefined, finishedAt: stats.mtime })
+  }
+
+  /**
+   * Whether a process before this one may have been killed right after the rename, before its syncs: it has changed the file's
+   * ctime. What is older the system has written by itself.
+   */
+  #isFresh({ ctimeMs }: Stats): boolean {
+    return ctimeMs <= this.#openedAt && ctimeMs > this.#openedAt - WRITTEN_AFTER
   }
 }
 

@@ -209,6 +209,25 @@ export class DiskUpload implements StoredUpload {
     onStep('remove:done')
   }
 
+  /** Makes everything durable that is known of an unfinished upload. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */
+  async secure(): Promise<void> {
+    const { layout, boot, directorySync } = this.#environment
+    const { id } = this.#record
+    await onDisk(async () => {
+      await syncPath(layout.incomingFile(id), 'data')
+      if (this.#journal === undefined) {
+        const synced = prefix(this.#received)
+        await this.update((record) => (record.mark?.synced === synced ? record : { ...record, mark: { boot, synced } }))
+      } else {
+        await this.#journalTurn(async () => this.#journal?.append([], true))
+        await this.#journal.close()
+      }
+      await syncRecord(this.#environment, id)
+      const folders = [layout.incoming, layout.journals, layout.recordFolder(id), layout.records]
+      await Promise.all(folders.map((folder) => directorySync.sync(folder)))
+    })
+  }
+
   async lastChange(): Promise<Date> {
     return onDisk(() => lastChange(this.#environment, this.#record.id))
   }
