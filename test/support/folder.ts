@@ -1,9 +1,24 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
+export interface TemporaryFolder {
+  readonly path: string
+  dispose(): Promise<void>
+}
+
 /** A new empty folder, removed by `dispose`. */
-export async function temporaryFolder(): Promise<{ readonly path: string; dispose(): Promise<void> }> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'landfall-test-'))
+export function temporaryFolder(): Promise<TemporaryFolder> {
+  return folderIn(tmpdir())
+}
+
+/** The same in memory, where the system has that: for what need not survive, but is made many times. */
+export function memoryFolder(): Promise<TemporaryFolder> {
+  return folderIn(existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
+}
+
+async function folderIn(place: string): Promise<TemporaryFolder> {
+  const folder = await mkdtemp(path.join(place, 'landfall-test-'))
   return { path: folder, dispose: () => rm(folder, { recursive: true, force: true }) }
 }

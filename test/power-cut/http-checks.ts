@@ -1,0 +1,69 @@
+import type { SyncMode } from '../../server/disk/environment.ts'
+import { head, patch, TUS } from '../support/tus.ts'
+import { complete, sendChunk } from '../support/webuploader.ts'
+import { PATCH_HEADERS, patchWith } from '../tus/steps.ts'
+import { Broken } from './checks.ts'
+import type { Facts } from './facts.ts'
+import type { SentFile } from './load.ts'
+
+/**
+ * Sends what is missing of every file to the program after a power cut, as clients do that were cut off, and compares what can be
+ * downloaded.
+ *
+ * @throws Broken
+ */
+export async function finishByHttp(
+  base: string,
+  files: readonly SentFile[],
+  facts: readonly Facts[],
+  sync: SyncMode,
+): Promise<void> {
+  for (const [i, file] of files.entries()) {
+    const known = facts[i]
+    if (known === undefined || !known.created || known.removal !== 'none' || file.path === undefined) continue
+    const url = `${base}${file.path}`
+    if (file.kind === 'webuploader' && !known.finished) await sendChunks(base, file)
+    if (file.kind === 'tus' && !known.finished && !(await sendRest(url, file, sync))) continue
+    if (file.kind === 'part' || (file.kind === 'final' && !known.finished)) continue
+    const answer = await fetch(url)
+    if (answer.status !== 200) broken(file, `cannot be downloaded: ${answer.status}`)
+    if (!Buffer.from(await answer.arrayBuffer()).equals(file.content)) broken(file, 'is downloaded with other bytes')
+    if (file.kind === 'webuploader') await expectComplete(base, file)
+  }
+}
+
+/** @returns whether there was such an upload. */
+async function sendRest(url: string, file: SentFile, sync: SyncMode): Promise<boolean> {
+  const { content } = file
+  const told = await head(url)
+  if ([404, 410].includes(told.status) && sync !== 'always') return false
+  if (told.status !== 200) broken(file, `answers ${told.status}`)
+  const offset = Number(told.headers.get('Upload-Offset'))
+  if (offset === content.length && told.headers.get('Upload-Length') !== null) return true
+  const length = { ...PATCH_HEADERS, 'Upload-Offset': String(offset), 'Upload-Length': String(content.length) }
+  const isLengthKnown = told.headers.get('Upload-Length') !== null
+  const rest = content.subarray(offset)
+  const answer = await (isLengthKnown ? patch(url, offset, rest) : patchWith(url, { ...TUS, ...length }, rest))
+  if (answer.status !== 204) broken(file, `does not go on at ${offset}: ${answer.status} ${await answer.text()}`)
+  return true
+}
+
+/** All of them, as a page that was loaded anew does. */
+async function sendChunks(base: string, { fields, chunkSize, content, ...file }: SentFile): Promise<void> {
+  if (fields === undefined || chunkSize === undefined) return
+  const chunks = Math.ceil(content.length / chunkSize)
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const bytes = content.subarray(chunk * chunkSize, (chunk + 1) * chunkSize)
+    const answer = await sendChunk(base, { ...fields, chunks, chunk }, bytes)
+    if (answer.status !== 200) broken(file, `does not take chunk ${chunk}: ${await answer.text()}`)
+  }
+}
+
+async function expectComplete(base: string, file: SentFile): Promise<void> {
+  const answer = await complete(base, { task_id: String(file.fields?.task_id), filename: file.name })
+  if (answer.status !== 200) broken(file, `is not complete: ${await answer.text()}`)
+}
+
+function broken({ kind, name, path }: Pick<SentFile, 'kind' | 'name' | 'path'>, what: string): never {
+  throw new Broken(`${kind} upload ${name} (${path}) ${what}`)
+}

@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Random, randomBytesFrom } from '../crash/random.ts'
+import { until } from '../http/wire.ts'
+import { answerOf } from '../legacy/steps.ts'
+import { memoryFolder } from '../support/folder.ts'
+import { TUS } from '../support/tus.ts'
+import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
+import { PATCH_HEADERS } from '../tus/steps.ts'
+import { checkAfterCut } from './checks.ts'
+import { factsAt } from './facts.ts'
+import { finishByHttp } from './http-checks.ts'
+import { type Cut, type Loss, writeImage } from './image.ts'
+import type { SentFile } from './load.ts'
+import { Machine, type Recording, recordLoad } from './recording.ts'
+
+const MINUTE = 60_000
+/** A failure says its seed. */
+const seed = Number(process.env['POWER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+/** How many times the power goes in each recording, and how many recordings there are. */
+const cuts = Number(process.env['POWER_CUTS'] ?? 150)
+const recordings = Number(process.env['POWER_RECORDINGS'] ?? 1)
+
+const LOSSES: readonly Loss[] = ['all', 'nothing', 'anything', 'anything']
+const STOPPABLE = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+
+let machine: Machine
+beforeEach(async () => {
+  machine = await Machine.make()
+})
+afterEach(() => machine.dispose())
+
+async function checkCut({ history, lines, files, sync }: Recording, cut: Cut): Promise<void> {
+  const folder = await memoryFolder()
+  try {
+    writeImage(history, cut, folder.path)
+    const data = path.join(folder.path, 'data')
+    await checkAfterCut(data, sync, randomUUID(), files, factsAt(lines, cut.at, files))
+  } finally {
+    await folder.dispose()
+  }
+}
+
+/** A cut when everything is over, which takes all that may be lost. */
+function lateCut({ lines }: Recording): Cut {
+  return { at: lines.length, loss: 'all', inOrder: false, random: new Random(seed) }
+}
+
+/** Every file in a folder with its bytes. */
+function everything(folder: string): ReadonlyMap<string, string> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
+  const files = names.filter((name) => statSync(path.join(folder, name)).isFile())
+  return new Map(files.map((name) => [name, readFileSync(path.join(folder, name), 'base64')]))
+}
+
+describe.each(['finish', 'always'] as const)('a power cut, SYNC=%s', (sync) => {
+  it(
+    'takes nothing that was promised to be on the disk, and leaves no wrong byte, wherever it comes',
+    async () => {
+      for (let i = 0; i < recordings; i++) {
+        const recording = await recordLoad(machine, sync, seed + i)
+        const random = new Random(seed + i)
+        for (let j = 0; j < cuts; j++) {
+          const at = random.whole(0, recording.lines.length)
+          const loss = LOSSES[random.whole(0, LOSSES.length - 1)] ?? 'all'
+          const cut = { at, loss, inOrder: random.chance(0.5), random }
+          await checkCut(recording, cut).catch((error: unknown) => {
+            const which = `cut ${j} before line ${at} of ${recording.lines.length}, ${loss} lost, in order: ${cut.inOrder}`
+            throw new Error(`POWER_SEED=${seed + i}, ${which}`, { cause: error })
+          })
+        }
+        await machine.dispose()
+        machine = await Machine.make()
+      }
+    },
+    (recordings * (cuts + 60) * MINUTE) / 20,
+  )
+
+  it(
+    'lets the program go on, and every client that had not been told of the end',
+    async () => {
+      const recording = await recordLoad(machine, sync, seed)
+      const random = new Random(seed)
+      for (let i = 0; i < 3; i++) {
+        const at = random.whole(Math.floor(recording.lines.length / 4), recording.lines.length)
+        const after = await Machine.make()
+        try {
+          writeImage(recording.history, { at, loss: 'anything', inOrder: false, random }, after.folder)
+          const facts = factsAt(recording.lines, at, recording.files)
+          await finishByHttp(await after.start({ SYNC: sync }), recording.files, facts, sync)
+        } finally {
+          await after.dispose()
+        }
+      }
+    },
+    5 * MINUTE,
+  )
+
+  it(
+    'has a recording to go by that lacks nothing',
+    async () => {
+      const recording = await recordLoad(machine, sync, seed)
+      const folder = await memoryFolder()
+      writeImage(recording.history, { ...lateCut(recording), loss: 'nothing' }, folder.path)
+      expect(everything(path.join(folder.path, 'data'))).toEqual(everything(machine.dataDir))
+      await folder.dispose()
+    },
+    2 * MINUTE,
+  )
+})
+
+it('takes no finished file whose record lies in a folder that another upload has just made', async () => {
+  const records = path.join(machine.dataDir, 'records')
+  const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
+  const files = [0, 1].map((i): SentFile => {
+    const content = Buffer.from(randomBytesFrom(seed + i, 1_000))
+    return { kind: 'webuploader', name: `file ${i}.bin`, content, parts: [], path: undefined }
+  })
+  const send = async (i: number): Promise<void> => {
+    const file = files[i]
+    if (file === undefined) return
+    const body = multipartBody(fileFields(file.name, 1_000), file.content)
+    const headers = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}`, 'X-File': String(i) }
+    const answer = await fetch(`${base}/upload/accept`, { method: 'POST', headers, body })
+    file.path = (await answerOf(answer)).url
+  }
+  const first = send(0)
+  await until(async () => readdirSync(records).length > 0)
+  await Promise.all([first, send(1)])
+  await machine.stop('SIGKILL')
+  const recording = await machine.recording('finish', files)
+  for (const [i, line] of recording.lines.entries()) {
+    if (line.at === 'answer') await checkCut(recording, { ...lateCut(recording), at: i + 1 })
+  }
+})
+
+describe('a power cut after a new start', () => {
+  const file: SentFile = {
+    kind: 'tus',
+    name: 'file.bin',
+    content: Buffer.from(randomBytesFrom(seed, 100_000)),
+    parts: [],
+    path: undefined,
+  }
+  const headers = { ...TUS, 'X-File': '0' }
+
+  async function create(base: string): Promise<void> {
+    const metadata = `filename ${Buffer.from(file.name).toString('base64')}`
+    const length = { 'Upload-Length': String(file.content.length), 'Upload-Metadata': metadata }
+    const answer = await fetch(`${base}/files`, { method: 'POST', headers: { ...headers, ...length } })
+    file.path = answer.headers.get('Location') ?? ''
+  }
+
+  function append(base: string, start: number, end: number): Promise<Response> {
+    const all = { ...headers, ...PATCH_HEADERS, 'Upload-Offset': String(start) }
+    return fetch(`${base}${file.path}`, { method: 'PATCH', headers: all, body: file.content.subarray(start, end) })
+  }
+
+  async function offset(base: string): Promise<number> {
+    const answer = await fetch(`${base}${file.path}`, { method: 'HEAD', headers })
+    return Number(answer.headers.get('Upload-Offset'))
+  }
+
+  it('takes no file that was killed on its way and is told of as finished', async () => {
+    const first = await machine.start({ SYNC: 'finish', STOP_AT: 'finish:renamed' }, STOPPABLE)
+    await create(first)
+    await expect(append(first, 0, file.content.length)).rejects.toThrow()
+    expect(await offset(await machine.start({ SYNC: 'finish' }))).toBe(file.content.length)
+    await machine.stop('SIGKILL')
+    const recording = await machine.recording('finish', [file])
+    await checkCut(recording, lateCut(recording))
+  })
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'with SYNC=always takes nothing of what came with SYNC=finish: %s',
+    async (end) => {
+      const first = await machine.start({ SYNC: 'finish' })
+      await create(first)
+      await append(first, 0, 50_000)
+      await machine.stop(end)
+      const again = await machine.start({ SYNC: 'always' })
+      expect(await offset(again)).toBe(50_000)
+      const told = await machine.recording('always', [file])
+      await checkCut(told, lateCut(told))
+      expect((await append(again, 50_000, 60_000)).status).toBe(204)
+      await machine.stop('SIGKILL')
+      const recording = await machine.recording('always', [file])
+      await checkCut(recording, lateCut(recording))
+    },
+  )
+})

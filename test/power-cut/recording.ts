@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { appendFile, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { SyncMode } from '../../server/disk/environment.ts'
+import { Random } from '../crash/random.ts'
+import { memoryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { type History, historyOf } from './history.ts'
+import { Load, type SentFile } from './load.ts'
+import { type Line, parseLog } from './log.ts'
+
+const PRELOAD = new URL('preload.mjs', import.meta.url).href
+
+/** All that clients did with the program, and all that it did to its data folder. */
+export interface Recording {
+  readonly sync: SyncMode
+  readonly files: readonly SentFile[]
+  readonly lines: readonly Line[]
+  readonly history: History
+}
+
+/** A machine with a data folder that the program runs on, again and again. */
+export class Machine {
+  /** What the data folder is in. */
+  readonly folder: string
+  readonly dataDir: string
+  readonly #log: string
+  readonly #dispose: () => Promise<void>
+  #boot: string = randomUUID()
+  #program: Program | undefined
+
+  private constructor(folder: string, dispose: () => Promise<void>) {
+    this.folder = folder
+    this.#dispose = dispose
+    this.dataDir = path.join(folder, 'data')
+    this.#log = path.join(folder, 'log')
+  }
+
+  static async make(): Promise<Machine> {
+    const folder = await memoryFolder()
+    return new Machine(folder.path, folder.dispose)
+  }
+
+  /** Starts the program anew, recorded. @param main another script in its place. @returns its URL. */
+  async start(settings: Readonly<Record<string, string>>, main?: string): Promise<string> {
+    await this.stop('SIGTERM')
+    const recorded = {
+      DATA_DIR: this.dataDir,
+      RECORD_TO: this.#log,
+      BOOT_ID: this.#boot,
+      NODE_OPTIONS: `--import ${PRELOAD}`,
+    }
+    this.#program = await startProgram({ DRAIN: '1', ...recorded, ...settings }, main)
+    return this.#program.url
+  }
+
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.#program?.end(signal)
+  }
+
+  /** Shuts down in order: everything gets to the disk. */
+  async reboot(): Promise<void> {
+    await this.stop('SIGTERM')
+    await appendFile(this.#log, '{"at":"reboot"}\n')
+    this.#boot = randomUUID()
+  }
+
+  async recording(sync: SyncMode, files: readonly SentFile[]): Promise<Recording> {
+    const lines = parseLog(await readFile(this.#log, 'utf8'))
+    return { sync, files, lines, history: historyOf(lines, this.folder) }
+  }
+
+  async dispose(): Promise<void> {
+    await this.stop('SIGKILL')
+    await this.#dispose()
+  }
+}
+
+/**
+ * Lets clients work with the program; half the way it is stopped and started again, perhaps after a reboot.
+ *
+ * @param machine a new one.
+ */
+export async function recordLoad(machine: Machine, sync: SyncMode, seed: number): Promise<Recording> {
+  const random = new Random(seed)
+  // Otherwise unfinished uploads would fall back, and no client goes on where it was.
+  const reboots = sync === 'always' && random.chance(0.5)
+  const halfway = meeting(async () => {
+    if (reboots) await machine.reboot()
+    return machine.start({ SYNC: sync })
+  })
+  const load = new Load(random, seed, halfway.wait)
+  halfway.expect(load.clients.length)
+  await load.run(await machine.start({ SYNC: sync }))
+  await machine.stop('SIGTERM')
+  return machine.recording(sync, load.files)
+}
+
+/** Those who wait go on together, when all have come and `then` has been done. */
+function meeting<T>(then: () => Promise<T>): { expect(count: number): void; wait(): Promise<T> } {
+  let missing = 0
+  let arrived: () => void = () => undefined
+  const done = new Promise<void>((resolve) => {
+    arrived = resolve
+  }).then(then)
+  return {
+    expect: (count) => {
+      missing = count
+    },
+    wait: () => {
+      missing -= 1
+      if (missing === 0) arrived()
+      return done
+    },
+  }
+}
