@@ -8,17 +8,20 @@ import type { Environment } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { turns } from '../../server/disk/queue.ts'
 import { createRecord, readRecord, replaceRecord } from '../../server/disk/record-file.ts'
+import { RecordFolders } from '../../server/disk/record-folders.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let environment: Environment
 beforeAll(async () => {
   folder = await temporaryFolder()
+  const layout = new Layout(folder.path)
   environment = {
-    layout: new Layout(folder.path),
+    layout,
     sync: 'never',
     boot: '0'.repeat(32),
     directorySync: new DirectorySync(),
+    recordFolders: new RecordFolders(layout, undefined),
     inTurn: turns(),
     onStep: () => undefined,
   }
