@@ -41,7 +41,7 @@ export class Uploads {
    * @throws UploadError `too_large`, `no_space`, `storage_error`, and what `work` throws.
    */
   async create<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#with(record.id, () => this.#make(record), work)
+    return this.#withNew(record.id, () => this.#make(record), work)
   }
 
   /**
@@ -54,7 +54,7 @@ export class Uploads {
     bytes: readonly Buffer[],
     work: (upload: Upload) => Promise<T>,
   ): Promise<T> {
-    return this.#with(record.id, () => this.#makeFinished(record, bytes), work)
+    return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work)
   }
 
   /**
@@ -68,22 +68,7 @@ export class Uploads {
 
   /** Works with the upload of this id, which is made if there is none. @throws UploadError like `create` and `use`. */
   async useOrCreate<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    for (;;) {
-      let opened = false
-      try {
-        return await this.#with(
-          record.id,
-          () => this.#openOrMake(record),
-          (upload) => {
-            opened = true
-            return work(upload)
-          },
-        )
-      } catch (error) {
-        // Somebody else looked for this upload just before there was one, and this call has shared the answer.
-        if (opened || !(error instanceof UploadError) || error.code !== 'not_found') throw error
-      }
-    }
+    return this.#withNew(record.id, () => this.#openOrMake(record), work)
   }
 
   /** @throws UploadError `too_large` when a file of `length` bytes is not welcome. */
@@ -197,6 +182,22 @@ export class Uploads {
       // One upload that is gone, or cannot be read just now, must not keep the others from their turn.
       if (error instanceof UploadError) return undefined
       throw error
+    }
+  }
+
+  /** Works with what may be made only now. */
+  async #withNew<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
+    for (;;) {
+      let opened = false
+      try {
+        return await this.#with(id, open, (upload) => {
+          opened = true
+          return work(upload)
+        })
+      } catch (error) {
+        // Somebody else looked for this upload just before there was one, and this call has shared the answer.
+        if (opened || !(error instanceof UploadError) || error.code !== 'not_found') throw error
+      }
     }
   }
 
