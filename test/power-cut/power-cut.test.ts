@@ -112,30 +112,34 @@ describe.each(['finish', 'always'] as const)('a power cut, SYNC=%s', (sync) => {
   )
 })
 
-it('takes no finished file whose record lies in a folder that another upload has just made', async () => {
-  const records = path.join(machine.dataDir, 'records')
-  const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
-  const files = [0, 1].map((i): SentFile => {
-    const content = Buffer.from(randomBytesFrom(seed + i, 1_000))
-    return { kind: 'webuploader', name: `file ${i}.bin`, content, parts: [], path: undefined }
-  })
-  const send = async (i: number): Promise<void> => {
-    const file = files[i]
-    if (file === undefined) return
-    const body = multipartBody(fileFields(file.name, 1_000), file.content)
-    const headers = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}`, 'X-File': String(i) }
-    const answer = await fetch(`${base}/upload/accept`, { method: 'POST', headers, body })
-    file.path = (await answerOf(answer)).url
-  }
-  const first = send(0)
-  await until(async () => readdirSync(records).length > 0)
-  await Promise.all([first, send(1)])
-  await machine.stop('SIGKILL')
-  const recording = await machine.recording('finish', files)
-  for (const [i, line] of recording.lines.entries()) {
-    if (line.at === 'answer') await checkCut(recording, { ...lateCut(recording), at: i + 1 })
-  }
-})
+it(
+  'takes no finished file whose record lies in a folder that another upload has just made',
+  async () => {
+    const records = path.join(machine.dataDir, 'records')
+    const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
+    const files = [0, 1].map((i): SentFile => {
+      const content = Buffer.from(randomBytesFrom(seed + i, 1_000))
+      return { kind: 'webuploader', name: `file ${i}.bin`, content, parts: [], path: undefined }
+    })
+    const send = async (i: number): Promise<void> => {
+      const file = files[i]
+      if (file === undefined) return
+      const body = multipartBody(fileFields(file.name, 1_000), file.content)
+      const headers = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}`, 'X-File': String(i) }
+      const answer = await fetch(`${base}/upload/accept`, { method: 'POST', headers, body })
+      file.path = (await answerOf(answer)).url
+    }
+    const first = send(0)
+    await until(async () => readdirSync(records).length > 0)
+    await Promise.all([first, send(1)])
+    await machine.stop('SIGKILL')
+    const recording = await machine.recording('finish', files)
+    for (const [i, line] of recording.lines.entries()) {
+      if (line.at === 'answer') await checkCut(recording, { ...lateCut(recording), at: i + 1 })
+    }
+  },
+  2 * MINUTE,
+)
 
 describe('a power cut after a new start', () => {
   const file: SentFile = {
@@ -164,15 +168,19 @@ describe('a power cut after a new start', () => {
     return Number(answer.headers.get('Upload-Offset'))
   }
 
-  it('takes no file that was killed on its way and is told of as finished', async () => {
-    const first = await machine.start({ SYNC: 'finish', STOP_AT: 'finish:renamed' }, STOPPABLE)
-    await create(first)
-    await expect(append(first, 0, file.content.length)).rejects.toThrow()
-    expect(await offset(await machine.start({ SYNC: 'finish' }))).toBe(file.content.length)
-    await machine.stop('SIGKILL')
-    const recording = await machine.recording('finish', [file])
-    await checkCut(recording, lateCut(recording))
-  })
+  it(
+    'takes no file that was killed on its way and is told of as finished',
+    async () => {
+      const first = await machine.start({ SYNC: 'finish', STOP_AT: 'finish:renamed' }, STOPPABLE)
+      await create(first)
+      await expect(append(first, 0, file.content.length)).rejects.toThrow()
+      expect(await offset(await machine.start({ SYNC: 'finish' }))).toBe(file.content.length)
+      await machine.stop('SIGKILL')
+      const recording = await machine.recording('finish', [file])
+      await checkCut(recording, lateCut(recording))
+    },
+    2 * MINUTE,
+  )
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
     'with SYNC=always takes nothing of what came with SYNC=finish: %s',
@@ -190,5 +198,6 @@ describe('a power cut after a new start', () => {
       const recording = await machine.recording('always', [file])
       await checkCut(recording, lateCut(recording))
     },
+    2 * MINUTE,
   )
 })
