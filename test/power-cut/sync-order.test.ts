@@ -137,8 +137,8 @@ async function traced(sync: SyncMode): Promise<{ broken: (only: RegExp) => Recor
   const session = new Session(program.url)
   await everyRequest(session, program.url, sync === 'always')
   await program.end('SIGKILL')
-  const ended = `${program.process.pid} +++ killed by SIGKILL +++`
-  await until(async () => (await readFile(log, 'utf8')).includes(ended))
+  const ended = new RegExp(`^${program.process.pid} +\\+\\+\\+ killed by SIGKILL`, 'm')
+  await until(async () => ended.test(await readFile(log, 'utf8')))
   const lines = parseTrace(await readFile(log, 'utf8'))
   const answers = lines.flatMap((line, i) => (line.at === 'answer' ? [i] : []))
   expect(answers).toHaveLength(session.checks.length)
