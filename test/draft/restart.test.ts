@@ -185,7 +185,7 @@ describe('the program, killed while it ends an upload', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it.each(['record:replaced', 'finish:synced', 'finish:renamed', 'finish:directories', 'finish:done'])(
+  it.each(['record:replaced', 'finish:synced', 'finish:renamed'])(
     'at %s: the end can be announced again, and the file is there once',
     async (step) => {
       program = await startProgram({ DATA_DIR: folder, STOP_AT: step }, main)

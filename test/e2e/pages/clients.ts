@@ -25,4 +25,5 @@ const clients = {
   },
 }
 
-Object.assign(globalThis, { clients })
+// For what a test does with an upload before it has ended.
+Object.assign(globalThis, { clients, tus: { Upload } })
