@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url'
+import { expect, it } from '@jest/globals'
+import { Random } from '../crash/random.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { startProgram } from '../support/program.ts'
+import { bytesOf } from '../tus/steps.ts'
+import { append, beginAppend, connectWell, createUpload, expectComplete, stateOf } from './steps.ts'
+
+const MAIN = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+
+const content = bytesOf(3_000_000)
+
+it.each([1, 2])(
+  'offset retrieval at any moment of an append, also in the middle of a write: what it is told is accepted, and no byte is another one; seed %d',
+  async (seed) => {
+    const folder = await temporaryFolder()
+    const program = await startProgram({ DATA_DIR: folder.path, SLOW_DISK: 'yes' }, MAIN)
+    try {
+      const random = new Random(seed)
+      const url = await createUpload(program.url)
+      let offset = 0
+      for (let i = 0; i < 12; i++) {
+        const sending = await connectWell(program.url)
+        const first = content.subarray(offset, offset + random.size(1, 200_000))
+        const older = await beginAppend(url, offset, true, content.length - offset, first, {}, sending)
+        // Where the append is then, nobody knows: that is the test.
+        await new Promise((resolve) => setTimeout(resolve, random.whole(0, 40)))
+        const [told] = await stateOf(url)
+        offset = Number(told)
+        expect((await append(url, offset, false, content.subarray(offset, offset + 1000))).status).toBe(204)
+        offset += 1000
+        await older.cut()
+      }
+      expectComplete(await append(url, offset, true, content.subarray(offset)))
+      expect(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(content)).toBe(true)
+    } finally {
+      await program.end('SIGKILL')
+      await folder.dispose()
+    }
+  },
+)
