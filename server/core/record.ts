@@ -35,6 +35,8 @@ export interface UploadRecord {
   readonly concat?: string | undefined
   /** All of its bytes may be there, and still its client has to say that nothing follows (IETF draft, `Upload-Complete`). */
   readonly endAwaited?: true | undefined
+  /** Which digest the answer to the end is to tell, as `Want-Repr-Digest` said it at the beginning (RFC 9530 §4). */
+  readonly wantedDigest?: string | undefined
   /** Why this upload can never finish. */
   readonly failed?: { readonly code: FailureCode; readonly message: string } | undefined
   /** During which boot of the machine the bytes came, and how many of a plain upload's first bytes are surely on the disk. */
@@ -65,6 +67,7 @@ const schema: z.ZodType<UploadRecord> = z.object({
   parts: z.array(z.string()).optional(),
   concat: z.string().optional(),
   endAwaited: z.literal(true).optional(),
+  wantedDigest: z.string().optional(),
   failed: z.object({ code: z.enum(FAILURES), message: z.string() }).optional(),
   mark: z.object({ boot: z.string(), synced: size }).optional(),
 })

@@ -38,7 +38,7 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
   }
   const part = partOf(ctx, file, validators)
   const length = lengthOf(part)
-  const digest = await reprDigest(ctx, file)
+  const digest = await reprDigest(ctx.get('Want-Repr-Digest'), file)
   // Read before any header is set: those of the file must not stand on the answer that says that it cannot be read.
   const bytes = ctx.method === 'GET' && length > 0 ? await opened(file.read(part)) : undefined
   try {

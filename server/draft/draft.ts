@@ -47,16 +47,16 @@ export class Draft {
   /** POST or PUT: upload creation. */
   async create(ctx: Context): Promise<void> {
     ctx.set({ 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
-    const { metadata, rawMetadata, endAwaited, ...sending } = parseCreation(ctx.headers)
+    const { metadata, rawMetadata, endAwaited, wantedDigest, ...sending } = parseCreation(ctx.headers)
     const length = sending.length ?? null
     this.#intake.checkRoom(ctx.headers, 0, length)
-    const record = newRecord({ length, metadata, rawMetadata, ...(endAwaited && { endAwaited }) })
+    const record = newRecord({ length, metadata, rawMetadata, wantedDigest, ...(endAwaited && { endAwaited }) })
     await this.#uploads.create(record, async (upload) => {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
       tellInterim(ctx, this.#options.interimResponses, sending.interop, announced)
       await upload.inTurn(() => this.#take(ctx, upload, { ...sending, offset: 0 }))
-      if (upload.state === 'finished') ctx.set(await reprDigest(ctx, upload))
+      if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
   }
@@ -89,7 +89,8 @@ export class Draft {
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
       // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
-      ctx.set({ Location: this.#options.urlOf(ctx, id), ...(await reprDigest(ctx, upload)) })
+      const want = ctx.get('Want-Repr-Digest') || (upload.record.wantedDigest ?? '')
+      ctx.set({ Location: this.#options.urlOf(ctx, id), ...(await reprDigest(want, upload)) })
     })
     ctx.status = ctx.response.get('Upload-Complete') === '?1' ? 201 : 204
   }

@@ -4,7 +4,7 @@ import { type BareItem, parseItem } from 'structured-headers'
 import { checkDigests } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Metadata } from '../core/record.ts'
-import { parseDigests } from '../http/digest-fields.ts'
+import { parseDigests, preferredDigest } from '../http/digest-fields.ts'
 import { contentLength, mediaType, single } from '../http/header-values.ts'
 import { PARTIAL_UPLOAD } from '../http/protocol.ts'
 import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
@@ -36,6 +36,8 @@ export interface Sending {
 export interface DraftCreation extends Sending, ParsedMetadata {
   /** Whether the client will say which request is the last one, whatever the offset is. */
   readonly endAwaited: boolean
+  /** Want-Repr-Digest, if something can come of it. */
+  readonly wantedDigest: string | undefined
 }
 
 export interface DraftAppend extends Sending {
@@ -63,6 +65,7 @@ export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
     complete,
     length: lengthIn(headers, complete, 0),
     endAwaited: !endsByLength(interop),
+    wantedDigest: wantedDigestIn(headers),
     ...metadataIn(headers),
   }
 }
@@ -117,6 +120,11 @@ function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
   }
   checkDigests(metadata)
   return { metadata, rawMetadata }
+}
+
+function wantedDigestIn(headers: IncomingHttpHeaders): string | undefined {
+  const want = single(headers, 'Want-Repr-Digest') ?? ''
+  return preferredDigest(want) === undefined ? undefined : want
 }
 
 function fileNameIn(disposition: string): string | undefined {

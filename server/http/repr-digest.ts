@@ -1,4 +1,3 @@
-import type { Context } from 'koa'
 import type { Algorithm } from '../core/digest.ts'
 import { withPatience } from '../core/patience.ts'
 import { formatDigest, preferredDigest } from './digest-fields.ts'
@@ -9,12 +8,14 @@ const PATIENCE = 10_000
 /**
  * `Repr-Digest`, when the client wants it (RFC 9530 §4): the digest of the whole file, whatever part of it is sent. A digest
  * that takes too long, or cannot be computed, is left out.
+ *
+ * @param want the value of `Want-Repr-Digest`; empty when it did not come.
  */
 export async function reprDigest(
-  ctx: Context,
+  want: string,
   file: { digest(algorithm: Algorithm): Promise<Buffer> },
 ): Promise<Record<string, string>> {
-  const wanted = preferredDigest(ctx.get('Want-Repr-Digest'))
+  const wanted = preferredDigest(want)
   if (wanted === undefined) return {}
   const digest = await withPatience(
     file.digest(wanted.algorithm),

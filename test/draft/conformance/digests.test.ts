@@ -90,6 +90,13 @@ describe('Want-Repr-Digest', () => {
     },
   )
 
+  it('"when creating an upload, the client can ask": the answer to the end tells it, and so does the one that repeats it', async () => {
+    const url = await create(HELLO.subarray(0, 5), { 'Want-Repr-Digest': 'sha-512=1' })
+    expect((await append(url, 5, true, HELLO.subarray(5))).headers.get('Repr-Digest')).toBe(right['sha-512'])
+    const again = await append(url, HELLO.length, true)
+    if (again.ok) expect(again.headers.get('Repr-Digest')).toBe(right['sha-512'])
+  })
+
   it('"The response SHOULD include at least one of the requested digests": none that was not', async () => {
     const response = await post(true, HELLO, { 'Want-Repr-Digest': 'sha-256=0, unheard-of=10' })
     expect(response.ok).toBe(true)
