@@ -5,9 +5,11 @@ import { stopping, UploadError } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
 import { download } from './download/download.ts'
 import type { Draft } from './draft/draft.ts'
+import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
+import type { Dialect } from './http/error-status.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
@@ -44,9 +46,7 @@ export function createApp(parts: Parts): Koa {
   if (app.proxy) app.use(believeProxy(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
-  app.use(
-    errorExit(parts.log, (ctx) => (/^\/(upload\/|check$)/.test(ctx.path) ? 'legacy' : (protocolOf(ctx) ?? 'tus'))),
-  )
+  app.use(errorExit(parts.log, dialectOf))
   app.use(methodOverride)
   app.use((ctx, next) => {
     if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
@@ -109,6 +109,13 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
     '/upload/complete': { GET: complete, POST: complete },
     '/check': { POST: (ctx) => legacy.check(ctx) },
   }
+}
+
+function dialectOf(ctx: Context): Dialect {
+  if (/^\/(upload\/|check$)/.test(ctx.path)) return 'legacy'
+  // tus-js-client takes the status of a HEAD in the same way in each protocol that it speaks.
+  if (ctx.method === 'HEAD' && endsByLength(interopVersion(ctx.headers))) return 'tus'
+  return protocolOf(ctx) ?? 'tus'
 }
 
 function tell(ctx: Context, status: number, text: string): void {

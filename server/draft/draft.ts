@@ -191,5 +191,5 @@ function checkRepeated({ headers }: Context, { complete, length }: DraftAppend, 
  */
 async function invalidateIfTooLong(upload: Upload, error: unknown): Promise<void> {
   if (!(error instanceof UploadError) || error.code !== 'too_large' || !upload.record.endAwaited) return
-  await upload.giveUp('too_large', 'More bytes came than the length of this upload.')
+  await upload.giveUp('too_large', 'More bytes came than this upload may have.')
 }

@@ -5,7 +5,10 @@ export type Dialect = 'tus' | 'draft' | 'legacy'
 
 interface Statuses {
   readonly tus: number
-  /** tus-js-client starts again at 0 on any failure of a HEAD but 423, so what passes by itself is 423 there. */
+  /**
+   * tus-js-client starts again at 0 on any failure of a HEAD but 423, so what passes by itself is 423 there. A client of the draft
+   * would give up at that, and tries again after 5xx.
+   */
   readonly tusHead?: number
   /** WebUploader up to 0.1.6 gives a file up on 5xx, so what passes by itself is 409 there. */
   readonly legacy: number
@@ -66,5 +69,5 @@ export function statusOf(code: ErrorCode, dialect: Dialect, method: string): num
   const { tus, tusHead, legacy, draft } = statuses[code]
   if (dialect === 'legacy') return legacy
   if (dialect === 'draft' && draft !== undefined) return draft
-  return method === 'HEAD' ? (tusHead ?? tus) : tus
+  return dialect === 'tus' && method === 'HEAD' ? (tusHead ?? tus) : tus
 }

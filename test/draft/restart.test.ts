@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,6 +93,25 @@ describe('after a restart', () => {
     expect((await head(url)).status).toBe(422)
     expect((await append(url, content.length, true)).status).toBe(422)
   })
+})
+
+it('offset retrieval that cannot be answered just now: a client of the draft is told 5xx, tus-js-client 423', async () => {
+  const service = await startService()
+  try {
+    const url = await createUpload(service.url, content)
+    const file = path.join(service.dataDir, 'incoming', idOf(url))
+    await rename(file, `${file}.away`)
+    expect((await append(url, content.length, true)).status).toBe(503)
+    expect((await ask('HEAD', url)).status).toBe(503)
+    for (const version of ['5', '6']) {
+      expect((await ask('HEAD', url, { 'Upload-Draft-Interop-Version': version })).status).toBe(423)
+    }
+    await rename(`${file}.away`, file)
+    expect(await stateOf(url)).toEqual([String(content.length), '?1'])
+    await expectFile(service, url, content)
+  } finally {
+    await service.close()
+  }
 })
 
 describe('expiration', () => {
