@@ -40,6 +40,9 @@ const NAMES = [
   'content-length',
 ]
 
+/** Its inherited names are those that the parser refuses as keys. */
+const FREE = {}
+
 /** @returns what it gives, or the code of its error. */
 function outcomeOf<T>(parse: () => T): T | string {
   try {
@@ -77,7 +80,9 @@ describe('the headers of a creation', () => {
   })
 
   it('say metadata that come back byte for byte', () => {
-    const key = fc.stringMatching(/^[!#-+\--~]{1,12}$/).filter((text) => !['sha256', 'sha1', 'md5'].includes(text))
+    const key = fc
+      .stringMatching(/^[!#-+\--~]{1,12}$/)
+      .filter((text) => !(text in { ...FREE, sha256: '', sha1: '', md5: '' }))
     const pairs = fc.uniqueArray(fc.tuple(key, fc.option(fc.string({ unit: 'grapheme' }))), {
       minLength: 1,
       maxLength: 6,
@@ -91,7 +96,7 @@ describe('the headers of a creation', () => {
         if (typeof creation === 'string') throw new Error(`${header} was refused`)
         expect(formatMetadata(creation)).toBe(header)
         for (const [name, text] of list) {
-          if (name !== '__proto__') expect(Object.entries(creation.metadata)).toContainEqual([name, text || null])
+          expect(Object.entries(creation.metadata)).toContainEqual([name, text || null])
         }
       }),
     )
