@@ -38,12 +38,21 @@ const element = fc
     by: fc.option(fc.constantFrom('by="a,b;for=9.9.9.9"', 'by=_secret', 'host="x\\"y"')),
     names: fc.constantFrom(['for', 'proto'], ['For', 'PROTO']),
     isTurned: fc.boolean(),
+    has: fc.constantFrom('both', 'both', 'for', 'proto'),
   })
-  .map(({ address: one, scheme: two, port, isQuoted, by, names, isTurned }) => {
+  .map(({ address: one, scheme: two, port, isQuoted, by, names, isTurned, has }) => {
     const node = `${one.includes(':') ? `[${one}]` : one}${port === null ? '' : `:${port}`}`
     const mustQuote = isQuoted || /[:[]/.test(node)
-    const pairs = [`${names[0]}=${mustQuote ? `"${node}"` : node}`, `${names[1]}=${two}`, ...(by === null ? [] : [by])]
-    return { address: one, scheme: two, text: (isTurned ? pairs.toReversed() : pairs).join(';') }
+    const pairs = [
+      ...(has === 'proto' ? [] : [`${names[0]}=${mustQuote ? `"${node}"` : node}`]),
+      ...(has === 'for' ? [] : [`${names[1]}=${two}`]),
+      ...(by === null ? [] : [by]),
+    ]
+    return {
+      address: has === 'proto' ? '' : one,
+      scheme: has === 'for' ? 'http' : two,
+      text: (isTurned ? pairs.toReversed() : pairs).join(';'),
+    }
   })
 
 describe('what a proxy says', () => {

@@ -40,9 +40,6 @@ const NAMES = [
   'content-length',
 ]
 
-/** Its inherited names are those that the parser refuses as keys. */
-const FREE = {}
-
 /** @returns what it gives, or the code of its error. */
 function outcomeOf<T>(parse: () => T): T | string {
   try {
@@ -80,9 +77,10 @@ describe('the headers of a creation', () => {
   })
 
   it('say metadata that come back byte for byte', () => {
+    // The parser refuses the names that every object has, and digests must be some.
     const key = fc
       .stringMatching(/^[!#-+\--~]{1,12}$/)
-      .filter((text) => !(text in { ...FREE, sha256: '', sha1: '', md5: '' }))
+      .filter((text) => !(text in Object.prototype || ['sha256', 'sha1', 'md5'].includes(text)))
     const pairs = fc.uniqueArray(fc.tuple(key, fc.option(fc.string({ unit: 'grapheme' }))), {
       minLength: 1,
       maxLength: 6,
