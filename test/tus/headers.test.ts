@@ -137,7 +137,15 @@ describe('a body with a checksum', () => {
           ? await read(body, cuts, { trailer: 'X, Upload-Checksum' }, checksum)
           : await read(body, cuts, checksum)
         expect(found).toBe(body.equals(other) ? body.toString('hex') : 'checksum_mismatch')
-        const right = { 'upload-checksum': `${name} ${createHash(name).update(body).digest('base64')}` }
+        const whole = createHash(name).update(body).digest()
+        const cut = whole.subarray(0, 1 + (other.length % (whole.length - 1))).toString('base64')
+        expect(await read(body, cuts, { 'upload-checksum': `${name} ${cut}` })).toBe('checksum_mismatch')
+        const changed = Buffer.from(whole)
+        const place = other.length % whole.length
+        changed[place] = (whole[place] ?? 0) ^ 1
+        const nearly = { 'upload-checksum': `${name} ${changed.toString('base64')}` }
+        expect(await read(body, cuts, nearly)).toBe('checksum_mismatch')
+        const right = { 'upload-checksum': `${name} ${whole.toString('base64')}` }
         expect(await read(body, cuts, right)).toBe(body.toString('hex'))
       }),
     )
