@@ -12,7 +12,7 @@ const MINUTE = 60_000
 /** How many runs a test makes unless `npm run fuzz` names minutes: a few seconds. */
 const RUNS = 150
 /** So long one program and its folder are used. */
-const LEG = 2 * MINUTE
+const LEG = 5 * MINUTE
 
 /** Of resident memory, in MiB: what V8 lets pass before it collects. */
 const MARGIN = { share: 0, fixed: 48 }
