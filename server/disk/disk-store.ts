@@ -105,20 +105,20 @@ export class DiskStore implements Store {
     return onDiskWithoutBytes(async () => {
       const incoming = layout.incomingFile(record.id)
       const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
-      onStep('create:bytes')
+      onStep('whole:bytes')
       await this.#createRecordFor(record, durable)
-      onStep('create:record')
+      onStep('whole:record')
       const received = add([], { start: 0, end: size })
       const folder = layout.finishedFolder(record.id)
       let isFolderMade = false
       try {
         await mkdir(folder)
         isFolderMade = true
-        onStep('finish:folder')
+        onStep('whole:folder')
         await rename(incoming, path.join(folder, record.fileName))
-        onStep('finish:renamed')
+        onStep('whole:renamed')
         if (durable) await syncLanding(this.#environment, record.id)
-        onStep('finish:directories')
+        onStep('whole:directories')
       } catch (error) {
         // A folder that was there stays.
         await unmake([...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)])

@@ -156,6 +156,7 @@ export class DiskUpload implements StoredUpload {
       if ((await stat(from)).size > length) await truncate(from, length)
       if (sync !== 'never') await syncPath(from, 'data')
       await part.update((record) => ({ ...record, joined: true }))
+      onStep('takeover:joined')
       await this.update((record) => ({ ...record, mark: { boot, synced: length } }))
       if (sync !== 'never') {
         // Were the rename on the disk without these, a power cut would take the bytes for unsynced ones.
@@ -185,6 +186,7 @@ export class DiskUpload implements StoredUpload {
     onStep('release:marked')
     await onDisk(async () => {
       await rm(layout.incomingFile(id), { force: true })
+      onStep('release:bytes')
       await rm(layout.journal(id), { force: true })
     })
     this.#journal = undefined
@@ -194,6 +196,7 @@ export class DiskUpload implements StoredUpload {
   async remove(why: Departure): Promise<void> {
     const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
+    const removal = why === 'expired' ? 'expire' : 'remove'
     await this.#marking
     await this.rest()
     await onDiskWithoutBytes(async () => {
@@ -203,10 +206,12 @@ export class DiskUpload implements StoredUpload {
       this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
     })
-    onStep('remove:tombstone')
+    onStep(`${removal}:tombstone`)
     // A change of the record that is under way comes before, one that waits comes to nothing: neither brings the record back.
-    await onDisk(() => this.#recordTurn(() => removeBytes(this.#environment, id, onStep)))
-    onStep('remove:done')
+    await onDisk(() =>
+      this.#recordTurn(() => removeBytes(this.#environment, id, (step) => onStep(`${removal}:${step}`))),
+    )
+    onStep(`${removal}:done`)
   }
 
   /** Makes everything durable that is known of an unfinished upload. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */

@@ -8,10 +8,18 @@ import type { RecordFolders } from './record-folders.ts'
  */
 export type SyncMode = 'finish' | 'always' | 'never'
 
+/** Because somebody asked for it, or because it was stale. */
+type Removal = 'remove' | 'expire'
+
 /** The steps between which a crash must lose nothing; tests stop the program at them. */
 export type Step =
   | 'create:bytes'
   | 'create:record'
+  | 'whole:bytes'
+  | 'whole:record'
+  | 'whole:folder'
+  | 'whole:renamed'
+  | 'whole:directories'
   | 'write:returned'
   | 'journal:created'
   | 'journal:appended'
@@ -21,14 +29,16 @@ export type Step =
   | 'finish:renamed'
   | 'finish:directories'
   | 'finish:done'
+  | 'takeover:joined'
   | 'takeover:marked'
   | 'takeover:renamed'
   | 'release:marked'
+  | 'release:bytes'
   | 'release:done'
-  | 'remove:tombstone'
-  | 'remove:bytes'
-  | 'remove:record'
-  | 'remove:done'
+  | `${Removal}:tombstone`
+  | `${Removal}:bytes`
+  | `${Removal}:record`
+  | `${Removal}:done`
 
 /** What the parts of a disk store share. */
 export interface Environment {

@@ -8,20 +8,20 @@ import type { Environment } from './environment.ts'
 export async function removeBytes(
   environment: Environment,
   id: string,
-  onStep: Environment['onStep'] = () => undefined,
+  onStep: (step: 'bytes' | 'record') => void = () => undefined,
 ): Promise<void> {
   const { layout, sync } = environment
   await rm(layout.incomingFile(id), { force: true })
   await rm(layout.finishedFolder(id), { force: true, recursive: true })
   await rm(layout.journal(id), { force: true })
-  onStep('remove:bytes')
+  onStep('bytes')
   await rm(layout.record(id), { force: true })
   // The folder of a group goes with its last record; others stay in it.
   await rmdir(layout.recordFolder(id)).then(
     () => environment.recordFolders.forget(layout.recordFolder(id)),
     () => undefined,
   )
-  onStep('remove:record')
+  onStep('record')
   if (sync === 'always') await syncRemoval(environment, id)
   await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
 }
