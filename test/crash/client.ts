@@ -1,5 +1,6 @@
 import http from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Sweeps } from './sweeps.ts'
 
 export interface Answer {
   readonly status: number
@@ -33,13 +34,17 @@ export type Headers = Readonly<Record<string, string>>
 
 /** Requests to one run of the program, their bodies as slow as one likes. */
 export class Client {
+  /** What the program, and those before it, may have removed by itself. */
+  readonly sweeps: Sweeps
   readonly #base: string
   readonly #agent = new http.Agent({ keepAlive: true })
   #inFlight = 0
   #cut = 0
+  #unanswered = 0
 
-  constructor(base: string) {
+  constructor(base: string, sweeps: Sweeps) {
     this.#base = base
+    this.sweeps = sweeps
   }
 
   /** Bodies of which a part has been sent and a part has not. */
@@ -52,15 +57,26 @@ export class Client {
     return this.#cut
   }
 
-  /** @throws NoAnswer, BrokenOff */
-  async send(method: string, path: string, headers: Headers, body?: Body): Promise<Answer> {
+  /** Requests that got no answer, other than those that this side broke off. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
+  /**
+   * @param most after how many bytes of the answer this side breaks it off.
+   * @throws NoAnswer, BrokenOff
+   */
+  async send(method: string, path: string, headers: Headers, body?: Body, most = Infinity): Promise<Answer> {
     const length = body?.announced === undefined ? {} : { 'Content-Length': String(body.announced) }
     const request = http.request(new URL(path, this.#base), {
       method,
       headers: { ...headers, ...length },
       agent: this.#agent,
     })
-    const answer = answerTo(request)
+    const answer = answerTo(request, most)
+    answer.catch(() => {
+      if (body?.end !== 'break') this.#unanswered += 1
+    })
     if (body === undefined) request.end()
     else await this.#write(request, body, answer)
     return answer
@@ -103,22 +119,26 @@ export class Client {
   }
 }
 
-function answerTo(request: http.ClientRequest): Promise<Answer> {
+function answerTo(request: http.ClientRequest, most: number): Promise<Answer> {
   const answer = new Promise<Answer>((resolve, reject) => {
     const fail = (): void => reject(new NoAnswer(`${request.method} ${request.path} got no answer`))
     request.on('error', fail).once('close', fail)
     request.once('response', (response) => {
       const pieces: Buffer[] = []
-      response.on('data', (piece: Buffer) => pieces.push(piece))
-      response.on('error', fail)
-      response.once('end', () => {
-        if (!response.complete) return fail()
+      let length = 0
+      const done = (): void =>
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) })
+      response.on('data', (piece: Buffer) => {
+        pieces.push(piece)
+        length += piece.length
+        if (length < most) return
+        done()
+        request.destroy()
       })
+      response.on('error', fail)
+      response.once('end', () => (response.complete ? done() : fail()))
     })
   })
-  // Whoever writes the body learns of it first; nobody waits for the answer then.
-  answer.catch(() => undefined)
   return answer
 }
 

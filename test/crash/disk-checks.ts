@@ -19,7 +19,7 @@ export async function checkDisk(uploads: readonly UploadModel[], layout: Layout)
   if (leaving.length > 0) throw new Violation(`Removals were not ended at the start: ${leaving.join(', ')}`)
   await checkQuarantine(uploads, layout)
   for (const upload of uploads) {
-    if (upload.removal === 'done') await checkNothingLeft(upload, layout)
+    if (upload.removal === 'done' && upload.path !== undefined) await checkNothingLeft(upload, layout)
     else if (upload.finished && upload.removal === 'none') await checkFinishedFile(upload, layout)
   }
 }
@@ -48,15 +48,43 @@ export async function checkNothingLeft(upload: UploadModel, layout: Layout): Pro
   if (!(await isThere(path.join(layout.gone, id)))) upload.broken('is deleted, but not remembered')
 }
 
-/** @throws Violation unless the bytes of each range are in the incoming file at their place. */
-export async function checkIncomingBytes(upload: UploadModel, ranges: readonly Range[], layout: Layout): Promise<void> {
+/**
+ * @param onMissing asked before a missing file is called a violation.
+ * @throws Violation unless the bytes of each range are in the incoming file at their place; what `onMissing` throws.
+ */
+export async function checkIncomingBytes(
+  upload: UploadModel,
+  ranges: readonly Range[],
+  layout: Layout,
+  onMissing: () => Promise<unknown>,
+): Promise<void> {
   const bytes = await ifThere(() => readFile(layout.incomingFile(idOf(upload))))
-  if (bytes === undefined) upload.broken('has no bytes in incoming')
+  if (bytes === undefined) {
+    await onMissing()
+    upload.broken('has no bytes in incoming')
+  }
   for (const { start, end } of ranges) {
     if (!bytes.subarray(start, end).equals(upload.content.subarray(start, end))) {
       upload.broken(`has other bytes than were sent between ${start} and ${end}`)
     }
   }
+}
+
+/**
+ * The bytes of an upload that others may be moving, as far as there is a file of them: its own, in order from the beginning.
+ *
+ * @throws Violation
+ */
+export async function checkWhatIsThere(upload: UploadModel, layout: Layout): Promise<void> {
+  const bytes = await ifThere(() => readFile(layout.incomingFile(idOf(upload))))
+  if (bytes === undefined) return
+  if (!upload.content.subarray(0, bytes.length).equals(bytes)) upload.broken('has other bytes than its parts')
+}
+
+/** Whether nothing of the bytes of a part is left in a place of its own. */
+export async function hasNoBytes(part: UploadModel, layout: Layout): Promise<boolean> {
+  const id = idOf(part)
+  return !(await isThere(layout.incomingFile(id))) && !(await isThere(layout.journal(id)))
 }
 
 /** Whether the file lies under its final name. */
@@ -79,8 +107,9 @@ export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Pro
  */
 export async function checkLeftovers(uploads: readonly UploadModel[], unknown: number, layout: Layout): Promise<void> {
   const known = new Set(uploads.map((upload) => upload.id))
+  const done = new Set(uploads.filter(hasLanded).map((upload) => upload.id))
   for (const folder of [layout.incoming, layout.journals, layout.leaving]) {
-    const left = (await readdir(folder)).filter((name) => known.has(name.replace(/\.tmp$/, '')))
+    const left = (await readdir(folder)).filter((name) => done.has(name.replace(/\.tmp$/, '')))
     if (left.length > 0) throw new Violation(`${path.basename(folder)} has what is finished: ${left.join(', ')}`)
   }
   const strangers = new Set<string>()
@@ -90,11 +119,17 @@ export async function checkLeftovers(uploads: readonly UploadModel[], unknown: n
   if (strangers.size > unknown) throw new Violation(`Nobody knows of ${[...strangers].join(', ')}`)
 }
 
+/** Its bytes are under their final name, or nowhere. */
+function hasLanded({ finished, removal, final }: UploadModel): boolean {
+  return finished || removal === 'done' || final?.finished === true
+}
+
 async function checkQuarantine(uploads: readonly UploadModel[], layout: Layout): Promise<void> {
   const names = await readdir(layout.quarantine)
   const aside = new Set(names.map((name) => name.replace(/\.\d+$/, '').replace(/\.json$/, '')))
-  // Bytes of a WebUploader file may have been set aside before its upload was made anew under the same id.
-  const lost = uploads.find((upload) => upload.cut === undefined && upload.id !== undefined && aside.has(upload.id))
+  // Others have the same id when they are made anew: bytes may have been set aside before.
+  const once = uploads.filter(({ nature }) => nature.kind === 'tus' || nature.kind === 'part')
+  const lost = once.find(({ id }) => id !== undefined && aside.has(id))
   lost?.broken('was set aside')
 }
 

@@ -1,20 +1,28 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Manner } from './bodies.ts'
 import { type Client, NoAnswer } from './client.ts'
-import type { UploadModel } from './model.ts'
-import { type Random, randomBytesFrom } from './random.ts'
-import { type Creation, createTus, download, remove, sendByTus } from './tus-load.ts'
-import { sendByWebUploader, webUploaderFile } from './webuploader-load.ts'
+import { FileMaker } from './file-maker.ts'
+import type { Join } from './join.ts'
+import { goOnJoining, removeFinal } from './join-load.ts'
+import { Over, type UploadModel } from './model.ts'
+import type { Random } from './random.ts'
+import { askInAnyWay, download } from './readers.ts'
+import { sendByTus } from './tus-load.ts'
+import { type Creation, createTus, remove } from './tus-requests.ts'
+import { sendByWebUploader } from './webuploader-load.ts'
+import { all } from './works.ts'
 
-const MIB = 1024 * 1024
-const LONGEST = 6 * MIB
 /** How many unfinished uploads there are before no new ones are begun. */
 const MOST_OPEN = 14
-const LARGE_WORKERS = 6
+/** How many are left by their clients, for the sweep or until somebody comes back. */
+const MOST_LEFT = 12
+const LARGE_WORKERS = 4
 /** Requests per run of the program that stop in the middle of their body. */
 const MOST_STALLED = 2
 /** Milliseconds between two small uploads: enough of them for every step, not so many that checking takes over. */
-const SMALL_PAUSE = 12
+const SMALL_PAUSE = 25
+/** Milliseconds between two questions. */
+const ASK_PAUSE = 15
 
 const CREATIONS: readonly Creation[] = ['empty', 'with bytes', 'deferred length']
 
@@ -23,15 +31,15 @@ export class Load {
   readonly uploads: UploadModel[] = []
   /** Uploads that may be there without anybody knowing of them. */
   unansweredCreations = 0
+  readonly #joins: Join[] = []
   readonly #random: Random
-  readonly #pool: Buffer
-  readonly #busy = new Set<UploadModel>()
-  #names = 0
-  #lastTask = ''
+  readonly #files: FileMaker
+  readonly #busy = new Set<UploadModel | Join>()
+  readonly #left = new Set<UploadModel>()
 
   constructor(random: Random, seed: number) {
     this.#random = random
-    this.#pool = randomBytesFrom(seed, LONGEST * 4)
+    this.#files = new FileMaker(random, seed)
   }
 
   /** Works until the program gives no answers any more. @throws Violation */
@@ -42,55 +50,93 @@ export class Load {
       mayStall: () => stalls > 0 && this.#random.chance(0.05) && stalls-- > 0,
     }
     const patient: Manner = { random: this.#random, mayStall: () => false }
-    const works = Array.from({ length: LARGE_WORKERS }, () => this.#untilNoAnswer(() => this.#large(client, manner)))
-    works.push(this.#untilNoAnswer(() => this.#small(client, patient)))
-    await Promise.all(works)
+    const works: (() => Promise<void>)[] = [
+      ...Array.from({ length: LARGE_WORKERS }, () => () => this.#large(client, manner)),
+      () => this.#small(client, patient),
+      () => this.#join('large', client, manner),
+      () => this.#join('small', client, patient),
+      () => this.#ask(client),
+    ]
+    await Promise.all(works.map((work) => untilNoAnswer(work)))
   }
 
-  /** Finishes everything that is not deleted. @throws NoAnswer, Violation */
+  /** Finishes everything that is not over. @throws NoAnswer, Violation */
   async finishAll(client: Client): Promise<void> {
     const manner: Manner = { random: this.#random, mayStall: () => false }
-    for (const upload of this.#open()) await this.#send(upload, client, manner)
-  }
-
-  async #untilNoAnswer(work: () => Promise<void>): Promise<void> {
-    try {
-      for (;;) await work()
-    } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error
+    for (let rest = this.#toFinish(); rest.length > 0; rest = this.#toFinish()) {
+      for (const upload of rest) await unlessOver(() => this.#send(upload, client, manner))
+    }
+    for (const join of this.#joins.filter(({ isOpen }) => isOpen)) {
+      await unlessOver(() => this.#goOnJoining(join, client, manner))
     }
   }
 
   async #large(client: Client, manner: Manner): Promise<void> {
-    const upload = this.#nextOpen() ?? (await this.#begin(LONGEST, client, manner))
+    const upload = this.#nextOpen(client) ?? (await this.#begin('large', client, manner))
     await this.#working(upload, () => this.#goOn(upload, client, manner))
   }
 
   async #small(client: Client, manner: Manner): Promise<void> {
-    const upload = await this.#begin(5_000, client, manner)
-    await this.#working(upload, () => this.#goOn(upload, client, manner))
+    const upload = await this.#begin('small', client, manner)
+    // Its client does not come back for a while, or ever.
+    const isLeft = upload.path !== undefined && upload.isOpen && this.#left.size < MOST_LEFT
+    if (isLeft && this.#random.chance(0.7)) this.#left.add(upload)
+    await this.#working(upload, async () => {
+      if (!this.#left.has(upload)) await this.#goOn(upload, client, manner)
+    })
     await pause(SMALL_PAUSE)
   }
 
-  async #working(upload: UploadModel, work: () => Promise<void>): Promise<void> {
-    this.#busy.add(upload)
+  async #join(size: 'large' | 'small', client: Client, manner: Manner): Promise<void> {
+    const open = this.#joins.filter((join) => join.isOpen && !this.#busy.has(join))
+    const known = this.#random.shuffled(open.filter((join) => this.#files.isSmall(join) === (size === 'small')))[0]
+    const join = known ?? this.#files.join(size)
+    if (known === undefined) this.#joins.push(join)
+    await this.#working(join, () => this.#goOnJoining(join, client, manner))
+    await pause(SMALL_PAUSE)
+  }
+
+  /** Somebody asks, whoever works with it. */
+  async #ask(client: Client): Promise<void> {
+    const recent = this.uploads.slice(-60).filter(({ path }) => path !== undefined)
+    const [upload] = this.#random.shuffled(recent)
+    if (upload === undefined) await client.send('GET', '/healthz', {})
+    else await askInAnyWay(upload, client, this.#random)
+    await pause(this.#random.whole(0, ASK_PAUSE))
+  }
+
+  async #working(what: UploadModel | Join, work: () => Promise<void>): Promise<void> {
+    this.#busy.add(what)
     try {
-      await work()
+      await unlessOver(work)
     } finally {
-      this.#busy.delete(upload)
+      this.#busy.delete(what)
     }
   }
 
   async #goOn(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
     const random = this.#random
+    this.#left.delete(upload)
     if (upload.path !== undefined && random.chance(0.05)) return remove(upload, client)
     if (!upload.finished) await this.#send(upload, client, manner)
     if (random.chance(0.3)) return remove(upload, client)
-    if (random.chance(0.3)) await download(upload, client)
-    if (random.chance(0.2) && upload.content.length > 1) {
-      const start = random.whole(0, upload.content.length - 2)
-      await download(upload, client, { start, end: random.whole(start + 1, upload.content.length) })
-    }
+    if (upload.finished && random.chance(0.3)) await download(upload, client)
+  }
+
+  async #goOnJoining(join: Join, client: Client, manner: Manner): Promise<void> {
+    if (join.final?.path !== undefined && this.#random.chance(0.03)) return removeFinal(join.final, client)
+    await all(join.missing.map((place) => this.#createPart(join, place, client, manner)))
+    if (join.final === undefined) this.uploads.push(join.bind())
+    await goOnJoining(join, client, manner)
+    const { final } = join
+    if (final !== undefined && this.#random.chance(0.3)) await removeFinal(final, client)
+  }
+
+  async #createPart(join: Join, place: number, client: Client, manner: Manner): Promise<void> {
+    const name = `${join.name} part ${place}`
+    const part = await this.#create(name, join.contentOf(place), client, manner, CREATIONS, 'part')
+    join.parts.set(place, part)
+    this.uploads.push(part)
   }
 
   async #send(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
@@ -98,57 +144,87 @@ export class Load {
     else await sendByWebUploader(upload, upload.cut, client, manner)
   }
 
+  /** Files that somebody may go on with; parts and final uploads belong to their joins. */
   #open(): UploadModel[] {
-    return this.uploads.filter((upload) => !upload.finished && upload.removal === 'none')
+    return this.uploads.filter((upload) => upload.isOpen && isFile(upload))
   }
 
-  #nextOpen(): UploadModel | undefined {
-    const open = this.#open()
-    if (open.length < MOST_OPEN && this.#random.chance(0.4)) return undefined
-    return this.#random.shuffled(open.filter((upload) => !this.#busy.has(upload)))[0]
+  #toFinish(): UploadModel[] {
+    for (const upload of this.uploads.filter(isToBeSentAgain)) this.#sendAgain(upload)
+    return this.#open()
   }
 
-  async #begin(longest: number, client: Client, manner: Manner): Promise<UploadModel> {
-    const upload = this.#random.chance(0.5) ? await this.#newTus(longest, client, manner) : this.#newFile(longest)
+  #nextOpen(client: Client): UploadModel | undefined {
+    const random = this.#random
+    const stopped = this.uploads.filter(isToBeSentAgain)[0]
+    if (stopped !== undefined) return this.#sendAgain(stopped)
+    const open = this.#open().filter((upload) => !this.#left.has(upload))
+    if (open.length < MOST_OPEN && random.chance(0.4)) return undefined
+    // While the program sweeps, clients come back at the last moment.
+    const from = client.sweeps.areRunning && random.chance(0.3) ? [...this.#left].filter(({ isOpen }) => isOpen) : open
+    return random.shuffled(from.filter((upload) => !this.#busy.has(upload)))[0]
+  }
+
+  /** The page goes on with what has failed or expired. */
+  #sendAgain(upload: UploadModel): UploadModel | undefined {
+    if (upload.cut === undefined) return undefined
+    const next = upload.again((upload.failure === 'certain' ? upload.nextCut : undefined) ?? upload.cut)
+    this.uploads.push(next)
+    this.#busy.add(next)
+    return next
+  }
+
+  async #begin(size: 'large' | 'small', client: Client, manner: Manner): Promise<UploadModel> {
+    for (const upload of this.#left) if (!upload.isOpen) this.#left.delete(upload)
+    const random = this.#random
+    const creations: readonly Creation[] = size === 'small' ? ['with bytes', ...CREATIONS] : CREATIONS
+    const upload = random.chance(0.5)
+      ? await this.#create(this.#files.name(), this.#files.content(size), client, manner, creations, 'tus')
+      : this.#files.webUploaderFile(size)
     this.uploads.push(upload)
     // Before anybody else can see it.
     this.#busy.add(upload)
     return upload
   }
 
-  async #newTus(longest: number, client: Client, manner: Manner): Promise<UploadModel> {
-    const random = this.#random
-    // Mostly long ones: a kill should find them being written.
-    const least = random.chance(0.7) ? Math.ceil(longest / 16) : 1
-    const content = this.#content(random.chance(0.05) ? 0 : random.size(least, longest))
-    const creation = random.shuffled(CREATIONS)[0] ?? 'empty'
+  async #create(
+    name: string,
+    content: Buffer,
+    client: Client,
+    manner: Manner,
+    creations: readonly Creation[],
+    kind: 'tus' | 'part',
+  ): Promise<UploadModel> {
+    const creation = this.#random.shuffled(creations)[0] ?? 'empty'
     this.unansweredCreations += 1
-    const upload = await createTus(this.#name(), content, creation, client, manner)
+    const upload = await createTus(name, content, creation, client, manner, { kind })
     this.unansweredCreations -= 1
     return upload
   }
+}
 
-  #newFile(longest: number): UploadModel {
-    const random = this.#random
-    if (this.#lastTask === '' || !random.chance(0.2))
-      this.#lastTask = `task-${random.whole(0, 2 ** 32)}-${this.#names}-of-a-page`
-    if (longest < MIB || random.chance(0.15)) {
-      const content = this.#content(random.chance(0.05) ? 0 : random.size(1, Math.min(longest, MIB)))
-      const chunkSize = random.chance(0.5) ? undefined : random.whole(Math.ceil(content.length / 3), content.length + 1)
-      return webUploaderFile(this.#name(), content, this.#lastTask, chunkSize)
-    }
-    const chunkSize = random.size(1024, 300 * 1024)
-    const content = this.#content(chunkSize * random.whole(1, 20) + random.whole(0, chunkSize - 1))
-    return webUploaderFile(this.#name(), content, this.#lastTask, chunkSize)
+/** Whether the page has to begin anew with it: there is a next upload for the same file then. */
+function isToBeSentAgain({ cut, successor, failure, expired, removal }: UploadModel): boolean {
+  if (cut === undefined || successor !== undefined) return false
+  return (failure === 'certain' && removal === 'none') || (expired && removal === 'done')
+}
+
+function isFile({ nature }: UploadModel): boolean {
+  return nature.kind === 'tus' || nature.kind === 'WebUploader'
+}
+
+async function untilNoAnswer(work: () => Promise<void>): Promise<void> {
+  try {
+    for (;;) await work()
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error
   }
+}
 
-  #name(): string {
-    this.#names += 1
-    return `file ${this.#names}.bin`
-  }
-
-  #content(length: number): Buffer {
-    const start = this.#random.whole(0, this.#pool.length - length)
-    return this.#pool.subarray(start, start + length)
+async function unlessOver(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof Over)) throw error
   }
 }

@@ -1,8 +1,12 @@
-import { add, covers, prefix, type Range, type Ranges, total } from '../../server/core/ranges.ts'
+import { add, covers, overlap, prefix, type Range, type Ranges, total } from '../../server/core/ranges.ts'
 import type { ChunkFields } from '../support/webuploader.ts'
+import type { Sweeps } from './sweeps.ts'
 
 /** A promise of the service was broken. */
 export class Violation extends Error {}
+
+/** There is nothing more to do with an upload: it is gone or has failed, as it may. */
+export class Over extends Error {}
 
 /** How a WebUploader page cuts its file. */
 export interface Cut {
@@ -11,6 +15,13 @@ export interface Cut {
   readonly chunks: number
 }
 
+/** What an upload is: a file by tus or by WebUploader, a part of a final upload, or a final upload of parts. */
+export type Nature =
+  | { readonly kind: 'tus' }
+  | { readonly kind: 'WebUploader'; readonly cut: Cut }
+  | { readonly kind: 'part' }
+  | { readonly kind: 'final'; readonly parts: readonly UploadModel[] }
+
 /**
  * What the clients know of one upload: what they have sent, and what they were told. Only an answer acknowledges; a request
  * without one may have happened or not.
@@ -18,27 +29,51 @@ export interface Cut {
 export class UploadModel {
   readonly name: string
   readonly content: Buffer
-  /** Of a WebUploader file. */
-  readonly cut: Cut | undefined
+  readonly nature: Nature
   /** `/files/<id>`, once an answer has told it. */
   path: string | undefined
   finished = false
   removal: 'none' | 'asked' | 'done' = 'none'
+  /** Whether it is gone, or seems to be, without anybody having asked for it. */
+  expired = false
+  /** Whether it has ended in `failed`: nothing was done for which it may, something was, or it has told so. */
+  failure: 'none' | 'possible' | 'certain' = 'none'
   length: 'not said' | 'said' | 'acknowledged'
+  /** Of a part: the final upload that it was asked to be a part of last. */
+  final: UploadModel | undefined
+  /** How a page that was reloaded cuts this file. */
+  nextCut: Cut | undefined
+  /** The upload with which the client goes on after this one is over. */
+  successor: UploadModel | undefined
   /** After how many restarts it was found as it should be since it was finished or deleted. */
   restartsSeen = 0
+  /** When its last byte came, or earlier, in milliseconds of `Date.now()`. */
+  #lastByteAt = 0
   #acknowledged: Ranges = []
   #sent: Ranges = []
 
-  constructor(name: string, content: Buffer, length: 'not said' | 'acknowledged', cut?: Cut) {
+  constructor(name: string, content: Buffer, length: 'not said' | 'acknowledged', nature: Nature) {
     this.name = name
     this.content = content
     this.length = length
-    this.cut = cut
+    this.nature = nature
+  }
+
+  get cut(): Cut | undefined {
+    return this.nature.kind === 'WebUploader' ? this.nature.cut : undefined
+  }
+
+  get parts(): readonly UploadModel[] {
+    return this.nature.kind === 'final' ? this.nature.parts : []
   }
 
   get id(): string | undefined {
     return this.path?.slice('/files/'.length)
+  }
+
+  /** Whether there is something left to do with it. */
+  get isOpen(): boolean {
+    return !this.finished && this.removal === 'none' && this.failure !== 'certain'
   }
 
   /** Up to where the client was told that its bytes are there. */
@@ -51,6 +86,12 @@ export class UploadModel {
     return prefix(this.#sent)
   }
 
+  /** Whether all bytes of it may be there. */
+  get mayBeWhole(): boolean {
+    if (this.nature.kind !== 'final') return covers(this.#sent, this.wholeFile)
+    return this.parts.every((part) => part.length !== 'not said' && part.mayBeWhole)
+  }
+
   get acknowledgedBytes(): number {
     return total(this.#acknowledged)
   }
@@ -60,6 +101,8 @@ export class UploadModel {
   }
 
   get everythingAcknowledged(): boolean {
+    if (this.nature.kind === 'final')
+      return this.path !== undefined && this.parts.every((p) => p.everythingAcknowledged)
     return this.length === 'acknowledged' && this.path !== undefined && this.isAcknowledged(this.wholeFile)
   }
 
@@ -84,11 +127,13 @@ export class UploadModel {
     this.#acknowledged = add(this.#acknowledged, { start: 0, end: offset })
   }
 
+  /** All bytes are there and it was told so; what is a part stays one. */
   acknowledgeFinished(): void {
-    if (!covers(this.#sent, this.wholeFile)) this.broken('is finished, but not all of it was sent')
+    if (!this.mayBeWhole) this.broken('is finished, but not all of it was sent')
     if (this.length === 'not said') this.broken('is finished, but its length was never said')
     this.#acknowledged = [this.wholeFile].filter(({ end }) => end > 0)
     this.length = 'acknowledged'
+    if (this.nature.kind === 'part') return
     if (!this.finished) this.restartsSeen = 0
     this.finished = true
   }
@@ -96,6 +141,45 @@ export class UploadModel {
   acknowledgeRemoved(): void {
     this.removal = 'done'
     this.restartsSeen = 0
+  }
+
+  /** Bytes that were new, or the upload itself, came after `time`, in milliseconds of `Date.now()`. */
+  gotBytesAfter(time: number): void {
+    this.#lastByteAt = Math.max(this.#lastByteAt, time)
+  }
+
+  /** Whether the sweep may have removed it. What belongs together stays together. */
+  mayHaveExpired(sweeps: Sweeps): boolean {
+    const isFile = this.nature.kind === 'tus' || this.nature.kind === 'WebUploader'
+    if (this.finished || (isFile && this.everythingAcknowledged)) return false
+    const { final } = this
+    const isKept = final?.path !== undefined && final.removal === 'none' && final.failure === 'none'
+    if (isKept && !final.mayHaveExpired(sweeps)) return false
+    return [this, ...this.parts].every((upload) => sweeps.mayHaveRemoved(upload.#lastByteAt))
+  }
+
+  /** Whether it was asked to be deleted, by itself or with the final upload that has its bytes, or may have expired. */
+  mayBeGone(sweeps: Sweeps): boolean {
+    const isForgotten = this.final !== undefined && this.final.removal !== 'none'
+    return this.removal !== 'none' || isForgotten || this.mayHaveExpired(sweeps)
+  }
+
+  /** Takes an answer that it is gone. @throws Over, or Violation when it must not be. */
+  isSaidToBeGone(sweeps: Sweeps): never {
+    if (this.removal === 'none') {
+      if (!this.mayBeGone(sweeps)) this.broken('is gone, but was not deleted and cannot have expired')
+      // Told from the moment that its removal begins, which a kill may still undo.
+      this.removal = 'asked'
+      this.expired = true
+    }
+    throw new Over(`${this.name} is gone`)
+  }
+
+  /** Takes an answer that it has failed, which it stays for ever. @throws Over, or Violation when it must not have failed. */
+  isSaidToHaveFailed(): never {
+    if (this.failure === 'none' || this.finished) this.broken('has failed, though nothing was wrong with it')
+    this.failure = 'certain'
+    throw new Over(`${this.name} has failed`)
   }
 
   isAcknowledged(range: Range): boolean {
@@ -107,9 +191,22 @@ export class UploadModel {
     return range.end === range.start || covers(this.#sent, range)
   }
 
+  /** Whether any byte of the range may be there. */
+  isTouched(range: Range): boolean {
+    return this.#sent.some((sent) => overlap(sent, range))
+  }
+
+  /** The same file, sent anew by its page; requests that were under way may have brought bytes of it already. */
+  again(cut: Cut): UploadModel {
+    const next = new UploadModel(this.name, this.content, 'acknowledged', { kind: 'WebUploader', cut })
+    next.#sent = this.#sent
+    this.successor = next
+    return next
+  }
+
   /** @throws Violation */
   broken(what: string): never {
-    throw new Violation(`${this.cut === undefined ? 'tus' : 'WebUploader'} upload ${this.name} (${this.path}) ${what}`)
+    throw new Violation(`${this.nature.kind} upload ${this.name} (${this.path}) ${what}`)
   }
 }
 

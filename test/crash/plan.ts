@@ -1,29 +1,41 @@
 import { temporaryFolder } from '../support/folder.ts'
-import { planRuns, type Tally } from './kills.ts'
+import { type Amounts, planRuns, type Run, sooner } from './kills.ts'
 import { Random } from './random.ts'
 import { Rounds } from './rounds.ts'
+import type { Tally } from './tally.ts'
+
+/** How often a run is tried whose step does not come. */
+const MOST_TRIES = 4
 
 /**
  * One plan of kills on a folder of its own, to its end: the same seed makes the same uploads and plans the same kills, if not at
  * the same moments.
  *
+ * @param tally gets what happened, also when it throws.
  * @throws Error that names the seed and the kill after which a promise was found broken.
  */
-export async function runPlan(seed: number): Promise<{ readonly tally: Tally; readonly uploads: number }> {
+export async function runPlan(seed: number, amounts: Amounts, tally: Tally): Promise<void> {
   const folder = await temporaryFolder()
+  const random = new Random(seed)
+  const rounds = new Rounds(folder.path, random, seed, tally)
+  const before = tally.all
+  let current: Run | undefined
   try {
-    const random = new Random(seed)
-    const rounds = new Rounds(folder.path, random, seed)
-    for (const [i, run] of planRuns(random).entries()) {
-      try {
-        await rounds.round(run)
-      } catch (error) {
-        throw new Error(`CRASH_SEED=${seed}, after ${i} kills, in ${JSON.stringify(run)}`, { cause: error })
-      }
+    const queue = planRuns(amounts, random).map((run) => ({ run, tries: 1 }))
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { run, tries } = next
+      current = run
+      if (await rounds.round(run)) continue
+      if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} does not come`)
+      queue.push({ run: sooner(run), tries: tries + 1 })
     }
+    current = undefined
     await rounds.last()
-    return { tally: rounds.tally, uploads: rounds.uploads }
+  } catch (error) {
+    const where = current === undefined ? 'at the end' : `in ${JSON.stringify(current)}`
+    throw new Error(`Seed ${seed}, after ${tally.all - before} kills, ${where}`, { cause: error })
   } finally {
+    tally.noteUploads(rounds.uploads)
     await folder.dispose()
   }
 }

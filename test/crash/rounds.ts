@@ -5,80 +5,100 @@ import { type Program, startProgram } from '../support/program.ts'
 import { checkPromises } from './checks.ts'
 import { Client, NoAnswer } from './client.ts'
 import { checkLeftovers } from './disk-checks.ts'
-import { type Kill, type Run, Tally } from './kills.ts'
+import type { Kill, Run } from './kills.ts'
 import { Load } from './load.ts'
-import { Violation } from './model.ts'
+import { type UploadModel, Violation } from './model.ts'
 import type { Random } from './random.ts'
+import { EXPIRES_AFTER, Sweeps } from './sweeps.ts'
+import type { Tally } from './tally.ts'
 
 const PROGRAM = fileURLToPath(new URL('program-with-stops.mjs', import.meta.url))
 /** How long a stop may take to come, in milliseconds. */
-const LONGEST_ROUND = 15_000
+const LONGEST_ROUND = 8_000
 
 /** One data folder through all the kills: start, check, load, kill, and again. */
 export class Rounds {
-  readonly tally = new Tally()
   readonly #dataDir: string
   readonly #layout: Layout
   readonly #random: Random
+  readonly #tally: Tally
   readonly #load: Load
+  readonly #sweeps = new Sweeps()
 
-  constructor(dataDir: string, random: Random, seed: number) {
+  constructor(dataDir: string, random: Random, seed: number, tally: Tally) {
     this.#dataDir = dataDir
     this.#layout = new Layout(dataDir)
     this.#random = random
+    this.#tally = tally
     this.#load = new Load(random, seed)
   }
 
-  get uploads(): number {
-    return this.#load.uploads.length
+  get uploads(): readonly UploadModel[] {
+    return this.#load.uploads
   }
 
-  /** Starts the program, checks all promises, and loads it until it is killed. @throws Violation */
-  async round(run: Run): Promise<void> {
-    const { kill } = run
+  /**
+   * Starts the program, checks all promises, and loads it until it is killed.
+   *
+   * @returns whether it was killed where it was planned; otherwise the stop did not come in time.
+   * @throws Violation
+   */
+  async round(run: Run): Promise<boolean> {
+    const { kill, sweeps } = run
+    this.#sweeps.begin(sweeps)
+    this.#tally.noteStart()
     const program = await this.#start(run)
-    if (program === undefined) return this.tally.note(kill, 0)
-    const client = new Client(program.url)
+    if (program === undefined) {
+      this.#sweeps.end()
+      this.#tally.noteKill(kill, { requests: 0, bodies: 0 })
+      return true
+    }
+    const client = new Client(program.url, this.#sweeps)
+    let hasCome = true
     try {
-      await this.#checkAndLoad(program, client, kill)
+      hasCome = await this.#checkAndLoad(program, client, kill)
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error
       await expectEnd(program, kill)
     } finally {
       await program.end('SIGKILL')
+      this.#sweeps.end()
       client.close()
     }
-    this.tally.note(kill, client.bodiesCut)
+    if (hasCome) this.#tally.noteKill(kill, { requests: client.unanswered, bodies: client.bodiesCut })
+    else this.#tally.noteMissed()
+    return hasCome
   }
 
-  async #checkAndLoad(program: Program, client: Client, kill: Kill): Promise<void> {
+  async #checkAndLoad(program: Program, client: Client, kill: Kill): Promise<boolean> {
     const alive = (): boolean => isAlive(program)
-    await checkPromises(this.#load.uploads, this.#layout, client, alive)
+    await checkPromises(this.#load.uploads, { layout: this.#layout, client, alive, isLast: false })
     const work = this.#load.run(client)
-    if (kill.at === 'body') {
-      const early = await Promise.race([work.then(() => true), this.#whenBodiesAreInFlight(client, alive)])
-      if (early) await expectEnd(program, kill)
-      await program.end('SIGKILL')
-    } else {
-      await Promise.race([work, tooLate(alive, kill)])
-    }
+    const enough = kill.at === 'body' ? this.#whenBodiesAreInFlight(client, alive) : whenOver(alive)
+    const isCut = await Promise.race([work.then(() => true), enough])
+    if (isCut) await expectEnd(program, kill)
+    const hasCome = kill.at === 'body' || !isAlive(program)
+    await program.end('SIGKILL')
     await work
-    await expectEnd(program, kill)
+    return hasCome
   }
 
   /** Finishes every upload, and compares all of them. @throws Violation, NoAnswer */
   async last(): Promise<void> {
-    const { uploads, unansweredCreations } = this.#load
+    const { uploads } = this.#load
+    this.#sweeps.begin(false)
+    this.#tally.noteStart()
     const program = await startProgram({ DATA_DIR: this.#dataDir }, PROGRAM)
-    const client = new Client(program.url)
+    const client = new Client(program.url, this.#sweeps)
     try {
-      const alive = (): boolean => isAlive(program)
-      await checkPromises(uploads, this.#layout, client, alive)
+      const checking = { layout: this.#layout, client, alive: () => isAlive(program) }
+      await checkPromises(uploads, { ...checking, isLast: false })
       await this.#load.finishAll(client)
-      await checkPromises(uploads, this.#layout, client, alive, true)
-      const unfinished = uploads.find((upload) => !upload.finished && upload.removal !== 'done')
+      await checkPromises(uploads, { ...checking, isLast: true })
+      const unfinished = uploads.find((upload) => upload.isOpen && upload.nature.kind !== 'part')
       unfinished?.broken('did not finish')
-      await checkLeftovers(uploads, unansweredCreations, this.#layout)
+      const unknown = uploads.filter(({ nature, path }) => nature.kind === 'final' && path === undefined)
+      await checkLeftovers(uploads, this.#load.unansweredCreations + unknown.length, this.#layout)
     } finally {
       client.close()
       await program.end('SIGTERM')
@@ -86,8 +106,14 @@ export class Rounds {
   }
 
   /** @returns `undefined` when it was killed before it listened. */
-  async #start({ kill, sync, hasSlowDisk }: Run): Promise<Program | undefined> {
-    const settings = { DATA_DIR: this.#dataDir, SYNC: sync, SLOW_DISK: hasSlowDisk ? 'yes' : 'no', ...stopOf(kill) }
+  async #start({ kill, sync, hasSlowDisk, sweeps }: Run): Promise<Program | undefined> {
+    const settings = {
+      DATA_DIR: this.#dataDir,
+      SYNC: sync,
+      SLOW_DISK: hasSlowDisk ? 'yes' : 'no',
+      ...(sweeps ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
+      ...stopOf(kill),
+    }
     try {
       return await startProgram(settings, PROGRAM)
     } catch (error) {
@@ -111,11 +137,10 @@ function stopOf(kill: Kill): Readonly<Record<string, string>> {
   return { STOP_AT: kill.at, STOP_COUNT: String(kill.count) }
 }
 
-async function tooLate(alive: () => boolean, kill: Kill): Promise<void> {
-  for (let waited = 0; alive(); waited += 20) {
-    if (waited > LONGEST_ROUND) throw new Violation(`The step ${kill.at} does not come`)
-    await pause(20)
-  }
+/** Until the program has ended, or has gone on for too long. */
+async function whenOver(alive: () => boolean): Promise<false> {
+  for (let waited = 0; alive() && waited < LONGEST_ROUND; waited += 20) await pause(20)
+  return false
 }
 
 /** A connection ended without an answer: only the end of the program may do that. */

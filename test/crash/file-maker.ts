@@ -1,0 +1,74 @@
+import { Join } from './join.ts'
+import type { UploadModel } from './model.ts'
+import { type Random, randomBytesFrom } from './random.ts'
+import { webUploaderFile } from './webuploader-requests.ts'
+
+const MIB = 1024 * 1024
+const LONGEST = 6 * MIB
+const LONGEST_SMALL = 5_000
+const MOST_PARTS = 4
+
+export type Size = 'large' | 'small'
+
+/** Files with names and bytes of their own, and how clients cut them. */
+export class FileMaker {
+  readonly #random: Random
+  readonly #pool: Buffer
+  #names = 0
+  #lastTask = ''
+
+  constructor(random: Random, seed: number) {
+    this.#random = random
+    this.#pool = randomBytesFrom(seed, LONGEST * 4)
+  }
+
+  name(): string {
+    this.#names += 1
+    return `file ${this.#names}.bin`
+  }
+
+  /** What a tus client sends. */
+  content(size: Size): Buffer {
+    const random = this.#random
+    const longest = longestOf(size)
+    // Mostly long ones: a kill should find them being written.
+    const least = random.chance(0.7) ? Math.ceil(longest / 16) : 1
+    return this.#bytes(random.chance(0.05) ? 0 : random.size(least, longest))
+  }
+
+  webUploaderFile(size: Size): UploadModel {
+    const random = this.#random
+    if (this.#lastTask === '' || !random.chance(0.2)) {
+      this.#lastTask = `task-${random.whole(0, 2 ** 32)}-${this.#names}-of-a-page`
+    }
+    if (size === 'small' || random.chance(0.15)) {
+      const content = this.#bytes(random.chance(0.05) ? 0 : random.size(1, Math.min(longestOf(size), MIB)))
+      const chunkSize = random.chance(0.5) ? undefined : random.whole(Math.ceil(content.length / 3), content.length + 1)
+      return webUploaderFile(this.name(), content, this.#lastTask, chunkSize)
+    }
+    const chunkSize = random.size(1024, 300 * 1024)
+    const content = this.#bytes(chunkSize * random.whole(1, 20) + random.whole(0, chunkSize - 1))
+    return webUploaderFile(this.name(), content, this.#lastTask, chunkSize)
+  }
+
+  /** A file in parts, of which some may be empty. */
+  join(size: Size): Join {
+    const random = this.#random
+    const content = this.content(size)
+    const cuts = Array.from({ length: random.whole(0, MOST_PARTS - 1) }, () => random.whole(0, content.length))
+    return new Join(this.name(), content, [...cuts.sort((a, b) => a - b), content.length])
+  }
+
+  isSmall({ content }: Join): boolean {
+    return content.length <= LONGEST_SMALL
+  }
+
+  #bytes(length: number): Buffer {
+    const start = this.#random.whole(0, this.#pool.length - length)
+    return this.#pool.subarray(start, start + length)
+  }
+}
+
+function longestOf(size: Size): number {
+  return size === 'large' ? LONGEST : LONGEST_SMALL
+}

@@ -1,0 +1,141 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { TUS } from '../support/tus.ts'
+import type { Manner } from './bodies.ts'
+import type { Answer, Client } from './client.ts'
+import type { Join } from './join.ts'
+import { Over, type UploadModel } from './model.ts'
+import { sendByTus } from './tus-load.ts'
+import { locationIn, orOver, pathOf, remove, told } from './tus-requests.ts'
+import { all } from './works.ts'
+
+/** How long a final upload may take to be put together by itself, in milliseconds. */
+const PATIENCE = 20_000
+
+/**
+ * Sends all parts at the same time and has them put together, before or after they are whole.
+ *
+ * @throws NoAnswer, Over, Violation
+ */
+export async function goOnJoining(join: Join, client: Client, manner: Manner): Promise<void> {
+  const { random } = manner
+  const parts = join.partsInOrder
+  const works = parts.map((part) => sendByTus(part, client, manner))
+  if (join.final !== undefined || random.chance(0.4)) works.push(askForFinal(join, client).then(() => undefined))
+  if (random.chance(0.08)) works.push(removePart(join, client, manner))
+  await all(works)
+  const final = await askForFinal(join, client)
+  await untilFinished(final, client)
+  if (random.chance(0.5)) await askOfFinal(final, client)
+}
+
+/** The same parts in the same order are always the same final upload. @throws NoAnswer, Over, Violation */
+async function askForFinal(join: Join, client: Client): Promise<UploadModel> {
+  const final = join.bind()
+  const begun = Date.now()
+  let answer = await postFinal(final.name, final.parts, client)
+  // A part was just being deleted while its bytes were read.
+  for (let tries = 0; answer.status === 503 && tries < 20 && isShortOfParts(final); tries++) {
+    await pause(100)
+    answer = await postFinal(final.name, final.parts, client)
+  }
+  if (answer.status === 410 && final.path === undefined && final.removal === 'none') {
+    // It was made by a request without an answer, and has expired since.
+    final.removal = 'done'
+    throw new Over(`${final.name} is gone`)
+  }
+  // A part has expired before it belonged to anything.
+  if (
+    answer.status === 422 &&
+    final.path === undefined &&
+    final.parts.some((part) => part.mayHaveExpired(client.sweeps))
+  ) {
+    final.failure = 'certain'
+    throw new Over(`${final.name} could not be made`)
+  }
+  if (!final.finished && isShortOfParts(final)) final.failure = 'possible'
+  orOver(final, client, answer)
+  if (answer.status !== 201) final.broken(`was not made: ${told(answer)}`)
+  const path = locationIn(answer)
+  if (final.path !== undefined && final.path !== path) final.broken(`became another upload, ${path}`)
+  if (final.path === undefined) final.gotBytesAfter(begun)
+  final.path = path
+  return final
+}
+
+/** POST of a final upload. @throws NoAnswer */
+export function postFinal(name: string, parts: readonly UploadModel[], client: Client): Promise<Answer> {
+  return client.send('POST', '/files', {
+    ...TUS,
+    'Upload-Concat': `final;${parts.map(pathOf).join(' ')}`,
+    'Upload-Metadata': `filename ${Buffer.from(name).toString('base64')}`,
+  })
+}
+
+/** It is put together by itself as soon as all parts are whole. @throws NoAnswer, Over, Violation */
+export async function untilFinished(final: UploadModel, client: Client, patience = PATIENCE): Promise<void> {
+  for (const deadline = performance.now() + patience; performance.now() < deadline; await pause(5)) {
+    if (await askFinal(final, client)) return
+  }
+  const isWhole = final.parts.every((part) => part.everythingAcknowledged)
+  if (isWhole) final.broken('has all its parts, but is not put together by itself')
+  final.broken('has lost a part, but has not failed')
+}
+
+/** HEAD. @returns whether it is finished. @throws NoAnswer, Over, Violation */
+export async function askFinal(final: UploadModel, client: Client): Promise<boolean> {
+  const wasFinished = final.finished
+  const { headers, status, ...rest } = orOver(final, client, await client.send('HEAD', pathOf(final), TUS))
+  if (status !== 200) final.broken(`is not there: ${told({ status, headers, ...rest })}`)
+  if (headers['upload-offset'] === undefined) {
+    if (wasFinished) final.broken('is not finished any more')
+    return false
+  }
+  const length = String(final.content.length)
+  if (headers['upload-offset'] !== length || headers['upload-length'] !== length) final.broken('has another length')
+  final.acknowledgeFinished()
+  return true
+}
+
+/** What a final upload does not do: take bytes, share its parts. @throws NoAnswer, Over, Violation */
+async function askOfFinal(final: UploadModel, client: Client): Promise<void> {
+  const headers = { ...TUS, 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0' }
+  const body = { pieces: [{ bytes: Buffer.from('x'), pause: 0 }], announced: 1, end: 'whole' } as const
+  const patched = orOver(final, client, await client.send('PATCH', pathOf(final), headers, body))
+  if (patched.status !== 403) final.broken(`took bytes: ${told(patched)}`)
+  const shared = await postFinal(`thief of ${final.name}`, final.parts.slice(-1), client)
+  // Of one part it is the same upload.
+  const expected = final.parts.length === 1 ? 201 : 409
+  if (shared.status !== expected) final.broken(`shares a part with another: ${told(shared)}`)
+  for (const part of final.parts) {
+    const answer = await client.send('GET', pathOf(part), {})
+    if (answer.status !== 404) part.broken(`can be downloaded: ${told(answer)}`)
+  }
+}
+
+/** DELETE of a part, while it or the final upload may just be at work. @throws NoAnswer, Over, Violation */
+async function removePart(join: Join, client: Client, { random }: Manner): Promise<void> {
+  await pause(random.whole(0, 60))
+  const [part] = random.shuffled(join.partsInOrder)
+  if (part !== undefined) await remove(part, client)
+}
+
+/** DELETE of a final upload; what its parts had goes with it. @throws NoAnswer, Over, Violation */
+export async function removeFinal(final: UploadModel, client: Client): Promise<void> {
+  await remove(final, client)
+  for (const part of final.parts) {
+    if (part.removal !== 'none') continue
+    part.removal = 'asked'
+    const { status } = await client.send('HEAD', pathOf(part), TUS)
+    if (status === 410) {
+      // A removal by the sweep is told of from its beginning, one with the final upload at its end.
+      if (final.removal === 'done' && !part.mayHaveExpired(client.sweeps)) part.acknowledgeRemoved()
+    }
+    // Its bytes were not yet in the final upload, or a removal that was cut off has left it.
+    else if (status === 200) part.removal = 'none'
+    else part.broken(`answers ${status} after its final upload was deleted`)
+  }
+}
+
+function isShortOfParts(final: UploadModel): boolean {
+  return final.parts.some((part) => part.removal !== 'none')
+}

@@ -1,0 +1,104 @@
+import { type Kill, stepNames } from './kills.ts'
+import type { UploadModel } from './model.ts'
+
+/** What a kill has cut off. */
+export interface CutOff {
+  /** Requests without an answer. */
+  readonly requests: number
+  /** Those of them of which a part of the body had been sent. */
+  readonly bodies: number
+}
+
+/** How many times the program was killed, and where; which uploads there were, and what became of them. */
+export class Tally {
+  readonly #at = new Map<Kill['at'], number>()
+  readonly #uploads = new Map<string, number>()
+  #starts = 0
+  #missed = 0
+  #withRequests = 0
+  #requests = 0
+  #withBodies = 0
+  #bodies = 0
+
+  noteStart(): void {
+    this.#starts += 1
+  }
+
+  /** The step for which a run waited did not come in time. */
+  noteMissed(): void {
+    this.#missed += 1
+  }
+
+  noteKill(kill: Kill, { requests, bodies }: CutOff): void {
+    this.#at.set(kill.at, this.at(kill.at) + 1)
+    this.#requests += requests
+    if (requests > 0) this.#withRequests += 1
+    this.#bodies += bodies
+    if (bodies > 0) this.#withBodies += 1
+  }
+
+  noteUploads(uploads: readonly UploadModel[]): void {
+    for (const upload of uploads) {
+      this.#count(`${upload.nature.kind} uploads`)
+      for (const fate of fatesOf(upload)) this.#count(fate)
+    }
+  }
+
+  /** Takes the counts of another tally in. */
+  add(other: Tally): void {
+    for (const [place, count] of other.#at) this.#at.set(place, this.at(place) + count)
+    for (const [name, count] of other.#uploads) this.#uploads.set(name, (this.#uploads.get(name) ?? 0) + count)
+    this.#starts += other.#starts
+    this.#missed += other.#missed
+    this.#withRequests += other.#withRequests
+    this.#requests += other.#requests
+    this.#withBodies += other.#withBodies
+    this.#bodies += other.#bodies
+  }
+
+  at(place: Kill['at']): number {
+    return this.#at.get(place) ?? 0
+  }
+
+  get all(): number {
+    return [...this.#at.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Kills that cut off at least one body. */
+  get withBodies(): number {
+    return this.#withBodies
+  }
+
+  /** Kills, uploads, and what became of them, as a table. */
+  table(violations: number): string {
+    const rows: [string, number | string][] = [
+      ['kills', this.all],
+      ['… with a request in flight', `${this.#withRequests} (${this.#requests} requests)`],
+      ['… inside a body', `${this.#withBodies} (${this.#bodies} bodies)`],
+      ...(['body', 'start', ...stepNames()] as const).map((place): [string, number] => [
+        `kills at ${place}`,
+        this.at(place),
+      ]),
+      ['stops that did not come in time', this.#missed],
+      ['starts', this.#starts],
+      ...[...this.#uploads].sort(),
+      ['violations', violations],
+    ]
+    const width = Math.max(...rows.map(([name]) => name.length))
+    return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
+  }
+
+  #count(name: string): void {
+    this.#uploads.set(name, (this.#uploads.get(name) ?? 0) + 1)
+  }
+}
+
+function fatesOf({ finished, removal, expired, failure, nature, everythingAcknowledged }: UploadModel): string[] {
+  const isWhole = nature.kind === 'part' ? everythingAcknowledged : finished
+  return [
+    ...(isWhole ? [nature.kind === 'part' ? 'parts completed' : 'finished'] : []),
+    ...(removal === 'done' && !expired ? ['deleted'] : []),
+    ...(removal === 'done' && expired ? ['expired'] : []),
+    ...(failure === 'certain' ? ['failed'] : []),
+  ]
+}

@@ -1,0 +1,55 @@
+import { TUS } from '../support/tus.ts'
+import type { Manner } from './bodies.ts'
+import type { Client } from './client.ts'
+import { type Cut, chunkRange, type UploadModel } from './model.ts'
+import { orOver, pathOf, told } from './tus-requests.ts'
+import { chunkMessage, codeOf, post } from './webuploader-requests.ts'
+
+/** For a chunk that is stored, other bytes: they are refused, and those that are stored stay. @throws NoAnswer, Over, Violation */
+export async function sendOtherBytes(upload: UploadModel, cut: Cut, chunk: number, client: Client, manner: Manner) {
+  const { start, end } = chunkRange(upload, cut, chunk)
+  if (start === end) return
+  const other = Buffer.from(upload.content.subarray(start, end))
+  // The first difference may come late.
+  const place = manner.random.whole(0, other.length - 1)
+  other.writeUInt8(other.readUInt8(place) ^ 0x20, place)
+  const answer = await post(upload, chunkMessage(cut, chunk, other, manner), client)
+  const isRefused = answer.status === 409 && codeOf(answer) === 'content_differs'
+  if (!isRefused) upload.broken(`took other bytes for chunk ${chunk}: ${told(answer)}`)
+}
+
+/**
+ * The page is reloaded and cuts its file in another size, but into as many chunks: the upload fails, unless it is whole, and the
+ * page goes on with the next one.
+ *
+ * @throws NoAnswer, Over, Violation
+ */
+export async function sendInAnotherSize(upload: UploadModel, cut: Cut, client: Client, manner: Manner): Promise<void> {
+  const chunkSize = otherSize(upload, cut, manner)
+  if (chunkSize === undefined || upload.path === undefined) return
+  const next: Cut = { ...cut, chunkSize }
+  const chunk = manner.random.whole(0, cut.chunks - 1)
+  const { start, end } = chunkRange(upload, next, chunk)
+  const bytes = upload.content.subarray(start, end)
+  upload.nextCut = next
+  if (!upload.everythingAcknowledged) upload.failure = 'possible'
+  const answer = await post(upload, chunkMessage(next, chunk, bytes, manner), client)
+  const code = answer.status === 409 ? codeOf(answer) : 'none'
+  // It is compared first with what is stored at its place.
+  const differs = code === 'content_differs' && upload.isTouched(chunkRange(upload, cut, chunk))
+  if (code !== 'chunk_size_changed' && !differs) {
+    upload.broken(`took chunk ${chunk} in another size than the others: ${told(answer)}`)
+  }
+  if (differs) upload.failure = 'none'
+  orOver(upload, client, await client.send('HEAD', pathOf(upload), TUS))
+  if (!differs && !upload.isSent(upload.wholeFile)) upload.broken('did not fail')
+  upload.failure = 'none'
+}
+
+function otherSize(upload: UploadModel, { chunks, chunkSize }: Cut, { random }: Manner): number | undefined {
+  if (chunks < 2) return undefined
+  const least = Math.ceil(upload.content.length / chunks)
+  const most = Math.ceil(upload.content.length / (chunks - 1)) - 1
+  const other = random.whole(least, most)
+  return other === chunkSize ? undefined : other
+}
