@@ -1,6 +1,8 @@
 import type { Claims } from './claims.ts'
 import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
+import { exclusively } from './exclusively.ts'
+import { Failure, isFinal } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
 import { Finishing } from './finishing.ts'
 import { PATIENCE } from './patience.ts'
@@ -33,13 +35,13 @@ export class Upload {
   )
   readonly #digests: FileDigests
   #gone = false
-  /** Why it has failed, as long as the record could not be made to say so. */
-  #failure: UploadRecord['failed']
+  readonly #failure: Failure
   #lastChange: Date | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
     this.#stored = stored
     this.#digests = new FileDigests(stored)
+    this.#failure = new Failure(stored)
     this.#claims = claims
     this.#puts = new Puts(stored.record.id, claims)
     this.#maxSize = maxSize
@@ -47,7 +49,7 @@ export class Upload {
 
   get record(): UploadRecord {
     const { record } = this.#stored
-    return this.#failure === undefined ? record : { ...record, failed: record.failed ?? this.#failure }
+    return this.#failure.isUnwritten ? { ...record, failed: this.#failure.reason } : record
   }
 
   get received(): Ranges {
@@ -74,7 +76,7 @@ export class Upload {
 
   /** Whether bytes are on their way, the file is just being finished, or there is something to note that is known only here. */
   get busy(): boolean {
-    return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy || this.#failure !== undefined
+    return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
   }
 
   /** Received bytes, as `StoredUpload.read` gives them. */
@@ -318,7 +320,7 @@ export class Upload {
 
   /** Lets go of descriptors if nothing runs. */
   async rest(): Promise<void> {
-    await this.#noteFailure()
+    await this.#failure.write()
     // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
     if (!this.#puts.areRunning && !this.#finishing.isRunning) await this.#stored.rest().catch(() => undefined)
   }
@@ -327,7 +329,7 @@ export class Upload {
   async close(): Promise<void> {
     await this.#finishing.settled()
     this.#finishing.cancelRetry()
-    await this.#noteFailure()
+    await this.#failure.write()
     await this.#stored.close()
   }
 
@@ -363,26 +365,13 @@ export class Upload {
   }
 
   #check(): void {
-    const { failed } = this.record
-    if (failed !== undefined) throw new UploadError(failed.code, failed.message)
+    const { reason } = this.#failure
+    if (reason !== undefined) throw new UploadError(reason.code, reason.message)
     if (this.#gone) throw new UploadError('gone', 'This upload is gone.')
   }
 
-  async #exclusively(work: () => Promise<void>): Promise<void> {
-    const patience = new AbortController()
-    const timer = setTimeout(() => {
-      patience.abort(new UploadError('busy', 'Others are working with this upload.'))
-    }, PATIENCE)
-    try {
-      const claim = await this.#claims.exclusive(this.record.id, patience.signal)
-      try {
-        await work()
-      } finally {
-        claim.release()
-      }
-    } finally {
-      clearTimeout(timer)
-    }
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    return exclusively(this.#claims, this.record.id, work)
   }
 
   async #leave(why: Departure): Promise<void> {
@@ -398,22 +387,7 @@ export class Upload {
 
   async #fail(code: FailureCode, message: string): Promise<void> {
     if (this.#gone) return
-    const failed = this.record.failed ?? { code, message }
-    this.#failure = failed
-    await this.#noteFailure()
-    this.#puts.abort(new UploadError(failed.code, failed.message))
-  }
-
-  /** Makes the record say why the upload has failed. A disk that refuses that is asked again whenever somebody was here. */
-  async #noteFailure(): Promise<void> {
-    const failed = this.#failure
-    if (failed === undefined) return
-    try {
-      await this.#stored.update((record) => ({ ...record, failed: record.failed ?? failed }))
-      this.#failure = undefined
-    } catch {
-      // The upload has failed all the same.
-    }
+    this.#puts.abort(await this.#failure.because(code, message))
   }
 
   /** Does work after which the upload has failed if it ends in an error that is final. */
@@ -421,8 +395,7 @@ export class Upload {
     try {
       await work()
     } catch (error) {
-      const final = error instanceof UploadError && (error.code === 'sync_failed' || error.code === 'digest_mismatch')
-      if (final) await this.#fail(error.code, error.message)
+      if (isFinal(error)) await this.#fail(error.code, error.message)
       throw error
     }
   }
