@@ -95,9 +95,10 @@ export class Rounds {
       await checkPromises(uploads, { ...checking, isLast: false })
       await this.#load.finishAll(client)
       await checkPromises(uploads, { ...checking, isLast: true })
-      const unfinished = uploads.find((upload) => upload.isOpen && upload.nature.kind !== 'part')
-      unfinished?.broken('did not finish')
+      // Final uploads that were never made, because a part was gone before.
       const unknown = uploads.filter(({ nature, path }) => nature.kind === 'final' && path === undefined)
+      const isDue = (upload: UploadModel): boolean => upload.nature.kind !== 'part' && !unknown.includes(upload)
+      uploads.find((upload) => upload.isOpen && isDue(upload))?.broken('did not finish')
       await checkLeftovers(uploads, this.#load.unansweredCreations + unknown.length, this.#layout)
     } finally {
       client.close()
