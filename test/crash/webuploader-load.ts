@@ -75,7 +75,8 @@ async function breakOff(upload: UploadModel, cut: Cut, chunk: number, client: Cl
   const body = cutOff(message.body, manner)
   if (body === undefined) return
   try {
-    await post(upload, { ...message, body }, client)
+    const answer = await post(upload, { ...message, body }, client)
+    if (answer.status === 200) upload.broken(`took chunk ${chunk} before its end: ${told(answer)}`)
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
   }
