@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { connect, requestHead } from '../http/wire.ts'
+import { codedPiece, connect, requestHead } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { bytesOf, expectFile, locationOf } from '../tus/steps.ts'
 import { ask, expectComplete, type Headers, PARTIAL, stateOf } from './steps.ts'
@@ -73,6 +73,31 @@ describe.each(['5', '6'])('interop version %s', (version) => {
     await expectFile(service, url, content)
   })
 })
+
+it.each(['5', '6', '8'])(
+  'the bytes of a body in chunks that goes on beyond the file are refused, and the file stays: %s',
+  async (version) => {
+    const made = await create('6', { 'Upload-Length': '1000' })
+    const url = locationOf(made, service.url)
+    const wire = await connect(service.url)
+    const headers = {
+      'Content-Type': PARTIAL,
+      'Upload-Offset': '0',
+      'Upload-Complete': '?0',
+      'Transfer-Encoding': 'chunked',
+    }
+    await wire.send(
+      requestHead('PATCH', new URL(url).pathname, fields(version, headers)),
+      codedPiece(content),
+      codedPiece(Buffer.from('more')),
+      codedPiece(Buffer.alloc(0)),
+    )
+    expect((await wire.answer()).status).toBe(413)
+    await wire.cut()
+    expect(await stateOf(url)).toEqual(['1000', '?1'])
+    await expectFile(service, url, content)
+  },
+)
 
 describe('the type of an append', () => {
   it.each([undefined, 'text/plain', PARTIAL])('says nothing in interop version 5: %s', async (type) => {

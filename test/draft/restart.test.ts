@@ -56,6 +56,7 @@ describe('after a restart', () => {
     expectComplete(await append(first, content.length, true))
     const url = await again(first)
     expectComplete(await append(url, content.length, true))
+    expect((await append(url, content.length, false)).status).toBe(400)
     expect((await ask('DELETE', url)).status).toBe(400)
     await expectFile(service, url, content)
   })

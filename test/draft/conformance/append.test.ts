@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import { codedPiece, connect } from '../../http/wire.ts'
 import {
   append,
+  appendHead,
   beginAppend,
   create,
   expectClientError,
@@ -123,6 +125,16 @@ describe('an upload that is complete', () => {
     }
     const { status, headers } = await head(url)
     if (status < 300) expect(headers.get('Upload-Offset')).toBe(String(SIZE))
+  })
+
+  it('also with a body in chunks, whose length nothing tells', async () => {
+    const url = await completed()
+    const wire = await connect(url)
+    await wire.send(appendHead(url, SIZE, true), codedPiece(Buffer.from('more')), codedPiece(Buffer.alloc(0)))
+    const answer = await wire.answer()
+    await wire.cut()
+    expectClientError(answer)
+    expect(answer.headers.get('Upload-Complete')).toBe('?0')
   })
 
   it('"The server can choose to replay the final response to the client if the request to append to the completed upload is valid"', async () => {
