@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import type { UploadRecord } from '../../server/core/record.ts'
 import type { StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
-import type { SyncMode } from '../../server/disk/environment.ts'
+import type { Step, SyncMode } from '../../server/disk/environment.ts'
 import { put, recordOf, type StoreUnderTest, storeContract } from '../core/store-contract.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
@@ -87,6 +87,31 @@ it('makes nothing of more or fewer bytes than were declared', async () => {
   }
   expect(await under.store.open('whole')).toEqual({ kind: 'unknown' })
   await under.dispose()
+})
+
+describe('a removal', () => {
+  it.each<Step>(['remove:tombstone', 'remove:bytes', 'remove:record'])(
+    'leaves no record when one is changed at its step %s',
+    async (step) => {
+      const folder = await temporaryFolder()
+      const change = async (): Promise<void> => upload.update((record) => ({ ...record, final: 'another' }))
+      let changed: Promise<void> | undefined
+      const store = await DiskStore.open({
+        ...{ directory: folder.path, sync: 'finish', boot: 'b', onNotice: () => undefined },
+        onStep: (done) => {
+          if (done === step) changed = change()
+        },
+      })
+      const upload = await store.create(recordOf('part', 5))
+      await upload.remove('deleted')
+      await changed
+      expect(changed).toBeDefined()
+      expect(await readdir(path.join(folder.path, 'records'))).toEqual([])
+      expect(await store.open('part')).toEqual({ kind: 'gone' })
+      await store.close()
+      await folder.dispose()
+    },
+  )
 })
 
 describe('a data folder', () => {
