@@ -13,6 +13,8 @@ import { visitorOf } from './visitor.ts'
 
 /** How many missing chunks an answer names at most. */
 const MOST_NAMED = 1000
+/** How many uploads of a task are looked at together: there may be thousands, and each costs memory while it is opened. */
+const AT_ONCE = 64
 /** From how many characters on a task id is taken for a secret of its page. */
 const UNGUESSABLE = 16
 
@@ -66,20 +68,22 @@ async function viewsOf(
   fields: Fields,
   first: (upload: Upload) => Promise<void> = () => Promise.resolve(),
 ): Promise<View[]> {
-  const views = await Promise.all(
-    ids.map(async (id) => {
-      try {
-        return await uploads.use(id, async (upload) => {
-          await first(upload)
-          const { record, state, received, finishedAt } = upload
-          return { record, state, received, finishedAt, matches: isAskedFor(upload, fields) }
-        })
-      } catch (error) {
-        if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
-        throw error
-      }
-    }),
-  )
+  const viewOf = async (id: string): Promise<View | undefined> => {
+    try {
+      return await uploads.use(id, async (upload) => {
+        await first(upload)
+        const { record, state, received, finishedAt } = upload
+        return { record, state, received, finishedAt, matches: isAskedFor(upload, fields) }
+      })
+    } catch (error) {
+      if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
+      throw error
+    }
+  }
+  const views: (View | undefined)[] = []
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    views.push(...(await Promise.all(ids.slice(at, at + AT_ONCE).map(viewOf))))
+  }
   return views.filter((view) => view !== undefined)
 }
 
