@@ -10,7 +10,7 @@ import { tus } from './grammar/tus.ts'
 
 const MINUTE = 60_000
 /** How many runs a test makes unless `npm run fuzz` names minutes: a few seconds. */
-const RUNS = 150
+const RUNS = 100
 /** So long one program and its folder are used. */
 const LEG = 5 * MINUTE
 
