@@ -149,7 +149,19 @@ export class RequestBody implements Source {
 
   readonly #onCut = (): void => {
     if (this.#ended) return
-    this.#fail(new UploadError('connection_closed', 'The connection was closed before the whole body had come.'))
+    this.#takeRest()
+    if (this.#request.complete) this.#onEnd()
+    else this.#fail(new UploadError('connection_closed', 'The connection was closed before the whole body had come.'))
+  }
+
+  /** Node keeps what had come before the end of the connection and was not handed on: while nobody read, or the socket was paused. */
+  #takeRest(): void {
+    this.#request.off('data', this.#onData)
+    for (;;) {
+      const bytes: Buffer | null = this.#request.read()
+      if (bytes === null) return
+      this.#batch.add(bytes)
+    }
   }
 
   #giveUp(): void {
