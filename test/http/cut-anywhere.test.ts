@@ -57,14 +57,14 @@ function whole(head: string, body: Uint8Array): Buffer {
  * Sends what is missing, again when it is told to: a request that was cut may be heard of only after the next one. Then the file
  * is the content.
  */
-async function expectToFinish(url: string): Promise<void> {
+async function expectToFinish(url: string, file = content): Promise<void> {
   for (let status = 409; status !== 204; ) {
     const offset = await offsetOf(url)
-    if (offset === SIZE) break
-    status = (await patch(url, offset, content.subarray(offset))).status
+    if (offset === file.length) break
+    status = (await patch(url, offset, file.subarray(offset))).status
     expect([204, 409]).toContain(status)
   }
-  await expectFile(service, url, content)
+  await expectFile(service, url, file)
 }
 
 function formChunk(file: Cut): Buffer {
@@ -177,21 +177,18 @@ describe('a connection that ends at random places of a large body', () => {
   const large = bytesOf(5 * 1024 * 1024 + 11)
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-  it(`a PATCH goes on from where it ended, again and again (SEED=${seed})`, async () => {
+  it(`a PATCH goes on from where it ended (SEED=${seed})`, async () => {
     const random = new Random(seed)
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 24; round++) {
       const url = await createUpload(service.url, large.length)
-      for (let offset = 0; offset < large.length; offset = await offsetOf(url)) {
-        const how = random.chance(0.5) ? 'cut' : 'reset'
-        const rest = large.subarray(offset)
-        const headers = { ...PATCH_HEADERS, 'Upload-Offset': offset, 'Content-Length': rest.length }
-        const head = requestHead('PATCH', new URL(url).pathname, headers)
-        const bytes = random.size(1, rest.length)
-        await sendBeginning(whole(head, rest), head.length + bytes, how)
-        if (how === 'cut') await until(async () => (await offsetOf(url)) === offset + bytes)
-        expect(await offsetOf(url)).toBeLessThanOrEqual(offset + bytes)
-      }
-      await expectFile(service, url, large)
+      const how = random.chance(0.5) ? 'cut' : 'reset'
+      const headers = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': large.length }
+      const head = requestHead('PATCH', new URL(url).pathname, headers)
+      const bytes = random.size(1, large.length)
+      await sendBeginning(whole(head, large), head.length + bytes, how)
+      if (how === 'cut') await until(async () => (await offsetOf(url)) === bytes)
+      expect(await offsetOf(url)).toBeLessThanOrEqual(bytes)
+      await expectToFinish(url, large)
     }
   })
 
