@@ -162,7 +162,7 @@ export class Load {
       () => this.#requests.expect([404], 'HEAD', `/files/${randomUUID()}`, TUS),
       () => this.#requests.expect([412], 'POST', '/files', { 'Upload-Length': 5 }, Buffer.alloc(50_000)),
       () => this.#requests.expect([400], 'POST', '/files', { ...TUS, 'Upload-Length': '5x' }),
-      () => this.#requests.expect([405], 'PUT', '/files', {}, Buffer.alloc(200_000)),
+      () => this.#requests.expect([400], 'PUT', '/files', {}, Buffer.alloc(200_000)),
       () => this.#requests.expect([400], 'POST', '/upload/accept?size=x', {}, Buffer.alloc(100)),
       () => this.#requests.expect([404], 'GET', '/upload/complete?task_id=nobody-knows-it', {}),
       async () => {

@@ -213,7 +213,8 @@ export class Upload {
   }
 
   /**
-   * Waits until the upload is finished, if all its bytes are there.
+   * Waits until the upload is finished, if all its bytes are there. The request that brought the last one does, so that nobody takes
+   * a file for finished that is not.
    *
    * @throws UploadError the reason if it failed; `busy` after `patience` milliseconds; `no_space` or `storage_error` when finishing did
    * not work yet. It is tried again in the background.

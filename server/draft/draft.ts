@@ -6,7 +6,7 @@ import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { parseDigests } from '../http/digest-fields.ts'
 import { contentLength } from '../http/header-values.ts'
-import { endIfWhole, type Intake, settleIfComplete, type Taking } from '../http/intake.ts'
+import { endIfWhole, type Intake, type Taking } from '../http/intake.ts'
 import { reprDigest } from '../http/repr-digest.ts'
 import { VerifiedSource } from '../http/verified-source.ts'
 import { type DraftAppend, endsByLength, interopVersion, parseAppend, parseCreation, type Sending } from './headers.ts'
@@ -103,7 +103,7 @@ export class Draft {
 
   /** @param check throws when a newer request has come. */
   async #goOn(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
-    await settleIfComplete(upload)
+    await upload.settle()
     try {
       upload.expectOffset(asked.offset)
     } catch (error) {
@@ -132,7 +132,7 @@ export class Draft {
       })
       if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
       else if (endsByLength(interop)) await endIfWhole(upload)
-      await settleIfComplete(upload)
+      await upload.settle()
     } catch (error) {
       if ((source?.passed ?? 0) > 0) await invalidateIfTooLong(upload, error)
       throw error

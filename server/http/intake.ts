@@ -87,15 +87,6 @@ function refuseFinal(upload: Upload): void {
 }
 
 /**
- * The request that brought the last byte waits for the finished file, so that nobody takes a file for finished that is not.
- *
- * @throws UploadError what `Upload.settle` throws.
- */
-export async function settleIfComplete(upload: Upload): Promise<void> {
-  if (upload.state === 'finishing') await upload.settle()
-}
-
-/**
  * To tus, and to clients like it, an upload ends with its last byte: whoever began it, they can take it for complete then.
  *
  * @throws UploadError what `Upload.announceEnd` throws.

@@ -8,7 +8,7 @@ import type { Source } from '../core/source.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
-import { endIfWhole, type Intake, settleIfComplete } from '../http/intake.ts'
+import { endIfWhole, type Intake } from '../http/intake.ts'
 import { withBody } from '../http/request-body.ts'
 import { formatMetadata } from '../http/upload-metadata.ts'
 import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
@@ -90,7 +90,7 @@ export class Tus {
       ctx.set('Location', location)
       if (asked.withBody) await this.#take(ctx, upload, 0)
       else upload.resume()
-      await settleIfComplete(upload)
+      await upload.settle()
       await tell(upload)
     })
   }
@@ -133,7 +133,7 @@ export class Tus {
         if (length !== undefined) await this.#intake.sayLength(upload, length)
         await this.#take(ctx, upload, offset)
         await endIfWhole(upload)
-        await settleIfComplete(upload)
+        await upload.settle()
       } finally {
         ctx.set('Upload-Offset', String(upload.offset))
         this.#intake.look(upload)

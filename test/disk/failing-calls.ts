@@ -9,6 +9,8 @@ import type { Program } from '../support/program.ts'
 export interface FailingCalls {
   /** Lets them work again. @returns how many have failed. */
   end(): Promise<number>
+  /** How many calls have failed so far. */
+  failed(): Promise<number>
 }
 
 /** The calls of the file system by what they do: systems differ in which of them they have. */
@@ -58,13 +60,18 @@ export async function failCalls(
       if (said.includes(' attached')) resolve()
     })
   })
+  const failed = async (): Promise<number> => {
+    const lines = (await readFile(trace, 'utf8')).split('\n')
+    return lines.filter((line) => line.endsWith('(INJECTED)')).length
+  }
   return {
+    failed,
     end: async () => {
       strace.kill('SIGTERM')
       await ended
-      const lines = (await readFile(trace, 'utf8')).split('\n')
+      const count = await failed()
       await rm(folder, { recursive: true })
-      return lines.filter((line) => line.endsWith('(INJECTED)')).length
+      return count
     },
   }
 }

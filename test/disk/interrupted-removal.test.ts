@@ -55,7 +55,7 @@ describe('a removal that the disk refuses to end', () => {
   it('has begun also when it was the service that wanted it', async () => {
     const url = await begun({ EXPIRES_AFTER: '1' })
     const fault = await failCalls(program, 'remove', 'EIO', [layout.incomingFile(idOf(url))])
-    await until(async () => (await readdir(layout.leaving)).length > 0)
+    await until(async () => (await fault.failed()) > 0)
     await expectGone(url)
     expect(await fault.end()).toBeGreaterThan(0)
     await expectToBeEnded(url)
