@@ -92,10 +92,12 @@ export function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> 
   return isThere(path.join(layout.finishedFolder(idOf(upload)), upload.name))
 }
 
-/** Whether an upload without a journal has all its bytes, and is not yet finished. */
+/** Whether an upload without a journal has all its bytes, and is not yet finished. One whose end is still to be said is not meant. */
 export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Promise<boolean> {
   const { id } = upload
   if (id === undefined || (await isThere(layout.journal(id)))) return false
+  const record = await ifThere(() => readFile(layout.record(id), 'utf8'))
+  if (record?.includes('"endAwaited":true')) return false
   return (await ifThere(() => stat(layout.incomingFile(id))))?.size === upload.content.length
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Manner } from './bodies.ts'
 import { type Client, NoAnswer } from './client.ts'
+import { createByDraft, sendByDraft } from './draft-load.ts'
 import { FileMaker } from './file-maker.ts'
 import type { Join } from './join.ts'
 import { goOnJoining, removeFinal } from './join-load.ts'
@@ -140,7 +141,7 @@ export class Load {
   }
 
   async #send(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
-    if (upload.cut === undefined) await sendByTus(upload, client, manner)
+    if (upload.cut === undefined) await (this.#random.chance(0.25) ? sendByDraft : sendByTus)(upload, client, manner)
     else await sendByWebUploader(upload, upload.cut, client, manner)
   }
 
@@ -197,7 +198,10 @@ export class Load {
   ): Promise<UploadModel> {
     const creation = this.#random.shuffled(creations)[0] ?? 'empty'
     this.unansweredCreations += 1
-    const upload = await createTus(name, content, creation, client, manner, { kind })
+    const byDraft = kind === 'tus' && content.length > 0 && this.#random.chance(0.2)
+    const upload = byDraft
+      ? await createByDraft(name, content, client, manner)
+      : await createTus(name, content, creation, client, manner, { kind })
     this.unansweredCreations -= 1
     return upload
   }

@@ -1,8 +1,8 @@
 import type { Manner } from './bodies.ts'
 import { slowly } from './bodies.ts'
-import { type Body, BrokenOff, type Client } from './client.ts'
+import { BrokenOff, type Client } from './client.ts'
 import type { UploadModel } from './model.ts'
-import { askOffset, bodyOf, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
+import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
 
 /** Sends what is missing of an upload, in several requests. @throws NoAnswer, Over, Violation */
 export async function sendByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
@@ -80,8 +80,4 @@ export async function sendPrefixByTus(upload: UploadModel, client: Client, manne
   // A chunk may have moved the offset in the meantime.
   if (answer.status === 204) noteOffset(upload, answer, offset + length)
   else if (answer.status !== 409) upload.broken(`did not take bytes by tus: ${told(answer)}`)
-}
-
-function brokenOff(body: Body): Body {
-  return { ...body, pieces: body.pieces.slice(0, Math.ceil(body.pieces.length / 2)), end: 'break' }
 }

@@ -73,6 +73,11 @@ export function bodyOf(upload: UploadModel, offset: number, length: number, mann
   )
 }
 
+/** The first half of a body, after which its client goes away. */
+export function brokenOff(body: Body): Body {
+  return { ...body, pieces: body.pieces.slice(0, Math.ceil(body.pieces.length / 2)), end: 'break' }
+}
+
 export function checksumOf(upload: UploadModel, offset: number, length: number): Headers {
   const digest = createHash('sha1')
     .update(upload.content.subarray(offset, offset + length))
@@ -130,7 +135,8 @@ export function noteOffset(upload: UploadModel, answer: Answer, known: number): 
   return offset
 }
 
-function noteLength(upload: UploadModel, answer: Answer): void {
+/** @throws Violation when the answer tells a length that is not the upload's. */
+export function noteLength(upload: UploadModel, answer: Answer): void {
   const length = answer.headers['upload-length']
   if (length === undefined) {
     if (upload.length === 'acknowledged') upload.broken('has forgotten its length')
