@@ -34,7 +34,6 @@ export class Upload {
     () => this.#finish(),
   )
   readonly #digests: FileDigests
-  #gone = false
   readonly #failure: Failure
   #lastChange: Date | undefined
 
@@ -66,7 +65,7 @@ export class Upload {
   }
 
   get state(): UploadState {
-    if (this.#gone) return 'gone'
+    if (this.#stored.removed) return 'gone'
     const { length, failed, partial, endAwaited } = this.record
     if (failed !== undefined) return 'failed'
     if (this.#stored.finished) return 'finished'
@@ -256,7 +255,7 @@ export class Upload {
   /** Gives up the bytes of a part whose final upload is finished; the part goes on to answer as complete. */
   async release(): Promise<void> {
     await this.#exclusively(async () => {
-      if (!this.#gone) await this.#stored.release()
+      if (!this.#stored.removed) await this.#stored.release()
     })
   }
 
@@ -368,7 +367,7 @@ export class Upload {
   #check(): void {
     const { reason } = this.#failure
     if (reason !== undefined) throw new UploadError(reason.code, reason.message)
-    if (this.#gone) throw new UploadError('gone', 'This upload is gone.')
+    if (this.#stored.removed) throw new UploadError('gone', 'This upload is gone.')
   }
 
   #exclusively(work: () => Promise<void>): Promise<void> {
@@ -376,18 +375,16 @@ export class Upload {
   }
 
   async #leave(why: Departure): Promise<void> {
-    if (this.#gone) return
-    this.#gone = true
+    if (this.#stored.removed) return
     try {
       await this.#stored.remove(why)
     } finally {
-      this.#gone = this.#stored.removed
-      if (this.#gone) this.#finishing.cancelRetry()
+      if (this.#stored.removed) this.#finishing.cancelRetry()
     }
   }
 
   async #fail(code: FailureCode, message: string): Promise<void> {
-    if (this.#gone) return
+    if (this.#stored.removed) return
     this.#puts.abort(await this.#failure.because(code, message))
   }
 
