@@ -13,7 +13,7 @@ const MISSING = [
     otherwise: '\nor set CHROMIUM to its path.',
   },
   { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
-  { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx-light', otherwise: '' },
+  { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 
