@@ -1,14 +1,17 @@
-// The built program on a disk that takes BYTES_PER_SECOND, whoever writes.
+// The built program on a disk that takes BYTES_PER_SECOND, whoever writes, and stands still after STANDS_AFTER bytes.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const bytesPerSecond = Number(process.env.BYTES_PER_SECOND)
+let left = Number(process.env.STANDS_AFTER ?? 'Infinity')
 /** When the disk has written all that it was given, in milliseconds. */
 let idleAt = 0
 
 async function written(bytes) {
+  left -= bytes
+  if (left < 0) await new Promise(() => undefined)
   idleAt = Math.max(idleAt, performance.now()) + (bytes / bytesPerSecond) * 1000
   await pause(idleAt - performance.now())
 }

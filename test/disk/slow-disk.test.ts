@@ -8,7 +8,7 @@ import { cut, land } from '../legacy/landing.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, offsetOf } from '../tus/steps.ts'
+import { bytesOf, offsetOf, PATCH_HEADERS } from '../tus/steps.ts'
 import { expectDownload } from './operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('program-on-slow-disk.mjs', import.meta.url))
@@ -25,12 +25,16 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let program: Program
 beforeEach(async () => {
   folder = await temporaryFolder()
-  program = await startProgram({ DATA_DIR: folder.path, BYTES_PER_SECOND: String(BYTES_PER_SECOND) }, PROGRAM)
 })
 afterEach(async () => {
   await program.end('SIGKILL')
   await folder.dispose()
 })
+
+async function start(more: Readonly<Record<string, string>> = {}): Promise<void> {
+  const settings = { DATA_DIR: folder.path, BYTES_PER_SECOND: String(BYTES_PER_SECOND), ...more }
+  program = await startProgram(settings, PROGRAM)
+}
 
 /** No two clients have the same bytes. */
 function contentOf(client: number): Buffer<ArrayBuffer> {
@@ -99,6 +103,16 @@ async function peakMemory(): Promise<number> {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
 }
 
+/** The same when it has not grown for a while. */
+async function settledMemory(): Promise<number> {
+  const looks = [await peakMemory()]
+  while (looks.length < 6 || looks.at(-1) !== looks.at(-4)) {
+    await pause(500)
+    looks.push(await peakMemory())
+  }
+  return looks.at(-1) ?? 0
+}
+
 /** Asks for the health of the service until it is stopped. @returns what stops it, and tells the longest wait, in milliseconds. */
 function watchHealth(): () => Promise<number> {
   const watcher = new Worker(new URL('watch-health.mjs', import.meta.url), { workerData: program.url })
@@ -116,6 +130,7 @@ function clientsOf(make: (index: number) => Promise<Client>, first: number): Pro
 
 describe('a disk that is slower than its many clients', () => {
   it('slows all of them down, starves none, and costs neither memory nor the health of the service', async () => {
+    await start()
     const tus = await clientsOf(tusClient, 0)
     const pages = await clientsOf(webUploaderClient, CLIENTS / 2)
     const clients = [...tus, ...pages]
@@ -134,4 +149,19 @@ describe('a disk that is slower than its many clients', () => {
     // A second, and what a busy machine adds.
     expect(slowest).toBeLessThan(10_000)
   }, 240_000)
+
+  it('reads no more than a bounded part of what is sent while the disk stands still', async () => {
+    await start({ STANDS_AFTER: String(MIB) })
+    const urls = await Promise.all(Array.from({ length: CLIENTS }, () => createUpload(program.url, 4 * MIB)))
+    const sent = Buffer.alloc(4 * MIB)
+    const over = new AbortController()
+    const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0' }
+    for (const url of urls) {
+      // Never answered: it ends with the test.
+      fetch(url, { method: 'PATCH', headers, body: sent, signal: over.signal }).catch(() => undefined)
+    }
+    expect(await settledMemory()).toBeLessThan(300)
+    expect((await fetch(`${program.url}/healthz`)).status).toBe(200)
+    over.abort()
+  }, 120_000)
 })
