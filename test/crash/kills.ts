@@ -62,6 +62,8 @@ export interface Amounts {
 
 /** With SYNC=always every byte counts by the journal, also those of a stream. */
 const JOURNAL_KILLS_SYNCED = 2
+/** On a slow disk, where a write that has returned says nothing of those before it unless they were waited for. */
+const STREAM_KILLS_SLOW = 4
 /** One run in so many sweeps, besides those that wait for a step of it. */
 const SWEEPS_ONCE_IN = 4
 
@@ -81,7 +83,11 @@ export function planRuns({ atEachStep, inBodies, atStarts }: Amounts, random: Ra
   const journalRuns = many(JOURNAL_KILLS_SYNCED, (): Run => {
     return { kill: atStep('journal:appended', random), sync: 'always', hasSlowDisk: false, sweeps: false }
   })
-  return random.shuffled([...runs, ...journalRuns])
+  const streamRuns = many(STREAM_KILLS_SLOW, (): Run => {
+    const count = random.whole(10, STEPS['write:returned'])
+    return { kill: { at: 'write:returned', count }, sync: 'finish', hasSlowDisk: true, sweeps: false }
+  })
+  return random.shuffled([...runs, ...journalRuns, ...streamRuns])
 }
 
 /** The same run, with a stop at the first time that its step comes. */
@@ -95,6 +101,12 @@ function atStep(step: Step, random: Random): Kill {
 
 function many<T>(count: number, make: () => T): T[] {
   return Array.from({ length: count }, make)
+}
+
+/** How many kills a plan has at a step besides those that each step has. */
+export function extraKills(step: Step): number {
+  if (step === 'journal:appended') return JOURNAL_KILLS_SYNCED
+  return step === 'write:returned' ? STREAM_KILLS_SLOW : 0
 }
 
 export function stepNames(): Step[] {

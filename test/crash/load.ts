@@ -8,7 +8,7 @@ import { goOnJoining, removeFinal } from './join-load.ts'
 import { Over, type UploadModel } from './model.ts'
 import type { Random } from './random.ts'
 import { askInAnyWay, download } from './readers.ts'
-import { sendByTus } from './tus-load.ts'
+import { sendByTus, streamByTus } from './tus-load.ts'
 import { type Creation, createTus, remove } from './tus-requests.ts'
 import { sendByWebUploader } from './webuploader-load.ts'
 import { all } from './works.ts'
@@ -18,6 +18,8 @@ const MOST_OPEN = 14
 /** How many are left by their clients, for the sweep or until somebody comes back. */
 const MOST_LEFT = 12
 const LARGE_WORKERS = 4
+/** Uploads that only ever grow at their end: a kill should find some of them being written. */
+const STREAMS = 2
 /** Requests per run of the program that stop in the middle of their body. */
 const MOST_STALLED = 2
 /** Milliseconds between two small uploads: enough of them for every step, not so many that checking takes over. */
@@ -37,6 +39,7 @@ export class Load {
   readonly #files: FileMaker
   readonly #busy = new Set<UploadModel | Join>()
   readonly #left = new Set<UploadModel>()
+  readonly #streams = new Set<UploadModel>()
 
   constructor(random: Random, seed: number) {
     this.#random = random
@@ -53,6 +56,7 @@ export class Load {
     const patient: Manner = { random: this.#random, mayStall: () => false }
     const works: (() => Promise<void>)[] = [
       ...Array.from({ length: LARGE_WORKERS }, () => () => this.#large(client, manner)),
+      ...Array.from({ length: STREAMS }, () => () => this.#stream(client, patient)),
       () => this.#small(client, patient),
       () => this.#join('large', client, manner),
       () => this.#join('small', client, patient),
@@ -75,6 +79,16 @@ export class Load {
   async #large(client: Client, manner: Manner): Promise<void> {
     const upload = this.#nextOpen(client) ?? (await this.#begin('large', client, manner))
     await this.#working(upload, () => this.#goOn(upload, client, manner))
+  }
+
+  async #stream(client: Client, manner: Manner): Promise<void> {
+    const known = [...this.#streams].find((stream) => stream.isOpen && !this.#busy.has(stream))
+    const upload = known ?? (await this.#beginStream(client, manner))
+    await this.#working(upload, async () => {
+      await streamByTus(upload, client, manner)
+      if (this.#random.chance(0.7)) await remove(upload, client)
+    })
+    if (!upload.isOpen) this.#streams.delete(upload)
   }
 
   async #small(client: Client, manner: Manner): Promise<void> {
@@ -159,7 +173,7 @@ export class Load {
     const random = this.#random
     const stopped = this.uploads.filter(isToBeSentAgain)[0]
     if (stopped !== undefined) return this.#sendAgain(stopped)
-    const open = this.#open().filter((upload) => !this.#left.has(upload))
+    const open = this.#open().filter((upload) => !this.#left.has(upload) && !this.#streams.has(upload))
     if (open.length < MOST_OPEN && random.chance(0.4)) return undefined
     // While the program sweeps, clients come back at the last moment.
     const from = client.sweeps.areRunning && random.chance(0.3) ? [...this.#left].filter(({ isOpen }) => isOpen) : open
@@ -183,6 +197,22 @@ export class Load {
       ? await this.#create(this.#files.name(), this.#files.content(size), client, manner, creations, 'tus')
       : this.#files.webUploaderFile(size)
     this.uploads.push(upload)
+    // Before anybody else can see it.
+    this.#busy.add(upload)
+    return upload
+  }
+
+  async #beginStream(client: Client, manner: Manner): Promise<UploadModel> {
+    const upload = await this.#create(
+      this.#files.name(),
+      this.#files.content('large'),
+      client,
+      manner,
+      ['empty'],
+      'tus',
+    )
+    this.uploads.push(upload)
+    this.#streams.add(upload)
     // Before anybody else can see it.
     this.#busy.add(upload)
     return upload

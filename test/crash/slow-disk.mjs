@@ -5,21 +5,25 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 /** Milliseconds. Most operations take far less: it is that some take so much longer which changes their order. */
 const LONGEST = 25
+/** How long one write in HELD_ONCE_IN is kept back, in milliseconds: others that do not wait for it are done long before. */
+const HELD = 60
+const HELD_ONCE_IN = 8
 
 /** From now on, for the whole process. */
 export async function slowDown() {
   const file = await fs.promises.open(process.execPath, 'r')
   const handle = Object.getPrototypeOf(file)
   await file.close()
-  for (const name of ['write', 'writev', 'writeFile', 'datasync', 'sync', 'truncate']) slow(handle, name)
-  for (const name of ['rename', 'rm', 'mkdir', 'writeFile']) slow(fs.promises, name)
+  for (const name of ['write', 'writev']) slow(handle, name, delayOfWrite)
+  for (const name of ['writeFile', 'datasync', 'sync', 'truncate']) slow(handle, name, delay)
+  for (const name of ['rename', 'rm', 'mkdir', 'writeFile']) slow(fs.promises, name, delay)
   syncBuiltinESMExports()
 }
 
-function slow(owner, name) {
+function slow(owner, name, before) {
   const fast = owner[name]
   owner[name] = async function (...parameters) {
-    await pause(delay())
+    await pause(before())
     try {
       return await fast.apply(this, parameters)
     } finally {
@@ -30,4 +34,8 @@ function slow(owner, name) {
 
 function delay() {
   return LONGEST * Math.random() ** 3
+}
+
+function delayOfWrite() {
+  return Math.random() < 1 / HELD_ONCE_IN ? HELD : delay()
 }

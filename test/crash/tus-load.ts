@@ -32,6 +32,18 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
   }
 }
 
+/** Sends the rest of an upload in one request whose bytes count as they come, without a journal. @throws NoAnswer, Over, Violation */
+export async function streamByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
+  const offset = await askOffset(upload, client)
+  const left = upload.content.length - offset
+  if (upload.everythingAcknowledged) return
+  const begun = Date.now()
+  const answer = await patch(upload, offset, false, client, bodyOf(upload, offset, left, manner))
+  if (answer.status !== 204) upload.broken(`did not take the rest from ${offset} on: ${told(answer)}`)
+  upload.gotBytesAfter(begun)
+  noteOffset(upload, answer, upload.content.length)
+}
+
 interface Append {
   readonly offset: number
   readonly length: number
