@@ -8,7 +8,7 @@ import { goOnJoining, removeFinal } from './join-load.ts'
 import { Over, type UploadModel } from './model.ts'
 import type { Random } from './random.ts'
 import { askInAnyWay, download } from './readers.ts'
-import { sendByTus, streamByTus } from './tus-load.ts'
+import { sendByTus, streamByTus, touchByTus } from './tus-load.ts'
 import { type Creation, createTus, remove } from './tus-requests.ts'
 import { sendByWebUploader } from './webuploader-load.ts'
 import { all } from './works.ts'
@@ -24,6 +24,8 @@ const STREAMS = 2
 const MOST_STALLED = 2
 /** Milliseconds between two small uploads: enough of them for every step, not so many that checking takes over. */
 const SMALL_PAUSE = 25
+/** Milliseconds between two uploads that are touched when they are stale: the others expire. */
+const TOUCH_PAUSE = 60
 /** Milliseconds between two questions. */
 const ASK_PAUSE = 15
 
@@ -61,6 +63,7 @@ export class Load {
       () => this.#join('large', client, manner),
       () => this.#join('small', client, patient),
       () => this.#ask(client),
+      ...(client.sweeps.areRunning ? [() => this.#touch(client, patient)] : []),
     ]
     await Promise.all(works.map((work) => untilNoAnswer(work)))
   }
@@ -109,6 +112,20 @@ export class Load {
     if (known === undefined) this.#joins.push(join)
     await this.#working(join, () => this.#goOnJoining(join, client, manner))
     await pause(SMALL_PAUSE)
+  }
+
+  /** Bytes come for what the sweep may have found stale, but has not removed yet. */
+  async #touch(client: Client, manner: Manner): Promise<void> {
+    const stale = [...this.#left].filter(
+      (upload) =>
+        upload.nature.kind === 'tus' &&
+        upload.isOpen &&
+        !this.#busy.has(upload) &&
+        upload.mayHaveExpired(client.sweeps),
+    )
+    const [upload] = this.#random.shuffled(stale)
+    if (upload !== undefined) await this.#working(upload, () => touchByTus(upload, client, manner))
+    await pause(TOUCH_PAUSE)
   }
 
   /** Somebody asks, whoever works with it. */

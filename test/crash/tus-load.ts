@@ -2,6 +2,7 @@ import type { Manner } from './bodies.ts'
 import { slowly } from './bodies.ts'
 import { BrokenOff, type Client } from './client.ts'
 import type { UploadModel } from './model.ts'
+import { inverted } from './other-bytes.ts'
 import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
 
 /** Sends what is missing of an upload, in several requests. @throws NoAnswer, Over, Violation */
@@ -44,6 +45,14 @@ export async function streamByTus(upload: UploadModel, client: Client, manner: M
   noteOffset(upload, answer, upload.content.length)
 }
 
+/** A client that comes back to an upload for one byte of it, and leaves again. @throws NoAnswer, BrokenOff, Over, Violation */
+export async function touchByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
+  const offset = await askOffset(upload, client)
+  if (offset + 1 >= upload.content.length) return
+  await appendByTus(upload, { offset, length: 1, saysLength: false, isUnsettled: false }, client, manner)
+  await askOffset(upload, client)
+}
+
 interface Append {
   readonly offset: number
   readonly length: number
@@ -74,13 +83,24 @@ async function appendByTus(
   return true
 }
 
-/** A PATCH whose bytes do not have the checksum that it names: none of them counts. @throws NoAnswer, Over, Violation */
+/**
+ * A PATCH whose bytes do not have the checksum that it names, or whose client goes away: none of them counts, and they must not
+ * come to the disk behind those of the next request.
+ *
+ * @throws NoAnswer, Over, Violation
+ */
 async function sendRefused(upload: UploadModel, offset: number, length: number, client: Client, manner: Manner) {
-  const other = Buffer.from(upload.content.subarray(offset, offset + length).map((byte) => byte ^ 0xff))
+  const other = inverted(upload.content.subarray(offset, offset + length))
   const body = slowly(other, [], manner, () => undefined)
-  const answer = await patch(upload, offset, false, client, body, checksumOf(upload, offset, length))
-  // An earlier request may have moved the offset.
-  if (![460, 409].includes(answer.status)) upload.broken(`took bytes that have another checksum: ${told(answer)}`)
+  const breaks = body.end === 'whole' && manner.random.chance(0.5) && body.pieces.length > 1
+  try {
+    const checksum = checksumOf(upload, offset, length)
+    const answer = await patch(upload, offset, false, client, breaks ? brokenOff(body) : body, checksum)
+    // An earlier request may have moved the offset.
+    if (![460, 409].includes(answer.status)) upload.broken(`took bytes that have another checksum: ${told(answer)}`)
+  } catch (error) {
+    if (!(error instanceof BrokenOff)) throw error
+  }
 }
 
 /** Sends some bytes into a WebUploader file whose chunks come at the same time. @throws NoAnswer, Over, Violation */

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Manner } from './bodies.ts'
 import { type Body, BrokenOff, type Client } from './client.ts'
 import { type Cut, chunkRange, type UploadModel } from './model.ts'
+import { inverted } from './other-bytes.ts'
 import { sendPrefixByTus } from './tus-load.ts'
 import { told } from './tus-requests.ts'
 import { allChunks, askMissing, chunkMessage, codeOf, noteAccepted, post } from './webuploader-requests.ts'
@@ -68,8 +69,11 @@ async function sendWhole(upload: UploadModel, cut: Cut, chunk: number, client: C
 
 /** A client whose patience ends after a part of the body, or behind all of it but its end. */
 async function breakOff(upload: UploadModel, cut: Cut, chunk: number, client: Client, manner: Manner): Promise<void> {
+  const { random } = manner
   const range = chunkRange(upload, cut, chunk)
-  const bytes = upload.content.subarray(range.start, range.end)
+  const own = upload.content.subarray(range.start, range.end)
+  // None of them counts, and they must not come to the disk behind those of the next request.
+  const bytes = random.chance(0.5) ? inverted(own) : own
   // The closing boundary does not come: the last piece is left out.
   const message = chunkMessage(cut, chunk, bytes, manner, () => upload.broken('was to be broken off before its end'))
   const body = cutOff(message.body, manner)
