@@ -28,7 +28,7 @@ export async function createByDraft(
   const answer = await client.send('POST', '/files', headers, bodyOf(upload, 0, first, manner))
   if (answer.status !== 201) upload.broken(`was not created: ${told(answer)}`)
   upload.path = locationIn(answer)
-  upload.gotBytesAfter(begun)
+  upload.gotBytesAfter(begun, client.sweeps)
   noteProgress(upload, answer, first)
   return upload
 }
@@ -82,7 +82,7 @@ async function append(
     upload.broken(`did not take ${length} bytes at ${offset} by the draft: ${told(answer)}`)
   }
   if (isLast) upload.length = 'acknowledged'
-  if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun)
+  if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun, client.sweeps)
   noteProgress(upload, answer, offset + length)
   return true
 }

@@ -57,7 +57,7 @@ async function askForFinal(join: Join, client: Client): Promise<UploadModel> {
   if (answer.status !== 201) final.broken(`was not made: ${told(answer)}`)
   const path = locationIn(answer)
   if (final.path !== undefined && final.path !== path) final.broken(`became another upload, ${path}`)
-  if (final.path === undefined) final.gotBytesAfter(begun)
+  if (final.path === undefined) final.gotBytesAfter(begun, client.sweeps)
   final.path = path
   return final
 }

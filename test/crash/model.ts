@@ -49,6 +49,8 @@ export class UploadModel {
   restartsSeen = 0
   /** When its last byte came, or earlier, in milliseconds of `Date.now()`. */
   #lastByteAt = 0
+  /** Whether it may have been removed at a time after which bytes of its parts came. */
+  #mayHaveExpiredBefore = false
   #acknowledged: Ranges = []
   #sent: Ranges = []
 
@@ -144,7 +146,9 @@ export class UploadModel {
   }
 
   /** Bytes that were new, or the upload itself, came after `time`, in milliseconds of `Date.now()`. */
-  gotBytesAfter(time: number): void {
+  gotBytesAfter(time: number, sweeps: Sweeps): void {
+    // They may have come too late for the final upload, while the part itself was still there.
+    if (this.final?.mayHaveExpired(sweeps)) this.final.#mayHaveExpiredBefore = true
     this.#lastByteAt = Math.max(this.#lastByteAt, time)
   }
 
@@ -155,7 +159,10 @@ export class UploadModel {
     const { final } = this
     const isKept = final?.path !== undefined && final.removal === 'none' && final.failure === 'none'
     if (isKept && !final.mayHaveExpired(sweeps)) return false
-    return [this, ...this.parts].every((upload) => sweeps.mayHaveRemoved(upload.#lastByteAt))
+    if (this.#mayHaveExpiredBefore) return true
+    // A part that is gone keeps nobody.
+    const kept = this.parts.filter(({ removal }) => removal === 'none')
+    return [this, ...kept].every((upload) => sweeps.mayHaveRemoved(upload.#lastByteAt))
   }
 
   /** Whether it was asked to be deleted, by itself or with the final upload that has its bytes, or may have expired. */

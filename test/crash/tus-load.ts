@@ -41,7 +41,7 @@ export async function streamByTus(upload: UploadModel, client: Client, manner: M
   const begun = Date.now()
   const answer = await patch(upload, offset, false, client, bodyOf(upload, offset, left, manner))
   if (answer.status !== 204) upload.broken(`did not take the rest from ${offset} on: ${told(answer)}`)
-  upload.gotBytesAfter(begun)
+  upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, upload.content.length)
 }
 
@@ -78,7 +78,7 @@ async function appendByTus(
   if (answer.status !== 204) upload.broken(`did not take ${length} bytes at ${offset}: ${told(answer)}`)
   if (saysLength) upload.length = 'acknowledged'
   // Nobody else may have brought them.
-  if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun)
+  if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, offset + length)
   return true
 }

@@ -38,7 +38,7 @@ export async function createTus(
       : await client.send('POST', '/files', headers)
   if (answer.status !== 201) upload.broken(`was not created: ${told(answer)}`)
   upload.path = locationIn(answer)
-  upload.gotBytesAfter(begun)
+  upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, creation === 'with bytes' ? first : 0)
   return upload
 }

@@ -60,7 +60,7 @@ async function sendWhole(upload: UploadModel, cut: Cut, chunk: number, client: C
     const answer = await post(upload, message, client)
     if (answer.status === 200) {
       noteAccepted(upload, cut, chunk, answer, known, client)
-      if (isNew && bytes.length > 0) upload.gotBytesAfter(begun)
+      if (isNew && bytes.length > 0) upload.gotBytesAfter(begun, client.sweeps)
       return
     }
     if (!SENT_AGAIN.has(codeOf(answer)) || tries === 3) upload.broken(`did not take chunk ${chunk}: ${told(answer)}`)
