@@ -124,7 +124,9 @@ export class Load {
         upload.mayHaveExpired(client.sweeps),
     )
     const [upload] = this.#random.shuffled(stale)
-    if (upload !== undefined) await this.#working(upload, () => touchByTus(upload, client, manner))
+    // Asked in any case: that there is no answer ends the work.
+    if (upload === undefined) await client.send('GET', '/healthz', {})
+    else await this.#working(upload, () => touchByTus(upload, client, manner))
     await pause(TOUCH_PAUSE)
   }
 
