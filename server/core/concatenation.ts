@@ -111,7 +111,10 @@ export class Concatenation {
     for (const part of asked.parts) lengths.push(await this.#usable(part, id))
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
     this.#uploads.checkSize(length)
-    for (const part of asked.parts) await this.#uploads.use(part, (upload) => upload.bind(id))
+    for (const part of asked.parts) {
+      const bound = await unlessMissing(this.#uploads.use(part, (upload) => upload.bind(id).then(() => true)))
+      if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted just now.')
+    }
     await this.#uploads.create({ ...asked, id, length, createdAt: new Date().toISOString() }, async () => undefined)
   }
 
@@ -158,7 +161,13 @@ export class Concatenation {
     if (final.state === 'receiving') {
       const sealed = await this.#sealed(final, parts)
       if (sealed === undefined) return
-      await this.#fill(final, sealed)
+      try {
+        await this.#fill(final, sealed)
+      } catch (error) {
+        // What is gone may be a part: then the final upload has failed, and is not itself gone.
+        if (error instanceof UploadError && error.code === 'gone') await this.#sealed(final, parts)
+        throw error
+      }
     }
     this.#goOn()
     await final.settle()
