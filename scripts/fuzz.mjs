@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
-const PARSERS = ['tus', 'multipart', 'query', 'check', 'download', 'http']
+const PARSERS = ['tus', 'draft', 'multipart', 'query', 'check', 'download', 'http']
 
 const { values } = parseArgs({
   options: {

@@ -47,6 +47,13 @@ export function parseAnswers(
   throw failure
 }
 
+/** The answers to each request, the interim ones first. */
+export function byRequest(answers: readonly Answer[]): readonly (readonly Answer[])[] {
+  const ends = answers.flatMap(({ status }, at) => (status >= 200 ? [at + 1] : []))
+  if (ends.at(-1) !== answers.length) ends.push(answers.length)
+  return ends.map((end, i) => answers.slice(ends[i - 1] ?? 0, end))
+}
+
 function parseHead(text: string): Omit<Answer, 'body'> {
   const [first = '', ...lines] = text.split('\r\n')
   const status = Number(STATUS.exec(first)?.[1])

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { parseAnswers } from './answers.ts'
+import { byRequest, parseAnswers } from './answers.ts'
+import { draftFaultOf, interimFaultOf, speaksDraft } from './draft-verdict.ts'
 import { type Ending, exchange } from './exchange.ts'
 import { isWellFramed, type Message, render } from './message.ts'
 import { type Mutation, mutate, mutation } from './mutation.ts'
@@ -98,19 +99,26 @@ function visitOf(grammar: fc.Arbitrary<Message>): fc.Arbitrary<Visit> {
 
 /** @returns the statuses of the answers. @throws Error that names the bytes and what is wrong. */
 async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage): Promise<readonly number[]> {
-  const whole = messages.map((message, i) => render(message, i === messages.length - 1)).join('')
-  const text = stage.spare(mutations.reduce(mutate, stage.fill(whole)))
+  const rendered = messages.map((message, i) => render(message, i === messages.length - 1))
+  const text = stage.spare(mutations.reduce(mutate, stage.fill(rendered.join(''))))
   const isUntouched = mutations.length === 0 && messages.every(isWellFramed)
   try {
     const { received, isCut } = await exchange(stage.port, piecesOf(text, cuts), ending, isUntouched)
     const answers = parseAnswers(received, isUntouched ? messages.map(methodOf) : undefined, isCut)
     for (const answer of answers) fail(faultOf(answer, stage.secrets))
+    for (const [i, some] of byRequest(answers).entries()) {
+      fail(interimFaultOf(some, (isUntouched ? rendered[i] : undefined) ?? text))
+    }
     if (isUntouched && ending === 'wait') {
       if (answers.length === 0) fail('There is no answer.')
-      const path = legacyPathOf(messages[0])
+      const [message] = messages
       const first = answers.find(({ status }) => status >= 200)
       // Without this header it is an answer of Node itself: the head was too large.
-      if (path !== undefined && first?.headers.has('vary')) fail(legacyFaultOf(first, path))
+      if (message !== undefined && first?.headers.has('vary')) {
+        const path = legacyPathOf(message)
+        if (path !== undefined) fail(legacyFaultOf(first, path))
+        if (speaksDraft(message)) fail(draftFaultOf(first, message))
+      }
     }
     return answers.map(({ status }) => status)
   } catch (error) {
@@ -130,8 +138,8 @@ function fail(reason: string | undefined): void {
   if (reason !== undefined) throw new Error(reason)
 }
 
-function legacyPathOf(message: Message | undefined): '/upload/accept' | '/upload/complete' | '/check' | undefined {
-  if (message === undefined || message.headers.some(([name]) => /override|origin|access-control/i.test(name))) return
+function legacyPathOf(message: Message): '/upload/accept' | '/upload/complete' | '/check' | undefined {
+  if (message.headers.some(([name]) => /override|origin|access-control/i.test(name))) return
   const [path] = message.target.split('?')
   if (path === '/check') return message.method === 'POST' ? path : undefined
   if (path === '/upload/accept') return message.method === 'POST' ? path : undefined

@@ -3,6 +3,7 @@ import { hasGrown } from '../../bench/soak/growth.ts'
 import { campaign } from './campaign.ts'
 import { check } from './grammar/check.ts'
 import { download } from './grammar/download.ts'
+import { draft } from './grammar/draft.ts'
 import { http } from './grammar/http.ts'
 import { multipart } from './grammar/multipart.ts'
 import { query } from './grammar/query.ts'
@@ -21,7 +22,7 @@ const { FUZZ_MINUTES, FUZZ_PARSER, FUZZ_SEED, FUZZ_PATH } = process.env
 const minutes = Number(FUZZ_MINUTES ?? 0)
 const firstSeed = Number(FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
-const grammars = Object.entries({ tus, multipart, query, check, download, http })
+const grammars = Object.entries({ tus, draft, multipart, query, check, download, http })
 
 test.each(grammars.filter(([name]) => FUZZ_PARSER === undefined || FUZZ_PARSER === name))(
   'whatever is sent as %s is answered properly, or not at all, and harms nothing',

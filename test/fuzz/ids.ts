@@ -4,9 +4,13 @@
  */
 export const FINISHED = 'finished'.padEnd(32, '_')
 export const UNFINISHED = 'unfinished'.padEnd(32, '_')
+/** The same of the IETF draft. */
+export const DRAFT_FINISHED = 'draft-finished'.padEnd(32, '_')
+export const DRAFT_UNFINISHED = 'draft-unfinished'.padEnd(32, '_')
 /** Uploads that may be changed, finished, or removed. */
-export const SCRATCH = ['scratch-plain', 'scratch-deferred', 'scratch-part-1', 'scratch-part-2'].map((name) =>
-  name.padEnd(32, '_'),
-)
+export const SCRATCH = [
+  ...['scratch-plain', 'scratch-deferred', 'scratch-part-1', 'scratch-part-2'],
+  ...['scratch-draft', 'scratch-draft-sized'],
+].map((name) => name.padEnd(32, '_'))
 /** The task of the WebUploader upload that must stay as it is. */
 export const KEPT_TASK = 'kept-task-0123456789'

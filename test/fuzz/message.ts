@@ -31,12 +31,16 @@ export function utf8(text: string): string {
 /** Whether every reader agrees where the message ends, so that an answer must come. */
 export function isWellFramed({ method, target, headers, body, framing }: Message): boolean {
   const isPlain = /^[A-Z]+$/.test(method) && /^\/[\x21-\x7e]*$/.test(target) && method !== 'CONNECT'
-  const isFramed = framing.kind === 'length' || (framing.kind === 'none' && body === '')
-  return isPlain && isFramed && headers.every(([name, value]) => isPlainHeader(name, value))
+  const isFramed =
+    framing.kind === 'length' ||
+    (framing.kind === 'none' && body === '') ||
+    (framing.kind === 'coded' && framing.extension === '' && framing.trailers.every(isPlainHeader))
+  return isPlain && isFramed && headers.every(isPlainHeader)
 }
 
-function isPlainHeader(name: string, value: string): boolean {
-  if (/^(content-length|transfer-encoding|connection|upgrade|expect|host)$/i.test(name)) return false
+function isPlainHeader([name, value]: Header): boolean {
+  if (/^expect$/i.test(name)) return value === '100-continue'
+  if (/^(content-length|transfer-encoding|connection|upgrade|host)$/i.test(name)) return false
   return /^[A-Za-z-]+$/.test(name) && /^[\x20-\x7e\x80-\xff]{0,6000}$/.test(value)
 }
 
@@ -71,6 +75,8 @@ function coded(body: string, { pieces, extension, trailers }: Extract<Framing, {
 const trailer = fc.constantFrom<Header>(
   ['Upload-Checksum', 'sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0='],
   ['Upload-Checksum', 'md5'],
+  ['Content-Digest', 'md5=:AAAAAAAAAAAAAAAAAAAAAA==:'],
+  ['Upload-Complete', '?0'],
   ['Content-Length', '5'],
   ['X-Odd', ''],
 )

@@ -5,8 +5,8 @@ import { Layout } from '../../server/disk/layout.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { checkFolder } from './folder-checks.ts'
-import { FINISHED, SCRATCH, UNFINISHED } from './ids.ts'
-import { checkOnDisk, checkOverHttp, create, type Kept, makeKept } from './kept.ts'
+import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from './ids.ts'
+import { checkOnDisk, checkOverHttp, create, createByDraft, type Kept, makeKept } from './kept.ts'
 
 /** How long descriptors may take to be closed when the last client has gone, in milliseconds: longer than `IDLE_TIMEOUT`. */
 const PATIENCE = 20_000
@@ -53,6 +53,8 @@ export class Stage {
     for (const [standIn, id] of [
       [FINISHED, this.#kept?.finished ?? ''],
       [UNFINISHED, this.#kept?.unfinished ?? ''],
+      [DRAFT_FINISHED, this.#kept?.draftFinished ?? ''],
+      [DRAFT_UNFINISHED, this.#kept?.draftUnfinished ?? ''],
       ...SCRATCH.map((name, i) => [name, this.#scratch[i] ?? ''] as const),
     ] as const) {
       filled = filled.replaceAll(standIn, id)
@@ -63,8 +65,12 @@ export class Stage {
   /** Bytes as they may be sent: nothing that removes, or adds bytes, is aimed at what must not change. */
   spare(text: string): string {
     const [other = ''] = this.#scratch
-    if (/DELETE/i.test(text)) text = text.replaceAll(this.#kept?.finished ?? '', other)
-    return /DELETE|PATCH/i.test(text) ? text.replaceAll(this.#kept?.unfinished ?? '', other) : text
+    const { finished = '', draftFinished = '', unfinished = '', draftUnfinished = '' } = this.#kept ?? {}
+    const spared = [
+      ...(/DELETE/i.test(text) ? [finished, draftFinished] : []),
+      ...(/DELETE|PATCH/i.test(text) ? [unfinished, draftUnfinished] : []),
+    ]
+    return spared.reduce((left, id) => left.replaceAll(id, other), text)
   }
 
   /** To be called before each run. */
@@ -138,6 +144,8 @@ export class Stage {
       await create(this.#port, { 'Upload-Defer-Length': '1' }, Buffer.alloc(0)),
       await create(this.#port, { 'Upload-Length': '40', 'Upload-Concat': 'partial' }, bytes),
       await create(this.#port, { 'Upload-Length': '40', 'Upload-Concat': 'partial' }, bytes),
+      await createByDraft(this.#port, false, Buffer.alloc(0)),
+      await createByDraft(this.#port, false, bytes, { 'Upload-Length': '4000' }),
     ]
     this.#scratch = created
   }

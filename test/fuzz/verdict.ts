@@ -3,7 +3,7 @@ import type { Answer } from './answers.ts'
 
 /** Every status that is documented for a healthy service that does not stop. 500 is none of them. */
 const DOCUMENTED: ReadonlySet<number> = new Set([
-  ...[100, 200, 201, 204, 206, 302, 304],
+  ...[100, 104, 200, 201, 204, 206, 302, 304],
   ...[400, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 417, 422, 423, 431, 460],
 ])
 /** Codes that say that something is wrong on the server's side. */
@@ -11,6 +11,15 @@ const OWN_FAULTS: ReadonlySet<string> = new Set(['internal', 'storage_error', 's
 /** What only the inside knows: places in code, names of modules, codes of system errors. */
 const INSIDE =
   /node_modules|node:internal|\bdist\/|\.(?:ts|js):\d+|\n\s+at |\b[A-Z][a-z]+Error\b|\bE(?:NOENT|ACCES|INVAL|EXIST|ISDIR|NOTDIR|NAMETOOLONG|FBIG|MFILE|PERM|BADF)\b|\[object /
+
+/** Headers of the protocols, whoever is answered. */
+const SHAPES: Readonly<Record<string, RegExp>> = {
+  'upload-offset': /^\d{1,16}$/,
+  'upload-length': /^\d{1,16}$/,
+  'upload-complete': /^\?[01]$/,
+  'upload-limit': /^(max-size|min-size|max-age)=\d{1,16}(, max-age=\d{1,16})?$/,
+  'repr-digest': /^(sha-256|sha-512|sha|md5)=:[A-Za-z0-9+/]+=*:$/,
+}
 
 const refusal = z.object({
   ok: z.literal(false),
@@ -30,6 +39,10 @@ export function faultOf(answer: Answer, secrets: readonly string[]): string | un
   const code = headers.get('upload-error')
   if (code !== undefined && OWN_FAULTS.has(code)) return `The server is at fault: ${code}.`
   if (code !== undefined && status < 400) return `An error is answered with ${status}.`
+  const misshapen = Object.entries(SHAPES).find(
+    ([name, shape]) => !shape.test(headers.get(name) ?? '') && headers.has(name),
+  )
+  if (misshapen !== undefined) return `${misshapen[0]} is ${headers.get(misshapen[0])}.`
   // What was uploaded may say anything.
   const told = [...headers.values()].join('\n') + (headers.has('content-disposition') ? '' : body)
   const secret = secrets.find((text) => told.includes(text))

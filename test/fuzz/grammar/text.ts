@@ -64,6 +64,7 @@ const NAMES = [
   ],
   ...['If-None-Match', 'If-Modified-Since', 'Want-Repr-Digest', 'Origin', 'Access-Control-Request-Method', 'Expect'],
   ...['X-Forwarded-For', 'Forwarded', 'Upload-Draft-Interop-Version', 'Upload-Complete', 'Content-Encoding', 'Te'],
+  ...['Content-Disposition', 'Content-Digest', 'Repr-Digest', 'Upload-Limit', 'Via'],
   ...['Access-Control-Request-Headers', 'Upgrade', 'Host', 'Connection', 'Content-Length', 'Transfer-Encoding'],
 ]
 
