@@ -44,7 +44,7 @@ const type = mostly(
 const disposition = fc
   .oneof(
     {
-      weight: 4,
+      weight: 2,
       arbitrary: fc.constantFrom(
         ...['attachment; filename=a.txt', 'attachment; filename="a b.txt"', 'inline; filename="../../../etc/passwd"'],
         ...[
@@ -134,7 +134,7 @@ const creation = fc
     const length = field('Upload-Length', fc.constant(String(bytes.length + (ends ? 0 : more))))
     return all(
       ...[version, complete(ends), more < 0 ? none : length],
-      ...[maybe(type), maybe(disposition), besides(bytes)],
+      ...[maybe(type), fc.oneof(none, disposition), besides(bytes)],
     ).map((headers): Request => ({ method, target, headers, body: bytes }))
   })
 
