@@ -110,7 +110,8 @@ function lengthIn(headers: IncomingHttpHeaders, complete: boolean, offset: numbe
 function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
   const { metadata: said, rawMetadata } = parseMetadata(single(headers, 'Upload-Metadata'))
   const type = mediaType(headers)
-  const filename = fileNameIn(single(headers, 'Content-Disposition') ?? '')
+  // What is malformed says nothing (RFC 6266 §4.1): the parser throws nothing, and passes over it.
+  const filename = parseDisposition(single(headers, 'Content-Disposition') ?? '').parameters['filename']
   const digests = parseDigests(single(headers, 'Repr-Digest') ?? '')
   const metadata: Metadata = {
     ...(filename !== undefined && { filename }),
@@ -125,15 +126,6 @@ function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
 function wantedDigestIn(headers: IncomingHttpHeaders): string | undefined {
   const want = single(headers, 'Want-Repr-Digest') ?? ''
   return preferredDigest(want) === undefined ? undefined : want
-}
-
-function fileNameIn(disposition: string): string | undefined {
-  try {
-    return parseDisposition(disposition).parameters['filename']
-  } catch {
-    // RFC 6266 §4.1: a field that is malformed says nothing.
-    return undefined
-  }
 }
 
 /** "Other values MUST cause the entire header field to be ignored." */
