@@ -34,8 +34,14 @@ export class Stage {
 
   static async open(): Promise<Stage> {
     const stage = new Stage(await temporaryFolder())
-    await stage.prepare()
-    return stage
+    try {
+      await stage.prepare()
+      return stage
+    } catch (error) {
+      // The program would go on, and the test with it.
+      await stage.close()
+      throw error
+    }
   }
 
   get port(): number {

@@ -138,15 +138,16 @@ const creation = fc
     ).map((headers): Request => ({ method, target, headers, body: bytes }))
   })
 
+/** Uploads, and where they stand when they are new. */
+const PLACES = [0, 0, 40, 40, 0, 40].map((start, i) => ({ target: `/files/${SCRATCH[i]}`, start }))
+const place = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...PLACES, ...PLACES.slice(4)) },
+  { weight: 2, arbitrary: fc.record({ target: ownTarget, start: offset }) },
+)
+
 const append = fc
-  .record({
-    target: ownTarget,
-    start: offset,
-    length: size,
-    ends: fc.boolean(),
-    more: fc.constantFrom(-1, -1, -1, 0, 40),
-  })
-  .chain(({ target, start, length, ends, more }) => {
+  .record({ place, length: size, ends: fc.boolean(), more: fc.constantFrom(-1, -1, -1, -1, 0, 40) })
+  .chain(({ place: { target, start }, length, ends, more }) => {
     const bytes = bytesOf(start, start + length)
     const whole = field('Upload-Length', fc.constant(String(start + length + more)))
     const partial = mostly(fc.constant<Headers>([['Content-Type', 'application/partial-upload']]), type)
@@ -158,13 +159,13 @@ const append = fc
 
 const plain = fc
   .tuple(
-    fc.constantFrom('HEAD', 'GET', 'HEAD', 'DELETE', 'OPTIONS', 'PUT', 'POST'),
+    fc.constantFrom('HEAD', 'HEAD', 'HEAD', 'HEAD', 'GET', 'GET', 'DELETE', 'OPTIONS', 'PUT', 'POST'),
     ownTarget,
     all(version, maybe(complete(true)), maybe(want), mostly(none, tus)),
   )
   .map(([method, target, headers]): Request => ({ method, target, headers }))
 
-const overridden = fc.tuple(fc.constantFrom('PATCH', 'HEAD', 'DELETE', 'PUT', 'patch', 'OPTIONS'), append).map(
+const overridden = fc.tuple(fc.constantFrom('PATCH', 'PATCH', 'HEAD', 'DELETE', 'PUT', 'patch', 'OPTIONS'), append).map(
   ([method, request]): Request => ({
     ...request,
     method: 'POST',
