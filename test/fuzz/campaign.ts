@@ -57,7 +57,11 @@ export async function campaign(grammar: fc.Arbitrary<Message>, effort: Effort): 
     await fc.assert(
       fc.asyncProperty(fc.array(visitOf(grammar), { minLength: 1, maxLength: AT_ONCE }), async (visits) => {
         await stage.prepare()
-        const statuses = await Promise.all(visits.map((visit) => make(visit, stage)))
+        const statuses = await Promise.all(visits.map((visit) => make(visit, stage))).catch(async (error) => {
+          // If the program has ended, that is the reason, and what it said of it.
+          await stage.expectAlive()
+          throw error
+        })
         await turn()
         await stage.check()
         for (const visit of visits) messages += visit.messages.length

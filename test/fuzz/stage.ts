@@ -88,16 +88,19 @@ export class Stage {
 
   /** What must be true after each run. @throws Error that says what is not. */
   async check(): Promise<void> {
-    const { process: child } = this.#running()
-    if (child.exitCode !== null || child.signalCode !== null) {
-      this.#program = undefined
-      throw new Error(`The program has ended with ${child.exitCode ?? child.signalCode}: ${this.#complaint()}`)
-    }
+    this.#expectRunning()
     const complaint = this.#complaint()
     if (complaint !== '') throw new Error(`The program complains: ${complaint}`)
     if (this.#kept === undefined) return
     await checkOnDisk(this.#kept, new Layout(this.#dataDir))
     if (this.#runs % ASK_EVERY === 0) await checkOverHttp(this.#kept, this.#port)
+  }
+
+  /** To be called when something has failed. @throws Error when the program has ended, with what it said. */
+  async expectAlive(): Promise<void> {
+    // The system tells of the end of a process later than of that of its connections.
+    await pause(200)
+    this.#expectRunning()
   }
 
   /** What must be true when all clients have gone. @throws Error */
@@ -123,6 +126,13 @@ export class Stage {
   async close(): Promise<void> {
     await this.#program?.end('SIGKILL')
     await this.#folder.dispose()
+  }
+
+  #expectRunning(): void {
+    const { process: child } = this.#running()
+    if (child.exitCode === null && child.signalCode === null) return
+    this.#program = undefined
+    throw new Error(`The program has ended with ${child.exitCode ?? child.signalCode}: ${this.#complaint()}`)
   }
 
   #running(): Program {
