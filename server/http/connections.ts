@@ -34,7 +34,12 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
       keepAliveTimeout: silence,
       connectionsCheckingInterval: Math.min(30_000, silence),
     },
-    handler,
+    (request, response) => {
+      // Nothing can be told any more, but what had come is still read. Node 20 would take the end of such an answer, when one to an
+      // earlier request is still owed, for one out of turn, and end the process.
+      if (!request.socket.writable) request.socket.destroy()
+      else handler(request, response)
+    },
   )
   const open = new Set<Socket>()
   server.on('connection', (socket) => {
