@@ -37,7 +37,7 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
     (request, response) => {
       // Nothing can be told any more, but what had come is still read. Node 20 would take the end of such an answer, when one to an
       // earlier request is still owed, for one out of turn, and end the process.
-      if (!request.socket.writable) request.socket.destroy()
+      if (!request.socket.writable) request.resume()
       else handler(request, response)
     },
   )

@@ -30,7 +30,9 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       if (dialect === 'tus') ctx.body = `${error.message}\n`
       else if (dialect === 'draft') answerJson(ctx, problemOf(error, status), 'application/problem+json')
       else answerJson(ctx, { ok: false, error: { code: error.code, message: error.message }, ...error.details })
-      if (error.code === 'idle_timeout' || error.code === 'superseded') ctx.set('Connection', 'close')
+      // A body that was given up in the middle is cut off with its connection.
+      const isGivenUp = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)
+      if (isGivenUp) ctx.set('Connection', 'close')
       else drain(ctx)
     }
   }
