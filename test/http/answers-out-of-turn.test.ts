@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { connections } from '../../server/http/connections.ts'
@@ -27,7 +26,9 @@ test('a request that is read behind an answer that ends the connection does no h
     0,
   )
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The server has no port')
+  const url = `http://127.0.0.1:${address.port}`
   const padded = (path: string): string => requestHead('GET', path, { Pad: 'p'.repeat(8_000) })
   const slow = padded('/slow').repeat(Math.floor(READ_AT_ONCE / padded('/slow').length) - 1)
   for (let i = 0; i < TIMES; i++) {
