@@ -58,11 +58,19 @@ export function readRecord({ layout }: Environment, id: string): Promise<UploadR
   return readRecordFile(layout.record(id), id)
 }
 
-/** The same, wherever the file lies. */
+/**
+ * The same, wherever the file lies.
+ *
+ * @throws Error with a sentence for the operator when it is whole and nothing that this version knows: it is never taken for torn.
+ */
 export async function readRecordFile(file: string, id: string): Promise<UploadRecord | 'none' | 'torn'> {
   const text = await ifThere(() => readFile(file, 'utf8'))
   if (text === undefined) return 'none'
-  return decode(text, id) ?? 'torn'
+  try {
+    return decode(text, id) ?? 'torn'
+  } catch (cause) {
+    throw new Error(`${file} was written by another version of Landfall, which has to read it.`, { cause })
+  }
 }
 
 /** Makes sure that the record is on the disk. */

@@ -1,7 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
+import { doctor } from '../../server/doctor.ts'
 import { until } from '../http/wire.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
@@ -65,6 +67,20 @@ describe('a data folder that the disk refuses to read or change', () => {
     const url = new URL(upload, program.url).href
     expect(await offsetOf(url)).toBe(SENT)
     await sendRest(url, content)
+  })
+
+  it('is left as it is when a record in it comes from another version', async () => {
+    const record = layout.record(idOf(upload))
+    const known: object = JSON.parse((await readFile(record, 'utf8')).split('\n')[0] ?? '')
+    const line = JSON.stringify({ ...known, failed: { code: 'of_next_year', message: 'x' } })
+    await writeFile(record, `${line}\n${crc32(line).toString(16)}\n`)
+    const sentence = /1: .*json was written by another version of Landfall, which has to read it\.$/m
+    await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(sentence)
+    const examined = doctor({}, ['--data-dir', folder.path, '--repair'], () => undefined)
+    await expect(examined).rejects.toThrow('was written by another version')
+    expect(await readFile(record, 'utf8')).toContain(line)
+    expect(await readdir(layout.incoming)).toEqual([idOf(upload)])
+    expect(await readdir(layout.quarantine)).toEqual([])
   })
 
   it('is not taken for a lost upload: its client is told to wait, and goes on later', async () => {
