@@ -1,0 +1,59 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { memoryClaims } from '../../server/core/memory-claims.ts'
+import type { Source } from '../../server/core/source.ts'
+import { Uploads } from '../../server/core/uploads.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { recordOf } from './store-contract.ts'
+
+/** So many that a sweep is long under way when the last ones have got their bytes. */
+const UPLOADS = 150
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let uploads: Uploads
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
+  uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
+})
+afterEach(async () => {
+  await uploads.close()
+  await folder.dispose()
+})
+
+function sends(text: string): Source {
+  const pieces = [Buffer.from(text)]
+  return {
+    read: async () => {
+      const piece = pieces.shift()
+      return piece === undefined ? null : [piece]
+    },
+    cancel: () => undefined,
+    waitingSince: undefined,
+  }
+}
+
+it('an upload that was stale when a sweep began, and got bytes before its turn came, stays', async () => {
+  const ids = Array.from({ length: UPLOADS }, (_, i) => `upload-${i}`)
+  for (const id of ids) await uploads.create(recordOf(id, 10), async () => undefined)
+  const lastMade = await uploads.use(ids.at(-1) ?? '', (upload) => upload.lastChange())
+  // The clock of the file system is coarse: what comes from here on has a later time.
+  while (Date.now() <= lastMade.getTime() + 20) await nextTurn()
+  const sweep = uploads.expire(new Date(lastMade.getTime() + 10))
+  const acknowledged = new Set<string>()
+  const senders = [0, 1, 2, 3].map(async (first) => {
+    for (const id of ids.filter((_, i) => i % 4 === first).reverse()) {
+      await uploads
+        .use(id, (upload) => upload.append({ start: 0, end: 5 }, sends('bytes'), 'as-received'))
+        .then(() => acknowledged.add(id))
+        .catch((error: unknown) => expect(error).toMatchObject({ code: 'gone' }))
+    }
+  })
+  const expired = await sweep
+  await Promise.all(senders)
+  expect(acknowledged.size).toBe(UPLOADS - expired)
+  expect(expired).toBeLessThan(UPLOADS)
+  for (const id of acknowledged) expect([id, await uploads.use(id, async ({ offset }) => offset)]).toEqual([id, 5])
+})
