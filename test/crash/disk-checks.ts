@@ -18,6 +18,7 @@ export async function checkDisk(uploads: readonly UploadModel[], layout: Layout)
   const leaving = await readdir(layout.leaving)
   if (leaving.length > 0) throw new Violation(`Removals were not ended at the start: ${leaving.join(', ')}`)
   await checkQuarantine(uploads, layout)
+  await checkRecordsOfFiles(layout)
   for (const upload of uploads) {
     if (upload.removal === 'done' && upload.path !== undefined) await checkNothingLeft(upload, layout)
     else if (upload.finished && upload.removal === 'none') await checkFinishedFile(upload, layout)
@@ -124,6 +125,15 @@ export async function checkLeftovers(uploads: readonly UploadModel[], unknown: n
 /** Its bytes are under their final name, or nowhere. */
 function hasLanded({ finished, removal, final }: UploadModel): boolean {
   return finished || removal === 'done' || final?.finished === true
+}
+
+/** A file that has landed without its record can be reached by nobody, whoever was told of it. */
+async function checkRecordsOfFiles(layout: Layout): Promise<void> {
+  for (const id of await readdir(layout.files)) {
+    const [file] = await readdir(layout.finishedFolder(id))
+    const isLost = file !== undefined && !(await isThere(layout.record(id)))
+    if (isLost) throw new Violation(`files/${id}/${file} has no record`)
+  }
 }
 
 async function checkQuarantine(uploads: readonly UploadModel[], layout: Layout): Promise<void> {
