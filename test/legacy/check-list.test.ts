@@ -82,6 +82,24 @@ describe('a bare /check with LEGACY_CHECK=list', () => {
     await expectFile(service, await sendAs(mine, 2), content)
   })
 
+  it('names the same after so many uploads of others that what is known of them is forgotten', async () => {
+    await sendAs(mine, 1)
+    expect(await listed(mine)).toEqual({ file_list: [['wu_listed1']] })
+    const headers = { 'Content-Type': MULTIPART, Cookie: await newVisitor() }
+    for (let i = 0; i < 150; i += 50) {
+      const chunks = Array.from({ length: 50 }, (_, k) => cut(bytesOf(20), 10, { task_id: `wu_other_${i + k}` }))
+      await Promise.all(
+        chunks.map(async (other) => {
+          const body = multipartBody(other.fields(0), other.bytes(0))
+          await expectAccepted(await fetch(`${service.url}/upload/accept`, { method: 'POST', headers, body }))
+        }),
+      )
+    }
+    expect(await listed(mine)).toEqual({ file_list: [['wu_listed1']] })
+    await sendAs(mine, 0)
+    expect(await listed(mine)).toEqual({ file_list: [['wu_listed0', 'wu_listed1']] })
+  })
+
   it.each([
     ['no bytes', ''],
     ['a brace', '{'],
