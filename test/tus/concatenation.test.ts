@@ -249,6 +249,26 @@ describe('a final upload before its parts are complete', () => {
     expect((await head(url)).headers.get('Upload-Error')).toBe('part_gone')
   })
 
+  it('is refused or fails, or has landed, when one is deleted at any moment of its making; it never looks deleted itself', async () => {
+    const eight = (): Promise<string[]> => partsOf(Array.from({ length: 8 }, (_, i) => bytesOf(10, i)))
+    const undisturbed = await eight()
+    const began = performance.now()
+    await join(undisturbed)
+    const wholeTime = performance.now() - began
+    for (let moment = 0; moment < 20; moment++) {
+      const parts = await eight()
+      const joining = join(parts)
+      await new Promise((resolve) => setTimeout(resolve, (wholeTime * moment) / 20))
+      const deleting = fetch(parts.at(-1) ?? '', { method: 'DELETE', headers: TUS })
+      const [joined, deleted] = await Promise.all([joining, deleting])
+      const location = joined.headers.get('Location')
+      const later = location === null ? undefined : await head(new URL(location, service.url).href)
+      const error = (response: Response | undefined): string => response?.headers.get('Upload-Error') ?? ''
+      const told = [joined.status, error(joined), deleted.status, later?.status ?? 0, error(later)].join(' ')
+      expect(['201  204 200 ', '422 part_gone 204 0 ', '201  204 422 part_gone']).toContain(told)
+    }
+  })
+
   it('stays, with its parts, while one of them gets bytes, and goes when none does', async () => {
     await service.close()
     service = await startService({ EXPIRES_AFTER: '1' })
