@@ -164,8 +164,8 @@ export class Concatenation {
       try {
         await this.#fill(final, sealed)
       } catch (error) {
-        // What is gone may be a part: then the final upload has failed, and is not itself gone.
-        if (error instanceof UploadError && error.code === 'gone') await this.#sealed(final, parts)
+        // What is gone may be a part, or its bytes while they were read: then the final upload has failed, and is not itself gone.
+        if (error instanceof UploadError && MAY_BE_A_PART.has(error.code)) await this.#sealed(final, parts)
         throw error
       }
     }
@@ -230,5 +230,7 @@ export class Concatenation {
   }
 }
 
+/** What a part says that was deleted just now. */
+const MAY_BE_A_PART: ReadonlySet<string> = new Set(['gone', 'storage_error'])
 /** What may be better in a while. */
 const PASSING: ReadonlySet<string> = new Set(['busy', 'no_space', 'storage_error', 'superseded'])
