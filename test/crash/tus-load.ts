@@ -15,7 +15,8 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
     const length = random.chance(0.3) ? left : Math.min(left, random.size(1, 1024 * 1024))
     const isLast = length === left
     const saysLength = upload.length !== 'acknowledged' && (isLast || random.chance(0.3))
-    if (length > 0 && random.chance(0.05)) await sendRefused(upload, offset, length, client, manner)
+    if (length > 0 && random.chance(0.05) && !(await sendRefused(upload, offset, length, client, manner)))
+      isUnsettled = true
     const asked = random.chance(0.2) ? askOffset(upload, client) : undefined
     // It may fail before it is waited for.
     asked?.catch(() => undefined)
@@ -24,7 +25,7 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
       if (taken) isUnsettled = false
     } catch (error) {
       if (!(error instanceof BrokenOff)) throw error
-      // What was sent may still be on its way to the disk when the next request comes, or the one after that.
+      // What was sent may still be on its way to the disk, or even to the program, when the next request comes, or the one after that.
       isUnsettled = true
     } finally {
       await asked
@@ -87,9 +88,16 @@ async function appendByTus(
  * A PATCH whose bytes do not have the checksum that it names, or whose client goes away: none of them counts, and they must not
  * come to the disk behind those of the next request.
  *
+ * @returns whether it is over: one that was broken off may come, on its connection, after the next, and end that as the newer one.
  * @throws NoAnswer, Over, Violation
  */
-async function sendRefused(upload: UploadModel, offset: number, length: number, client: Client, manner: Manner) {
+async function sendRefused(
+  upload: UploadModel,
+  offset: number,
+  length: number,
+  client: Client,
+  manner: Manner,
+): Promise<boolean> {
   const other = inverted(upload.content.subarray(offset, offset + length))
   const body = slowly(other, [], manner, () => undefined)
   const breaks = body.end === 'whole' && manner.random.chance(0.5) && body.pieces.length > 1
@@ -98,8 +106,10 @@ async function sendRefused(upload: UploadModel, offset: number, length: number, 
     const answer = await patch(upload, offset, false, client, breaks ? brokenOff(body) : body, checksum)
     // An earlier request may have moved the offset.
     if (![460, 409].includes(answer.status)) upload.broken(`took bytes that have another checksum: ${told(answer)}`)
+    return true
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
+    return false
   }
 }
 
