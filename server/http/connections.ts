@@ -2,6 +2,7 @@ import http, { type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { limitConnections } from './address-limits.ts'
 import { holdBodies } from './expectation.ts'
+import { oneByOne } from './one-by-one.ts'
 
 /** For how long a connection may be kept without a request, or take for the head of one, at the most. Milliseconds. */
 const LONGEST_SILENCE = 65_000
@@ -34,12 +35,11 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
       keepAliveTimeout: silence,
       connectionsCheckingInterval: Math.min(30_000, silence),
     },
-    (request, response) => {
-      // Nothing can be told any more, but what had come is still read. Node 20 would take the end of such an answer, when one to an
-      // earlier request is still owed, for one out of turn, and end the process.
+    oneByOne((request, response) => {
+      // Nothing can be told any more, but what had come is still read.
       if (!request.socket.writable) request.resume()
-      else handler(request, response)
-    },
+      else answer(request, response)
+    }),
   )
   const open = new Set<Socket>()
   server.on('connection', (socket) => {
@@ -47,7 +47,7 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
     socket.once('close', () => open.delete(socket))
   })
   const running = new Set<ServerResponse>()
-  server.prependListener('request', (_, response) => {
+  const answer: http.RequestListener = (request, response) => {
     running.add(response)
     if (!server.listening) response.shouldKeepAlive = false
     response.setTimeout(idleTimeout, () => {
@@ -59,7 +59,8 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
       // A stopping server waits for answers, not for connections that are kept for later.
       setImmediate(() => server.listening || server.closeIdleConnections())
     })
-  })
+    handler(request, response)
+  }
   holdBodies(server)
   limitConnections(server, most)
   return {
