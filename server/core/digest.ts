@@ -46,7 +46,12 @@ function parseDigest(algorithm: Algorithm, text: string): Buffer | undefined {
 /** The bytes of strict base64 text; `undefined` when it is none. */
 export function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64')
-  return bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? bytes : undefined
+  return unpadded(bytes.toString('base64')) === unpadded(text) ? bytes : undefined
+}
+
+/** Tried only where padding begins: the text is a client's, and may be all of it. */
+function unpadded(text: string): string {
+  return text.replace(/(?<!=)=+$/, '')
 }
 
 /** A digest that is computed while bytes come in order; what did not pass by in order is read from the store at the end. */

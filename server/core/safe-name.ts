@@ -1,6 +1,8 @@
 /** The longest name that common file systems take, in bytes. */
 const LONGEST_NAME = 255
 const FALLBACK = 'file'
+/** Tried only where such characters begin: a name may have thousands of them in its middle, and is made safe for each download. */
+const TAIL = /(?<![\s.])[\s.]+$/
 
 /**
  * A name for the finished file that is safe as the last part of a path: the last segment of what the client said, without
@@ -12,7 +14,7 @@ export function safeName(name: string | null | undefined): string {
   const clean = segment
     .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}]/gu, '')
     .replace(/^[\s.]+/, '')
-    .replace(/[\s.]+$/, '')
+    .replace(TAIL, '')
   if (clean === '') return FALLBACK
   return fit(clean)
 }
@@ -30,5 +32,5 @@ function fit(name: string): string {
     stem += character
   }
   // Cut off, it may end in what was trimmed before.
-  return stem.replace(/[\s.]+$/, '') + extension
+  return stem.replace(TAIL, '') + extension
 }

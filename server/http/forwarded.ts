@@ -56,7 +56,7 @@ function byForwarded(header: string): Said {
   return { address: said['for'], scheme: said['proto'] }
 }
 
-const PAIR = /\s*(^|[,;])\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?/g
+const PAIR = /(^|[,;])\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?/g
 
 function last(list: string): string | undefined {
   return list.split(',').at(-1)?.trim() || undefined
@@ -72,6 +72,6 @@ function addressIn(text: string | undefined): string | undefined {
 
 /** A plain absolute path; never `//host`, which a browser would take for another server. */
 function prefixIn(text: string | undefined): string {
-  const path = (text ?? '').replace(/\/+$/, '')
+  const path = (text ?? '').replace(/(?<!\/)\/+$/, '')
   return /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) ? path : ''
 }

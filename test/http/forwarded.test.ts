@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, test } from '@jest/globals'
 import fc from 'fast-check'
 import Koa, { type Context } from 'koa'
 import { type ForwardedRequest, forwardedRequest, type TrustProxy } from '../../server/http/forwarded.ts'
@@ -116,6 +116,17 @@ describe('what a proxy says', () => {
       }),
     )
   })
+})
+
+test.each([
+  ['true', { 'x-forwarded-prefix': `${'/'.repeat(60_000)}x` }],
+  ['true', { 'x-forwarded-for': `1.2.3.4${' '.repeat(60_000)}x` }],
+  ['forwarded', { forwarded: `for=1.2.3.4${' '.repeat(60_000)}x` }],
+  ['forwarded', { forwarded: ',a="'.repeat(20_000) }],
+] as const)('what a client can say to a service that believes %s takes no time to read', (trust, headers) => {
+  const begin = performance.now()
+  expect(said(trust, headers).prefix).toBe('')
+  expect(performance.now() - begin).toBeLessThan(1_000)
 })
 
 describe('X-HTTP-Method-Override', () => {
