@@ -76,7 +76,8 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
   const complete: Handler = (ctx) => legacy.complete(ctx)
   return {
     '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
-    '/legacy': { GET: (ctx) => pages.show(ctx, 'legacy.html') },
+    // The page's own links are relative, so that it works under any path: behind a slash they would lead nowhere.
+    '/legacy': { GET: (ctx) => (ctx.path.endsWith('/') ? toLegacy(ctx) : pages.show(ctx, 'legacy.html')) },
     '/healthz': { GET: (ctx) => tell(ctx, 200, 'ok\n') },
     '/readyz': { GET: (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')) },
     '/files': {
@@ -104,11 +105,15 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
         (ctx, id) => tus.terminate(ctx, id),
       ),
     },
-    // The page's own links are relative, so that it works under any path.
-    '/upload/accept': { GET: (ctx) => ctx.redirect('../legacy'), POST: limited((ctx) => legacy.accept(ctx)) },
+    '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },
     '/upload/complete': { GET: complete, POST: complete },
     '/check': { POST: (ctx) => legacy.check(ctx) },
   }
+}
+
+/** Leads to the classical page, relative to the path of the request. */
+function toLegacy(ctx: Context): void {
+  ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
 function dialectOf(ctx: Context): Dialect {

@@ -6,7 +6,7 @@
   const serverSentences = new Map()
   // Declared beforehand: where /check fails or is late, nothing is skipped, and everything is sent.
   let file_list_finish = []
-  let refusedName = null
+  const refusedNames = []
 
   // A hook is only seen by uploaders that are created after it.
   WebUploader.Uploader.register(
@@ -34,6 +34,8 @@
   })
 
   $('#picker').on('click', () => {
+    refusedNames.length = 0
+    showRefused()
     $.ajax({
       url: 'check',
       type: 'POST',
@@ -47,7 +49,6 @@
 
   uploader.on('fileQueued', (file) => {
     $('#empty').prop('hidden', true)
-    showRefused(null)
     rows.set(file.id, Landfall.addRow(file))
     showButtons()
   })
@@ -78,9 +79,8 @@
 
   uploader.on('error', (reason, file) => {
     if (reason !== 'Q_TYPE_DENIED') return
-    $('#notice')
-      .prop('hidden', false)
-      .text(Landfall.t('error-taken', { name: file.name }))
+    refusedNames.push(file.name)
+    showRefused()
   })
 
   $('#pause').on('click', () => {
@@ -133,11 +133,11 @@
     showButtons()
   }
 
-  function showRefused(name) {
-    refusedName = name
+  /** Names the files that were not taken when files were chosen last; others of the same choice may have been. */
+  function showRefused() {
     $('#notice')
-      .prop('hidden', name === null)
-      .text(Landfall.t('error-taken', { name }))
+      .prop('hidden', refusedNames.length === 0)
+      .text(Landfall.t('error-taken', { name: refusedNames.join(', ') }))
   }
 
   function showButtons() {
@@ -147,6 +147,6 @@
     $('#retry').prop('disabled', !states.includes('failed'))
   }
 
-  Landfall.onLanguage(() => showRefused(refusedName))
+  Landfall.onLanguage(showRefused)
   showButtons()
 })(window.jQuery, window.WebUploader, window.Landfall)

@@ -44,16 +44,44 @@ function watch(page: Page): { foreign: string[]; complaints: string[] } {
 const idIn = (url: string | null): string => new URL(url ?? '', landfall.url).pathname.replace('/files/', '')
 
 describe('the classical page', () => {
-  it.each(['/legacy', '/upload/accept'])('uploads a file and links it (%s)', async (address) => {
+  it.each(['/legacy', '/legacy/', '/upload/accept', '/upload/accept/'])(
+    'uploads a file and links it (%s)',
+    async (address) => {
+      await withPage(browser, async (page) => {
+        const seen = watch(page)
+        await page.goto(landfall.url + address)
+        await (await openPicker(page)).setFiles(file.path)
+        await page.waitForSelector('.file-row[data-state=finished]', { timeout: 60_000 })
+        const href = await page.getAttribute('.file-link', 'href')
+        const stored = await storedFile(landfall.dataDir, idIn(href))
+        expect(stored).toMatchObject({ name: file.name, size: file.size, sha256: file.sha256 })
+        expect(seen).toEqual({ foreign: [], complaints: [] })
+      })
+    },
+  )
+})
+
+describe('a file that WebUploader does not take', () => {
+  const empty = (name: string): { name: string; mimeType: string; buffer: Buffer } => ({
+    name,
+    mimeType: 'text/plain',
+    buffer: Buffer.alloc(0),
+  })
+
+  it('is named, also beside others that are taken, in each language, until files are chosen again', async () => {
     await withPage(browser, async (page) => {
-      const seen = watch(page)
-      await page.goto(landfall.url + address)
-      await (await openPicker(page)).setFiles(file.path)
-      await page.waitForSelector('.file-row[data-state=finished]', { timeout: 60_000 })
-      const href = await page.getAttribute('.file-link', 'href')
-      const stored = await storedFile(landfall.dataDir, idIn(href))
-      expect(stored).toMatchObject({ name: file.name, size: file.size, sha256: file.sha256 })
-      expect(seen).toEqual({ foreign: [], complaints: [] })
+      await page.goto(`${landfall.url}/legacy`)
+      const full = { ...empty('full.txt'), buffer: Buffer.from('full') }
+      await (await openPicker(page)).setFiles([empty('one.txt'), empty('two.txt'), full])
+      await page.waitForSelector('.file-row[data-state=finished]')
+      const notice = page.locator('#notice')
+      expect(await notice.isVisible()).toBe(true)
+      expect(await notice.textContent()).toMatch(/one\.txt, two\.txt cannot be taken/)
+      await page.click('button[data-language=zh]')
+      expect(await notice.isVisible()).toBe(true)
+      expect(await notice.textContent()).toMatch(/无法接收 one\.txt, two\.txt/)
+      await openPicker(page)
+      expect(await notice.isVisible()).toBe(false)
     })
   })
 })
