@@ -4,6 +4,7 @@ import path from 'node:path'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { safeName } from '../../server/core/safe-name.ts'
+import { atOnce } from '../support/at-once.ts'
 
 /** Names with what file systems and terminals mind in all places. */
 const name = fc
@@ -57,10 +58,8 @@ test('whatever is said, the name is one plain part of a path of at most 255 byte
   )
 })
 
-test.each([' ', '.', ' .', '\u3000'])('a name with very many of %j is made safe in no time', (character) => {
-  const begin = performance.now()
-  expect(safeName(`a${character.repeat(60_000)}b`)).toMatch(/^a/)
-  expect(performance.now() - begin).toBeLessThan(1_000)
+test.each([' ', '.', ' .', '\u3000'])('a name with very many of %j is made safe at once', async (character) => {
+  expect(await atOnce(() => safeName(`a${character.repeat(300_000)}b`))).toMatch(/^a/)
 })
 
 test('the file system takes every name as it is', async () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import Koa, { type Context } from 'koa'
 import { type ForwardedRequest, forwardedRequest, type TrustProxy } from '../../server/http/forwarded.ts'
 import { methodOverride } from '../../server/http/method-override.ts'
+import { atOnce } from '../support/at-once.ts'
 
 function contextWith(headers: Readonly<Record<string, string>>, method = 'GET'): Context {
   const request = new IncomingMessage(new Socket())
@@ -119,14 +120,12 @@ describe('what a proxy says', () => {
 })
 
 test.each([
-  ['true', { 'x-forwarded-prefix': `${'/'.repeat(60_000)}x` }],
-  ['true', { 'x-forwarded-for': `1.2.3.4${' '.repeat(60_000)}x` }],
-  ['forwarded', { forwarded: `for=1.2.3.4${' '.repeat(60_000)}x` }],
-  ['forwarded', { forwarded: ',a="'.repeat(20_000) }],
-] as const)('what a client can say to a service that believes %s takes no time to read', (trust, headers) => {
-  const begin = performance.now()
-  expect(said(trust, headers).prefix).toBe('')
-  expect(performance.now() - begin).toBeLessThan(1_000)
+  ['true', { 'x-forwarded-prefix': `${'/'.repeat(300_000)}x` }],
+  ['true', { 'x-forwarded-for': `1.2.3.4${' '.repeat(300_000)}x` }],
+  ['forwarded', { forwarded: `for=1.2.3.4${' '.repeat(300_000)}x` }],
+  ['forwarded', { forwarded: ',a="'.repeat(100_000) }],
+] as const)('what a client can say to a service that believes %s is read at once', async (trust, headers) => {
+  expect((await atOnce(() => said(trust, headers))).prefix).toBe('')
 })
 
 describe('X-HTTP-Method-Override', () => {
