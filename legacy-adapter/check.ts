@@ -66,11 +66,15 @@ async function namesOfFile(
 ): Promise<string[]> {
   const task = taskOf(fields, address, rules)
   const prefix = `${task.named(name)}.`
-  const ids = (await uploads.group(task.group)).filter((id) => id.startsWith(prefix))
+  const named = (await uploads.group(task.group)).filter((id) => id.startsWith(prefix))
   const sentAll = rules.names.every((field) => fields.has(field) || field === 'chunks')
+  const isMade = madeOf(fields, address, rules)
+  const chunks = oneValue(fields, 'chunks')
+  // A name may be that of thousands of files, "image.jpg" for one: where the ids can be told, no others are opened.
+  const ids = sentAll && chunks !== undefined ? named.filter((id) => isMade(id, chunks)) : named
   const isMeant = ({ record, state }: Upload): boolean => {
     if (record.length !== size || state === 'failed' || !agrees(record, fields)) return false
-    return sentAll ? isIdentical(record, fields, address, rules) : state === 'receiving'
+    return sentAll ? isMade(record.id, String(record.chunks ?? 1)) : state === 'receiving'
   }
   const lists: string[][] = []
   for (const id of ids) {
@@ -90,11 +94,19 @@ function agrees(record: UploadRecord, fields: Fields): boolean {
   return [...known].every(([name, value]) => !fields.has(name) || oneValue(fields, name) === value)
 }
 
-/** Whether the record's id is made of just these fields. */
-function isIdentical(record: UploadRecord, fields: Fields, address: string, rules: IdentityRules): boolean {
-  const cut = new Map(fields).set('chunks', [String(record.chunks ?? 1)])
-  const { idOf } = identityOf(cut, address, rules)
-  return Array.from({ length: MOST_GENERATIONS }, (_, generation) => idOf(generation)).includes(record.id)
+/** Whether an id is made of just these fields, when the file was cut into so many chunks. */
+function madeOf(fields: Fields, address: string, rules: IdentityRules): (id: string, chunks: string) => boolean {
+  const byChunks = new Map<string, ReadonlySet<string>>()
+  return (id, chunks) => {
+    const known = byChunks.get(chunks) ?? idsOf(new Map(fields).set('chunks', [chunks]), address, rules)
+    byChunks.set(chunks, known)
+    return known.has(id)
+  }
+}
+
+function idsOf(fields: Fields, address: string, rules: IdentityRules): ReadonlySet<string> {
+  const { idOf } = identityOf(fields, address, rules)
+  return new Set(Array.from({ length: MOST_GENERATIONS }, (_, generation) => idOf(generation)))
 }
 
 function isIdle(upload: Upload): boolean {

@@ -179,6 +179,20 @@ describe('/check', () => {
     })
   })
 
+  it('finds the file among many of its name and task without opening them', async () => {
+    const taskId = newTask()
+    const file = newFile(taskId, 'image.jpg', 1, 45)
+    const fieldsOf = (id: number) => ({ ...file.fieldsOf(0), id: `WU_FILE_${id}` })
+    const bytes = file.bytesOf(0)
+    for (let id = 0; id < 600; id += 20) {
+      await Promise.all(Array.from({ length: 20 }, (_, at) => sendChunk(service.url, fieldsOf(id + at), bytes)))
+    }
+    const query = new URLSearchParams(Object.entries(fieldsOf(7)).map(([name, value]) => [name, String(value)]))
+    const begin = performance.now()
+    expect(await check(service, query.toString())).toEqual({ file_list: [[`${taskId}0`]] })
+    expect(performance.now() - begin).toBeLessThan(500)
+  })
+
   it('gives the cookie to nobody else: sending the fields of a file does not make its visitor', async () => {
     const file = newFile('short-task', 'mine.bin', 1)
     const first = await sendChunk(service.url, file.fieldsOf(0), file.bytesOf(0))
