@@ -41,12 +41,12 @@ export const declaration = {
   ),
   MAX_CONNECTIONS: setting(
     '0',
-    'Most connections that one address may have open; 0 for no limit. Behind a proxy all have the proxy’s address.',
+    'Most connections that one address (IPv6: one /64 network) may have open; 0 for no limit. Behind a proxy all have the proxy’s address.',
     wholeBetween(0, 1_000_000),
   ),
   MAX_UPLOADS: setting(
     '0',
-    'Most requests with bytes that one client address may have running, others wait; 0 for no limit.',
+    'Most requests with bytes that one client address (IPv6: one /64 network) may have running, others wait; 0 for no limit.',
     wholeBetween(0, 1_000_000),
   ),
   DRAIN: setting('30', 'How long running requests may go on after SIGTERM.', wholeBetween(0, 86_400), 'seconds'),

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { isIPv6 } from 'node:net'
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { PATIENCE } from '../core/patience.ts'
@@ -9,7 +10,7 @@ export function limitConnections(server: Server, most: number): void {
   if (most === 0) return
   const open = new Map<string, number>()
   server.on('connection', (socket) => {
-    const address = socket.remoteAddress ?? ''
+    const address = clientOf(socket.remoteAddress ?? '')
     const count = open.get(address) ?? 0
     if (count >= most) {
       socket.destroy()
@@ -39,8 +40,9 @@ interface Line {
 export function limitUploads(most: number, patience: number = PATIENCE): (handler: Handler) => Handler {
   const lines = new Map<string, Line>()
   const limited = async (handler: Handler, ctx: Context, id: string): Promise<void> => {
-    const line = lines.get(ctx.ip) ?? { running: 0, waiting: new Set() }
-    lines.set(ctx.ip, line)
+    const client = clientOf(ctx.ip)
+    const line = lines.get(client) ?? { running: 0, waiting: new Set() }
+    lines.set(client, line)
     if (line.running < most) line.running += 1
     else await turnIn(line, patience)
     try {
@@ -50,10 +52,26 @@ export function limitUploads(most: number, patience: number = PATIENCE): (handle
       // The place goes to the first who waits, who counts as running from now on.
       if (first !== undefined) first()
       else line.running -= 1
-      if (line.running === 0) lines.delete(ctx.ip)
+      if (line.running === 0) lines.delete(client)
     }
   }
   return (handler) => (most === 0 ? handler : (ctx, id) => limited(handler, ctx, id))
+}
+
+/**
+ * Who is counted as one. An IPv6 host has a network of 64 bits for itself, and takes as many addresses of it as it likes (RFC 4291
+ * §2.5.4, RFC 8981). An IPv4 address stays itself, also where it is written as an IPv6 one.
+ */
+export function clientOf(address: string): string {
+  // All hosts of a link have the same link-local network.
+  if (!isIPv6(address) || /^fe80:/i.test(address)) return address
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined) return mapped
+  const [left = [], right = []] = address.split('::').map((half) => half.split(':').filter((group) => group !== ''))
+  const last = right.at(-1)?.includes('.') ? right.length + 1 : right.length
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - last) }, () => '0')
+  const network = [...left, ...zeros, ...right].slice(0, 4)
+  return network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')
 }
 
 function turnIn({ waiting }: Line, patience: number): Promise<void> {

@@ -1,13 +1,31 @@
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, test } from '@jest/globals'
+import { clientOf } from '../../server/http/address-limits.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { beginPatch, bytesOf, reached } from '../tus/steps.ts'
+import { beginPatch, bytesOf, PATCH_HEADERS, reached } from '../tus/steps.ts'
 import { connect, requestHead, until } from './wire.ts'
 
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:db8:0:1::1', '2001:db8:0:1'],
+  ['2001:0DB8:0000:0001:ffff:ffff:ffff:ffff', '2001:db8:0:1'],
+  ['2001:db8::', '2001:db8:0:0'],
+  ['2001:db8:0:1:2::', '2001:db8:0:1'],
+  ['64:ff9b::192.0.2.1', '64:ff9b:0:0'],
+  ['::1', '0:0:0:0'],
+  ['::1:2:3:4:5:6', '0:0:1:2'],
+  ['fe80::1', 'fe80::1'],
+  ['', ''],
+])('%s is counted as %s', (address, client) => {
+  expect(clientOf(address)).toBe(client)
+})
+
 let service: TestService
-afterEach(() => service.close())
 
 describe('MAX_UPLOADS', () => {
+  afterEach(() => service.close())
+
   it('keeps a request with bytes too many waiting, its body unread, until one of those that run is over', async () => {
     service = await startService({ MAX_UPLOADS: '1' })
     const [first, second] = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)]
@@ -49,6 +67,27 @@ describe('MAX_UPLOADS', () => {
     })
   })
 
+  it('has one count for all addresses of an IPv6 network, which one host can take', async () => {
+    service = await startService({ MAX_UPLOADS: '1', TRUST_PROXY: 'true' })
+    const [first, second] = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)]
+    const from = (address: string) => ({ ...PATCH_HEADERS, 'Upload-Offset': '0', 'X-Forwarded-For': address })
+    const wire = await connect(service.url)
+    const begun = requestHead('PATCH', new URL(first).pathname, { ...from('2001:db8::1'), 'Content-Length': 1000 })
+    await wire.send(begun, bytesOf(1000).subarray(0, 600))
+    await reached(first, 600)
+    let answered = false
+    const append = { method: 'PATCH', headers: from('2001:db8::2'), body: bytesOf(1000) }
+    const waiting = fetch(second, append).finally(() => {
+      answered = true
+    })
+    for (let i = 0; i < 20; i++) expect((await head(second)).headers.get('Upload-Offset')).toBe('0')
+    expect(answered).toBe(false)
+    await wire.send(bytesOf(1000).subarray(600))
+    expect((await wire.answer()).status).toBe(204)
+    expect((await waiting).status).toBe(204)
+    await wire.cut()
+  })
+
   it('has one count for each client that a trusted proxy names', async () => {
     service = await startService({ MAX_UPLOADS: '1', TRUST_PROXY: 'true' })
     const url = await createUpload(service.url, 1000)
@@ -72,6 +111,8 @@ async function left(url: string) {
 }
 
 describe('MAX_CONNECTIONS', () => {
+  afterEach(() => service.close())
+
   it('closes the connections of an address that has so many, and takes others when those are closed', async () => {
     service = await startService({ MAX_CONNECTIONS: '2' })
     const ask = requestHead('GET', '/healthz', { Host: 'any' })
