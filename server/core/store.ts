@@ -77,7 +77,11 @@ export interface StoredUpload {
   lastChange(): Promise<Date>
   /** Lets go of descriptors. Called when nothing runs; everything still works afterwards. */
   rest(): Promise<void>
-  /** Lets go for good: before that, what was received is made as durable as the store is set to. */
+  /**
+   * Lets go for good: before that, what was received is made as durable as the store is set to. If that fails, the record says it.
+   *
+   * @throws UploadError `no_space`, `storage_error` when the record cannot say it: then the upload must not be opened anew.
+   */
   close(): Promise<void>
 }
 

@@ -149,7 +149,8 @@ export class DiskUpload implements StoredUpload {
     const { layout, boot, sync, directorySync, onStep } = this.#environment
     const length = part.record.length ?? 0
     const from = layout.incomingFile(part.record.id)
-    await part.rest()
+    await part.close()
+    if (part.record.failed !== undefined) throw new UploadError(part.record.failed.code, part.record.failed.message)
     await this.rest()
     await onDisk(async () => {
       // Bytes behind the end were refused, and a plain upload's size is its offset.
@@ -253,6 +254,7 @@ export class DiskUpload implements StoredUpload {
     if (this.#unsynced > 0 && this.#environment.sync === 'finish' && !this.finished) this.#startMarking()
     await this.#marking
     await rested
+    await this.#noteSyncFailure()
   }
 
   get #finalPath(): string {
@@ -326,6 +328,8 @@ export class DiskUpload implements StoredUpload {
     } catch (error) {
       // Only a failed sync is final; a file that could not be opened just now is marked another time.
       if (error instanceof UploadError) this.#syncFailure = error
+      // A disk that refuses that is asked again when the upload is let go.
+      await this.#noteSyncFailure().catch(() => undefined)
       return
     }
     try {
@@ -334,6 +338,13 @@ export class DiskUpload implements StoredUpload {
     } catch {
       // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
     }
+  }
+
+  /** Whoever opens the upload next would sync it again and call it good, if its record did not say it. */
+  async #noteSyncFailure(): Promise<void> {
+    if (this.#syncFailure === undefined) return
+    const { message } = this.#syncFailure
+    await this.update((record) => (record.failed ? record : { ...record, failed: { code: 'sync_failed', message } }))
   }
 
   /** The put that wrote the entries may be over: nobody else would close the journal. It is opened again when it is needed. */

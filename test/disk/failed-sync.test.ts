@@ -4,8 +4,8 @@ import { Layout } from '../../server/disk/layout.ts'
 import { until } from '../http/wire.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { head } from '../support/tus.ts'
-import { idOf } from '../tus/steps.ts'
+import { createUpload, head, patch } from '../support/tus.ts'
+import { bytesOf, idOf } from '../tus/steps.ts'
 import { openFiles } from './descriptors.ts'
 import { failCalls } from './failing-calls.ts'
 import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
@@ -68,6 +68,17 @@ describe('a sync that failed', () => {
     await expectFailed(url)
     await program.end('SIGKILL')
     await start(sync)
+    await expectFailed(new URL(new URL(url).pathname, program.url).href)
+  })
+
+  it('is final also when it is the one at a stop', async () => {
+    await start('finish')
+    const url = await createUpload(program.url, 10_000)
+    expect((await patch(url, 0, bytesOf(4000))).status).toBe(204)
+    const fault = await failCalls(program, 'sync', 'EIO', [layout.incomingFile(idOf(url))])
+    expect(await program.end('SIGTERM')).toBe(0)
+    expect(await fault.end()).toBeGreaterThan(0)
+    await start('finish')
     await expectFailed(new URL(new URL(url).pathname, program.url).href)
   })
 
