@@ -78,9 +78,10 @@ export class DiskUpload implements StoredUpload {
 
   async begin(range: Range, count: Count): Promise<Attempt> {
     return onDisk(async () => {
-      const plain =
-        count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
+      const always = this.#environment.sync === 'always'
+      const plain = count === 'as-received' && range.start === prefix(this.#received) && !always
       if (!plain) await this.#journalTurn(() => this.#startJournal())
+      if (this.#journal?.hasRemains) await this.#journalTurn(async () => this.#journal?.clear(always))
       const file = await this.#open()
       let end = range.start
       return {

@@ -32,6 +32,8 @@ export class Journal {
   readonly #path: string
   #file: FileHandle | undefined
   #count: number
+  /** Whether whole entries lie behind the last one that counts: they would count if the process ended now. */
+  #hasRemains = false
 
   private constructor(path: string, count: number) {
     this.#path = path
@@ -98,6 +100,25 @@ export class Journal {
     await this.#write(entries, durable)
   }
 
+  /** Whether `clear` has something to do. */
+  get hasRemains(): boolean {
+    return this.#hasRemains
+  }
+
+  /**
+   * Cuts off entries that were written without those that belong to them: they do not count, and their ranges are written anew.
+   *
+   * @param durable whether that is on the disk when this returns.
+   */
+  async clear(durable: boolean): Promise<void> {
+    if (!this.#hasRemains) return
+    this.#file ??= await open(this.#path, 'r+')
+    const file = this.#file
+    await file.truncate(SIZE * (1 + this.#count))
+    if (durable) await synced(() => file.datasync())
+    this.#hasRemains = false
+  }
+
   /** Says that the data of the first `count` entries has been synced. */
   async mark(count: number): Promise<void> {
     await this.#write([{ kind: MARK, start: count, end: 0 }], false)
@@ -120,9 +141,15 @@ export class Journal {
     const bytes = Buffer.concat(entries.map((entry, i) => encode(entry, this.#count + i)))
     const position = SIZE * (1 + this.#count)
     let written = 0
-    while (written < bytes.length) {
-      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written)
-      written += bytesWritten
+    try {
+      while (written < bytes.length) {
+        const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written)
+        written += bytesWritten
+      }
+    } catch (error) {
+      if (written >= SIZE) this.#hasRemains = true
+      await this.clear(durable).catch(() => undefined)
+      throw error
     }
     if (durable) await synced(() => file.datasync())
     // Only now: entries that were written in part or not at all are written over by the next.

@@ -44,13 +44,13 @@ describe('a journal entry of which the disk took a part', () => {
   }
 
   /** @returns the path of the upload. */
-  async function tearAnEntry(): Promise<string> {
-    program = await startProgram({ DATA_DIR: folder.path })
+  async function tearAnEntry(sync = 'finish', limit = LIMIT, left = limit): Promise<string> {
+    program = await startProgram({ DATA_DIR: folder.path, SYNC: sync })
     const { id, url } = await land(program.url, file, 0)
-    limitFiles(LIMIT)
+    limitFiles(limit)
     const refused = await sendChunk(program.url, file.fields(1), file.bytes(1))
     expect(refused.status).toBeGreaterThanOrEqual(400)
-    expect((await stat(path.join(folder.path, 'journals', id))).size).toBe(LIMIT)
+    expect((await stat(path.join(folder.path, 'journals', id))).size).toBe(left)
     expect(await offsetOf(new URL(url, program.url).href)).toBe(20)
     return url
   }
@@ -74,6 +74,14 @@ describe('a journal entry of which the disk took a part', () => {
 
   it('does not count after a crash either, nor does it hide what comes after it', async () => {
     const url = await tearAnEntry()
+    await program.end('SIGKILL')
+    program = await startProgram({ DATA_DIR: folder.path })
+    await expectToGoOn(url)
+  })
+
+  it('does not count either when it is whole, but without the mark that belongs to it', async () => {
+    // With SYNC=always a mark of 32 bytes follows each entry.
+    const url = await tearAnEntry('always', 128, 96)
     await program.end('SIGKILL')
     program = await startProgram({ DATA_DIR: folder.path })
     await expectToGoOn(url)
