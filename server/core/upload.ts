@@ -280,8 +280,7 @@ export class Upload {
    */
   async cancel(): Promise<void> {
     this.#checkIncomplete()
-    await this.end(new UploadError('gone', 'This upload was cancelled.'))
-    await this.#exclusively(async () => {
+    await this.#ending(new UploadError('gone', 'This upload was cancelled.'), async () => {
       this.#checkIncomplete()
       await this.#leave('deleted')
     })
@@ -289,8 +288,7 @@ export class Upload {
 
   /** Ends what is running and forgets the upload, finished or not. */
   async remove(why: Departure): Promise<void> {
-    await this.end(new UploadError('gone', 'This upload was deleted.'))
-    await this.#exclusively(() => this.#leave(why))
+    await this.#ending(new UploadError('gone', 'This upload was deleted.'), () => this.#leave(why))
   }
 
   /**
@@ -372,6 +370,16 @@ export class Upload {
 
   #exclusively(work: () => Promise<void>): Promise<void> {
     return exclusively(this.#claims, this.record.id, work)
+  }
+
+  /** Ends what is running with `reason` and does work alone. */
+  async #ending(reason: Error, work: () => Promise<void>): Promise<void> {
+    // Asked for before anything has ended: what begins meanwhile waits behind it, and cannot keep it waiting.
+    const done = this.#exclusively(async () => {
+      await this.end(reason)
+      await work()
+    })
+    await Promise.all([this.end(reason), done])
   }
 
   async #leave(why: Departure): Promise<void> {
