@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -6,6 +7,9 @@ import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { writeNewFile } from './new-file.ts'
+
+/** How often a folder is made anew that others remove: more often than that it is no folder that can be made. */
+const MOST_TRIES = 100
 
 // A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
 
@@ -20,10 +24,11 @@ export async function createRecord(environment: Environment, record: UploadRecor
   const { layout, recordFolders } = environment
   const file = layout.record(record.id)
   const folder = layout.recordFolder(record.id)
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     await recordFolders.make(folder)
     try {
-      const made = await ifThere(() => writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none'))
+      const make = (): Promise<Stats> => writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none')
+      const made = await (tries < MOST_TRIES ? ifThere(make) : make())
       // The folder may be another one by now, that somebody else has made.
       if (made !== undefined) return await recordFolders.make(folder)
     } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
@@ -112,4 +112,17 @@ test('a record of another upload is none of this one', async () => {
       expect(await readRecord(environment, other)).toBe('torn')
     }),
   )
+})
+
+test('the record of an upload whose folder cannot be made is refused', async () => {
+  await mkdir(environment.layout.records, { recursive: true })
+  const obstacle = environment.layout.recordFolder('obstructed')
+  const obstructed: UploadRecord = { id: 'obstructed', length: 1, metadata: {}, fileName: 'file', createdAt: '' }
+  await writeFile(obstacle, 'no folder')
+  await expect(createRecord(environment, obstructed, false)).rejects.toMatchObject({ code: 'ENOTDIR' })
+  await rm(obstacle)
+  await symlink('nowhere', obstacle)
+  await expect(createRecord(environment, obstructed, false)).rejects.toMatchObject({ code: 'ENOENT' })
+  await rm(obstacle)
+  await createRecord(environment, obstructed, false)
 })
