@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
-import { add, type Range } from '../core/ranges.ts'
+import { add, type Range, total } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
@@ -240,11 +240,13 @@ export class DiskStore implements Store {
     const journaled = await Journal.load(layout.journal(record.id), boot, synced)
     if (journaled !== undefined) {
       const { journal, content } = journaled
-      return new DiskUpload(this.#environment, { record, received: content.received, journal })
+      const unsynced = total(content.received) - total(content.synced)
+      return new DiskUpload(this.#environment, { record, received: content.received, journal, unsynced })
     }
     if (record.mark?.boot === boot) {
       const received = add([], { start: 0, end: size })
-      return new DiskUpload(this.#environment, { record, received, journal: undefined })
+      const unsynced = size - synced.end
+      return new DiskUpload(this.#environment, { record, received, journal: undefined, unsynced })
     }
     return this.#openAfterReboot(record, Math.min(size, synced.end))
   }

@@ -24,6 +24,8 @@ export interface Opened {
   /** The incoming file, if it is open already. */
   readonly file?: FileHandle
   readonly finishedAt?: Date
+  /** How many bytes count that may not be on the disk yet; a process that was killed has left them. */
+  readonly unsynced?: number
 }
 
 /**
@@ -39,7 +41,7 @@ export class DiskUpload implements StoredUpload {
   /** Set between the rename and the end of finishing, should the rest have to be tried again. */
   #renamedAt: Date | undefined
   #finishedAt: Date | undefined
-  #unsynced = 0
+  #unsynced: number
   #marking: Promise<void> | undefined
   #syncFailure: UploadError | undefined
   #journalStarting = false
@@ -54,6 +56,7 @@ export class DiskUpload implements StoredUpload {
     this.#journal = opened.journal
     this.#file = opened.file
     this.#finishedAt = opened.finishedAt
+    this.#unsynced = opened.unsynced ?? 0
   }
 
   get record(): UploadRecord {

@@ -246,6 +246,25 @@ describe('after a reboot', () => {
     await under.dispose()
   })
 
+  it.each([
+    ['as-received', 0],
+    ['when-verified', 3],
+  ] as const)(
+    'keeps what a killed process had not synced, if another one was stopped after it: %s',
+    async (count, start) => {
+      const under = await disk('finish')
+      const killed = await create(under, recordOf('killed', 20))
+      await put(killed, start, 'hello', count)
+      await killed.rest()
+      await under.reopen()
+      const stopped = await openUpload(under, 'killed')
+      await stopped.close()
+      await under.reboot()
+      expect((await openUpload(under, 'killed')).received).toEqual([{ start, end: start + 5 }])
+      await under.dispose()
+    },
+  )
+
   it('with SYNC=always keeps everything that was acknowledged', async () => {
     const under = await disk('always')
     const upload = await create(under, recordOf('always', 20))
