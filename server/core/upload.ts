@@ -36,6 +36,7 @@ export class Upload {
   readonly #digests: FileDigests
   readonly #failure: Failure
   #lastChange: Date | undefined
+  #stopped: Error | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
     this.#stored = stored
@@ -316,6 +317,12 @@ export class Upload {
     await this.#digests.end(reason)
   }
 
+  /** The same, and no put begins any more: a request that is under way may come to its own only later. */
+  async stop(reason: Error): Promise<void> {
+    this.#stopped = reason
+    await this.end(reason)
+  }
+
   /** Lets go of descriptors if nothing runs. */
   async rest(): Promise<void> {
     await this.#failure.write()
@@ -337,6 +344,7 @@ export class Upload {
   }
 
   async #run(range: Range, source: Source, work: (put: RunningPut) => Promise<void>): Promise<void> {
+    if (this.#stopped !== undefined) throw this.#stopped
     this.#check()
     // It fails before this put is over: the next one must not go on with what could not be synced.
     await this.#puts.run(range, source, (put) => this.#orFail(() => work(put)))

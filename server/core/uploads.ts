@@ -154,7 +154,7 @@ export class Uploads {
     this.#closed = true
     const open = [...this.#entries.values()].map(async (entry) => {
       const upload = await entry.upload.catch(() => undefined)
-      await upload?.end(stopping())
+      await upload?.stop(stopping())
       await upload?.close()
     })
     await Promise.allSettled(open)
