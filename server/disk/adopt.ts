@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
-import { ifThere } from './disk-error.ts'
+import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { createRecord } from './record-file.ts'
 
@@ -32,7 +32,7 @@ export async function adoptFileStore(environment: Environment, onNotice: (senten
 }
 
 async function adopt(environment: Environment, id: string): Promise<boolean> {
-  const { layout } = environment
+  const { layout, sync, directorySync } = environment
   const file = path.join(layout.root, id)
   const json = `${file}.json`
   const described = parse(await readFile(json, 'utf8'))
@@ -40,8 +40,14 @@ async function adopt(environment: Environment, id: string): Promise<boolean> {
   const stats = await ifThere(() => stat(file))
   if (stats !== undefined && stats.size > (described.size ?? Number.POSITIVE_INFINITY)) return false
   if (stats !== undefined) {
-    await createUnlessThere(environment, recordOf(environment, described, stats.size))
+    const durable = sync !== 'never'
+    // The record is going to say that these bytes are on the disk.
+    if (durable) await syncPath(file, 'data')
+    await createUnlessThere(environment, recordOf(environment, described, stats.size), durable)
+    if (durable) await directorySync.sync(layout.recordFolder(id))
     await rename(file, layout.incomingFile(id))
+    // Were only the removal on the disk, a power cut would leave bytes that nothing tells of.
+    if (durable) await directorySync.sync(layout.incoming)
   }
   await rm(json)
   return stats !== undefined
@@ -68,9 +74,9 @@ function recordOf(environment: Environment, from: z.infer<typeof description>, b
   }
 }
 
-async function createUnlessThere(environment: Environment, record: UploadRecord): Promise<void> {
+async function createUnlessThere(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
   try {
-    await createRecord(environment, record, environment.sync === 'always')
+    await createRecord(environment, record, durable)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { SyncMode } from '../../server/disk/environment.ts'
@@ -179,6 +179,43 @@ describe('the order of system calls', () => {
       Array(count - 1).fill(0),
     )
   }, 120_000)
+})
+
+/** What was done, in order, as far as it changed the folder or had something written: paths relative to it. */
+function stepsOf(lines: readonly Line[], root: string): string[] {
+  const opened = new Map<string, string>()
+  return lines.flatMap((line) => {
+    if (line.at !== 'begin') return []
+    if (line.op === 'open') opened.set(line.id, path.relative(root, line.path))
+    if (line.op === 'sync') return [`sync ${opened.get(line.handle)}`]
+    if (line.op === 'rename') return [`rename ${path.relative(root, line.from)}`]
+    return line.op === 'remove' ? [`remove ${path.relative(root, line.path)}`] : []
+  })
+}
+
+describe('uploads of another server', () => {
+  it('are on the disk, with their record, before their old description is removed', async () => {
+    const log = path.join(folder.path, 'trace')
+    const data = path.join(folder.path, 'data')
+    await mkdir(data)
+    await writeFile(path.join(data, 'old'), content)
+    await writeFile(path.join(data, 'old.json'), JSON.stringify({ id: 'old', size: content.length + 1 }))
+    program = await startProgram({ DATA_DIR: data }, undefined, [...STRACE, '-o', log])
+    await program.end('SIGKILL')
+    const ended = new RegExp(`^${program.process.pid} +\\+\\+\\+ killed by SIGKILL`, 'm')
+    await until(async () => ended.test(await readFile(log, 'utf8')))
+    const steps = stepsOf(parseTrace(await readFile(log, 'utf8')), data)
+    const own = steps.slice(steps.indexOf('sync old'), steps.indexOf('remove old.json') + 1)
+    expect(own).toEqual([
+      'sync old',
+      'sync records',
+      expect.stringMatching(/^sync records\/.*\/old\.json$/),
+      expect.stringMatching(/^sync records\/[^/]+$/),
+      'rename old',
+      'sync incoming',
+      'remove old.json',
+    ])
+  })
 })
 
 function sha1(bytes: Uint8Array): string {
