@@ -14,6 +14,13 @@ import type { VisitorUploads } from './visitor-uploads.ts'
 
 /** How many generations of a file are looked for; a file that was deleted more often is sent again. */
 const MOST_GENERATIONS = 100
+/**
+ * How long the list of an answer may be, in bytes: twice what 100,000 chunks need under the task ids that pages make. Each name repeats
+ * the task id, which may have thousands of characters.
+ */
+const LONGEST_LIST = 8 * 1024 * 1024
+/** What a name has beside the task id, at most: digits and a comma. */
+const REST_OF_NAME = 10
 
 /**
  * `POST /check`: names chunks that need not be sent again. It always answers 200 with a list: a page whose check fails never
@@ -47,7 +54,13 @@ async function namesFor(
   }
   if (!options.listsChunks) return []
   const lists: string[][] = []
-  for (const id of await ofVisitor()) lists.push(await chunkNames(uploads, id, isIdle))
+  let room = LONGEST_LIST
+  for (const id of await ofVisitor()) {
+    if (room <= 0) break
+    const names = await chunkNames(uploads, id, isIdle, room)
+    lists.push(names)
+    room -= Buffer.byteLength(JSON.stringify(names))
+  }
   return lists.flat()
 }
 
@@ -76,12 +89,14 @@ async function namesOfFile(
     if (record.length !== size || state === 'failed' || !agrees(record, fields)) return false
     return sentAll ? isMade(record.id, String(record.chunks ?? 1)) : state === 'receiving'
   }
-  const lists: string[][] = []
+  let found: string[] = []
   for (const id of ids) {
-    const names = await chunkNames(uploads, id, isMeant)
-    if (names.length > 0) lists.push(names)
+    const names = await chunkNames(uploads, id, isMeant, LONGEST_LIST)
+    if (names.length === 0) continue
+    if (found.length > 0) return []
+    found = names
   }
-  return lists.length === 1 ? lists.flat() : []
+  return found
 }
 
 /** Whether nothing that the check says contradicts the record. */
@@ -113,14 +128,20 @@ function isIdle(upload: Upload): boolean {
   return upload.state === 'receiving' && !upload.busy
 }
 
-/** The names, `task_id + chunk`, of the chunks that are wholly there. */
-async function chunkNames(uploads: Uploads, id: string, wanted: (upload: Upload) => boolean): Promise<string[]> {
+/** The names, `task_id + chunk`, of the chunks that are wholly there, or of as many of them as have room in so many bytes. */
+async function chunkNames(
+  uploads: Uploads,
+  id: string,
+  wanted: (upload: Upload) => boolean,
+  room: number,
+): Promise<string[]> {
   return uploads
     .use(id, async (upload) => {
       const { length, chunkSize, metadata } = upload.record
       if (!wanted(upload) || length === null || chunkSize === undefined) return []
       const taskId = metadata['task_id'] ?? ''
-      return receivedChunks(upload.received, length, chunkSize).map((chunk) => `${taskId}${chunk}`)
+      const most = Math.floor(room / (Buffer.byteLength(JSON.stringify(taskId)) + REST_OF_NAME))
+      return receivedChunks(upload.received, length, chunkSize, most).map((chunk) => `${taskId}${chunk}`)
     })
     .catch(() => [])
 }

@@ -51,11 +51,16 @@ export function largestChunk({ size, chunks }: Pick<ChunkPlace, 'size' | 'chunks
   return chunks === 1 ? size : chunkCount(size, chunks - 1) - 1
 }
 
-/** The numbers of the chunks whose every byte is in `received`, in order. */
-export function receivedChunks(received: Ranges, size: number, chunkSize: number): number[] {
+/** The numbers of the first `limit` chunks whose every byte is in `received`, in order. */
+export function receivedChunks(
+  received: Ranges,
+  size: number,
+  chunkSize: number,
+  limit: number = Number.POSITIVE_INFINITY,
+): number[] {
   const chunks: number[] = []
   for (const run of wholeChunks(received, size, chunkSize)) {
-    for (let chunk = run.start; chunk < run.end; chunk++) chunks.push(chunk)
+    for (let chunk = run.start; chunk < run.end && chunks.length < limit; chunk++) chunks.push(chunk)
   }
   return chunks
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { connect } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { patch } from '../support/tus.ts'
 import { BOUNDARY, complete, multipartBody, sendChunk } from '../support/webuploader.ts'
 import { bytesOf } from '../tus/steps.ts'
 import { answerOf, type CutFile, cut, expectWhole, send } from './steps.ts'
@@ -192,6 +193,52 @@ describe('/check', () => {
     expect(await check(service, query.toString())).toEqual({ file_list: [[`${taskId}0`]] })
     expect(performance.now() - begin).toBeLessThan(500)
   })
+
+  it.each([
+    ['safe', (fields: URLSearchParams) => fields.toString()],
+    ['list', () => 'POST TEST'],
+  ])(
+    'names no more chunks than fit into a few MiB, however long the task id is: LEGACY_CHECK=%s',
+    async (mode, body) => {
+      const target = await startService({ LEGACY_CHECK: mode })
+      try {
+        const asked = await fetch(`${target.url}/check`, { method: 'POST', body: 'POST TEST' })
+        const cookie = asked.headers.get('Set-Cookie')?.split(';')[0] ?? ''
+        const [size, taskId] = [2000, '"'.repeat(3000)]
+        for (const name of ['one.bin', 'two.bin']) {
+          const query = new URLSearchParams({
+            task_id: taskId,
+            name,
+            size: String(size),
+            chunks: String(size),
+            chunk: '0',
+          })
+          const first = await fetch(`${target.url}/upload/accept?${query}`, {
+            method: 'POST',
+            headers: { Cookie: cookie },
+            body: Buffer.alloc(1),
+          })
+          // The other chunks come by tus, all in one request but the last.
+          const { url } = await answerOf(first)
+          expect((await patch(`${target.url}${url}`, 1, Buffer.alloc(size - 2))).status).toBe(204)
+        }
+        const fields = new URLSearchParams({ task_id: taskId, name: 'one.bin', size: String(size) })
+        const response = await fetch(`${target.url}/check`, {
+          method: 'POST',
+          headers: { Cookie: cookie },
+          body: body(fields),
+        })
+        const text = await response.text()
+        expect(text.length).toBeLessThan(9 * 1024 * 1024)
+        const { file_list }: { file_list: string[][] } = JSON.parse(text)
+        const named = file_list[0] ?? []
+        expect(named.length).toBeGreaterThan(1000)
+        expect(named.slice(0, 3)).toEqual([`${taskId}0`, `${taskId}1`, `${taskId}2`])
+      } finally {
+        await target.close()
+      }
+    },
+  )
 
   it('gives the cookie to nobody else: sending the fields of a file does not make its visitor', async () => {
     const file = newFile('short-task', 'mine.bin', 1)
