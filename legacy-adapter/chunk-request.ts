@@ -24,16 +24,23 @@ export interface ChunkRequest {
 export async function readChunkRequest(ctx: Context, body: Source): Promise<ChunkRequest> {
   const contentType = ctx.get('Content-Type')
   const length = ctx.request.length
-  if (/^\s*multipart\//i.test(contentType)) {
+  const query = new URLSearchParams(ctx.querystring)
+  if (isForm(contentType, query)) {
     const { fields, file, hint } = await readMultipart(body, contentType, length)
     return { fields, trailingFields: () => file.trailingFields, file, hint }
   }
   return {
-    fields: collectFields(new URLSearchParams(ctx.querystring)),
+    fields: collectFields(query),
     trailingFields: () => new Map(),
     file: body,
     hint: length,
   }
+}
+
+/** A web archive, too, has a multipart type, which `sendAsBinary` passes on. */
+function isForm(contentType: string, query: URLSearchParams): boolean {
+  if (!/^\s*multipart\//i.test(contentType)) return false
+  return /^\s*multipart\/form-data\s*(;|$)/i.test(contentType) || !query.has('size')
 }
 
 /**

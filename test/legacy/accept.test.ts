@@ -314,6 +314,7 @@ describe('sendAsBinary', () => {
     'application/json',
     'text/plain',
     'application/x-www-form-urlencoded',
+    'multipart/related',
     'nonsense',
   ])('with the Content-Type %s lands', async (contentType) => {
     const file = fresh(content, 1000)
