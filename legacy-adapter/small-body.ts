@@ -8,7 +8,8 @@ import { collectFields, type Fields } from './fields.ts'
 /** The longest body of a call that carries no file, in bytes. */
 const LONGEST = 64 * 1024
 
-const plain = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+const object = z.record(z.string(), z.unknown())
+const plain = z.union([z.string(), z.number(), z.boolean()])
 
 /**
  * The fields of a call without a file: from the query, and from a body that is a form or a JSON object.
@@ -36,8 +37,12 @@ async function readText(body: Source): Promise<string> {
 function parse(text: string): [string, string][] {
   if (!text.trimStart().startsWith('{')) return [...new URLSearchParams(text)]
   try {
-    const fields = plain.safeParse(JSON.parse(text)).data ?? {}
-    return Object.entries(fields).map(([name, value]) => [name, String(value)])
+    const members = Object.entries(object.safeParse(JSON.parse(text)).data ?? {})
+    // What the page adds for itself may have any form, and what is null was not said.
+    return members.flatMap(([name, member]) => {
+      const value = plain.safeParse(member).data
+      return value === undefined ? [] : [[name, String(value)]]
+    })
   } catch (error) {
     throw new UploadError('bad_request', 'The body is not valid JSON.', { cause: error })
   }

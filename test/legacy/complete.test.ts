@@ -53,6 +53,16 @@ describe('/upload/complete', () => {
     }
   })
 
+  it('takes from JSON what it knows, whatever else the page says', async () => {
+    const taskId = newTask()
+    await sendAll(newFile(taskId, 'whole.bin', 1))
+    for (const more of [{ ext: null }, { tags: ['a'] }, { user: { id: 1 } }]) {
+      const body = JSON.stringify({ task_id: taskId, filename: 'whole.bin', ...more })
+      const response = await fetch(`${service.url}/upload/complete`, { method: 'POST', body })
+      expect([response.status, await answerOf(response)]).toEqual([200, expect.objectContaining({ name: 'whole.bin' })])
+    }
+  })
+
   it('names the chunks that are missing, at most a thousand of them, and loses nothing', async () => {
     const taskId = newTask()
     const file = cut(bytesOf(5_000, 3), 2, 'holes.bin', taskId)
