@@ -31,8 +31,10 @@ export async function findRemembered(endpoint: string): Promise<Remembered[]> {
   entries.sort((a, b) => Date.parse(b.creationTime) - Date.parse(a.creationTime))
   for (const entry of entries) {
     const remembered = fromEntry(entry)
-    // Another origin's uploads can neither be asked about nor continued from here.
+    // Another origin's uploads can neither be asked about nor continued from here; those that another page of this origin has sent to
+    // an endpoint of its own are its business, and no file chosen here would be found to belong to them.
     if (remembered === null || new URL(remembered.url).origin !== new URL(endpoint).origin) continue
+    if (!remembered.fingerprint.endsWith(`-${endpoint}`)) continue
     if (!byUrl.has(remembered.url)) byUrl.set(remembered.url, remembered)
   }
   return [...byUrl.values()]

@@ -142,6 +142,40 @@ describe.each([
     })
   })
 
+  it('leaves alone what another page of its origin has sent elsewhere', async () => {
+    const headers = { ...TUS, 'Upload-Length': '10' }
+    const created = await fetch(`${landfall.url}/files`, { method: 'POST', headers })
+    const entry = (endpoint: string, url: string, year: number): [string, string] => [
+      `tus::tus-br-mine.bin--10-0-${landfall.url}${endpoint}::${year}`,
+      JSON.stringify({
+        size: 10,
+        metadata: { filename: 'mine.bin', filetype: '' },
+        creationTime: new Date(Date.UTC(year)).toString(),
+        uploadUrl: landfall.url + url,
+      }),
+    ]
+    // The newest is the first that is looked at.
+    const entries = [
+      entry('/other/files', '/other/files/0123', 2026),
+      entry('/files', created.headers.get('Location') ?? '', 2025),
+    ]
+    await withPage(browser, async (page) => {
+      await page.goto(landfall.url)
+      await page.evaluate((all) => {
+        for (const [key, value] of all) localStorage.setItem(key, value)
+      }, entries)
+      const seen: string[] = []
+      page.on('request', (request) => seen.push(new URL(request.url()).pathname))
+      await page.reload()
+      await page.waitForSelector(rowIn('remembered'))
+      expect(await page.locator('[data-testid=row]').count()).toBe(1)
+      expect(seen.filter((path) => path.startsWith('/other/'))).toEqual([])
+      expect(
+        await page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes('/other/'))),
+      ).toHaveLength(1)
+    })
+  })
+
   it('goes on after a reload when the file is chosen again', async () => {
     await withPage(browser, async (page) => {
       const seen = watch(page)
