@@ -255,6 +255,8 @@ export class DiskUpload implements StoredUpload {
   async close(): Promise<void> {
     // First of all, before anybody can wait: a put that begins meanwhile opens descriptors of its own.
     const rested = this.rest()
+    // A mark that is under way does not cover what came after it had begun.
+    await this.#marking
     if (this.#unsynced > 0 && this.#environment.sync === 'finish' && !this.finished) this.#startMarking()
     await this.#marking
     await rested
