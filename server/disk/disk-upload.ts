@@ -247,8 +247,11 @@ export class DiskUpload implements StoredUpload {
     if (file === undefined && !this.#journal?.isOpen) return
     this.#file = undefined
     await onDisk(async () => {
-      await this.#journalTurn(async () => this.#journal?.close())
-      await file?.close()
+      try {
+        await this.#journalTurn(async () => this.#journal?.close())
+      } finally {
+        await file?.close()
+      }
     })
   }
 
