@@ -45,6 +45,8 @@ export class DiskUpload implements StoredUpload {
   #marking: Promise<void> | undefined
   #syncFailure: UploadError | undefined
   #journalStarting = false
+  /** Whether the journal's name may not be on the disk yet. */
+  #isJournalNew = false
   #removed = false
   readonly #journalTurn = turns()
   readonly #recordTurn = turns()
@@ -289,11 +291,12 @@ export class DiskUpload implements StoredUpload {
     if (always) await synced(() => file.datasync())
     // A journal that is just being made does not have this range yet: its turn comes first.
     if (this.#journal !== undefined || this.#journalStarting) {
-      await onDisk(() => this.#journalTurn(async () => this.#journal?.append([range], always)))
+      await onDisk(() => this.#journalTurn(() => this.#append(range, always)))
       this.#environment.onStep('journal:appended')
     }
     this.#received = add(this.#received, range)
     this.#unsynced += lengthOf(range)
+    if (this.#journal?.isLongFor(this.#received)) await this.#journalTurn(() => this.#shortenJournal())
     if (this.#unsynced >= SYNC_EVERY && this.#environment.sync === 'finish') this.#startMarking()
   }
 
@@ -301,14 +304,45 @@ export class DiskUpload implements StoredUpload {
     if (this.#journal !== undefined) return
     this.#journalStarting = true
     try {
-      const { layout, boot, sync, directorySync, onStep } = this.#environment
+      const { layout, boot, sync, onStep } = this.#environment
       const { id, mark } = this.#record
       const content = { received: this.#received, synced: add([], { start: 0, end: mark?.synced ?? 0 }) }
       this.#journal = await Journal.create(layout.journal(id), boot, content, sync === 'always')
-      if (sync === 'always') await directorySync.sync(layout.journals)
+      this.#isJournalNew = true
+      await this.#secureJournal()
       onStep('journal:created')
     } finally {
       this.#journalStarting = false
+    }
+  }
+
+  async #append(range: Range, durable: boolean): Promise<void> {
+    await this.#secureJournal()
+    await this.#journal?.append([range], durable)
+  }
+
+  /** With SYNC=always nothing counts by an entry before the name of its journal is on the disk. */
+  async #secureJournal(): Promise<void> {
+    const { layout, sync, directorySync } = this.#environment
+    if (!this.#isJournalNew || sync !== 'always') return
+    await directorySync.sync(layout.journals)
+    this.#isJournalNew = false
+  }
+
+  /** However many small puts there are, a journal never needs much memory to be read. */
+  async #shortenJournal(): Promise<void> {
+    const { layout, boot } = this.#environment
+    const { id, mark } = this.#record
+    const journal = this.#journal
+    if (!journal?.isLongFor(this.#received)) return
+    try {
+      await journal.close()
+      const loaded = await Journal.load(layout.journal(id), boot, { start: 0, end: mark?.synced ?? 0 })
+      if (loaded === undefined) return
+      this.#journal = loaded.journal
+      this.#isJournalNew = true
+    } catch {
+      // It says the same as before, and is tried again after the next entry.
     }
   }
 
@@ -330,7 +364,8 @@ export class DiskUpload implements StoredUpload {
   }
 
   async #mark(): Promise<void> {
-    const entries = this.#journal?.count
+    const journal = this.#journal
+    const entries = journal?.count ?? 0
     const size = prefix(this.#received)
     try {
       await syncPath(this.#environment.layout.incomingFile(this.#record.id), 'data')
@@ -342,7 +377,7 @@ export class DiskUpload implements StoredUpload {
       return
     }
     try {
-      if (entries !== undefined) await this.#journalTurn(() => this.#markJournal(entries))
+      if (journal !== undefined) await this.#journalTurn(() => this.#markJournal(journal, entries))
       else await this.update((record) => ({ ...record, mark: { boot: this.#environment.boot, synced: size } }))
     } catch {
       // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
@@ -357,9 +392,14 @@ export class DiskUpload implements StoredUpload {
   }
 
   /** The put that wrote the entries may be over: nobody else would close the journal. It is opened again when it is needed. */
-  async #markJournal(entries: number): Promise<void> {
-    await this.#journal?.mark(entries)
-    await this.#journal?.close()
+  async #markJournal(journal: Journal, entries: number): Promise<void> {
+    if (this.#journal === journal) {
+      await journal.mark(entries)
+      await journal.close()
+    } else {
+      // It was written anew meanwhile, where other entries have these numbers: the next put has all of it synced.
+      this.#unsynced += SYNC_EVERY
+    }
   }
 
   /** Looked for again in the first place, because the file may have moved between the first look and the second. */

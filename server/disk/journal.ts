@@ -14,6 +14,8 @@ const RANGE = 1
 const MARK = 2
 /** From how many entries on a journal that says little is written anew when it is loaded. */
 const MANY = 256
+/** The same while it is written to: so that this is rare. */
+const VERY_MANY = 4096
 
 interface Entry extends Range {
   readonly kind: number
@@ -43,6 +45,11 @@ export class Journal {
   /** How many entries there are. */
   get count(): number {
     return this.#count
+  }
+
+  /** Whether it has so many more entries than it takes to say `received` that `load` should write it anew. */
+  isLongFor(received: Ranges): boolean {
+    return this.#count > VERY_MANY + 8 * received.length && !this.#hasRemains
   }
 
   /** Whether it holds a descriptor. */

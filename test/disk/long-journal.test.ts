@@ -1,0 +1,105 @@
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import type { StoredUpload } from '../../server/core/store.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import type { SyncMode } from '../../server/disk/environment.ts'
+import { put, recordOf } from '../core/store-contract.ts'
+import { memoryFolder } from '../support/folder.ts'
+
+/** As many bytes as start a sync in the background. */
+const MANY = 64 * 1024 * 1024
+/** More puts than a journal keeps entries, and of how many bytes it may be then. */
+const PUTS = 10_000
+const LONGEST = 200_000
+
+let folder: Awaited<ReturnType<typeof memoryFolder>>
+beforeEach(async () => {
+  folder = await memoryFolder()
+})
+afterEach(async () => {
+  jest.restoreAllMocks()
+  await folder.dispose()
+})
+
+function openStore(sync: SyncMode, boot = 'one'): Promise<DiskStore> {
+  return DiskStore.open({ directory: folder.path, sync, boot, onNotice: () => undefined })
+}
+
+async function openUpload(store: DiskStore): Promise<StoredUpload> {
+  const found = await store.open('id')
+  if (found.kind !== 'upload') throw new Error(found.kind)
+  return found.upload
+}
+
+/** Puts one byte after the other. */
+async function putMany(upload: StoredUpload, start: number): Promise<void> {
+  for (let i = 0; i < PUTS; i++) await put(upload, start + i, 'x', 'when-verified')
+}
+
+async function journalSize(): Promise<number> {
+  return (await stat(`${folder.path}/journals/id`)).size
+}
+
+describe('the journal of very many small puts', () => {
+  it.each(['finish', 'always', 'never'] as const)('stays short and says what was received: SYNC=%s', async (sync) => {
+    let store = await openStore(sync)
+    const upload = await store.create(recordOf('id', 2 * PUTS))
+    await putMany(upload, 5)
+    expect(await journalSize()).toBeLessThan(LONGEST)
+    const received = [{ start: 5, end: 5 + PUTS }]
+    expect(upload.received).toEqual(received)
+    await upload.rest()
+    await store.close()
+    store = await openStore(sync)
+    expect((await openUpload(store)).received).toEqual(received)
+    await store.close()
+    store = await openStore(sync, 'two')
+    expect((await openUpload(store)).received).toEqual(sync === 'always' ? received : [])
+    await store.close()
+  })
+
+  it('keeps what was known to be on the disk', async () => {
+    let store = await openStore('finish')
+    const first = await store.create(recordOf('id', 2 * PUTS))
+    await put(first, 5, 'synced', 'when-verified')
+    await first.close()
+    await putMany(first, 100)
+    expect(await journalSize()).toBeLessThan(LONGEST)
+    await first.rest()
+    await store.close()
+    store = await openStore('finish', 'two')
+    expect((await openUpload(store)).received).toEqual([{ start: 5, end: 11 }])
+    await store.close()
+  })
+
+  it('is not marked by a sync that began before it was written anew', async () => {
+    let sync = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      sync = resolve
+    })
+    let store = await openStore('finish')
+    const upload = await store.create(recordOf('id', 2 * MANY))
+    const file = await open(folder.path, 'r')
+    await file.close()
+    const handles: FileHandle = Object.getPrototypeOf(file)
+    const datasync = Reflect.get(handles, 'datasync')
+    for (let i = 0; i < 4000; i++) await put(upload, i, 'x', 'when-verified')
+    jest.spyOn(handles, 'datasync').mockImplementationOnce(async function (this: FileHandle) {
+      await asked
+      await datasync.call(this)
+    })
+    await put(upload, 4000, 'm'.repeat(MANY), 'when-verified')
+    for (let i = 0; i < 200; i++) await put(upload, 4000 + MANY + i, 'x', 'when-verified')
+    expect(await journalSize()).toBeLessThan(32 * 1000)
+    // More syncs are begun than this one: none of them ends.
+    jest.spyOn(handles, 'datasync').mockImplementation(() => new Promise(() => undefined))
+    sync()
+    await put(upload, 2 * MANY - 5, 'later', 'when-verified')
+    await upload.rest()
+    await store.close()
+    jest.restoreAllMocks()
+    store = await openStore('finish', 'two')
+    expect((await openUpload(store)).received).toEqual([])
+    await store.close()
+  })
+})
