@@ -134,7 +134,7 @@ export class Upload {
 
   /** Ends the request that goes on with the upload, if one does, and waits until the offset is settled. */
   async interrupt(): Promise<void> {
-    const stream = this.#puts.endStream()
+    const stream = this.#endRequest()
     await this.#turns.end()
     await stream
   }
@@ -146,7 +146,7 @@ export class Upload {
    * @throws UploadError `superseded` when a newer one has come meanwhile, and what `work` throws.
    */
   async inTurn<T>(work: (check: () => void) => Promise<T>): Promise<T> {
-    const stream = this.#puts.endStream()
+    const stream = this.#endRequest()
     return this.#turns.take(async (check) => {
       await stream
       return work(check)
@@ -348,6 +348,11 @@ export class Upload {
     this.#check()
     // It fails before this put is over: the next one must not go on with what could not be synced.
     await this.#puts.run(range, source, (put) => this.#orFail(() => work(put)))
+  }
+
+  /** What brings the bytes of a final upload is no request: whoever asks for it must not keep it from its end. */
+  async #endRequest(): Promise<void> {
+    if (this.record.parts === undefined) await this.#puts.endStream()
   }
 
   #target(put: RunningPut): PutTarget {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Concatenation, type FinalUpload } from '../../server/core/concatenation.ts'
 import { memoryClaims } from '../../server/core/memory-claims.ts'
+import type { Range } from '../../server/core/ranges.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
@@ -31,16 +32,17 @@ class Gate {
   }
 }
 
-/** The disk store, but the bytes of one part are given up only when the gate is open. */
-function gated(store: DiskStore, part: string, gate: Gate): Store {
+/** The disk store, but the bytes of one part are given up, or read, only when the gate is open. */
+function gated(store: DiskStore, part: string, gate: Gate, what: 'release' | 'read' = 'release'): Store {
   const gatedUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {
       get: (target, key) => {
         const value: unknown = Reflect.get(target, key)
-        if (key === 'release' && target.record.id === part) {
-          return async () => {
+        if (key === what && target.record.id === part) {
+          if (key === 'release') return () => gate.pass().then(() => target.release())
+          return async function* (range: Range) {
             await gate.pass()
-            await target.release()
+            yield* target.read(range)
           }
         }
         return typeof value === 'function' ? value.bind(target) : value
@@ -160,6 +162,28 @@ it('fills no final upload any more when the service is closed while the first pa
   await closed
   const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
   expect(await uploads.use(final, async ({ offset, state }) => [offset, state])).toEqual([5, 'receiving'])
+  await uploads.close()
+  await folder.dispose()
+})
+
+it('goes on to put a final upload together when somebody asks how far it is', async () => {
+  const folder = await temporaryFolder()
+  const gate = new Gate()
+  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
+  const store = gated(await DiskStore.open(options), 'second', gate, 'read')
+  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const concatenation = new Concatenation(uploads, 'secret')
+  for (const id of ['first', 'second']) await makePart(uploads, id)
+  const made = concatenation.create(asked(['first', 'second']))
+  await gate.reached
+  const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
+  const told = uploads.use(final, (upload) => upload.interrupt())
+  await tooEarly(told)
+  gate.open()
+  await told
+  expect(await made).toBe(final)
+  expect(await uploads.use(final, async ({ state }) => state)).toBe('finished')
+  await concatenation.close()
   await uploads.close()
   await folder.dispose()
 })
