@@ -1,0 +1,61 @@
+import { readdir, rename, rm } from 'node:fs/promises'
+import net from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Layout } from '../../server/disk/layout.ts'
+import { takeOwnership } from '../../server/disk/owner.ts'
+import { temporaryFolder } from '../support/folder.ts'
+
+const ROUNDS = 100
+const STARTERS = 6
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let layout: Layout
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  layout = new Layout(folder.path)
+})
+afterEach(() => folder.dispose())
+
+/** Leaves a socket there to which nobody listens any more, as a process that was killed does. */
+async function leaveDead(name: string): Promise<void> {
+  const server = net.createServer()
+  await new Promise<void>((resolve) => server.listen(`${folder.path}/dying`, resolve))
+  await rename(`${folder.path}/dying`, `${folder.path}/${name}`)
+  await new Promise((resolve) => server.close(resolve))
+}
+
+describe('the owner of a data folder', () => {
+  it('stays the only one when its socket is taken away, as one that starts may do that has seen a dead one there', async () => {
+    const owner = await takeOwnership(layout)
+    await rm(layout.ownerSocket)
+    await expect(takeOwnership(layout)).rejects.toThrow('Another process works on the data folder')
+    await owner.release()
+    await (await takeOwnership(layout)).release()
+  })
+
+  it('is one of many that start at the same time after it was killed', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      await leaveDead('owner.sock')
+      await leaveDead('.owner-0')
+      const starts = Array.from({ length: STARTERS }, async (_, i) => {
+        for (let turns = (round * i) % 50; turns > 0; turns--) await nextTurn()
+        return takeOwnership(layout)
+      })
+      const started = await Promise.allSettled(starts)
+      const owners = started.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
+      const refusals = started.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : []))
+      expect(owners).toHaveLength(1)
+      for (const refusal of refusals) expect(refusal).toContain('Another process works on the data folder')
+      for (const owner of owners) await owner.release()
+      expect(await readdir(folder.path)).toEqual([])
+    }
+  })
+
+  it('of an earlier version, which has the one socket only, is left alone', async () => {
+    const earlier = net.createServer((socket) => socket.destroy())
+    await new Promise<void>((resolve) => earlier.listen(layout.ownerSocket, resolve))
+    await expect(takeOwnership(layout)).rejects.toThrow('Another process works on the data folder')
+    await new Promise((resolve) => earlier.close(resolve))
+  })
+})
