@@ -5,6 +5,7 @@ import type { Context } from 'koa'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { createApp } from './app.ts'
+import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
 import { memoryClaims } from './core/memory-claims.ts'
@@ -118,14 +119,15 @@ function listen(server: http.Server, settings: Settings): Promise<void> {
 }
 
 function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: number, log: Logger): { stop(): void } {
+  const now = cautiousTime()
   const sweep = (): void => {
-    const deadline = new Date(Date.now() - expiresAfter * 1000)
+    const deadline = new Date(now() - expiresAfter * 1000)
     uploads.expire(deadline).then(
       (count) => count > 0 && log.info({ count }, 'Unfinished uploads expired.'),
       (error: unknown) => log.error({ err: error }, 'Looking for expired uploads failed.'),
     )
     uploads
-      .forgetGone(new Date(Date.now() - GONE_KEPT))
+      .forgetGone(new Date(now() - GONE_KEPT))
       .catch((error: unknown) => log.error({ err: error }, 'Forgetting uploads that are long gone failed.'))
   }
   const resumed = uploads.resume().then(() => concatenation.resume())
