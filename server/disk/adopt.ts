@@ -8,6 +8,9 @@ import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { createRecord } from './record-file.ts'
 
+/** The longest description that is looked at, in bytes: what is longer is somebody's file, which may have such a name, too. */
+const LONGEST = 1024 * 1024
+
 /** What @tus/file-store writes beside each file, `<id>.json`. */
 const description = z.object({
   id: z.string(),
@@ -35,6 +38,7 @@ async function adopt(environment: Environment, id: string): Promise<boolean> {
   const { layout, sync, directorySync } = environment
   const file = path.join(layout.root, id)
   const json = `${file}.json`
+  if ((await stat(json)).size > LONGEST) return false
   const described = parse(await readFile(json, 'utf8'))
   if (described === undefined || described.id !== id) return false
   const stats = await ifThere(() => stat(file))

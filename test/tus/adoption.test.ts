@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { FileStore } from '@tus/file-store'
@@ -117,5 +117,17 @@ describe('a folder that plain @tus/server wrote', () => {
     }
     const left = (await readdir(folder.path)).filter((name) => ids.some((id) => name.startsWith(id)))
     expect(left).toEqual([])
+  })
+
+  it('takes over a file that is itself named like a description, however large', async () => {
+    const name = 'large.json'
+    const size = 3 * 1024 ** 3
+    const description = { id: name, size: size + 1, offset: 0, metadata: { filename: name } }
+    await writeFile(path.join(folder.path, name), '')
+    await truncate(path.join(folder.path, name), size)
+    await writeFile(path.join(folder.path, `${name}.json`), JSON.stringify(description))
+    const running = await adopt()
+    const told = await head(`${running.url}/files/${name}`)
+    expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(size)])
   })
 })
