@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { UploadError } from '../core/errors.ts'
+import { systemCode, UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
@@ -131,11 +131,27 @@ export class DiskStore implements Store {
   /** The record of bytes that have just been made; without it they are none. */
   async #createRecordFor(record: UploadRecord, durable: boolean): Promise<void> {
     try {
-      await createRecord(this.#environment, record, durable)
+      await createRecord(this.#environment, record, durable).catch(async (error: unknown) => {
+        const found = systemCode(error) === 'EEXIST' && (await readRecord(this.#environment, record.id))
+        if (typeof found !== 'object' || !(await this.#isOnlyRecord(found))) throw error
+        await replaceRecord(this.#environment, record)
+      })
     } catch (error) {
       await rm(this.#environment.layout.incomingFile(record.id), { force: true })
       throw error
     }
+  }
+
+  /**
+   * Whether a record is all that there is of an upload, not even a tombstone: a power cut has taken the name of its bytes before its
+   * creation was on the disk, or a person has removed them. Where an id is made of what the client says, it must be free again.
+   */
+  async #isOnlyRecord({ id, fileName, joined, failed }: UploadRecord): Promise<boolean> {
+    if (joined || failed !== undefined) return false
+    const { layout } = this.#environment
+    const places = [path.join(layout.leaving, id), path.join(layout.gone, id)]
+    const found = await Promise.all([...places, path.join(layout.finishedFolder(id), fileName)].map(exists))
+    return !found.includes(true)
   }
 
   /** Without it there is no such upload. */
@@ -173,7 +189,8 @@ export class DiskStore implements Store {
       // The file moves from `incoming` to `files` once: looked for again so that it is not missed on its way.
       const upload =
         (await this.#openIncoming(record)) ?? (await this.#openFinished(record)) ?? (await this.#openIncoming(record))
-      return upload === undefined ? { kind: 'gone' } : { kind: 'upload', upload }
+      if (upload !== undefined) return { kind: 'upload', upload }
+      return { kind: (await this.#isOnlyRecord(record)) ? 'unknown' : 'gone' }
     })
   }
 

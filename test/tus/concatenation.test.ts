@@ -241,6 +241,20 @@ describe('a final upload before its parts are complete', () => {
     await expectFile(service, again, whole)
   })
 
+  it('can be made anew when a power cut has left nothing of it but its record', async () => {
+    const first = await part(contents[0] ?? whole)
+    const second = await beginPart(SIZES[1] ?? 0)
+    const url = locationOf(await join([first, second]), service.url)
+    await rm(path.join(service.dataDir, 'incoming', idOf(url)))
+    service = await service.restart()
+    const now = (there: string): string => new URL(pathOf(there), service.url).href
+    expect((await head(now(url))).status).toBe(404)
+    expect((await patch(now(second), 0, contents[1] ?? whole)).status).toBe(204)
+    const again = await join([first, second].map(now))
+    expect([again.status, pathOf(locationOf(again, service.url))]).toEqual([201, pathOf(url)])
+    await expectFile(service, now(url), whole.subarray(0, (SIZES[0] ?? 0) + (SIZES[1] ?? 0)))
+  })
+
   it('fails with a sentence when one of them is deleted', async () => {
     const [first = '', second = ''] = await Promise.all(SIZES.map((size) => beginPart(size)))
     const url = locationOf(await join([first, second]), service.url)
