@@ -143,11 +143,11 @@ export class DiskStore implements Store {
   }
 
   /**
-   * Whether a record is all that there is of an upload, not even a tombstone: a power cut has taken the name of its bytes before its
-   * creation was on the disk, or a person has removed them. Where an id is made of what the client says, it must be free again.
+   * Whether a record is all that there is of a final upload, not even a tombstone: a power cut has taken the name of its bytes before its
+   * creation was on the disk. Its id is made of its parts, which can only be put together if it is free again; others count as gone.
    */
-  async #isOnlyRecord({ id, fileName, joined, failed }: UploadRecord): Promise<boolean> {
-    if (joined || failed !== undefined) return false
+  async #isOnlyRecord({ id, fileName, parts, failed }: UploadRecord): Promise<boolean> {
+    if (parts === undefined || failed !== undefined) return false
     const { layout } = this.#environment
     const places = [path.join(layout.leaving, id), path.join(layout.gone, id)]
     const found = await Promise.all([...places, path.join(layout.finishedFolder(id), fileName)].map(exists))
