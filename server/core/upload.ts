@@ -317,7 +317,7 @@ export class Upload {
     await this.#digests.end(reason)
   }
 
-  /** The same, and no put begins any more: a request that is under way may come to its own only later. */
+  /** The same, and nothing begins any more that changes the upload: a request that is under way may come to that only later. */
   async stop(reason: Error): Promise<void> {
     this.#stopped = reason
     await this.end(reason)
@@ -344,7 +344,7 @@ export class Upload {
   }
 
   async #run(range: Range, source: Source, work: (put: RunningPut) => Promise<void>): Promise<void> {
-    if (this.#stopped !== undefined) throw this.#stopped
+    this.#checkRunning()
     this.#check()
     // It fails before this put is over: the next one must not go on with what could not be synced.
     await this.#puts.run(range, source, (put) => this.#orFail(() => work(put)))
@@ -375,6 +375,10 @@ export class Upload {
     throw new UploadError('already_complete', 'This upload is complete: its file stays.')
   }
 
+  #checkRunning(): void {
+    if (this.#stopped !== undefined) throw this.#stopped
+  }
+
   #check(): void {
     const { reason } = this.#failure
     if (reason !== undefined) throw new UploadError(reason.code, reason.message)
@@ -382,7 +386,10 @@ export class Upload {
   }
 
   #exclusively(work: () => Promise<void>): Promise<void> {
-    return exclusively(this.#claims, this.record.id, work)
+    return exclusively(this.#claims, this.record.id, () => {
+      this.#checkRunning()
+      return work()
+    })
   }
 
   /** Ends what is running with `reason` and does work alone. */

@@ -1,39 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
-import type { Source } from '../../server/core/source.ts'
-import { Uploads } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
-import { temporaryFolder } from '../support/folder.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
+import { ArraySource } from '../legacy-adapter/array-source.ts'
 import { recordOf } from './store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
 
 /** So many that a sweep is long under way when the last ones have got their bytes. */
 const UPLOADS = 150
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let uploads: Uploads
+let dispose: UploadsOnDisk['dispose']
 
 beforeEach(async () => {
-  folder = await temporaryFolder()
-  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
-  uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
+  ;({ uploads, dispose } = await uploadsOnDisk())
 })
-afterEach(async () => {
-  await uploads.close()
-  await folder.dispose()
-})
-
-function sends(text: string): Source {
-  const pieces = [Buffer.from(text)]
-  return {
-    read: async () => {
-      const piece = pieces.shift()
-      return piece === undefined ? null : [piece]
-    },
-    cancel: () => undefined,
-    waitingSince: undefined,
-  }
-}
+afterEach(() => dispose())
 
 it('an upload that was stale when a sweep began, and got bytes before its turn came, stays', async () => {
   const ids = Array.from({ length: UPLOADS }, (_, i) => `upload-${i}`)
@@ -46,7 +27,7 @@ it('an upload that was stale when a sweep began, and got bytes before its turn c
   const senders = [0, 1, 2, 3].map(async (first) => {
     for (const id of ids.filter((_, i) => i % 4 === first).reverse()) {
       await uploads
-        .use(id, (upload) => upload.append({ start: 0, end: 5 }, sends('bytes'), 'as-received'))
+        .use(id, (upload) => upload.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('bytes')), 'as-received'))
         .then(() => acknowledged.add(id))
         .catch((error: unknown) => expect(error).toMatchObject({ code: 'gone' }))
     }

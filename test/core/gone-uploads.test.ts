@@ -1,22 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
-import { Uploads } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
-import { temporaryFolder } from '../support/folder.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
 import { recordOf } from './store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let uploads: Uploads
+let dispose: UploadsOnDisk['dispose']
 
 beforeEach(async () => {
-  folder = await temporaryFolder()
-  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
-  uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
+  ;({ uploads, dispose } = await uploadsOnDisk())
 })
-afterEach(async () => {
-  await uploads.close()
-  await folder.dispose()
-})
+afterEach(() => dispose())
 
 async function make(id: string): Promise<void> {
   await uploads.create(recordOf(id, 5), async () => undefined)

@@ -1,26 +1,19 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Upload } from '../../server/core/upload.ts'
-import { Uploads } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
-import { temporaryFolder } from '../support/folder.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
 import { recordOf } from './store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let uploads: Uploads
+let dispose: UploadsOnDisk['dispose']
 
 beforeEach(async () => {
-  folder = await temporaryFolder()
-  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
-  uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
+  ;({ uploads, dispose } = await uploadsOnDisk())
   await uploads.create(recordOf('id', 10), async () => undefined)
 })
-afterEach(async () => {
-  await uploads.close()
-  await folder.dispose()
-})
+afterEach(() => dispose())
 
 interface Silent extends Source {
   /** When bytes are waited for. */

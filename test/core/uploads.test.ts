@@ -1,43 +1,34 @@
-import { expect, it } from '@jest/globals'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
-import type { Source } from '../../server/core/source.ts'
-import { Uploads } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
-import { temporaryFolder } from '../support/folder.ts'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import type { Upload } from '../../server/core/upload.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
+import { ArraySource } from '../legacy-adapter/array-source.ts'
 import { recordOf } from './store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
+
+let uploads: Uploads
+let dispose: UploadsOnDisk['dispose']
+
+beforeEach(async () => {
+  ;({ uploads, dispose } = await uploadsOnDisk())
+})
+afterEach(() => dispose())
 
 it('makes an upload also while somebody looks for it who finds none', async () => {
-  const folder = await temporaryFolder()
-  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
-  const uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
   const looked = uploads.use('id', async () => undefined)
   const made = uploads.create(recordOf('id', 5), async ({ state }) => state)
   await expect(looked).rejects.toMatchObject({ code: 'not_found' })
   expect(await made).toBe('receiving')
-  await uploads.close()
-  await folder.dispose()
 })
 
-it('takes no bytes from a request that comes to it only when everything has been closed', async () => {
-  const folder = await temporaryFolder()
-  const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
-  const uploads = new Uploads(await DiskStore.open(options), memoryClaims(), Number.POSITIVE_INFINITY)
-  const late = uploads.create(recordOf('id', 5), async (upload) => {
+it.each<[string, (upload: Upload) => Promise<void>]>([
+  ['bytes', (upload) => upload.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('hello')), 'as-received')],
+  ['a length', (upload) => upload.setLength(5)],
+  ['the word that it ends', (upload) => upload.announceEnd(0)],
+  ['a deletion', (upload) => upload.remove('deleted')],
+])('takes no %s from a request that comes to it only when everything has been closed', async (_, change) => {
+  const late = uploads.create(recordOf('id', null), async (upload) => {
     await uploads.close()
-    await upload.append({ start: 0, end: 5 }, source('hello'), 'as-received')
+    await change(upload)
   })
   await expect(late).rejects.toMatchObject({ code: 'stopping' })
-  await folder.dispose()
 })
-
-function source(text: string): Source {
-  const pieces = [Buffer.from(text)]
-  return {
-    read: async () => {
-      const piece = pieces.shift()
-      return piece === undefined ? null : [piece]
-    },
-    cancel: () => undefined,
-    waitingSince: undefined,
-  }
-}
