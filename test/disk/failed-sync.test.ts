@@ -105,7 +105,7 @@ describe('a sync that failed', () => {
     const fault = await failCalls(program, 'sync', 'EIO', paths)
     expect((await ask()).status).toBe(/chunk/.test(name) ? 409 : 503)
     expect(await fault.end()).toBeGreaterThan(0)
-    await until(async () => (await openFiles(program, folder.path)).length === 0)
+    await until(async () => (await openFiles(program.process.pid, folder.path)).length === 0)
     for (const place of [layout.incoming, layout.files]) expect(await readdir(place)).toEqual([])
     await goOn()
   })

@@ -103,6 +103,6 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     if (told !== undefined) expect(/^the removal/.test(name) ? [200, 410] : [200, 423]).toContain(told.status)
     await until(async () => log.includes(`"errno":-${constants.errno[error]}`))
     await situation.goOn()
-    await until(async () => (await openFiles(program, folder.path)).length === 0)
+    await until(async () => (await openFiles(program.process.pid, folder.path)).length === 0)
   })
 })

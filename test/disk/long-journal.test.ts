@@ -1,10 +1,11 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { put, recordOf } from '../core/store-contract.ts'
 import { memoryFolder } from '../support/folder.ts'
+import { fileHandles, holdNextSync } from './file-handles.ts'
 
 /** As many bytes as start a sync in the background. */
 const MANY = 64 * 1024 * 1024
@@ -73,26 +74,15 @@ describe('the journal of very many small puts', () => {
   })
 
   it('is not marked by a sync that began before it was written anew', async () => {
-    let sync = (): void => undefined
-    const asked = new Promise<void>((resolve) => {
-      sync = resolve
-    })
     let store = await openStore('finish')
     const upload = await store.create(recordOf('id', 2 * MANY))
-    const file = await open(folder.path, 'r')
-    await file.close()
-    const handles: FileHandle = Object.getPrototypeOf(file)
-    const datasync = Reflect.get(handles, 'datasync')
     for (let i = 0; i < 4000; i++) await put(upload, i, 'x', 'when-verified')
-    jest.spyOn(handles, 'datasync').mockImplementationOnce(async function (this: FileHandle) {
-      await asked
-      await datasync.call(this)
-    })
+    const sync = await holdNextSync()
     await put(upload, 4000, 'm'.repeat(MANY), 'when-verified')
     for (let i = 0; i < 200; i++) await put(upload, 4000 + MANY + i, 'x', 'when-verified')
     expect(await journalSize()).toBeLessThan(32 * 1000)
     // More syncs are begun than this one: none of them ends.
-    jest.spyOn(handles, 'datasync').mockImplementation(() => new Promise(() => undefined))
+    jest.spyOn(await fileHandles(), 'datasync').mockImplementation(() => new Promise(() => undefined))
     sync()
     await put(upload, 2 * MANY - 5, 'later', 'when-verified')
     await upload.rest()

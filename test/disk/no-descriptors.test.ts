@@ -60,6 +60,6 @@ describe('a program with too few descriptors for its clients', () => {
       for (let chunk = 1; chunk < file.count; chunk++) last = await land(program.url, file, chunk)
       await expectDownload(new URL(last.url, program.url).href, content)
     }
-    await until(async () => (await openFiles(program, folder.path)).length === 0)
+    await until(async () => (await openFiles(program.process.pid, folder.path)).length === 0)
   })
 })

@@ -1,8 +1,11 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { closeSync } from 'node:fs'
+import { readdir, readlink } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { put, recordOf } from '../core/store-contract.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { openFiles } from './descriptors.ts'
+import { holdNextSync } from './file-handles.ts'
 
 /** As many bytes as start a sync in the background. */
 const MANY = 64 * 1024 * 1024
@@ -20,28 +23,19 @@ function openStore(boot: string): Promise<DiskStore> {
   return DiskStore.open({ directory: folder.path, sync: 'finish', boot, onNotice: () => undefined })
 }
 
-/** What all open files have in common. */
-async function fileHandles(): Promise<FileHandle> {
-  const file = await open(folder.path, 'r')
-  await file.close()
-  return Object.getPrototypeOf(file)
+async function descriptorOf(file: string): Promise<number> {
+  for (const name of await readdir('/proc/self/fd')) {
+    if ((await readlink(`/proc/self/fd/${name}`).catch(() => '')) === file) return Number(name)
+  }
+  throw new Error(`${file} is not open`)
 }
 
 it.each(['as-received', 'when-verified'] as const)(
   'an upload that is let go while a sync is under way keeps what came after that had begun: %s',
   async (count) => {
-    let sync = (): void => undefined
-    const asked = new Promise<void>((resolve) => {
-      sync = resolve
-    })
     let store = await openStore('one')
     const upload = await store.create(recordOf('id', 2 * MANY))
-    const handles = await fileHandles()
-    const datasync = Reflect.get(handles, 'datasync')
-    jest.spyOn(handles, 'datasync').mockImplementationOnce(async function (this: FileHandle) {
-      await asked
-      await datasync.call(this)
-    })
+    const sync = await holdNextSync()
     await put(upload, 0, 'm'.repeat(MANY), count)
     await put(upload, MANY, 'more', count)
     const closed = upload.close()
@@ -54,3 +48,16 @@ it.each(['as-received', 'when-verified'] as const)(
     expect(found.kind === 'upload' && found.upload.received).toEqual([{ start: 0, end: MANY + 4 }])
   },
 )
+
+it('leaves no file open when the close of one fails', async () => {
+  const store = await openStore('one')
+  const upload = await store.create(recordOf('id', 100))
+  await put(upload, 5, 'bytes', 'when-verified')
+  const before = await openFiles(process.pid, folder.path)
+  expect(before).toEqual([`${folder.path}/incoming/id`, `${folder.path}/journals/id`])
+  // The journal's descriptor is closed behind its back, so that its own close fails.
+  closeSync(await descriptorOf(`${folder.path}/journals/id`))
+  await expect(upload.rest()).rejects.toMatchObject({ code: 'storage_error' })
+  expect(await openFiles(process.pid, folder.path)).toEqual([])
+  await store.close()
+})
