@@ -123,7 +123,8 @@ export class Uploads {
   }
 
   /**
-   * A part stays as long as its final upload does, and that one as long as any of its parts gets bytes.
+   * A part stays as long as its final upload can still be made or read, and that one as long as any of its parts gets bytes. A byte that
+   * comes to a part after the look at it comes too late for the final upload, as one that comes after the removal.
    *
    * @throws UploadError when one of them cannot be read just now: what is not known to be gone keeps the others.
    */
