@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { systemCode, UploadError } from '../core/errors.ts'
 
@@ -81,4 +81,9 @@ export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined>
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw error
   }
+}
+
+/** Whether there is a file or folder of this name. @throws the system's error when that cannot be seen. */
+export async function exists(file: string): Promise<boolean> {
+  return (await ifThere(() => stat(file))) !== undefined
 }

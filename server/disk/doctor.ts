@@ -1,7 +1,7 @@
-import { access, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import { ifThere } from './disk-error.ts'
+import { exists, ifThere } from './disk-error.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
 import { readRecordFile } from './record-file.ts'
 
@@ -56,7 +56,7 @@ async function readRecords(layout: Layout): Promise<Records> {
     }
   }
   for (const record of byId.values()) {
-    if (!record.joined || byId.has(record.final ?? '') || (await isThere(layout.incomingFile(record.id)))) continue
+    if (!record.joined || byId.has(record.final ?? '') || (await exists(layout.incomingFile(record.id)))) continue
     const file = layout.record(record.id)
     findings.push(finding(layout, file, 'A part of a final upload that is gone.', aside(layout, file)))
   }
@@ -72,8 +72,8 @@ async function tornRecord(layout: Layout, id: string, file: string): Promise<Fin
 
 async function hasBytes(layout: Layout, record: UploadRecord): Promise<boolean> {
   const { id, fileName, joined, failed } = record
-  if (joined || failed !== undefined || (await isThere(path.join(layout.leaving, id)))) return true
-  return (await isThere(layout.incomingFile(id))) || (await isThere(path.join(layout.finishedFolder(id), fileName)))
+  if (joined || failed !== undefined || (await exists(path.join(layout.leaving, id)))) return true
+  return (await exists(layout.incomingFile(id))) || (await exists(path.join(layout.finishedFolder(id), fileName)))
 }
 
 async function examineIncoming(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
@@ -82,7 +82,7 @@ async function examineIncoming(layout: Layout, records: ReadonlyMap<string, Uplo
     const file = layout.incomingFile(name)
     const record = records.get(name)
     if (record === undefined) findings.push(finding(layout, file, 'Bytes without a record.', aside(layout, file)))
-    else if (await isThere(path.join(layout.finishedFolder(name), record.fileName))) {
+    else if (await exists(path.join(layout.finishedFolder(name), record.fileName))) {
       findings.push(finding(layout, file, 'Bytes of a file that is finished already.', aside(layout, file)))
     }
   }
@@ -96,7 +96,7 @@ async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadR
     const record = records.get(id)
     const names = await namesIn(folder)
     if (names.length === 0) {
-      const isOnItsWay = await isThere(layout.incomingFile(id))
+      const isOnItsWay = await exists(layout.incomingFile(id))
       if (!isOnItsWay) findings.push(finding(layout, folder, 'A folder without its file.', emptyRemoval(folder)))
       continue
     }
@@ -119,7 +119,7 @@ async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadR
 async function examineJournals(layout: Layout): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const name of await namesIn(layout.journals)) {
-    if (await isThere(layout.incomingFile(name))) continue
+    if (await exists(layout.incomingFile(name))) continue
     const file = layout.journal(name)
     findings.push(finding(layout, file, 'A journal of no unfinished upload.', removal(file)))
   }
@@ -161,8 +161,4 @@ function aside({ quarantine }: Layout, file: string): Repair {
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   return (await ifThere(() => readdir(folder))) ?? []
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return (await ifThere(async () => access(file).then(() => true))) ?? false
 }

@@ -7,6 +7,7 @@ import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { writeNewFile } from './new-file.ts'
+import { isOnlyRecord } from './upload-files.ts'
 
 /** How often a folder is made anew that others remove: more often than that it is no folder that can be made. */
 const MOST_TRIES = 100
@@ -32,13 +33,20 @@ export async function createRecord(environment: Environment, record: UploadRecor
       // The folder may be another one by now, that somebody else has made.
       if (made !== undefined) return await recordFolders.make(folder)
     } catch (error) {
-      const isTorn = systemCode(error) === 'EEXIST' && (await readRecord(environment, record.id)) === 'torn'
-      if (isTorn) return replaceRecord(environment, record)
+      if (systemCode(error) === 'EEXIST' && (await isNone(environment, record.id))) {
+        return replaceRecord(environment, record)
+      }
       throw error
     }
     // Somebody has removed the folder just now.
     recordFolders.forget(folder)
   }
+}
+
+/** Whether the record that is there stands for no upload. */
+async function isNone(environment: Environment, id: string): Promise<boolean> {
+  const found = await readRecord(environment, id)
+  return found === 'torn' || (found !== 'none' && (await isOnlyRecord(environment, found)))
 }
 
 /** Replaces a record atomically: after a crash there is the old one or the new one. */

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs'
 import { rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { ifThere } from './disk-error.ts'
+import type { UploadRecord } from '../core/record.ts'
+import { exists, ifThere } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 
 /** Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before. */
@@ -44,4 +45,18 @@ export async function lastChange(environment: Environment, id: string): Promise<
 export async function syncLanding({ layout, directorySync }: Environment, id: string): Promise<void> {
   const folders = [layout.finishedFolder(id), layout.files, layout.incoming, layout.recordFolder(id)]
   await Promise.all(folders.map((folder) => directorySync.sync(folder)))
+}
+
+/**
+ * Whether a record is all that there is of a final upload, not even a tombstone: a power cut has taken the name of its bytes before its
+ * creation was on the disk. Its id is made of its parts, which can only be put together if it is free again; others count as gone.
+ */
+export async function isOnlyRecord(
+  { layout }: Environment,
+  { id, fileName, parts, failed }: UploadRecord,
+): Promise<boolean> {
+  if (parts === undefined || failed !== undefined) return false
+  const places = [path.join(layout.leaving, id), path.join(layout.gone, id)]
+  const found = await Promise.all([...places, path.join(layout.finishedFolder(id), fileName)].map(exists))
+  return !found.includes(true)
 }

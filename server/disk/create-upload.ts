@@ -1,0 +1,100 @@
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { UploadError } from '../core/errors.ts'
+import { add } from '../core/ranges.ts'
+import { bytesIn } from '../core/reader.ts'
+import type { UploadRecord } from '../core/record.ts'
+import type { StoredUpload } from '../core/store.ts'
+import { onDiskWithoutBytes } from './disk-error.ts'
+import { DiskUpload } from './disk-upload.ts'
+import type { Environment } from './environment.ts'
+import { writeNewFile } from './new-file.ts'
+import { createRecord } from './record-file.ts'
+import { syncLanding } from './upload-files.ts'
+
+/** Makes a new upload without bytes. @throws UploadError `no_space`, `storage_error`; then there is none. */
+export async function createUpload(environment: Environment, asked: UploadRecord): Promise<StoredUpload> {
+  const { layout, sync, onStep } = environment
+  const record = marked(environment, asked)
+  return onDiskWithoutBytes(async () => {
+    const file = await open(layout.incomingFile(record.id), 'wx')
+    onStep('create:bytes')
+    try {
+      await createRecordFor(environment, record, sync === 'always')
+      if (sync === 'always') await syncCreation(environment, record.id)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    onStep('create:record')
+    return new DiskUpload(environment, { record, received: [], journal: undefined, file })
+  })
+}
+
+/** Makes an upload of which all bytes are at hand, under its final name. @throws UploadError `no_space`, `storage_error`; then there is none. */
+export async function createFinishedUpload(
+  environment: Environment,
+  asked: UploadRecord,
+  bytes: readonly Buffer[],
+): Promise<StoredUpload> {
+  const { layout, sync, onStep } = environment
+  const record = marked(environment, asked)
+  const durable = sync !== 'never'
+  if (bytesIn(bytes) !== record.length) {
+    throw new UploadError('storage_error', 'The bytes of the file are not as many as were declared.')
+  }
+  return onDiskWithoutBytes(async () => {
+    const incoming = layout.incomingFile(record.id)
+    const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
+    onStep('whole:bytes')
+    await createRecordFor(environment, record, durable)
+    onStep('whole:record')
+    const received = add([], { start: 0, end: size })
+    const folder = layout.finishedFolder(record.id)
+    let isFolderMade = false
+    try {
+      await mkdir(folder)
+      isFolderMade = true
+      onStep('whole:folder')
+      await rename(incoming, path.join(folder, record.fileName))
+      onStep('whole:renamed')
+      if (durable) await syncLanding(environment, record.id)
+      onStep('whole:directories')
+    } catch (error) {
+      // A folder that was there stays.
+      await unmake([...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)])
+      throw error
+    }
+    return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: mtime })
+  })
+}
+
+/** The record of bytes that have just been made; without it they are none. */
+async function createRecordFor(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
+  try {
+    await createRecord(environment, record, durable)
+  } catch (error) {
+    await rm(environment.layout.incomingFile(record.id), { force: true })
+    throw error
+  }
+}
+
+/** Without it there is no such upload. */
+async function syncCreation({ layout, directorySync }: Environment, id: string): Promise<void> {
+  try {
+    await Promise.all([directorySync.sync(layout.incoming), directorySync.sync(layout.recordFolder(id))])
+  } catch (error) {
+    await unmake([layout.incomingFile(id), layout.record(id)])
+    throw error
+  }
+}
+
+/** A new record says during which boot the bytes come. */
+function marked({ boot }: Environment, record: UploadRecord): UploadRecord {
+  return { ...record, mark: { boot, synced: 0 } }
+}
+
+/** Removes what nobody was told of: no tombstone is needed, for which there may be no space. */
+async function unmake(places: readonly string[]): Promise<void> {
+  for (const place of places) await rm(place, { recursive: true, force: true }).catch(() => undefined)
+}

@@ -1,0 +1,124 @@
+import type { Stats } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { UploadError } from '../core/errors.ts'
+import { add, type Range, total } from '../core/ranges.ts'
+import { isUploadId, type UploadRecord } from '../core/record.ts'
+import type { Found, StoredUpload } from '../core/store.ts'
+import { exists, ifThere, onDisk } from './disk-error.ts'
+import { DiskUpload } from './disk-upload.ts'
+import type { Environment } from './environment.ts'
+import { Journal } from './journal.ts'
+import { readRecord, replaceRecord } from './record-file.ts'
+import { isOnlyRecord, removeBytes, syncLanding } from './upload-files.ts'
+
+/** After how long the system has surely written what nobody has synced, in milliseconds; it takes half a minute or so. */
+const WRITTEN_AFTER = 60 * 60 * 1000
+
+/**
+ * Looks for an upload, and makes of it what may be told after a crash or a reboot.
+ *
+ * @param startedAt when this process took the folder over, in milliseconds since 1970.
+ * @throws UploadError `no_space`, `storage_error`.
+ */
+export async function openUpload(environment: Environment, id: string, startedAt: number): Promise<Found> {
+  if (!isUploadId(id)) return { kind: 'unknown' }
+  return onDisk(async () => {
+    const { layout } = environment
+    if (await exists(path.join(layout.leaving, id))) {
+      // Its removal could not be ended when it began; the next start is the last chance.
+      await removeBytes(environment, id).catch(() => undefined)
+      return { kind: 'gone' }
+    }
+    const record = await readRecord(environment, id)
+    if (record === 'torn') return { kind: 'unknown' }
+    if (record === 'none') return { kind: (await exists(path.join(layout.gone, id))) ? 'gone' : 'unknown' }
+    if (record.joined && record.length !== null) {
+      const received = add([], { start: 0, end: record.length })
+      return { kind: 'upload', upload: new DiskUpload(environment, { record, received, journal: undefined }) }
+    }
+    // The file moves from `incoming` to `files` once: looked for again so that it is not missed on its way.
+    const upload =
+      (await openIncoming(environment, record)) ??
+      (await openFinished(environment, record, startedAt)) ??
+      (await openIncoming(environment, record))
+    if (upload !== undefined) return { kind: 'upload', upload }
+    return { kind: (await isOnlyRecord(environment, record)) ? 'unknown' : 'gone' }
+  })
+}
+
+async function openIncoming(environment: Environment, record: UploadRecord): Promise<StoredUpload | undefined> {
+  const stats = await ifThere(() => stat(environment.layout.incomingFile(record.id)))
+  if (stats === undefined) return undefined
+  const upload = await openAsItIs(environment, record, stats.size)
+  if (environment.sync === 'always') await secure(upload)
+  return upload
+}
+
+/**
+ * With SYNC=always nobody is told of anything that is not on the disk: the process before this one may have been killed
+ * before its syncs, or had another setting.
+ */
+async function secure(upload: DiskUpload): Promise<void> {
+  try {
+    await upload.secure()
+  } catch (error) {
+    if (!(error instanceof UploadError) || error.code !== 'sync_failed') throw error
+    // Tried again it might be called good.
+    const failed = { code: error.code, message: error.message }
+    await upload.update((record) => ({ ...record, failed: record.failed ?? failed }))
+  }
+}
+
+async function openAsItIs(environment: Environment, record: UploadRecord, size: number): Promise<DiskUpload> {
+  const { layout, boot } = environment
+  const synced: Range = { start: 0, end: record.mark?.synced ?? 0 }
+  const journaled = await Journal.load(layout.journal(record.id), boot, synced)
+  if (journaled !== undefined) {
+    const { journal, content } = journaled
+    const unsynced = total(content.received) - total(content.synced)
+    return new DiskUpload(environment, { record, received: content.received, journal, unsynced })
+  }
+  if (record.mark?.boot === boot) {
+    const received = add([], { start: 0, end: size })
+    const unsynced = size - synced.end
+    return new DiskUpload(environment, { record, received, journal: undefined, unsynced })
+  }
+  return openAfterReboot(environment, record, Math.min(size, synced.end))
+}
+
+/** What was written but not synced before the machine went down cannot be trusted: it is cut off. */
+async function openAfterReboot(environment: Environment, record: UploadRecord, trusted: number): Promise<DiskUpload> {
+  const file = await open(environment.layout.incomingFile(record.id), 'r+')
+  try {
+    await file.truncate(trusted)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  const marked: UploadRecord = { ...record, mark: { boot: environment.boot, synced: trusted } }
+  await replaceRecord(environment, marked)
+  const received = add([], { start: 0, end: trusted })
+  return new DiskUpload(environment, { record: marked, received, journal: undefined })
+}
+
+async function openFinished(
+  environment: Environment,
+  record: UploadRecord,
+  startedAt: number,
+): Promise<StoredUpload | undefined> {
+  const final = path.join(environment.layout.finishedFolder(record.id), record.fileName)
+  const stats = await ifThere(() => stat(final))
+  if (stats === undefined) return undefined
+  if (environment.sync !== 'never' && isFresh(stats, startedAt)) await syncLanding(environment, record.id)
+  const received = add([], { start: 0, end: stats.size })
+  return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: stats.mtime })
+}
+
+/**
+ * Whether a process before this one may have been killed right after the rename, before its syncs: it has changed the file's
+ * ctime. What is older the system has written by itself.
+ */
+function isFresh({ ctimeMs }: Stats, startedAt: number): boolean {
+  return ctimeMs <= startedAt && ctimeMs > startedAt - WRITTEN_AFTER
+}
