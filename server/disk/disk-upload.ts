@@ -6,16 +6,18 @@ import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
 import { ifThere, onDisk, onDiskWithoutBytes, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
-import { Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { makeFolder } from './make-folder.ts'
 import { turns } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { replaceRecord, syncRecord } from './record-file.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
+import { UploadJournal } from './upload-journal.ts'
 import { writeAll } from './write-all.ts'
 
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
 const SYNC_EVERY = 64 * 1024 * 1024
+
 /** What is known of an upload when it is opened. */
 export interface Opened {
   readonly record: UploadRecord
@@ -36,7 +38,7 @@ export class DiskUpload implements StoredUpload {
   readonly #environment: Environment
   #record: UploadRecord
   #received: Ranges
-  #journal: Journal | undefined
+  readonly #journal: UploadJournal
   #file: FileHandle | undefined
   /** Set between the rename and the end of finishing, should the rest have to be tried again. */
   #renamedAt: Date | undefined
@@ -44,18 +46,17 @@ export class DiskUpload implements StoredUpload {
   #unsynced: number
   #marking: Promise<void> | undefined
   #syncFailure: UploadError | undefined
-  #journalStarting = false
-  /** Whether the journal's name may not be on the disk yet. */
-  #isJournalNew = false
   #removed = false
-  readonly #journalTurn = turns()
   readonly #recordTurn = turns()
 
   constructor(environment: Environment, opened: Opened) {
     this.#environment = environment
     this.#record = opened.record
     this.#received = opened.received
-    this.#journal = opened.journal
+    this.#journal = new UploadJournal(environment, opened.record.id, opened.journal, () => ({
+      received: this.#received,
+      synced: add([], { start: 0, end: this.#record.mark?.synced ?? 0 }),
+    }))
     this.#file = opened.file
     this.#finishedAt = opened.finishedAt
     this.#unsynced = opened.unsynced ?? 0
@@ -83,10 +84,10 @@ export class DiskUpload implements StoredUpload {
 
   async begin(range: Range, count: Count): Promise<Attempt> {
     return onDisk(async () => {
-      const always = this.#environment.sync === 'always'
-      const plain = count === 'as-received' && range.start === prefix(this.#received) && !always
-      if (!plain) await this.#journalTurn(() => this.#startJournal())
-      if (this.#journal?.hasRemains) await this.#journalTurn(async () => this.#journal?.clear(always))
+      const plain =
+        count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
+      if (!plain) await this.#journal.start()
+      await this.#journal.clear()
       const file = await this.#open()
       let end = range.start
       return {
@@ -127,7 +128,7 @@ export class DiskUpload implements StoredUpload {
     onStep('finish:directories')
     this.#finishedAt = this.#renamedAt
     // A journal that stays does no harm: it is removed at the next start.
-    await this.#dropJournal().catch(() => undefined)
+    await this.#journal.drop().catch(() => undefined)
     onStep('finish:done')
   }
 
@@ -196,7 +197,7 @@ export class DiskUpload implements StoredUpload {
       onStep('release:bytes')
       await rm(layout.journal(id), { force: true })
     })
-    this.#journal = undefined
+    this.#journal.forget()
     onStep('release:done')
   }
 
@@ -209,7 +210,7 @@ export class DiskUpload implements StoredUpload {
     await onDiskWithoutBytes(async () => {
       await makeTombstone(path.join(layout.leaving, id), why)
       this.#removed = true
-      this.#journal = undefined
+      this.#journal.forget()
       this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
     })
@@ -227,12 +228,11 @@ export class DiskUpload implements StoredUpload {
     const { id } = this.#record
     await onDisk(async () => {
       await syncPath(layout.incomingFile(id), 'data')
-      if (this.#journal === undefined) {
+      if (!this.#journal.isThere) {
         const synced = prefix(this.#received)
         await this.update((record) => (record.mark?.synced === synced ? record : { ...record, mark: { boot, synced } }))
       } else {
-        await this.#journalTurn(async () => this.#journal?.append([], true))
-        await this.#journal.close()
+        await this.#journal.secure()
       }
       await syncRecord(this.#environment, id)
       const folders = [layout.incoming, layout.journals, layout.recordFolder(id), layout.records]
@@ -246,11 +246,11 @@ export class DiskUpload implements StoredUpload {
 
   async rest(): Promise<void> {
     const file = this.#file
-    if (file === undefined && !this.#journal?.isOpen) return
+    if (file === undefined && !this.#journal.isOpen) return
     this.#file = undefined
     await onDisk(async () => {
       try {
-        await this.#journalTurn(async () => this.#journal?.close())
+        await this.#journal.close()
       } finally {
         await file?.close()
       }
@@ -290,67 +290,11 @@ export class DiskUpload implements StoredUpload {
     const always = this.#environment.sync === 'always'
     if (always) await synced(() => file.datasync())
     // A journal that is just being made does not have this range yet: its turn comes first.
-    if (this.#journal !== undefined || this.#journalStarting) {
-      await onDisk(() => this.#journalTurn(() => this.#append(range, always)))
-      this.#environment.onStep('journal:appended')
-    }
+    if (this.#journal.isAwaited) await onDisk(() => this.#journal.append(range))
     this.#received = add(this.#received, range)
     this.#unsynced += lengthOf(range)
-    if (this.#journal?.isLongFor(this.#received)) await this.#journalTurn(() => this.#shortenJournal())
+    await this.#journal.shorten()
     if (this.#unsynced >= SYNC_EVERY && this.#environment.sync === 'finish') this.#startMarking()
-  }
-
-  async #startJournal(): Promise<void> {
-    if (this.#journal !== undefined) return
-    this.#journalStarting = true
-    try {
-      const { layout, boot, sync, onStep } = this.#environment
-      const { id, mark } = this.#record
-      const content = { received: this.#received, synced: add([], { start: 0, end: mark?.synced ?? 0 }) }
-      this.#journal = await Journal.create(layout.journal(id), boot, content, sync === 'always')
-      this.#isJournalNew = true
-      await this.#secureJournal()
-      onStep('journal:created')
-    } finally {
-      this.#journalStarting = false
-    }
-  }
-
-  async #append(range: Range, durable: boolean): Promise<void> {
-    await this.#secureJournal()
-    await this.#journal?.append([range], durable)
-  }
-
-  /** With SYNC=always nothing counts by an entry before the name of its journal is on the disk. */
-  async #secureJournal(): Promise<void> {
-    const { layout, sync, directorySync } = this.#environment
-    if (!this.#isJournalNew || sync !== 'always') return
-    await directorySync.sync(layout.journals)
-    this.#isJournalNew = false
-  }
-
-  /** However many small puts there are, a journal never needs much memory to be read. */
-  async #shortenJournal(): Promise<void> {
-    const { layout, boot } = this.#environment
-    const { id, mark } = this.#record
-    const journal = this.#journal
-    if (!journal?.isLongFor(this.#received)) return
-    try {
-      await journal.close()
-      const loaded = await Journal.load(layout.journal(id), boot, { start: 0, end: mark?.synced ?? 0 })
-      if (loaded === undefined) return
-      this.#journal = loaded.journal
-      this.#isJournalNew = true
-    } catch {
-      // It says the same as before, and is tried again after the next entry.
-    }
-  }
-
-  async #dropJournal(): Promise<void> {
-    await this.#journalTurn(async () => {
-      await this.#journal?.unlink()
-      this.#journal = undefined
-    })
   }
 
   #startMarking(): void {
@@ -364,8 +308,7 @@ export class DiskUpload implements StoredUpload {
   }
 
   async #mark(): Promise<void> {
-    const journal = this.#journal
-    const entries = journal?.count ?? 0
+    const markJournal = this.#journal.marker()
     const size = prefix(this.#received)
     try {
       await syncPath(this.#environment.layout.incomingFile(this.#record.id), 'data')
@@ -377,8 +320,12 @@ export class DiskUpload implements StoredUpload {
       return
     }
     try {
-      if (journal !== undefined) await this.#journalTurn(() => this.#markJournal(journal, entries))
-      else await this.update((record) => ({ ...record, mark: { boot: this.#environment.boot, synced: size } }))
+      if (markJournal === undefined) {
+        await this.update((record) => ({ ...record, mark: { boot: this.#environment.boot, synced: size } }))
+      } else if (!(await markJournal())) {
+        // The next put has all of it synced.
+        this.#unsynced += SYNC_EVERY
+      }
     } catch {
       // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
     }
@@ -389,17 +336,6 @@ export class DiskUpload implements StoredUpload {
     if (this.#syncFailure === undefined) return
     const { message } = this.#syncFailure
     await this.update((record) => (record.failed ? record : { ...record, failed: { code: 'sync_failed', message } }))
-  }
-
-  /** The put that wrote the entries may be over: nobody else would close the journal. It is opened again when it is needed. */
-  async #markJournal(journal: Journal, entries: number): Promise<void> {
-    if (this.#journal === journal) {
-      await journal.mark(entries)
-      await journal.close()
-    } else {
-      // It was written anew meanwhile, where other entries have these numbers: the next put has all of it synced.
-      this.#unsynced += SYNC_EVERY
-    }
   }
 
   /** Looked for again in the first place, because the file may have moved between the first look and the second. */
