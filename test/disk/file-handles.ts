@@ -8,17 +8,17 @@ export async function fileHandles(): Promise<FileHandle> {
   return Object.getPrototypeOf(file)
 }
 
-/** Holds up the next sync of a file's bytes. @returns what lets it go on. */
-export async function holdNextSync(): Promise<() => void> {
+/** Holds up the next call of this kind to any file. @returns what lets it go on. */
+export async function holdNext(call: 'datasync' | 'writeFile'): Promise<() => void> {
   const handles = await fileHandles()
-  const datasync = Reflect.get(handles, 'datasync')
+  const real = Reflect.get(handles, call)
   let letGo = (): void => undefined
   const asked = new Promise<void>((resolve) => {
     letGo = resolve
   })
-  jest.spyOn(handles, 'datasync').mockImplementationOnce(async function (this: FileHandle) {
+  jest.spyOn(handles, call).mockImplementationOnce(async function (this: FileHandle, ...given: unknown[]) {
     await asked
-    await datasync.call(this)
+    await Reflect.apply(real, this, given)
   })
   return letGo
 }

@@ -5,7 +5,7 @@ import { DiskStore } from '../../server/disk/disk-store.ts'
 import { put, recordOf } from '../core/store-contract.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { openFiles } from './descriptors.ts'
-import { holdNextSync } from './file-handles.ts'
+import { holdNext } from './file-handles.ts'
 
 /** As many bytes as start a sync in the background. */
 const MANY = 64 * 1024 * 1024
@@ -35,7 +35,7 @@ it.each(['as-received', 'when-verified'] as const)(
   async (count) => {
     let store = await openStore('one')
     const upload = await store.create(recordOf('id', 2 * MANY))
-    const sync = await holdNextSync()
+    const sync = await holdNext('datasync')
     await put(upload, 0, 'm'.repeat(MANY), count)
     await put(upload, MANY, 'more', count)
     const closed = upload.close()

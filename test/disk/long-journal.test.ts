@@ -5,7 +5,7 @@ import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { put, recordOf } from '../core/store-contract.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { fileHandles, holdNextSync } from './file-handles.ts'
+import { fileHandles, holdNext } from './file-handles.ts'
 
 /** As many bytes as start a sync in the background. */
 const MANY = 64 * 1024 * 1024
@@ -59,6 +59,26 @@ describe('the journal of very many small puts', () => {
     await store.close()
   })
 
+  it('with SYNC=always, has its new name on the disk before a further put counts', async () => {
+    const store = await openStore('always')
+    const upload = await store.create(recordOf('id', 2 * PUTS))
+    await put(upload, 5, 'x', 'when-verified')
+    // Of files only the bytes are synced.
+    const folders = jest.spyOn(await fileHandles(), 'sync')
+    let length = await journalSize()
+    for (let i = 1; i < PUTS / 2; i++) {
+      await put(upload, 5 + i, 'x', 'when-verified')
+      const isNew = (await journalSize()) < length
+      length = await journalSize()
+      expect(folders).toHaveBeenCalledTimes(0)
+      if (isNew) break
+    }
+    await put(upload, 5 + PUTS, 'x', 'when-verified')
+    expect(folders).toHaveBeenCalledTimes(1)
+    await upload.rest()
+    await store.close()
+  })
+
   it('keeps what was known to be on the disk', async () => {
     let store = await openStore('finish')
     const first = await store.create(recordOf('id', 2 * PUTS))
@@ -77,7 +97,7 @@ describe('the journal of very many small puts', () => {
     let store = await openStore('finish')
     const upload = await store.create(recordOf('id', 2 * MANY))
     for (let i = 0; i < 4000; i++) await put(upload, i, 'x', 'when-verified')
-    const sync = await holdNextSync()
+    const sync = await holdNext('datasync')
     await put(upload, 4000, 'm'.repeat(MANY), 'when-verified')
     for (let i = 0; i < 200; i++) await put(upload, 4000 + MANY + i, 'x', 'when-verified')
     expect(await journalSize()).toBeLessThan(32 * 1000)
