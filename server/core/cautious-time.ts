@@ -6,7 +6,7 @@
  * @param elapsed milliseconds since some moment, which nobody sets.
  */
 export function cautiousTime(
-  clock: () => number = Date.now,
+  clock: () => number = () => Date.now(),
   elapsed: () => number = () => performance.now(),
 ): () => number {
   const start = clock() - elapsed()

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { connect, until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
@@ -8,7 +8,10 @@ import { beginPatch, bytesOf, create, expectFile, expectNoBytes, idOf, locationO
 
 const content = bytesOf(1000)
 let service: TestService
-afterEach(() => service.close())
+afterEach(async () => {
+  jest.restoreAllMocks()
+  await service.close()
+})
 
 /** When the upload expires, in milliseconds. */
 function expiresAt(response: Response): number {
@@ -56,5 +59,21 @@ describe('Upload-Expires', () => {
     expect((await wire.answer()).status).toBe(204)
     await expectFile(service, running, content)
     await expectFile(service, finished, content)
+  })
+
+  it('is not shortened by a clock that is set forward', async () => {
+    service = await startService({ EXPIRES_AFTER: '2' })
+    const active = await createUpload(service.url, content.length)
+    const idle = await createUpload(service.url, content.length)
+    const now = Date.now.bind(Date)
+    jest.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000)
+    let offset = 0
+    await until(async () => {
+      expect((await patch(active, offset, content.subarray(offset, offset + 1))).status).toBe(204)
+      offset += 1
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return (await head(idle)).status === 410
+    })
+    expect((await head(active)).headers.get('Upload-Offset')).toBe(String(offset))
   })
 })
