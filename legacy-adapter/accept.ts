@@ -6,6 +6,7 @@ import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
+import { refuseCodings } from '../server/http/content-coding.ts'
 import { answerJson } from '../server/http/json.ts'
 import { withBody } from '../server/http/request-body.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, largestChunk } from './chunk-layout.ts'
@@ -34,6 +35,7 @@ export async function accept(
   onChunk: (visitor: string | undefined, id: string, finished: boolean) => void,
 ): Promise<void> {
   ctx.set('Cache-Control', 'no-store')
+  refuseCodings(ctx.headers)
   const work = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body)
     return acceptChunk(ctx, request, uploads, options, onChunk)

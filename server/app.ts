@@ -2,8 +2,9 @@ import Koa, { type Context } from 'koa'
 import type { Logger } from 'pino'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { stopping, UploadError } from './core/errors.ts'
+import type { Upload } from './core/upload.ts'
 import type { Uploads } from './core/uploads.ts'
-import { download } from './download/download.ts'
+import { type DownloadableFile, download } from './download/download.ts'
 import type { Draft } from './draft/draft.ts'
 import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
@@ -14,7 +15,7 @@ import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
-import { protocolOf } from './http/protocol.ts'
+import { ACCEPT_PATCH, protocolOf } from './http/protocol.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
 import type { Tus } from './tus/tus.ts'
 
@@ -62,6 +63,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
   const describe: Handler = (ctx) => {
     tus.describe(ctx)
     draft.describe(ctx)
+    ctx.set('Accept-Patch', ACCEPT_PATCH)
   }
   /** Chooses by the protocol in which the request speaks. */
   const by =
@@ -72,7 +74,9 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
       return protocolOf(ctx) === 'draft' ? byDraft(ctx, id) : otherwise(ctx, id)
     }
   const inform: Handler = (ctx, id) => draft.inform(ctx, id)
-  const read: Handler = (ctx, id) => readOrTell(ctx, id, uploads)
+  const cancel: Handler = (ctx, id) => draft.cancel(ctx, id)
+  const read: Handler = (ctx, id) => readFile(ctx, id, uploads)
+  const look: Handler = (ctx, id) => lookAt(ctx, id, uploads, draft)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   return {
     '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
@@ -92,7 +96,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
     },
     '/files/:id': {
       OPTIONS: describe,
-      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : read(ctx, id))),
+      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : look(ctx, id))),
       GET: by(inform, read),
       PATCH: limited(
         by(
@@ -100,10 +104,8 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
           (ctx, id) => tus.append(ctx, id),
         ),
       ),
-      DELETE: by(
-        (ctx, id) => draft.cancel(ctx, id),
-        (ctx, id) => tus.terminate(ctx, id),
-      ),
+      // A DELETE that speaks no protocol is the draft's, which never removes a finished file.
+      DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.terminate(ctx, id) : cancel(ctx, id))),
     },
     '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },
     '/upload/complete': { GET: complete, POST: complete },
@@ -118,9 +120,9 @@ function toLegacy(ctx: Context): void {
 
 function dialectOf(ctx: Context): Dialect {
   if (/^\/(upload\/|check$)/.test(ctx.path)) return 'legacy'
-  // tus-js-client takes the status of a HEAD in the same way in each protocol that it speaks.
-  if (ctx.method === 'HEAD' && endsByLength(interopVersion(ctx.headers))) return 'tus'
-  return protocolOf(ctx) ?? 'tus'
+  const protocol = protocolOf(ctx)
+  if (protocol === 'draft' && endsByLength(interopVersion(ctx.headers))) return 'early-draft'
+  return protocol ?? (isDraftByMethod(ctx) ? 'draft' : 'tus')
 }
 
 function tell(ctx: Context, status: number, text: string): void {
@@ -128,19 +130,41 @@ function tell(ctx: Context, status: number, text: string): void {
   ctx.body = text
 }
 
-/** A finished upload is a file to download; of an unfinished one a HEAD is told how far it is (IETF draft). */
-async function readOrTell(ctx: Context, id: string, uploads: Uploads): Promise<void> {
+/** Requests to an upload that clients of the finished RFC send without a header that tells it. */
+function isDraftByMethod({ method, path }: Context): boolean {
+  return (method === 'HEAD' || method === 'DELETE') && /^\/files\/[^/]+\/?$/.test(path)
+}
+
+/** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
+async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<void> {
   await uploads.use(id, async (upload) => {
     await upload.settle()
-    const { finishedAt: modified, record } = upload
-    if (modified !== undefined && record.length !== null) {
-      const read = upload.read.bind(upload)
-      const digest = upload.digest.bind(upload)
-      return download(ctx, { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest })
-    }
+    const file = fileOf(upload)
+    if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
+    await download(ctx, file)
+  })
+}
+
+/**
+ * HEAD that speaks no protocol: of a client of the finished RFC, or of an onlooker, so it ends no request. Both get the state of the
+ * upload; of a finished file, also what a download would bring.
+ */
+async function lookAt(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
+  await uploads.use(id, async (upload) => {
+    await upload.catchUp()
+    await upload.settle()
+    await draft.tell(ctx, upload, upload.offerOffset())
+    const file = fileOf(upload)
+    if (file !== undefined) return download(ctx, file)
     ctx.set('Cache-Control', 'no-store')
-    if (ctx.method === 'GET') throw new UploadError('not_found', 'This upload is not finished.')
-    ctx.set({ 'Upload-Offset': String(upload.offset), 'Upload-Complete': '?0' })
     ctx.status = 204
   })
+}
+
+function fileOf(upload: Upload): DownloadableFile | undefined {
+  const { finishedAt: modified, record } = upload
+  if (modified === undefined || record.length === null) return undefined
+  const read = upload.read.bind(upload)
+  const digest = upload.digest.bind(upload)
+  return { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest }
 }

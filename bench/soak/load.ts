@@ -171,7 +171,7 @@ export class Load {
         await this.#requests.expect([460], 'PATCH', path, headers, patternAt(0, 1000))
         await this.#requests.expect([409], 'PATCH', path, { ...APPEND, 'Upload-Offset': 7 }, patternAt(0, 10))
         await this.#requests.expect([204], 'DELETE', path, TUS)
-        await this.#requests.expect([410], 'HEAD', path, TUS)
+        await this.#requests.expect([404], 'HEAD', path, TUS)
       },
     ]
     await mistakes[whole(0, mistakes.length - 1)]?.()

@@ -26,13 +26,11 @@ export function expectedDigest(metadata: Metadata): ExpectedDigest | undefined {
   return undefined
 }
 
-/** @throws UploadError `bad_request` when a digest in the metadata is neither hexadecimal nor base64 text of its size. */
-export function checkDigests(metadata: Metadata): void {
-  for (const algorithm of ALGORITHMS) {
-    const text = metadata[algorithm] ?? ''
-    if (text !== '' && parseDigest(algorithm, text) === undefined) {
-      throw new UploadError('bad_request', `The metadata "${algorithm}" must be a digest in hexadecimal or base64.`)
-    }
+/** @throws UploadError `bad_request` when a digest does not have the size that its algorithm gives. */
+export function checkSizes(digests: ReadonlyMap<Algorithm, Buffer>): void {
+  for (const [algorithm, { length }] of digests) {
+    if (length === SIZES[algorithm]) continue
+    throw new UploadError('bad_request', `A digest of ${algorithm} has ${SIZES[algorithm]} bytes, not ${length}.`)
   }
 }
 

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'several_files'
   | 'malformed_body'
   | 'unsupported_type'
+  | 'unsupported_coding'
   | 'wrong_length'
   | 'too_large'
   | 'unsupported_version'

@@ -35,6 +35,11 @@ export class Puts {
     return this.#running.size > 0
   }
 
+  /** The append that runs, if one does. */
+  get stream(): RunningPut | undefined {
+    return this.#stream
+  }
+
   /** Does the work of a put. When it is ended, its source is cancelled. @throws what `work` throws. */
   async run(range: Range, source: Source, work: (put: RunningPut) => Promise<void>): Promise<void> {
     let settle = (): void => undefined

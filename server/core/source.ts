@@ -12,6 +12,9 @@ export interface Source {
   /** Gives up: a `read` that is waiting, and every later one, throws `reason`. Bytes not yet handed out are dropped. */
   cancel(reason: Error): void
 
-  /** Since when (`performance.now()`, ms) a `read` has waited for the client to send something; `undefined` if none does. */
+  /**
+   * Since when (`performance.now()`, ms) a `read` has waited for the client to send something; `undefined` if none does, or
+   * something has arrived that it will hand out.
+   */
   readonly waitingSince: number | undefined
 }

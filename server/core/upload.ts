@@ -1,3 +1,4 @@
+import { catchUp } from './catch-up.ts'
 import type { Claims } from './claims.ts'
 import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
@@ -36,6 +37,8 @@ export class Upload {
   readonly #digests: FileDigests
   readonly #failure: Failure
   #lastChange: Date | undefined
+  /** The last offset that a client was told, until a request with bytes was answered. */
+  #offered: number | undefined
   #stopped: Error | undefined
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
@@ -123,10 +126,35 @@ export class Upload {
     })
   }
 
-  /** @throws UploadError `offset_mismatch` when the upload does not go on at `offset`; `gone`, or why it failed. */
+  /**
+   * The offset for a client that will resume there. The next append may begin at it even if a request whose client is gone brings
+   * more bytes meanwhile: those are compared with the next client's, not written again.
+   */
+  offerOffset(): number {
+    this.#offered = this.offset
+    return this.offset
+  }
+
+  /** Waits briefly until the bytes that have arrived for a running append count. */
+  async catchUp(): Promise<void> {
+    const { stream } = this.#puts
+    if (stream === undefined || this.record.parts !== undefined) return
+    await catchUp({
+      source: stream.source,
+      isRunning: () => this.#puts.stream === stream,
+      offset: () => this.offset,
+    })
+  }
+
+  /** Whether an append may begin at `offset`. */
+  continuesAt(offset: number): boolean {
+    return offset === this.offset || (offset === this.#offered && offset < this.offset)
+  }
+
+  /** @throws UploadError `offset_mismatch` when no append may begin at `offset`; `gone`, or why it failed. */
   expectOffset(offset: number): void {
     this.#check()
-    if (offset === this.offset) return
+    if (this.continuesAt(offset)) return
     throw new UploadError('offset_mismatch', `The upload goes on at byte ${this.offset}, not at ${offset}.`, {
       details: { offset: this.offset, provided: offset },
     })
@@ -348,6 +376,7 @@ export class Upload {
     this.#check()
     // It fails before this put is over: the next one must not go on with what could not be synced.
     await this.#puts.run(range, source, (put) => this.#orFail(() => work(put)))
+    this.#offered = undefined
   }
 
   /** What brings the bytes of a final upload is no request: whoever asks for it must not keep it from its end. */

@@ -71,12 +71,17 @@ export class Draft {
       await upload.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
       await upload.settle()
-      tellState(ctx, upload)
-      const { length } = upload.record
-      if (length !== null) ctx.set('Upload-Length', String(length))
-      ctx.set('Upload-Limit', await this.#limitsOf(upload))
+      await this.tell(ctx, upload)
     })
     ctx.status = 204
+  }
+
+  /** What "A successful response to a HEAD or GET request against an upload resource" MUST include. */
+  async tell(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
+    tellState(ctx, upload, offset)
+    const { length } = upload.record
+    if (length !== null) ctx.set('Upload-Length', String(length))
+    ctx.set('Upload-Limit', await this.#limitsOf(upload))
   }
 
   /** PATCH: upload append. */
@@ -111,6 +116,7 @@ export class Draft {
       throw error
     }
     if (upload.state === 'finished') return checkRepeated(ctx, asked, upload)
+    await refuseBeyondLength(ctx, upload, asked)
     if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
     check()
     await this.#take(ctx, upload, asked)
@@ -134,8 +140,7 @@ export class Draft {
       else if (endsByLength(interop)) await endIfWhole(upload)
       await upload.settle()
     } catch (error) {
-      if ((source?.passed ?? 0) > 0) await invalidateIfTooLong(upload, error)
-      throw error
+      throw (source?.passed ?? 0) > 0 ? await ifTooLong(upload, error) : error
     } finally {
       tellState(ctx, upload)
       this.#intake.look(upload)
@@ -156,9 +161,9 @@ export class Draft {
   }
 }
 
-function tellState(ctx: Context, upload: Upload): void {
+function tellState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
   ctx.set({
-    'Upload-Offset': String(upload.offset),
+    'Upload-Offset': String(offset),
     // A representation that was wholly sent and is not what was announced is complete, too: sending more would not help.
     'Upload-Complete': upload.state === 'finished' || upload.record.failed?.code === 'digest_mismatch' ? '?1' : '?0',
   })
@@ -185,11 +190,28 @@ function checkRepeated({ headers }: Context, { complete, length }: DraftAppend, 
   if (!complete) throw new UploadError('already_complete', 'This upload is complete.')
 }
 
+/** @throws UploadError `wrong_length` when Content-Length tells that the body goes beyond the length of the upload. */
+async function refuseBeyondLength({ headers }: Context, upload: Upload, { offset }: DraftAppend): Promise<void> {
+  const { length } = upload.record
+  if (length !== null && offset + (contentLength(headers) ?? 0) > length) throw await tooLong(upload, 'wrong_length')
+}
+
+/** What to throw after an append failed with `error`. */
+async function ifTooLong(upload: Upload, error: unknown): Promise<unknown> {
+  if (!(error instanceof UploadError) || error.code !== 'too_large') return error
+  const { length } = upload.record
+  if (length === null) return tooLong(upload, 'too_large')
+  // Before that the disk refused, not this rule.
+  return upload.offset === length ? tooLong(upload, 'wrong_length') : error
+}
+
 /**
  * "The server MUST prevent the offset from exceeding the upload length by rejecting the request once the offset exceeds the length,
- * marking the upload resource invalid and rejecting any further interaction with it."
+ * marking the upload resource invalid and rejecting any further interaction with it." To other protocols, an upload ends with its last
+ * byte: what follows it does no harm.
  */
-async function invalidateIfTooLong(upload: Upload, error: unknown): Promise<void> {
-  if (!(error instanceof UploadError) || error.code !== 'too_large' || !upload.record.endAwaited) return
-  await upload.giveUp('too_large', 'More bytes came than this upload may have.')
+async function tooLong(upload: Upload, code: 'too_large' | 'wrong_length'): Promise<UploadError> {
+  const message = 'More bytes were sent than this upload may have.'
+  if (upload.record.endAwaited) await upload.giveUp(code, message)
+  return new UploadError(code, message)
 }

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { parse as parseDisposition } from 'content-disposition'
 import { type BareItem, parseItem } from 'structured-headers'
-import { checkDigests } from '../core/digest.ts'
+import { checkSizes } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Metadata } from '../core/record.ts'
+import { refuseCodings } from '../http/content-coding.ts'
 import { parseDigests, preferredDigest } from '../http/digest-fields.ts'
 import { contentLength, mediaType, single } from '../http/header-values.ts'
 import { PARTIAL_UPLOAD } from '../http/protocol.ts'
@@ -52,8 +53,8 @@ export function interopVersion(headers: IncomingHttpHeaders): InteropVersion | u
 }
 
 /**
- * @throws UploadError `bad_request`, `unsupported_type` with a sentence that names the header; `wrong_length` when the headers
- * say two lengths.
+ * @throws UploadError `bad_request`, `unsupported_type`, `unsupported_coding` with a sentence that names the header;
+ * `wrong_length` when the headers say two lengths, or the body is longer than they say.
  */
 export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
   const interop = interopVersion(headers)
@@ -85,25 +86,15 @@ export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
   return { interop, complete: complete ?? false, offset, length: lengthIn(headers, complete ?? false, offset) }
 }
 
-/** The bytes of a coded body would be given to others as if they were the file. @throws UploadError `unsupported_type`. */
-function refuseCodings(headers: IncomingHttpHeaders): void {
-  for (const [name, plain] of [
-    ['Content-Encoding', 'identity'],
-    ['Transfer-Encoding', 'chunked'],
-  ] as const) {
-    if ((single(headers, name) ?? plain).toLowerCase() === plain) continue
-    throw new UploadError('unsupported_type', `Files are taken without ${name}, but for ${plain}.`)
-  }
-}
-
 /** Length, first way: "the sum of the current offset and the Content-Length", second way: Upload-Length. */
 function lengthIn(headers: IncomingHttpHeaders, complete: boolean, offset: number): number | undefined {
   const said = integer(headers, 'Upload-Length')
-  const rest = complete ? contentLength(headers) : undefined
-  if (rest === undefined) return said
-  const length = offset + rest
-  if (said === undefined || said === length) return length
-  throw new UploadError('wrong_length', `Upload-Length says ${said} bytes, but this request ends after ${length}.`)
+  const body = contentLength(headers)
+  if (body === undefined) return said
+  const end = offset + body
+  if (said === undefined) return complete ? end : undefined
+  if (end === said || (end < said && !complete)) return said
+  throw new UploadError('wrong_length', `Upload-Length is ${said} bytes, but this request ends at byte ${end}.`)
 }
 
 /** What Upload-Metadata says of the file (tus-js-client), and what the representation's own headers do. */
@@ -113,13 +104,13 @@ function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
   // What is malformed says nothing (RFC 6266 §4.1): the parser throws nothing, and passes over it.
   const filename = parseDisposition(single(headers, 'Content-Disposition') ?? '').parameters['filename']
   const digests = parseDigests(single(headers, 'Repr-Digest') ?? '')
+  checkSizes(digests)
   const metadata: Metadata = {
     ...(filename !== undefined && { filename }),
     ...(type !== '' && type !== PARTIAL_UPLOAD && { filetype: type }),
     ...said,
     ...Object.fromEntries([...digests].map(([algorithm, digest]) => [algorithm, digest.toString('base64')])),
   }
-  checkDigests(metadata)
   return { metadata, rawMetadata }
 }
 

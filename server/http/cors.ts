@@ -6,6 +6,7 @@ export type AllowedOrigins = '*' | ReadonlySet<string>
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const EXPOSED = [
   'Location',
+  'Accept-Patch',
   'Accept-Ranges',
   'Content-Disposition',
   'Content-Range',

@@ -5,6 +5,7 @@ import { drain } from './drain.ts'
 import { type Dialect, statusOf } from './error-status.ts'
 import { answerJson } from './json.ts'
 import { problemOf } from './problem.ts'
+import { ACCEPT_PATCH } from './protocol.ts'
 
 /**
  * The one place where errors are answered and logged. Clients get the sentence of an `UploadError`, and nothing of the inside
@@ -27,8 +28,11 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       ctx.status = status
       // The answer to a HEAD has no body that could say it.
       ctx.set({ 'Cache-Control': 'no-store', 'Upload-Error': error.code })
+      // RFC 9110 §12.5.3, RFC 5789 §2.2.
+      if (error.code === 'unsupported_coding') ctx.set('Accept-Encoding', 'identity')
+      else if (error.code === 'unsupported_type' && ctx.method === 'PATCH') ctx.set('Accept-Patch', ACCEPT_PATCH)
       if (dialect === 'tus') ctx.body = `${error.message}\n`
-      else if (dialect === 'draft') answerJson(ctx, problemOf(error, status), 'application/problem+json')
+      else if (dialect !== 'legacy') answerJson(ctx, problemOf(error, status), 'application/problem+json')
       else answerJson(ctx, { ok: false, error: { code: error.code, message: error.message }, ...error.details })
       // A body that was given up in the middle is cut off with its connection.
       const isGivenUp = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)

@@ -1,15 +1,20 @@
 import type { ErrorCode } from '../core/errors.ts'
 
-/** Which rules of answering apply: those of tus and downloads, those of the IETF draft, or those of old WebUploader pages. */
-export type Dialect = 'tus' | 'draft' | 'legacy'
+/**
+ * Which rules apply to an answer: those of tus and downloads, of the IETF draft, of its early versions, which only tus-js-client
+ * speaks, or of old WebUploader pages.
+ */
+export type Dialect = 'tus' | 'draft' | 'early-draft' | 'legacy'
 
 interface Statuses {
   readonly tus: number
-  /**
-   * tus-js-client starts again at 0 on any failure of a HEAD but 423, so what passes by itself is 423 there. A client of the draft
-   * would give up at that, and tries again after 5xx.
-   */
+  /** Of the answer to a HEAD of tus, where it differs. */
   readonly tusHead?: number
+  /**
+   * tus-js-client starts again at 0 after any failure of a HEAD but 423, in each protocol that it speaks, so a temporary error is 423
+   * there. Other clients of the draft would give up at that; they try again after 5xx.
+   */
+  readonly temporaryHead?: number
   /** WebUploader up to 0.1.6 gives a file up on 5xx, so what passes by itself is 409 there. */
   readonly legacy: number
   /** Where it is not that of tus. */
@@ -17,7 +22,7 @@ interface Statuses {
 }
 
 const same = (status: number): Statuses => ({ tus: status, legacy: status })
-const passing = (status: number): Statuses => ({ tus: status, tusHead: 423, legacy: 409 })
+const temporary = (status: number): Statuses => ({ tus: status, temporaryHead: 423, legacy: 409 })
 
 const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   bad_request: same(400),
@@ -31,6 +36,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   several_files: same(400),
   malformed_body: same(400),
   unsupported_type: same(415),
+  unsupported_coding: same(415),
   wrong_length: same(400),
   too_large: same(413),
   unsupported_version: same(412),
@@ -38,7 +44,8 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   precondition_failed: same(412),
   range_not_satisfiable: same(416),
   not_found: same(404),
-  gone: same(410),
+  // After a HEAD, tus-java-client creates the upload again only if the answer is 404.
+  gone: { ...same(410), tusHead: 404 },
   offset_mismatch: same(409),
   length_known: same(400),
   already_complete: same(400),
@@ -55,19 +62,20 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   ambiguous: same(409),
   sync_failed: { tus: 422, legacy: 409 },
   superseded: same(409),
-  busy: passing(423),
+  busy: temporary(423),
   connection_closed: same(400),
   idle_timeout: same(408),
-  no_space: passing(507),
-  storage_error: passing(503),
-  stopping: passing(503),
+  no_space: temporary(507),
+  storage_error: temporary(503),
+  stopping: temporary(503),
   internal: same(500),
 }
 
 /** The one table from code to HTTP status. */
 export function statusOf(code: ErrorCode, dialect: Dialect, method: string): number {
-  const { tus, tusHead, legacy, draft } = statuses[code]
+  const { tus, tusHead, temporaryHead, legacy, draft } = statuses[code]
   if (dialect === 'legacy') return legacy
-  if (dialect === 'draft' && draft !== undefined) return draft
-  return dialect === 'tus' && method === 'HEAD' ? (tusHead ?? tus) : tus
+  const usual = dialect === 'tus' ? tus : (draft ?? tus)
+  if (method !== 'HEAD' || dialect === 'draft') return usual
+  return temporaryHead ?? (dialect === 'tus' ? (tusHead ?? usual) : usual)
 }

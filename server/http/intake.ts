@@ -56,7 +56,7 @@ export class Intake {
   async append(exchange: Exchange, upload: Upload, offset: number, taking: (body: Source) => Taking): Promise<void> {
     refuseFinal(upload)
     const { length } = upload.record
-    if (offset === upload.offset) this.checkRoom(exchange.req.headers, offset, length)
+    if (upload.continuesAt(offset)) this.checkRoom(exchange.req.headers, offset, length)
     const range = { start: offset, end: length ?? this.#maxSize }
     await withBody(exchange, this.#idleTimeout, (body) => {
       const { source, count } = taking(body)

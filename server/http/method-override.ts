@@ -1,8 +1,8 @@
 import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 
-/** What a POST may stand for: what a client needs whose network lets nothing but GET and POST pass. */
-const METHODS: ReadonlySet<string> = new Set(['HEAD', 'PATCH', 'DELETE'])
+/** What a POST may stand for: what clients need that can send nothing but GET and POST. */
+const METHODS: ReadonlySet<string> = new Set(['OPTIONS', 'HEAD', 'PATCH', 'DELETE'])
 
 /**
  * Interprets `X-HTTP-Method-Override` as the request's method (tus core protocol). Only a POST can stand for another method: a
@@ -12,7 +12,7 @@ export const methodOverride: Middleware = (ctx, next) => {
   const asked = ctx.get('X-HTTP-Method-Override').toUpperCase()
   if (asked === '' || asked === ctx.method) return next()
   if (ctx.method !== 'POST' || !METHODS.has(asked)) {
-    throw new UploadError('unsupported_method', 'X-HTTP-Method-Override can make HEAD, PATCH, or DELETE of a POST.')
+    throw new UploadError('unsupported_method', 'X-HTTP-Method-Override can turn a POST into OPTIONS, HEAD, PATCH, or DELETE.')
   }
   ctx.method = asked
   return next()

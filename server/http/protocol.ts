@@ -1,10 +1,14 @@
 import type { Context } from 'koa'
 import { mediaType } from './header-values.ts'
 
-/** Media type of a PATCH that goes on with an upload of the IETF draft. */
+/** Media type of a PATCH that continues an upload of the IETF draft. */
 export const PARTIAL_UPLOAD = 'application/partial-upload'
+/** Media type of a PATCH of tus. */
+export const PATCH_TYPE = 'application/offset+octet-stream'
+/** RFC 5789 §3.1: which types a PATCH may have. */
+export const ACCEPT_PATCH = `${PARTIAL_UPLOAD}, ${PATCH_TYPE}`
 
-/** In which protocol a request to `/files` speaks; `undefined` for one that speaks none, like that of a browser that downloads. */
+/** Which protocol a request to `/files` speaks; `undefined` if nothing in it says so. */
 export function protocolOf(ctx: Context): 'tus' | 'draft' | undefined {
   if (ctx.get('Tus-Resumable') !== '') return 'tus'
   const { headers } = ctx

@@ -74,7 +74,7 @@ export class RequestBody implements Source {
   }
 
   get waitingSince(): number | undefined {
-    return this.#waitingSince
+    return this.#batch.size > 0 ? undefined : this.#waitingSince
   }
 
   read(): Promise<readonly Buffer[] | null> {

@@ -24,9 +24,11 @@ export function routes(table: Readonly<Record<string, Methods>>): Middleware {
     const id = exact === undefined ? decoded(asked.slice(last)) : ''
     if (methods === undefined || id === undefined) throw new UploadError('not_found', 'There is nothing here.')
     const handler = methods[ctx.method] ?? (ctx.method === 'HEAD' ? methods['GET'] : undefined)
-    if (handler === undefined) {
+    if (handler === undefined || ctx.method === 'OPTIONS') {
       const known = methods['GET'] === undefined ? methods : { HEAD: methods['GET'], ...methods }
       ctx.set('Allow', Object.keys(known).join(', '))
+    }
+    if (handler === undefined) {
       throw new UploadError('unsupported_method', `${ctx.method} is not supported here.`)
     }
     return handler(ctx, id)

@@ -1,6 +1,3 @@
-import { Metadata as TusMetadata } from '@tus/utils'
-import { checkDigests } from '../core/digest.ts'
-import { UploadError } from '../core/errors.ts'
 import type { Metadata, UploadRecord } from '../core/record.ts'
 
 /** What Upload-Metadata says. */
@@ -10,31 +7,40 @@ export interface ParsedMetadata {
   readonly rawMetadata: string | undefined
 }
 
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
 /**
- * Reads Upload-Metadata (tus creation extension).
- *
- * @throws UploadError `bad_request` when it is not what the extension describes, or names a digest that is none.
+ * Reads Upload-Metadata (tus creation extension). What is malformed is skipped, and the last of several equal keys counts: clients
+ * send such headers, and tusd accepts them. HEAD returns the header as it was sent in any case.
  */
 export function parseMetadata(header: string | undefined): ParsedMetadata {
   if (header === undefined || header.trim() === '') return { metadata: {}, rawMetadata: undefined }
-  const metadata = decodeMetadata(header)
-  checkDigests(metadata)
-  return { metadata, rawMetadata: TusMetadata.stringify(metadata) === header ? undefined : header }
+  // Unlike an assignment, this makes every key a plain property.
+  const metadata = Object.fromEntries(header.split(',').flatMap(parseElement))
+  return { metadata, rawMetadata: serialize(metadata) === header ? undefined : header }
 }
 
-/** @throws UploadError `bad_request`. */
-function decodeMetadata(header: string): Metadata {
-  try {
-    // A list may have spaces behind its commas (RFC 9110 §5.6.1), and has them where several lines were made one (§5.3).
-    return TusMetadata.parse(header.replace(/, +/g, ','))
-  } catch (error) {
-    throw new UploadError('bad_request', 'Upload-Metadata must be keys with values in base64, separated by commas.', {
-      cause: error,
-    })
-  }
+/** One element as no pair or one, for `flatMap`. */
+function parseElement(element: string): readonly (readonly [key: string, value: string | null])[] {
+  const [key = '', value, ...more] = element.trim().split(/[ \t]+/)
+  // JSON can hold a `__proto__`, but a record that is read again drops it: it comes back with the header only.
+  if (key === '' || key === '__proto__' || more.length > 0) return []
+  if (value === undefined) return [[key, null]]
+  return isBase64(value) ? [[key, Buffer.from(value, 'base64').toString('utf8')]] : []
 }
 
-/** Upload-Metadata as it is sent in the answer to a HEAD. */
+/** Padding may be missing or wrong; a single character in the last group holds no byte. */
+function isBase64(text: string): boolean {
+  return BASE64.test(text) && text.replace(/=+$/, '').length % 4 !== 1
+}
+
+/** Upload-Metadata for the answer to a HEAD; empty if there is none. */
 export function formatMetadata({ rawMetadata, metadata }: Pick<UploadRecord, 'metadata' | 'rawMetadata'>): string {
-  return rawMetadata ?? TusMetadata.stringify(metadata)
+  return rawMetadata ?? serialize(metadata)
+}
+
+function serialize(metadata: Metadata): string {
+  return Object.entries(metadata)
+    .map(([key, value]) => (value === null ? key : `${key} ${Buffer.from(value, 'utf8').toString('base64')}`))
+    .join(',')
 }

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { UploadError } from '../core/errors.ts'
+import { refuseCodings } from '../http/content-coding.ts'
 import { contentLength, mediaType, single, wholeNumber } from '../http/header-values.ts'
+import { PATCH_TYPE } from '../http/protocol.ts'
 import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
 
 export const TUS_VERSION = '1.0.0'
-export const PATCH_TYPE = 'application/offset+octet-stream'
 
 /** What the headers of a creating POST say. */
 export interface Creation extends ParsedMetadata {
@@ -32,7 +33,7 @@ export interface Append {
   readonly length: number | undefined
 }
 
-/** @throws UploadError `bad_request` with a sentence that names the header. */
+/** @throws UploadError `bad_request`, `unsupported_coding` with a sentence that names the header. */
 export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCreation {
   const concat = single(headers, 'Upload-Concat')
   if (concat?.startsWith('final;')) return parseFinalCreation(headers, concat)
@@ -46,11 +47,13 @@ export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCre
   if ((length === undefined) === (deferred === undefined)) {
     throw bad('Either Upload-Length or Upload-Defer-Length: 1 must be sent.')
   }
+  const withBody = mediaType(headers) === PATCH_TYPE
+  if (withBody) refuseCodings(headers)
   return {
     length: length ?? null,
     ...parseMetadata(single(headers, 'Upload-Metadata')),
     partial: concat === 'partial',
-    withBody: mediaType(headers) === PATCH_TYPE,
+    withBody,
   }
 }
 
@@ -65,11 +68,12 @@ function parseFinalCreation(headers: IncomingHttpHeaders, concat: string): Final
   return { parts, concat, ...parseMetadata(single(headers, 'Upload-Metadata')) }
 }
 
-/** @throws UploadError `unsupported_type`, `bad_request` with a sentence that names the header. */
+/** @throws UploadError `unsupported_type`, `unsupported_coding`, `bad_request` with a sentence that names the header. */
 export function parseAppend(headers: IncomingHttpHeaders): Append {
   // Core protocol, PATCH: other types get 415 Unsupported Media Type.
   if (mediaType(headers) !== PATCH_TYPE)
     throw new UploadError('unsupported_type', `Content-Type must be ${PATCH_TYPE}.`)
+  refuseCodings(headers)
   const offset = wholeNumber(headers, 'Upload-Offset')
   if (offset === undefined) throw bad('Upload-Offset is missing.')
   return { offset, length: wholeNumber(headers, 'Upload-Length') }

@@ -108,15 +108,17 @@ export class Tus {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
+      await upload.catchUp()
       await endIfWhole(upload)
       await upload.settle()
       const { record } = upload
       // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
       // are known.
-      if (record.parts === undefined || upload.state === 'finished') ctx.set('Upload-Offset', String(upload.offset))
+      if (record.parts === undefined || upload.state === 'finished') ctx.set('Upload-Offset', String(upload.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
       else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
-      if (Object.keys(record.metadata).length > 0) ctx.set('Upload-Metadata', formatMetadata(record))
+      const metadata = formatMetadata(record)
+      if (metadata !== '') ctx.set('Upload-Metadata', metadata)
       if (record.partial) ctx.set('Upload-Concat', 'partial')
       if (record.concat !== undefined) ctx.set('Upload-Concat', record.concat)
       await this.#setExpires(ctx, upload)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Layout } from '../../server/disk/layout.ts'
 import { TUS } from '../support/tus.ts'
-import { type Client, NoAnswer } from './client.ts'
+import { type Client, NoAnswer, saysGone } from './client.ts'
 import {
   checkDisk,
   checkFinishedFile,
@@ -106,8 +106,9 @@ async function checkUpload(upload: UploadModel, checking: Checking): Promise<voi
 
 async function checkOne(upload: UploadModel, checking: Checking): Promise<void> {
   const { layout, client, isLast } = checking
-  const { status } = await client.send('HEAD', pathOf(upload), TUS)
-  if (status === 410) return checkRemoved(upload, checking)
+  const answer = await client.send('HEAD', pathOf(upload), TUS)
+  const { status } = answer
+  if (saysGone(answer)) return checkRemoved(upload, checking)
   if (status === 422) return checkFailed(upload, client)
   if (status !== 200 || upload.removal === 'done') upload.broken(`answers ${status}, removal ${upload.removal}`)
   if (upload.failure === 'certain') upload.broken('had failed, but has not any more')

@@ -8,6 +8,11 @@ export interface Answer {
   readonly body: Buffer
 }
 
+/** Whether the answer says that the upload is gone. */
+export function saysGone({ status, headers }: Answer): boolean {
+  return status === 410 || (status === 404 && headers['upload-error'] === 'gone')
+}
+
 /** The connection ended before the answer: what was asked for may have happened or not. */
 export class NoAnswer extends Error {}
 

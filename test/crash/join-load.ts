@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { TUS } from '../support/tus.ts'
 import type { Manner } from './bodies.ts'
-import type { Answer, Client } from './client.ts'
+import { type Answer, type Client, saysGone } from './client.ts'
 import type { Join } from './join.ts'
 import { Over, type UploadModel } from './model.ts'
 import { sendByTus } from './tus-load.ts'
@@ -129,8 +129,9 @@ export async function removeFinal(final: UploadModel, client: Client): Promise<v
   for (const part of final.parts) {
     if (part.removal !== 'none') continue
     part.removal = 'asked'
-    const { status } = await client.send('HEAD', pathOf(part), TUS)
-    if (status === 410) {
+    const answer = await client.send('HEAD', pathOf(part), TUS)
+    const { status } = answer
+    if (saysGone(answer)) {
       // A removal by the sweep is told of from its beginning, one with the final upload at its end.
       if (final.removal === 'done' && !part.mayHaveExpired(client.sweeps)) part.acknowledgeRemoved()
     }

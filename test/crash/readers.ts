@@ -1,5 +1,5 @@
 import { TUS } from '../support/tus.ts'
-import type { Answer, Client, Headers } from './client.ts'
+import { type Answer, type Client, type Headers, saysGone } from './client.ts'
 import type { UploadModel } from './model.ts'
 import type { Random } from './random.ts'
 import { pathOf, told } from './tus-requests.ts'
@@ -39,7 +39,7 @@ export async function askInAnyWay(upload: UploadModel, client: Client, random: R
   const wasRemoved = upload.removal === 'done'
   const answer = await ask(upload, client, random)
   const { status, headers } = answer
-  if (status === 410) {
+  if (saysGone(answer)) {
     if (!upload.mayBeGone(client.sweeps)) upload.broken('is said to be gone')
     return
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { TUS } from '../support/tus.ts'
 import { type Manner, slowly } from './bodies.ts'
-import type { Answer, Body, Client, Headers } from './client.ts'
+import { type Answer, type Body, type Client, type Headers, saysGone } from './client.ts'
 import { type Nature, UploadModel, Violation } from './model.ts'
 
 const PATCH_TYPE = { 'Content-Type': 'application/offset+octet-stream' } as const
@@ -108,7 +108,7 @@ export async function remove(upload: UploadModel, client: Client): Promise<void>
 
 /** The answer, unless it says that the upload is over. @throws Over, or Violation when it must not be. */
 export function orOver(upload: UploadModel, client: Client, answer: Answer): Answer {
-  if (answer.status === 410) upload.isSaidToBeGone(client.sweeps)
+  if (saysGone(answer)) upload.isSaidToBeGone(client.sweeps)
   if (answer.status === 422) upload.isSaidToHaveFailed()
   return answer
 }

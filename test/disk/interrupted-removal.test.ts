@@ -31,7 +31,7 @@ async function begun(settings: Readonly<Record<string, string>>): Promise<string
 
 /** No byte is taken that the end of the removal would take away. */
 async function expectGone(url: string): Promise<void> {
-  expect((await head(url)).status).toBe(410)
+  expect((await head(url)).status).toBe(404)
   expect((await patch(url, 4000, content.subarray(4000))).status).toBe(410)
 }
 

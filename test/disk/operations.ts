@@ -213,7 +213,7 @@ function removal(url: string): Situation {
     ask,
     goOn: async () => {
       expect([204, 410]).toContain((await ask()).status)
-      expect((await head(url)).status).toBe(410)
+      expect((await head(url)).status).toBe(404)
     },
     url,
   }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload as createTus, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create as createByTus, expectFile, locationOf, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
+import { bytesOf, create as createByTus, expectFile, expectNoBytes, locationOf, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
 import { append, ask, create, createUpload, DRAFT, expectComplete, type Headers, PARTIAL, stateOf } from './steps.ts'
 
 const content = bytesOf(10_000)
@@ -76,10 +76,26 @@ describe('a request that speaks neither', () => {
     await expectFile(service, url, content)
   })
 
-  it.each(['POST', 'PATCH', 'DELETE'])('is refused for its version of tus: %s', async (method) => {
+  it.each(['POST', 'PATCH'])('is refused for its version of tus: %s', async (method) => {
     const url = await createUpload(service.url)
     expect((await ask(method, method === 'POST' ? `${service.url}/files` : url, {})).status).toBe(412)
     expect(await stateOf(url)).toEqual(['0', '?0'])
+  })
+
+  it('cancels an unfinished upload by DELETE, but never removes a finished file', async () => {
+    const unfinished = await createUpload(service.url, content)
+    expect((await ask('DELETE', unfinished, {})).status).toBe(204)
+    await expectNoBytes(service, unfinished)
+    const finished = await createUpload(service.url)
+    expectComplete(await append(finished, 0, true, content))
+    const begunByTus = await createTus(service.url, content.length)
+    expect((await patch(begunByTus, 0, content)).status).toBe(204)
+    for (const url of [finished, begunByTus]) {
+      const refused = await ask('DELETE', url, {})
+      expect(refused.status).toBe(400)
+      expect(await refused.json()).toMatchObject({ code: 'already_complete' })
+      await expectFile(service, url, content)
+    }
   })
 
   it('is refused as a creation by PUT, which only the draft has', async () => {

@@ -241,7 +241,7 @@ describe('which file a chunk belongs to', () => {
     expect(second.id).not.toBe(first.id)
     await expectFile(service, second, content)
     expect((await fetch(old)).status).toBe(410)
-    expect((await head(old.href)).status).toBe(410)
+    expect((await head(old.href)).status).toBe(404)
     expect((await fetch(new URL(second.url, service.url), { method: 'DELETE', headers: TUS })).status).toBe(204)
     const third = await landAll(service.url, file)
     expect([first.id, second.id]).not.toContain(third.id)

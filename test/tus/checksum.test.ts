@@ -67,7 +67,19 @@ describe('Upload-Checksum', () => {
     await expectFile(service, locationOf(made, service.url), content)
   })
 
-  it.each(['crc32 AAAA', 'sha1', 'sha1 ', 'sha1 not*base64', 'sha1  AAAA', 'sha1 AAAA BBBB', 'SHA1 AAAA', ' '])(
+  it.each([
+    ['upper case', (value: string) => value.replace('sha1', 'SHA1')],
+    ['mixed case', (value: string) => value.replace('sha1', 'Sha1')],
+    ['more spaces', (value: string) => value.replace(' ', '   ')],
+    ['a tab', (value: string) => value.replace(' ', '\t')],
+    ['no padding', (value: string) => value.replace(/=+$/, '')],
+  ])('is understood with %s', async (_, changed) => {
+    expect((await checked(0, wrong, changed(checksumOf(content)))).status).toBe(460)
+    expect((await checked(0, content, changed(checksumOf(content)))).status).toBe(204)
+    await expectFile(service, url, content)
+  })
+
+  it.each(['crc32 AAAA', 'sha1', 'sha1 ', 'sha1 not*base64', 'sha1 AAAA BBBB', ' '])(
     'that says nothing known (%s) is 400, and nothing counts',
     async (checksum) => {
       const response = await checked(0, content, checksum)

@@ -149,7 +149,7 @@ describe('a final upload of complete parts', () => {
     expect((await fetch(parts[0] ?? '', { method: 'DELETE', headers: TUS })).status).toBe(204)
     expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
     for (const gone of [url, ...parts]) {
-      expect((await head(gone)).status).toBe(410)
+      expect((await head(gone)).status).toBe(404)
       await expectNoBytes(service, gone)
     }
     expect((await join(parts)).status).toBe(410)
@@ -296,11 +296,11 @@ describe('a final upload before its parts are complete', () => {
       if (offset < 90) await patch(slow, offset, content.subarray(offset, offset + 1))
       offset = Number((await head(slow)).headers.get('Upload-Offset'))
       await new Promise((resolve) => setTimeout(resolve, 40))
-      return (await head(other)).status === 410
+      return (await head(other)).status === 404
     })
     expect((await head(idle)).status).toBe(200)
     expect((await head(url)).status).toBe(200)
-    for (const all of [url, idle, slow]) await until(async () => (await head(all)).status === 410)
+    for (const all of [url, idle, slow]) await until(async () => (await head(all)).status === 404)
   })
 
   it('takes the part whose bytes it has with it when it expires', async () => {
@@ -311,7 +311,7 @@ describe('a final upload before its parts are complete', () => {
     await rm(path.join(service.dataDir, 'incoming', idOf(lost)))
     expect((await join([first, lost])).status).toBe(503)
     expect((await fetch(lost, { method: 'DELETE', headers: TUS })).status).toBe(204)
-    await until(async () => (await head(first)).status === 410)
+    await until(async () => (await head(first)).status === 404)
     expect(await names('incoming')).toEqual([])
     await until(async () => (await readdir(path.join(service.dataDir, 'records'))).length === 0)
   })

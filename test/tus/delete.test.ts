@@ -21,7 +21,7 @@ describe('DELETE', () => {
   const remove = (): Promise<Response> => fetch(url, { method: 'DELETE', headers: TUS })
 
   async function expectGone(): Promise<void> {
-    expect((await head(url)).status).toBe(410)
+    expect((await head(url)).status).toBe(404)
     expect((await fetch(url, { method: 'HEAD' })).status).toBe(410)
     const read = await fetch(url)
     expect(read.status).toBe(410)

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectSentence, idOf, PATCH_HEADERS, patchWith } from './steps.ts'
+import { bytesOf, create, expectFile, expectSentence, idOf, locationOf, PATCH_HEADERS, patchWith } from './steps.ts'
 
 const content = bytesOf(2_500_000)
 const digest = (algorithm: string): Buffer => createHash(algorithm).update(content).digest()
@@ -57,13 +57,22 @@ describe('a digest of the whole file in the metadata', () => {
     await expectFile(service, url, content)
   })
 
-  it.each(['xyz', '00', 'z'.repeat(64), '0'.repeat(63)])(
-    'that can be none is refused with the creation: %s',
+  it.each(['undefined', 'null', '', 'xyz', '00', 'z'.repeat(64), '0'.repeat(63)])(
+    'is not compared if it cannot be one: %j',
     async (text) => {
-      const metadata = `sha256 ${Buffer.from(text).toString('base64')}`
+      const value = Buffer.from(text).toString('base64')
+      const metadata = value === '' ? 'md5' : `sha256 ${value},sha1 ${value},md5 ${value}`
       const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': metadata })
-      expect(response.status).toBe(400)
-      expectSentence(await response.text(), service)
+      expect(response.status).toBe(201)
+      const url = locationOf(response, service.url)
+      expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(204)
+      await expectFile(service, url, content.subarray(0, 5))
+      expect((await head(url)).headers.get('Upload-Metadata')).toBe(metadata)
     },
   )
+
+  it('is compared if another one cannot be one', async () => {
+    const url = await createUpload(service.url, 5, { sha256: 'undefined', md5: digest('md5').toString('hex') })
+    expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(422)
+  })
 })

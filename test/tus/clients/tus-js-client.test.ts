@@ -72,6 +72,6 @@ describe('tus-js-client', () => {
     service = await startService()
     const ended = await upload(service.url, options)
     await ended.abort(true)
-    expect((await head(direct(ended.url))).status).toBe(410)
+    expect((await head(direct(ended.url))).status).toBe(404)
   })
 })
