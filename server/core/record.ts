@@ -46,7 +46,14 @@ export interface UploadRecord {
 /** The reasons for which an upload ends in `failed`. */
 export type FailureCode = (typeof FAILURES)[number]
 
-const FAILURES = ['chunk_size_changed', 'sync_failed', 'digest_mismatch', 'part_gone', 'too_large', 'wrong_length'] as const
+const FAILURES = [
+  'chunk_size_changed',
+  'sync_failed',
+  'digest_mismatch',
+  'part_gone',
+  'too_large',
+  'wrong_length',
+] as const
 
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 

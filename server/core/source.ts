@@ -17,4 +17,7 @@ export interface Source {
    * something has arrived that it will hand out.
    */
   readonly waitingSince: number | undefined
+
+  /** Whether nothing more will arrive. What has arrived may still have to be read. */
+  readonly ended?: boolean
 }

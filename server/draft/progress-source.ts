@@ -21,6 +21,10 @@ export class ProgressSource implements Source {
     return this.#body.waitingSince
   }
 
+  get ended(): boolean {
+    return this.#body.ended ?? false
+  }
+
   async read(): Promise<readonly Buffer[] | null> {
     const now = performance.now()
     if (this.passed > 0 && now - this.#toldAt >= EVERY) {

@@ -12,7 +12,10 @@ export const methodOverride: Middleware = (ctx, next) => {
   const asked = ctx.get('X-HTTP-Method-Override').toUpperCase()
   if (asked === '' || asked === ctx.method) return next()
   if (ctx.method !== 'POST' || !METHODS.has(asked)) {
-    throw new UploadError('unsupported_method', 'X-HTTP-Method-Override can turn a POST into OPTIONS, HEAD, PATCH, or DELETE.')
+    throw new UploadError(
+      'unsupported_method',
+      'X-HTTP-Method-Override can turn a POST into OPTIONS, HEAD, PATCH, or DELETE.',
+    )
   }
   ctx.method = asked
   return next()

@@ -77,6 +77,10 @@ export class RequestBody implements Source {
     return this.#batch.size > 0 ? undefined : this.#waitingSince
   }
 
+  get ended(): boolean {
+    return this.#ended || this.#failure !== undefined
+  }
+
   read(): Promise<readonly Buffer[] | null> {
     this.#lent?.release()
     this.#lent = undefined

@@ -26,6 +26,10 @@ export class VerifiedSource implements Source {
     return this.#body.waitingSince
   }
 
+  get ended(): boolean {
+    return this.#body.ended ?? false
+  }
+
   async read(): Promise<readonly Buffer[] | null> {
     const batch = await this.#body.read()
     if (batch === null) this.#verify()

@@ -40,7 +40,9 @@ function announcesTrailer(headers: IncomingHttpHeaders): boolean {
 function checksumIn(headers: NodeJS.Dict<string | string[]>): Digests | undefined {
   const text = headers['upload-checksum']
   if (text === undefined) return undefined
-  const [name = '', encoded, ...more] = String(text).trim().split(/[ \t]+/)
+  const [name = '', encoded, ...more] = String(text)
+    .trim()
+    .split(/[ \t]+/)
   const algorithm = ALGORITHMS.find((known) => known === name.toLowerCase())
   if (algorithm === undefined) throw bad(`Upload-Checksum must name one of ${CHECKSUM_ALGORITHMS}.`)
   const value = fromBase64(encoded ?? '')

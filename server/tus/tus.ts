@@ -114,7 +114,8 @@ export class Tus {
       const { record } = upload
       // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
       // are known.
-      if (record.parts === undefined || upload.state === 'finished') ctx.set('Upload-Offset', String(upload.offerOffset()))
+      if (record.parts === undefined || upload.state === 'finished')
+        ctx.set('Upload-Offset', String(upload.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
       else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
       const metadata = formatMetadata(record)

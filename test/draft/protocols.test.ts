@@ -1,7 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload as createTus, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create as createByTus, expectFile, expectNoBytes, locationOf, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
+import {
+  bytesOf,
+  create as createByTus,
+  expectFile,
+  expectNoBytes,
+  locationOf,
+  PATCH_HEADERS,
+  patchWith,
+} from '../tus/steps.ts'
 import { append, ask, create, createUpload, DRAFT, expectComplete, type Headers, PARTIAL, stateOf } from './steps.ts'
 
 const content = bytesOf(10_000)

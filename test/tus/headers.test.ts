@@ -59,7 +59,8 @@ describe('the headers of a creation', () => {
         else if ('length' in creation)
           expect(creation.length === null || Number.isSafeInteger(creation.length)).toBe(true)
         const append = outcomeOf(() => parseAppend(headers))
-        if (typeof append === 'string') expect(['bad_request', 'unsupported_type', 'unsupported_coding']).toContain(append)
+        if (typeof append === 'string')
+          expect(['bad_request', 'unsupported_type', 'unsupported_coding']).toContain(append)
         else expect(Number.isSafeInteger(append.offset) && append.offset >= 0).toBe(true)
       }),
       { numRuns: 500 },

@@ -1,0 +1,69 @@
+import { truncate, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type TemporaryFolder, temporaryFolder } from '../../support/folder.ts'
+import { type Program, startProgram } from '../../support/program.ts'
+import { createUpload, head, patch, TUS } from '../../support/tus.ts'
+import { type StartVictim, victims } from './victims.ts'
+
+/** How often each client dies for each gap; `npm run head-race` sets 50, and tells how they fared. */
+const { HEAD_RACE_RUNS } = process.env
+const RUNS = Number(HEAD_RACE_RUNS ?? 3)
+const GAPS = [0, 20, 100]
+/** More than a client sends before it dies, in bytes. */
+const SIZE = 4 * 1024 ** 3
+const NEXT = Buffer.alloc(1000)
+
+let folder: TemporaryFolder
+let file: string
+let program: Program
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  file = path.join(folder.path, 'zeros')
+  await writeFile(file, '')
+  await truncate(file, SIZE)
+  program = await startProgram({ DATA_DIR: path.join(folder.path, 'data'), SYNC: 'never' })
+})
+afterAll(async () => {
+  await program.end('SIGTERM')
+  await folder.dispose()
+})
+
+/** How the successors of dead clients fared. */
+interface Tally {
+  /** How many PATCHes at the offset that HEAD had told were not answered with 204. */
+  stale: number
+  /** How many offsets were told before all bytes of the dead client counted. On a busy host, some are. */
+  early: number
+}
+
+/** A client dies inside a PATCH; `gap` milliseconds later the next one asks for the offset, and resumes there at once. */
+async function succeed(start: StartVictim, gap: number, run: number, tally: Tally): Promise<void> {
+  const url = await createUpload(program.url, SIZE)
+  const victim = await start(url, SIZE)
+  await pause(10 + ((run * 7) % 40))
+  await victim.kill()
+  if (gap > 0) await pause(gap)
+  const told = await head(url)
+  expect(told.status).toBe(200)
+  const offset = Number(told.headers.get('Upload-Offset'))
+  const next = await patch(url, offset, NEXT)
+  if (next.status !== 204) tally.stale += 1
+  if (next.headers.get('Upload-Offset') !== String(offset + NEXT.length)) tally.early += 1
+  await victim.gone
+  expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+}
+
+describe('a client that dies inside a PATCH', () => {
+  for (const name of Object.keys(victims(''))) {
+    it.each(GAPS)(`leaves an offset at which the next one resumes: ${name}, HEAD after %d ms`, async (gap) => {
+      const start = victims(file)[name]
+      if (start === undefined) throw new Error(name)
+      const tally: Tally = { stale: 0, early: 0 }
+      for (let run = 0; run < RUNS; run++) await succeed(start, gap, run, tally)
+      if (HEAD_RACE_RUNS !== undefined) console.log(name, gap, RUNS, tally)
+      expect(tally.stale).toBe(0)
+    })
+  }
+})

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { append, beginAppend, createUpload as createByDraft, expectComplete, PARTIAL } from '../draft/steps.ts'
+import { connect, requestHead, until, type Wire } from '../http/wire.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { startProgram } from '../support/program.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head, patch } from '../support/tus.ts'
+import {
+  beginPatch,
+  bytesOf,
+  bytesOnDisk,
+  expectFile,
+  expectToGoOn,
+  offsetOf,
+  PATCH_HEADERS,
+  patchWith,
+  reached,
+} from './steps.ts'
+
+const content = bytesOf(10_000)
+let service: TestService
+afterEach(() => service?.close())
+
+/** A PATCH has brought 1000 bytes when HEAD asks, and then brings 500 more. */
+async function outrun(): Promise<{ readonly url: string; readonly older: Wire }> {
+  service = await startService()
+  const url = await createUpload(service.url, content.length)
+  const older = await connect(service.url)
+  await beginPatch(older, url, 0, content.length, content.subarray(0, 1000))
+  await reached(url, 1000)
+  await older.send(content.subarray(1000, 1500))
+  await until(async () => (await bytesOnDisk(service, url)) === 1500)
+  return { url, older }
+}
+
+describe('the offset that HEAD told', () => {
+  it('is accepted after the PATCH that outran it was cut', async () => {
+    const { url, older } = await outrun()
+    await older.cut()
+    const next = await patch(url, 1000, content.subarray(1000))
+    expect([next.status, next.headers.get('Upload-Offset')]).toEqual([204, '10000'])
+    await expectFile(service, url, content)
+  })
+
+  it('is accepted while the PATCH that outran it seems to run: that one ends', async () => {
+    const { url, older } = await outrun()
+    expect((await patch(url, 1000, content.subarray(1000, 2000))).status).toBe(204)
+    expect((await older.answer()).status).toBe(409)
+    await older.closed
+    await expectToGoOn(service, url, content, 2000)
+  })
+
+  it('is accepted only with the bytes that have come meanwhile', async () => {
+    const { url, older } = await outrun()
+    const other = await patch(url, 1000, bytesOf(9000, 2))
+    expect([other.status, other.headers.get('Upload-Error')]).toEqual([409, 'content_differs'])
+    await older.closed
+    await expectToGoOn(service, url, content, 1500)
+  })
+
+  it('is accepted with a checksum, too', async () => {
+    const { url, older } = await outrun()
+    await older.cut()
+    const rest = content.subarray(1000)
+    const checksum = `md5 ${createHash('md5').update(rest).digest('base64')}`
+    const headers = { ...PATCH_HEADERS, 'Upload-Offset': '1000', 'Upload-Checksum': checksum }
+    expect((await patchWith(url, headers, rest)).status).toBe(204)
+    await expectFile(service, url, content)
+  })
+
+  it('is not accepted once a PATCH was answered', async () => {
+    const { url, older } = await outrun()
+    await older.send(content.subarray(1500))
+    expect((await older.answer()).status).toBe(204)
+    await older.cut()
+    expect((await patch(url, 1000, content.subarray(1000))).status).toBe(409)
+    await expectFile(service, url, content)
+  })
+
+  it('makes no other offset acceptable', async () => {
+    const { url, older } = await outrun()
+    await older.cut()
+    for (const offset of [0, 999, 1001, 1499, 1501]) {
+      const refused = await patch(url, offset, content.subarray(offset))
+      expect([refused.status, refused.headers.get('Upload-Offset')]).toEqual([409, '1500'])
+    }
+    await expectToGoOn(service, url, content, 1500)
+  })
+
+  it('is that of the last HEAD', async () => {
+    const { url, older } = await outrun()
+    await reached(url, 1500)
+    await older.cut()
+    expect((await patch(url, 1000, content.subarray(1000))).status).toBe(409)
+    await expectToGoOn(service, url, content, 1500)
+  })
+
+  it('is accepted from a client of the draft, after a HEAD that ends nothing', async () => {
+    service = await startService()
+    const url = await createByDraft(service.url)
+    const older = await beginAppend(url, 0, true, content.length, content.subarray(0, 1000))
+    await until(async () => (await fetch(url, { method: 'HEAD' })).headers.get('Upload-Offset') === '1000')
+    await older.send(content.subarray(1000, 1500))
+    await until(async () => (await bytesOnDisk(service, url)) === 1500)
+    expectComplete(await append(url, 1000, true, content.subarray(1000), { 'Content-Type': PARTIAL }))
+    expect((await older.answer()).status).toBe(409)
+    await older.closed
+    await expectFile(service, url, content)
+  })
+})
+
+describe('HEAD after the connection of a PATCH was cut', () => {
+  const SLOW = fileURLToPath(new URL('../disk/program-on-slow-disk.mjs', import.meta.url))
+
+  it('waits until the bytes that had arrived are on a slow disk', async () => {
+    const folder = await temporaryFolder()
+    const program = await startProgram({ DATA_DIR: folder.path, SYNC: 'never', BYTES_PER_SECOND: '500000' }, SLOW)
+    try {
+      const url = await createUpload(program.url, 1_000_000)
+      const wire = await connect(program.url)
+      const sent = bytesOf(300_000)
+      const fields = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': 1_000_000, Expect: '100-continue' }
+      await wire.send(requestHead('PATCH', new URL(url).pathname, fields))
+      expect((await wire.next()).status).toBe(100)
+      await wire.send(sent)
+      await wire.cut()
+      expect(await offsetOf(url)).toBe(sent.length)
+    } finally {
+      await program.end('SIGKILL')
+      await folder.dispose()
+    }
+  })
+})
+
+describe('HEAD while a PATCH waits for its client', () => {
+  it.each([
+    ['of tus', (url: string) => head(url)],
+    ['without a version', (url: string) => fetch(url, { method: 'HEAD' })],
+  ])('ends nothing: %s', async (_, ask) => {
+    service = await startService()
+    const url = await createUpload(service.url, content.length)
+    const wire = await connect(service.url)
+    await beginPatch(wire, url, 0, content.length, Buffer.alloc(0))
+    for (let offset = 0; offset < content.length; offset += 500) {
+      await wire.send(content.subarray(offset, offset + 500))
+      const answers = await Promise.all([ask(url), ask(url), ask(url)])
+      for (const { ok, headers } of answers) {
+        expect(ok).toBe(true)
+        expect(Number(headers.get('Upload-Offset'))).toBeGreaterThanOrEqual(offset)
+      }
+    }
+    expect((await wire.answer()).status).toBe(204)
+    await wire.cut()
+    await expectFile(service, url, content)
+  })
+})
