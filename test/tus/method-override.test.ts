@@ -36,6 +36,16 @@ describe('X-HTTP-Method-Override', () => {
     expect((await head(url)).status).toBe(404)
   })
 
+  it.each(['OPTIONS', 'options'])('makes %s of a POST, with and without an id', async (method) => {
+    for (const address of [`${service.url}/files`, url]) {
+      const response = await fetch(address, { method: 'POST', headers: { 'X-HTTP-Method-Override': method } })
+      expect(response.status).toBe(204)
+      expect(response.headers.get('Tus-Version')).toBe('1.0.0')
+      expect(response.headers.get('Tus-Extension')).toContain('creation')
+      expect(await response.text()).toBe('')
+    }
+  })
+
   it('never makes the client of a HEAD wait for a body, whatever the answer, and the connection goes on', async () => {
     expect((await post('PATCH', { 'Upload-Offset': '0' }, content)).status).toBe(204)
     const wire = await connect(service.url)
@@ -51,7 +61,10 @@ describe('X-HTTP-Method-Override', () => {
     await wire.cut()
   })
 
-  it('leaves a POST that names itself as it is', async () => {
+  it('leaves a request that names its own method as it is', async () => {
+    const asked = { ...TUS, 'X-HTTP-Method-Override': 'head' }
+    expect((await fetch(url, { method: 'HEAD', headers: asked })).status).toBe(200)
+    expect((await fetch(url, { method: 'OPTIONS', headers: { 'X-HTTP-Method-Override': 'OPTIONS' } })).status).toBe(204)
     const response = await fetch(`${service.url}/files`, {
       method: 'POST',
       headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': '5', 'X-HTTP-Method-Override': 'POST' },
@@ -66,8 +79,10 @@ describe('X-HTTP-Method-Override', () => {
   })
 
   it('never makes anything of a GET, which any page can cause', async () => {
-    const response = await fetch(url, { headers: { 'Tus-Resumable': '1.0.0', 'X-HTTP-Method-Override': 'DELETE' } })
-    expect(response.status).toBe(405)
+    for (const method of ['DELETE', 'PATCH', 'POST', 'HEAD', 'OPTIONS']) {
+      const response = await fetch(url, { headers: { ...PATCH_HEADERS, 'X-HTTP-Method-Override': method } })
+      expect(response.status).toBe(405)
+    }
     expect((await head(url)).status).toBe(200)
   })
 })

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch } from '../support/tus.ts'
+import { createUpload, patch, TUS } from '../support/tus.ts'
 import { bytesOf, expectToGoOn } from './steps.ts'
 
+const TYPES = 'application/partial-upload, application/offset+octet-stream'
 let service: TestService
 afterEach(() => service.close())
 
@@ -37,6 +38,30 @@ describe('OPTIONS', () => {
       expect(await response.text()).toBe('')
     }
     await expectToGoOn(service, url, content, 4)
+  })
+
+  it('names the types of a PATCH and the methods, with and without an id, also to other origins', async () => {
+    service = await startService({ ALLOWED_ORIGINS: '*' })
+    const url = await createUpload(service.url, 10)
+    for (const [address, methods] of [
+      [`${service.url}/files`, 'OPTIONS, POST, PUT'],
+      [url, 'HEAD, OPTIONS, GET, PATCH, DELETE'],
+    ] as const) {
+      const response = await fetch(address, { method: 'OPTIONS', headers: { Origin: 'https://a.example' } })
+      expect(response.status).toBe(204)
+      expect(response.headers.get('Allow')).toBe(methods)
+      expect(response.headers.get('Accept-Patch')).toBe(TYPES)
+      expect(response.headers.get('Access-Control-Expose-Headers')).toContain('Accept-Patch')
+    }
+  })
+
+  it('is not the only answer that names the types: a PATCH of another type is told them, too', async () => {
+    service = await startService()
+    const url = await createUpload(service.url, 10)
+    for (const headers of [TUS, { 'Upload-Complete': '?0', 'Upload-Offset': '0' }]) {
+      const response = await fetch(url, { method: 'PATCH', headers: { ...headers, 'Content-Type': 'text/plain' } })
+      expect([response.status, response.headers.get('Accept-Patch')]).toEqual([415, TYPES])
+    }
   })
 
   it('names the largest size when there is one', async () => {
