@@ -3,6 +3,9 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { newRecord } from '../server/core/new-record.ts'
+import { bootId } from '../server/disk/boot-id.ts'
+import { DiskStore } from '../server/disk/disk-store.ts'
 import { LONGEST_PIECE, patternAt } from './client/pattern.ts'
 import { upload } from './client/tus.ts'
 import { NGINX_ROOT, nginxConfig } from './nginx-config.ts'
@@ -11,10 +14,18 @@ import type { Command, ServerProcess } from './server-process.ts'
 import { GIB, MIB } from './sizes.ts'
 
 /**
- * What a server can be asked for: uploads by tus, a crowd of them and HEAD, WebUploader's protocol, the download of a file
- * and of ranges, a start.
+ * What a server can be asked for: uploads by tus, a crowd of them and HEAD, very many unfinished ones, WebUploader's protocol, the download
+ * of a file and of ranges, a start, a start on very many unfinished uploads.
  */
-export type Ability = 'tus' | 'crowd' | 'webuploader' | 'download' | 'ranges' | 'start'
+export type Ability =
+  | 'tus'
+  | 'crowd'
+  | 'unfinished'
+  | 'webuploader'
+  | 'download'
+  | 'ranges'
+  | 'start'
+  | 'unfinished start'
 
 /** How a server is found and started. */
 interface Peer {
@@ -26,6 +37,8 @@ interface Peer {
   find(): Promise<Found | undefined>
   /** Puts a file of the pattern's bytes where it can be downloaded. @returns its path in URLs. */
   place(server: ServerProcess, size: number): Promise<string>
+  /** Puts unfinished uploads into a folder on which the server is to start. @throws Error when it is not asked for that. */
+  fill(folder: string, count: number): Promise<void>
 }
 
 interface Found {
@@ -43,24 +56,27 @@ export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 export const V8_FLAGS = ['--max-semi-space-size=8', '--min-semi-space-size=4', '--initial-old-space-size=64']
 export const MALLOC = { MALLOC_TRIM_THRESHOLD_: '33554432', MALLOC_TOP_PAD_: '1048576' }
 
-const EVERYTHING: readonly Ability[] = ['tus', 'crowd', 'webuploader', 'download', 'ranges', 'start']
+const EVERYTHING: readonly Ability[] = [
+  ...(['tus', 'crowd', 'unfinished', 'webuploader', 'download', 'ranges', 'start', 'unfinished start'] as const),
+]
 const TUS_AND_FILES: readonly Ability[] = ['tus', 'crowd', 'download', 'ranges', 'start']
 
 const peers: readonly Peer[] = [
   landfall('Landfall', 'never', EVERYTHING),
-  landfall('Landfall, SYNC=finish', 'finish', ['tus', 'webuploader']),
+  landfall('Landfall, SYNC=finish', 'finish', ['tus', 'unfinished', 'webuploader']),
   landfall('Landfall, SYNC=always', 'always', ['tus', 'webuploader']),
   {
     name: '@tus/server',
     settings: 'with @tus/file-store',
     // Its downloads know no ranges.
-    can: ['tus', 'crowd', 'download', 'start'],
+    can: ['tus', 'crowd', 'unfinished', 'download', 'start', 'unfinished start'],
     find: async () => {
       const manifest = resolved('@tus/server')
       if (manifest === undefined) return undefined
       return { version: await versionIn(manifest), command: nodePeer('tus-server.mjs') }
     },
     place: placeByTus,
+    fill: fillFileStore,
   },
   {
     name: 'bare Node',
@@ -68,11 +84,12 @@ const peers: readonly Peer[] = [
     can: TUS_AND_FILES,
     find: async () => ({ version: process.versions.node, command: nodePeer('bare-node.mjs') }),
     place: placeByTus,
+    fill: fillNothing,
   },
   {
     name: 'tusd',
     settings: 'quiet',
-    can: TUS_AND_FILES,
+    can: [...TUS_AND_FILES, 'unfinished'],
     find: async () => {
       const program = await findProgram('TUSD', 'tusd')
       if (program === undefined) return undefined
@@ -90,11 +107,12 @@ const peers: readonly Peer[] = [
       }
     },
     place: placeByTus,
+    fill: fillNothing,
   },
   {
     name: 'rustus',
     settings: 'quiet, bodies of any size',
-    can: TUS_AND_FILES,
+    can: [...TUS_AND_FILES, 'unfinished'],
     find: async () => {
       const program = await findProgram('RUSTUS', 'rustus')
       if (program === undefined) return undefined
@@ -110,6 +128,7 @@ const peers: readonly Peer[] = [
       }
     },
     place: placeByTus,
+    fill: fillNothing,
   },
   {
     name: 'Flask',
@@ -126,6 +145,7 @@ const peers: readonly Peer[] = [
       }
     },
     place: () => Promise.reject(new Error('Flask is not asked for downloads.')),
+    fill: fillNothing,
   },
   {
     name: 'nginx',
@@ -145,6 +165,7 @@ const peers: readonly Peer[] = [
       }
     },
     place: placeAsFile,
+    fill: fillNothing,
   },
 ]
 
@@ -188,6 +209,7 @@ function landfall(name: string, sync: string, can: readonly Ability[]): Peer {
       }),
     }),
     place: placeByTus,
+    fill: fillLandfall,
   }
 }
 
@@ -222,4 +244,33 @@ async function placeAsFile(server: ServerProcess, size: number): Promise<string>
   for (let at = 0; at < size; at += LONGEST_PIECE) await file.write(patternAt(at, Math.min(LONGEST_PIECE, size - at)))
   await file.close()
   return '/file.bin'
+}
+
+async function fillLandfall(folder: string, count: number): Promise<void> {
+  const store = await DiskStore.open({ directory: folder, sync: 'never', boot: bootId(), onNotice: () => undefined })
+  await inParallel(count, async () => {
+    const upload = await store.create(newRecord({ length: 2_000, metadata: {} }))
+    await upload.close()
+  })
+  await store.close()
+}
+
+async function fillFileStore(folder: string, count: number): Promise<void> {
+  await inParallel(count, async () => {
+    const { id } = newRecord({ length: 2_000, metadata: {} })
+    await writeFile(path.join(folder, id), '')
+    await writeFile(path.join(folder, `${id}.json`), JSON.stringify({ id, size: 2_000, offset: 0, metadata: {} }))
+  })
+}
+
+function fillNothing(): Promise<void> {
+  return Promise.reject(new Error('This server is not asked to start on a folder with uploads.'))
+}
+
+async function inParallel(count: number, work: () => Promise<void>): Promise<void> {
+  let begun = 0
+  const lane = async (): Promise<void> => {
+    while (begun++ < count) await work()
+  }
+  await Promise.all(Array.from({ length: 16 }, lane))
 }

@@ -23,6 +23,8 @@ const figuresSchema = z.object({
   completeMs: z.number().optional(),
   /** Resident memory in MiB at the end of the measured part. */
   resident: z.number().optional(),
+  /** Seconds from SIGTERM to the end of the server. */
+  stopSeconds: z.number().optional(),
   /** KiB of resident memory that each open upload has added. */
   memoryPerUpload: z.number().optional(),
 })

@@ -68,7 +68,10 @@ function rotated<T>(items: readonly T[], by: number): readonly T[] {
 }
 
 async function runOnce(workload: Workload, contestant: Contestant, tell: (line: string) => void): Promise<Figures> {
-  const server = await startServer(contestant.command)
+  const server = await startServer(
+    contestant.command,
+    (folder) => workload.fill?.(folder, contestant) ?? Promise.resolve(),
+  )
   try {
     return await limited(workload.run(server, contestant))
   } catch (error) {

@@ -26,6 +26,8 @@ export interface ServerProcess {
   forgetPeak(): Promise<void>
   /** The last lines that it wrote to its standard error. */
   complaints(): string
+  /** Asks it to end, and waits for that. @returns after how many seconds. */
+  terminate(): Promise<number>
   /** Ends it with all that it has started, and frees the space of its folder, which stays until `stopAll`. */
   stop(): Promise<void>
 }
@@ -34,12 +36,19 @@ export interface ServerProcess {
 const PATIENCE = 20_000
 
 /**
- * Starts a server on a free port, with a new empty folder.
+ * Starts a server on a free port, with a new folder.
  *
- * @throws Error when it cannot be started, ends, or does not answer within 20 s.
+ * @param fill puts something into the folder before the start.
+ * @param patience how long it may take to answer for the first time, in milliseconds.
+ * @throws Error when it cannot be started, ends, or does not answer in time.
  */
-export async function startServer(command: (port: number, folder: string) => Promise<Command>): Promise<ServerProcess> {
+export async function startServer(
+  command: (port: number, folder: string) => Promise<Command>,
+  fill: (folder: string) => Promise<void> = () => Promise.resolve(),
+  patience: number = PATIENCE,
+): Promise<ServerProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bench-'))
+  await fill(folder)
   const port = await freePort()
   const { program, args, environment } = await command(port, folder)
   const before = performance.now()
@@ -56,7 +65,7 @@ export async function startServer(command: (port: number, folder: string) => Pro
   try {
     const pid = await started(child)
     await offerToKernel(pid)
-    await firstAnswer(child, port)
+    await firstAnswer(child, port, patience)
     return {
       pid,
       port,
@@ -65,6 +74,7 @@ export async function startServer(command: (port: number, folder: string) => Pro
       usage: () => usageOf(pid),
       forgetPeak: () => forgetPeak(pid),
       complaints,
+      terminate: () => terminate(child),
       stop: () => stop(child, folder),
     }
   } catch (error) {
@@ -86,6 +96,14 @@ export function stopAll(): void {
   for (const folder of [...running.values(), ...ended]) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+async function terminate(child: ChildProcess): Promise<number> {
+  const before = performance.now()
+  const exit = once(child, 'exit')
+  child.kill('SIGTERM')
+  await exit
+  return (performance.now() - before) / 1000
 }
 
 async function stop(child: ChildProcess, folder: string): Promise<void> {
@@ -140,20 +158,20 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-async function firstAnswer(child: ChildProcess, port: number): Promise<void> {
-  const deadline = performance.now() + PATIENCE
-  while (!(await answers(port))) {
+async function firstAnswer(child: ChildProcess, port: number, patience: number): Promise<void> {
+  const deadline = performance.now() + patience
+  while (!(await answers(port, patience))) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('The server ended at its start.')
-    if (performance.now() > deadline) throw new Error('The server gave no answer within 20 s.')
+    if (performance.now() > deadline) throw new Error(`The server gave no answer within ${patience / 1000} s.`)
     await wait(2)
   }
 }
 
 /** Whether a request to the port brings anything back. */
-function answers(port: number): Promise<boolean> {
+function answers(port: number, patience: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1')
-    socket.setTimeout(PATIENCE, () => socket.destroy())
+    socket.setTimeout(patience, () => socket.destroy())
     socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
     socket.once('data', () => {
       resolve(true)

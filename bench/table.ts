@@ -34,6 +34,7 @@ const besides: Column = {
     const notes = [
       note('requestsPerSecond', (value) => `${value.toFixed(0)} requests/s`),
       note('completeMs', (value) => `complete in ${significant(value)} ms`),
+      note('stopSeconds', (value) => `SIGTERM ends it in ${significant(value)} s`),
       note('memoryPerUpload', (value) => `${significant(value)} KiB for each open upload`),
       row.failures === 0 ? undefined : `${row.failures} of ${row.failures + row.runs} runs failed`,
     ]
@@ -78,6 +79,7 @@ const figures: readonly Figure[] = [
   { of: '1 GiB in one PATCH', title: '– its CPU time', cell: (row) => figureOf(row, 'cpu', 's') },
   { of: '1 GiB in one PATCH', title: '– its peak memory', cell: (row) => figureOf(row, 'peak', 'MiB') },
   { of: '256 ×', title: '– its peak memory', cell: (row) => figureOf(row, 'peak', 'MiB') },
+  { of: '20,000 unfinished', title: '– its peak memory', cell: (row) => figureOf(row, 'peak', 'MiB') },
   { of: '500 slow', title: '– memory for each of them', cell: (row) => figureOf(row, 'memoryPerUpload', 'KiB') },
 ]
 

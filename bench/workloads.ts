@@ -4,6 +4,7 @@ import { checkDownload, checkRanges, download, downloadRanges } from './client/d
 import { headLoad } from './client/head-load.ts'
 import { createSlowUploads } from './client/slow-uploads.ts'
 import { createWithUpload, leaveUnfinished, upload, uploadAtOnce, uploadSmall } from './client/tus.ts'
+import { leaveManyUnfinished } from './client/unfinished.ts'
 import { uploadByWebUploader } from './client/webuploader.ts'
 import type { Ability, Contestant } from './contestants.ts'
 import { measure } from './measure.ts'
@@ -17,6 +18,8 @@ import { checkStored } from './stored.ts'
 export interface Workload extends WorkloadInfo {
   /** Only servers that can do this take part. */
   readonly needs: Ability
+  /** What is in the server's folder before it starts; nothing otherwise. */
+  fill?(folder: string, contestant: Contestant): Promise<void>
   /** @throws Error when the server did not do all of it. */
   run(server: ServerProcess, contestant: Contestant): Promise<Figures>
 }
@@ -34,7 +37,9 @@ export const workloads: readonly Workload[] = [
   rangeDownloads(),
   slowUploads(),
   { ...tus('256 × 4 MiB at once', 256, 4 * MIB, ({ port }) => uploadAtOnce(port, 256, 4 * MIB)), needs: 'crowd' },
+  manyUnfinished(),
   start(),
+  startOnMany(),
 ]
 
 /** Points of the curves: one upload of growing size, and a growing number of uploads of 4 MiB at once. */
@@ -153,6 +158,23 @@ function rangeDownloads(): Workload {
   }
 }
 
+/** Each leaves an upload with half of its bytes behind; then the server is asked to end. */
+function manyUnfinished(): Workload {
+  const count = 20_000
+  const sent = 1_000
+  return {
+    name: '20,000 unfinished creations, 32 in parallel',
+    unit: 's',
+    needs: 'unfinished',
+    run: async (server) => {
+      const figures = await measure(server, 0, () => leaveManyUnfinished(server.port, count, sent, 32))
+      await checkStored(server.folder, count, sent)
+      const stopSeconds = await server.terminate()
+      return { ...figures, stopSeconds, requestsPerSecond: count / figures.seconds }
+    },
+  }
+}
+
 /** Memory is compared when the uploads exist but nobody sends, and when all of them are being sent. */
 function slowUploads(): Workload {
   const count = 500
@@ -209,5 +231,15 @@ function start(): Workload {
       const { cpu, peak, resident } = await server.usage()
       return { time: server.startSeconds * 1000, seconds: server.startSeconds, cpu, clientCpu: 0, peak, resident }
     },
+  }
+}
+
+function startOnMany(): Workload {
+  const count = 100_000
+  return {
+    ...start(),
+    name: 'start until the first answer, on 100,000 unfinished uploads',
+    needs: 'unfinished start',
+    fill: (folder, contestant) => contestant.fill(folder, count),
   }
 }

@@ -120,23 +120,29 @@ function listen(server: http.Server, settings: Settings): Promise<void> {
 
 function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: number, log: Logger): { stop(): void } {
   const now = cautiousTime()
-  const sweep = (): void => {
-    const deadline = new Date(now() - expiresAfter * 1000)
-    uploads.expire(deadline).then(
-      (count) => count > 0 && log.info({ count }, 'Unfinished uploads expired.'),
-      (error: unknown) => log.error({ err: error }, 'Looking for expired uploads failed.'),
-    )
-    uploads
-      .forgetGone(new Date(now() - GONE_KEPT))
-      .catch((error: unknown) => log.error({ err: error }, 'Forgetting uploads that are long gone failed.'))
+  let isSweeping = false
+  const sweep = async (): Promise<void> => {
+    // With very many uploads a sweep may take longer than its interval.
+    if (isSweeping) return
+    isSweeping = true
+    try {
+      const count = await uploads.expire(new Date(now() - expiresAfter * 1000))
+      if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
+      await uploads.forgetGone(new Date(now() - GONE_KEPT))
+    } finally {
+      isSweeping = false
+    }
   }
-  const resumed = uploads.resume().then(() => concatenation.resume())
-  resumed.catch((error: unknown) => {
-    // What a stop has kept from being taken up is taken up at the next start.
+  const complain = (sentence: string) => (error: unknown) => {
+    // What a stop cuts short comes after the next start.
     if (error instanceof UploadError && error.code === 'stopping') return
-    log.error({ err: error }, 'Taking up unfinished work failed.')
-  })
-  const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
+    log.error({ err: error }, sentence)
+  }
+  concatenation.resume().catch(complain('Taking up unfinished work failed.'))
+  const timer = setInterval(
+    () => sweep().catch(complain('Looking for uploads that have expired or are long gone failed.')),
+    Math.min(SWEEP_EVERY, expiresAfter * 500),
+  )
   timer.unref()
   return { stop: () => clearInterval(timer) }
 }

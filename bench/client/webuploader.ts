@@ -13,8 +13,8 @@ export async function uploadByWebUploader(
   size: number,
   chunkSize: number,
   threads: number,
+  taskId = 'wu_1k84bench0f2a41krp1sa2ofak9',
 ): Promise<number> {
-  const taskId = 'wu_1k84bench0f2a41krp1sa2ofak9'
   const chunks = Math.ceil(size / chunkSize)
   let begun = 0
   const lane = async (): Promise<void> => {

@@ -87,14 +87,19 @@ export class Concatenation {
     await this.#uploads.forgetJoined(parts, 'deleted')
   }
 
-  /** Takes up again what a crash left. */
+  /** Takes up again what a crash left, of these and of all other uploads. */
   async resume(): Promise<void> {
-    const concerned = new Set<string>()
-    await this.#uploads.eachUnfinished(async ({ record }) => {
-      const id = record.parts === undefined ? record.final : record.id
-      if (id !== undefined) concerned.add(id)
+    await this.#uploads.resume(async ({ record }) => {
+      const id = record.parts === undefined ? await this.#landed(record.final) : record.id
+      if (id !== undefined) await this.advance(id).catch(() => undefined)
     })
-    for (const id of concerned) await this.advance(id).catch(() => undefined)
+  }
+
+  /** The final upload of this id, if it is finished: its parts still have what it no longer needs. Others come to their own turn. */
+  async #landed(final: string | undefined): Promise<string | undefined> {
+    if (final === undefined) return undefined
+    const state = await this.#uploads.use(final, async (upload) => upload.state).catch(() => undefined)
+    return state === 'finished' ? final : undefined
   }
 
   /** Begins nothing more, ends what runs, with its bytes kept, and waits until it has ended. */

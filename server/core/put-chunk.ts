@@ -16,9 +16,9 @@ import type { Attempt } from './store.ts'
  */
 export async function putChunk(target: PutTarget, range: Range, source: Source): Promise<void> {
   const claim = await target.claimMissing()
+  const attempts: Attempt[] = []
   try {
     target.check()
-    const attempts: Attempt[] = []
     const reader = new Reader(source)
     for (const piece of piecesOf(range, claim.ranges)) {
       const whole = piece.missing
@@ -32,6 +32,8 @@ export async function putChunk(target: PutTarget, range: Range, source: Source):
     target.check()
     for (const attempt of attempts) await attempt.commit()
   } finally {
+    // While the claim is held: nobody else writes there yet.
+    for (const attempt of attempts) await attempt.discard()
     claim.release()
   }
   target.committed()

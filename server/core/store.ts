@@ -7,8 +7,8 @@ import type { UploadRecord } from './record.ts'
  */
 export type Count = 'as-received' | 'when-verified'
 
-/** Why an upload is gone. */
-export type Departure = 'deleted' | 'expired'
+/** Why an upload is gone; what was only made for a request that was refused is not remembered. */
+export type Departure = 'deleted' | 'expired' | 'refused'
 
 /**
  * One try at bringing the bytes of a range. Only its `commit` changes what counts as received. One call at a time; when a
@@ -28,6 +28,8 @@ export interface Attempt {
    * @throws UploadError `sync_failed`, which is final for the upload, `no_space`, or `storage_error`.
    */
   commit(): Promise<void>
+  /** Gives up what was written: it takes no space any more, unless others write behind it. After `commit` it does nothing. */
+  discard(): Promise<void>
 }
 
 /** One upload as the store has it. The core sees to it that writers of one upload never overlap. */
@@ -66,6 +68,12 @@ export interface StoredUpload {
   takeOver(part: StoredUpload): Promise<void>
   /** Forgets the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
   release(): Promise<void>
+  /**
+   * Frees the space of the bytes of an upload that has failed: nobody reads them any more. What was received stays as it was told.
+   *
+   * @throws UploadError `no_space`, `storage_error`. It may be called again.
+   */
+  abandon(): Promise<void>
   /**
    * Forgets the bytes and remembers that they are gone. If it throws when the upload is `removed` already, the rest is done
    * when somebody asks for the upload, or after a restart.
@@ -108,8 +116,10 @@ export interface Store {
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order. Gone ones are left out. */
   group(group: string): Promise<readonly string[]>
-  /** Ids of the uploads that are not finished, with the time of their last received byte. */
-  unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]>
+  /** Ids of the uploads that are not finished, in no order. Those that come or go meanwhile may be among them or not. */
+  unfinished(): AsyncIterable<string>
+  /** When the last byte of an unfinished upload came; long ago when there is none. */
+  lastChange(id: string): Promise<Date>
   /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */
   gone(deadline: Date): Promise<readonly string[]>
   /** Forgets that an upload is gone: nothing is known of its id any more. */

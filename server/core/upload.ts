@@ -82,6 +82,11 @@ export class Upload {
     return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
   }
 
+  /** Whether nothing is known of the upload but what its creation said. */
+  get isBlank(): boolean {
+    return this.state === 'receiving' && this.received.length === 0 && this.record.chunkSize === undefined
+  }
+
   /** Received bytes, as `StoredUpload.read` gives them. */
   read(range: Range): AsyncIterable<Buffer> {
     return this.#stored.read(range)
@@ -351,11 +356,13 @@ export class Upload {
     await this.end(reason)
   }
 
-  /** Lets go of descriptors if nothing runs. */
+  /** Lets go of descriptors, and of bytes that have failed, if nothing runs. */
   async rest(): Promise<void> {
     await this.#failure.write()
+    if (this.#puts.areRunning || this.#finishing.isRunning) return
+    if (this.#stored.record.failed !== undefined) await this.#stored.abandon().catch(() => undefined)
     // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
-    if (!this.#puts.areRunning && !this.#finishing.isRunning) await this.#stored.rest().catch(() => undefined)
+    await this.#stored.rest().catch(() => undefined)
   }
 
   /** Lets go of everything that costs memory or descriptors. The upload must not be busy, but for a retry to come. */

@@ -1,6 +1,7 @@
 import type { Claims } from './claims.ts'
 import { stopping, UploadError } from './errors.ts'
 import { GoneUploads } from './gone-uploads.ts'
+import { pacer } from './pacer.ts'
 import type { UploadRecord } from './record.ts'
 import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
@@ -11,6 +12,8 @@ const IDLE_KEPT = 1_000
 interface Entry {
   readonly upload: Promise<Upload>
   users: number
+  /** Set while the upload is being unmade: until then the id is neither free nor taken. */
+  unmaking?: Promise<void>
 }
 
 /**
@@ -23,6 +26,8 @@ export class Uploads {
   readonly #maxSize: number
   readonly #gone: GoneUploads
   readonly #entries = new Map<string, Entry>()
+  /** Uploads that were made for a request which has not succeeded yet. */
+  readonly #unconfirmed = new WeakSet<Upload>()
   /** What goes through all unfinished uploads just now. */
   readonly #rounds = new Set<Promise<unknown>>()
   #closed = false
@@ -66,9 +71,22 @@ export class Uploads {
     return this.#with(id, () => this.#open(id), work)
   }
 
-  /** Works with the upload of this id, which is made if there is none. @throws UploadError like `create` and `use`. */
+  /**
+   * Works with the upload of this id, which is made if there is none. If all who work with it then fail, and nothing counts, it is unmade
+   * again: nothing is remembered of it.
+   *
+   * @throws UploadError like `create` and `use`.
+   */
   async useOrCreate<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#withNew(record.id, () => this.#openOrMake(record), work)
+    return this.#withNew(
+      record.id,
+      () => this.#openOrMake(record),
+      async (upload) => {
+        const result = await work(upload)
+        this.#unconfirmed.delete(upload)
+        return result
+      },
+    )
   }
 
   /** @throws UploadError `too_large` when a file of `length` bytes is not welcome. */
@@ -102,21 +120,37 @@ export class Uploads {
   /** Works with every unfinished upload in turn; those that cannot be had are passed over. */
   async eachUnfinished(work: (upload: Upload) => Promise<void>): Promise<void> {
     await this.#round(async () => {
-      for (const { id } of await this.#store.unfinished()) await this.#tryUse(id, work)
+      for await (const id of this.#store.unfinished()) {
+        if (this.#closed) return
+        await this.#tryUse(id, work)
+      }
     })
   }
 
-  /** Takes up again what a crash left in the middle of finishing. */
-  async resume(): Promise<void> {
-    await this.eachUnfinished(async (upload) => upload.resume())
+  /**
+   * Takes up again what a crash left in the middle of finishing, in the background of requests.
+   *
+   * @param also done with every unfinished upload, too.
+   */
+  async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
+    const pause = pacer()
+    await this.eachUnfinished(async (upload) => {
+      upload.resume()
+      await also(upload)
+      await pause()
+    })
   }
 
   /** Forgets unfinished uploads without a new byte since `deadline`. @returns how many. */
   async expire(deadline: Date): Promise<number> {
     return this.#round(async () => {
       let expired = 0
-      for (const { id, lastChange } of await this.#store.unfinished()) {
-        if (lastChange < deadline && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
+      const pause = pacer()
+      for await (const id of this.#store.unfinished()) {
+        if (this.#closed) break
+        const isStale = (await this.#store.lastChange(id)) < deadline
+        if (isStale && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
+        await pause()
       }
       return expired
     })
@@ -154,6 +188,7 @@ export class Uploads {
   async close(): Promise<void> {
     this.#closed = true
     const open = [...this.#entries.values()].map(async (entry) => {
+      await entry.unmaking
       const upload = await entry.upload.catch(() => undefined)
       await upload?.stop(stopping())
       await upload?.close()
@@ -203,8 +238,11 @@ export class Uploads {
   }
 
   async #with<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
+    for (let known = this.#entries.get(id); known?.unmaking !== undefined; known = this.#entries.get(id)) {
+      await known.unmaking
+    }
     if (this.#closed) throw stopping()
-    const entry = this.#entries.get(id) ?? { upload: open(), users: 0 }
+    const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0 }
     entry.users += 1
     // Set again so that the map is in order of last use.
     this.#entries.delete(id)
@@ -216,9 +254,29 @@ export class Uploads {
     } finally {
       entry.users -= 1
       if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
-      else if (entry.users === 0) await upload?.rest()
+      else if (entry.users === 0) await this.#rest(id, entry, upload)
       if (this.#entries.size > IDLE_KEPT) this.#evict()
     }
+  }
+
+  async #rest(id: string, entry: Entry, upload: Upload | undefined): Promise<void> {
+    if (upload === undefined) return
+    if (!this.#unconfirmed.has(upload) || !upload.isBlank || this.#closed) return upload.rest()
+    entry.unmaking = this.#unmake(id, entry, upload)
+    await entry.unmaking
+  }
+
+  /** Removes what was only made for requests that were refused. */
+  async #unmake(id: string, entry: Entry, upload: Upload): Promise<void> {
+    entry.users += 1
+    try {
+      await upload.remove('refused')
+    } catch {
+      // It stays, empty, and expires; or its removal is ended later.
+    }
+    entry.users -= 1
+    delete entry.unmaking
+    if (upload.state === 'gone') this.#forget(id, entry)
   }
 
   /** Lets go of uploads that nobody has used for the longest time; nobody waits for that. */
@@ -271,7 +329,9 @@ export class Uploads {
     const found = await this.#store.open(record.id)
     if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
     if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
-    return this.#make(record)
+    const made = await this.#make(record)
+    this.#unconfirmed.add(made)
+    return made
   }
 }
 

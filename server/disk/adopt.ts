@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
@@ -19,26 +19,26 @@ const description = z.object({
   creation_date: z.string().optional(),
 })
 
-/**
- * Takes over the uploads that @tus/file-store wrote into the data folder, finished or not: `<id>` and `<id>.json` become an
- * incoming file and a record. A crash in between is taken up at the next start.
- */
-export async function adoptFileStore(environment: Environment, onNotice: (sentence: string) => void): Promise<void> {
-  const names = await readdir(environment.layout.root, { withFileTypes: true })
-  let adopted = 0
-  for (const entry of names) {
-    if (!entry.isFile() || !entry.name.endsWith('.json')) continue
-    const id = entry.name.slice(0, -'.json'.length)
-    if (isUploadId(id) && (await adopt(environment, id))) adopted += 1
-  }
-  if (adopted > 0) onNotice(`Uploads adopted from @tus/file-store: ${adopted}`)
+const ENDING = '.json'
+
+/** The id of the upload that a file in the data folder may describe. */
+export function adoptableId(name: string): string | undefined {
+  const id = name.endsWith(ENDING) ? name.slice(0, -ENDING.length) : ''
+  return isUploadId(id) ? id : undefined
 }
 
-async function adopt(environment: Environment, id: string): Promise<boolean> {
+/**
+ * Takes over an upload that @tus/file-store wrote into the data folder, finished or not: `<id>` and `<id>.json` become an incoming file and
+ * a record. A crash in between is taken up at the next call.
+ *
+ * @returns whether there was one.
+ */
+export async function adopt(environment: Environment, id: string): Promise<boolean> {
   const { layout, sync, directorySync } = environment
   const file = path.join(layout.root, id)
-  const json = `${file}.json`
-  if ((await stat(json)).size > LONGEST) return false
+  const json = `${file}${ENDING}`
+  const found = await ifThere(() => stat(json))
+  if (found === undefined || !found.isFile() || found.size > LONGEST) return false
   const described = parse(await readFile(json, 'utf8'))
   if (described === undefined || described.id !== id) return false
   const stats = await ifThere(() => stat(file))
@@ -48,12 +48,15 @@ async function adopt(environment: Environment, id: string): Promise<boolean> {
     // The record is going to say that these bytes are on the disk.
     if (durable) await syncPath(file, 'data')
     await createUnlessThere(environment, recordOf(environment, described, stats.size), durable)
+    environment.onStep('adopt:record')
     if (durable) await directorySync.sync(layout.recordFolder(id))
     await rename(file, layout.incomingFile(id))
+    environment.onStep('adopt:bytes')
     // Were only the removal on the disk, a power cut would leave bytes that nothing tells of.
     if (durable) await directorySync.sync(layout.incoming)
   }
   await rm(json)
+  environment.onStep('adopt:done')
   return stats !== undefined
 }
 

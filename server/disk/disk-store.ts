@@ -2,18 +2,19 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
-import { adoptFileStore } from './adopt.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { DirectorySync } from './directory-sync.ts'
-import { ifThere, onDisk } from './disk-error.ts'
+import { diskError, ifThere, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
+import { namesIn } from './names-in.ts'
 import { openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
-import { turns } from './queue.ts'
+import { prepareFolders } from './prepare-folders.ts'
 import { RecordFolders } from './record-folders.ts'
-import { prepareFolders, recover } from './recovery.ts'
+import { Recovery } from './recovery.ts'
 import { withAccess } from './refusal.ts'
+import { UnsyncedUploads } from './unsynced.ts'
 import { lastChange } from './upload-files.ts'
 
 export interface DiskStoreOptions {
@@ -30,15 +31,18 @@ export interface DiskStoreOptions {
 export class DiskStore implements Store {
   readonly #environment: Environment
   readonly #owner: Owner
+  readonly #recovery: Recovery
   readonly #openedAt = Date.now()
 
-  private constructor(environment: Environment, owner: Owner) {
+  private constructor(environment: Environment, owner: Owner, recovery: Recovery) {
     this.#environment = environment
     this.#owner = owner
+    this.#recovery = recovery
   }
 
   /**
-   * Takes the folder over, puts right what a crash left behind, and adopts what @tus/file-store left in it.
+   * Takes the folder over, puts right what a crash left behind, and adopts what @tus/file-store left in it. In a large folder that goes on
+   * when this has returned.
    *
    * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
    */
@@ -51,32 +55,35 @@ export class DiskStore implements Store {
       boot: options.boot,
       directorySync,
       recordFolders: new RecordFolders(layout, options.sync === 'never' ? undefined : directorySync),
-      inTurn: turns(),
+      unsynced: new UnsyncedUploads(),
       onStep: options.onStep ?? (() => undefined),
     }
     return withAccess(environment.layout, async () => {
       await prepareFolders(environment.layout, environment.sync !== 'never')
       const owner = await takeOwnership(environment.layout)
+      const recovery = new Recovery(environment, options.onNotice)
       try {
-        await recover(environment, options.onNotice)
-        await adoptFileStore(environment, options.onNotice)
+        await recovery.begin()
       } catch (error) {
         await owner.release()
         throw error
       }
-      return new DiskStore(environment, owner)
+      return new DiskStore(environment, owner, recovery)
     })
   }
 
   create(record: UploadRecord): Promise<StoredUpload> {
-    return createUpload(this.#environment, record)
+    return onDisk(() => this.#recovery.beforeCreation(record.id, () => createUpload(this.#environment, record)))
   }
 
   createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload> {
-    return createFinishedUpload(this.#environment, record, bytes)
+    const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes)
+    return onDisk(() => this.#recovery.beforeCreation(record.id, create))
   }
 
-  open(id: string): Promise<Found> {
+  async open(id: string): Promise<Found> {
+    if (!isUploadId(id)) return { kind: 'unknown' }
+    await onDisk(() => this.#recovery.beforeOpening(id))
     return openUpload(this.#environment, id, this.#openedAt)
   }
 
@@ -88,21 +95,28 @@ export class DiskStore implements Store {
       .filter((id) => isUploadId(id) && id.startsWith(`${group}.`))
   }
 
-  async unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]> {
-    const ids = (await onDisk(() => readdir(this.#environment.layout.incoming))).filter(isUploadId)
-    const found: { id: string; lastChange: Date }[] = []
-    for (const id of ids) found.push({ id, lastChange: await onDisk(() => lastChange(this.#environment, id)) })
-    return found
+  async *unfinished(): AsyncGenerator<string> {
+    try {
+      for await (const name of namesIn(this.#environment.layout.incoming)) if (isUploadId(name)) yield name
+    } catch (error) {
+      throw diskError(error)
+    }
+  }
+
+  lastChange(id: string): Promise<Date> {
+    return onDisk(() => lastChange(this.#environment, id))
   }
 
   async gone(deadline: Date): Promise<readonly string[]> {
     const { layout } = this.#environment
-    const ids = (await onDisk(() => readdir(layout.gone))).filter(isUploadId)
     const found: string[] = []
-    for (const id of ids) {
-      const stats = await onDisk(() => ifThere(() => stat(path.join(layout.gone, id))))
-      if (stats !== undefined && stats.mtime < deadline) found.push(id)
-    }
+    await onDisk(async () => {
+      for await (const id of namesIn(layout.gone)) {
+        if (!isUploadId(id)) continue
+        const stats = await ifThere(() => stat(path.join(layout.gone, id)))
+        if (stats !== undefined && stats.mtime < deadline) found.push(id)
+      }
+    })
     return found
   }
 
@@ -111,6 +125,7 @@ export class DiskStore implements Store {
   }
 
   async close(): Promise<void> {
+    await this.#recovery.stop()
     await this.#owner.release()
   }
 }

@@ -4,13 +4,15 @@ import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
+import { Attempts } from './attempts.ts'
 import { ifThere, onDisk, onDiskWithoutBytes, synced, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import type { Journal } from './journal.ts'
 import { makeFolder } from './make-folder.ts'
 import { turns } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
-import { replaceRecord, syncRecord } from './record-file.ts'
+import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
+import type { Unsynced } from './unsynced.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
 import { writeAll } from './write-all.ts'
@@ -34,7 +36,7 @@ export interface Opened {
  * An upload on the disk. Without a journal its offset is the size of its file, so it is written in order, one write at a
  * time; from the moment that a journal exists, the journal alone says what counts.
  */
-export class DiskUpload implements StoredUpload {
+export class DiskUpload implements StoredUpload, Unsynced {
   readonly #environment: Environment
   #record: UploadRecord
   #received: Ranges
@@ -43,7 +45,8 @@ export class DiskUpload implements StoredUpload {
   /** Set between the rename and the end of finishing, should the rest have to be tried again. */
   #renamedAt: Date | undefined
   #finishedAt: Date | undefined
-  #unsynced: number
+  readonly #attempts = new Attempts(() => this.#cutOff())
+  #unsynced = 0
   #marking: Promise<void> | undefined
   #syncFailure: UploadError | undefined
   #removed = false
@@ -59,7 +62,7 @@ export class DiskUpload implements StoredUpload {
     }))
     this.#file = opened.file
     this.#finishedAt = opened.finishedAt
-    this.#unsynced = opened.unsynced ?? 0
+    this.#noteUnsynced(opened.unsynced ?? 0)
   }
 
   get record(): UploadRecord {
@@ -82,24 +85,47 @@ export class DiskUpload implements StoredUpload {
     return this.#finishedAt
   }
 
+  get unsynced(): number {
+    return this.#unsynced
+  }
+
   async begin(range: Range, count: Count): Promise<Attempt> {
-    return onDisk(async () => {
-      const plain =
-        count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
-      if (!plain) await this.#journal.start()
-      await this.#journal.clear()
-      const file = await this.#open()
-      let end = range.start
-      return {
-        write: async (buffers) => {
-          end += await writeAll(file, buffers, end, (written) => {
-            end += written
-          })
-          this.#environment.onStep('write:returned')
-        },
-        commit: () => this.#commit(file, { start: range.start, end }),
-      }
-    })
+    const { unsynced } = this.#environment
+    if (this.#unsynced === 0 && unsynced.isFull) await unsynced.room()
+    const over = await this.#attempts.begin()
+    try {
+      return await onDisk(() => this.#attempt(range, count, over))
+    } catch (error) {
+      await over('counts')
+      throw error
+    }
+  }
+
+  async #attempt(range: Range, count: Count, over: (outcome: 'counts' | 'refused') => Promise<void>): Promise<Attempt> {
+    const plain =
+      count === 'as-received' && range.start === prefix(this.#received) && this.#environment.sync !== 'always'
+    if (!plain) await this.#journal.start()
+    await this.#journal.clear()
+    const file = await this.#open()
+    let end = range.start
+    return {
+      write: async (buffers) => {
+        end += await writeAll(file, buffers, end, (written) => {
+          end += written
+        })
+        this.#environment.onStep('write:returned')
+      },
+      commit: async () => {
+        try {
+          await this.#commit(file, { start: range.start, end })
+        } catch (error) {
+          await over('refused')
+          throw error
+        }
+        await over('counts')
+      },
+      discard: () => over('refused'),
+    }
   }
 
   async update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
@@ -126,6 +152,7 @@ export class DiskUpload implements StoredUpload {
     if (this.#renamedAt === undefined) this.#renamedAt = await this.#moveToFiles(durable)
     if (durable) await onDisk(() => syncLanding(this.#environment, this.#record.id))
     onStep('finish:directories')
+    this.#noteSynced()
     this.#finishedAt = this.#renamedAt
     // A journal that stays does no harm: it is removed at the next start.
     await this.#journal.drop().catch(() => undefined)
@@ -198,6 +225,7 @@ export class DiskUpload implements StoredUpload {
       await rm(layout.journal(id), { force: true })
     })
     this.#journal.forget()
+    this.#noteSynced()
     onStep('release:done')
   }
 
@@ -210,6 +238,7 @@ export class DiskUpload implements StoredUpload {
     await onDiskWithoutBytes(async () => {
       await makeTombstone(path.join(layout.leaving, id), why)
       this.#removed = true
+      this.#noteSynced()
       this.#journal.forget()
       this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
@@ -217,9 +246,29 @@ export class DiskUpload implements StoredUpload {
     onStep(`${removal}:tombstone`)
     // A change of the record that is under way comes before, one that waits comes to nothing: neither brings the record back.
     await onDisk(() =>
-      this.#recordTurn(() => removeBytes(this.#environment, id, (step) => onStep(`${removal}:${step}`))),
+      this.#recordTurn(() =>
+        removeBytes(this.#environment, id, why !== 'refused', (step) => onStep(`${removal}:${step}`)),
+      ),
     )
     onStep(`${removal}:done`)
+  }
+
+  async abandon(): Promise<void> {
+    const { layout, directorySync } = this.#environment
+    const { id, failed } = this.#record
+    if (failed === undefined || this.#removed) return
+    await this.#marking
+    await onDisk(async () => {
+      const stats = await ifThere(() => stat(layout.incomingFile(id)))
+      if (stats === undefined || stats.blocks === 0) return
+      // Were only the truncation on the disk, a power cut would leave zeros that count.
+      await syncRecord(this.#environment, id)
+      await directorySync.sync(layout.recordFolder(id))
+      await truncate(layout.incomingFile(id), 0)
+      // What a client was told of its offset stays true.
+      await truncate(layout.incomingFile(id), stats.size)
+    })
+    this.#noteSynced()
   }
 
   /** Makes everything durable that is known of an unfinished upload. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */
@@ -262,7 +311,8 @@ export class DiskUpload implements StoredUpload {
     const rested = this.rest()
     // A mark that is under way does not cover what came after it had begun.
     await this.#marking
-    if (this.#unsynced > 0 && this.#environment.sync === 'finish' && !this.finished) this.#startMarking()
+    if (this.#record.failed !== undefined) this.#noteSynced()
+    if (this.#unsynced > 0) this.startMarking()
     await this.#marking
     await rested
     await this.#noteSyncFailure()
@@ -292,24 +342,44 @@ export class DiskUpload implements StoredUpload {
     // A journal that is just being made does not have this range yet: its turn comes first.
     if (this.#journal.isAwaited) await onDisk(() => this.#journal.append(range))
     this.#received = add(this.#received, range)
-    this.#unsynced += lengthOf(range)
+    this.#noteUnsynced(lengthOf(range))
     await this.#journal.shorten()
-    if (this.#unsynced >= SYNC_EVERY && this.#environment.sync === 'finish') this.#startMarking()
+    if (this.#unsynced >= SYNC_EVERY) this.startMarking()
   }
 
-  #startMarking(): void {
-    if (this.#marking !== undefined) return
+  /** Cuts off what lies behind the last byte that counts. */
+  async #cutOff(): Promise<void> {
+    const end = this.#received.at(-1)?.end ?? 0
+    const file = await this.#open()
+    if ((await file.stat()).size > end) await file.truncate(end)
+    if (end === 0) await this.#journal.drop()
+  }
+
+  /** Only with SYNC=finish somebody syncs later. */
+  #noteUnsynced(bytes: number): void {
+    if (bytes === 0 || this.#environment.sync !== 'finish') return
+    this.#unsynced += bytes
+    this.#environment.unsynced.note(this, bytes)
+  }
+
+  #noteSynced(): void {
+    this.#environment.unsynced.forget(this)
     this.#unsynced = 0
-    this.#marking = this.#environment
-      .inTurn(() => this.#mark())
+  }
+
+  startMarking(): void {
+    if (this.#marking !== undefined) return
+    this.#marking = this.#environment.unsynced
+      .sync(this, () => this.#mark())
       .finally(() => {
         this.#marking = undefined
       })
+    this.#unsynced = 0
   }
 
   async #mark(): Promise<void> {
     const markJournal = this.#journal.marker()
-    const size = prefix(this.#received)
+    const synced = prefix(this.#received)
     try {
       await syncPath(this.#environment.layout.incomingFile(this.#record.id), 'data')
     } catch (error) {
@@ -321,14 +391,21 @@ export class DiskUpload implements StoredUpload {
     }
     try {
       if (markJournal === undefined) {
-        await this.update((record) => ({ ...record, mark: { boot: this.#environment.boot, synced: size } }))
+        await this.#recordTurn(() => this.#markRecord(synced))
       } else if (!(await markJournal())) {
         // The next put has all of it synced.
-        this.#unsynced += SYNC_EVERY
+        this.#noteUnsynced(SYNC_EVERY)
       }
     } catch {
       // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
     }
+  }
+
+  async #markRecord(synced: number): Promise<void> {
+    if (this.#removed) return
+    const record = { ...this.#record, mark: { boot: this.#environment.boot, synced } }
+    await markRecord(this.#environment, record)
+    this.#record = record
   }
 
   /** Whoever opens the upload next would sync it again and call it good, if its record did not say it. */

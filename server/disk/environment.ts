@@ -1,6 +1,7 @@
 import type { DirectorySync } from './directory-sync.ts'
 import type { Layout } from './layout.ts'
 import type { RecordFolders } from './record-folders.ts'
+import type { UnsyncedUploads } from './unsynced.ts'
 
 /**
  * When bytes are synced to the disk: `finish` before an upload is called finished, `always` before anything is
@@ -11,8 +12,18 @@ export type SyncMode = 'finish' | 'always' | 'never'
 /** Because somebody asked for it, or because it was stale. */
 type Removal = 'remove' | 'expire'
 
+/** The steps of what is put right, and adopted, after a crash. */
+export type RecoveryStep =
+  | 'recover:aside'
+  | 'recover:record'
+  | 'recover:journal'
+  | 'adopt:record'
+  | 'adopt:bytes'
+  | 'adopt:done'
+
 /** The steps between which a crash must lose nothing; tests stop the program at them. */
 export type Step =
+  | RecoveryStep
   | 'create:bytes'
   | 'create:record'
   | 'whole:bytes'
@@ -48,8 +59,7 @@ export interface Environment {
   readonly boot: string
   readonly directorySync: DirectorySync
   readonly recordFolders: RecordFolders
-  /** One background sync at a time over all uploads, so that syncs never take all the threads from writes. */
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  readonly unsynced: UnsyncedUploads
   /** Called when a step has been done. */
   readonly onStep: (step: Step) => void
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { add, type Range, type Ranges, union } from '../core/ranges.ts'
@@ -16,6 +17,14 @@ const MARK = 2
 const MANY = 256
 /** The same while it is written to: so that this is rare. */
 const VERY_MANY = 4096
+
+/** How the names of journals end that this process is about to put in their place. */
+const TEMPORARY = `.${randomBytes(4).toString('hex')}.tmp`
+
+/** Whether a file in the folder of journals is one that this process is writing. */
+export function isBeingWritten(name: string): boolean {
+  return name.endsWith(TEMPORARY)
+}
 
 interface Entry extends Range {
   readonly kind: number
@@ -60,7 +69,7 @@ export class Journal {
   /** Writes a new journal, header and first entries with one write; it replaces one that is there. */
   static async create(path: string, boot: string, content: JournalContent, durable: boolean): Promise<Journal> {
     const entries = entriesOf(content)
-    const temporary = `${path}.tmp`
+    const temporary = `${path}${TEMPORARY}`
     const file = await open(temporary, 'w')
     try {
       await file.writeFile(Buffer.concat([header(boot), ...entries.map(encode)]))

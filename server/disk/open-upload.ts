@@ -1,15 +1,15 @@
 import type { Stats } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { open, stat, truncate } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
-import { isUploadId, type UploadRecord } from '../core/record.ts'
+import type { UploadRecord } from '../core/record.ts'
 import type { Found, StoredUpload } from '../core/store.ts'
 import { exists, ifThere, onDisk } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
-import { readRecord, replaceRecord } from './record-file.ts'
+import { markRecord, readRecord } from './record-file.ts'
 import { isOnlyRecord, removeBytes, syncLanding } from './upload-files.ts'
 
 /** After how long the system has surely written what nobody has synced, in milliseconds; it takes half a minute or so. */
@@ -22,7 +22,6 @@ const WRITTEN_AFTER = 60 * 60 * 1000
  * @throws UploadError `no_space`, `storage_error`.
  */
 export async function openUpload(environment: Environment, id: string, startedAt: number): Promise<Found> {
-  if (!isUploadId(id)) return { kind: 'unknown' }
   return onDisk(async () => {
     const { layout } = environment
     if (await exists(path.join(layout.leaving, id))) {
@@ -76,30 +75,47 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
   const journaled = await Journal.load(layout.journal(record.id), boot, synced)
   if (journaled !== undefined) {
     const { journal, content } = journaled
-    const unsynced = total(content.received) - total(content.synced)
+    const end = content.received.at(-1)?.end ?? 0
+    // The process before this one was killed before it could cut off what was refused.
+    if (size > end) await truncate(layout.incomingFile(record.id), end)
+    const unsynced = await admitted(environment, total(content.received) - total(content.synced))
     return new DiskUpload(environment, { record, received: content.received, journal, unsynced })
   }
   if (record.mark?.boot === boot) {
     const received = add([], { start: 0, end: size })
-    const unsynced = size - synced.end
+    const unsynced = await admitted(environment, size - synced.end)
     return new DiskUpload(environment, { record, received, journal: undefined, unsynced })
   }
-  return openAfterReboot(environment, record, Math.min(size, synced.end))
+  return openAfterReboot(environment, record, size, Math.min(size, synced.end))
 }
 
 /** What was written but not synced before the machine went down cannot be trusted: it is cut off. */
-async function openAfterReboot(environment: Environment, record: UploadRecord, trusted: number): Promise<DiskUpload> {
-  const file = await open(environment.layout.incomingFile(record.id), 'r+')
-  try {
-    await file.truncate(trusted)
-    await file.datasync()
-  } finally {
-    await file.close()
+async function openAfterReboot(
+  environment: Environment,
+  record: UploadRecord,
+  size: number,
+  trusted: number,
+): Promise<DiskUpload> {
+  const { layout, boot } = environment
+  if (size > trusted) {
+    const file = await open(layout.incomingFile(record.id), 'r+')
+    try {
+      await file.truncate(trusted)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
   }
-  const marked: UploadRecord = { ...record, mark: { boot: environment.boot, synced: trusted } }
-  await replaceRecord(environment, marked)
+  const marked: UploadRecord = { ...record, mark: { boot, synced: trusted } }
+  await markRecord(environment, marked)
   const received = add([], { start: 0, end: trusted })
   return new DiskUpload(environment, { record: marked, received, journal: undefined })
+}
+
+/** Waits until an upload may be there with so many unsynced bytes. */
+async function admitted({ unsynced, sync }: Environment, bytes: number): Promise<number> {
+  if (bytes > 0 && sync === 'finish') await unsynced.room()
+  return bytes
 }
 
 async function openFinished(

@@ -2,17 +2,25 @@ import type { Stats } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
+import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import { parseRecord, type UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { writeNewFile } from './new-file.ts'
 import { isOnlyRecord } from './upload-files.ts'
+import { writeAll } from './write-all.ts'
 
 /** How often a folder is made anew that others remove: more often than that it is no folder that can be made. */
 const MOST_TRIES = 100
 
-// A record is one line of JSON and one with its CRC-32, so that a torn one is recognized.
+/** From which size on a record is replaced instead of getting one more mark, in bytes. */
+const REPLACE_FROM = 16 * 1024
+
+// A record is one line of JSON and one with its CRC-32, so that a torn one is recognized. Marks may follow, which newer than the one in
+// the record: an empty line, and one with a CRC-32 and JSON. Versions that know no such lines read nothing behind the first empty one.
+
+const markSchema = z.object({ boot: z.string(), synced: z.number().int().nonnegative() })
 
 /**
  * Writes a new record with one exclusive write; if that fails, none is left. A torn one, which a power cut can leave, is as
@@ -66,6 +74,24 @@ export async function replaceRecord(environment: Environment, record: UploadReco
   environment.onStep('record:replaced')
 }
 
+/**
+ * Adds the mark of a record to its file. That takes no sync, which replacing would: a mark that a power cut takes or tears is none, and
+ * the one before counts.
+ */
+export async function markRecord(environment: Environment, record: UploadRecord): Promise<void> {
+  const file = await open(environment.layout.record(record.id), 'r+')
+  try {
+    const { size } = await file.stat()
+    if (size < REPLACE_FROM) {
+      await writeAll(file, [Buffer.from(encodeMark(record))], size)
+      return
+    }
+  } finally {
+    await file.close()
+  }
+  await replaceRecord(environment, record)
+}
+
 /** Reads a record; `torn` when what is there is not a whole one. */
 export function readRecord({ layout }: Environment, id: string): Promise<UploadRecord | 'none' | 'torn'> {
   return readRecordFile(layout.record(id), id)
@@ -97,8 +123,27 @@ function encode(record: UploadRecord): string {
 }
 
 function decode(text: string, id: string): UploadRecord | undefined {
-  const [line, sum, end] = text.split('\n')
-  if (line === undefined || end !== '' || crc32(line).toString(16) !== sum) return undefined
+  const [line, sum, ...rest] = text.split('\n')
+  if (line === undefined || rest.length === 0 || crc32(line).toString(16) !== sum) return undefined
   const record = parseRecord(JSON.parse(line))
-  return record.id === id ? record : undefined
+  if (record.id !== id) return undefined
+  const mark = rest.length > 1 ? latestMark(rest, id) : undefined
+  return mark === undefined ? record : { ...record, mark }
+}
+
+function encodeMark({ id, mark }: UploadRecord): string {
+  const text = JSON.stringify(mark)
+  return `\n${markSum(id, text)} ${text}\n`
+}
+
+function latestMark(lines: readonly string[], id: string): UploadRecord['mark'] {
+  const whole = lines.findLast((line) => {
+    const space = line.indexOf(' ')
+    return space > 0 && line.slice(0, space) === markSum(id, line.slice(space + 1))
+  })
+  return whole === undefined ? undefined : markSchema.parse(JSON.parse(whole.slice(whole.indexOf(' ') + 1)))
+}
+
+function markSum(id: string, text: string): string {
+  return crc32(`${id}\n${text}`).toString(16)
 }

@@ -5,10 +5,15 @@ import type { UploadRecord } from '../core/record.ts'
 import { exists, ifThere } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 
-/** Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before. */
+/**
+ * Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before.
+ *
+ * @param isRemembered whether its tombstone stays.
+ */
 export async function removeBytes(
   environment: Environment,
   id: string,
+  isRemembered = true,
   onStep: (step: 'bytes' | 'record') => void = () => undefined,
 ): Promise<void> {
   const { layout, sync } = environment
@@ -24,7 +29,9 @@ export async function removeBytes(
   )
   onStep('record')
   if (sync === 'always') await syncRemoval(environment, id)
-  await ifThere(() => rename(path.join(layout.leaving, id), path.join(layout.gone, id)))
+  const tombstone = path.join(layout.leaving, id)
+  if (isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
+  else await rm(tombstone, { force: true })
 }
 
 /** Before the tombstone goes where nobody ends a removal any more: a power cut must not bring back what it stands for. */

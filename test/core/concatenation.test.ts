@@ -57,6 +57,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'release' | 're
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
+    lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
     close: () => store.close(),

@@ -27,6 +27,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
+    lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
     close: () => store.close(),

@@ -48,6 +48,7 @@ function slow(store: DiskStore, log: string[]): Store {
       log.push(`write of ${text} returned`)
     },
     commit: () => attempt.commit(),
+    discard: () => attempt.discard(),
   })
   return {
     create: async (record) => slowUpload(await store.create(record)),
@@ -58,6 +59,7 @@ function slow(store: DiskStore, log: string[]): Store {
     },
     group: (group) => store.group(group),
     unfinished: () => store.unfinished(),
+    lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
     close: async () => {

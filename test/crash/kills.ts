@@ -1,4 +1,4 @@
-import type { Step, SyncMode } from '../../server/disk/environment.ts'
+import type { RecoveryStep, Step, SyncMode } from '../../server/disk/environment.ts'
 import type { Random } from './random.ts'
 
 /** One run of the program. */
@@ -17,10 +17,13 @@ export type Kill =
   /** From inside, so many milliseconds after it began to start. */
   | { readonly at: 'start'; readonly after: number }
   /** From inside, when a step has come so many times. */
-  | { readonly at: Step; readonly count: number }
+  | { readonly at: LoadStep; readonly count: number }
+
+/** A step that comes while there is load; those of a recovery have a test of their own. */
+export type LoadStep = Exclude<Step, RecoveryStep>
 
 /** How often each step comes in a run at least, about: a stop is set somewhere before that. */
-const STEPS: Readonly<Record<Step, number>> = {
+const STEPS: Readonly<Record<LoadStep, number>> = {
   'create:bytes': 10,
   'create:record': 10,
   'whole:bytes': 3,
@@ -95,7 +98,7 @@ export function sooner(run: Run): Run {
   return 'count' in run.kill ? { ...run, kill: { ...run.kill, count: 1 } } : run
 }
 
-function atStep(step: Step, random: Random): Kill {
+function atStep(step: LoadStep, random: Random): Kill {
   return { at: step, count: random.whole(1, STEPS[step]) }
 }
 
@@ -104,15 +107,15 @@ function many<T>(count: number, make: () => T): T[] {
 }
 
 /** How many kills a plan has at a step besides those that each step has. */
-export function extraKills(step: Step): number {
+export function extraKills(step: LoadStep): number {
   if (step === 'journal:appended') return JOURNAL_KILLS_SYNCED
   return step === 'write:returned' ? STREAM_KILLS_SLOW : 0
 }
 
-export function stepNames(): Step[] {
+export function stepNames(): LoadStep[] {
   return Object.keys(STEPS).filter(isStep)
 }
 
-function isStep(name: string): name is Step {
+function isStep(name: string): name is LoadStep {
   return name in STEPS
 }

@@ -7,9 +7,9 @@ import type { UploadRecord } from '../../server/core/record.ts'
 import { DirectorySync } from '../../server/disk/directory-sync.ts'
 import type { Environment } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
-import { turns } from '../../server/disk/queue.ts'
 import { createRecord, readRecord, replaceRecord } from '../../server/disk/record-file.ts'
 import { RecordFolders } from '../../server/disk/record-folders.ts'
+import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -23,7 +23,7 @@ beforeAll(async () => {
     boot: '0'.repeat(32),
     directorySync: new DirectorySync(),
     recordFolders: new RecordFolders(layout, undefined),
-    inTurn: turns(),
+    unsynced: new UnsyncedUploads(),
     onStep: () => undefined,
   }
 })

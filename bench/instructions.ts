@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { Connection } from './client/connection.ts'
+import { checkOffset, create, createWithUpload, patch } from './client/tus.ts'
+import { uploadByWebUploader } from './client/webuploader.ts'
+import { MALLOC, PROJECT, V8_FLAGS } from './contestants.ts'
+import { findInstructionCounter, type InstructionCounter } from './instruction-counter.ts'
+import { median } from './median.ts'
+import { startServer, stopAll } from './server-process.ts'
+import { KIB, MIB } from './sizes.ts'
+
+const HELP = `npm run bench:instructions -- --base DIR [flags]
+
+Compares how many instructions a request costs here and in another checkout, which must be built. Time depends on what else
+the machine does; this hardly does.
+
+  --base DIR       the other checkout
+  --rounds N       how often each is started and measured, in turns (5; with valgrind 1)
+  --only TEXT      only requests with this in their name
+  --limit RATIO    fail when a median is more than this many times that of the other one (1.03)
+
+It needs perf (Debian: linux-perf) and a processor whose instructions can be counted, or valgrind, which takes some minutes.
+`
+
+/** A kind of request of which some are sent, one after the other. */
+interface Kind {
+  readonly name: string
+  /** How many are sent to warm up, and how many are counted at first hand. */
+  readonly warmUp: number
+  readonly counted: number
+  send(port: number, count: number): Promise<unknown>
+}
+
+const CHUNK = 16 * KIB
+
+const kinds: readonly Kind[] = [
+  { name: 'PATCH of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendPatches },
+  { name: 'HEAD', warmUp: 5_000, counted: 10_000, send: sendHeads },
+  { name: 'small file of 4 KiB with its creation', warmUp: 1_000, counted: 1_000, send: sendSmallFiles },
+  { name: 'WebUploader chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendChunks },
+]
+
+async function sendPatches(port: number, count: number): Promise<void> {
+  const connection = new Connection(port)
+  const path = await create(connection, count * CHUNK + 1)
+  for (let at = 0; at < count; at++) await patch(connection, path, at * CHUNK, CHUNK)
+  connection.close()
+}
+
+async function sendHeads(port: number, count: number): Promise<void> {
+  const connection = new Connection(port)
+  const path = await create(connection, MIB)
+  await patch(connection, path, 0, CHUNK)
+  for (let at = 0; at < count; at++) await checkOffset(connection, path, CHUNK)
+  connection.close()
+}
+
+async function sendSmallFiles(port: number, count: number): Promise<void> {
+  const connection = new Connection(port)
+  for (let at = 0; at < count; at++) await createWithUpload(connection, 4 * KIB)
+  connection.close()
+}
+
+let tasks = 0
+
+function sendChunks(port: number, count: number): Promise<number> {
+  tasks += 1
+  return uploadByWebUploader(port, count * CHUNK, CHUNK, 1, `wu_instructions_${tasks}`)
+}
+
+/** Instructions for one request of each kind, by one new process. */
+async function measureOnce(project: string, chosen: readonly Kind[], counter: InstructionCounter): Promise<number[]> {
+  const dumps = await mkdtemp(path.join(tmpdir(), 'landfall-instructions-'))
+  const server = await startServer(
+    async (port, folder) =>
+      counter.within(
+        {
+          program: process.execPath,
+          args: [...V8_FLAGS, path.join(project, 'dist/server/main.js')],
+          environment: { ...MALLOC, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn' },
+        },
+        dumps,
+      ),
+    undefined,
+    20_000 * counter.slowdown,
+  )
+  try {
+    const figures: number[] = []
+    for (const { warmUp, counted, send } of chosen) {
+      await send(server.port, warmUp)
+      const count = Math.max(100, Math.floor(counted / counter.slowdown))
+      figures.push((await counter.count(server.pid, dumps, () => send(server.port, count))) / count)
+    }
+    return figures
+  } finally {
+    await server.stop()
+    await rm(dumps, { recursive: true, force: true })
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      base: { type: 'string' },
+      rounds: { type: 'string' },
+      only: { type: 'string', default: '' },
+      limit: { type: 'string', default: '1.03' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help || values.base === undefined) {
+    process.stdout.write(HELP)
+    return
+  }
+  const counter = await findInstructionCounter()
+  const rounds = Number(values.rounds ?? (counter.slowdown > 1 ? 1 : 5))
+  const chosen = kinds.filter(({ name }) => name.includes(values.only))
+  const projects = [path.resolve(values.base), PROJECT] as const
+  const all: [number[][], number[][]] = [[], []]
+  for (let round = 0; round < rounds; round++) {
+    // Every other round begins with the other one.
+    for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      all[which].push(await measureOnce(projects[which], chosen, counter))
+      process.stderr.write(`${round + 1}/${rounds}  ${which === 0 ? 'base' : 'here'}\n`)
+    }
+  }
+  process.stdout.write(`Instructions for one request, by ${counter.name}, medians of ${rounds}:\n\n`)
+  process.stdout.write('| request | base | here | here ÷ base |\n| --- | --- | --- | --- |\n')
+  for (const [i, { name }] of chosen.entries()) {
+    const [base, here] = all.map((figures) => median(figures.map((each) => each[i] ?? Number.NaN)))
+    if (base === undefined || here === undefined) continue
+    const ratio = here / base
+    process.stdout.write(`| ${name} | ${Math.round(base)} | ${Math.round(here)} | ${ratio.toFixed(3)} |\n`)
+    if (!(ratio <= Number(values.limit))) process.exitCode = 1
+  }
+}
+
+process.on('exit', stopAll)
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+})

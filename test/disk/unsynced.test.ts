@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import type { StoredUpload } from '../../server/core/store.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { put, recordOf } from '../core/store-contract.ts'
+import { cut } from '../legacy/steps.ts'
+import { memoryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { sendChunk } from '../support/webuploader.ts'
+import { bytesOf, create, locationOf, offsetOf } from '../tus/steps.ts'
+import { fileHandles } from './file-handles.ts'
+
+const PRELOAD = new URL('../power-cut/preload.mjs', import.meta.url).href
+
+let folder: Awaited<ReturnType<typeof memoryFolder>>
+beforeEach(async () => {
+  folder = await memoryFolder()
+})
+afterEach(async () => {
+  jest.restoreAllMocks()
+  await folder.dispose()
+})
+
+describe('an orderly stop', () => {
+  /** More than are kept in memory, so that many have been let go. */
+  const UPLOADS = 1_050
+  const MINUTE = 60_000
+  const AT_ONCE = 16
+  const SENT = 1_000
+  let program: Program
+  afterEach(() => program.end('SIGKILL'))
+
+  function start(boot: string): Promise<Program> {
+    return startProgram({ DATA_DIR: folder.path, BOOT_ID: boot, NODE_OPTIONS: `--import ${PRELOAD}` })
+  }
+
+  it(
+    'takes nothing from unfinished uploads that a client was told of, also when the machine is started again',
+    async () => {
+      program = await start('one')
+      const paths: string[] = []
+      const sendSome = async (): Promise<void> => {
+        while (paths.length < UPLOADS) {
+          const headers = { 'Upload-Length': '2000', 'Content-Type': 'application/offset+octet-stream' }
+          const place = paths.push('') - 1
+          paths[place] = new URL(locationOf(await create(program.url, headers, bytesOf(SENT)), program.url)).pathname
+        }
+      }
+      await Promise.all(Array.from({ length: AT_ONCE }, sendSome))
+      const file = cut(bytesOf(3 * SENT), SENT)
+      for (const chunk of [0, 2]) await sendChunk(program.url, file.fieldsOf(chunk), file.bytesOf(chunk))
+      expect(await program.end('SIGTERM')).toBe(0)
+      program = await start('two')
+      for (let i = 0; i < paths.length; i += AT_ONCE) {
+        const asked = paths.slice(i, i + AT_ONCE)
+        const told = await Promise.all(asked.map((path) => offsetOf(program.url + path)))
+        expect(told).toEqual(asked.map(() => SENT))
+      }
+      const last = await sendChunk(program.url, file.fieldsOf(1), file.bytesOf(1))
+      expect(await last.json()).toMatchObject({ finished: true })
+    },
+    2 * MINUTE,
+  )
+})
+
+describe('uploads with unsynced bytes', () => {
+  let store: DiskStore
+  beforeEach(async () => {
+    store = await open('boot')
+  })
+  afterEach(() => store.close())
+
+  function open(boot: string): Promise<DiskStore> {
+    return DiskStore.open({ directory: folder.path, sync: 'finish', boot, onNotice: () => undefined })
+  }
+
+  /** From now on no sync returns before it is let go. @returns what lets all go on. */
+  async function holdSyncs(): Promise<() => void> {
+    let letGo = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    jest.spyOn(await fileHandles(), 'datasync').mockImplementation(() => asked)
+    return letGo
+  }
+
+  it('are as many as the disk can sync at a stop: the next one waits for it', async () => {
+    const letGo = await holdSyncs()
+    const uploads: StoredUpload[] = []
+    const begun = async (): Promise<StoredUpload> => {
+      const upload = await store.create(recordOf(randomUUID(), 10))
+      await put(upload, 0, 'hello', 'as-received')
+      await upload.rest()
+      return upload
+    }
+    let waiting: Promise<StoredUpload> | undefined
+    while (waiting === undefined && uploads.length < 2_000) {
+      const next = begun()
+      const late = new Promise<undefined>((resolve) => setTimeout(resolve, 1_000))
+      const upload = await Promise.race([next, late])
+      if (upload === undefined) waiting = next
+      else uploads.push(upload)
+    }
+    expect(uploads.length).toBe(1_000)
+    // Bytes for an upload that has unsynced ones already make no difference.
+    await put(uploads.at(-1) ?? fail(), 5, 'world', 'as-received')
+    letGo()
+    uploads.push((await waiting) ?? fail())
+    for (const upload of uploads) await upload.close()
+  })
+
+  it('say what is synced by one more line of their record, which other versions do not read', async () => {
+    const upload = await store.create(recordOf('id', 2_000))
+    for (let i = 0; i < 300; i++) {
+      await put(upload, i * 5, 'hello', 'as-received')
+      await upload.close()
+    }
+    await store.close()
+    store = await open('another')
+    const found = await store.open('id')
+    expect(found.kind === 'upload' && found.upload.received).toEqual([{ start: 0, end: 1_500 }])
+  })
+})
+
+function fail(): never {
+  throw new Error('There is no such upload.')
+}
