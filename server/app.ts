@@ -4,6 +4,7 @@ import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { stopping, UploadError } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
 import { download } from './download/download.ts'
+import { rangeDigests } from './download/range-digests.ts'
 import type { Draft } from './draft/draft.ts'
 import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
@@ -105,6 +106,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
         (ctx, id) => tus.terminate(ctx, id),
       ),
     },
+    '/files/:id/digest': { GET: rangeDigests(uploads) },
     '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },
     '/upload/complete': { GET: complete, POST: complete },
     '/check': { POST: (ctx) => legacy.check(ctx) },

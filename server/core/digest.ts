@@ -86,3 +86,27 @@ export class RunningDigest {
     return this.#hash.copy().digest()
   }
 }
+
+/**
+ * The digest of the bytes of one range.
+ *
+ * @param bytes exactly those of the range, in order.
+ * @param length how many they are.
+ * @throws UploadError `storage_error` when fewer bytes can be read; the reason of `signal`.
+ */
+export async function digestOf(
+  algorithm: Algorithm,
+  bytes: AsyncIterable<Buffer>,
+  length: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const hash = createHash(algorithm)
+  let left = length
+  for await (const buffer of bytes) {
+    signal.throwIfAborted()
+    hash.update(buffer)
+    left -= buffer.length
+  }
+  if (left !== 0) throw new UploadError('storage_error', 'The stored bytes could not be read.')
+  return hash.digest()
+}
