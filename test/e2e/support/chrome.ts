@@ -9,6 +9,8 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A host name other than that of this machine, as pages of a local network have it.
+  '--host-resolver-rules=MAP *.lan 127.0.0.1',
 ]
 
 /** Starts the system's Chromium. */
