@@ -11,12 +11,15 @@ export async function choose(page: Page, ...paths: readonly string[]): Promise<v
   await page.setInputFiles('[data-testid=file-input]', [...paths])
 }
 
-/** Waits until this many rows are in a state. The page's policy allows no scripts of a test to wait inside. */
+/** Waits until at least this many rows match. */
 export async function rowsIn(page: Page, selector: string, count: number): Promise<void> {
-  while ((await page.locator(selector).count()) !== count) await setTimeout(20)
+  await page
+    .locator(selector)
+    .nth(count - 1)
+    .waitFor()
 }
 
-/** Waits until a row shows at least this many per cent. */
+/** Waits until a row shows at least this many per cent. The page's policy allows no scripts of a test to wait inside. */
 export async function shows(page: Page, percent: number, row: string = ROW): Promise<void> {
   const bar = page.locator(`${row} [role=progressbar]`)
   while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(20)
