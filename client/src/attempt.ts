@@ -7,34 +7,34 @@ import { chunkSize, endpoint, removalDelays, retryDelays } from './settings.ts'
 
 /** What an attempt reports. Nothing is reported any more after it was stopped. */
 export interface AttemptEvents {
-  /** The server has a place for the upload, and nothing in it but bytes of the file. */
+  /** The upload has a URL, and every byte that the server holds is the file's. */
   located(url: string): void
-  /** What the server has is being compared with the file; `share`, from 0 to 1, was found equal. */
+  /** The attempt compares the server's bytes with the file; a `share` of them, from 0 to 1, is proved. */
   checking(share: number): void
   progress(sent: number): void
-  /** Something failed that is worth trying again; the attempt resumes by itself. */
+  /** A request failed in a way that passes; the attempt retries by itself. */
   retrying(): void
   finished(): void
-  /** The server has bytes that are not the file's. Nothing was sent behind them. */
+  /** The server holds bytes of another file. Nothing was appended to them. */
   differs(): void
   failed(error: unknown): void
 }
 
-/** What is sent. */
+/** A file to send. */
 export interface ChosenFile {
   readonly file: File
-  /** Under which the upload is remembered. */
+  /** The key under which the browser remembers the upload. */
   readonly fingerprint: string
-  /** What is known of the server's bytes; attempts with the same file share it. */
+  /** Shared by all attempts with this file, so that no byte is compared twice. */
   readonly proof: Proof
 }
 
-/** Statuses on a HEAD that mean that this upload is over; everything else is a moment's trouble. */
+/** Statuses of a HEAD that say that the upload no longer exists. */
 const OVER = new Set([404, 410])
 
 /**
- * One continuous try to bring a file to the server, from start to pause, failure or end. A pause is the end of an
- * attempt: a new one asks the server where to resume, and late callbacks of the old one find nobody.
+ * One continuous upload of a file, from start to pause, failure, or completion. A pause ends the attempt: the next one asks the
+ * server for the offset, and late callbacks of the old one are dropped.
  */
 export class Attempt {
   readonly #chosen: ChosenFile
@@ -44,7 +44,7 @@ export class Attempt {
   #upload: Upload | null = null
   #removed = false
 
-  /** Starts to send a file, resuming at `url` when there is one. */
+  /** Starts sending a file; resumes the upload at `url` unless that is null. */
   constructor(chosen: ChosenFile, url: string | null, events: AttemptEvents) {
     this.#chosen = chosen
     this.#url = url
@@ -58,11 +58,11 @@ export class Attempt {
     void this.#upload?.abort()
   }
 
-  /** Stops sending and deletes the upload on the server. Throws when the server could not be told. */
+  /** Stops sending and deletes the upload on the server. Throws when that fails. */
   async remove(): Promise<void> {
     this.#stopped.abort()
     this.#removed = true
-    // While the server is still making a place, the request is left to end, so that the place can be deleted.
+    // A running creation is left to finish: only then is there a URL to delete.
     if (this.#url === null) return
     await this.#upload?.abort()
     await removeUpload(this.#url)
@@ -83,12 +83,13 @@ export class Attempt {
       } catch (error) {
         if (!this.#isLive) return
         if (error instanceof OtherBytes) return this.#events.differs()
-        // No patience brings a file back that the browser cannot read any more.
+        // A file that the browser cannot read any more stays unreadable.
         if (!passes(error) || !(await readable(file))) return this.#fail(error)
         if (!this.#isLive) return
         this.#events.retrying()
         const wasAway = await servicePresent()
-        if (wasAway || proof.end > proved) failures = 0
+        // After a conflict another tab is sending this file: following its offset closely is no use.
+        if (wasAway || proof.end > proved) failures = statusOf(error) === 409 ? 1 : 0
         const delay = retryDelays[failures]
         if (delay === undefined) return this.#fail(error)
         await pause(delay, this.#stopped.signal)
@@ -100,9 +101,9 @@ export class Attempt {
     if (this.#isLive) this.#events.failed(error)
   }
 
-  /** Sends what is missing. Throws why it did not come to an end; never settles when the attempt is stopped. */
+  /** Sends the missing bytes. Throws the reason of a failure; never settles once the attempt is stopped. */
   async #send(): Promise<void> {
-    // Without this, a file that cannot be read would still get a place on the server.
+    // An unreadable file must not leave an empty upload on the server.
     await this.#chosen.file.slice(0, 1).arrayBuffer()
     const entry = this.#url === null ? undefined : await entryOf(this.#url)
     return new Promise((resolve, reject) => {
@@ -123,7 +124,7 @@ export class Attempt {
     return {
       endpoint,
       chunkSize,
-      // A further try waits for the service, which tus-js-client cannot do.
+      // Retries wait for the service, which tus-js-client cannot do.
       retryDelays: null,
       fingerprint: () => Promise.resolve(fingerprint),
       metadata: { filename: file.name, filetype: file.type },
@@ -139,7 +140,7 @@ export class Attempt {
     }
   }
 
-  /** `abort` does not reach requests that are only being prepared; here they are stopped. Throws to do so. */
+  /** Stops requests in preparation, which `abort` does not reach. Throws to do so. */
   #letPass(request: HttpRequest): void {
     if (this.#isLive || request.getMethod() === 'DELETE') return
     void this.#upload?.abort()
@@ -147,8 +148,8 @@ export class Attempt {
   }
 
   /**
-   * Keeps tus-js-client from resuming before the server's bytes are proved to be the file's, and from beginning again at 0 when a
-   * HEAD fails for whatever reason: only an upload that is gone is worth that. Throws to do so.
+   * Stops tus-js-client from resuming before the server's bytes are proved to be the file's, and from starting over when a HEAD
+   * fails: only a missing upload justifies that. Throws to do so.
    */
   async #mayResume(request: HttpRequest, response: HttpResponse): Promise<void> {
     const status = response.getStatus()
@@ -170,7 +171,7 @@ export class Attempt {
   }
 }
 
-/** Waits, but not beyond the moment at which `signal` ends it. */
+/** Waits for `ms` milliseconds, or until `signal` aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms)
@@ -181,17 +182,17 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** What tus-js-client has wrapped, if it was thrown here. */
+/** Unwraps an error of this module from that of tus-js-client. */
 function causeOf(error: Error | DetailedError): Error {
   return error instanceof DetailedError && error.causingError instanceof OtherBytes ? error.causingError : error
 }
 
-/** Deletes an upload that nothing is being sent to, and what is remembered of it. Throws when the server could not be told. */
+/** Deletes an idle upload from the server and from the storage. Throws when the server cannot be reached or refuses. */
 export async function removeUpload(url: string): Promise<void> {
   try {
     await Upload.terminate(url, { retryDelays: [...removalDelays] })
   } catch (error) {
-    // What is gone already need not be deleted.
+    // It was deleted before.
     if (!OVER.has(statusOf(error))) throw error
   }
   await forget(url)

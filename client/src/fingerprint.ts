@@ -2,15 +2,15 @@ import { defaultOptions } from 'tus-js-client'
 import { endpoint } from './settings.ts'
 import { sha256, toHex } from './sha256.ts'
 
-/** From how many places of a large file bytes are taken, the head and the tail among them, and how many from each. */
+/** Samples of a large file, head and tail included, and the bytes of each. */
 const SAMPLES = 8
 const SAMPLE_SIZE = 16 * 1024
 
-/** By what uploads of one file are found again. Equal fingerprints are a hint only: other bytes of the files may differ. */
+/** Keys under which the uploads of a file are found again. Equal fingerprints are only a hint: unsampled bytes may differ. */
 export interface Fingerprints {
-  /** Under which an upload is remembered. */
+  /** The key of new uploads. */
   readonly current: string
-  /** Under which earlier versions of this page have remembered it. */
+  /** The key that earlier versions of this page used. */
   readonly former: string
 }
 
@@ -18,7 +18,7 @@ export interface Fingerprints {
 export async function fingerprintsOf(file: File): Promise<Fingerprints> {
   const digest = toHex(await sha256(new Blob(samplesOf(file))))
   return {
-    // Without the date: several file pickers of phones give the time of the choice.
+    // Without the date: some file pickers report the time of choosing.
     current: ['landfall', file.name, file.size, digest, endpoint].join('-'),
     former: await defaultOptions.fingerprint(file, { endpoint }),
   }

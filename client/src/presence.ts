@@ -1,28 +1,28 @@
 import { readiness } from './settings.ts'
 
-/** How long one question may take, and how long it is until the next at first and at most. Milliseconds. */
+/** How long one probe may take, and the first and the longest pause between two. Milliseconds. */
 const PATIENCE = 5_000
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 10_000
 
-/** What a proxy answers, or the service itself, while it is away. */
+/** Statuses of a proxy without the service, and of a service that is stopping. */
 const AWAY = new Set([502, 503, 504])
 
 const listeners = new Set<() => void>()
 let away = false
 let waiting: Promise<boolean> | null = null
 
-/** Whether the service was found to be away, and has not come back yet. */
+/** Whether the last probe found the service unavailable. */
 export function isAway(): boolean {
   return away
 }
 
-/** Calls `listener` when the service was found to be away, and when it is back. */
+/** Calls `listener` when the service becomes unavailable, and when it is back. */
 export function onPresence(listener: () => void): void {
   listeners.add(listener)
 }
 
-/** Waits, however long it takes, until the service is there. All who call this share one question at a time. Returns whether it was away. */
+/** Waits until the service is available, however long that takes. All callers share one probe. Returns whether it was unavailable. */
 export function servicePresent(): Promise<boolean> {
   waiting ??= wait().finally(() => {
     waiting = null
@@ -34,7 +34,7 @@ async function wait(): Promise<boolean> {
   if (await answers()) return false
   tell(true)
   for (let longest = FIRST_PAUSE; ; longest = Math.min(longest * 2, LONGEST_PAUSE)) {
-    // Pages that lost the service at the same moment do not all come back at the same moment.
+    // The jitter keeps pages that lost the service together from returning together.
     await pause(longest * (0.5 + Math.random() / 2))
     if (await answers()) break
   }
@@ -51,7 +51,7 @@ async function answers(): Promise<boolean> {
   }
 }
 
-/** Ends early when the browser has a network again, or somebody looks at the page. */
+/** Ends early when the browser goes online or the page becomes visible. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

@@ -13,7 +13,7 @@ export class ServerAnswer extends Error {
   }
 }
 
-/** Statuses below 500 that pass. */
+/** Statuses below 500 of failures that pass. */
 export const PASSING: ReadonlySet<number> = new Set([409, 423, 429])
 
 const BY_STATUS: Readonly<Record<number, TextKey>> = {
@@ -35,7 +35,7 @@ export async function explain(error: unknown, file: Blob): Promise<Text> {
   return { key: (await readable(file)) ? 'problem.unreachable' : 'problem.file' }
 }
 
-/** Whether a further try can succeed: no answer came, or one that passes. */
+/** Whether a retry can succeed: there was no answer, or one that passes. */
 export function passes(error: unknown): boolean {
   const status = statusOf(error)
   return status === 0 || status >= 500 || PASSING.has(status)

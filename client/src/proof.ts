@@ -1,20 +1,20 @@
 import { PASSING, ServerAnswer } from './problem.ts'
 import { sha256, toBase64 } from './sha256.ts'
 
-/** How many bytes are compared at a time. The server answers for at most 16 MiB. */
+/** Bytes per comparison. The server accepts up to 16 MiB. */
 const BLOCK = 8 * 1024 * 1024
 
-/** The server has other bytes than the file: nothing may be sent behind them. */
+/** The server holds bytes of another file: nothing may be appended to them. */
 export class OtherBytes extends Error {}
 
 /**
- * How much of what the server has of an upload is known to be the same in the file. Only that is resumed: a fingerprint does not
- * see every byte, and another tab may have sent to the same upload.
+ * Tracks up to which byte an upload is known to equal the file. Only a proved upload is resumed: a fingerprint samples the file, and another
+ * tab may have appended to the same upload.
  */
 export class Proof {
   readonly #file: Blob
   #url: string | null = null
-  /** Up to which byte the two are known to be the same. */
+  /** All bytes before this one are proved. */
   #end = 0
 
   constructor(file: Blob) {
@@ -25,20 +25,20 @@ export class Proof {
     return this.#end
   }
 
-  /** The server has taken the bytes of the file up to `end`, behind others that are proved. */
+  /** Notes that the server accepted the file's bytes up to `end`, appended to proved ones. */
   sent(url: string, end: number): void {
     this.#url = url
     this.#end = end
   }
 
   /**
-   * Compares what the server has up to `offset` with the file, as far as that was not done before. `compared` is called with the
-   * share, from 0 to 1, that was found equal. Throws OtherBytes when they differ or the server cannot say; a ServerAnswer or a TypeError when it
-   * cannot say at the moment; a DOMException when the file cannot be read, or `signal` ends it.
+   * Proves the server's bytes up to `offset`, and calls `compared` with the share, from 0 to 1, that is done. Throws OtherBytes when
+   * they differ or the server has no digest of them; a ServerAnswer or a TypeError for a failure that passes; a DOMException when the file cannot be
+   * read or `signal` aborts.
    */
   async extend(url: string, offset: number, signal: AbortSignal, compared: (share: number) => void): Promise<void> {
     if (url !== this.#url) this.sent(url, 0)
-    // After a power cut the server may have less than before, and get other bytes from elsewhere.
+    // After a power cut the server may have fewer bytes, and another client may have appended its own.
     const first = Math.min(this.#end, offset)
     this.#end = first
     while (this.#end < offset) {
@@ -55,7 +55,7 @@ export class Proof {
   }
 }
 
-/** The server's digest of a range, or null when it has none. Throws a ServerAnswer when it cannot say now, a TypeError without an answer. */
+/** The server's digest of a range, or null when it has none. Throws a ServerAnswer or a TypeError for a failure that passes. */
 async function askDigest(url: string, start: number, end: number, signal: AbortSignal): Promise<string | null> {
   const answer = await fetch(`${url}/digest?start=${start}&end=${end}`, { cache: 'no-store', signal })
   const body = await answer.text()

@@ -6,7 +6,7 @@ export interface Remembered {
   readonly name: string
   /** Bytes. */
   readonly size: number
-  /** By what its file is recognised. */
+  /** The key by which its file is recognised. */
   readonly fingerprint: string
 }
 
@@ -40,7 +40,7 @@ export async function isRemembered(url: string): Promise<boolean> {
   return (await entryOf(url)) !== undefined
 }
 
-/** What tus-js-client has stored about the upload at `url`. */
+/** The entry that tus-js-client stored for the upload at `url`. */
 export async function entryOf(url: string): Promise<PreviousUpload | undefined> {
   return (await storage.findAllUploads()).find((entry) => entry.uploadUrl === url)
 }

@@ -1,11 +1,11 @@
-/** How much of each file is in memory at a time, in bytes. */
+/** Bytes of each file in memory at a time. */
 const BLOCK = 4 * 1024 * 1024
 
 /**
  * Whether two files have the same bytes.
  *
- * `compared` is called with the share, from 0 to 1, that was found equal; it ends the comparison by returning false. Throws a DOMException when one of
- * the files cannot be read.
+ * Calls `compared` with the share, from 0 to 1, that is equal so far; returning false ends the comparison. Throws a DOMException when a file
+ * cannot be read.
  */
 export async function sameBytes(a: Blob, b: Blob, compared: (share: number) => boolean): Promise<boolean> {
   if (a.size !== b.size) return false

@@ -1,9 +1,9 @@
-/** How much is hashed at a time where the browser does not do it, in bytes: in between, the page stays responsive. */
+/** Bytes hashed in one go without the browser's own SHA-256; the page stays responsive in between. */
 const STEP = 1024 * 1024
 
-/** The SHA-256 of a blob that fits into memory. Throws what reading it throws. */
+/** The SHA-256 of a blob that fits into memory. Throws a DOMException when it cannot be read. */
 export async function sha256(blob: Blob): Promise<Uint8Array> {
-  // Over plain HTTP only a page of this host has the browser's own.
+  // `crypto.subtle` exists only in secure contexts, which plain HTTP on a local network is not.
   if (isSecureContext) return new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()))
   const library = await import('@noble/hashes/sha2.js')
   const hash = library.sha256.create()

@@ -10,13 +10,13 @@ export function stateText(item: UploadItem): string {
   return t(stateKey(item))
 }
 
-/** The phase of an uploading item as it is shown: between two tries it may be the service that is waited for. */
+/** The phase to show for an uploading item; `away` while it waits for the service. */
 export function phaseShown({ state, phase }: UploadItem): Phase | 'away' | '' {
   if (state !== 'uploading') return ''
   return phase === 'retrying' && isAway() ? 'away' : phase
 }
 
-/** The share that the bar shows: of the bytes, or of what is being checked. `part` is null as long as only the server knows. */
+/** What the bar shows: bytes sent, or the share checked. `part` is null while only the server knows. */
 export function shareShown(item: UploadItem): { readonly part: number | null; readonly whole: number } {
   return isChecking(item) ? { part: item.checked, whole: 1 } : { part: item.sent, whole: item.size }
 }

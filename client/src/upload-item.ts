@@ -6,13 +6,13 @@ import { askStanding, forget, type Remembered } from './remembered.ts'
 import { SpeedMeter } from './speed.ts'
 import { occupy } from './tabs.ts'
 
-/** `comparing`: whether the file is that of another row is not known yet. */
+/** `comparing`: the file may be that of another row. */
 export type State = 'comparing' | 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
 
-/** What the attempt of an uploading item does: it sends, it checks that the server has bytes of this file, or it is between two tries. */
+/** What the attempt of an uploading item does; `checking` that the server holds bytes of this file. */
 export type Phase = 'sending' | 'checking' | 'retrying'
 
-/** A file that was chosen, and how its row begins: `failed` when the file cannot be read. */
+/** A chosen file, and the first state of its row: `failed` when it cannot be read. */
 export interface Chosen {
   readonly file: File
   readonly fingerprint: string
@@ -35,13 +35,13 @@ export class UploadItem {
   /** Why it failed. */
   problem: Text | null = null
   phase: Phase = 'sending'
-  /** The share, from 0 to 1, that was compared while `comparing`, or in the phase `checking`. */
+  /** The share, from 0 to 1, that is compared in the state `comparing` or the phase `checking`. */
   checked = 0
   /** Whether the server is being asked to delete it. */
   cancelling = false
 
   #chosen: ChosenFile | null
-  /** Called when the upload turns out to be of another file than the one that was lent to it. */
+  /** Takes back a file that was lent, if the upload turns out to be of another one. */
   #isOther: (() => void) | null = null
   #attempt: Attempt | null = null
   readonly #changed: () => void
@@ -72,14 +72,14 @@ export class UploadItem {
     return this.#chosen?.file ?? null
   }
 
-  /** Whether it cannot resume before its file is chosen again. */
+  /** Whether the file must be chosen again. */
   get lacksFile(): boolean {
     return this.state === 'remembered' || (this.state === 'failed' && this.problem?.key === 'problem.file')
   }
 
   /**
-   * Tries to resume with a file that was chosen, and waits for its turn. `isOther` is called when the server has bytes of another
-   * file: then the item is as it was before.
+   * Queues the item to resume with a chosen file. If the server holds bytes of another file, the item returns to `remembered` and
+   * calls `isOther`.
    */
   lend(file: File, fingerprint: string, isOther: () => void): void {
     this.#chosen = { file, fingerprint, proof: new Proof(file) }
@@ -153,7 +153,7 @@ export class UploadItem {
     return true
   }
 
-  /** Notes how far the comparison with the files of other rows is. Returns whether it is still wanted. */
+  /** Shows the progress of a comparison with other rows. Returns whether to continue it. */
   compared(share: number): boolean {
     this.checked = share
     this.#changed()
@@ -161,7 +161,7 @@ export class UploadItem {
   }
 
   #located(url: string): void {
-    // The server has forgotten the upload, and the attempt began again.
+    // The server no longer had the upload, so the attempt created another.
     if (this.url !== null && this.url !== url) void forget(this.url)
     this.url = url
     this.#isOther = null
@@ -187,7 +187,7 @@ export class UploadItem {
     this.#changed()
   }
 
-  /** A file that was lent goes back. Otherwise another tab has sent another file to the same upload: this one begins a new upload. */
+  /** Hands a lent file back. With a file of its own, another tab has appended to the upload: the item starts a new one. */
   #differs(): void {
     const isOther = this.#isOther
     this.#attempt = null

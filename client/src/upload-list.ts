@@ -14,7 +14,7 @@ export interface ListEvents {
   added(item: UploadItem): void
   changed(item: UploadItem): void
   removed(item: UploadItem): void
-  /** A file was chosen that is already on its way. */
+  /** A chosen file is already being uploaded. */
   alreadyPresent(item: UploadItem): void
 }
 
@@ -35,7 +35,7 @@ export class UploadList {
     return this.#items
   }
 
-  /** Takes in chosen files. A file that an unfinished row is known to be of resumes in that row. */
+  /** Adds chosen files. A file that belongs to an unfinished row resumes there. */
   async add(files: readonly File[]): Promise<void> {
     await this.#ready
     for (const file of files) {
@@ -80,7 +80,7 @@ export class UploadList {
     if (!(await item.lookUp())) this.#remove(item)
   }
 
-  /** Finds the row of a file. Whether a row with its fingerprint is of this very file is known only when all bytes are compared. */
+  /** Finds the row of a file. A row with its fingerprint is its row only if every byte is the same. */
   async #place(file: File, fingerprints: Fingerprints): Promise<void> {
     const { current, former } = fingerprints
     const alike = this.#items.filter(
@@ -108,14 +108,14 @@ export class UploadList {
   async #findSame(row: UploadItem, file: File, rivals: readonly UploadItem[]): Promise<UploadItem | undefined> {
     for (const rival of rivals) {
       if (rival.file === null) continue
-      // A file that cannot be read any more is a matter of its own row.
+      // A rival that cannot be read any more fails in its own row.
       const same = await sameBytes(rival.file, file, (share) => row.compared(share)).catch(() => false)
       if (same) return rival
     }
     return undefined
   }
 
-  /** Tries to resume one upload after the other; when each turns out to be of another file, the file begins a new one. */
+  /** Tries to resume one upload after the other; if each belongs to another file, starts a new one. */
   #resumeOrBegin(origin: Omit<Chosen, 'state'>, alike: readonly UploadItem[]): void {
     const [first, ...others] = alike.filter((item) => item.lacksFile && this.#items.includes(item))
     if (first === undefined) this.#append({ ...origin, state: 'waiting' })
@@ -143,7 +143,7 @@ export class UploadList {
     this.#startNext()
   }
 
-  /** Rows between two tries wait for the service, and show it. */
+  /** Retrying rows show whether they wait for the service. */
   #presenceChanged(): void {
     for (const item of this.#items) if (item.phase === 'retrying') this.#events.changed(item)
     this.#startNext()

@@ -88,10 +88,10 @@ export class RunningDigest {
 }
 
 /**
- * The digest of the bytes of one range.
+ * The digest of a range of bytes.
  *
- * @param bytes exactly those of the range, in order.
- * @param length how many they are.
+ * @param bytes all of them, in order.
+ * @param length how many there should be.
  * @throws UploadError `storage_error` when fewer bytes can be read; the reason of `signal`.
  */
 export async function digestOf(

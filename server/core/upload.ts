@@ -275,7 +275,7 @@ export class Upload {
   }
 
   /**
-   * The digest of a range of received bytes, finished or not. It is computed each time.
+   * Computes the digest of a range of received bytes, finished or not.
    *
    * @throws UploadError `range_not_satisfiable` when bytes of the range are missing; `gone`, or why the upload failed; `storage_error`;
    * the reason of `signal`.
@@ -284,10 +284,7 @@ export class Upload {
     this.#check()
     if (this.record.joined) throw new UploadError('gone', 'The bytes of this part are in its final upload.')
     if (!covers(this.received, range)) {
-      throw new UploadError(
-        'range_not_satisfiable',
-        `Not all of bytes ${range.start} to ${range.end} has been received.`,
-      )
+      throw new UploadError('range_not_satisfiable', `Bytes ${range.start} to ${range.end} have not all been received.`)
     }
     return digestOf(algorithm, this.read(range), lengthOf(range), signal)
   }

@@ -7,29 +7,29 @@ import { formatDigest } from '../http/digest-fields.ts'
 import { answerJson } from '../http/json.ts'
 import type { Handler } from '../http/routes.ts'
 
-/** The longest range of one request, in bytes. */
+/** Most bytes per request. */
 const LONGEST = 16 * 1024 * 1024
 
-/** How many digests are computed at a time for one client address, and in all: they must not slow down uploads. */
+/** Most digests computed at a time, for one client address and in all: they must not slow uploads down. */
 const AT_ONCE_PER_CLIENT = 1
 const AT_ONCE = 2
 
-/** How long a request waits for those before it, in milliseconds. */
+/** Longest wait for a turn, in milliseconds. */
 const PATIENCE = 10_000
 
 /**
- * Answers `GET /files/<id>/digest?start=0&end=8388608` with the digest of these bytes of an upload, finished or not: a client that
- * means to resume can compare them with its file first.
+ * `GET /files/<id>/digest?start=0&end=8388608` returns the SHA-256 of these bytes of an upload, finished or not. A client compares
+ * them with its file before it resumes.
  */
 export function rangeDigests(uploads: Uploads): Handler {
-  const sentence = 'Other digests are still being computed; try again in a moment.'
+  const sentence = 'Too many digests are being computed; try again in a moment.'
   const rules = { patience: PATIENCE, sentence }
   const perClient = limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) })
-  // Each client stands in this line once at most, so that none of them can fill it.
+  // Each client has at most one request in this line, so none can fill it.
   const inAll = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
   const limited = perClient(inAll((ctx, id) => answer(ctx, id, uploads)))
   return (ctx, id) => {
-    // Before the wait: what is wrong needs none.
+    // A wrong request is refused without waiting.
     rangeOf(ctx)
     return limited(ctx, id)
   }

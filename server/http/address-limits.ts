@@ -25,21 +25,21 @@ export function limitConnections(server: Server, most: number): void {
   })
 }
 
-/** The running requests of one line, and those that wait for their turn. */
+/** The running and the waiting requests of one line. */
 interface Line {
   running: number
   readonly waiting: Set<() => void>
 }
 
-/** How a line forms. */
+/** The bounds of a line, and who joins it. */
 interface LineRules {
-  /** How many of its requests run at a time. */
+  /** Most requests that run at a time. */
   readonly most: number
-  /** How long a request waits, in milliseconds. */
+  /** Longest wait, in milliseconds. */
   readonly patience: number
-  /** What a request that has waited for so long is told. */
+  /** The refusal after that. */
   readonly sentence: string
-  /** Which line a request joins. */
+  /** The line of a request. */
   readonly lineOf: (ctx: Context) => string
 }
 
@@ -55,7 +55,7 @@ export function limitUploads(most: number, patience: number = PATIENCE): (handle
   return (handler) => (most === 0 ? handler : limited(handler))
 }
 
-/** Lets `most` requests of each line run at a time; the others wait, then throw UploadError `busy` with the rules' sentence. */
+/** Runs at most `most` requests of a line at a time. Further ones wait; after `patience` they throw UploadError `busy`. */
 export function limitRequests({ most, patience, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
   const lines = new Map<string, Line>()
   return (handler) => async (ctx, id) => {

@@ -33,7 +33,7 @@ export function routes(table: Readonly<Record<string, Methods>>): Middleware {
   }
 }
 
-/** The first part of a path with its slashes, the second without, and all that follows. */
+/** Splits `/files/id/rest` into `/files/`, `id`, and `/rest`. */
 function split(path: string): readonly [string, string, string] {
   const start = path.indexOf('/', 1) + 1
   const slash = path.indexOf('/', start)

@@ -32,12 +32,12 @@ afterAll(async () => {
 const AWAY = `${ROW}[data-phase=away]`
 const isProbe = (request: Request): boolean => request.url().endsWith('/readyz')
 
-/** Waits until the page has asked in vain so many times whether the service is back. */
-async function asksInVain(page: Page, times: number): Promise<void> {
+/** Waits until so many probes of the page have failed. */
+async function probesFail(page: Page, times: number): Promise<void> {
   for (let failed = 0; failed < times; ) if (isProbe(await page.waitForEvent('requestfailed'))) failed += 1
 }
 
-/** The browser says that it has a network again. */
+/** The browser reports a network. */
 const comeOnline = (page: Page): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('online')))
 
 async function expectStored(chosen: readonly SampleFile[] = files): Promise<void> {
@@ -56,7 +56,7 @@ async function killWhileSending(page: Page): Promise<void> {
 }
 
 describe('While the service is away, the modern page', () => {
-  it('waits with its rows and its queue, asks one question at a time, and resumes by itself', async () => {
+  it('keeps rows and queue waiting, sends one probe at a time, and resumes by itself', async () => {
     await withPage(browser, async (page) => {
       const asking = new Set<Request>()
       let most = 0
@@ -71,7 +71,7 @@ describe('While the service is away, the modern page', () => {
       page.on('request', (request) => {
         if (!isProbe(request)) others.push(`${request.method()} ${request.url()}`)
       })
-      await asksInVain(page, 2)
+      await probesFail(page, 2)
       expect(await page.locator(AWAY).count()).toBe(3)
       expect(await page.locator(`${AWAY} .state`).first().textContent()).toBe('Waiting for the server…')
       expect(await page.locator(rowIn('waiting')).count()).toBe(2)
@@ -91,7 +91,7 @@ describe('While the service is away, the modern page', () => {
     })
   })
 
-  it('says so in Chinese, and asks at once when the browser is online again', async () => {
+  it('says so in Chinese, and probes at once when the browser goes online', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
       await page.click('button[data-language=zh]')
@@ -109,7 +109,7 @@ describe('While the service is away, the modern page', () => {
     })
   })
 
-  it('begins anew what the service has lost meanwhile', async () => {
+  it('starts over what the service has lost meanwhile', async () => {
     await withPage(browser, async (page) => {
       await killWhileSending(page)
       await rowsIn(page, AWAY, 3)
@@ -124,7 +124,7 @@ describe('While the service is away, the modern page', () => {
     })
   })
 
-  it('waits also when a proxy answers 502, 503, or 504 in its place', async () => {
+  it('waits also when a proxy answers 502, 503, or 504', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
       let answers = 0
@@ -144,7 +144,7 @@ describe('While the service is away, the modern page', () => {
 })
 
 describe('A refusal', () => {
-  it('still fails its row, and the others go on', async () => {
+  it('still fails its row, and the others continue', async () => {
     const small = await startLandfall({ MAX_SIZE: '1000' })
     const tiny = await randomFile(folder.path, 'tiny.bin', 900)
     await withPage(browser, async (page) => {

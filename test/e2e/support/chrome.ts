@@ -9,7 +9,7 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // A host name other than that of this machine, as pages of a local network have it.
+  // Pages of *.lan are no secure context, like those of any host on a local network.
   '--host-resolver-rules=MAP *.lan 127.0.0.1',
 ]
 
