@@ -110,7 +110,8 @@ export class UploadList {
       if (rival.file === null) continue
       // A rival that cannot be read any more fails in its own row.
       const same = await sameBytes(rival.file, file, (share) => row.compared(share)).catch(() => false)
-      if (same) return rival
+      // A rival that was cancelled meanwhile no longer brings the file to the server.
+      if (same && this.#items.includes(rival)) return rival
     }
     return undefined
   }
