@@ -5,6 +5,7 @@ import { stopping, UploadError } from './core/errors.ts'
 import type { Upload } from './core/upload.ts'
 import type { Uploads } from './core/uploads.ts'
 import { type DownloadableFile, download } from './download/download.ts'
+import { rangeDigests } from './download/range-digests.ts'
 import type { Draft } from './draft/draft.ts'
 import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
@@ -107,6 +108,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
       // A DELETE that speaks no protocol is the draft's, which never removes a finished file.
       DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.terminate(ctx, id) : cancel(ctx, id))),
     },
+    '/files/:id/digest': { GET: rangeDigests(uploads) },
     '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },
     '/upload/complete': { GET: complete, POST: complete },
     '/check': { POST: (ctx) => legacy.check(ctx) },

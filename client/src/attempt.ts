@@ -1,131 +1,199 @@
-import { type DetailedError, type HttpRequest, type HttpResponse, Upload, type UploadOptions } from 'tus-js-client'
-import { ServerAnswer, statusOf } from './problem.ts'
+import { DetailedError, type HttpRequest, type HttpResponse, Upload, type UploadOptions } from 'tus-js-client'
+import { servicePresent } from './presence.ts'
+import { passes, readable, ServerAnswer, statusOf } from './problem.ts'
+import { OtherBytes, type Proof } from './proof.ts'
+import { entryOf, forget } from './remembered.ts'
 import { chunkSize, endpoint, removalDelays, retryDelays } from './settings.ts'
 
 /** What an attempt reports. Nothing is reported any more after it was stopped. */
 export interface AttemptEvents {
-  /** The server has a place for the upload. */
+  /** The upload has a URL, and every byte that the server holds is the file's. */
   located(url: string): void
+  /** The attempt compares the server's bytes with the file; a `share` of them, from 0 to 1, is proved. */
+  checking(share: number): void
   progress(sent: number): void
-  /** Something failed that is worth trying again; the attempt goes on by itself. */
+  /** A request failed in a way that passes; the attempt retries by itself. */
   retrying(): void
   finished(): void
+  /** The server holds bytes of another file. Nothing was appended to them. */
+  differs(): void
   failed(error: unknown): void
 }
 
-/** Statuses on a HEAD that mean that this upload is over; everything else is a moment's trouble. */
+/** A file to send. */
+export interface ChosenFile {
+  readonly file: File
+  /** The key under which the browser remembers the upload. */
+  readonly fingerprint: string
+  /** Shared by all attempts with this file, so that no byte is compared twice. */
+  readonly proof: Proof
+}
+
+/** Statuses of a HEAD that say that the upload no longer exists. */
 const OVER = new Set([404, 410])
-/** Statuses below 500 that pass. */
-const PASSING = new Set([409, 423, 429])
 
 /**
- * One continuous try to bring a file to the server, from start to pause, failure or end. A pause is the end of an
- * attempt: a new one asks the server where to go on, and late callbacks of the old one find nobody.
+ * One continuous upload of a file, from start to pause, failure, or completion. A pause ends the attempt: the next one asks the
+ * server for the offset, and late callbacks of the old one are dropped.
  */
 export class Attempt {
-  readonly #upload: Upload
-  #live = true
+  readonly #chosen: ChosenFile
+  readonly #events: AttemptEvents
+  readonly #stopped = new AbortController()
+  #url: string | null
+  #upload: Upload | null = null
   #removed = false
 
-  /** Starts to send `file`, going on at `url` when there is one. */
-  constructor(file: File, url: string | null, events: AttemptEvents) {
-    this.#upload = new Upload(file, this.#options(file, events))
-    this.#upload.url = url
-    void this.#start()
+  /** Starts sending a file; resumes the upload at `url` unless that is null. */
+  constructor(chosen: ChosenFile, url: string | null, events: AttemptEvents) {
+    this.#chosen = chosen
+    this.#url = url
+    this.#events = events
+    void this.#run()
   }
 
   /** Stops sending. The server keeps what it has. */
   stop(): void {
-    this.#live = false
-    void this.#upload.abort()
+    this.#stopped.abort()
+    void this.#upload?.abort()
   }
 
-  /** Stops sending and deletes the upload on the server. Throws when the server could not be told. */
+  /** Stops sending and deletes the upload on the server. Throws when that fails. */
   async remove(): Promise<void> {
-    this.#live = false
+    this.#stopped.abort()
     this.#removed = true
-    // While the server is still making a place, the request is left to end, so that the place can be deleted.
-    if (this.#upload.url === null) return
-    this.#upload.options.retryDelays = [...removalDelays]
-    await unlessOver(this.#upload.abort(true))
+    // A running creation is left to finish: only then is there a URL to delete.
+    if (this.#url === null) return
+    await this.#upload?.abort()
+    await removeUpload(this.#url)
   }
 
-  async #start(): Promise<void> {
-    const url = this.#upload.url
-    if (url !== null) {
-      const known = await this.#upload.findPreviousUploads()
-      const entry = known.find((previous) => previous.uploadUrl === url)
-      // With its entry known, a finished upload is taken out of the storage again.
-      if (entry) this.#upload.resumeFromPreviousUpload(entry)
+  get #isLive(): boolean {
+    return !this.#stopped.signal.aborted
+  }
+
+  async #run(): Promise<void> {
+    const { file, proof } = this.#chosen
+    for (let failures = 0; this.#isLive; failures += 1) {
+      const proved = proof.end
+      try {
+        await this.#send()
+        if (this.#isLive) this.#events.finished()
+        return
+      } catch (error) {
+        if (!this.#isLive) return
+        if (error instanceof OtherBytes) return this.#events.differs()
+        // A file that the browser cannot read any more stays unreadable.
+        if (!passes(error) || !(await readable(file))) return this.#fail(error)
+        if (!this.#isLive) return
+        this.#events.retrying()
+        const wasAway = await servicePresent()
+        // After a conflict another tab is sending this file: following its offset closely is no use.
+        if (wasAway || proof.end > proved) failures = statusOf(error) === 409 ? 1 : 0
+        const delay = retryDelays[failures]
+        if (delay === undefined) return this.#fail(error)
+        await pause(delay, this.#stopped.signal)
+      }
     }
-    if (this.#live) this.#upload.start()
   }
 
-  #options(file: File, events: AttemptEvents): UploadOptions {
+  #fail(error: unknown): void {
+    if (this.#isLive) this.#events.failed(error)
+  }
+
+  /** Sends the missing bytes. Throws the reason of a failure; never settles once the attempt is stopped. */
+  async #send(): Promise<void> {
+    // An unreadable file must not leave an empty upload on the server.
+    await this.#chosen.file.slice(0, 1).arrayBuffer()
+    const entry = this.#url === null ? undefined : await entryOf(this.#url)
+    return new Promise((resolve, reject) => {
+      const upload = new Upload(this.#chosen.file, {
+        ...this.#options(),
+        onSuccess: () => resolve(),
+        onError: (error) => reject(causeOf(error)),
+      })
+      this.#upload = upload
+      if (entry !== undefined) upload.resumeFromPreviousUpload(entry)
+      upload.url = this.#url
+      if (this.#isLive) upload.start()
+    })
+  }
+
+  #options(): UploadOptions {
+    const { file, fingerprint, proof } = this.#chosen
     return {
       endpoint,
       chunkSize,
-      retryDelays: [...retryDelays],
-      removeFingerprintOnSuccess: true,
+      // Retries wait for the service, which tus-js-client cannot do.
+      retryDelays: null,
+      fingerprint: () => Promise.resolve(fingerprint),
       metadata: { filename: file.name, filetype: file.type },
       onBeforeRequest: (request) => this.#letPass(request),
-      onAfterResponse: keepResumable,
-      onShouldRetry: (error) => this.#worthRetrying(error, events),
-      onUploadUrlAvailable: () => this.#located(events),
+      onAfterResponse: (request, response) => this.#mayResume(request, response),
+      onUploadUrlAvailable: () => this.#located(),
       onProgress: (sent) => {
-        if (this.#live) events.progress(sent)
+        if (this.#isLive) this.#events.progress(sent)
       },
-      onSuccess: () => {
-        if (this.#live) events.finished()
-      },
-      onError: (error) => {
-        if (this.#live) events.failed(error)
+      onChunkComplete: (_, sent) => {
+        if (this.#url !== null) proof.sent(this.#url, sent)
       },
     }
   }
 
-  /** `abort` does not reach requests that are only being prepared; here they are stopped. Throws to do so. */
+  /** Stops requests in preparation, which `abort` does not reach. Throws to do so. */
   #letPass(request: HttpRequest): void {
-    if (this.#live || request.getMethod() === 'DELETE') return
-    void this.#upload.abort()
+    if (this.#isLive || request.getMethod() === 'DELETE') return
+    void this.#upload?.abort()
     throw new Error('the upload was stopped')
   }
 
-  #located(events: AttemptEvents): void {
-    if (this.#live && this.#upload.url !== null) events.located(this.#upload.url)
+  /**
+   * Stops tus-js-client from resuming before the server's bytes are proved to be the file's, and from starting over when a HEAD
+   * fails: only a missing upload justifies that. Throws to do so.
+   */
+  async #mayResume(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const status = response.getStatus()
+    if (request.getMethod() !== 'HEAD' || OVER.has(status)) return
+    if (status >= 400) throw new ServerAnswer(status, response.getBody())
+    const offset = Number(response.getHeader('Upload-Offset') ?? Number.NaN)
+    if (!Number.isSafeInteger(offset)) throw new ServerAnswer(status, '')
+    await this.#chosen.proof.extend(request.getURL(), offset, this.#stopped.signal, (share) => {
+      if (this.#isLive) this.#events.checking(share)
+    })
+  }
+
+  #located(): void {
+    const url = this.#upload?.url ?? null
+    if (url === null) return
+    this.#url = url
+    if (this.#isLive) this.#events.located(url)
     if (this.#removed) void this.remove().catch(() => undefined)
   }
-
-  #worthRetrying(error: DetailedError, events: AttemptEvents): boolean {
-    if (!this.#live && error.originalRequest.getMethod() !== 'DELETE') return false
-    const status = statusOf(error)
-    const worth = navigator.onLine && (status < 400 || status >= 500 || PASSING.has(status))
-    if (worth && this.#live) events.retrying()
-    return worth
-  }
 }
 
-/** Deletes an upload that nothing is being sent to. Throws when the server could not be told. */
-export function removeUpload(url: string): Promise<void> {
-  return unlessOver(Upload.terminate(url, { retryDelays: [...removalDelays] }))
+/** Waits for `ms` milliseconds, or until `signal` aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
-/** What is gone already need not be deleted: those answers count as success. */
-async function unlessOver(removal: Promise<void>): Promise<void> {
+/** Unwraps an error of this module from that of tus-js-client. */
+function causeOf(error: Error | DetailedError): Error {
+  return error instanceof DetailedError && error.causingError instanceof OtherBytes ? error.causingError : error
+}
+
+/** Deletes an idle upload from the server and from the storage. Throws when the server cannot be reached or refuses. */
+export async function removeUpload(url: string): Promise<void> {
   try {
-    await removal
+    await Upload.terminate(url, { retryDelays: [...removalDelays] })
   } catch (error) {
+    // It was deleted before.
     if (!OVER.has(statusOf(error))) throw error
   }
-}
-
-/**
- * tus-js-client would begin again at 0 when a HEAD fails for whatever reason. Only an upload that is gone is worth
- * that; any other answer becomes an error, and so a further try. Throws to make it one.
- */
-function keepResumable(request: HttpRequest, response: HttpResponse): void {
-  const status = response.getStatus()
-  if (request.getMethod() === 'HEAD' && status >= 400 && !OVER.has(status)) {
-    throw new ServerAnswer(status, response.getBody())
-  }
+  await forget(url)
 }

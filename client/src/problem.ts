@@ -13,11 +13,8 @@ export class ServerAnswer extends Error {
   }
 }
 
-/** Why an upload stopped: what to tell, and whether it is the connection, so that it may go on by itself. */
-export interface Problem {
-  readonly text: Text
-  readonly connection: boolean
-}
+/** Statuses below 500 of failures that pass. */
+export const PASSING: ReadonlySet<number> = new Set([409, 423, 429])
 
 const BY_STATUS: Readonly<Record<number, TextKey>> = {
   401: 'problem.denied',
@@ -31,12 +28,17 @@ const BY_STATUS: Readonly<Record<number, TextKey>> = {
 }
 
 /** Says in one sentence what went wrong with a request, or with reading `file`. */
-export async function explain(error: unknown, file: Blob): Promise<Problem> {
+export async function explain(error: unknown, file: Blob): Promise<Text> {
   const answer = answerOf(error)
-  if (answer !== null) return { text: answerText(answer), connection: false }
+  if (answer !== null) return answerText(answer)
   // The browser reports a file that changed under a request as a lost connection.
-  if (!(await readable(file))) return { text: { key: 'problem.file' }, connection: false }
-  return { text: { key: navigator.onLine ? 'problem.unreachable' : 'problem.offline' }, connection: true }
+  return { key: (await readable(file)) ? 'problem.unreachable' : 'problem.file' }
+}
+
+/** Whether a retry can succeed: there was no answer, or one that passes. */
+export function passes(error: unknown): boolean {
+  const status = statusOf(error)
+  return status === 0 || status >= 500 || PASSING.has(status)
 }
 
 /** The status of the answer behind an error, or 0 when there was no answer. */

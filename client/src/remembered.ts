@@ -6,7 +6,7 @@ export interface Remembered {
   readonly name: string
   /** Bytes. */
   readonly size: number
-  /** What tus-js-client computes from a file to recognise it. */
+  /** The key by which its file is recognised. */
   readonly fingerprint: string
 }
 
@@ -18,11 +18,6 @@ export type Standing =
   | { readonly kind: 'unknown' }
 
 const storage = defaultOptions.urlStorage
-
-/** The fingerprint under which tus-js-client stores an upload of `file` to `endpoint`. */
-export function fingerprintOf(file: File, endpoint: string): Promise<string> {
-  return defaultOptions.fingerprint(file, { endpoint })
-}
 
 /** The unfinished uploads to `endpoint` that the storage knows, newest first, each URL once. */
 export async function findRemembered(endpoint: string): Promise<Remembered[]> {
@@ -42,7 +37,12 @@ export async function findRemembered(endpoint: string): Promise<Remembered[]> {
 
 /** Whether the storage still knows the upload at `url`; another tab may have finished or cancelled it. */
 export async function isRemembered(url: string): Promise<boolean> {
-  return (await storage.findAllUploads()).some((entry) => entry.uploadUrl === url)
+  return (await entryOf(url)) !== undefined
+}
+
+/** The entry that tus-js-client stored for the upload at `url`. */
+export async function entryOf(url: string): Promise<PreviousUpload | undefined> {
+  return (await storage.findAllUploads()).find((entry) => entry.uploadUrl === url)
 }
 
 /** Removes everything that the storage knows about the upload at `url`. The server keeps what it has. */

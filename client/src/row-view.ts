@@ -1,7 +1,7 @@
 import { element, setText } from './dom.ts'
 import { extensionOf, formatBytes, percentOf } from './format.ts'
 import { locale, t } from './i18n/language.ts'
-import { figures, stateText } from './status-line.ts'
+import { figures, phaseShown, shareShown, stateText } from './status-line.ts'
 import type { State, UploadItem } from './upload-item.ts'
 
 const ACTIONS = ['choose', 'pause', 'resume', 'retry', 'cancel', 'forget'] as const
@@ -9,6 +9,7 @@ export type Action = (typeof ACTIONS)[number]
 
 /** What can be done in each state, in the order of the buttons. */
 const OFFERED: Readonly<Record<State, readonly Action[]>> = {
+  comparing: ['cancel'],
   waiting: ['pause', 'cancel'],
   uploading: ['pause', 'cancel'],
   paused: ['resume', 'cancel'],
@@ -59,6 +60,7 @@ export class RowView {
   render(): void {
     const { name, size, state, cancelling } = this.#item
     this.root.dataset.state = state
+    this.root.dataset.phase = phaseShown(this.#item)
     setText(this.#tile, state === 'finished' ? '✓' : extensionOf(name))
     setText(this.#name, name)
     this.#name.title = name
@@ -78,14 +80,14 @@ export class RowView {
   }
 
   #renderBar(): void {
-    const { name, sent, size, state } = this.#item
+    const { name, state } = this.#item
     this.#bar.hidden = state === 'finished'
     this.#bar.setAttribute('aria-label', t('row.progress', { name }))
-    const percent = percentOf(sent ?? 0, size)
-    if (sent === null) this.#bar.removeAttribute('aria-valuenow')
-    else this.#bar.setAttribute('aria-valuenow', String(percent))
+    const { part, whole } = shareShown(this.#item)
+    if (part === null) this.#bar.removeAttribute('aria-valuenow')
+    else this.#bar.setAttribute('aria-valuenow', String(percentOf(part, whole)))
     // The exact share, so that a large file visibly moves between two whole per cent.
-    this.#fill.style.transform = `scaleX(${size === 0 ? percent / 100 : (sent ?? 0) / size})`
+    this.#fill.style.transform = `scaleX(${whole === 0 ? 1 : (part ?? 0) / whole})`
   }
 
   #renderActions(): void {

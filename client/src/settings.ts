@@ -1,10 +1,13 @@
 /** Where uploads are created; absolute, because tus-js-client resolves the server's relative locations against it. */
 export const endpoint = new URL('files', location.href).href
 
+/** The readiness probe of the service. */
+export const readiness = new URL('readyz', location.href).href
+
 /** Bytes per request: everything at once, unless the page's address says otherwise (`?chunkSize=1048576`). */
 export const chunkSize = chunkSizeFrom(new URLSearchParams(location.search))
 
-/** Milliseconds before each further try. Bytes that arrive in between start the series anew. */
+/** Milliseconds before each retry while the service is available. New bytes on the server restart the series. */
 export const retryDelays: readonly number[] = [0, 1000, 3000, 5000, 10000, 20000]
 
 /** The same for a deletion, which a person waits for. */

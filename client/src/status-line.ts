@@ -1,7 +1,8 @@
 import { formatBytes, percentOf, splitSeconds } from './format.ts'
 import { locale, say, t } from './i18n/language.ts'
 import type { TextKey } from './i18n/texts.ts'
-import type { UploadItem } from './upload-item.ts'
+import { isAway } from './presence.ts'
+import type { Phase, UploadItem } from './upload-item.ts'
 
 /** The state of an item in words, as it is shown first and read out. */
 export function stateText(item: UploadItem): string {
@@ -9,25 +10,41 @@ export function stateText(item: UploadItem): string {
   return t(stateKey(item))
 }
 
+/** The phase to show for an uploading item; `away` while it waits for the service. */
+export function phaseShown({ state, phase }: UploadItem): Phase | 'away' | '' {
+  if (state !== 'uploading') return ''
+  return phase === 'retrying' && isAway() ? 'away' : phase
+}
+
+/** What the bar shows: bytes sent, or the share checked. `part` is null while only the server knows. */
+export function shareShown(item: UploadItem): { readonly part: number | null; readonly whole: number } {
+  return isChecking(item) ? { part: item.checked, whole: 1 } : { part: item.sent, whole: item.size }
+}
+
 /** The figures of an item that mean something in its state: share, speed, time left. */
 export function figures(item: UploadItem): string[] {
-  if (item.state === 'finished' || item.cancelling || item.sent === null) return []
+  const { part, whole } = shareShown(item)
+  if (item.state === 'finished' || item.cancelling || part === null) return []
   const shown: string[] = []
-  if (item.sent > 0 || item.state === 'uploading') {
-    shown.push(t('row.percent', { percent: percentOf(item.sent, item.size) }))
-  }
-  const rate = item.state === 'uploading' && item.sent < item.size ? item.meter.rate(performance.now()) : null
+  if (part > 0 || item.state === 'uploading') shown.push(t('row.percent', { percent: percentOf(part, whole) }))
+  const rate = phaseShown(item) === 'sending' && part < whole ? item.meter.rate(performance.now()) : null
   if (rate !== null) {
     shown.push(t('row.rate', { size: formatBytes(rate, locale()) }))
-    shown.push(t('row.left', { time: durationText((item.size - item.sent) / rate) }))
+    shown.push(t('row.left', { time: durationText((whole - part) / rate) }))
   }
   return shown
 }
 
+function isChecking(item: UploadItem): boolean {
+  return item.state === 'comparing' || phaseShown(item) === 'checking'
+}
+
 function stateKey(item: UploadItem): TextKey {
   if (item.cancelling) return 'state.cancelling'
+  if (item.state === 'comparing') return 'state.checking'
   if (item.state !== 'uploading') return `state.${item.state}`
-  if (item.retrying) return 'state.retrying'
+  const phase = phaseShown(item)
+  if (phase === 'checking' || phase === 'retrying' || phase === 'away') return `state.${phase}`
   if (item.sent === null) return 'state.starting'
   return item.sent >= item.size ? 'state.landing' : 'state.uploading'
 }

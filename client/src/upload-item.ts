@@ -1,14 +1,23 @@
-import { Attempt, removeUpload } from './attempt.ts'
+import { Attempt, type ChosenFile, removeUpload } from './attempt.ts'
 import type { Text } from './i18n/texts.ts'
-import { explain, readable } from './problem.ts'
+import { explain } from './problem.ts'
+import { Proof } from './proof.ts'
 import { askStanding, forget, type Remembered } from './remembered.ts'
 import { SpeedMeter } from './speed.ts'
 import { occupy } from './tabs.ts'
 
-export type State = 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
+/** `comparing`: the file may be that of another row. */
+export type State = 'comparing' | 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
 
-/** What is known about a file at its row's birth: the file itself, or what the browser remembers of it. */
-export type Origin = { readonly file: File; readonly fingerprint: string } | Remembered
+/** What the attempt of an uploading item does; `checking` that the server holds bytes of this file. */
+export type Phase = 'sending' | 'checking' | 'retrying'
+
+/** A chosen file, and the first state of its row: `failed` when it cannot be read. */
+export interface Chosen {
+  readonly file: File
+  readonly fingerprint: string
+  readonly state: 'comparing' | 'waiting' | 'failed'
+}
 
 /** One file of the list: its state, its progress, and what can be done with it. */
 export class UploadItem {
@@ -25,67 +34,79 @@ export class UploadItem {
   url: string | null
   /** Why it failed. */
   problem: Text | null = null
-  /** Whether the present attempt is between two tries. */
-  retrying = false
+  phase: Phase = 'sending'
+  /** The share, from 0 to 1, that is compared in the state `comparing` or the phase `checking`. */
+  checked = 0
   /** Whether the server is being asked to delete it. */
   cancelling = false
-  /** Whether it failed for want of a connection, and goes on when there is one. */
-  lostConnection = false
 
-  #file: File | null
+  #chosen: ChosenFile | null
+  /** Takes back a file that was lent, if the upload turns out to be of another one. */
+  #isOther: (() => void) | null = null
   #attempt: Attempt | null = null
   readonly #changed: () => void
 
   /** `changed` is called after every change of what the item shows. */
-  constructor(origin: Origin, changed: () => void) {
+  constructor(origin: Chosen | Remembered, changed: () => void) {
     this.#changed = changed
     this.fingerprint = origin.fingerprint
     if ('file' in origin) {
       this.name = origin.file.name
       this.size = origin.file.size
-      this.#file = origin.file
-      this.state = 'waiting'
+      this.#chosen = { ...origin, proof: new Proof(origin.file) }
+      this.state = origin.state
+      if (origin.state === 'failed') this.problem = { key: 'problem.file' }
       this.sent = 0
       this.url = null
     } else {
       this.name = origin.name
       this.size = origin.size
-      this.#file = null
+      this.#chosen = null
       this.state = 'remembered'
       this.sent = null
       this.url = origin.url
     }
   }
 
-  /** Takes the file that was chosen again, and waits for its turn. */
-  takeFile(file: File): void {
-    this.#file = file
+  get file(): File | null {
+    return this.#chosen?.file ?? null
+  }
+
+  /** Whether the file must be chosen again. */
+  get lacksFile(): boolean {
+    return this.state === 'remembered' || (this.state === 'failed' && this.problem?.key === 'problem.file')
+  }
+
+  /**
+   * Queues the item to resume with a chosen file. If the server holds bytes of another file, the item returns to `remembered` and
+   * calls `isOther`.
+   */
+  lend(file: File, fingerprint: string, isOther: () => void): void {
+    this.#chosen = { file, fingerprint, proof: new Proof(file) }
+    this.#isOther = isOther
     this.queue()
   }
 
   /** Waits for its turn; the list starts it. */
   queue(): void {
-    if (this.#file === null || this.state === 'finished' || this.state === 'uploading') return
+    if (this.#chosen === null || this.state === 'finished' || this.state === 'uploading') return
     this.problem = null
-    this.lostConnection = false
     this.#become('waiting')
   }
 
-  /** Begins, or goes on, sending. */
+  /** Starts or resumes sending. */
   start(): void {
-    const file = this.#file
-    if (file === null || this.state !== 'waiting') return
+    const chosen = this.#chosen
+    if (chosen === null || this.state !== 'waiting') return
     this.meter.reset()
-    this.retrying = false
-    this.#attempt = new Attempt(file, this.url, {
-      located: (url) => {
-        this.url = url
-        occupy(url)
-      },
+    this.#attempt = new Attempt(chosen, this.url, {
+      located: (url) => this.#located(url),
+      checking: (share) => this.#checking(share),
       progress: (sent) => this.#progress(sent),
-      retrying: () => void this.#retrying(file),
+      retrying: () => this.#retrying(),
       finished: () => this.#finish(),
-      failed: (error) => void this.#fail(error, file),
+      differs: () => this.#differs(),
+      failed: (error) => void this.#fail(error, chosen.file),
     })
     this.#become('uploading')
   }
@@ -103,7 +124,6 @@ export class UploadItem {
     try {
       if (this.#attempt !== null) await this.#attempt.remove()
       else if (this.url !== null) await removeUpload(this.url)
-      if (this.url !== null) await forget(this.url)
       return true
     } catch {
       this.cancelling = false
@@ -133,28 +153,59 @@ export class UploadItem {
     return true
   }
 
+  /** Shows the progress of a comparison with other rows. Returns whether to continue it. */
+  compared(share: number): boolean {
+    this.checked = share
+    this.#changed()
+    return this.state === 'comparing' && !this.cancelling
+  }
+
+  #located(url: string): void {
+    // The server no longer had the upload, so the attempt created another.
+    if (this.url !== null && this.url !== url) void forget(this.url)
+    this.url = url
+    this.#isOther = null
+    occupy(url)
+  }
+
+  #checking(share: number): void {
+    this.phase = 'checking'
+    this.checked = share
+    this.#changed()
+  }
+
   #progress(sent: number): void {
-    this.retrying = false
+    this.phase = 'sending'
     this.sent = sent
     this.meter.report(sent, performance.now())
     this.#changed()
   }
 
-  async #retrying(file: File): Promise<void> {
-    const attempt = this.#attempt
-    this.retrying = true
+  #retrying(): void {
+    this.phase = 'retrying'
     this.meter.reset()
     this.#changed()
-    // No patience brings a file back that the browser cannot read any more.
-    if (await readable(file)) return
-    if (this.#attempt !== attempt || this.state !== 'uploading') return
-    attempt?.stop()
-    this.problem = { key: 'problem.file' }
-    this.#become('failed')
+  }
+
+  /** Hands a lent file back. With a file of its own, another tab has appended to the upload: the item starts a new one. */
+  #differs(): void {
+    const isOther = this.#isOther
+    this.#attempt = null
+    if (isOther === null) {
+      this.url = null
+      this.sent = 0
+      this.#become('waiting')
+      return
+    }
+    this.#isOther = null
+    this.#chosen = null
+    this.#become('remembered')
+    isOther()
   }
 
   #finish(): void {
     this.sent = this.size
+    if (this.url !== null) void forget(this.url)
     this.#become('finished')
   }
 
@@ -162,14 +213,13 @@ export class UploadItem {
     const attempt = this.#attempt
     const problem = await explain(error, file)
     if (this.#attempt !== attempt || this.state !== 'uploading') return
-    this.problem = problem.text
-    this.lostConnection = problem.connection
+    this.problem = problem
     this.#become('failed')
   }
 
   #become(state: State): void {
     this.state = state
-    this.retrying = false
+    this.phase = 'sending'
     this.#changed()
   }
 }

@@ -1,7 +1,10 @@
-import { findRemembered, fingerprintOf, isRemembered, type Remembered } from './remembered.ts'
+import { type Fingerprints, fingerprintsOf } from './fingerprint.ts'
+import { isAway, onPresence } from './presence.ts'
+import { findRemembered, isRemembered, type Remembered } from './remembered.ts'
+import { sameBytes } from './same-bytes.ts'
 import { endpoint, filesAtOnce } from './settings.ts'
 import { whenFree } from './tabs.ts'
-import { type Origin, UploadItem } from './upload-item.ts'
+import { type Chosen, UploadItem } from './upload-item.ts'
 
 /** How long, in milliseconds, chosen files wait for remembered rows that they might belong to. */
 const RECALL_PATIENCE = 500
@@ -11,7 +14,7 @@ export interface ListEvents {
   added(item: UploadItem): void
   changed(item: UploadItem): void
   removed(item: UploadItem): void
-  /** A file was chosen that is already on its way. */
+  /** A chosen file is already being uploaded. */
   alreadyPresent(item: UploadItem): void
 }
 
@@ -25,25 +28,20 @@ export class UploadList {
   constructor(events: ListEvents) {
     this.#events = events
     this.#ready = this.#recall()
-    // A lost connection is nobody's fault: what stopped for it goes on by itself.
-    window.addEventListener('online', () => {
-      for (const item of this.#items) if (item.lostConnection) item.queue()
-    })
+    onPresence(() => this.#presenceChanged())
   }
 
   get items(): readonly UploadItem[] {
     return this.#items
   }
 
-  /** Takes in chosen files. A file that an unfinished row knows goes on in that row. */
+  /** Adds chosen files. A file that belongs to an unfinished row resumes there. */
   async add(files: readonly File[]): Promise<void> {
     await this.#ready
     for (const file of files) {
-      const fingerprint = await fingerprintOf(file, endpoint)
-      const present = this.#items.find((item) => item.fingerprint === fingerprint && item.state !== 'finished')
-      if (present === undefined) this.#append({ file, fingerprint })
-      else if (present.state === 'uploading' || present.state === 'waiting') this.#events.alreadyPresent(present)
-      else present.takeFile(file)
+      const fingerprints = await fingerprintsOf(file).catch(() => null)
+      if (fingerprints === null) this.#append({ file, fingerprint: '', state: 'failed' })
+      else void this.#place(file, fingerprints)
     }
   }
 
@@ -82,7 +80,50 @@ export class UploadList {
     if (!(await item.lookUp())) this.#remove(item)
   }
 
-  #append(origin: Origin): UploadItem {
+  /** Finds the row of a file. A row with its fingerprint is its row only if every byte is the same. */
+  async #place(file: File, fingerprints: Fingerprints): Promise<void> {
+    const { current, former } = fingerprints
+    const alike = this.#items.filter(
+      ({ state, fingerprint }) => state !== 'finished' && (fingerprint === current || fingerprint === former),
+    )
+    const rivals = alike.filter((item) => !item.lacksFile)
+    const origin = { file, fingerprint: current }
+    if (rivals.length === 0) return this.#resumeOrBegin(origin, alike)
+
+    const row = this.#append({ ...origin, state: 'comparing' })
+    const same = await this.#findSame(row, file, rivals)
+    if (row.state !== 'comparing' || !this.#items.includes(row)) return
+    if (same !== undefined) {
+      this.#remove(row)
+      if (same.state === 'paused' || same.state === 'failed') same.queue()
+      else this.#events.alreadyPresent(same)
+    } else if (alike.some((item) => item.lacksFile)) {
+      this.#remove(row)
+      this.#resumeOrBegin(origin, alike)
+    } else {
+      row.queue()
+    }
+  }
+
+  async #findSame(row: UploadItem, file: File, rivals: readonly UploadItem[]): Promise<UploadItem | undefined> {
+    for (const rival of rivals) {
+      if (rival.file === null) continue
+      // A rival that cannot be read any more fails in its own row.
+      const same = await sameBytes(rival.file, file, (share) => row.compared(share)).catch(() => false)
+      // A rival that was cancelled meanwhile no longer brings the file to the server.
+      if (same && this.#items.includes(rival)) return rival
+    }
+    return undefined
+  }
+
+  /** Tries to resume one upload after the other; if each belongs to another file, starts a new one. */
+  #resumeOrBegin(origin: Omit<Chosen, 'state'>, alike: readonly UploadItem[]): void {
+    const [first, ...others] = alike.filter((item) => item.lacksFile && this.#items.includes(item))
+    if (first === undefined) this.#append({ ...origin, state: 'waiting' })
+    else first.lend(origin.file, origin.fingerprint, () => this.#resumeOrBegin(origin, others))
+  }
+
+  #append(origin: Chosen | Remembered): UploadItem {
     const item: UploadItem = new UploadItem(origin, () => this.#itemChanged(item))
     this.#items.push(item)
     this.#events.added(item)
@@ -103,7 +144,14 @@ export class UploadList {
     this.#startNext()
   }
 
+  /** Retrying rows show whether they wait for the service. */
+  #presenceChanged(): void {
+    for (const item of this.#items) if (item.phase === 'retrying') this.#events.changed(item)
+    this.#startNext()
+  }
+
   #startNext(): void {
+    if (isAway()) return
     const underWay = this.#items.filter((item) => item.state === 'uploading').length
     if (underWay >= filesAtOnce) return
     this.#items.find((item) => item.state === 'waiting' && !item.cancelling)?.start()

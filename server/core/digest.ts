@@ -84,3 +84,27 @@ export class RunningDigest {
     return this.#hash.copy().digest()
   }
 }
+
+/**
+ * The digest of a range of bytes.
+ *
+ * @param bytes all of them, in order.
+ * @param length how many there should be.
+ * @throws UploadError `storage_error` when fewer bytes can be read; the reason of `signal`.
+ */
+export async function digestOf(
+  algorithm: Algorithm,
+  bytes: AsyncIterable<Buffer>,
+  length: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const hash = createHash(algorithm)
+  let left = length
+  for await (const buffer of bytes) {
+    signal.throwIfAborted()
+    hash.update(buffer)
+    left -= buffer.length
+  }
+  if (left !== 0) throw new UploadError('storage_error', 'The stored bytes could not be read.')
+  return hash.digest()
+}

@@ -1,6 +1,6 @@
 import { catchUp } from './catch-up.ts'
 import type { Claims } from './claims.ts'
-import type { Algorithm } from './digest.ts'
+import { type Algorithm, digestOf } from './digest.ts'
 import { UploadError } from './errors.ts'
 import { exclusively } from './exclusively.ts'
 import { Failure, isFinal } from './failure.ts'
@@ -10,7 +10,7 @@ import { PATIENCE } from './patience.ts'
 import { putChunk } from './put-chunk.ts'
 import { type PutTarget, putStream } from './put-stream.ts'
 import { Puts, type RunningPut } from './puts.ts'
-import { covers, missing, prefix, type Range, type Ranges } from './ranges.ts'
+import { covers, lengthOf, missing, prefix, type Range, type Ranges } from './ranges.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
 import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
@@ -305,6 +305,21 @@ export class Upload {
    */
   digest(algorithm: Algorithm): Promise<Buffer> {
     return this.#digests.of(algorithm)
+  }
+
+  /**
+   * Computes the digest of a range of received bytes, finished or not.
+   *
+   * @throws UploadError `range_not_satisfiable` when bytes of the range are missing; `gone`, or why the upload failed; `storage_error`;
+   * the reason of `signal`.
+   */
+  async rangeDigest(algorithm: Algorithm, range: Range, signal: AbortSignal): Promise<Buffer> {
+    this.#check()
+    if (this.record.joined) throw new UploadError('gone', 'The bytes of this part are in its final upload.')
+    if (!covers(this.received, range)) {
+      throw new UploadError('range_not_satisfiable', `Bytes ${range.start} to ${range.end} have not all been received.`)
+    }
+    return digestOf(algorithm, this.read(range), lengthOf(range), signal)
   }
 
   /**

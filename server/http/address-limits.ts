@@ -25,10 +25,22 @@ export function limitConnections(server: Server, most: number): void {
   })
 }
 
-/** The requests of one address that run, and those that wait for their turn. */
+/** The running and the waiting requests of one line. */
 interface Line {
   running: number
   readonly waiting: Set<() => void>
+}
+
+/** The bounds of a line, and who joins it. */
+interface LineRules {
+  /** Most requests that run at a time. */
+  readonly most: number
+  /** Longest wait, in milliseconds. */
+  readonly patience: number
+  /** The refusal after that. */
+  readonly sentence: string
+  /** The line of a request. */
+  readonly lineOf: (ctx: Context) => string
 }
 
 /**
@@ -38,13 +50,20 @@ interface Line {
  * @param patience how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
 export function limitUploads(most: number, patience: number = PATIENCE): (handler: Handler) => Handler {
+  const sentence = 'Too many uploads of your address are running; try again in a moment.'
+  const limited = limitRequests({ most, patience, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
+  return (handler) => (most === 0 ? handler : limited(handler))
+}
+
+/** Runs at most `most` requests of a line at a time. Further ones wait; after `patience` they throw UploadError `busy`. */
+export function limitRequests({ most, patience, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
   const lines = new Map<string, Line>()
-  const limited = async (handler: Handler, ctx: Context, id: string): Promise<void> => {
-    const client = clientOf(ctx.ip)
-    const line = lines.get(client) ?? { running: 0, waiting: new Set() }
-    lines.set(client, line)
+  return (handler) => async (ctx, id) => {
+    const name = lineOf(ctx)
+    const line = lines.get(name) ?? { running: 0, waiting: new Set() }
+    lines.set(name, line)
     if (line.running < most) line.running += 1
-    else await turnIn(line, patience)
+    else await turnIn(line, patience, sentence)
     try {
       await handler(ctx, id)
     } finally {
@@ -52,10 +71,9 @@ export function limitUploads(most: number, patience: number = PATIENCE): (handle
       // The place goes to the first who waits, who counts as running from now on.
       if (first !== undefined) first()
       else line.running -= 1
-      if (line.running === 0) lines.delete(client)
+      if (line.running === 0) lines.delete(name)
     }
   }
-  return (handler) => (most === 0 ? handler : (ctx, id) => limited(handler, ctx, id))
 }
 
 /**
@@ -74,11 +92,11 @@ export function clientOf(address: string): string {
   return network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')
 }
 
-function turnIn({ waiting }: Line, patience: number): Promise<void> {
+function turnIn({ waiting }: Line, patience: number, sentence: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       waiting.delete(begin)
-      reject(new UploadError('busy', 'Too many uploads of your address are running; try again in a moment.'))
+      reject(new UploadError('busy', sentence))
     }, patience)
     const begin = (): void => {
       clearTimeout(timer)

@@ -1,11 +1,11 @@
-import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import type { Browser, Page, Request } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { temporaryFolder } from '../support/folder.ts'
 import { TUS } from '../support/tus.ts'
 import { launchChrome, limitUpload, openPicker, withPage } from './support/chrome.ts'
 import { MIB, randomFile, type SampleFile, sha256Of, storedFile } from './support/files.ts'
 import { type Landfall, startLandfall } from './support/landfall.ts'
+import { choose, offsetsOf, press, ROW, rowIn, shows } from './support/modern-page.ts'
 
 jest.setTimeout(120_000)
 
@@ -86,29 +86,6 @@ describe('a file that WebUploader does not take', () => {
   })
 })
 
-const ROW = '[data-testid=row]'
-const rowIn = (state: string): string => `${ROW}[data-state=${state}]`
-const press = (page: Page, name: string): Promise<void> => page.click(`${ROW} [data-testid=${name}]`)
-
-/** Waits until the row shows at least this many per cent. The page's policy allows no scripts of a test to wait inside. */
-async function shows(page: Page, percent: number): Promise<void> {
-  const bar = page.locator(`${ROW} [role=progressbar]`)
-  while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(20)
-}
-
-/** Collects the offsets of the PATCH requests of a page. */
-function offsetsOf(page: Page): number[] {
-  const offsets: number[] = []
-  page.on('request', (request: Request) => {
-    if (request.method() === 'PATCH') offsets.push(Number(request.headers()['upload-offset']))
-  })
-  return offsets
-}
-
-async function choose(page: Page): Promise<void> {
-  await page.setInputFiles('[data-testid=file-input]', file.path)
-}
-
 /** The finished row's link gives the bytes that were chosen. */
 async function expectLinkedFile(page: Page): Promise<void> {
   await page.waitForSelector(rowIn('finished'), { timeout: 60_000 })
@@ -129,7 +106,7 @@ describe.each([
       const offsets = offsetsOf(page)
       await page.goto(landfall.url + address)
       await limitUpload(page, 16 * MIB)
-      await choose(page)
+      await choose(page, file.path)
       await shows(page, 25)
       await press(page, 'pause')
       await page.waitForSelector(rowIn('paused'))
@@ -181,13 +158,13 @@ describe.each([
       const seen = watch(page)
       await page.goto(landfall.url + address)
       await limitUpload(page, 16 * MIB)
-      await choose(page)
+      await choose(page, file.path)
       await shows(page, 25)
       await page.reload()
       await page.waitForSelector(rowIn('remembered'))
       await limitUpload(page)
       const offsets = offsetsOf(page)
-      await choose(page)
+      await choose(page, file.path)
       await expectLinkedFile(page)
       expect(offsets[0]).toBeGreaterThan(0)
       expect(seen).toEqual({ foreign: [], complaints: [] })
@@ -199,7 +176,7 @@ describe.each([
       const offsets = offsetsOf(page)
       await page.goto(landfall.url + address)
       await limitUpload(page, 16 * MIB)
-      await choose(page)
+      await choose(page, file.path)
       await shows(page, 30)
       const sentBefore = offsets.length
       await landfall.kill()
@@ -215,7 +192,7 @@ describe.each([
       await page.goto(landfall.url + address)
       await limitUpload(page, 8 * MIB)
       const patched = page.waitForRequest((request) => request.method() === 'PATCH')
-      await choose(page)
+      await choose(page, file.path)
       const url = (await patched).url()
       await shows(page, 10)
       expect((await fetch(url, { method: 'HEAD', headers: TUS })).status).toBe(200)

@@ -9,6 +9,8 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // Pages of *.lan are no secure context, like those of any host on a local network.
+  '--host-resolver-rules=MAP *.lan 127.0.0.1',
 ]
 
 /** Starts the system's Chromium. */

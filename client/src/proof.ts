@@ -1,0 +1,73 @@
+import { PASSING, ServerAnswer } from './problem.ts'
+import { sha256, toBase64 } from './sha256.ts'
+
+/** Bytes per comparison. The server accepts up to 16 MiB. */
+const BLOCK = 8 * 1024 * 1024
+
+/** The server holds bytes of another file: nothing may be appended to them. */
+export class OtherBytes extends Error {}
+
+/**
+ * Tracks up to which byte an upload is known to equal the file. Only a proved upload is resumed: a fingerprint samples the file, and another
+ * tab may have appended to the same upload.
+ */
+export class Proof {
+  readonly #file: Blob
+  #url: string | null = null
+  /** All bytes before this one are proved. */
+  #end = 0
+
+  constructor(file: Blob) {
+    this.#file = file
+  }
+
+  get end(): number {
+    return this.#end
+  }
+
+  /** Notes that the server accepted the file's bytes up to `end`, appended to proved ones. */
+  sent(url: string, end: number): void {
+    this.#url = url
+    this.#end = end
+  }
+
+  /**
+   * Proves the server's bytes up to `offset`, and calls `compared` with the share, from 0 to 1, that is done. Throws OtherBytes when
+   * they differ or the server has no digest of them; a ServerAnswer or a TypeError for a failure that passes; a DOMException when the file cannot be
+   * read or `signal` aborts.
+   */
+  async extend(url: string, offset: number, signal: AbortSignal, compared: (share: number) => void): Promise<void> {
+    if (url !== this.#url) this.sent(url, 0)
+    // After a power cut the server may have fewer bytes, and another client may have appended its own.
+    const first = Math.min(this.#end, offset)
+    this.#end = first
+    while (this.#end < offset) {
+      compared((this.#end - first) / (offset - first))
+      const end = Math.min(offset, this.#end + BLOCK)
+      const [theirs, own] = await Promise.all([
+        askDigest(url, this.#end, end, signal),
+        sha256(this.#file.slice(this.#end, end)),
+      ])
+      signal.throwIfAborted()
+      if (theirs !== `sha-256=:${toBase64(own)}:`) throw new OtherBytes()
+      this.#end = end
+    }
+  }
+}
+
+/** The server's digest of a range, or null when it has none. Throws a ServerAnswer or a TypeError for a failure that passes. */
+async function askDigest(url: string, start: number, end: number, signal: AbortSignal): Promise<string | null> {
+  const answer = await fetch(`${url}/digest?start=${start}&end=${end}`, { cache: 'no-store', signal })
+  const body = await answer.text()
+  if (answer.status >= 500 || PASSING.has(answer.status)) throw new ServerAnswer(answer.status, body)
+  return answer.ok ? digestIn(body) : null
+}
+
+function digestIn(json: string): string | null {
+  try {
+    const { digest }: { digest?: unknown } = JSON.parse(json)
+    return typeof digest === 'string' ? digest : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,67 @@
+import type { Context } from 'koa'
+import { UploadError } from '../core/errors.ts'
+import { lengthOf, type Range } from '../core/ranges.ts'
+import type { Uploads } from '../core/uploads.ts'
+import { clientOf, limitRequests } from '../http/address-limits.ts'
+import { formatDigest } from '../http/digest-fields.ts'
+import { answerJson } from '../http/json.ts'
+import type { Handler } from '../http/routes.ts'
+
+/** Most bytes per request. */
+const LONGEST = 16 * 1024 * 1024
+
+/** Most digests computed at a time, for one client address and in all: they must not slow uploads down. */
+const AT_ONCE_PER_CLIENT = 1
+const AT_ONCE = 2
+
+/** Longest wait for a turn, in milliseconds. */
+const PATIENCE = 10_000
+
+/**
+ * `GET /files/<id>/digest?start=0&end=8388608` returns the SHA-256 of these bytes of an upload, finished or not. A client compares
+ * them with its file before it resumes.
+ */
+export function rangeDigests(uploads: Uploads): Handler {
+  const sentence = 'Too many digests are being computed; try again in a moment.'
+  const rules = { patience: PATIENCE, sentence }
+  const perClient = limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) })
+  // Each client has at most one request in this line, so none can fill it.
+  const inAll = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
+  const limited = perClient(inAll((ctx, id) => answer(ctx, id, uploads)))
+  return (ctx, id) => {
+    // A wrong request is refused without waiting.
+    rangeOf(ctx)
+    return limited(ctx, id)
+  }
+}
+
+async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void> {
+  const range = rangeOf(ctx)
+  const closed = new AbortController()
+  const close = (): void => closed.abort(new UploadError('connection_closed', 'The connection was closed.'))
+  ctx.res.once('close', close)
+  if (ctx.req.socket.destroyed) close()
+  try {
+    closed.signal.throwIfAborted()
+    const digest = await uploads.use(id, (upload) => upload.rangeDigest('sha256', range, closed.signal))
+    ctx.set('Cache-Control', 'no-store')
+    answerJson(ctx, { ...range, digest: formatDigest('sha-256', digest) })
+  } finally {
+    ctx.res.off('close', close)
+  }
+}
+
+/** @throws UploadError `bad_request`. */
+function rangeOf({ query }: Context): Range {
+  const [start, end] = [position(query['start']), position(query['end'])]
+  if (start === undefined || end === undefined || start >= end || lengthOf({ start, end }) > LONGEST) {
+    const message = `The query must name 1 to ${LONGEST} bytes by start, the first, and end, the one after the last.`
+    throw new UploadError('bad_request', message)
+  }
+  return { start, end }
+}
+
+function position(text: string | readonly string[] | undefined): number | undefined {
+  const number = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(number) ? number : undefined
+}

@@ -1,0 +1,35 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Page, Request } from 'playwright-core'
+
+/** The modern page, `/`, as a visitor sees it. */
+
+export const ROW = '[data-testid=row]'
+export const rowIn = (state: string): string => `${ROW}[data-state=${state}]`
+export const press = (page: Page, name: string): Promise<void> => page.click(`${ROW} [data-testid=${name}]`)
+
+export async function choose(page: Page, ...paths: readonly string[]): Promise<void> {
+  await page.setInputFiles('[data-testid=file-input]', [...paths])
+}
+
+/** Waits until at least this many rows match. */
+export async function rowsIn(page: Page, selector: string, count: number): Promise<void> {
+  await page
+    .locator(selector)
+    .nth(count - 1)
+    .waitFor()
+}
+
+/** Waits until a row shows at least this many per cent. The page's policy allows no scripts of a test to wait inside. */
+export async function shows(page: Page, percent: number, row: string = ROW): Promise<void> {
+  const bar = page.locator(`${row} [role=progressbar]`)
+  while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(20)
+}
+
+/** Collects the offsets of the PATCH requests of a page. */
+export function offsetsOf(page: Page): number[] {
+  const offsets: number[] = []
+  page.on('request', (request: Request) => {
+    if (request.method() === 'PATCH') offsets.push(Number(request.headers()['upload-offset']))
+  })
+  return offsets
+}
