@@ -1,6 +1,8 @@
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { UploadError } from '../server/core/errors.ts'
+import { clientOf } from '../server/http/address-limits.ts'
+import { turnOf } from '../server/http/loop-turns.ts'
 import type { Source } from '../server/core/source.ts'
 import { withBody } from '../server/http/request-body.ts'
 import { collectFields, type Fields } from './fields.ts'
@@ -12,14 +14,15 @@ const object = z.record(z.string(), z.unknown())
 const plain = z.union([z.string(), z.number(), z.boolean()])
 
 /**
- * The fields of a call without a file: from the query, and from a body that is a form or a JSON object.
+ * The fields of a call without a file: from the query, and from a body that is a form or a JSON object. Returns in the turn of the
+ * client, since the answer may name thousands of chunks.
  *
  * @throws UploadError `bad_request`, `too_large`, `too_many_fields`, `field_too_large`, and what the connection does.
  */
 export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
   const query = [...new URLSearchParams(ctx.querystring)]
-  if (ctx.method === 'GET') return collectFields(query)
-  const text = await withBody(ctx, idleTimeout, readText)
+  const text = ctx.method === 'GET' ? '' : await withBody(ctx, idleTimeout, readText)
+  await turnOf(clientOf(ctx.ip))
   return collectFields([...query, ...parse(text)])
 }
 

@@ -9,6 +9,7 @@ import { rangeDigests } from './download/range-digests.ts'
 import type { Draft } from './draft/draft.ts'
 import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
+import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
 import type { Dialect } from './http/error-status.ts'
@@ -17,6 +18,7 @@ import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH, protocolOf } from './http/protocol.ts'
+import { soundHead } from './http/request-head.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
 import type { Tus } from './tus/tus.ts'
 
@@ -29,6 +31,9 @@ export interface Parts {
   readonly pages: Pages
   readonly log: Logger
   readonly allowedOrigins: AllowedOrigins
+  readonly allowedHosts: AllowedHosts
+  /** The hosts that are known to be this service. */
+  readonly hostNames: ReadonlySet<string>
   readonly trustProxy: TrustProxy
   /** How many requests with bytes one client address may have running; 0 for no limit. */
   readonly maxUploads: number
@@ -49,6 +54,8 @@ export function createApp(parts: Parts): Koa {
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(parts.log, dialectOf))
+  app.use(soundHead)
+  app.use(checkHost(parts.allowedHosts, parts.hostNames, parts.trustProxy))
   app.use(methodOverride)
   app.use((ctx, next) => {
     if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
@@ -120,11 +127,12 @@ function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-function dialectOf(ctx: Context): Dialect {
-  if (/^\/(upload\/|check$)/.test(ctx.path)) return 'legacy'
-  const protocol = protocolOf(ctx)
-  if (protocol === 'draft' && endsByLength(interopVersion(ctx.headers))) return 'early-draft'
-  return protocol ?? (isDraftByMethod(ctx) ? 'draft' : 'tus')
+/** How the client of a request wants to be told of errors. */
+export function dialectOf(request: Pick<Context, 'method' | 'path' | 'headers'>): Dialect {
+  if (/^\/(upload\/|check$)/.test(request.path)) return 'legacy'
+  const protocol = protocolOf(request)
+  if (protocol === 'draft' && endsByLength(interopVersion(request.headers))) return 'early-draft'
+  return protocol ?? (isDraftByMethod(request) ? 'draft' : 'tus')
 }
 
 function tell(ctx: Context, status: number, text: string): void {
@@ -133,7 +141,7 @@ function tell(ctx: Context, status: number, text: string): void {
 }
 
 /** Requests to an upload that clients of the finished RFC send without a header that tells it. */
-function isDraftByMethod({ method, path }: Context): boolean {
+function isDraftByMethod({ method, path }: Pick<Context, 'method' | 'path'>): boolean {
   return (method === 'HEAD' || method === 'DELETE') && /^\/files\/[^/]+\/?$/.test(path)
 }
 

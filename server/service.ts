@@ -1,10 +1,9 @@
 import type http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { Context } from 'koa'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
-import { createApp } from './app.ts'
+import { createApp, dialectOf } from './app.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
@@ -16,10 +15,12 @@ import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
+import { namesOf } from './http/allowed-hosts.ts'
 import { connections } from './http/connections.ts'
-import { forwardedRequest } from './http/forwarded.ts'
 import { Intake } from './http/intake.ts'
 import { loadPages } from './http/pages.ts'
+import { refusals } from './http/refusal.ts'
+import { uploadUrls } from './http/upload-urls.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -62,12 +63,10 @@ export async function start(
   const secret = settings.SECRET === '' ? await folderSecret(new Layout(settings.DATA_DIR)) : settings.SECRET
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
-  const urlOf = (ctx: Context, id: string): string => {
-    const base = settings.PUBLIC_URL === '' ? forwardedRequest(ctx, trustProxy).prefix : settings.PUBLIC_URL
-    return `${base}/files/${id}`
-  }
+  const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, settings.PUBLIC_URL)
+  const urls = uploadUrls(settings.PUBLIC_URL, trustProxy, hostNames)
   const intake = new Intake(uploads, concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
-  const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf }
+  const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const listsChunks = settings.LEGACY_CHECK === 'list'
   let ready = true
   const app = createApp({
@@ -77,7 +76,7 @@ export async function start(
     legacy: createLegacyAdapter(uploads, {
       // Where chunks are listed, choosing a file again must lead to the same upload; WebUploader counts its id up each time.
       rules: { secret, names: settings.LEGACY_IDENTITY.filter((name) => name !== 'id' || !listsChunks) },
-      urlOf,
+      urlOf: urls.forPage,
       idleTimeout: settings.IDLE_TIMEOUT,
       maxChunks: settings.MAX_CHUNKS,
       listsChunks,
@@ -85,11 +84,14 @@ export async function start(
     pages,
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
+    allowedHosts: settings.ALLOWED_HOSTS,
+    hostNames,
     trustProxy,
     maxUploads: settings.MAX_UPLOADS,
     ready: () => ready,
   })
-  const { server, drain } = connections(app.callback(), settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS)
+  const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
+  const { server, drain } = connections(app.callback(), settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS, refuse)
   await listen(server, settings).catch(async (error: unknown) => {
     await uploads.close()
     throw error

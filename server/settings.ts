@@ -1,5 +1,8 @@
+import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
+import type { AllowedHosts } from './http/allowed-hosts.ts'
 import type { AllowedOrigins } from './http/cors.ts'
+import { parseAuthority } from './http/host.ts'
 
 /** One setting: an environment variable, and a flag of the same name. */
 interface Setting<T> {
@@ -52,10 +55,15 @@ export const declaration = {
   DRAIN: setting('30', 'How long running requests may go on after SIGTERM.', wholeBetween(0, 86_400), 'seconds'),
   PUBLIC_URL: setting(
     '',
-    'URL under which clients reach this service; without it, answers name relative URLs.',
+    'URL under which clients reach this service; without it, answers to browsers and through proxies name relative URLs.',
     publicUrl,
   ),
   ALLOWED_ORIGINS: setting('', 'Origins whose pages may upload: a comma list, or * for all.', origins),
+  ALLOWED_HOSTS: setting(
+    '',
+    'Host names under which clients may reach this service: a comma list, or * for all. Addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the host of PUBLIC_URL need not be named; what a trusted proxy passes on is not checked.',
+    hosts,
+  ),
   TRUST_PROXY: setting(
     'false',
     'What of a proxy in front is believed: true (X-Forwarded-For, -Proto, -Prefix), forwarded (Forwarded), false (nothing).',
@@ -137,6 +145,7 @@ export function parseSettings(textOf: (name: string) => string | undefined): Set
     DRAIN: read('DRAIN', declaration.DRAIN),
     PUBLIC_URL: read('PUBLIC_URL', declaration.PUBLIC_URL),
     ALLOWED_ORIGINS: read('ALLOWED_ORIGINS', declaration.ALLOWED_ORIGINS),
+    ALLOWED_HOSTS: read('ALLOWED_HOSTS', declaration.ALLOWED_HOSTS),
     TRUST_PROXY: read('TRUST_PROXY', declaration.TRUST_PROXY),
     INTERIM_RESPONSES: read('INTERIM_RESPONSES', declaration.INTERIM_RESPONSES),
     LEGACY_IDENTITY: read('LEGACY_IDENTITY', declaration.LEGACY_IDENTITY),
@@ -224,6 +233,20 @@ function origins(text: string): AllowedOrigins {
         throw new Error(`must be origins like https://example.com, not ${origin}`)
       }
       return origin
+    }),
+  )
+}
+
+function hosts(text: string): AllowedHosts {
+  if (text.trim() === '*') return '*'
+  if (text.trim() === '') return new Set()
+  return new Set(
+    list(text).map((name) => {
+      const authority = parseAuthority(isIPv6(name) ? `[${name}]` : name)
+      if (authority === undefined || authority.port !== '' || name.endsWith(':')) {
+        throw new Error(`must be host names like uploads.example.com, without scheme, port, or *, not ${name}`)
+      }
+      return authority.host
     }),
   )
 }

@@ -4,7 +4,7 @@ import { isPatternAt, patternAt } from '../client/pattern.ts'
 import { OFFSET_STREAM, TUS } from '../client/tus.ts'
 import { KIB } from '../sizes.ts'
 import { breakChunkOff, chunkCount, expectComplete, type PageFile, sendChunks } from './pages.ts'
-import type { Requests } from './requests.ts'
+import type { Answer, Requests } from './requests.ts'
 
 /** How many finished files are kept; older ones are deleted. */
 const KEPT = 60
@@ -65,7 +65,7 @@ export class Load {
   async #create(size: number, headers: Readonly<Record<string, string>> = {}): Promise<string> {
     const all = { ...TUS, 'Upload-Length': size, ...headers }
     const answer = await this.#requests.expect([201], 'POST', '/files', all)
-    return answer.headers.location ?? ''
+    return pathIn(answer)
   }
 
   async #append(path: string, offset: number, length: number): Promise<void> {
@@ -85,7 +85,7 @@ export class Load {
     const size = whole(0, 20 * KIB)
     const headers = { ...APPEND, 'Upload-Length': size }
     const answer = await this.#requests.expect([201], 'POST', '/files', headers, patternAt(0, size))
-    await this.#keep(answer.headers.location ?? '', size)
+    await this.#keep(pathIn(answer), size)
   }
 
   async #page(): Promise<void> {
@@ -184,12 +184,12 @@ export class Load {
     for (const size of sizes) {
       const headers = { ...APPEND, 'Upload-Length': size, 'Upload-Concat': 'partial' }
       const answer = await this.#requests.expect([201], 'POST', '/files', headers, patternAt(offset, size))
-      paths.push(answer.headers.location ?? '')
+      paths.push(pathIn(answer))
       offset += size
     }
     const headers = { ...TUS, 'Upload-Concat': `final;${paths.join(' ')}` }
     const answer = await this.#requests.expect([201], 'POST', '/files', headers)
-    await this.#keep(answer.headers.location ?? '', offset)
+    await this.#keep(pathIn(answer), offset)
   }
 
   async #remove(): Promise<void> {
@@ -215,4 +215,9 @@ function newPageFile(): PageFile {
 /** Both ends included. */
 function whole(least: number, most: number): number {
   return least + Math.floor(Math.random() * (most - least + 1))
+}
+
+/** The path of the upload that an answer names. */
+function pathIn({ headers }: Pick<Answer, 'headers'>): string {
+  return new URL(headers.location ?? '', 'http://any').pathname
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { stopping, UploadError } from './errors.ts'
+import { Lines } from './lines.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
 import { PATIENCE, withPatience } from './patience.ts'
 import type { UploadRecord } from './record.ts'
@@ -26,7 +27,8 @@ export class Concatenation {
   /** What is being done for each final upload, one after the other. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
-  #creating: Promise<unknown> = Promise.resolve()
+  /** Final uploads that share a part are made in turn: each must see to whom the part belongs. No other waits for them. */
+  readonly #creating = new Lines()
   #closed = false
 
   /** @param secret what makes the ids of final uploads unguessable. */
@@ -48,9 +50,7 @@ export class Concatenation {
       .update(`final\n${asked.parts.join('\n')}`)
       .digest('hex')
       .slice(0, 32)
-    const created = this.#creating.then(() => this.#createOnce(id, asked))
-    this.#creating = created.catch(() => undefined)
-    await created
+    await this.#creating.run(asked.parts, () => this.#createOnce(id, asked))
     const joined = this.advance(id)
     await withPatience(joined, PATIENCE, 'The parts are still being put together.').catch((error: unknown) => {
       // It goes on in the background, and a HEAD tells how it is.

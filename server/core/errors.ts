@@ -22,6 +22,10 @@ export type ErrorCode =
   | 'unsupported_method'
   | 'precondition_failed'
   | 'range_not_satisfiable'
+  | 'host_not_allowed'
+  | 'expectation_failed'
+  | 'target_too_long'
+  | 'header_too_large'
   // the upload
   | 'not_found'
   | 'gone'

@@ -1,8 +1,12 @@
 import http, { type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { UploadError } from '../core/errors.ts'
 import { limitConnections } from './address-limits.ts'
 import { holdBodies } from './expectation.ts'
-import { oneByOne } from './one-by-one.ts'
+import { Line } from './one-by-one.ts'
+import type { Refuse } from './refusal.ts'
+import { LONGEST_HEAD, MOST_LINES } from './request-head.ts'
+import { boundHeads } from './unfinished-heads.ts'
 
 /** For how long a connection may be kept without a request, or take for the head of one, at the most. Milliseconds. */
 const LONGEST_SILENCE = 65_000
@@ -24,28 +28,42 @@ export interface Connections {
  *
  * @param idleTimeout after how many milliseconds the connection of a client is given up that takes nothing of its answer.
  * @param most how many connections an address may have; 0 for no limit.
+ * @param refuse makes the answer to what Node cannot read, and would answer by itself without a word.
  */
-export function connections(handler: http.RequestListener, idleTimeout: number, most: number): Connections {
+export function connections(
+  handler: http.RequestListener,
+  idleTimeout: number,
+  most: number,
+  refuse: Refuse,
+): Connections {
   const silence = Math.min(LONGEST_SILENCE, idleTimeout + GRACE)
-  const server = http.createServer(
-    {
-      // A body may take hours; RequestBody gives a client up when nothing comes for IDLE_TIMEOUT.
-      requestTimeout: 0,
-      headersTimeout: silence,
-      keepAliveTimeout: silence,
-      connectionsCheckingInterval: Math.min(30_000, silence),
-    },
-    oneByOne((request, response) => {
-      // Nothing can be told any more, but what had come is still read.
-      if (!request.socket.writable) request.resume()
-      else answer(request, response)
-    }),
-  )
-  const open = new Set<Socket>()
+  const server = http.createServer({
+    // A body may take hours; RequestBody gives a client up when nothing comes for IDLE_TIMEOUT.
+    requestTimeout: 0,
+    headersTimeout: silence,
+    keepAliveTimeout: silence,
+    connectionsCheckingInterval: Math.min(30_000, silence),
+    maxHeaderSize: LONGEST_HEAD,
+    // The application says what is missing.
+    requireHostHeader: false,
+  })
+  server.maxHeadersCount = MOST_LINES
+  const open = new Map<Duplex, Line>()
   server.on('connection', (socket) => {
-    open.add(socket)
+    open.set(socket, new Line(socket, answerIfHeard, refuse))
     socket.once('close', () => open.delete(socket))
   })
+  server.on('request', (request, response) => open.get(request.socket)?.add({ request, response }))
+  server.on('clientError', (error, socket) => open.get(socket)?.fail(error))
+  server.on('connect', ({ method = '', headers }, socket) => {
+    const error = new UploadError('unsupported_method', 'This service is no proxy: CONNECT is not supported.')
+    socket.on('error', () => undefined).end(refuse(error, { method, path: '', headers }), () => socket.destroy())
+  })
+  const answerIfHeard: http.RequestListener = (request, response) => {
+    // Nothing can be told any more, but what had come is still read.
+    if (!request.socket.writable) request.resume()
+    else answer(request, response)
+  }
   const running = new Set<ServerResponse>()
   const answer: http.RequestListener = (request, response) => {
     running.add(response)
@@ -63,6 +81,7 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
   }
   holdBodies(server)
   limitConnections(server, most)
+  boundHeads(server, open)
   return {
     server,
     drain: (patience) =>
@@ -75,7 +94,7 @@ export function connections(handler: http.RequestListener, idleTimeout: number, 
         for (const response of running) response.shouldKeepAlive = false
         server.closeIdleConnections()
         // Browsers connect ahead of need; Node takes the first request of such a connection for begun.
-        for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+        for (const { socket } of open.values()) if (socket.bytesRead === 0) socket.destroy()
       }),
   }
 }

@@ -32,26 +32,38 @@ const EXPOSED = [
 const MAX_AGE = '7200'
 
 /**
- * Cross-origin access (Fetch Standard, section 3.3). It stands before everything that can fail, because a page cannot even
- * see the status of an answer without these headers. Cookies are allowed only for origins that are named.
+ * What lets a page of `origin` read an answer (Fetch Standard, section 3.3); nothing for other pages. Cookies are allowed only for
+ * origins that are named.
+ */
+export function corsHeaders(allowed: AllowedOrigins, origin: string): Readonly<Record<string, string>> {
+  if (origin === '' || !(allowed === '*' || allowed.has(origin))) return {}
+  if (allowed === '*') return { 'Access-Control-Allow-Origin': '*' }
+  return { 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }
+}
+
+/** Which headers of an answer such a page may read. */
+export const EXPOSE_HEADERS = { 'Access-Control-Expose-Headers': EXPOSED } as const
+
+/**
+ * Cross-origin access. It stands before everything that can fail, because a page cannot even see the status of an answer without
+ * these headers.
  */
 export function cors(allowed: AllowedOrigins): Middleware {
   return async (ctx, next) => {
     ctx.set('Vary', 'Origin')
-    const origin = ctx.get('Origin')
-    if (origin === '' || !(allowed === '*' || allowed.has(origin))) return next()
-    ctx.set('Access-Control-Allow-Origin', allowed === '*' ? '*' : origin)
-    if (allowed !== '*') ctx.set('Access-Control-Allow-Credentials', 'true')
+    const headers = corsHeaders(allowed, ctx.get('Origin'))
+    if (headers['Access-Control-Allow-Origin'] === undefined) return next()
+    ctx.set(headers)
     if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
       ctx.set('Access-Control-Allow-Methods', METHODS)
-      const headers = ctx.get('Access-Control-Request-Headers')
-      if (headers !== '') ctx.set('Access-Control-Allow-Headers', headers)
+      const asked = ctx.get('Access-Control-Request-Headers')
+      if (asked !== '') ctx.set('Access-Control-Allow-Headers', asked)
       ctx.set('Access-Control-Max-Age', MAX_AGE)
       ctx.vary('Access-Control-Request-Headers')
       ctx.status = 204
       return
     }
-    ctx.set('Access-Control-Expose-Headers', EXPOSED)
+    ctx.set(EXPOSE_HEADERS)
     await next()
   }
 }

@@ -43,6 +43,10 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   unsupported_method: same(405),
   precondition_failed: same(412),
   range_not_satisfiable: same(416),
+  host_not_allowed: same(421),
+  expectation_failed: same(417),
+  target_too_long: same(414),
+  header_too_large: same(431),
   not_found: same(404),
   // After a HEAD, tus-java-client creates the upload again only if the answer is 404.
   gone: { ...same(410), tusHead: 404 },

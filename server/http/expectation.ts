@@ -2,14 +2,21 @@ import type { Server, ServerResponse } from 'node:http'
 
 /** Answers whose clients have not sent their body yet, because they wait to be asked for it. */
 const waiting = new WeakSet<ServerResponse>()
+/** Answers whose clients expect what is not known here. */
+const unknown = new WeakSet<ServerResponse>()
 
 /**
  * `Expect: 100-continue` (RFC 9110 §10.1.1): the client is asked for its body only when somebody begins to read it. What can be
- * refused by the headers alone is refused for good without it; Node closes the connection after such an answer.
+ * refused by the headers alone is refused for good without it; Node closes the connection after such an answer. Other expectations
+ * are left to `isExpectationUnknown`.
  */
 export function holdBodies(server: Server): void {
   server.on('checkContinue', (request, response) => {
     waiting.add(response)
+    server.emit('request', request, response)
+  })
+  server.on('checkExpectation', (request, response) => {
+    unknown.add(response)
     server.emit('request', request, response)
   })
 }
@@ -17,4 +24,9 @@ export function holdBodies(server: Server): void {
 /** Asks the client for the body of the request that `response` answers, if it waits for that. */
 export function askForBody(response: ServerResponse): void {
   if (waiting.delete(response) && !response.headersSent) response.writeContinue()
+}
+
+/** Whether the request that `response` answers expects something else than `100-continue`. */
+export function isExpectationUnknown(response: ServerResponse): boolean {
+  return unknown.has(response)
 }

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware } from 'koa'
+import { single } from './header-values.ts'
 
 /** Whose word about the client is believed: nobody's, that of `X-Forwarded-*`, or that of `Forwarded` (RFC 7239). */
 export type TrustProxy = 'false' | 'true' | 'forwarded'
@@ -25,6 +27,15 @@ export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequ
     isSecure: said.scheme?.toLowerCase() === 'https',
     prefix: trust === 'true' ? prefixIn(last(ctx.get('X-Forwarded-Prefix'))) : '',
   }
+}
+
+/**
+ * Whether the trusted proxy has passed a request on: the last element, which is the proxy's, names the client. A request that reaches
+ * the service in another way has no such header, unless whoever sends it lies; the proxy must be the only way in.
+ */
+export function cameThroughProxy({ headers }: IncomingMessage, trust: TrustProxy): boolean {
+  if (trust === 'true') return addressIn(last(single(headers, 'X-Forwarded-For') ?? '')) !== undefined
+  return trust === 'forwarded' && byForwarded(headers.forwarded ?? '').address !== undefined
 }
 
 /** Lets Koa know what the proxy in front says, and nothing of what the client says for itself. */

@@ -1,4 +1,4 @@
-import type { Context } from 'koa'
+import type { IncomingHttpHeaders } from 'node:http'
 import { mediaType } from './header-values.ts'
 
 /** Media type of a PATCH that continues an upload of the IETF draft. */
@@ -9,9 +9,8 @@ export const PATCH_TYPE = 'application/offset+octet-stream'
 export const ACCEPT_PATCH = `${PARTIAL_UPLOAD}, ${PATCH_TYPE}`
 
 /** Which protocol a request to `/files` speaks; `undefined` if nothing in it says so. */
-export function protocolOf(ctx: Context): 'tus' | 'draft' | undefined {
-  if (ctx.get('Tus-Resumable') !== '') return 'tus'
-  const { headers } = ctx
+export function protocolOf({ headers }: { readonly headers: IncomingHttpHeaders }): 'tus' | 'draft' | undefined {
+  if (headers['tus-resumable']) return 'tus'
   const speaksDraft =
     headers['upload-draft-interop-version'] !== undefined ||
     headers['upload-complete'] !== undefined ||

@@ -44,3 +44,22 @@ function serialize(metadata: Metadata): string {
     .map(([key, value]) => (value === null ? key : `${key} ${Buffer.from(value, 'utf8').toString('base64')}`))
     .join(',')
 }
+
+/**
+ * How many bytes of what clients said of an upload they are told again in one answer: Node's client, for one, reads heads of 16 KiB, and
+ * to learn nothing of the offset is worse than to miss what the client knows.
+ */
+const MOST_TOLD = 14 * 1024
+
+/** Upload-Concat of a final upload as far as it is told again: without the parts where they are too many. */
+export function toldConcat(concat: string): string {
+  return concat.length > MOST_TOLD ? 'final;' : concat
+}
+
+/** What the answer to a HEAD says of how the upload was made: Upload-Concat, and Upload-Metadata if it is not too long. */
+export function creationHeaders(record: UploadRecord): Readonly<Record<string, string>> {
+  const concat = record.partial ? 'partial' : toldConcat(record.concat ?? '')
+  const metadata = Object.keys(record.metadata).length > 0 ? formatMetadata(record) : ''
+  const isTold = metadata !== '' && concat.length + metadata.length <= MOST_TOLD
+  return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(isTold && { 'Upload-Metadata': metadata }) }
+}

@@ -10,7 +10,7 @@ import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { endIfWhole, type Intake } from '../http/intake.ts'
 import { withBody } from '../http/request-body.ts'
-import { formatMetadata } from '../http/upload-metadata.ts'
+import { creationHeaders, toldConcat } from '../http/upload-metadata.ts'
 import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
 import { type Creation, type FinalCreation, parseAppend, parseCreation, TUS_VERSION } from './headers.ts'
 import { idsOfParts } from './part-urls.ts'
@@ -96,7 +96,8 @@ export class Tus {
   }
 
   async #createFinal(ctx: Context, asked: FinalCreation): Promise<void> {
-    const { metadata, rawMetadata, concat } = asked
+    const { metadata, rawMetadata } = asked
+    const concat = toldConcat(asked.concat)
     const parts = idsOfParts(asked.parts)
     const fileName = safeName(metadata.filename ?? metadata.name)
     const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName })
@@ -118,10 +119,7 @@ export class Tus {
         ctx.set('Upload-Offset', String(upload.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
       else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
-      const metadata = formatMetadata(record)
-      if (metadata !== '') ctx.set('Upload-Metadata', metadata)
-      if (record.partial) ctx.set('Upload-Concat', 'partial')
-      if (record.concat !== undefined) ctx.set('Upload-Concat', record.concat)
+      ctx.set(creationHeaders(record))
       await this.#setExpires(ctx, upload)
     })
     ctx.status = 200

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead } from '../http/wire.ts'
+import { connect, requestHead, urlIn } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { bytesOf, expectFile, expectNoBytes } from '../tus/steps.ts'
 import {
@@ -114,12 +114,12 @@ describe('an append while another one runs', () => {
     const older = await connect(service.url)
     const fields = { ...DRAFT, 'Upload-Complete': '?1', 'Content-Length': content.length }
     await older.send(requestHead('POST', '/files', fields), content.subarray(0, 1000))
-    const url = new URL((await older.next()).headers.get('Location') ?? '', service.url).href
+    const url = urlIn(await older.next(), service.url)
     await received(url, 1000)
     expectComplete(await append(url, 1000, true, content.subarray(1000)))
     const answer = await older.answer()
     expect(answer.status).toBe(409)
-    expect(new URL(answer.headers.get('Location') ?? '', service.url).href).toBe(url)
+    expect(urlIn(answer, service.url)).toBe(url)
     await older.closed
     await expectFile(service, url, content)
   })

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type Landfall, startLandfall } from '../e2e/support/landfall.ts'
-import { connect, requestHead, until } from '../http/wire.ts'
+import { connect, requestHead, until, urlIn } from '../http/wire.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head } from '../support/tus.ts'
@@ -176,7 +176,7 @@ describe('the program, killed in the middle', () => {
     const wire = await connect(landfall.url)
     const fields = { ...DRAFT, 'Upload-Complete': '?1', 'Content-Length': content.length }
     await wire.send(requestHead('POST', '/files', fields), content.subarray(0, 100_000))
-    const url = new URL((await wire.next()).headers.get('Location') ?? '', landfall.url).href
+    const url = urlIn(await wire.next(), landfall.url)
     await received(url, 100_000)
     await landfall.kill()
     await wire.closed

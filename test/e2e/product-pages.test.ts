@@ -134,7 +134,7 @@ describe.each([
     // The newest is the first that is looked at.
     const entries = [
       entry('/other/files', '/other/files/0123', 2026),
-      entry('/files', created.headers.get('Location') ?? '', 2025),
+      entry('/files', new URL(created.headers.get('Location') ?? '', landfall.url).pathname, 2025),
     ]
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)

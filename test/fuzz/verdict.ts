@@ -4,7 +4,7 @@ import type { Answer } from './answers.ts'
 /** Every status that is documented for a healthy service that does not stop. 500 is none of them. */
 const DOCUMENTED: ReadonlySet<number> = new Set([
   ...[100, 104, 200, 201, 204, 206, 302, 304],
-  ...[400, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 417, 422, 423, 431, 460],
+  ...[400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 422, 423, 431, 460],
 ])
 /** Codes that say that something is wrong on the server's side. */
 const OWN_FAULTS: ReadonlySet<string> = new Set(['internal', 'storage_error', 'sync_failed', 'no_space', 'stopping'])

@@ -5,7 +5,7 @@ import { cut, landAll, rawChunk } from '../legacy/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, TUS } from '../support/tus.ts'
 import { bytesOf, expectFile, PATCH_HEADERS } from '../tus/steps.ts'
-import { connect, requestHead, type Wire } from './wire.ts'
+import { connect, requestHead, urlIn, type Wire } from './wire.ts'
 
 const content = bytesOf(200_000)
 const EXPECT = { Expect: '100-continue' } as const
@@ -84,11 +84,7 @@ describe('a client that waits to be asked for its body', () => {
     await wire.send(content.subarray(0, length))
     const answer = await wire.next()
     expect(answer.status).toBe(201)
-    await expectFile(
-      service,
-      new URL(answer.headers.get('Location') ?? '', service.url).href,
-      content.subarray(0, length),
-    )
+    await expectFile(service, urlIn(answer, service.url), content.subarray(0, length))
   })
 
   it('is asked for a chunk, and the connection goes on', async () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
 import { bytesOf, create } from '../tus/steps.ts'
+import { connect, requestHead } from './wire.ts'
 
 let service: TestService
 afterEach(() => service.close())
@@ -26,10 +27,56 @@ async function cookieFor(headers: Headers): Promise<string> {
 const PATH = /^\/files\/[0-9a-f]{32}$/
 
 describe('Location', () => {
-  it('is relative, whatever the request says of hosts', async () => {
+  it.each<[string, Headers, string]>([
+    ['an address', {}, '127.0.0.1'],
+    ['the address and port as they were asked for', { Host: '127.0.0.2:8080' }, '127.0.0.2:8080'],
+    ['IPv6', { Host: '[::1]:1080' }, '[::1]:1080'],
+    ['a local name', { Host: 'NAS.lan' }, 'nas.lan'],
+    ['an allowed name', { Host: 'up.example:1080' }, 'up.example:1080'],
+  ])('is absolute where the host can be believed and nothing came between: %s', async (_, headers, host) => {
+    service = await startService({ ALLOWED_HOSTS: 'up.example' })
+    const wire = await connect(service.url)
+    const said = { Host: new URL(service.url).host, ...TUS, 'Upload-Length': 5, ...headers }
+    await wire.send(requestHead('POST', '/files', said))
+    const location = new URL((await wire.answer()).headers.get('Location') ?? '', 'http://relative')
+    expect(location.href).toMatch(new RegExp(`^http://${host.replace(/[[\].]/g, '\\$&')}(:\\d+)?/files/[0-9a-f]{32}$`))
+    await wire.cut()
+  })
+
+  it('is that of the target where that is absolute', async () => {
     service = await startService()
-    expect(await locationFor({ 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Prefix': '/evil' })).toMatch(PATH)
-    expect(await locationFor({ Forwarded: 'host=evil.example;proto=https' })).toMatch(PATH)
+    const wire = await connect(service.url)
+    await wire.send(requestHead('POST', 'http://nas.lan/files', { Host: 'other', ...TUS, 'Upload-Length': 5 }))
+    expect((await wire.answer()).headers.get('Location')).toMatch(/^http:\/\/nas\.lan\/files\//)
+    await wire.cut()
+  })
+
+  it.each<[string, Headers]>([
+    ['a page', { Origin: 'http://127.0.0.1' }],
+    ['a page without an origin', { Origin: 'null' }],
+    ['a page of an old browser', { Referer: 'http://127.0.0.1/' }],
+    ['X-Forwarded-For', { 'X-Forwarded-For': '192.0.2.1' }],
+    ['X-Forwarded-Host and a prefix', { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Prefix': '/evil' }],
+    ['another X-Forwarded header', { 'X-Forwarded-Ssl': 'on' }],
+    ['Forwarded', { Forwarded: 'host=evil.example;proto=https' }],
+    ['Via', { Via: '1.1 proxy' }],
+  ])('is relative for a browser and behind a proxy: %s', async (_, headers) => {
+    for (const trust of ['false', 'true', 'forwarded']) {
+      service = await startService({ TRUST_PROXY: trust })
+      const location = await locationFor(headers)
+      expect(location).toMatch(trust === 'true' && headers['X-Forwarded-Prefix'] ? /^\/evil\/files\// : PATH)
+      if (trust !== 'forwarded') await service.close()
+    }
+  })
+
+  it('is relative where the host is only not refused, or not said', async () => {
+    service = await startService({ ALLOWED_HOSTS: '*' })
+    const wire = await connect(service.url)
+    await wire.send(requestHead('POST', '/files', { Host: 'any.example', ...TUS, 'Upload-Length': 5 }))
+    expect((await wire.answer()).headers.get('Location')).toMatch(PATH)
+    await wire.send('POST /files HTTP/1.0\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\r\n')
+    expect((await wire.answer()).headers.get('Location')).toMatch(PATH)
+    await wire.cut()
   })
 
   it('is built on PUBLIC_URL, with its path', async () => {

@@ -58,7 +58,8 @@ async function finishedFile(length: number): Promise<string> {
 describe('a connection', () => {
   it.concurrent('on which nothing is ever sent is closed', async () => {
     const wire = await connect(service.url)
-    expect((await wire.answer()).status).toBe(408)
+    const { status, body } = await wire.answer()
+    expect([status, JSON.parse(body)]).toEqual([408, expect.objectContaining({ ok: false })])
     await wire.closed
   })
 

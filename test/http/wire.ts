@@ -93,6 +93,11 @@ export function requestHead(method: string, path: string, headers: Readonly<Reco
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
 }
 
+/** The URL, at the address to which a test connects, of the upload that an answer names: `Host` may have said any other. */
+export function urlIn({ headers }: Answer, base: string): string {
+  return new URL(new URL(headers.get('Location') ?? '', base).pathname, base).href
+}
+
 /** Bytes as one piece of the chunked transfer coding; the empty piece ends the body. */
 export function codedPiece(bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])

@@ -155,7 +155,7 @@ describe('a power cut after a new start', () => {
     const metadata = `filename ${Buffer.from(file.name).toString('base64')}`
     const length = { 'Upload-Length': String(file.content.length), 'Upload-Metadata': metadata }
     const answer = await fetch(`${base}/files`, { method: 'POST', headers: { ...headers, ...length } })
-    file.path = answer.headers.get('Location') ?? ''
+    file.path = new URL(answer.headers.get('Location') ?? '', base).pathname
   }
 
   function append(base: string, start: number, end: number): Promise<Response> {

@@ -84,7 +84,7 @@ export function appendHead(url: string, offset: number, complete: boolean, lengt
 
 /** What the head of a creation says. */
 export function creationHead(headers: Readonly<Record<string, string | number>>, method = 'POST'): string {
-  return requestHead(method, new URL(endpoint).pathname, headers)
+  return requestHead(method, new URL(endpoint).pathname, { Host: new URL(endpoint).host, ...headers })
 }
 
 /** Begins an append of which the server surely knows, and sends the first bytes of its body. */

@@ -1,0 +1,48 @@
+import type { Logger } from 'pino'
+import type { UploadError } from '../core/errors.ts'
+import { type Dialect, statusOf } from './error-status.ts'
+import { problemOf } from './problem.ts'
+import { ACCEPT_PATCH } from './protocol.ts'
+
+/** An error as it is sent. */
+export interface ErrorAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** What is answered to a client that speaks `dialect`: the sentence of the error, and nothing of its cause. */
+export function errorAnswer(error: UploadError, dialect: Dialect, method: string): ErrorAnswer {
+  const status = statusOf(error.code, dialect, method)
+  const [type, body] = bodyOf(error, dialect, status)
+  const headers = {
+    'Content-Type': type,
+    'Cache-Control': 'no-store',
+    // The answer to a HEAD has no body that could say it.
+    'Upload-Error': error.code,
+    // RFC 9110 §12.5.3, RFC 5789 §2.2.
+    ...(error.code === 'unsupported_coding' && { 'Accept-Encoding': 'identity' }),
+    ...(error.code === 'unsupported_type' && method === 'PATCH' && { 'Accept-Patch': ACCEPT_PATCH }),
+  }
+  return { status, headers, body }
+}
+
+function bodyOf(error: UploadError, dialect: Dialect, status: number): [type: string, body: string] {
+  if (dialect === 'tus') return ['text/plain; charset=utf-8', `${error.message}\n`]
+  if (dialect !== 'legacy') return ['application/problem+json', JSON.stringify(problemOf(error, status))]
+  const { code, message, details } = error
+  return ['application/json; charset=utf-8', JSON.stringify({ ok: false, error: { code, message }, ...details })]
+}
+
+/** Logs a refusal: what is wrong on this side where operators look, what is wrong with a request for those who search. */
+export function logError(
+  log: Logger,
+  error: UploadError,
+  facts: { status: number; method: string; path: string },
+): void {
+  const { code, cause } = error
+  const all = { code, ...facts, err: cause }
+  if (facts.status === 500) log.error(all, error.message)
+  else if (cause !== undefined && facts.status !== 400) log.warn(all, error.message)
+  else log.debug(all, error.message)
+}

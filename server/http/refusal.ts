@@ -1,0 +1,85 @@
+import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
+import type { Logger } from 'pino'
+import { systemCode, UploadError } from '../core/errors.ts'
+import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from './cors.ts'
+import { errorAnswer, logError } from './error-answer.ts'
+import type { Dialect } from './error-status.ts'
+import { LONGEST_HEAD } from './request-head.ts'
+
+/** What is known of a request that could not be read. */
+export interface PartOfRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+}
+
+/** Makes the answer to a request that never reaches the application: a whole message, after which the connection ends. */
+export type Refuse = (error: UploadError, request: PartOfRequest) => string
+
+/**
+ * @param dialectOf tells how the client of such a request wants to be answered.
+ */
+export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (request: PartOfRequest) => Dialect): Refuse {
+  return (error, request) => {
+    const { method, path } = request
+    const { status, headers, body } = errorAnswer(
+      error,
+      path.startsWith('/files') ? dialectOf(request) : 'legacy',
+      method,
+    )
+    logError(log, error, { status, method, path })
+    const cors = corsHeaders(allowed, request.headers.origin ?? onlyOrigin(allowed))
+    const all = {
+      ...headers,
+      ...cors,
+      ...(Object.keys(cors).length > 0 && EXPOSE_HEADERS),
+      Vary: 'Origin',
+      Date: new Date().toUTCString(),
+      'Content-Length': Buffer.byteLength(body),
+      Connection: 'close',
+    }
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`
+  }
+}
+
+/** Where the origin cannot be known, naming the only one that is allowed lets no other page read the answer. */
+function onlyOrigin(allowed: AllowedOrigins): string {
+  if (allowed === '*') return '*'
+  const [only = ''] = allowed
+  return allowed.size === 1 ? only : ''
+}
+
+/** What an error of Node's parser, or of its timers, says of the request; `undefined` when the connection itself has failed. */
+export function parseFault(error: Error): UploadError | undefined {
+  const code = systemCode(error) ?? ''
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new UploadError('header_too_large', `The head of the request has more than ${LONGEST_HEAD} bytes.`)
+  }
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
+    return new UploadError('too_large', 'The extensions of the chunked coding are too long.')
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new UploadError('idle_timeout', 'The head of the request did not arrive in time.')
+  }
+  if (!code.startsWith('HPE_')) return undefined
+  return new UploadError('bad_request', 'The request is not valid HTTP/1.1.')
+}
+
+const REQUEST_LINE = /(?:^|\n)([A-Z-]{1,30}) (\/[^ \r\n]*) HTTP\/1\.[01]\r?\n/g
+/** How much of the bytes in which an error was found is looked at. */
+const LOOKED_AT = 64 * 1024
+
+/** What the bytes in which the parser found an error say of the request: of several in them, the last that has begun. */
+export function requestIn(error: Error): PartOfRequest {
+  const packet = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : Buffer.alloc(0)
+  const text = packet.toString('latin1', 0, LOOKED_AT)
+  const line = [...text.matchAll(REQUEST_LINE)].at(-1)
+  const [, method = '', target = ''] = line ?? []
+  const [head = ''] = text.slice(line === undefined ? 0 : line.index + line[0].length).split(/\r?\n\r?\n/)
+  const headers: Record<string, string> = {}
+  for (const [, name = '', value = ''] of head.matchAll(/^([\w-]{1,60}):[ \t]*([^\r\n]{0,500})\r?$/gm)) {
+    headers[name.toLowerCase()] = value
+  }
+  return { method, path: target.split('?')[0] ?? '', headers }
+}

@@ -1,0 +1,26 @@
+import type { Context } from 'koa'
+import { originOf } from './allowed-hosts.ts'
+import { forwardedRequest, type TrustProxy } from './forwarded.ts'
+
+/** The URLs of uploads, as clients are told them. */
+export interface UploadUrls {
+  /** For `Location`: absolute wherever that is safe, since some clients cannot resolve a relative one. */
+  readonly location: (ctx: Context, id: string) => string
+  /** For a page, which resolves it against its own URL: absolute only with PUBLIC_URL. */
+  readonly forPage: (ctx: Context, id: string) => string
+}
+
+/**
+ * @param publicUrl PUBLIC_URL; empty for none.
+ * @param names the hosts that are known to be this service.
+ */
+export function uploadUrls(publicUrl: string, trustProxy: TrustProxy, names: ReadonlySet<string>): UploadUrls {
+  const forPage = (ctx: Context, id: string): string => {
+    const base = publicUrl === '' ? forwardedRequest(ctx, trustProxy).prefix : publicUrl
+    return `${base}/files/${id}`
+  }
+  return {
+    forPage,
+    location: (ctx, id) => `${publicUrl === '' ? (originOf(ctx, names) ?? '') : ''}${forPage(ctx, id)}`,
+  }
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals'
+import { Lines } from '../../server/core/lines.ts'
+
+/** Work that ends when the test says so. */
+function held(name: string, begun: string[]) {
+  let end = (): void => undefined
+  const over = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const work = async (): Promise<void> => {
+    begun.push(name)
+    await over
+  }
+  return { work, end }
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('lines', () => {
+  it('keep the order of work that shares a key, and let all other work begin', async () => {
+    const lines = new Lines()
+    const begun: string[] = []
+    const works = ['ab', 'bc', 'cd', 'x'].map((keys) => ({ keys: [...keys], ...held(keys, begun) }))
+    const all = works.map(({ keys, work }) => lines.run(keys, work))
+    await soon()
+    expect(begun).toEqual(['ab', 'x'])
+    works[0]?.end()
+    await soon()
+    expect(begun).toEqual(['ab', 'x', 'bc'])
+    works[1]?.end()
+    await soon()
+    expect(begun).toEqual(['ab', 'x', 'bc', 'cd'])
+    for (const { end } of works) end()
+    await Promise.all(all)
+  })
+
+  it('go on after work that failed, and give its error to its caller alone', async () => {
+    const lines = new Lines()
+    const failed = lines.run(['a'], () => Promise.reject(new Error('It failed.')))
+    const next = lines.run(['a'], async () => 'done')
+    await expect(failed).rejects.toThrow('It failed.')
+    expect(await next).toBe('done')
+  })
+
+  it('never wait in a circle', async () => {
+    const lines = new Lines()
+    const orders = [['a', 'b'], ['b', 'a'], ['a', 'b', 'a'], []]
+    expect(await Promise.all(orders.map((keys, i) => lines.run(keys, async () => i)))).toEqual([0, 1, 2, 3])
+  })
+})
