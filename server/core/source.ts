@@ -1,3 +1,15 @@
+/** How far the bytes of a body have come. */
+export interface Look {
+  /** Bytes that were read from the socket. */
+  readonly arrived: number
+  /** Those that the caller of `read` is done with. */
+  readonly done: number
+  /** Whether no more are read, because the caller is slower than the client. */
+  readonly paused: boolean
+  /** Whether the end was read, or the connection is gone. */
+  readonly ended: boolean
+}
+
 /** Where the bytes of a put come from. */
 export interface Source {
   /**
@@ -12,12 +24,9 @@ export interface Source {
   /** Gives up: a `read` that is waiting, and every later one, throws `reason`. Bytes not yet handed out are dropped. */
   cancel(reason: Error): void
 
-  /**
-   * Since when (`performance.now()`, ms) a `read` has waited for the client to send something; `undefined` if none does, or
-   * something has arrived that it will hand out.
-   */
+  /** Since when (`performance.now()`, ms) a `read` has waited for the client to send something; `undefined` if none does. */
   readonly waitingSince: number | undefined
 
-  /** Whether nothing more will arrive. What has arrived may still have to be read. */
-  readonly ended?: boolean
+  /** Only sources that are a body, or hand one on, can tell. */
+  look?(): Look | undefined
 }

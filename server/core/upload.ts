@@ -144,11 +144,7 @@ export class Upload {
   async catchUp(): Promise<void> {
     const { stream } = this.#puts
     if (stream === undefined || this.record.parts !== undefined) return
-    await catchUp({
-      source: stream.source,
-      isRunning: () => this.#puts.stream === stream,
-      offset: () => this.offset,
-    })
+    await catchUp(stream.source, () => this.#puts.stream === stream)
   }
 
   /** Whether an append may begin at `offset`. */

@@ -1,4 +1,4 @@
-import type { Source } from '../core/source.ts'
+import type { Look, Source } from '../core/source.ts'
 
 /** How often the client is told how far it is at most, in milliseconds. */
 const EVERY = 1_000
@@ -21,8 +21,8 @@ export class ProgressSource implements Source {
     return this.#body.waitingSince
   }
 
-  get ended(): boolean {
-    return this.#body.ended ?? false
+  look(): Look | undefined {
+    return this.#body.look?.()
   }
 
   async read(): Promise<readonly Buffer[] | null> {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
-import type { Source } from '../core/source.ts'
+import type { Look, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
 import { askForBody } from './expectation.ts'
 
@@ -56,8 +56,9 @@ export class RequestBody implements Source {
   #lent: Batch | undefined
   #started = false
   readonly #manner: Manner
-  /** How often something was handed out. */
-  #handedOut = 0
+  #handedOutBytes = 0
+  /** Those that were handed out before the last `read`. */
+  #doneBytes = 0
   #ended = false
   #failure: Error | undefined
   #waiter: Waiter | undefined
@@ -74,16 +75,22 @@ export class RequestBody implements Source {
   }
 
   get waitingSince(): number | undefined {
-    return this.#batch.size > 0 ? undefined : this.#waitingSince
+    return this.#waitingSince
   }
 
-  get ended(): boolean {
-    return this.#ended || this.#failure !== undefined
+  look(): Look {
+    return {
+      arrived: this.#handedOutBytes + this.#batch.size,
+      done: this.#doneBytes,
+      paused: this.#request.isPaused(),
+      ended: this.#ended || this.#failure !== undefined,
+    }
   }
 
   read(): Promise<readonly Buffer[] | null> {
     this.#lent?.release()
     this.#lent = undefined
+    this.#doneBytes = this.#handedOutBytes
     if (!this.#started) this.#start()
     if (this.#batch.isFull || ((this.#ended || this.#failure !== undefined) && this.#batch.size > 0)) {
       return Promise.resolve(this.#take())
@@ -174,7 +181,7 @@ export class RequestBody implements Source {
 
   /** Whether nothing may be gathered ahead yet. */
   get #isHeld(): boolean {
-    return this.#manner === 'held' && this.#handedOut === 0
+    return this.#manner === 'held' && this.#handedOutBytes === 0
   }
 
   #goOn(): void {
@@ -207,8 +214,9 @@ export class RequestBody implements Source {
     this.#batch = new Batch()
     clearTimeout(this.#gather)
     this.#gather = undefined
-    this.#handedOut += 1
-    if (this.#manner === 'held' && this.#handedOut === 1) this.#request.pause()
+    const isFirst = this.#handedOutBytes === 0
+    this.#handedOutBytes += batch.size
+    if (this.#manner === 'held' && isFirst) this.#request.pause()
     else this.#goOn()
     return batch.pieces
   }

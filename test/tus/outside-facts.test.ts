@@ -1,0 +1,60 @@
+/** What conformance suites of others check beyond the sentences of the specification. */
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { startService, type TestService } from '../support/service.ts'
+import { createUpload, head, patch, TUS } from '../support/tus.ts'
+import { bytesOf, create, expectFile, PATCH_HEADERS, patchWith } from './steps.ts'
+
+const content = bytesOf(12)
+let service: TestService
+beforeAll(async () => {
+  service = await startService()
+})
+afterAll(() => service.close())
+
+it('an empty PATCH at the end of a complete upload changes nothing', async () => {
+  const url = await createUpload(service.url, content.length)
+  expect((await patch(url, 0, content)).status).toBe(204)
+  expect((await patch(url, content.length, Buffer.alloc(0))).status).toBe(204)
+  await expectFile(service, url, content)
+})
+
+it('409 names the right offset', async () => {
+  const url = await createUpload(service.url, content.length)
+  expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(204)
+  const refused = await patch(url, 0, content)
+  expect([refused.status, refused.headers.get('Upload-Offset')]).toEqual([409, '5'])
+})
+
+it('a PATCH cannot change a length that is known', async () => {
+  const url = await createUpload(service.url, content.length)
+  const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Length': '200' }
+  expect((await patchWith(url, headers, content)).status).toBe(400)
+  expect((await head(url)).headers.get('Upload-Length')).toBe(String(content.length))
+})
+
+it('a PATCH needs a type and an offset', async () => {
+  const url = await createUpload(service.url, content.length)
+  expect((await patchWith(url, { ...TUS, 'Upload-Offset': '0' }, content)).status).toBe(415)
+  expect((await patchWith(url, PATCH_HEADERS, content)).status).toBe(400)
+})
+
+it('DELETE of an upload that never was is 404', async () => {
+  const url = `${service.url}/files/non-existent-upload-id`
+  expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(404)
+})
+
+it('a final upload of a part that never was is refused', async () => {
+  const parts = `final;${service.url}/files/non-existent-part`
+  expect([400, 404, 422]).toContain((await create(service.url, { 'Upload-Concat': parts })).status)
+})
+
+it('an upload of a pebibyte can be created', async () => {
+  expect((await create(service.url, { 'Upload-Length': String(2 ** 50) })).status).toBe(201)
+})
+
+it('OPTIONS needs no version, and lists versions and extensions without spaces', async () => {
+  const { status, headers } = await fetch(`${service.url}/files`, { method: 'OPTIONS' })
+  expect(status).toBe(204)
+  expect(headers.get('Tus-Version')).toMatch(/^\d+\.\d+\.\d+(,\d+\.\d+\.\d+)*$/)
+  expect(headers.get('Tus-Extension')).toMatch(/^[a-z-]+(,[a-z-]+)*$/)
+})
