@@ -108,7 +108,7 @@ async function totalIn(folder: string): Promise<number> {
   let total = 0
   for (const name of await readdir(folder)) {
     if (!name.startsWith(`${DUMP}.`)) continue
-    const found = /^(?:totals|summary): (\d+)/m.exec(await readFile(path.join(folder, name), 'latin1'))?.[1]
+    const found = /^totals: (\d+)/m.exec(await readFile(path.join(folder, name), 'latin1'))?.[1]
     total += Number(found ?? 0)
   }
   return total

@@ -122,29 +122,26 @@ function listen(server: http.Server, settings: Settings): Promise<void> {
 
 function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: number, log: Logger): { stop(): void } {
   const now = cautiousTime()
-  let isSweeping = false
-  const sweep = async (): Promise<void> => {
-    // With very many uploads a sweep may take longer than its interval.
-    if (isSweeping) return
-    isSweeping = true
-    try {
-      const count = await uploads.expire(new Date(now() - expiresAfter * 1000))
-      if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
-      await uploads.forgetGone(new Date(now() - GONE_KEPT))
-    } finally {
-      isSweeping = false
-    }
-  }
   const complain = (sentence: string) => (error: unknown) => {
     // What a stop cuts short comes after the next start.
     if (error instanceof UploadError && error.code === 'stopping') return
     log.error({ err: error }, sentence)
   }
+  let isSweeping = false
+  const sweep = async (): Promise<void> => {
+    // With very many uploads a sweep may take longer than its interval.
+    if (isSweeping) return
+    isSweeping = true
+    const expired = uploads.expire(new Date(now() - expiresAfter * 1000)).then((count) => {
+      if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
+    })
+    await expired.catch(complain('Looking for expired uploads failed.'))
+    const forgotten = uploads.forgetGone(new Date(now() - GONE_KEPT))
+    await forgotten.catch(complain('Forgetting uploads that are long gone failed.'))
+    isSweeping = false
+  }
   concatenation.resume().catch(complain('Taking up unfinished work failed.'))
-  const timer = setInterval(
-    () => sweep().catch(complain('Looking for uploads that have expired or are long gone failed.')),
-    Math.min(SWEEP_EVERY, expiresAfter * 500),
-  )
+  const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
   timer.unref()
   return { stop: () => clearInterval(timer) }
 }

@@ -371,7 +371,9 @@ export class Upload {
   async rest(): Promise<void> {
     await this.#failure.write()
     if (this.#puts.areRunning || this.#finishing.isRunning) return
-    if (this.#stored.record.failed !== undefined) await this.#stored.abandon().catch(() => undefined)
+    const { failed, partial } = this.#stored.record
+    // A part may still be read for its final upload by those who have begun to.
+    if (failed !== undefined && !partial) await this.#stored.abandon().catch(() => undefined)
     // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
     await this.#stored.rest().catch(() => undefined)
   }

@@ -31,6 +31,8 @@ export class UnsyncedUploads {
   #running = 0
   readonly #turns: (() => void)[] = []
   readonly #waiting: (() => void)[] = []
+  /** How many syncs there were. */
+  #synced = 0
   /** Average duration of a sync, in milliseconds, while `AT_ONCE` of them run. */
   #pace = 0
 
@@ -48,10 +50,7 @@ export class UnsyncedUploads {
 
   /** Notes that nothing of an upload needs a sync any more. Call it before its `unsynced` changes. */
   forget(upload: Unsynced): void {
-    if (!this.#uploads.delete(upload)) return
-    if (this.#latest === upload) this.#latest = undefined
-    this.#bytes -= upload.unsynced
-    this.#wake()
+    if (this.#remove(upload)) this.#admit()
   }
 
   /** Whether an upload without unsynced bytes must wait before it gets some. */
@@ -61,15 +60,13 @@ export class UnsyncedUploads {
 
   /** Waits until another upload may get unsynced bytes. */
   async room(): Promise<void> {
-    while (this.isFull) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
+    if (this.isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Runs the sync of one upload when its turn comes. Call it before its `unsynced` changes. @throws what `work` throws. */
   async sync(upload: Unsynced, work: () => Promise<void>): Promise<void> {
     this.#syncing += 1
-    this.forget(upload)
+    this.#remove(upload)
     if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#turns.push(resolve))
     this.#running += 1
     const before = performance.now()
@@ -77,16 +74,19 @@ export class UnsyncedUploads {
       await work()
     } finally {
       const duration = performance.now() - before
-      this.#pace = this.#pace === 0 ? duration : this.#pace * (1 - WEIGHT) + duration * WEIGHT
+      this.#pace = this.#synced === 0 ? duration : this.#pace * (1 - WEIGHT) + duration * WEIGHT
       this.#running -= 1
       this.#syncing -= 1
+      this.#synced += 1
       this.#turns.shift()?.()
-      this.#wake()
+      this.#admit()
       this.#syncIdlest()
     }
   }
 
   get #most(): number {
+    // What the disk can do is tried with few.
+    if (this.#synced === 0) return LEAST
     return Math.min(MOST, Math.max(LEAST, Math.floor((STOP_WITHIN * AT_ONCE) / this.#pace)))
   }
 
@@ -98,11 +98,17 @@ export class UnsyncedUploads {
     }
   }
 
-  #wake(): void {
-    for (let room = this.#most - this.#uploads.size - this.#syncing; room > 0; room--) {
-      const next = this.#waiting.shift()
-      if (next === undefined) return
-      next()
-    }
+  #remove(upload: Unsynced): boolean {
+    if (!this.#uploads.delete(upload)) return false
+    if (this.#latest === upload) this.#latest = undefined
+    this.#bytes -= upload.unsynced
+    return true
+  }
+
+  /** Lets those in that wait. A disk that gets slower leaves too many: then every second that is synced makes room for another one. */
+  #admit(): void {
+    const room = this.#most - this.#uploads.size - this.#syncing
+    const admitted = room > 0 ? room : this.#synced % 2
+    for (const next of this.#waiting.splice(0, admitted)) next()
   }
 }
