@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -30,11 +30,9 @@ afterAll(async () => {
   await files.dispose()
 })
 
-let tasks = 0
 /** A file of a page of its own. */
 function fresh(size: number): Cut {
-  tasks += 1
-  return cut(bytesOf(size), CHUNK_SIZE, { task_id: `task-${tasks}`, name: NAME })
+  return cut(bytesOf(size), CHUNK_SIZE, { task_id: `wu_${randomUUID()}`, name: NAME })
 }
 
 /** Sends these chunks of a file in turn. */

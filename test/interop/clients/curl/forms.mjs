@@ -14,7 +14,12 @@ const VARIANTS = {
   plain: () => ({}),
   filename: ({ name }) => ({ more: `;filename=${quoted(name)}` }),
   type: () => ({ more: TYPE }),
-  stdin: ({ name }) => ({ stdin: true, more: `;filename=${quoted(name)}${TYPE}` }),
+  // Without the header curl reads it to the end first, for its length.
+  stdin: ({ name, streamed }) => ({
+    stdin: true,
+    more: `;filename=${quoted(name)}${TYPE}`,
+    options: streamed ? ['-H', 'Transfer-Encoding: chunked'] : [],
+  }),
   expect: () => ({ options: ['-H', 'Expect: 100-continue'] }),
   'HTTP/1.0': () => ({ options: ['-0'] }),
 }
