@@ -66,7 +66,7 @@ function uppy(major: number, ways: TusClient['ways']): TusClient {
 const REMEMBERS = { retries: true, beginsAnew: true } as const
 
 export const TUS_CLIENTS: readonly TusClient[] = [
-  tusJsClient(1, { ...CHUNKED, ...OVERRIDDEN, ...DEFERRED }),
+  tusJsClient(1, { ...CHUNKED, ...OVERRIDDEN }),
   tusJsClient(2, NEWER),
   tusJsClient(3, NEWER),
   tusJsClient(4, NEWER),

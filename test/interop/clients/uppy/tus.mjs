@@ -5,9 +5,11 @@ import { chromium } from 'playwright-core'
 
 const [, , version, text] = process.argv
 const job = JSON.parse(text)
+/** The page has no server, so Chromium takes it for one of the public network, which may not ask this host. */
+const LOCAL = '--disable-features=LocalNetworkAccessChecks'
 const context = await chromium.launchPersistentContext(`${job.store}/profile`, {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+  args: [LOCAL, '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   handleSIGTERM: false,
 })
 process.on('SIGTERM', () => context.close().then(() => process.exit(1)))
