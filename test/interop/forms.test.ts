@@ -13,8 +13,6 @@ import { startJob } from './job.ts'
 
 const NAME = `测试 文件 "a" 'b'.bin`
 const CHUNK_SIZE = 1_000_000
-const STREAMING = FORM_CLIENTS.filter(({ streams }) => streams)
-const ORDERING = FORM_CLIENTS.filter(({ ordersFields }) => ordersFields)
 
 const answerLine = z.object({ status: z.number(), body: z.string() })
 type Answer = z.infer<typeof answerLine>
@@ -30,72 +28,95 @@ afterAll(async () => {
   await files.dispose()
 })
 
-/** A file of a page of its own. */
-function fresh(size: number): Cut {
-  return cut(bytesOf(size), CHUNK_SIZE, { task_id: `wu_${randomUUID()}`, name: NAME })
+/** A file that a test sends. */
+interface Sample extends Cut {
+  readonly content: Buffer
+  readonly taskId: string
 }
 
-/** Sends these chunks of a file in turn. */
-async function send(
-  client: FormClient,
-  file: Cut,
-  chunks: readonly number[],
-  form: { readonly streamed?: boolean; readonly fieldsAfter?: boolean } = {},
-): Promise<Answer[]> {
+function sample(size: number): Sample {
+  const content = bytesOf(size)
+  const taskId = `wu_${randomUUID()}`
+  return { ...cut(content, CHUNK_SIZE, { task_id: taskId, name: NAME }), content, taskId }
+}
+
+interface Way {
+  readonly streamed?: boolean
+  readonly fieldsAfter?: boolean
+}
+
+/** Sends chunks in turn, each given by its file and its number. */
+async function send(client: FormClient, chunks: readonly (readonly [Sample, number])[], way: Way = {}) {
   const folder = await mkdtemp(path.join(files.path, 'chunks-'))
-  const forms = chunks.map(async (chunk) => {
-    const place = path.join(folder, `${chunk}.bin`)
+  const forms = chunks.map(async ([file, chunk], turn) => {
+    const place = path.join(folder, `${turn}.bin`)
     await writeFile(place, file.bytes(chunk))
     const fields = Object.entries(file.fields(chunk)).map(([name, value]) => [name, String(value)])
-    return { ...form, fields, file: place, name: NAME }
+    return { ...way, fields, file: place, name: NAME }
   })
   const job = { url: `${landfall.url}/upload/accept`, forms: await Promise.all(forms) }
   const lines = (await startJob(client, job).output).trim().split('\n')
   return lines.map((line) => answerLine.parse(JSON.parse(line)))
 }
 
-/** The service has the file: complete says so, its bytes come back, and lie on the disk under its name. */
-async function expectFile(file: Cut, answers: readonly Answer[], content: Buffer) {
+function expectAccepted(answers: readonly Answer[]) {
   expect(answers.filter(({ status }) => status !== 200)).toEqual([])
-  const completed = await complete(landfall.url, { task_id: String(file.fields(0).task_id), filename: NAME })
+}
+
+/** The service has the file: complete says so, its bytes come back, and lie on the disk under its name. */
+async function expectFile({ taskId, content }: Sample) {
+  const completed = await complete(landfall.url, { task_id: taskId, filename: NAME })
   const text = await completed.text()
   expect({ status: completed.status, text }).toMatchObject({ status: 200 })
   const { id, url } = z.object({ id: z.string(), url: z.string() }).parse(JSON.parse(text))
   const download = await fetch(new URL(url, landfall.url))
-  const sha256 = createHash('sha256').update(content).digest('hex')
-  expect(
-    createHash('sha256')
-      .update(Buffer.from(await download.arrayBuffer()))
-      .digest('hex'),
-  ).toBe(sha256)
-  expect(await storedFile(landfall.dataDir, id)).toMatchObject({ name: NAME, sha256 })
+  expect(sha256(Buffer.from(await download.arrayBuffer()))).toBe(sha256(content))
+  expect(await storedFile(landfall.dataDir, id)).toMatchObject({ name: NAME, sha256: sha256(content) })
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 describe.each(FORM_CLIENTS)('$name', (client) => {
-  it.each([0, 1, 100_000])('sends a file of %d bytes in one request', async (size) => {
-    const file = fresh(size)
-    await expectFile(file, await send(client, file, [0]), bytesOf(size))
+  it('sends files of 0, 1, and 100,000 bytes, each in one request', async () => {
+    const whole = [0, 1, 100_000].map(sample)
+    expectAccepted(
+      await send(
+        client,
+        whole.map((file) => [file, 0]),
+      ),
+    )
+    for (const file of whole) await expectFile(file)
   })
 
   it.each([
     ['in order', [0, 1, 2]],
     ['with chunk 0 last', [2, 1, 0]],
-  ])('sends chunks %s', async (_, chunks) => {
-    const file = fresh(2_500_001)
-    await expectFile(file, await send(client, file, chunks), bytesOf(2_500_001))
+  ])('sends chunks %s', async (_, order) => {
+    const file = sample(2_500_001)
+    expectAccepted(
+      await send(
+        client,
+        order.map((chunk) => [file, chunk]),
+      ),
+    )
+    await expectFile(file)
   })
 })
 
-describe.each(STREAMING)('$name', (client) => {
+describe.each(FORM_CLIENTS.filter(({ streams }) => streams))('$name', (client) => {
   it('sends chunks whose length it does not know', async () => {
-    const file = fresh(2_500_001)
-    await expectFile(file, await send(client, file, [0, 1, 2], { streamed: true }), bytesOf(2_500_001))
+    const file = sample(2_500_001)
+    const chunks = [0, 1, 2].map((chunk): [Sample, number] => [file, chunk])
+    expectAccepted(await send(client, chunks, { streamed: true }))
+    await expectFile(file)
   })
 })
 
-describe.each(ORDERING)('$name', (client) => {
+describe.each(FORM_CLIENTS.filter(({ ordersFields }) => ordersFields))('$name', (client) => {
   it('hears how to send a form whose fields follow the file', async () => {
-    const [answer] = await send(client, fresh(100_000), [0], { fieldsAfter: true })
+    const [answer] = await send(client, [[sample(100_000), 0]], { fieldsAfter: true })
     expect(answer).toMatchObject({ status: 400, body: expect.stringContaining('field_after_file') })
   })
 })

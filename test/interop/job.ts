@@ -16,7 +16,7 @@ export function startJob(client: Client, job: unknown): RunningJob {
   const [program = '', ...args] = client.command
   const child = spawn(program, [...args, JSON.stringify(job)], {
     cwd: folderOf(client),
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', NO_PROXY: '*', ...client.env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LC_ALL: 'C.UTF-8', NO_PROXY: '*', ...client.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = outputOf(child, client.name)

@@ -15,8 +15,6 @@ import { startJob } from './job.ts'
 
 const NAME = `测试 文件 "a" 'b'.bin`
 const content = bytesOf(6_000_001)
-const RETRYING = TUS_CLIENTS.filter(({ retries }) => retries)
-const BEGINNING_ANEW = TUS_CLIENTS.filter(({ beginsAnew }) => beginsAnew)
 
 let landfall: Landfall
 let files: TemporaryFolder
@@ -71,7 +69,7 @@ function sha256(bytes: Buffer): string {
 }
 
 describe.each(TUS_CLIENTS)('$name', (client) => {
-  it.each([0, 1, 100_000])('uploads %d bytes under a name with Chinese, spaces, and quotes', async (size) => {
+  it.each([0, 100_000])('uploads %d bytes under a name with Chinese, spaces, and quotes', async (size) => {
     await expectUpload(client, landfall.url, bytesOf(size))
   })
 
@@ -90,11 +88,11 @@ describe.each(TUS_CLIENTS)('$name', (client) => {
   })
 })
 
-describe.each(RETRYING)('$name', (client) => {
+describe.each(TUS_CLIENTS.filter(({ retries }) => retries))('$name', (client) => {
   it.each(['as it comes', ...Object.keys(client.ways)])(
     'uploads %s over a connection that breaks at random places',
     async (way) => {
-      const proxy = await startFaultyProxy(landfall.url, 7, 8, 2_000_000)
+      const proxy = await startFaultyProxy(landfall.url, 5, 8, 2_000_000)
       try {
         await expectUpload(client, proxy.url, content, client.ways[way])
         expect(proxy.cuts).toBeGreaterThan(1)
@@ -105,7 +103,7 @@ describe.each(RETRYING)('$name', (client) => {
   )
 })
 
-describe.each(BEGINNING_ANEW)('$name', (client) => {
+describe.each(TUS_CLIENTS.filter(({ beginsAnew }) => beginsAnew))('$name', (client) => {
   it('begins a file anew whose upload was deleted', async () => {
     const { gate, id } = await breakOff(client)
     try {

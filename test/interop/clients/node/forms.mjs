@@ -104,3 +104,5 @@ for (const form of job.forms) {
   const [status, body] = await CLIENTS[client](form)
   console.log(JSON.stringify({ status, body }))
 }
+// axios leaves a connection that keeps the process alive.
+process.exit()
