@@ -1,0 +1,31 @@
+// node tus.mjs <version> <job>: uploads a file with one version of Uppy in Chromium, whose profile is in the store. The page is of
+// another origin than the service. Prints the URL. SIGTERM closes the browser.
+import { readFileSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+
+const [, , version, text] = process.argv
+const job = JSON.parse(text)
+/** The page has no server, so Chromium takes it for one of the public network, which may not ask this host. */
+const LOCAL = '--disable-features=LocalNetworkAccessChecks'
+const context = await chromium.launchPersistentContext(`${job.store}/profile`, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [LOCAL, '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+  handleSIGTERM: false,
+})
+process.on('SIGTERM', () => context.close().then(() => process.exit(1)))
+const page = await context.newPage()
+const origin = `http://localhost:${new URL(job.endpoint).port}`
+await page.route(`${origin}/**`, (route) => {
+  if (route.request().url().endsWith('.js')) return route.fulfill({ path: `${version}/page.iife.js` })
+  return route.fulfill({
+    contentType: 'text/html',
+    body: '<!doctype html><input type="file"><script src="/page.js"></script>',
+  })
+})
+await page.goto(`${origin}/`)
+const retryDelays = Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100))
+const options = JSON.stringify({ endpoint: job.endpoint, retryDelays, ...job.options })
+const uploaded = page.evaluate(`uploadChosen(${options})`)
+await page.setInputFiles('input', { name: job.name, mimeType: 'text/x-test', buffer: readFileSync(job.file) })
+console.log(await uploaded)
+await context.close()

@@ -1,0 +1,10 @@
+import shared from '../../jest.config.js'
+
+/** The clients of others, which test/interop/run.mjs installs. */
+export default {
+  ...shared,
+  rootDir: '../..',
+  roots: ['<rootDir>/test/interop'],
+  testPathIgnorePatterns: [],
+  testTimeout: 60_000,
+}
