@@ -9,8 +9,8 @@ import type { Uploads } from '../server/core/uploads.ts'
 import { refuseCodings } from '../server/http/content-coding.ts'
 import { answerJson } from '../server/http/json.ts'
 import { withBody } from '../server/http/request-body.ts'
-import { type ChunkPlace, chunkRange, chunkSizeFrom, largestChunk } from './chunk-layout.ts'
-import { type ChunkRequest, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
+import { type ChunkPlace, chunkRange, chunkSizeFrom, guessedRange } from './chunk-layout.ts'
+import { type ChunkRequest, fieldAfterFile, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
 import { oneValue } from './fields.ts'
 import { identityOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
@@ -37,7 +37,7 @@ export async function accept(
   ctx.set('Cache-Control', 'no-store')
   refuseCodings(ctx.headers)
   const work = async (body: Source): Promise<Accepted> => {
-    const request = await readChunkRequest(ctx, body)
+    const request = await readChunkRequest(ctx, body, options.rules.names)
     return acceptChunk(ctx, request, uploads, options, onChunk)
   }
   answerJson(ctx, await withBody(ctx, options.idleTimeout, work, 'held'))
@@ -140,7 +140,7 @@ async function putChunk(
   if (upload.record.length !== place.size) {
     throw new UploadError('bad_field', 'The field "size" is not what it was in earlier chunks of this file.')
   }
-  const range = expectedRange(upload.record.chunkSize, request.hint, place)
+  const range = expectedRange(upload.record.chunkSize, request.lengths, place)
   const verify = async (length: number): Promise<void> => {
     checkTrailingFields(request, options)
     const chunkSize = chunkSizeFrom(place, length)
@@ -163,12 +163,9 @@ async function putChunk(
 }
 
 /** Where the chunk belongs, as far as that can be known before its bytes have come; chunk 0 may turn out shorter. */
-function expectedRange(known: number | undefined, hint: number | undefined, place: ChunkPlace): Range | undefined {
+function expectedRange(known: number | undefined, lengths: readonly number[], place: ChunkPlace): Range | undefined {
   if (place.chunks === 1) return { start: 0, end: place.size }
-  if (known !== undefined) return chunkRange(place.size, known, place.chunk)
-  if (place.chunk === 0) return { start: 0, end: Math.min(hint ?? Number.POSITIVE_INFINITY, largestChunk(place)) }
-  const guess = hint === undefined ? undefined : chunkSizeFrom(place, hint)
-  return guess === undefined ? undefined : chunkRange(place.size, guess, place.chunk)
+  return known === undefined ? guessedRange(place, lengths) : chunkRange(place.size, known, place.chunk)
 }
 
 /** What says whose chunk this is must come before its bytes; what else comes behind them does no harm. */
@@ -177,7 +174,7 @@ function checkTrailingFields(request: ChunkRequest, options: LegacyOptions): voi
   for (const name of ['size', 'chunk', 'chunks', 'name', 'task_id', ...options.rules.names]) {
     const late = oneValue(trailing, name)
     if (late !== undefined && late !== oneValue(request.fields, name)) {
-      throw new UploadError('field_after_file', `The field "${name}" came after the file; it must come before it.`)
+      throw fieldAfterFile(name)
     }
   }
 }

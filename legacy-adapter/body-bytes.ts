@@ -5,14 +5,14 @@ const CRLF = Buffer.from('\r\n')
 
 /** The body from its start on, for taking small things out of it; what follows them goes on uncopied. */
 export class BodyBytes {
-  readonly #body: Source
+  readonly #body: Pick<Source, 'read'>
   /** The first bytes that are not taken yet. Joined with those behind them only when something lies across. */
   #first: Buffer = CRLF
   #queue: Buffer[] = []
   /** The CRLF in front stands for the one that a boundary at the very start of the body lacks. */
   #position = -CRLF.length
 
-  constructor(body: Source) {
+  constructor(body: Pick<Source, 'read'>) {
     this.#body = body
   }
 
@@ -34,23 +34,36 @@ export class BodyBytes {
     return taken
   }
 
-  /** Takes everything up to and including `mark`; `undefined`, and nothing taken, if that would be more than `limit` bytes. */
-  async takeThrough(mark: Buffer, limit: number): Promise<Buffer | undefined> {
+  /** Takes what stands before `mark`; `undefined`, and nothing taken, if that would be more than `limit` bytes. */
+  async takeUntil(mark: Buffer, limit: number): Promise<Buffer | undefined> {
     let searched = 0
     for (;;) {
       const found = this.#first.indexOf(mark, Math.max(0, searched - mark.length + 1))
-      if (found !== -1) return found + mark.length <= limit ? this.take(found + mark.length) : undefined
-      if (this.#first.length >= limit) return undefined
+      if (found !== -1) return found <= limit ? this.take(found) : undefined
+      if (this.#first.length >= limit + mark.length) return undefined
       searched = this.#first.length
-      await this.#grow(limit)
+      await this.#grow(limit + mark.length)
     }
   }
 
-  /** How many bytes from here on are the same as in `pattern`; waits for no more than it takes to tell. */
-  async sameAs(pattern: Buffer): Promise<number> {
+  /** Takes everything up to and including `mark`, however much that is, and keeps none of it. */
+  async skipThrough(mark: Buffer): Promise<void> {
+    for (;;) {
+      const found = this.#first.indexOf(mark)
+      if (found !== -1) {
+        this.take(found + mark.length)
+        return
+      }
+      this.take(Math.max(0, this.#first.length - mark.length + 1))
+      await this.#grow(Number.POSITIVE_INFINITY)
+    }
+  }
+
+  /** Whether `pattern` stands here; waits for no more bytes than it takes to tell. */
+  async startsWith(pattern: Buffer): Promise<boolean> {
     let same = 0
     while (same < pattern.length && (await this.peek(same + 1))[same] === pattern[same]) same++
-    return same
+    return same === pattern.length
   }
 
   /** Everything that has come and is not taken, or the next that comes; `null` at the end of the body. */

@@ -5,7 +5,7 @@ import type { Uploads } from '../server/core/uploads.ts'
 import { drain } from '../server/http/drain.ts'
 import { answerJson } from '../server/http/json.ts'
 import { receivedChunks } from './chunk-layout.ts'
-import { type Fields, oneValue, wholeNumber } from './fields.ts'
+import { type Fields, fieldValue, oneValue, wholeNumber } from './fields.ts'
 import { type IdentityRules, identityOf, taskOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
 import { readFields } from './small-body.ts'
@@ -46,7 +46,7 @@ async function namesFor(
   options: LegacyOptions,
   ofVisitor: () => Promise<readonly string[]>,
 ): Promise<string[]> {
-  const fields = await readFields(ctx, options.idleTimeout)
+  const fields = await readFields(ctx, options)
   const name = oneValue(fields, 'name')
   const size = wholeNumber(fields, 'size')
   if (fields.has('task_id') && name !== undefined && size !== undefined) {
@@ -113,7 +113,7 @@ function agrees(record: UploadRecord, fields: Fields): boolean {
 function madeOf(fields: Fields, address: string, rules: IdentityRules): (id: string, chunks: string) => boolean {
   const byChunks = new Map<string, ReadonlySet<string>>()
   return (id, chunks) => {
-    const known = byChunks.get(chunks) ?? idsOf(new Map(fields).set('chunks', [chunks]), address, rules)
+    const known = byChunks.get(chunks) ?? idsOf(new Map(fields).set('chunks', [fieldValue(chunks)]), address, rules)
     byChunks.set(chunks, known)
     return known.has(id)
   }

@@ -51,6 +51,24 @@ export function largestChunk({ size, chunks }: Pick<ChunkPlace, 'size' | 'chunks
   return chunks === 1 ? size : chunkCount(size, chunks - 1) - 1
 }
 
+/**
+ * Where a chunk of a file belongs whose chunk size is not known yet; chunk 0 may turn out shorter. Between two lengths that the chunk
+ * may have, the one decides that makes the chunk size a multiple of 1,024 or 1,000, as nearly all are.
+ *
+ * @param lengths that the chunk may have, the likeliest first.
+ * @returns `undefined` where nothing tells.
+ */
+export function guessedRange(place: ChunkPlace, lengths: readonly number[]): Range | undefined {
+  const sizes = lengths.map((length) => chunkSizeFrom(place, length)).filter((size) => size !== undefined)
+  const round = sizes.find((size) => size > 0 && (size % 1024 === 0 || size % 1000 === 0))
+  if (place.chunk === 0) {
+    const longest = lengths.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...lengths)
+    return { start: 0, end: Math.min(round ?? longest, largestChunk(place)) }
+  }
+  const guess = round ?? sizes[0]
+  return guess === undefined ? undefined : chunkRange(place.size, guess, place.chunk)
+}
+
 /** The numbers of the first `limit` chunks whose every byte is in `received`, in order. */
 export function receivedChunks(
   received: Ranges,

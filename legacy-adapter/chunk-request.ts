@@ -2,45 +2,71 @@ import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
 import type { Source } from '../server/core/source.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
-import { collectFields, type Fields, oneValue, wholeNumber } from './fields.ts'
-import { readMultipart } from './multipart.ts'
+import { type Fields, oneValue, wholeNumber } from './fields.ts'
+import { type MultipartRequest, readMultipart } from './multipart.ts'
+import { queryFields } from './urlencoded.ts'
 
 /** One chunk on its way in: what the page says of it, and its bytes. */
 export interface ChunkRequest {
+  /** Where the page sends no `name`, the file name of the part stands in for it. */
   readonly fields: Fields
   /** Fields that came after the file; complete at its end. */
   readonly trailingFields: () => Fields
   readonly file: Source
-  /** How many bytes the chunk seems to have; `undefined` without a Content-Length. Never proof. */
-  readonly hint: number | undefined
+  /** How many bytes the chunk may have, the likeliest first; none without a Content-Length. Never proof. */
+  readonly lengths: readonly number[]
 }
 
 /**
  * Reads a request of WebUploader up to the first byte of its chunk: multipart, or the bare bytes with the fields in the query
- * (`sendAsBinary`), whose Content-Type is whatever the file has, or missing.
+ * (`sendAsBinary`), whose Content-Type is whatever the file has, or missing. A form that lacks needed fields is read to its end.
  *
- * @throws UploadError what `readMultipart` throws; `bad_request`, `too_many_fields`, `field_too_large`.
+ * @param identityFields names of fields that are read besides the usual ones.
+ * @throws UploadError what `readMultipart` throws; `field_after_file` for needed fields that follow the file.
  */
-export async function readChunkRequest(ctx: Context, body: Source): Promise<ChunkRequest> {
+export async function readChunkRequest(
+  ctx: Context,
+  body: Source,
+  identityFields: readonly string[],
+): Promise<ChunkRequest> {
   const contentType = ctx.get('Content-Type')
-  const length = ctx.request.length
-  const query = new URLSearchParams(ctx.querystring)
+  const { length } = ctx.request
+  const query = queryFields(ctx.querystring, identityFields)
   if (isForm(contentType, query)) {
-    const { fields, file, hint } = await readMultipart(body, contentType, length)
-    return { fields, trailingFields: () => file.trailingFields, file, hint }
+    const request = await readMultipart(body, contentType, length, identityFields)
+    await refuseLateFields(request)
+    const { file, lengths } = request
+    return { fields: withName(request), trailingFields: () => file.trailingFields, file, lengths }
   }
-  return {
-    fields: collectFields(query),
-    trailingFields: () => new Map(),
-    file: body,
-    hint: length,
-  }
+  return { fields: query, trailingFields: () => new Map(), file: body, lengths: length === undefined ? [] : [length] }
 }
 
 /** A web archive, too, has a multipart type, which `sendAsBinary` passes on. */
-function isForm(contentType: string, query: URLSearchParams): boolean {
+function isForm(contentType: string, query: Fields): boolean {
   if (!/^\s*multipart\//i.test(contentType)) return false
   return /^\s*multipart\/form-data\s*(;|$)/i.test(contentType) || !query.has('size')
+}
+
+/** Libraries and tools put the file first if their caller does; what is missing in front may follow at the very end. */
+async function refuseLateFields({ fields, file }: MultipartRequest): Promise<void> {
+  const missing = ['size', ...(fields.has('chunks') ? ['chunk'] : [])].filter((name) => !fields.has(name))
+  if (missing.length === 0) return
+  while ((await file.read()) !== null);
+  const late = missing.find((name) => file.trailingFields.has(name))
+  if (late !== undefined) throw fieldAfterFile(late)
+}
+
+function withName({ fields, fileName }: MultipartRequest): Fields {
+  if (fields.has('name') || fileName === undefined || fileName.text === '') return fields
+  return new Map(fields).set('name', [fileName])
+}
+
+/** The error for a field that should have come before the file. */
+export function fieldAfterFile(name: string): UploadError {
+  return new UploadError(
+    'field_after_file',
+    `The field "${name}" came after the file; send the fields before the file.`,
+  )
 }
 
 /**

@@ -25,7 +25,7 @@ const UNGUESSABLE = 16
  * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the reason of a failed upload.
  */
 export async function complete(ctx: Context, uploads: Uploads, options: LegacyOptions): Promise<void> {
-  const fields = await readFields(ctx, options.idleTimeout)
+  const fields = await readFields(ctx, options)
   const candidates = await candidatesFor(fields, ctx.ip, uploads, options)
   // A page asks for a file whose last chunk was answered: a finished one is meant, not a namesake that is on its way.
   const now = await viewsOf(candidates, uploads, fields)

@@ -1,65 +1,112 @@
 import { UploadError } from '../server/core/errors.ts'
+import { decodeText } from './decode-text.ts'
+
+/** One value of a field. */
+export interface FieldValue {
+  /** The bytes as they came, without escapes of the query. */
+  readonly raw: Buffer
+  /** What they say. */
+  readonly text: string
+}
 
 /** The fields of a request by name, with every value that came under it, in order. A Map, so that `__proto__` is a name like any other. */
-export type Fields = ReadonlyMap<string, readonly string[]>
+export type Fields = ReadonlyMap<string, readonly FieldValue[]>
 
-/** How many fields a request may have. WebUploader sends at most seven, and what the page adds. */
-export const MOST_FIELDS = 64
-/** How long the name of a field may be. Bytes of UTF-8. */
-export const LONGEST_NAME = 256
-/** How long a value may be: a file name of 300 characters and a time with its zone's name fit many times. Bytes of UTF-8. */
+/** How many values a request may have in the fields that are read. WebUploader sends at most eight. */
+export const MOST_VALUES = 64
+/** How long a value may be in a field that is read: a file name of 300 characters and a time with its zone's name fit many times. Bytes. */
 export const LONGEST_VALUE = 8 * 1024
 
-/** Fields as they come in, within the limits. */
+/** RFC 7578, section 4.6: names the charset of all values that do not name their own. */
+const CHARSET = '_charset_'
+
+/** The fields that mean something, whatever the rules of identity name; `landfall_file` is set by a script for old pages. */
+const READ: ReadonlySet<string> = new Set([
+  ...['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunk', 'chunks', 'landfall_file'],
+  ...['filename', 'ext', CHARSET],
+])
+
+/** Fields as they come in. What the adapter never reads is not kept: a page may add fields of its own, as many and as long as it likes. */
 export class FieldList {
-  readonly #fields = new Map<string, string[]>()
+  readonly #identityFields: readonly string[]
+  readonly #values = new Map<string, { readonly raw: Buffer; readonly charset: string | undefined }[]>()
   #count = 0
 
-  get fields(): Fields {
-    return this.#fields
+  /** @param identityFields names of fields that are read besides the usual ones. */
+  constructor(identityFields: readonly string[]) {
+    this.#identityFields = identityFields
   }
 
-  /** @throws UploadError `too_many_fields`, `field_too_large`. */
-  add(name: string, value: string): void {
-    if (this.#count === MOST_FIELDS) {
-      throw new UploadError('too_many_fields', `The request has more than ${MOST_FIELDS} fields.`)
-    }
-    if (Buffer.byteLength(name) > LONGEST_NAME) {
-      throw new UploadError('field_too_large', `The name of a field is longer than ${LONGEST_NAME} bytes.`)
-    }
-    if (Buffer.byteLength(value) > LONGEST_VALUE) throw fieldTooLarge(name)
-    this.#count++
-    const values = this.#fields.get(name)
-    if (values === undefined) this.#fields.set(name, [value])
-    else values.push(value)
+  /** Whether a field of this name is kept. */
+  isRead(name: string): boolean {
+    return READ.has(name) || this.#identityFields.includes(name)
   }
+
+  /**
+   * Keeps a value of a field that is read.
+   *
+   * @param charset that its sender declared for this value.
+   * @throws UploadError `too_many_fields`, `field_too_large`.
+   */
+  add(name: string, raw: Buffer, charset?: string): void {
+    if (this.#count === MOST_VALUES) {
+      throw new UploadError(
+        'too_many_fields',
+        `The request repeats its fields: it has more than ${MOST_VALUES} values.`,
+      )
+    }
+    if (raw.length > LONGEST_VALUE) throw fieldTooLarge(name)
+    this.#count++
+    const values = this.#values.get(name)
+    if (values === undefined) this.#values.set(name, [{ raw, charset }])
+    else values.push({ raw, charset })
+  }
+
+  /** The charset that the form declares for all of its values. */
+  get charset(): string | undefined {
+    return this.#values.get(CHARSET)?.[0]?.raw.toString('latin1')
+  }
+
+  get fields(): Fields {
+    const { charset: common } = this
+    const decoded = ({ raw, charset = common }: { raw: Buffer; charset: string | undefined }): FieldValue => ({
+      raw,
+      text: decodeText(raw, charset),
+    })
+    return new Map([...this.#values].map(([name, values]) => [name, values.map(decoded)]))
+  }
+}
+
+/** The value whose bytes are the UTF-8 of a text. */
+export function fieldValue(text: string): FieldValue {
+  return { raw: Buffer.from(text), text }
 }
 
 /** The error for a value that is longer than `LONGEST_VALUE`. */
 export function fieldTooLarge(name: string): UploadError {
-  return new UploadError('field_too_large', `The field "${shortened(name)}" is longer than ${LONGEST_VALUE} bytes.`)
+  return new UploadError('field_too_large', `The field "${name}" is longer than ${LONGEST_VALUE} bytes.`)
 }
 
 /**
- * The fields of pairs such as a `URLSearchParams` gives: WebUploader's `sendAsBinary` puts them into the query.
- *
- * @throws UploadError `too_many_fields`, `field_too_large`.
- */
-export function collectFields(pairs: Iterable<readonly [string, string]>): Fields {
-  const list = new FieldList()
-  for (const [name, value] of pairs) list.add(name, value)
-  return list.fields
-}
-
-/**
- * The value of a field, or `undefined` if it did not come. The same value twice is one value.
+ * The text of a field, or `undefined` if it did not come. The same text twice is one value.
  *
  * @throws UploadError `duplicate_field` if it came with different values: no rule says which of them is meant.
  */
 export function oneValue(fields: Fields, name: string): string | undefined {
   const [value, ...others] = fields.get(name) ?? []
-  if (others.every((other) => other === value)) return value
-  throw new UploadError('duplicate_field', `The field "${shortened(name)}" came more than once with different values.`)
+  if (others.every(({ text }) => text === value?.text)) return value?.text
+  throw duplicateField(name)
+}
+
+/**
+ * The bytes of a field as they came, or `undefined` if it did not come: two names whose charset nobody declared may read the same.
+ *
+ * @throws UploadError `duplicate_field` if it came with different values.
+ */
+export function rawValue(fields: Fields, name: string): Buffer | undefined {
+  const [value, ...others] = fields.get(name) ?? []
+  if (others.every(({ raw }) => value?.raw.equals(raw))) return value?.raw
+  throw duplicateField(name)
 }
 
 /**
@@ -73,11 +120,9 @@ export function wholeNumber(fields: Fields, name: string): number | undefined {
   if (text === undefined) return undefined
   const number = /^(0|[1-9][0-9]*)$/.test(text) ? Number(text) : Number.NaN
   if (Number.isSafeInteger(number)) return number
-  throw new UploadError('bad_field', `The field "${shortened(name)}" is not a whole number in plain decimal digits.`)
+  throw new UploadError('bad_field', `The field "${name}" is not a whole number in plain decimal digits.`)
 }
 
-/** A name short enough for a sentence. */
-function shortened(name: string): string {
-  const characters = [...name]
-  return characters.length <= 64 ? name : `${characters.slice(0, 64).join('')}…`
+function duplicateField(name: string): UploadError {
+  return new UploadError('duplicate_field', `The field "${name}" came more than once with different values.`)
 }

@@ -1,19 +1,33 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { parse } from 'content-type'
 import { UploadError } from '../server/core/errors.ts'
+import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { BodyBytes } from './body-bytes.ts'
 import { DelimiterSearch } from './delimiter-search.ts'
-import { FieldList, type Fields, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
+import { FieldList, type Fields, type FieldValue, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
 import { cutShort, endsInHeader, malformed } from './malformed.ts'
-import { type FileHeader, PartParser } from './part-parser.ts'
+import { fileNameValue, type PartHeader, parsePartHeader } from './part-header.ts'
 
-/** How long the header of a part may be, in bytes: what busboy, and Node for requests, accept too. */
+/** How many parts a form may have up to its file, and behind it: pages add fields, but an empty part is far cheaper to send than to read. */
+export const MOST_PARTS = 16 * 1024
+/** After so many parts other requests get their turn: a batch of bytes may hold thousands of parts. */
+const PARTS_PER_TURN = 256
+/** How long the header of a part may be, in bytes: what Node accepts for requests, too. */
 const LONGEST_HEADER = 16 * 1024
 /** How much may stand before the first boundary, in bytes. Nothing does in what browsers send. */
 const LONGEST_PREAMBLE = 16 * 1024
-/** How much may follow the closing boundary, in bytes. Browsers send a CRLF, Flash nothing. */
+/** How many spaces may stand behind a boundary. RFC 2046 allows them; gateways of mail added them. */
+const LONGEST_PADDING = 1024
+/** How much may follow the closing boundary, in bytes. */
 const LONGEST_EPILOGUE = 64 * 1024
+/** How much does, in bytes: browsers send CRLF, Flash and needle nothing, form-data-encoder two CRLF. */
+const ENDINGS = [2, 0, 4]
 
+const CR = 0x0d
+const LF = 0x0a
+const SPACE = 0x20
+const TAB = 0x09
 const CRLF = Buffer.from('\r\n')
 const CLOSE = Buffer.from('--')
 const HEADER_END = Buffer.from('\r\n\r\n')
@@ -22,16 +36,13 @@ const HEADER_END = Buffer.from('\r\n\r\n')
 export interface MultipartRequest {
   /** The fields before the file: with html5 all of them. */
   readonly fields: Fields
-  readonly partName: string
-  /** The `filename` parameter as it came, with paths and with `%22` for quotes; WebUploader's field `name` is the better one. */
-  readonly fileName: string | undefined
-  readonly mimeType: string
-  /** Where in the body the content of the file part begins. Bytes. */
-  readonly contentStart: number
-  /** The most bytes that the file part can have, if the length of the body is known. */
-  readonly longest: number | undefined
-  /** How many bytes the file part has if it is the last and only CRLF follows the closing boundary: a hint, never proof. */
-  readonly hint: number | undefined
+  /** `undefined` if the part names none. */
+  readonly fileName: FieldValue | undefined
+  /**
+   * How many bytes the file part has if it is the last and the form ends as one of the known clients ends it, the likeliest first.
+   * Hints, never proof; none without a Content-Length.
+   */
+  readonly lengths: readonly number[]
   readonly file: FilePart
 }
 
@@ -41,17 +52,16 @@ export interface MultipartRequest {
  * follows the file.
  */
 export interface FilePart extends Source {
-  /** How many bytes `read` has given so far. */
-  readonly bytes: number
   /** The fields after the file, complete once `read` has given `null`: Flash sends one, `Upload`. */
   readonly trailingFields: Fields
 }
 
 /**
- * Reads a multipart/form-data request (RFC 7578) up to the content of its file part, and hands that on as it comes. busboy
- * parses headers and fields; the file part it never sees, so that this costs one search for the delimiter and no copy.
+ * Reads a multipart/form-data request (RFC 7578) up to the content of its file part, and passes that on as it comes: it costs one
+ * search for the delimiter and no copy. Fields that are not read are skipped, whatever their length.
  *
  * @param contentLength the length of the body in bytes, or `undefined` with a transfer coding.
+ * @param identityFields as for `FieldList`.
  * @throws UploadError `unsupported_type`, `malformed_body`, `no_file`, `field_too_large`, `too_many_fields`, and whatever
  * `body` throws.
  */
@@ -59,21 +69,36 @@ export async function readMultipart(
   body: Source,
   contentType: string,
   contentLength: number | undefined,
+  identityFields: readonly string[],
 ): Promise<MultipartRequest> {
   const boundary = boundaryOf(contentType)
   const bytes = new BodyBytes(body)
-  await skipPreamble(bytes, boundary)
-  const fields = new FieldList()
-  const header = await readToFile(bytes, boundary, fields)
+  const parts = new Parts(bytes, boundary)
+  await parts.skipPreamble()
+  const fields = new FieldList(identityFields)
+  const header = await parts.toFile(fields)
   if (header === undefined) throw new UploadError('no_file', 'The request has no file part.')
-  const contentStart = bytes.position
+  const isEmpty = await parts.skipEmpty()
+  const { fileName } = header
   return {
-    ...header,
     fields: fields.fields,
-    contentStart,
-    ...lengths(contentStart, boundary, contentLength),
-    file: new MultipartFile(body, bytes, boundary),
+    fileName: fileName === undefined ? undefined : fileNameValue(fileName, fields.charset),
+    lengths: contentLength === undefined ? [] : lengthsFrom(contentLength - bytes.position, boundary),
+    file: new MultipartFile(body, bytes, boundary, parts, new FieldList(identityFields), isEmpty),
   }
+}
+
+/**
+ * Reads the fields of a form and passes over its files.
+ *
+ * @throws UploadError what `readMultipart` throws, but `no_file`.
+ */
+export async function readForm(body: Pick<Source, 'read'>, contentType: string, fields: FieldList): Promise<void> {
+  const bytes = new BodyBytes(body)
+  const parts = new Parts(bytes, boundaryOf(contentType))
+  await parts.skipPreamble()
+  while ((await parts.toFile(fields)) !== undefined) await parts.skip()
+  await skipEpilogue(bytes)
 }
 
 /**
@@ -90,85 +115,156 @@ function boundaryOf(contentType: string): string {
   throw malformed('The Content-Type names no boundary of 1 to 70 visible characters.')
 }
 
-/** Between the content of the file part and the end of the body stand CRLF `--boundary--`, and mostly one more CRLF. */
-function lengths(
-  contentStart: number,
-  boundary: string,
-  contentLength: number | undefined,
-): Pick<MultipartRequest, 'longest' | 'hint'> {
-  if (contentLength === undefined) return { longest: undefined, hint: undefined }
-  const longest = contentLength - contentStart - (boundary.length + 6)
-  return { longest: Math.max(0, longest), hint: longest < 2 ? undefined : longest - 2 }
+/** @param left bytes from the content of the file part to the end of the body. */
+function lengthsFrom(left: number, boundary: string): readonly number[] {
+  const longest = left - (boundary.length + 6)
+  return ENDINGS.map((ending) => longest - ending).filter((length) => length >= 0)
 }
 
-/** Goes to right after the first boundary. */
-async function skipPreamble(bytes: BodyBytes, boundary: string): Promise<void> {
-  const preamble = await bytes.takeThrough(Buffer.from(`\r\n--${boundary}`), LONGEST_PREAMBLE)
-  if (preamble === undefined) throw malformed('The body does not begin with the boundary that its Content-Type names.')
-}
+/** The parts of a form, one after the other, up to the closing boundary. */
+class Parts {
+  readonly #bytes: BodyBytes
+  readonly #delimiter: Buffer
+  #hasFile = false
 
-/**
- * Reads parts from right after a boundary on, fields into `fields`.
- *
- * @returns the header of the first file part, of whose content nothing is taken from `bytes`; `undefined` if the closing
- * boundary came first.
- */
-async function readToFile(bytes: BodyBytes, boundary: string, fields: FieldList): Promise<FileHeader | undefined> {
-  const delimiter = Buffer.from(`\r\n--${boundary}`)
-  let parser: PartParser | undefined
-  while (!(await atClosingBoundary(bytes))) {
-    parser ??= new PartParser(boundary)
-    const header = await bytes.takeThrough(HEADER_END, LONGEST_HEADER)
+  constructor(bytes: BodyBytes, boundary: string) {
+    this.#bytes = bytes
+    this.#delimiter = Buffer.from(`\r\n--${boundary}`)
+  }
+
+  /** Goes to right after the first boundary. */
+  async skipPreamble(): Promise<void> {
+    const preamble = await this.#bytes.takeUntil(this.#delimiter, LONGEST_PREAMBLE)
+    if (preamble === undefined)
+      throw malformed('The body does not begin with the boundary that its Content-Type names.')
+    this.#bytes.take(this.#delimiter.length)
+  }
+
+  /**
+   * Reads parts from right after a boundary on, fields into `fields`.
+   *
+   * @returns the header of the next file part, of whose body nothing is taken, or `undefined` if the closing boundary came first.
+   */
+  async toFile(fields: FieldList): Promise<PartHeader | undefined> {
+    for (let parts = 0; !(await this.#atClosingBoundary()); parts++) {
+      if (parts === MOST_PARTS) throw new UploadError('too_many_fields', `The form has more than ${MOST_PARTS} parts.`)
+      if (parts % PARTS_PER_TURN === PARTS_PER_TURN - 1) await turn()
+      const header = await this.#header()
+      const isRead = fields.isRead(header.name)
+      const isFile = header.fileName !== undefined || (header.type === 'application/octet-stream' && !isRead)
+      if (isFile || isRead) refuseCoding(header)
+      if (isFile && !(await this.#isUnchosen(header))) {
+        this.#hasFile = true
+        return header
+      }
+      if (isRead && !isFile) fields.add(header.name, await this.#value(header.name), header.charset)
+      else await this.skip()
+    }
+    return undefined
+  }
+
+  /** Skips the body of a part and the boundary behind it. */
+  skip(): Promise<void> {
+    return this.#bytes.skipThrough(this.#delimiter)
+  }
+
+  /** Goes to the first byte of the body of a part, or to right after the boundary if there is no body. @returns whether there is none. */
+  async skipEmpty(): Promise<boolean> {
+    this.#bytes.take(CRLF.length)
+    const boundary = this.#delimiter.subarray(CRLF.length)
+    const isEmpty = await this.#bytes.startsWith(boundary)
+    if (isEmpty) this.#bytes.take(boundary.length)
+    return isEmpty
+  }
+
+  /**
+   * Whether a part stands for a file input in which nothing was chosen (HTML, "constructing the entry list"). Where no other file
+   * comes, it is an empty file.
+   */
+  async #isUnchosen({ fileName }: PartHeader): Promise<boolean> {
+    if (fileName?.raw.length !== 0) return false
+    const empty = Buffer.concat([CRLF, this.#delimiter])
+    if (!(await this.#bytes.startsWith(empty))) return false
+    const after = (await this.#bytes.peek(empty.length + CLOSE.length)).subarray(empty.length)
+    return this.#hasFile || !after.subarray(0, CLOSE.length).equals(CLOSE)
+  }
+
+  /** Whether a boundary just read closes the body; then its last two bytes are taken. If not, CRLF must follow, and is left. */
+  async #atClosingBoundary(): Promise<boolean> {
+    const after = await this.#bytes.peek(2)
+    if (after[0] === CR && after[1] === LF) return false
+    if (after.subarray(0, 2).equals(CLOSE)) {
+      this.#bytes.take(2)
+      return true
+    }
+    await this.#skipPadding()
+    return false
+  }
+
+  async #skipPadding(): Promise<void> {
+    let padding = 0
+    let next = await this.#bytes.peek(1)
+    while ((next[padding] === SPACE || next[padding] === TAB) && padding < LONGEST_PADDING) {
+      padding++
+      next = await this.#bytes.peek(padding + 1)
+    }
+    if (next[padding] === LF) throw malformed('The lines of a form must end with CRLF.')
+    this.#bytes.take(padding)
+    if (await this.#bytes.startsWith(CRLF)) return
+    throw malformed('The boundary occurs in the body where no part begins or ends.')
+  }
+
+  /** Takes the header of a part; CRLF is left, because a boundary right behind the header begins with it. */
+  async #header(): Promise<PartHeader> {
+    const header = await this.#bytes.takeUntil(HEADER_END, LONGEST_HEADER)
     if (header === undefined) throw malformed('The header of a part is too long.')
-    if (header.includes(delimiter)) throw endsInHeader()
-    parser.write(header)
-    // busboy keeps the CRLF at the header's end to itself until a byte comes that cannot belong to a delimiter
-    const same = await bytes.sameAs(delimiter.subarray(CRLF.length))
-    if (same === delimiter.length - CRLF.length) throw endsInHeader()
-    // It keeps views of a value until the value ends, and by then the body's buffers may be filled anew
-    parser.write(Buffer.from((await bytes.peek(same + 1)).subarray(0, same + 1)))
-    const file = parser.file
-    if (file !== undefined) return file
-    const value = await bytes.takeThrough(delimiter, LONGEST_VALUE + delimiter.length)
-    parser.write(value?.subarray(same + 1) ?? delimiter)
-    const field = parser.takeField()
-    if (value === undefined) throw fieldTooLarge(field.name)
-    fields.add(field.name, field.value)
+    if (header.includes(this.#delimiter)) throw endsInHeader()
+    this.#bytes.take(CRLF.length)
+    return parsePartHeader(header)
   }
-  return undefined
+
+  /** Takes the body of a field's part and the boundary behind it. @returns a copy, because the body's buffers may be filled anew. */
+  async #value(name: string): Promise<Buffer> {
+    const value = await this.#bytes.takeUntil(this.#delimiter, CRLF.length + LONGEST_VALUE)
+    if (value === undefined) throw fieldTooLarge(name)
+    this.#bytes.take(this.#delimiter.length)
+    return Buffer.from(value.subarray(CRLF.length))
+  }
 }
 
-/** Whether a boundary just read closes the body; then its last two bytes are taken. If not, CRLF must follow, and is left. */
-async function atClosingBoundary(bytes: BodyBytes): Promise<boolean> {
-  const after = (await bytes.peek(2)).subarray(0, 2)
-  if (after.equals(CLOSE)) {
-    bytes.take(2)
-    return true
+/** RFC 7578, section 4.7: senders must not use them, and none is known that does. A value or file in base64 would be taken literally. */
+function refuseCoding({ encoding }: PartHeader): void {
+  if (!/^(base64|quoted-printable)\b/.test(encoding)) return
+  throw malformed('A part has a Content-Transfer-Encoding, which forms must not use.')
+}
+
+/** Whatever a client sends behind the closing boundary (RFC 2046 calls it the epilogue). */
+async function skipEpilogue(bytes: BodyBytes): Promise<void> {
+  let length = 0
+  for (let batch = await bytes.next(); batch !== null; batch = await bytes.next()) {
+    length += bytesIn(batch)
+    if (length > LONGEST_EPILOGUE) throw malformed('Too much follows the closing boundary of the body.')
   }
-  if (after.equals(CRLF)) return false
-  throw malformed('The boundary occurs in the body where no part begins or ends.')
 }
 
 /** The file part and, behind it, the rest of the body. */
 class MultipartFile implements FilePart {
   readonly #body: Source
   readonly #input: BodyBytes
-  readonly #boundary: string
+  readonly #parts: Parts
   readonly #search: DelimiterSearch
-  readonly #trailing = new FieldList()
-  #bytes = 0
-  #stage: 'content' | 'rest' | 'end' = 'content'
+  readonly #trailing: FieldList
+  #stage: 'content' | 'rest' | 'end'
   #failure: { readonly reason: unknown } | undefined
 
-  constructor(body: Source, input: BodyBytes, boundary: string) {
+  /** @param isEmpty whether the part ended with its header. */
+  constructor(body: Source, input: BodyBytes, boundary: string, parts: Parts, trailing: FieldList, isEmpty: boolean) {
     this.#body = body
     this.#input = input
-    this.#boundary = boundary
+    this.#parts = parts
     this.#search = new DelimiterSearch(boundary)
-  }
-
-  get bytes(): number {
-    return this.#bytes
+    this.#trailing = trailing
+    this.#stage = isEmpty ? 'rest' : 'content'
   }
 
   get trailingFields(): Fields {
@@ -184,7 +280,8 @@ class MultipartFile implements FilePart {
     try {
       if (this.#stage === 'content') {
         const data = await this.#readContent()
-        if (data.length > 0) return this.#handOut(data)
+        this.#throwFailure()
+        if (data.length > 0) return data
       }
       if (this.#stage === 'rest') await this.#readRest()
     } catch (reason) {
@@ -217,22 +314,12 @@ class MultipartFile implements FilePart {
     return data
   }
 
-  #handOut(data: readonly Buffer[]): readonly Buffer[] {
-    this.#throwFailure()
-    for (const bytes of data) this.#bytes += bytes.length
-    return data
-  }
-
-  /** Further fields, the closing boundary, and whatever a client sends behind it (RFC 2046 calls it the epilogue). */
+  /** Further fields, the closing boundary, and the epilogue. */
   async #readRest(): Promise<void> {
-    if ((await readToFile(this.#input, this.#boundary, this.#trailing)) !== undefined) {
+    if ((await this.#parts.toFile(this.#trailing)) !== undefined) {
       throw new UploadError('several_files', 'The request has more than one file part.')
     }
-    let epilogue = 0
-    for (let batch = await this.#input.next(); batch !== null; batch = await this.#input.next()) {
-      for (const bytes of batch) epilogue += bytes.length
-      if (epilogue > LONGEST_EPILOGUE) throw malformed('Too much follows the closing boundary of the body.')
-    }
+    await skipEpilogue(this.#input)
     this.#stage = 'end'
   }
 

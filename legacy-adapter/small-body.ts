@@ -1,51 +1,97 @@
+import { parse } from 'content-type'
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { UploadError } from '../server/core/errors.ts'
+import { bytesIn } from '../server/core/reader.ts'
+import type { Source } from '../server/core/source.ts'
 import { clientOf } from '../server/http/address-limits.ts'
 import { turnOf } from '../server/http/loop-turns.ts'
-import type { Source } from '../server/core/source.ts'
 import { withBody } from '../server/http/request-body.ts'
-import { collectFields, type Fields } from './fields.ts'
+import { decodeText, markedCharset } from './decode-text.ts'
+import { FieldList, type Fields } from './fields.ts'
+import { readForm } from './multipart.ts'
+import type { LegacyOptions } from './options.ts'
+import { addUrlencoded } from './urlencoded.ts'
 
-/** The longest body of a call that carries no file, in bytes. */
+/** The longest body of a call that carries no file, in bytes: it is kept as a whole. */
 const LONGEST = 64 * 1024
+/** The same for multipart/form-data, of which only fields are kept. */
+const LONGEST_FORM = 1024 * 1024
 
 const object = z.record(z.string(), z.unknown())
 const plain = z.union([z.string(), z.number(), z.boolean()])
 
 /**
- * The fields of a call without a file: from the query, and from a body that is a form or a JSON object. Returns in the turn of the
- * client, since the answer may name thousands of chunks.
+ * The fields of a call without a file: from the query, and from a body that is a form, of either kind, or a JSON object. What the body
+ * is, its bytes tell: pages label JSON and queries as they like. Returns in the turn of the client, since the answer may name thousands
+ * of chunks.
  *
- * @throws UploadError `bad_request`, `too_large`, `too_many_fields`, `field_too_large`, and what the connection does.
+ * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and what the connection
+ * does.
  */
-export async function readFields(ctx: Context, idleTimeout: number): Promise<Fields> {
-  const query = [...new URLSearchParams(ctx.querystring)]
-  const text = ctx.method === 'GET' ? '' : await withBody(ctx, idleTimeout, readText)
+export async function readFields(ctx: Context, { idleTimeout, rules }: LegacyOptions): Promise<Fields> {
+  const fields = new FieldList(rules.names)
+  addUrlencoded(fields, ctx.querystring)
+  if (ctx.method !== 'GET') await withBody(ctx, idleTimeout, (body) => addBody(fields, body, ctx.get('Content-Type')))
   await turnOf(clientOf(ctx.ip))
-  return collectFields([...query, ...parse(text)])
+  return fields.fields
 }
 
-async function readText(body: Source): Promise<string> {
-  const pieces: Buffer[] = []
-  let length = 0
-  for (let batch = await body.read(); batch !== null; batch = await body.read()) {
-    pieces.push(Buffer.concat(batch))
-    length += batch.reduce((sum, piece) => sum + piece.length, 0)
-    if (length > LONGEST) throw new UploadError('too_large', 'The body is too long.')
+async function addBody(fields: FieldList, body: Source, contentType: string): Promise<void> {
+  const { type, parameters } = parse(contentType)
+  if (type === 'multipart/form-data') return readForm(bounded(body, LONGEST_FORM), contentType, fields)
+  const bytes = await readAll(bounded(body, LONGEST))
+  const wide = wideCharset(bytes)
+  const charset = wide ?? parameters.charset
+  const text = decodeText(bytes, charset)
+  if (text.trimStart().startsWith('{')) addJson(fields, text)
+  else if (wide !== undefined) addUrlencoded(fields, Buffer.from(text).toString('latin1'))
+  else addUrlencoded(fields, withoutMark(bytes).toString('latin1'), charset)
+}
+
+function bounded(body: Source, most: number): Pick<Source, 'read'> {
+  let left = most
+  const read = async (): Promise<readonly Buffer[] | null> => {
+    const batch = await body.read()
+    left -= bytesIn(batch ?? [])
+    if (left < 0) throw new UploadError('too_large', 'The body is too long.')
+    return batch
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return { read }
 }
 
-function parse(text: string): [string, string][] {
-  if (!text.trimStart().startsWith('{')) return [...new URLSearchParams(text)]
-  try {
-    const members = Object.entries(object.safeParse(JSON.parse(text)).data ?? {})
+async function readAll(body: Pick<Source, 'read'>): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for (let batch = await body.read(); batch !== null; batch = await body.read()) pieces.push(Buffer.concat(batch))
+  return Buffer.concat(pieces)
+}
+
+/** The kind of UTF-16 of a text, told by its mark or, because it begins with an ASCII character, by the other byte of that. */
+function wideCharset(bytes: Buffer): 'utf-16le' | 'utf-16be' | undefined {
+  const [first, second] = bytes
+  if (first === 0 && second !== 0 && second !== undefined) return 'utf-16be'
+  if (second === 0 && first !== 0) return 'utf-16le'
+  return markedCharset(bytes)
+}
+
+/** Without the byte order mark of UTF-8. */
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, 3).equals(UTF8_MARK) ? bytes.subarray(3) : bytes
+}
+
+const UTF8_MARK = Buffer.from('\ufeff')
+
+function addJson(fields: FieldList, text: string): void {
+  for (const [name, member] of Object.entries(object.safeParse(parsed(text)).data ?? {})) {
     // What the page adds for itself may have any form, and what is null was not said.
-    return members.flatMap(([name, member]) => {
-      const value = plain.safeParse(member).data
-      return value === undefined ? [] : [[name, String(value)]]
-    })
+    const value = plain.safeParse(member).data
+    if (value !== undefined && fields.isRead(name)) fields.add(name, Buffer.from(String(value)))
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch (error) {
     throw new UploadError('bad_request', 'The body is not valid JSON.', { cause: error })
   }

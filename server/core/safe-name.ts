@@ -6,17 +6,17 @@ const TAIL = /(?<![\s.])[\s.]+$/
 
 /**
  * A name for the finished file that is safe as the last part of a path: the last segment of what the client said, without
- * control characters, marks that change the direction of text, and halves of characters, never `.`, `..`, or hidden, at most
- * 255 bytes of UTF-8 with its extension kept.
+ * control characters, marks that change the direction of text, and halves of characters, never `.` or `..`, at most 255 bytes of
+ * UTF-8 with its extension kept. A dot in front stays, also that of `.htaccess`: each file lies alone in a folder of its own, from
+ * which nothing is ever run.
  */
 export function safeName(name: string | null | undefined): string {
-  const segment = (name ?? '').split(/[/\\]/).at(-1) ?? ''
+  const segment = (name ?? '').split(/[/\\]/).findLast((part) => part !== '') ?? ''
   const clean = segment
     .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}]/gu, '')
-    .replace(/^[\s.]+/, '')
+    .replace(/^\s+/, '')
     .replace(TAIL, '')
-  if (clean === '') return FALLBACK
-  return fit(clean)
+  return fit(clean) || FALLBACK
 }
 
 function fit(name: string): string {

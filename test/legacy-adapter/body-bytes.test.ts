@@ -6,8 +6,9 @@ import { ArraySource, cutAt, LendingSource } from './array-source.ts'
 /** What may be done with the bytes, one after the other. */
 type Step =
   | { readonly kind: 'peek' | 'take'; readonly count: number }
-  | { readonly kind: 'takeThrough'; readonly mark: string; readonly limit: number }
-  | { readonly kind: 'sameAs'; readonly pattern: string }
+  | { readonly kind: 'takeUntil'; readonly mark: string; readonly limit: number }
+  | { readonly kind: 'skipThrough'; readonly mark: string }
+  | { readonly kind: 'startsWith'; readonly pattern: string }
   | { readonly kind: 'putBack'; readonly count: number }
 
 const letters = fc.stringMatching(/^[ab]{0,40}$/)
@@ -15,8 +16,9 @@ const few = fc.stringMatching(/^[ab]{1,4}$/)
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom('peek' as const, 'take' as const), count: fc.nat(12) }),
-  fc.record({ kind: fc.constant('takeThrough' as const), mark: few, limit: fc.nat(20) }),
-  fc.record({ kind: fc.constant('sameAs' as const), pattern: few }),
+  fc.record({ kind: fc.constant('takeUntil' as const), mark: few, limit: fc.nat(20) }),
+  fc.record({ kind: fc.constant('skipThrough' as const), mark: few }),
+  fc.record({ kind: fc.constant('startsWith' as const), pattern: few }),
   fc.record({ kind: fc.constant('putBack' as const), count: fc.nat(12) }),
 )
 
@@ -27,16 +29,18 @@ function onText(left: string, one: Step): { readonly gives: unknown; readonly le
       return left.length < one.count ? 'cut' : { gives: left.slice(0, one.count), left }
     case 'take':
       return left.length < one.count ? 'cut' : { gives: left.slice(0, one.count), left: left.slice(one.count) }
-    case 'takeThrough': {
-      const end = left.indexOf(one.mark) + one.mark.length
-      const isThere = left.includes(one.mark) && end <= one.limit
-      if (!isThere) return left.length < one.limit ? 'cut' : { gives: undefined, left }
-      return { gives: left.slice(0, end), left: left.slice(end) }
+    case 'takeUntil': {
+      const end = left.indexOf(one.mark)
+      if (end !== -1 && end <= one.limit) return { gives: left.slice(0, end), left: left.slice(end) }
+      return end === -1 && left.length < one.limit + one.mark.length ? 'cut' : { gives: undefined, left }
     }
-    case 'sameAs': {
+    case 'skipThrough': {
+      const start = left.indexOf(one.mark)
+      return start === -1 ? 'cut' : { gives: undefined, left: left.slice(start + one.mark.length) }
+    }
+    case 'startsWith': {
       const differing = [...one.pattern].findIndex((letter, i) => left[i] !== letter)
-      const same = differing === -1 ? one.pattern.length : differing
-      return differing !== -1 && left.length === same ? 'cut' : { gives: same, left }
+      return differing !== -1 && left.length === differing ? 'cut' : { gives: differing === -1, left }
     }
     case 'putBack':
       return { gives: undefined, left }
@@ -50,10 +54,12 @@ async function onBytes(bytes: BodyBytes, one: Step): Promise<unknown> {
     case 'take':
       await bytes.peek(one.count)
       return bytes.take(one.count).toString()
-    case 'takeThrough':
-      return (await bytes.takeThrough(Buffer.from(one.mark), one.limit))?.toString()
-    case 'sameAs':
-      return bytes.sameAs(Buffer.from(one.pattern))
+    case 'takeUntil':
+      return (await bytes.takeUntil(Buffer.from(one.mark), one.limit))?.toString()
+    case 'skipThrough':
+      return bytes.skipThrough(Buffer.from(one.mark))
+    case 'startsWith':
+      return bytes.startsWith(Buffer.from(one.pattern))
     case 'putBack': {
       const batch = await bytes.next()
       const [first = Buffer.alloc(0), ...others] = batch ?? []

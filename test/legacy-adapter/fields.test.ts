@@ -1,55 +1,43 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
-  collectFields,
-  LONGEST_NAME,
+  FieldList,
+  type Fields,
+  fieldValue,
   LONGEST_VALUE,
-  MOST_FIELDS,
+  MOST_VALUES,
   oneValue,
+  rawValue,
   wholeNumber,
 } from '../../legacy-adapter/fields.ts'
+import { queryFields } from '../../legacy-adapter/urlencoded.ts'
 
-function fieldsOf(...values: string[]): ReturnType<typeof collectFields> {
-  return collectFields(values.map((value) => ['chunk', value]))
+function fieldsOf(...values: string[]): Fields {
+  return new Map(values.length === 0 ? [] : [['chunk', values.map(fieldValue)]])
 }
 
-describe('collecting', () => {
-  test('names are only names', () => {
-    const fields = collectFields([
-      ['__proto__', 'a'],
-      ['constructor', 'b'],
-      ['__proto__', 'c'],
-      ['', 'd'],
+describe('a list of fields', () => {
+  test('keeps what is read and nothing else', () => {
+    const fields = queryFields('__proto__=a&constructor=b&=d&task_id=t&md5=1&other=2&name=x&name=y&', [
+      'md5',
+      '__proto__',
     ])
-    expect([...fields]).toEqual([
-      ['__proto__', ['a', 'c']],
-      ['constructor', ['b']],
-      ['', ['d']],
+    expect([...fields].map(([name, values]) => [name, ...values.map(({ text }) => text)])).toEqual([
+      ['__proto__', 'a'],
+      ['task_id', 't'],
+      ['md5', '1'],
+      ['name', 'x', 'y'],
     ])
     expect(oneValue(fields, 'toString')).toBeUndefined()
   })
 
-  test('a query', () => {
-    const fields = collectFields(new URLSearchParams('name=%E6%B5%8B+1.txt&size=1&obj%5Ba%5D=1'))
-    expect(oneValue(fields, 'name')).toBe('测 1.txt')
-    expect(oneValue(fields, 'obj[a]')).toBe('1')
-  })
-
-  test('the limits', () => {
-    const pairs = Array.from({ length: MOST_FIELDS }, (_, index): [string, string] => [`f${index}`, ''])
-    expect(collectFields(pairs).size).toBe(MOST_FIELDS)
-    expect(() => collectFields([...pairs, ['f0', '']])).toThrow(expect.objectContaining({ code: 'too_many_fields' }))
-
-    const name = 'é'.repeat(LONGEST_NAME / 2)
-    expect(collectFields([[name, 'x'.repeat(LONGEST_VALUE)]]).size).toBe(1)
-    for (const pair of [
-      [`${name}x`, ''],
-      ['a', 'x'.repeat(LONGEST_VALUE + 1)],
-      ['a', `${'é'.repeat(LONGEST_VALUE / 2)}x`],
-    ] as const) {
-      expect(() => collectFields([pair])).toThrow(expect.objectContaining({ code: 'field_too_large' }))
-    }
-    expect(() => collectFields([['lastModifiedDate', 'x'.repeat(LONGEST_VALUE + 1)]])).toThrow('"lastModifiedDate"')
+  test('bounds the number and the length of values', () => {
+    const fields = new FieldList([])
+    for (let count = 0; count < MOST_VALUES; count++) fields.add('id', Buffer.alloc(LONGEST_VALUE))
+    expect(() => fields.add('id', Buffer.alloc(0))).toThrow(expect.objectContaining({ code: 'too_many_fields' }))
+    expect(() => new FieldList([]).add('lastModifiedDate', Buffer.alloc(LONGEST_VALUE + 1))).toThrow(
+      expect.objectContaining({ code: 'field_too_large', message: expect.stringContaining('"lastModifiedDate"') }),
+    )
   })
 })
 
@@ -65,6 +53,24 @@ describe('one value', () => {
     expect(() => oneValue(fieldsOf(...values), 'chunk')).toThrow(
       expect.objectContaining({ code: 'duplicate_field', message: expect.stringContaining('"chunk"') }),
     )
+  })
+})
+
+describe('the bytes of a value', () => {
+  test('of a query are those that were escaped', () => {
+    const fields = queryFields('name=%B2%E2+%ca%d4.txt&id=%zz%4&task_id', [])
+    expect(rawValue(fields, 'name')).toEqual(Buffer.from('b2e220cad42e747874', 'hex'))
+    expect(oneValue(fields, 'name')).toBe('测 试.txt')
+    expect([oneValue(fields, 'id'), oneValue(fields, 'task_id')]).toEqual(['%zz%4', ''])
+  })
+
+  test('absent, once, twice', () => {
+    const [one, other] = [Buffer.from('a'), Buffer.from('b')]
+    const fields = (...raw: Buffer[]): Fields => new Map([['name', raw.map((bytes) => ({ raw: bytes, text: 'same' }))]])
+    expect(rawValue(fields(one), 'id')).toBeUndefined()
+    expect(rawValue(fields(one), 'name')).toBe(one)
+    expect(rawValue(fields(one, Buffer.from('a')), 'name')).toBe(one)
+    expect(() => rawValue(fields(one, other), 'name')).toThrow(expect.objectContaining({ code: 'duplicate_field' }))
   })
 })
 

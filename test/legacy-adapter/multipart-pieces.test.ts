@@ -20,6 +20,8 @@ const body = fc
           'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=utf-16le\r\n\r\n',
           'Content-Disposition: form-data;\r\n name="a"\r\n\r\n',
           'Content-Disposition: attachment\r\n\r\n',
+          'Content-Disposition: form-data; name="other"\r\n\r\n',
+          'Content-Disposition: form-data; name="name"\r\nContent-Type: text/plain; charset=gbk\r\n\r\n',
           'X: y\r\n\r\n',
         ),
       },
@@ -52,9 +54,8 @@ async function outcomeOf(pieces: readonly Buffer[]): Promise<unknown> {
   const file: Buffer[] = []
   try {
     const source = new LendingSource(ArraySource.of(...pieces))
-    const request = await readMultipart(source, `multipart/form-data; boundary=${BOUNDARY}`, undefined)
-    const { fields, partName, fileName, mimeType, contentStart } = request
-    const told = { fields: [...fields], partName, fileName, mimeType, contentStart }
+    const request = await readMultipart(source, `multipart/form-data; boundary=${BOUNDARY}`, undefined, ['a', 'late'])
+    const told = { fields: [...request.fields], fileName: request.fileName }
     try {
       for (let batch = await request.file.read(); batch !== null; batch = await request.file.read()) {
         file.push(Buffer.concat(batch))

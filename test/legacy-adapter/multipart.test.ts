@@ -1,35 +1,52 @@
 import { describe, expect, test } from '@jest/globals'
 import busboy from 'busboy'
 import fc from 'fast-check'
-import { LONGEST_NAME, LONGEST_VALUE, MOST_FIELDS } from '../../legacy-adapter/fields.ts'
-import { readMultipart } from '../../legacy-adapter/multipart.ts'
+import { type Fields, LONGEST_VALUE, MOST_VALUES } from '../../legacy-adapter/fields.ts'
+import { MOST_PARTS, type MultipartRequest, readMultipart } from '../../legacy-adapter/multipart.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Source } from '../../server/core/source.ts'
 import { ArraySource, cutAt, LendingSource } from './array-source.ts'
 
+/** Fields of the identity, so that the names of these tests are read. */
+const NAMES = [
+  'a',
+  'c',
+  'd',
+  'Filename',
+  'Upload',
+  '__proto__',
+  ...Array.from({ length: 20 }, (_, index) => `f${index}`),
+]
+
+function read(source: Source, contentType: string, contentLength?: number): Promise<MultipartRequest> {
+  return readMultipart(source, contentType, contentLength, NAMES)
+}
+
 /** What a body came to: everything that a client of `readMultipart` can see, or the code of the error. */
 interface Outcome {
   fields?: Record<string, unknown>
-  part?: (string | undefined)[]
-  contentStart?: number
+  fileName?: string | undefined
   file?: string
   trailing?: Record<string, unknown>
   error?: string
+}
+
+function textsOf(fields: Fields): Record<string, string[]> {
+  return Object.fromEntries([...fields].map(([name, values]) => [name, values.map(({ text }) => text)]))
 }
 
 async function outcomeOf(source: Source, boundary: string): Promise<Outcome> {
   const outcome: Outcome = {}
   try {
     const type = `multipart/form-data; boundary=${boundary}`
-    const request = await readMultipart(new LendingSource(source), type, undefined)
-    outcome.fields = Object.fromEntries(request.fields)
-    outcome.part = [request.partName, request.fileName, request.mimeType]
-    outcome.contentStart = request.contentStart
+    const request = await read(new LendingSource(source), type)
+    outcome.fields = textsOf(request.fields)
+    outcome.fileName = request.fileName?.text
     outcome.file = ''
     for (let batch = await request.file.read(); batch !== null; batch = await request.file.read()) {
       outcome.file += Buffer.concat(batch).toString('latin1')
     }
-    outcome.trailing = Object.fromEntries(request.file.trailingFields)
+    outcome.trailing = textsOf(request.file.trailingFields)
   } catch (error) {
     outcome.error = error instanceof UploadError ? error.code : String(error)
   }
@@ -89,28 +106,25 @@ describe('recorded requests', () => {
     const head = start.subarray(0, start.length - end.length + 4)
     const body = new ArraySource([[head, whole], [whole], [whole], [whole], [whole, end]])
     const type = 'multipart/form-data; boundary=----WebKitFormBoundaryAAvXK93tAuAgYQaK'
-    const request = await readMultipart(body, type, 5243945)
-    expect(request.contentStart).toBe(head.length)
-    expect(request.hint).toBe(5242880)
-    expect(request.longest).toBe(5242882)
-    expect(request).toMatchObject({ partName: 'file', fileName: 'big12.bin', mimeType: 'application/octet-stream' })
+    const request = await read(body, type, 5243945)
+    expect(request.lengths).toEqual([5242880, 5242882, 5242878])
+    expect(request.fileName).toEqual({ raw: Buffer.from('big12.bin'), text: 'big12.bin' })
     expect([...request.fields.keys()].join()).toBe('task_id,id,name,type,lastModifiedDate,size,chunks,chunk')
     let bytes = 0
     for (let batch = await request.file.read(); batch !== null; batch = await request.file.read()) {
       expect(batch.map((part) => part.buffer === whole.buffer)).toEqual([true])
       for (const part of batch) bytes += part.length
-      expect(request.file.bytes).toBe(bytes)
     }
     expect(bytes).toBe(5242880)
   })
 
   test('a small file', async () => {
     expect(SMALL).toHaveLength(853)
-    const request = await readMultipart(ArraySource.of(SMALL), `multipart/form-data; boundary=${WEBKIT}`, 853)
-    expect(request.hint).toBe(18)
+    const request = await read(ArraySource.of(SMALL), `multipart/form-data; boundary=${WEBKIT}`, 853)
+    expect(request.lengths[0]).toBe(18)
     expect(await outcomeOf(ArraySource.of(SMALL), WEBKIT)).toMatchObject({
       fields: { task_id: ['T'], id: ['WU_FILE_0'], name: ['small.txt'], type: ['text/plain'], size: ['18'] },
-      part: ['file', 'small.txt', 'text/plain'],
+      fileName: 'small.txt',
       file: 'hello webuploader\n',
       trailing: {},
     })
@@ -127,8 +141,8 @@ describe('recorded requests', () => {
       ],
       '--',
     )
-    const request = await readMultipart(ArraySource.of(body), `multipart/form-data; boundary=${boundary}`, body.length)
-    expect(request.hint).not.toBe(7)
+    const request = await read(ArraySource.of(body), `multipart/form-data; boundary=${boundary}`, body.length)
+    expect(request.lengths[0]).not.toBe(7)
     expect(await outcomeOf(ArraySource.of(body), boundary)).toMatchObject({
       fields: { Filename: ['a.bin'] },
       file: 'content',
@@ -144,27 +158,48 @@ describe('recorded requests', () => {
     ])
     expect(await outcomeOf(ArraySource.of(body), boundary)).toMatchObject({
       fields: { name: ['测试 文件.txt'] },
-      part: ['Filedata', '测试 文件.txt', expect.any(String)],
+      fileName: '测试 文件.txt',
       file: 'content',
     })
   })
 
   test.each([
     ['测试 文件.txt', '测试 文件.txt'],
-    ['a%22quote%22.txt', 'a%22quote%22.txt'],
-    ['new%0Aline.txt', 'new%0Aline.txt'],
+    ['a%22quote%22.txt', 'a"quote".txt'],
+    ['new%0d%0Aline.txt', 'new\r\nline.txt'],
+    ['100%.txt', '100%.txt'],
     ['emoji😀.txt', 'emoji😀.txt'],
     ['a+b&c=d;e.txt', 'a+b&c=d;e.txt'],
     ["apos'x.txt", "apos'x.txt"],
-    ['../../evil.txt', '../../evil.txt'],
-    ['C:\\fake\\x.jpg', 'C:\\fake\\x.jpg'],
+    ['../../evil.txt', 'evil.txt'],
+    ['C:\\fake\\x.jpg', 'x.jpg'],
     ['a\tb.txt', 'a\tb.txt'],
-    ['', undefined],
+    ['', ''],
   ])('the file name %j', async (name, expected) => {
     const header = `name="file"; filename="${name}"\r\nContent-Type: application/octet-stream`
     const outcome = await outcomeOf(ArraySource.of(form('b', [file('x', header)])), 'b')
-    expect(outcome.part).toEqual(['file', expected, 'application/octet-stream'])
+    expect(outcome.fileName).toBe(expected)
     expect(outcome.file).toBe('x')
+  })
+
+  test.each([
+    ['b2e2cad4', '测试'],
+    ['e6b58b', '测'],
+    ['c3', '\u00c3'],
+    ['c4', '\u00c4'],
+    ['ff', '\u00ff'],
+  ])('the bytes %s of a name and a file name are kept, and read as %s', async (hex, text) => {
+    const name = Buffer.from(hex, 'hex').toString('latin1')
+    const body = Buffer.from(
+      form('b', [field('name', 'NAME'), file('x', 'filename="NAME"')])
+        .toString()
+        .replaceAll('NAME', name),
+      'latin1',
+    )
+    const request = await read(new LendingSource(ArraySource.of(body)), 'multipart/form-data; boundary=b')
+    while ((await request.file.read()) !== null);
+    const value = { raw: Buffer.from(hex, 'hex'), text }
+    expect([request.fields.get('name'), request.fileName]).toEqual([[value], value])
   })
 
   test('values are taken as they are', async () => {
@@ -176,13 +211,12 @@ describe('recorded requests', () => {
 
   test('a field may be called __proto__ or come twice', async () => {
     const body = form('b', [field('__proto__', '1'), field('a', '1'), field('a', '2'), file('x')])
-    const request = await readMultipart(ArraySource.of(body), 'multipart/form-data; boundary=b', undefined)
-    expect([...request.fields]).toEqual([
-      ['__proto__', ['1']],
-      ['a', ['1', '2']],
+    const request = await read(ArraySource.of(body), 'multipart/form-data; boundary=b')
+    expect([...request.fields].map(([name, values]) => [name, ...values.map(({ text }) => text)])).toEqual([
+      ['__proto__', '1'],
+      ['a', '1', '2'],
     ])
-    expect(request.longest).toBeUndefined()
-    expect(request.hint).toBeUndefined()
+    expect(request.lengths).toEqual([])
   })
 })
 
@@ -210,16 +244,52 @@ const BODIES: Record<string, { body: Buffer; boundary: string; expected: Outcome
     expected: { file: 'x', trailing: {} },
   },
   'two files': { body: form('b', [file('x'), file('y')]), boundary: 'b', expected: { error: 'several_files' } },
+  'file inputs in which nothing was chosen': {
+    body: form('b', [
+      file('', 'filename=""'),
+      field('a', '1'),
+      file('x'),
+      file('', 'filename=""'),
+      field('c', '2'),
+      file('', 'filename=""'),
+    ]),
+    boundary: 'b',
+    expected: { fields: { a: ['1'] }, fileName: 'a.bin', file: 'x', trailing: { c: ['2'] } },
+  },
+  'an empty file without a name': {
+    body: form('b', [field('a', '1'), file('', 'filename=""')]),
+    boundary: 'b',
+    expected: { fields: { a: ['1'] }, fileName: '', file: '', trailing: {} },
+  },
   'no file': { body: form('b', [field('a', '1')]), boundary: 'b', expected: { error: 'no_file' } },
   'nothing but the end': { body: form('b', []), boundary: 'b', expected: { error: 'no_file' } },
-  'no header': { body: form('b', ['\r\nx', file('y')]), boundary: 'b', expected: { error: 'malformed_body' } },
+  'no header': { body: form('b', ['\r\nx', file('y')]), boundary: 'b', expected: { fields: {}, file: 'y' } },
   'no header after the file': {
     body: form('b', [file('x'), '\r\ny']),
     boundary: 'b',
-    expected: { error: 'malformed_body' },
+    expected: { file: 'x', trailing: {} },
   },
-  'a part that is only a header': {
-    body: Buffer.from('--b\r\nContent-Disposition: form-data; name="a"; filename="f"\r\n\r\n--b--\r\n'),
+  'parts without a body': {
+    body: Buffer.from(
+      '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n--b\r\nX: y\r\n\r\n--b\r\n' +
+        'Content-Disposition: form-data; name="file"; filename="f"\r\n\r\n--b--\r\n',
+    ),
+    boundary: 'b',
+    expected: { fields: { a: [''] }, fileName: 'f', file: '', trailing: {} },
+  },
+  'spaces behind the boundaries': {
+    body: Buffer.from(
+      `--b \t \r\n${field('a', '1')}\r\n--b\t\r\n${file('x')}\r\n--b \r\n${field('c', '2')}\r\n--b-- \t\r\n`,
+    ),
+    boundary: 'b',
+    expected: { fields: { a: ['1'] }, file: 'x', trailing: { c: ['2'] } },
+  },
+  'lines that end with LF': {
+    body: Buffer.from(
+      form('b', [field('a', '1'), file('x')])
+        .toString()
+        .replaceAll('\r', ''),
+    ),
     boundary: 'b',
     expected: { error: 'malformed_body' },
   },
@@ -231,22 +301,30 @@ const BODIES: Record<string, { body: Buffer; boundary: string; expected: Outcome
   'no Content-Disposition': {
     body: form('b', ['Content-Type: text/plain\r\n\r\nx', file('y')]),
     boundary: 'b',
-    expected: { error: 'malformed_body' },
+    expected: { fields: {}, file: 'y' },
   },
   'another disposition': {
     body: form('b', ['Content-Disposition: attachment; name="a"\r\n\r\nx', file('y')]),
     boundary: 'b',
-    expected: { error: 'malformed_body' },
-  },
-  'a quote that Flash did not escape': {
-    body: form('b', [file('x', 'name="file"; filename="a"b.txt"')]),
-    boundary: 'b',
-    expected: { error: 'malformed_body' },
+    expected: { fields: { a: ['x'] }, file: 'y' },
   },
   'a header that is none': {
     body: form('b', ['Content Disposition\r\n\r\nx', file('y')]),
     boundary: 'b',
-    expected: { error: 'malformed_body' },
+    expected: { fields: {}, file: 'y' },
+  },
+  'long values that are not read': {
+    body: form('b', [field('other', 'x\r\n--'.repeat(30)), field('a', '1'), file('y'), field('other', '\r\n--')]),
+    boundary: 'b',
+    expected: { fields: { a: ['1'] }, file: 'y', trailing: {} },
+  },
+  'a file without a file name': {
+    body: form('b', [
+      field('a', '1'),
+      'Content-Disposition: form-data; name="file"\r\nContent-Type: Application/Octet-Stream; x\r\n\r\ny',
+    ]),
+    boundary: 'b',
+    expected: { fields: { a: ['1'] }, fileName: undefined, file: 'y' },
   },
   'a file in base64': {
     body: form('b', [file('eA==', 'name="file"; filename="a"\r\nContent-Transfer-Encoding: BASE64')]),
@@ -275,11 +353,11 @@ const BODIES: Record<string, { body: Buffer; boundary: string; expected: Outcome
   },
   'a field in no known charset': {
     body: form('b', [
-      'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=x-no\r\n\r\nx',
+      'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=x-no\r\n\r\n测',
       file('y'),
     ]),
     boundary: 'b',
-    expected: { error: 'malformed_body' },
+    expected: { fields: { a: ['测'] }, file: 'y' },
   },
   'a boundary that never comes': { body: form('c', [file('x')]), boundary: 'b', expected: { error: 'malformed_body' } },
   'an empty body': { body: Buffer.alloc(0), boundary: 'b', expected: { error: 'malformed_body' } },
@@ -325,14 +403,14 @@ describe.each(Object.entries(BODIES))('%s', (_name, { body, boundary, expected }
 describe('a sentence says what is malformed', () => {
   test.each([
     ['a boundary that goes on', 'The boundary occurs in the body where no part begins or ends.'],
-    ['a part that is only a header', 'A part ends inside its header.'],
-    ['no header', 'The header of a part is malformed.'],
-    ['no Content-Disposition', 'A part has no Content-Disposition of the type form-data, or an unknown charset.'],
+    ['a part that ends inside its header', 'A part ends inside its header.'],
+    ['lines that end with LF', 'The lines of a form must end with CRLF.'],
+    ['a file in base64', 'A part has a Content-Transfer-Encoding, which forms must not use.'],
     ['a boundary that never comes', 'The body ends before its closing boundary.'],
   ])('%s', async (name, sentence) => {
     const { body = Buffer.alloc(0), boundary = '' } = BODIES[name] ?? {}
     const whole = async (): Promise<void> => {
-      const request = await readMultipart(ArraySource.of(body), `multipart/form-data; boundary=${boundary}`, undefined)
+      const request = await read(ArraySource.of(body), `multipart/form-data; boundary=${boundary}`)
       while ((await request.file.read()) !== null);
     }
     await expect(whole()).rejects.toThrow(sentence)
@@ -344,7 +422,6 @@ describe('limits', () => {
 
   test.each([
     ['a value', `--b\r\n${field('name', '')}`, 'field_too_large'],
-    ['a value in a part without a name', '--b\r\nContent-Type: text/plain\r\n\r\n', 'malformed_body'],
     ['a header', '--b\r\nContent-Disposition: form-data; name="a"\r\nX: ', 'malformed_body'],
     ['a name', '--b\r\nContent-Disposition: form-data; name="', 'malformed_body'],
     ['what is before the first boundary', 'x', 'malformed_body'],
@@ -356,41 +433,52 @@ describe('limits', () => {
     expect(source.taken).toBeLessThan(3 * big.length)
   })
 
-  test.each([
-    ['value', LONGEST_VALUE, 'field_too_large', (n: number) => field('a', 'x'.repeat(n))],
-    ['name', LONGEST_NAME, 'field_too_large', (n: number) => field('x'.repeat(n), '')],
-  ])('a %s of %d bytes is taken, one more is %s', async (_name, most, code, part) => {
-    for (const parts of [
-      [part(most), file('x')],
-      [file('x'), part(most)],
-    ]) {
-      expect((await outcomeOf(ArraySource.of(form('b', parts)), 'b')).error).toBeUndefined()
-    }
-    for (const parts of [
-      [part(most + 1), file('x')],
-      [file('x'), part(most + 1)],
-    ]) {
-      const body = form('b', parts)
-      expect((await outcomeOf(ArraySource.of(body), 'b')).error).toBe(code)
-      expect((await outcomeOf(ArraySource.of(...cutAt(body, [50, 5000])), 'b')).error).toBe(code)
+  test('a value of 8 KiB is taken, one byte more is refused, unless nobody reads it', async () => {
+    const code = 'field_too_large'
+    for (const [name, length, error] of [
+      ['a', LONGEST_VALUE, undefined],
+      ['a', LONGEST_VALUE + 1, code],
+      ['other', LONGEST_VALUE + 1, undefined],
+      ['other', 1_000_000, undefined],
+    ] as const) {
+      const part = field(name, 'x'.repeat(length))
+      for (const parts of [
+        [part, file('x')],
+        [file('x'), part],
+      ]) {
+        const body = form('b', parts)
+        expect((await outcomeOf(ArraySource.of(body), 'b')).error).toBe(error)
+        expect((await outcomeOf(ArraySource.of(...cutAt(body, [50, 5000])), 'b')).error).toBe(error)
+      }
     }
   })
 
   test('the sentence names the field', async () => {
     const body = form('b', [field('lastModifiedDate', 'x'.repeat(LONGEST_VALUE + 1)), file('x')])
-    await expect(readMultipart(ArraySource.of(body), 'multipart/form-data; boundary=b', undefined)).rejects.toThrow(
+    await expect(read(ArraySource.of(body), 'multipart/form-data; boundary=b')).rejects.toThrow(
       'The field "lastModifiedDate" is longer than 8192 bytes.',
     )
   })
 
   test('the number of fields, before and after the file', async () => {
-    const parts = Array.from({ length: MOST_FIELDS }, (_, index) => field(`f${index}`, ''))
+    const values = Array.from({ length: MOST_VALUES }, () => field('a', ''))
     for (const [fields, error] of [
-      [parts, undefined],
-      [[...parts, field('more', '')], 'too_many_fields'],
+      [values, undefined],
+      [[...values, field('c', '')], 'too_many_fields'],
     ] as const) {
       expect((await outcomeOf(ArraySource.of(form('b', [...fields, file('x')])), 'b')).error).toBe(error)
       expect((await outcomeOf(ArraySource.of(form('b', [file('x'), ...fields])), 'b')).error).toBe(error)
+    }
+  })
+
+  test('the number of parts', async () => {
+    const parts = '--b\r\n\r\n\r\n'.repeat(MOST_PARTS - 1)
+    for (const [more, error] of [
+      ['', undefined],
+      ['--b\r\n\r\n\r\n', 'too_many_fields'],
+    ]) {
+      const body = Buffer.from(`${parts}${more}${form('b', [file('x')])}`)
+      expect((await outcomeOf(ArraySource.of(body), 'b')).error).toBe(error)
     }
   })
 
@@ -410,8 +498,8 @@ describe('the Content-Type', () => {
     [`multipart/form-data; boundary=${longest}`, longest],
     ['multipart/form-data; boundary="a b:c/d=e?f,(g)\'+_."', "a b:c/d=e?f,(g)'+_."],
   ])('%s', async (contentType, boundary) => {
-    const request = await readMultipart(ArraySource.of(form(boundary, [field('a', '1'), file('x')])), contentType, 0)
-    expect([...request.fields]).toEqual([['a', ['1']]])
+    const request = await read(ArraySource.of(form(boundary, [field('a', '1'), file('x')])), contentType, 0)
+    expect(textsOf(request.fields)).toEqual({ a: ['1'] })
     expect(await request.file.read()).toEqual([Buffer.from('x')])
     expect(await request.file.read()).toBeNull()
   })
@@ -430,19 +518,19 @@ describe('the Content-Type', () => {
     ['application/octet-stream', 'unsupported_type'],
   ])('%j is %s, and nothing is read', async (contentType, code) => {
     const source = ArraySource.of(form('b', [file('x')]))
-    await expect(readMultipart(source, contentType, undefined)).rejects.toMatchObject({ code })
+    await expect(read(source, contentType)).rejects.toMatchObject({ code })
     expect(source.taken).toBe(0)
   })
 })
 
 test.each([
-  ['only CRLF behind the file part', [file('content')], '--\r\n', 7, 9],
-  ['nothing behind it', [file('content')], '--', 5, 7],
-  ['an empty file and nothing behind it', [file('')], '--', undefined, 0],
-])('from Content-Length: %s', async (_name, parts, end, hint, longest) => {
+  ['only CRLF behind the file part', [file('content')], '--\r\n', [7, 9, 5]],
+  ['nothing behind it', [file('content')], '--', [5, 7, 3]],
+  ['an empty file and nothing behind it', [file('')], '--', [0]],
+])('from Content-Length: %s', async (_name, parts, end, lengths) => {
   const body = form('b', parts, end)
-  const request = await readMultipart(ArraySource.of(body), 'multipart/form-data; boundary=b', body.length)
-  expect([request.hint, request.longest]).toEqual([hint, longest])
+  const request = await read(ArraySource.of(body), 'multipart/form-data; boundary=b', body.length)
+  expect(request.lengths).toEqual(lengths)
 })
 
 describe('as a source', () => {
@@ -454,17 +542,16 @@ describe('as a source', () => {
   test('the error of the body is the error of the file, after the bytes that came', async () => {
     for (const length of [1, 30, start]) {
       const source = new ArraySource([[body.subarray(0, length)]], cut)
-      await expect(readMultipart(source, type, undefined)).rejects.toBe(cut)
+      await expect(read(source, type)).rejects.toBe(cut)
     }
-    const { file } = await readMultipart(new ArraySource([[body.subarray(0, start + 3)]], cut), type, undefined)
+    const { file } = await read(new ArraySource([[body.subarray(0, start + 3)]], cut), type)
     expect(await file.read()).toEqual([Buffer.from('con')])
     await expect(file.read()).rejects.toBe(cut)
     await expect(file.read()).rejects.toBe(cut)
-    expect(file.bytes).toBe(3)
   })
 
   test('a body that is malformed stays so, and bytes before it are handed out', async () => {
-    const { file } = await readMultipart(ArraySource.of(body.subarray(0, -4)), type, undefined)
+    const { file } = await read(ArraySource.of(body.subarray(0, -4)), type)
     expect(await file.read()).toEqual([Buffer.from('content')])
     await expect(file.read()).rejects.toMatchObject({ code: 'malformed_body' })
     await expect(file.read()).rejects.toMatchObject({ code: 'malformed_body' })
@@ -472,11 +559,10 @@ describe('as a source', () => {
 
   test('cancelling drops what was not handed out and cancels the body', async () => {
     const source = ArraySource.of(body)
-    const { file } = await readMultipart(source, type, undefined)
+    const { file } = await read(source, type)
     file.cancel(cut)
     await expect(file.read()).rejects.toBe(cut)
     await expect(source.read()).rejects.toBe(cut)
-    expect(file.bytes).toBe(0)
   })
 
   test('cancelling ends a read that waits, also when the body is past being cancelled', async () => {
@@ -497,18 +583,17 @@ describe('as a source', () => {
         },
         cancel: () => settle(),
       }
-      const { file } = await readMultipart(source, type, undefined)
+      const { file } = await read(source, type)
       expect(await file.read()).toEqual([Buffer.from('c')])
       const reading = file.read()
       expect(file.waitingSince).toBe(17)
       file.cancel(cut)
       await expect(reading).rejects.toBe(cut)
-      expect(file.bytes).toBe(1)
     }
   })
 
   test('null again after null', async () => {
-    const { file } = await readMultipart(ArraySource.of(body), type, undefined)
+    const { file } = await read(ArraySource.of(body), type)
     expect(await file.read()).toEqual([Buffer.from('content')])
     expect(await file.read()).toBeNull()
     expect(await file.read()).toBeNull()
@@ -543,7 +628,7 @@ describe('beside busboy', () => {
   }
 
   const boundary = fc.stringMatching(/^[a-c-]{1,12}$/)
-  const name = fc.stringMatching(/^[^"\\\0-\x1f\x7f]{0,20}$/)
+  const name = fc.constantFrom('a', 'c', 'd', 'f0', 'f1')
   const content = (around: string) =>
     fc
       .array(
@@ -574,7 +659,7 @@ describe('beside busboy', () => {
         const parts = (list: readonly (readonly [string, string])[]) => list.map(([n, value]) => field(n, value))
         const body = form(b, [...parts(before), file(inFile), ...parts(after)])
         const expected = await withBusboy(body, b)
-        const request = await readMultipart(
+        const request = await read(
           new LendingSource(ArraySource.of(...cutAt(body, places))),
           `multipart/form-data; boundary="${b}"`,
           body.length,
@@ -584,15 +669,14 @@ describe('beside busboy', () => {
           bytes.push(Buffer.concat(batch))
         expect(Buffer.concat(bytes).equals(expected.file)).toBe(true)
         for (const [fields, pairs] of [
-          [request.fields, expected.fields.slice(0, before.length)],
-          [request.file.trailingFields, expected.fields.slice(before.length)],
+          [textsOf(request.fields), expected.fields.slice(0, before.length)],
+          [textsOf(request.file.trailingFields), expected.fields.slice(before.length)],
         ] as const) {
-          const byName = new Map<string, string[]>()
-          for (const [n, value] of pairs) byName.set(n, [...(byName.get(n) ?? []), value])
-          expect([...fields]).toEqual([...byName])
+          const byName: Record<string, string[]> = {}
+          for (const [n, value] of pairs) byName[n] = [...(byName[n] ?? []), value]
+          expect(fields).toEqual(byName)
         }
-        if (after.length === 0) expect(request.hint).toBe(expected.file.length)
-        expect(request.longest).toBeGreaterThanOrEqual(expected.file.length)
+        if (after.length === 0) expect(request.lengths[0]).toBe(expected.file.length)
         compared++
       }),
       { numRuns: 500 },

@@ -67,7 +67,7 @@ describe('POST /files', () => {
     ['a\u0000b\r\nc.txt', 'abc.txt'],
     ['..', 'file'],
     ['', 'file'],
-    ['.hidden', 'hidden'],
+    ['.hidden', '.hidden'],
   ])('lands a file that is called %j as %j in its own folder', async (name, expected) => {
     const response = await create(service.url, { 'Upload-Length': '3', 'Upload-Metadata': `filename ${base64(name)}` })
     expect(response.status).toBe(201)

@@ -48,6 +48,12 @@ const disposition = (name: string): fc.Arbitrary<string> =>
       `X-Long: ${'x'.repeat(17_000)}\r\nContent-Disposition: form-data; name="${name}"\r\n`,
       `${'X: y\r\n'.repeat(3000)}Content-Disposition: form-data; name="${name}"\r\n`,
       `Content-Disposition : form-data; name="${name}"\r\n`,
+      `Content-Disposition: form-data; name="${name}\\"\r\n`,
+      `Content-Disposition: form-data; name="${name}"; ; x="; y=";\r\n`,
+      `Content-Disposition: form-data; name="${name}"${';x="'.repeat(4000)}\r\n`,
+      `Content-Disposition: form-data; name="${name}"\r\nContent-Type: text/plain;charset="GBK"\r\n`,
+      `Content-Disposition: form-data; name="${name}"\r\nContent-Type: text/plain; charset=big5\r\n`,
+      `Content-Disposition: form-data; name="${name}"\r\nContent-Transfer-Encoding: 8bit\r\n`,
       '\r\n',
       '',
     ),
@@ -58,6 +64,13 @@ const fileDisposition: fc.Arbitrary<string> = mostly(
   fc.oneof(
     fc.constantFrom(
       ...['filename=""', 'filename=', 'filename=a b', 'filename="a\\"b"', 'filename="C:\\x\\y"', 'filename="a%22b"'],
+      ...[
+        'filename="a\\"',
+        'filename="a"b"',
+        'filename="a";b"',
+        'filename="\xb2\xe2\xca\xd4.txt"',
+        "filename*=GBK''%B2%E2",
+      ],
       ...["filename*=UTF-8''%e6%b5%8b", "filename*=UTF-8''%e6%b5", "filename*=x'", "filename*=iso-8859-1'en'%A3"],
       ...[
         'filename*0="a"; filename*1*=%20b',
@@ -71,13 +84,29 @@ const fileDisposition: fc.Arbitrary<string> = mostly(
   ),
 ).map((name) => `Content-Disposition: form-data; name="file"; ${name}\r\nContent-Type: application/octet-stream\r\n`)
 
+/** Fields that a page adds for itself, or that say how the others are written. */
+const more: fc.Arbitrary<readonly Header[]> = mostly(
+  fc.constant<readonly Header[]>([]),
+  fc.oneof(
+    fc.integer({ min: 1, max: 70 }).map((count) => Array.from({ length: count }, (_, i): Header => [`extra${i}`, 'y'])),
+    fc.constantFrom<readonly Header[]>(
+      [['extra', 'y'.repeat(100_000)]],
+      Array.from({ length: 17_000 }, (): Header => ['x', '']),
+      [['_charset_', 'gbk']],
+      [['_charset_', 'utf-16']],
+      [['landfall_file', '\xef\xbb\xbf1']],
+      [['name', '\xb2\xe2\xca\xd4.txt']],
+    ),
+  ),
+)
+
 /** What stands around the parts. */
 const around = fc.record({
   preamble: mostly(fc.constant(''), fc.constantFrom('\r\n', 'preamble\r\n', 'x'.repeat(17_000), '--')),
   epilogue: mostly(fc.constantFrom('\r\n', ''), fc.constantFrom('epilogue', '\r\n\r\n', 'x'.repeat(66_000))),
-  closing: mostly(fc.constant('--'), fc.constantFrom('', '-', '--x', ' --', '\t')),
-  padding: mostly(fc.constant(''), fc.constantFrom(' ', '\t ', 'x')),
-  more: mostly(fc.constant(0), fc.integer({ min: 1, max: 70 })),
+  closing: mostly(fc.constant('--'), fc.constantFrom('', '-', '--x', ' --', '\t', '-- \t')),
+  padding: mostly(fc.constant(''), fc.constantFrom(' ', '\t ', 'x', ' '.repeat(2000))),
+  more,
   inside: mostly(fc.constant(''), fc.constantFrom('near', 'delimiter', 'closing')),
   /** Where the file part stands: mostly last. */
   fileAt: mostly(fc.constant(99), fc.nat(9)),
@@ -85,11 +114,12 @@ const around = fc.record({
 })
 
 const form = fc.tuple(chunk, edits, boundary, around).chain(([{ fields, bytes }, changes, mark, shape]) => {
-  const more = Array.from({ length: shape.more }, (_, i): Header => [`extra${i}`, 'y'])
-  const all = edited([...fields, ...more], changes)
+  const known = edited(fields, changes)
   return fc
-    .tuple(fc.tuple(...all.map(([name]) => disposition(name))), fileDisposition, contentType(mark))
-    .map(([heads, fileHead, type]) => {
+    .tuple(fc.tuple(...known.map(([name]) => disposition(name))), disposition('x'), fileDisposition, contentType(mark))
+    .map(([knownHeads, otherHead, fileHead, type]) => {
+      const all = [...known, ...shape.more]
+      const heads = [...knownHeads, ...shape.more.map(([name]) => otherHead.replaceAll('"x"', `"${name}"`))]
       const inside = { near: `\r\n--${mark.slice(0, -1)}`, delimiter: `\r\n--${mark}`, closing: `\r\n--${mark}--\r\n` }
       const parts = all.map(([, value], i) => `${heads[i] ?? ''}\r\n${value}`)
       const extra = shape.inside === '' ? '' : Object.entries(inside).find(([name]) => name === shape.inside)?.[1]

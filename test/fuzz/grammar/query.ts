@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { KEPT_TASK } from '../ids.ts'
-import { framing, type Header, type Message } from '../message.ts'
+import { framing, type Header, type Message, utf8 } from '../message.ts'
 import { chunk } from './legacy-file.ts'
 import { edited, edits, mostly, oddText } from './text.ts'
 
@@ -13,7 +13,11 @@ export function queryOf(fields: readonly Header[]): fc.Arbitrary<string> {
   const text = fields.map(([name, value]) => `${escaped(name)}=${escaped(value)}`).join('&')
   return mostly(
     fc.constant(text),
-    fc.constantFrom(`${text}&%`, `${text}&%zz=%ff`, `${text}&&=&`, `&${text}`, `${text}#x`, `?${text}`),
+    fc.constantFrom(
+      ...[`${text}&%`, `${text}&%zz=%ff`, `${text}&&=&`, `&${text}`, `${text}#x`, `?${text}`],
+      ...[`${text}&name=%B2%E2%CA%D4.txt`, `_charset_=gbk&${text}`, `%ef%bb%bf${text}`, `${'x&'.repeat(2000)}${text}`],
+      ...[`x=${'y'.repeat(9000)}&${text}`, `${text}${'&id=1'.repeat(70)}`],
+    ),
   )
 }
 
@@ -40,16 +44,42 @@ const asked: fc.Arbitrary<readonly Header[]> = fc
     [by, name],
   ])
 
+/** How a body says what is asked. */
+const bodyOf = (fields: readonly Header[]): fc.Arbitrary<readonly [type: string, body: string]> => {
+  const form = fields.map(
+    ([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  )
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(fields)), 'latin1').toString()
+  const wide = Buffer.from(`\ufeff${json}`, 'utf16le')
+  return mostly(
+    queryOf(fields).map((query) => ['application/x-www-form-urlencoded', query]),
+    fc.oneof(
+      fc.constantFrom(
+        ['multipart/form-data; boundary=b', `${form.join('')}--b--\r\n`],
+        ['multipart/form-data; boundary=b', `${form.join('')}--b--`],
+        ['multipart/form-data; boundary=c', `${form.join('')}--b--`],
+        ['application/json', `\xef\xbb\xbf${utf8(json)}`],
+        ['application/json', wide.toString('latin1')],
+        ['application/json; charset=utf-16', wide.toString('latin1').slice(1)],
+        ['application/json; charset=gbk', utf8(json)],
+      ),
+      queryOf(fields).map((query): [string, string] => ['application/x-www-form-urlencoded; charset=GBK', query]),
+    ),
+  )
+}
+
 const complete = fc
   .tuple(asked, edits, fc.constantFrom('GET', 'POST', 'POST', 'HEAD'))
-  .chain(([fields, changes, method]) =>
-    queryOf(edited(fields, changes)).map((query) => ({
-      method,
-      target: method === 'POST' ? '/upload/complete' : `/upload/complete?${query}`,
-      headers: method === 'POST' ? ([['Content-Type', 'application/x-www-form-urlencoded']] satisfies Header[]) : [],
-      body: method === 'POST' ? query : '',
-    })),
-  )
+  .chain(([fields, changes, method]): fc.Arbitrary<Omit<Message, 'framing'>> => {
+    const list = edited(fields, changes)
+    if (method !== 'POST') {
+      return queryOf(list).map((query) => ({ method, target: `/upload/complete?${query}`, headers: [], body: '' }))
+    }
+    return bodyOf(list).map(([type, body]) => {
+      const headers: Header[] = [['Content-Type', type]]
+      return { method, target: '/upload/complete', headers, body }
+    })
+  })
 
 /** Bare chunks with their fields in the query, and what a page asks when it has sent all. */
 export const query: fc.Arbitrary<Message> = fc
