@@ -59,7 +59,9 @@ export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
 /** Whether an upload is of the file that a request describes, as far as that is not in its id. */
 export function fits(record: UploadRecord, identity: Identity, { size, chunks }: FileFacts): boolean {
   const named = record.page?.size ?? record.length
-  return named === size && (chunks ?? chunksOf(record)) === chunksOf(record) && record.page?.further === identity.further
+  return (
+    named === size && (chunks ?? chunksOf(record)) === chunksOf(record) && record.page?.further === identity.further
+  )
 }
 
 /** Whether chunks of the upload can still be taken, or compared. */

@@ -11,7 +11,14 @@ import { identitiesOf, identityOf, modifiedOf } from './identity.ts'
 import type { FileRequest } from './lookup.ts'
 import { bookOf, toldName } from './placing.ts'
 import { readFields } from './small-body.ts'
-import { type Candidate, type ChunkSet, chunksOfSender, chunksToSkip, meantByCheck, type Skippable } from './which-upload.ts'
+import {
+  type Candidate,
+  type ChunkSet,
+  chunksOfSender,
+  chunksToSkip,
+  meantByCheck,
+  type Skippable,
+} from './which-upload.ts'
 
 /** How long the names of an answer may be together, in bytes: each repeats the task id. Chunks without a name are sent again. */
 const LONGEST_LIST = 256 * 1024
@@ -61,7 +68,8 @@ async function namesOfFile(
   }
   const { own } = request.identities()
   const book = bookOf(caller, own)
-  const hasSender = fields.has('landfall_file') || options.rules.names.every((name) => fields.has(name) || name === 'chunks')
+  const hasSender =
+    fields.has('landfall_file') || options.rules.names.every((name) => fields.has(name) || name === 'chunks')
   const { candidates } = await lookup.find(request)
   const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
   const meant = meantByCheck(candidates, modifiedOf(fields))

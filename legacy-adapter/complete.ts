@@ -56,7 +56,11 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, adapter
   const name = oneValue(fields, 'filename')
   if (name === undefined) return viewsOfOneName(tasks, fields, caller, adapter)
   // The bytes as they came, and the two forms in which systems write a name.
-  const spellings = [rawValue(fields, 'filename'), Buffer.from(name.normalize('NFC')), Buffer.from(name.normalize('NFD'))]
+  const spellings = [
+    rawValue(fields, 'filename'),
+    Buffer.from(name.normalize('NFC')),
+    Buffer.from(name.normalize('NFD')),
+  ]
   for (const spelling of spellings) {
     const views: View[] = []
     for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, adapter)))
@@ -107,7 +111,9 @@ async function learnSettled(group: string, file: string, adapter: Adapter): Prom
   const { live, uploads } = adapter
   if (live.settled(file).isAll) return
   const known = new Set(live.settled(file).ids)
-  const ids = (await uploads.group(group)).filter((id) => id.startsWith(`${file}.`) && !live.isLive(id) && !known.has(id))
+  const ids = (await uploads.group(group)).filter(
+    (id) => id.startsWith(`${file}.`) && !live.isLive(id) && !known.has(id),
+  )
   const found: { id: string; time: number }[] = []
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     await Promise.all(
@@ -197,7 +203,10 @@ function incomplete({ record, received }: Upload): UploadError {
     record.chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
       : missingChunks(received, record.length ?? 0, record.chunkSize, MOST_NAMED)
-  if (total === 0) return new UploadError('incomplete', 'The chunks of this file are not of one file; send it again.', { details: { missing, missing_total: total } })
+  if (total === 0)
+    return new UploadError('incomplete', 'The chunks of this file are not of one file; send it again.', {
+      details: { missing, missing_total: total },
+    })
   const sentence = total === 1 ? 'One chunk is missing.' : `${total} chunks are missing.`
   return new UploadError('incomplete', sentence, { details: { missing, missing_total: total } })
 }

@@ -80,7 +80,7 @@ export function identityOf(asked: FileFields, whose: Whose, address: string, rul
   const file = task.named(name)
   const start = taskParts(fields, whose, address)
   const valuesOf = (names: readonly string[]): (Buffer | string | undefined)[] =>
-    names.map((field) => valueOf(asked, field))
+    names.map((field) => rawOf(asked, field))
   const mark = rawValue(fields, 'landfall_file')
   const endingOf = (names: readonly string[], number: number): string =>
     digest(rules.secret, 'upload', [...start, ...valuesOf(names), String(number)]).slice(0, 32)
@@ -146,15 +146,17 @@ export function modifiedOf(fields: Fields): number | undefined {
 
 /** A short text that is equal for two requests if all is equal that an identity is made of. */
 export function cacheKeyOf(asked: FileFields, whose: Whose, address: string, { names }: IdentityRules): string {
-  const values = ['task_id', 'name', 'landfall_file', ...names].map((field) => valueOf(asked, field))
+  const values = ['task_id', 'name', 'landfall_file', ...names].map((field) => rawOf(asked, field))
   const parts = [whose, whose === undefined ? address : undefined, ...values]
   const key = parts
-    .map((part) => (part === undefined ? '-' : `${part.length}:${typeof part === 'string' ? part : part.toString('latin1')}`))
+    .map((part) =>
+      part === undefined ? '-' : `${part.length}:${typeof part === 'string' ? part : part.toString('latin1')}`,
+    )
     .join('|')
   return key.length > LONGEST_KEY ? createHash('sha256').update(key).digest('hex') : key
 }
 
-function valueOf({ fields, name }: FileFields, field: string): Buffer | string | undefined {
+function rawOf({ fields, name }: FileFields, field: string): Buffer | string | undefined {
   if (field === 'name') return name
   return rawValue(fields, field) ?? (field === 'chunks' ? '1' : undefined)
 }

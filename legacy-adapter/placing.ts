@@ -143,7 +143,9 @@ export class Placing {
     try {
       for (;;) {
         const { woken } = sender
-        const placed = await this.#lines.take(chunk.identities().own.file, (leave) => this.#choose(chunk, work, sender, leave))
+        const placed = await this.#lines.take(chunk.identities().own.file, (leave) =>
+          this.#choose(chunk, work, sender, leave),
+        )
         if (placed !== 'wait' && placed !== undefined) return placed
         if (placed === 'wait') await untilWoken(sender, woken, began, since)
         since = now()
@@ -155,12 +157,7 @@ export class Placing {
   }
 
   /** Chooses the upload, leaves the line, and feeds it; `undefined` when the upload went meanwhile. */
-  async #choose<T>(
-    chunk: PlacedChunk,
-    work: Work<T>,
-    sender: Sender,
-    leave: () => void,
-  ): Promise<Outcome<T> | 'wait'> {
+  async #choose<T>(chunk: PlacedChunk, work: Work<T>, sender: Sender, leave: () => void): Promise<Outcome<T> | 'wait'> {
     const { candidates, first } = await this.#lookup.find(chunk)
     const { own, open } = chunk.identities()
     const { chunks } = chunk.facts
@@ -188,7 +185,10 @@ export class Placing {
         return 'wait'
       case 'content_differs':
         sender.struck = { byLater: true, last: now() }
-        throw new UploadError('content_differs', 'Another chunk of this file had other bytes than before; send all again.')
+        throw new UploadError(
+          'content_differs',
+          'Another chunk of this file had other bytes than before; send all again.',
+        )
       case 'wrongly_skipped':
         await this.#told.change(bookOf(chunk.caller, own), (book) => book.refuse(own.group))
         throw wronglySkipped()
@@ -277,7 +277,10 @@ export class Placing {
     }
     if (isProof) await this.#join(chunk, upload, destination)
     else if (!upload.record.page?.senders.includes(identity.sender)) {
-      throw new UploadError('content_differs', 'Another chunk of this file had other bytes than before; send all again.')
+      throw new UploadError(
+        'content_differs',
+        'Another chunk of this file had other bytes than before; send all again.',
+      )
     }
     await this.#share(chunk, upload, destination)
   }
@@ -371,7 +374,8 @@ export class Placing {
 
   #tidy({ identities }: PlacedChunk, sender: Sender): void {
     const { users, firsts, proving, struck } = sender
-    if (users + firsts === 0 && proving === undefined && struck === undefined) this.#senders.delete(identities().own.firstId)
+    if (users + firsts === 0 && proving === undefined && struck === undefined)
+      this.#senders.delete(identities().own.firstId)
   }
 
   #forgetOldest(): void {
@@ -402,7 +406,8 @@ function wake(sender: Sender): void {
 /** Waits until a chunk 0 of the sender was decided after it had been woken `woken` times. @throws UploadError `busy` when none comes. */
 async function untilWoken(sender: Sender, woken: number, began: number, since: number): Promise<void> {
   if (sender.woken !== woken) return
-  const limit = (): number => Math.min(began + LONGEST_WAIT, sender.firsts > 0 ? Number.POSITIVE_INFINITY : since + SHORT_WAIT)
+  const limit = (): number =>
+    Math.min(began + LONGEST_WAIT, sender.firsts > 0 ? Number.POSITIVE_INFINITY : since + SHORT_WAIT)
   for (let left = limit() - now(); left > 0; left = limit() - now()) {
     if (await wokenWithin(sender, left)) return
   }

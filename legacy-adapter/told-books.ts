@@ -1,5 +1,5 @@
-import type { ChunkSet } from './which-upload.ts'
 import { ToldBook } from './told-book.ts'
+import type { ChunkSet } from './which-upload.ts'
 
 /** How many books are kept in memory. */
 const MOST_OPEN = 256

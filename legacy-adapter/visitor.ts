@@ -39,7 +39,10 @@ export class Visitors {
     const value = randomBytes(16).toString('hex')
     const secure = isSecure(ctx, this.#reach)
     const name = secure ? SECURE_NAME : PLAIN_NAME
-    ctx.append('Set-Cookie', `${name}=${value}; path=/; max-age=${LIFETIME}; samesite=lax${secure ? '; secure' : ''}; httponly`)
+    ctx.append(
+      'Set-Cookie',
+      `${name}=${value}; path=/; max-age=${LIFETIME}; samesite=lax${secure ? '; secure' : ''}; httponly`,
+    )
   }
 
   #visitorIn(ctx: Context, name: string): string | undefined {

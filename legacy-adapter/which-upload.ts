@@ -134,7 +134,12 @@ export function skippedWrongly(chunk: number, chunks: ChunkSet, count: number, e
 export function isWhole(shares: readonly ChunkSet[], count: number, ever: ChunkSet): boolean {
   const all = { start: 0, end: count }
   const skippable = received(ever, { start: 1, end: count })
-  return shares.some((share) => covers(skippable.reduce((sum, run) => add(sum, run), share), all))
+  return shares.some((share) =>
+    covers(
+      skippable.reduce((sum, run) => add(sum, run), share),
+      all,
+    ),
+  )
 }
 
 /** What `/upload/complete` looks at. */
@@ -154,5 +159,8 @@ export function meantByComplete<T extends Completable>(uploads: readonly T[]): T
 }
 
 function lastFed<T extends { readonly fed: number }>(uploads: readonly T[]): T | undefined {
-  return uploads.reduce<T | undefined>((last, next) => (last === undefined || next.fed > last.fed ? next : last), undefined)
+  return uploads.reduce<T | undefined>(
+    (last, next) => (last === undefined || next.fed > last.fed ? next : last),
+    undefined,
+  )
 }
