@@ -41,7 +41,8 @@ export async function askMissing(upload: UploadModel, cut: Cut, client: Client):
   if (upload.path !== undefined && upload.mayHaveExpired(client.sweeps)) await askOffset(upload, client)
   if (answer.status === 200) {
     const { url, size } = completed.parse(json(answer))
-    if ((url !== undefined && url !== upload.path) || size !== upload.content.length) upload.broken(`is taken for another: ${told(answer)}`)
+    if ((url !== undefined && url !== upload.path) || size !== upload.content.length)
+      upload.broken(`is taken for another: ${told(answer)}`)
     upload.acknowledgeFinished()
     return []
   }
