@@ -29,7 +29,6 @@ export interface Item {
   /** How often each chunk on its way was sent again. */
   readonly tries: Map<number, number>
   list: ChunkSet
-  skipped: boolean
   /** Whether its complete is still to be asked. */
   asksComplete: boolean
 }
@@ -70,7 +69,6 @@ export class Page {
       next: 0,
       tries: new Map(),
       list: [],
-      skipped: false,
       asksComplete: false,
     })
     this.#chosen += 1
@@ -116,11 +114,11 @@ export class Page {
     const chunk = item.next
     item.next += 1
     if (item.list.some(({ start, end }) => start <= chunk && chunk < end)) {
-      item.skipped = true
-      return this.#endIfDone(item)
+      this.#endIfDone(item)
+    } else {
+      item.tries.set(chunk, 0)
+      this.#send(item, chunk)
     }
-    item.tries.set(chunk, 0)
-    this.#send(item, chunk)
   }
 
   /** An answer arrives. @param status 0 when it is lost. */
@@ -129,14 +127,14 @@ export class Page {
     if (isGone || item.state !== 'running' || tries === undefined) return
     if (status === 200) {
       item.tries.delete(sending.chunk)
-      return this.#endIfDone(item)
-    }
-    if (tries < this.options.retries) {
+      this.#endIfDone(item)
+    } else if (tries < this.options.retries) {
       item.tries.set(sending.chunk, tries + 1)
-      return this.#send(item, sending.chunk)
+      this.#send(item, sending.chunk)
+    } else {
+      item.state = 'failed'
+      this.#abort(item)
     }
-    item.state = 'failed'
-    this.#abort(item)
   }
 
   questionOf({ file, task, id, date }: Item): Question & { sender: string } {
@@ -149,7 +147,6 @@ export class Page {
     item.state = 'running'
     item.next = 0
     item.tries.clear()
-    item.skipped = false
     item.list = this.#listFor(item)
   }
 

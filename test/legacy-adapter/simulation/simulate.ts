@@ -20,7 +20,7 @@ export interface Outcome {
 
 interface Action {
   readonly weight: number
-  readonly run: () => void
+  readonly run: () => unknown
 }
 
 /** A few pages upload files that are alike, while everything breaks that can; then nothing breaks any more. */
@@ -80,7 +80,7 @@ class Run {
         else this.#arrive(travelling)
       }
       const copy = { ...travelling, sending: { ...sending }, isGone: true }
-      const double = { weight: 0.04, run: () => void this.#net.add(copy) }
+      const double: Action = { weight: 0.04, run: () => this.#net.add(copy) }
       return [{ weight: isGone ? 0.5 : 2, run: arrive }, ...(breaks && !isGone ? [double] : [])]
     }
     if (sending.answer !== undefined) {
@@ -98,7 +98,10 @@ class Run {
     const aborts = breaks && !isGone ? [abort] : []
     if (sending.upload === undefined) {
       const isOver = this.#world.time - (sending.waitsSince ?? 0) >= 10_000
-      const look = isOver ? () => void (sending.answer = 409) : () => this.#arrive(travelling)
+      const look = (): void => {
+        if (isOver) sending.answer = 409
+        else this.#arrive(travelling)
+      }
       return [{ weight: 1, run: look }, ...aborts]
     }
     const end = (): void => {
@@ -196,11 +199,8 @@ class Run {
   #complete(page: Page, item: Item, breaks: boolean): void {
     item.asksComplete = false
     if (breaks && this.#random() < 0.1) return
-    const { ok, finished } = this.#world.ask(page.questionOf(item))
-    this.#see(finished)
-    if (!this.#isStored(item.file) && item.file.name !== '') this.#fault('false done', this.#files)
-    // A complete that says no of a file that is there costs a look, nothing else.
-    return void ok
+    this.#see(this.#world.ask(page.questionOf(item)))
+    if (!this.#isStored(item.file)) this.#fault('false done', this.#files)
   }
 
   /** Looks at an upload that was just finished. */
@@ -242,7 +242,9 @@ class Run {
     let place = this.#random() * actions.reduce((sum, { weight }) => sum + weight, 0)
     for (const { weight, run } of actions) {
       place -= weight
-      if (place <= 0) return run()
+      if (place > 0) continue
+      run()
+      return
     }
   }
 }

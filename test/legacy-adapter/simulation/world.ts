@@ -89,28 +89,30 @@ export class World {
     const decision = decide({ chunk, chunks, modified }, candidates, sender, skips, this.time)
     switch (decision.kind) {
       case 'use':
-        return this.#begin(sending, this.#upload(decision.id), false)
+        this.#begin(sending, this.#upload(decision.id), false)
+        break
       case 'prove':
         sender.proving = decision.id
-        if (chunk === 0) return this.#begin(sending, this.#upload(decision.id), true)
-        sending.waitsSince ??= this.time
-        return
+        if (chunk === 0) this.#begin(sending, this.#upload(decision.id), true)
+        else sending.waitsSince ??= this.time
+        break
       case 'wait':
         sending.waitsSince ??= this.time
-        return
+        break
       case 'content_differs':
         sender.struck = { byLater: true, last: this.time }
         sending.answer = 409
-        return
+        break
       case 'wrongly_skipped':
         book.refuse(task)
         sending.answer = 409
-        return
+        break
       case 'create':
         sender.struck = undefined
         book.note(task)
         book.take(task)
-        return this.#begin(sending, this.#create(sending), false)
+        this.#begin(sending, this.#create(sending), false)
+        break
     }
   }
 
@@ -193,8 +195,8 @@ export class World {
     return chunks
   }
 
-  /** `/upload/complete`. @returns whether the file is there, and the upload that it has finished. */
-  ask({ visitor, task, name }: Question): { ok: boolean; finished?: SimulatedUpload | undefined } {
+  /** `/upload/complete`. @returns the upload that it has finished. */
+  ask({ visitor, task, name }: Question): SimulatedUpload | undefined {
     const named = this.uploads.filter(
       ({ question }) =>
         question.task === task &&
@@ -202,13 +204,12 @@ export class World {
         (question.visitor === visitor || question.visitor === undefined),
     )
     const meant = meantByComplete(named)
-    if (meant === undefined) return { ok: false }
+    if (meant === undefined) return undefined
     const isFull = meant.content.size === meant.question.chunks
     const isEnded = meant.finished === undefined && isFull && meant.inFlight === 0 && !meant.contested
     if (isEnded) meant.finished = this.#next()
-    if (meant.finished === undefined) return { ok: false }
-    meant.confirmed = true
-    return { ok: true, finished: isEnded ? meant : undefined }
+    if (meant.finished !== undefined) meant.confirmed = true
+    return isEnded ? meant : undefined
   }
 
   #begin(sending: Sending, upload: SimulatedUpload, isProof: boolean): void {
