@@ -69,20 +69,6 @@ export function guessedRange(place: ChunkPlace, lengths: readonly number[]): Ran
   return guess === undefined ? undefined : chunkRange(place.size, guess, place.chunk)
 }
 
-/** The numbers of the first `limit` chunks whose every byte is in `received`, in order. */
-export function receivedChunks(
-  received: Ranges,
-  size: number,
-  chunkSize: number,
-  limit: number = Number.POSITIVE_INFINITY,
-): number[] {
-  const chunks: number[] = []
-  for (const run of wholeChunks(received, size, chunkSize)) {
-    for (let chunk = run.start; chunk < run.end && chunks.length < limit; chunk++) chunks.push(chunk)
-  }
-  return chunks
-}
-
 /** The numbers of the first `limit` chunks with a byte that is not in `received`, in order, and how many there are in all. */
 export function missingChunks(
   received: Ranges,
@@ -103,7 +89,7 @@ export function missingChunks(
 }
 
 /** The runs of chunk numbers that lie wholly inside `received`. */
-function wholeChunks(received: Ranges, size: number, chunkSize: number): Range[] {
+export function wholeChunks(received: Ranges, size: number, chunkSize: number): Range[] {
   if (size === 0) return [{ start: 0, end: 1 }]
   return received
     .map(({ start, end }) => ({

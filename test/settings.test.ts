@@ -35,7 +35,7 @@ describe('settings', () => {
       TRUST_PROXY: 'false',
       INTERIM_RESPONSES: 'direct',
       LEGACY_IDENTITY: ['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'],
-      LEGACY_CHECK: 'safe',
+      LEGACY_CHECK: 'list',
       SECRET: '',
       LOG_LEVEL: 'info',
     })
@@ -63,7 +63,7 @@ describe('settings', () => {
     ['ALLOWED_HOSTS', 'Up.Example, files.example. ,10.0.0.1', new Set(['up.example', 'files.example', '10.0.0.1'])],
     ['ALLOWED_HOSTS', '::1,[2001:db8::1]', new Set(['[::1]', '[2001:db8::1]'])],
     ['LEGACY_IDENTITY', 'guid, name ,size', ['guid', 'name', 'size']],
-    ['LEGACY_CHECK', 'list', 'list'],
+    ['LEGACY_CHECK', 'safe', 'safe'],
     ['TRUST_PROXY', 'true', 'true'],
     ['INTERIM_RESPONSES', 'always', 'always'],
   ])('%s=%s is understood', (name, text, value) => {

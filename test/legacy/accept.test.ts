@@ -4,6 +4,7 @@ import { startService, type TestService } from '../support/service.ts'
 import { head, TUS } from '../support/tus.ts'
 import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
 import {
+  type Accepted,
   bytesOf,
   type Cut,
   cut,
@@ -259,6 +260,57 @@ describe('which file a chunk belongs to', () => {
     expect(answer.status).toBe(200)
     expect(answer.body).toContain('"url":"/files/')
     expect(answer.body).not.toContain('evil.example')
+  })
+})
+
+describe('names as bytes', () => {
+  /** A chunk request of which a text may be no UTF-8. */
+  async function sendRaw(name: Buffer | undefined, partName: Buffer, chunk: number, bytes: Buffer): Promise<Response> {
+    const fields = fileFields('', 2000, `wu_task_of_the_test_${task}`)
+    const texts = { task_id: fields.task_id, size: 2000, chunks: 2, chunk }
+    const lines = Object.entries(texts).map(
+      ([field, value]) => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${field}"\r\n\r\n${value}\r\n`,
+    )
+    const head = (rest: string): Buffer => Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: form-data; ${rest}`)
+    const named = name === undefined ? [] : [head('name="name"\r\n\r\n'), name, Buffer.from('\r\n')]
+    const file = [head('name="file"; filename="'), partName, Buffer.from('"\r\n\r\n'), bytes]
+    const end = Buffer.from(`\r\n--${BOUNDARY}--\r\n`)
+    return post(service.url, Buffer.concat([Buffer.from(lines.join('')), ...named, ...file, end]))
+  }
+
+  it('keep files apart that have only the names of their parts', async () => {
+    const contents = [bytesOf(2000, 1), bytesOf(2000, 2)]
+    const names = ['文件.bin', '测试.bin']
+    const answers: Accepted[] = []
+    for (const chunk of [0, 1]) {
+      for (const [at, content] of contents.entries()) {
+        const bytes = content.subarray(chunk * 1000, (chunk + 1) * 1000)
+        const response = await sendRaw(undefined, Buffer.from(names[at] ?? ''), chunk, bytes)
+        answers[at] = await expectAccepted(response)
+      }
+    }
+    for (const [at, answer] of answers.entries()) {
+      await expectFile(service, answer, contents[at] ?? Buffer.alloc(0), names[at])
+    }
+  })
+})
+
+describe('an image that the page has made smaller while it names the old size', () => {
+  const content = bytesOf(900)
+  const image = { name: 'photo.jpg', type: 'image/jpeg', size: 1500 }
+
+  it('is stored with the size that came, and is the same upload when it comes again', async () => {
+    const file = fresh(content, 5000, image)
+    const answer = await land(service.url, file, 0)
+    expect(answer).toMatchObject({ size: 900, received: 900, finished: true })
+    await expectFile(service, answer, content, 'photo.jpg')
+    expect(await land(service.url, file, 0)).toEqual(answer)
+  })
+
+  it('is refused with a sentence that fits if it is no image', async () => {
+    const file = fresh(content, 5000, { size: 1500 })
+    const sentence = await expectRefusal(await sendChunk(service.url, file.fields(0), content), 400, 'wrong_length')
+    expect(sentence).toBe('The file has 900 bytes, but its field "size" says 1500.')
   })
 })
 
