@@ -1,0 +1,70 @@
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { limitUpload, openPicker, withPage } from './chrome.ts'
+import { type SampleFile, storedFile } from './files.ts'
+import type { Landfall } from './landfall.ts'
+import type { SeenRequest } from './old-page.ts'
+
+const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
+/** Bytes per second. */
+const SLOW = 48 * 1024 * 1024
+
+/** The page `/legacy`, with what it has sent since it was loaded last. */
+export class ClassicalPage {
+  readonly page: Page
+  readonly #landfall: Landfall
+
+  constructor(page: Page, landfall: Landfall) {
+    this.page = page
+    this.#landfall = landfall
+  }
+
+  async choose(...files: readonly SampleFile[]): Promise<void> {
+    await (await openPicker(this.page)).setFiles(files.map((file) => file.path))
+  }
+
+  /** Chooses a file and waits until the page shows at least this many per cent. */
+  async sendUpTo(percent: number, file: SampleFile): Promise<void> {
+    await limitUpload(this.page, SLOW)
+    await this.choose(file)
+    // The page's policy allows no scripts of a test to wait inside.
+    while (Number(await this.page.getAttribute('[role=progressbar]', 'aria-valuenow')) < percent) await setTimeout(10)
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload()
+    await limitUpload(this.page)
+  }
+
+  /** The chunks that were sent since the page was loaded last. */
+  chunks(): Promise<SeenRequest[]> {
+    return this.page.evaluate<SeenRequest[]>("observed.requests.filter((r) => r.path === '/upload/accept')")
+  }
+
+  /** Waits until every row says that its file is there. @returns the hashes of these files, in the order of the rows. */
+  async finished(count = 1): Promise<readonly string[]> {
+    const rows = this.page.locator('.file-row[data-state=finished]')
+    await rows.nth(count - 1).waitFor({ timeout: 30_000 })
+    const links = await this.page
+      .locator('.file-link')
+      .evaluateAll((all) => all.map((link) => link.getAttribute('href')))
+    const ids = links.map((link) => new URL(link ?? '', this.#landfall.url).pathname.replace('/files/', ''))
+    return Promise.all(ids.map(async (id) => (await storedFile(this.#landfall.dataDir, id)).sha256))
+  }
+}
+
+/** Opens `/legacy` for a new visitor. */
+export function withClassicalPage<T>(
+  browser: Browser,
+  landfall: Landfall,
+  work: (legacy: ClassicalPage) => Promise<T>,
+  withoutDates = false,
+): Promise<T> {
+  return withPage(browser, async (page) => {
+    await page.addInitScript({ path: OBSERVER })
+    if (withoutDates) await page.addInitScript('delete File.prototype.lastModifiedDate')
+    await page.goto(`${landfall.url}/legacy`)
+    return work(new ClassicalPage(page, landfall))
+  })
+}
