@@ -1,68 +1,109 @@
 import { readdirSync } from 'node:fs'
-import { utimes } from 'node:fs/promises'
+import { copyFile, open, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from '@jest/globals'
 import type { Browser } from 'playwright-core'
 import { limitUpload } from './chrome.ts'
-import { randomFile, type SampleFile, storedFiles } from './files.ts'
+import { randomFile, type SampleFile, sha256Of, storedFiles } from './files.ts'
 import type { Landfall } from './landfall.ts'
 import { type OldPage, withOldPage } from './old-page.ts'
 
 /** Bytes. A chunk takes an eighth of a second at `SLOW`. */
-export const CHUNK = 128 * 1024
+const CHUNK = 128 * 1024
 const CHUNKS = 8
-/** The chunk that is broken off: half of the file has arrived then. */
+/** The first chunk that does not arrive: half of the file is there then. */
 const BROKEN = 4
-/** Bytes per second: bodies are long enough to be broken off inside. */
+/** Bytes per second: slow enough to break a chunk off inside its body. */
 const SLOW = 1024 * 1024
 
 /** What the page says of the file that it has sent last. */
 const DONE = '上传完成'
 const FAILED = '上传出错'
 
-/** A build of WebUploader: its file name, which the test's name shows, and its path. */
+/** A build of WebUploader: its file name, for the name of a test, and its path. */
 export type Build = readonly [name: string, file: string]
 
-/**
- * The builds that a visitor's page may use: four of npm's package, or every script in the folder that `WEBUPLOADER_BUILDS` names.
- */
+/** Four builds of npm's package, of two versions; or every script in the folder that `WEBUPLOADER_BUILDS` names. */
 export function builds(): readonly Build[] {
   const folder = process.env['WEBUPLOADER_BUILDS']
   if (folder !== undefined) return readdirSync(folder).map((name) => [name, path.join(folder, name)])
   const dist = fileURLToPath(new URL('../../../node_modules/webuploader/dist/', import.meta.url))
-  return ['webuploader.min.js', 'webuploader.withoutimage.js', 'webuploader.html5only.js', 'webuploader.nolog.js'].map(
-    (name) => [name, path.join(dist, name)],
-  )
+  const names = [
+    'webuploader.min.js',
+    'webuploader.withoutimage.js',
+    'webuploader.html5only.js',
+    'webuploader.noimage.js',
+  ]
+  return names.map((name) => [name, path.join(dist, name)])
 }
 
-/** Opens the article's page for a new visitor. */
+/** Opens the article's page for a new visitor, whose browser may lack `File.lastModifiedDate`. */
 export function withBlogPage<T>(
   browser: Browser,
   landfall: Landfall,
-  build: Build,
+  [, build]: Build,
   work: (old: OldPage) => Promise<T>,
-  withoutDates = false,
+  { withoutDates = false } = {},
 ): Promise<T> {
-  const [, file] = build
-  const variant = { build: file, chunkSize: CHUNK, withoutDates }
-  return withOldPage(browser, landfall.url, 'seed.html', work, variant)
+  return withOldPage(browser, landfall.url, 'seed.html', work, { build, chunkSize: CHUNK, withoutDates })
 }
 
-/** A file of eight chunks. @param date of its last change, in seconds. */
-export async function makeFile(folder: string, name: string, date?: number, size?: number): Promise<SampleFile> {
-  const file = await randomFile(folder, name, size ?? (CHUNKS - 1) * CHUNK + 1234)
-  if (date !== undefined) await utimes(file.path, date, date)
-  return file
+/** A file of eight chunks. @param folder of its own for each file. */
+export function makeFile(folder: string, name = 'file.bin'): Promise<SampleFile> {
+  return randomFile(folder, name, (CHUNKS - 1) * CHUNK + 1234)
 }
 
-/** Chooses a file whose fifth chunk does not arrive, until the page has given up. */
+/** Makes a file that a visitor may choose in place of another one. */
+export type MakeOther = (folder: string, file: SampleFile) => Promise<SampleFile>
+
+/** The other files, by what a page says of them. */
+export const OTHER_FILES: readonly (readonly [name: string, make: MakeOther])[] = [
+  ['of equal name, size, and date', async (folder, file) => withDateOf(file, await makeFile(folder, file.name))],
+  ['of equal name and size', (folder, file) => makeFile(folder, file.name)],
+  ['of equal name, size, and first half', sameHalf],
+  ['of another name', (folder, file) => makeFile(folder, `other-${file.name}`)],
+  ['of equal name, larger', (folder, file) => randomFile(folder, file.name, (CHUNKS + 1) * CHUNK)],
+  ['of equal name, in three chunks', (folder, file) => randomFile(folder, file.name, 3 * CHUNK)],
+]
+
+async function withDateOf(file: SampleFile, other: SampleFile): Promise<SampleFile> {
+  const handle = await open(file.path)
+  const { mtime } = await handle.stat()
+  await handle.close()
+  await utimes(other.path, mtime, mtime)
+  return other
+}
+
+/** The part that arrived is the same, but the date is not. */
+export async function sameHalf(folder: string, file: SampleFile): Promise<SampleFile> {
+  const other = await makeFile(folder, file.name)
+  await copyFile(file.path, other.path)
+  const handle = await open(other.path, 'r+')
+  await handle.write('other', BROKEN * CHUNK)
+  await handle.close()
+  await utimes(other.path, 1_700_000_000, 1_700_000_000)
+  return { ...other, sha256: await sha256Of(other.path) }
+}
+
+/** Chooses a file whose fifth chunk is broken off, as often as the page tries, until the page has given up. */
 export async function breakOff(old: OldPage, file: SampleFile): Promise<void> {
   await old.page.evaluate(`observed.breakAt = ${BROKEN}`)
   await limitUpload(old.page, SLOW)
   expect(await send(old, file)).toBe(FAILED)
   await limitUpload(old.page)
   await old.page.evaluate('observed.breakAt = null')
+}
+
+/** The same, but the program is killed inside the fifth chunk and started again. */
+export async function killWhileSending(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
+  await limitUpload(old.page, SLOW)
+  const sent = send(old, file)
+  await old.sentMoreThan((BROKEN + 0.3) / CHUNKS)
+  await landfall.kill()
+  expect(await sent).toBe(FAILED)
+  await landfall.startAgain()
+  await limitUpload(old.page)
 }
 
 /** Chooses a file and waits until the page says what became of it. */
@@ -73,7 +114,7 @@ export async function send(old: OldPage, file: SampleFile): Promise<string> {
   return (await old.page.textContent('.item')) ?? ''
 }
 
-/** The file is chosen again: only the proof and what is missing are sent. */
+/** Chooses a broken-off file again: chunk 0, the proof, and what is missing are sent, and the file is there. */
 export async function expectResumed(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   const before = (await old.sentChunks()).length
   const all = [...Array(CHUNKS).keys()]
@@ -82,7 +123,7 @@ export async function expectResumed(old: OldPage, landfall: Landfall, file: Samp
   await expectStored(landfall, file)
 }
 
-/** Another file is chosen: it arrives at the second try at the latest, and the page says so of no file that has not. */
+/** Chooses another file: it arrives at the second try at the latest, and the page says so of no file that has not. */
 export async function expectArrives(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   if ((await send(old, file)) !== DONE) expect(await send(old, file)).toBe(DONE)
   await expectStored(landfall, file)
