@@ -7,9 +7,6 @@ import type { Landfall } from './landfall.ts'
 import type { SeenRequest } from './old-page.ts'
 
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
-/** Bytes per second. */
-const SLOW = 48 * 1024 * 1024
-
 /** The page `/legacy`, with what it has sent since it was loaded last. */
 export class ClassicalPage {
   readonly page: Page
@@ -24,9 +21,9 @@ export class ClassicalPage {
     await (await openPicker(this.page)).setFiles(files.map((file) => file.path))
   }
 
-  /** Chooses a file and waits until the page shows at least this many per cent. */
-  async sendUpTo(percent: number, file: SampleFile): Promise<void> {
-    await limitUpload(this.page, SLOW)
+  /** Chooses a file and waits until the page shows at least this many per cent. @param rate in bytes per second. */
+  async sendUpTo(percent: number, file: SampleFile, rate = 32 * 1024 * 1024): Promise<void> {
+    await limitUpload(this.page, rate)
     await this.choose(file)
     // The page's policy allows no scripts of a test to wait inside.
     while (Number(await this.page.getAttribute('[role=progressbar]', 'aria-valuenow')) < percent) await setTimeout(10)
@@ -54,16 +51,22 @@ export class ClassicalPage {
   }
 }
 
-/** Opens `/legacy` for a new visitor. */
+/** What Firefox and Safari lack, and Chromium from plain HTTP of another host. */
+const WITHOUT = `
+  delete File.prototype.lastModifiedDate
+  Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined })
+`
+
+/** Opens `/legacy` for a new visitor, whose browser may lack `File.lastModifiedDate` and SHA-256. */
 export function withClassicalPage<T>(
   browser: Browser,
   landfall: Landfall,
   work: (legacy: ClassicalPage) => Promise<T>,
-  withoutDates = false,
+  { isLimited = false } = {},
 ): Promise<T> {
   return withPage(browser, async (page) => {
     await page.addInitScript({ path: OBSERVER })
-    if (withoutDates) await page.addInitScript('delete File.prototype.lastModifiedDate')
+    if (isLimited) await page.addInitScript(WITHOUT)
     await page.goto(`${landfall.url}/legacy`)
     return work(new ClassicalPage(page, landfall))
   })
