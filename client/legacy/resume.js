@@ -3,6 +3,8 @@
   /** Bytes. Chunk 0 always comes again, as proof that the file is the same. */
   const CHUNK_SIZE = 5 * 1024 * 1024
   const CHECK_TIMEOUT_MS = 10_000
+  /** The server lists no chunks of an upload for 2 s after its last request, as long as that may be continued. */
+  const QUIET_MS = 2_500
   /** The current try of each file, by file id. */
   const tries = new Map()
 
@@ -96,6 +98,14 @@
 
   /** The chunks that the server lists and whose bytes are proved to be those of this file. */
   async function confirmedChunks(file, attempt) {
+    const listed = await listedChunks(file, attempt)
+    if (attempt.chunks < 2 || listed.size > 0) return listed
+    // The request that was broken off may still be running.
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+    return listedChunks(file, attempt)
+  }
+
+  async function listedChunks(file, attempt) {
     try {
       const data = fieldsOf(file, attempt)
       const answer = await $.post({ url: 'check', data, dataType: 'json', timeout: CHECK_TIMEOUT_MS })

@@ -92,6 +92,17 @@ export class OldPage {
     return text
   }
 
+  /** Asks `/check` as the page does, for five seconds at most, until it lists a chunk. */
+  listed(): Promise<boolean> {
+    return this.page.evaluate<boolean>(`(async () => {
+      for (const end = Date.now() + 5000; Date.now() < end; ) {
+        const answer = await fetch('/check', { method: 'POST', body: 'POST TEST' })
+        if ((await answer.json()).file_list.flat().length > 0) return true
+      }
+      return false
+    })()`)
+  }
+
   requests(path: string): Promise<SeenRequest[]> {
     return this.page.evaluate<SeenRequest[]>(`observed.requests.filter((r) => r.path === '${path}')`)
   }
