@@ -1,20 +1,19 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
 import { type Range, total } from '../server/core/ranges.ts'
-import type { UploadRecord } from '../server/core/record.ts'
+import type { PageRecord, UploadRecord } from '../server/core/record.ts'
 import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
 import type { Upload } from '../server/core/upload.ts'
-import type { Uploads } from '../server/core/uploads.ts'
 import { answerJson } from '../server/http/json.ts'
 import { withBody } from '../server/http/request-body.ts'
+import type { Adapter } from './adapter.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, largestChunk } from './chunk-layout.ts'
 import { type ChunkRequest, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
-import { oneValue } from './fields.ts'
-import { identityOf } from './identity.ts'
+import { oneValue, rawValue } from './fields.ts'
+import { cacheKeyOf, identitiesOf, modifiedOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
 import { VerifiedChunk } from './verified-chunk.ts'
-import { visitorOf } from './visitor.ts'
 
 const WHOLE_NUMBER = 'WebUploader needs a chunkSize that is a whole number of bytes and does not change.'
 /** From how many uploads on that failed for changing chunk sizes the page is told what may be wrong with it. */
@@ -24,105 +23,79 @@ const FAILURES_TO_EXPLAIN = 2
  * `POST /upload/accept`: one chunk. It is put at its place in the file, whatever came before it; the answer to the chunk that
  * was the last to be missing waits until the file is finished.
  *
- * @param onChunk told of the upload, its visitor, and whether the file is finished.
  * @throws UploadError
  */
-export async function accept(
-  ctx: Context,
-  uploads: Uploads,
-  options: LegacyOptions,
-  onChunk: (visitor: string | undefined, id: string, finished: boolean) => void,
-): Promise<void> {
+export async function accept(ctx: Context, adapter: Adapter): Promise<void> {
   ctx.set('Cache-Control', 'no-store')
-  const work = async (body: Source): Promise<Accepted> => {
-    const request = await readChunkRequest(ctx, body)
-    return acceptChunk(ctx, request, uploads, options, onChunk)
-  }
-  answerJson(ctx, await withBody(ctx, options.idleTimeout, work, 'held'))
+  const work = async (body: Source): Promise<Accepted> => acceptChunk(ctx, await readChunkRequest(ctx, body), adapter)
+  answerJson(ctx, await withBody(ctx, adapter.options.idleTimeout, work, 'held'))
 }
 
 /** What the page is told of its chunk. */
 interface Accepted {
   readonly ok: true
-  readonly id: string
-  readonly url: string
+  /** Told only to the caller who began the upload: who knows the URL can read and delete the file. */
+  readonly id?: string
+  readonly url?: string
   /** Bytes. */
-  readonly size: number
+  readonly size: number | null
   /** Bytes in all ranges. */
   readonly received: number
   readonly finished: boolean
 }
 
-async function acceptChunk(
-  ctx: Context,
-  request: ChunkRequest,
-  uploads: Uploads,
-  options: LegacyOptions,
-  onChunk: (visitor: string | undefined, id: string, finished: boolean) => void,
-): Promise<Accepted> {
-  const place = placeOf(request.fields, options.maxChunks)
-  const identity = identityOf(request.fields, ctx.ip, options.rules)
-  const visitor = visitorOf(ctx, options.rules.secret)
-  const metadata = metadataOf(request.fields)
-  const recordOf = (generation: number): UploadRecord => ({
-    id: identity.idOf(generation),
-    length: place.size,
-    metadata,
-    fileName: safeName(metadata['filename']),
-    createdAt: new Date().toISOString(),
-    chunks: place.chunks,
-    visitor,
-  })
-  return inGeneration(uploads, identity.group, recordOf, async (upload) => {
-    const { id } = upload.record
-    onChunk(visitor, id, false)
-    await putChunk(upload, request, place, options)
-    if (upload.state === 'finishing') await upload.settle()
-    const finished = upload.state === 'finished'
-    if (finished) onChunk(visitor, id, true)
-    const received = total(upload.received)
-    return { ok: true, id, url: options.urlOf(ctx, id), size: place.size, received, finished }
-  })
-}
-
-/** Works with the lowest generation of a file that is neither gone nor failed. */
-function inGeneration<T>(
-  uploads: Uploads,
-  group: string,
-  recordOf: (generation: number) => UploadRecord,
-  work: (upload: Upload) => Promise<T>,
-): Promise<T> {
-  return uploads.search(group, (found) =>
-    inLowest(uploads, recordOf, (upload) => {
-      found()
-      return work(upload)
-    }),
-  )
-}
-
-async function inLowest<T>(
-  uploads: Uploads,
-  recordOf: (generation: number) => UploadRecord,
-  work: (upload: Upload) => Promise<T>,
-): Promise<T> {
-  let failures = 0
-  for (let generation = 0; ; generation++) {
-    let begun = false
-    try {
-      const outcome = await uploads.useOrCreate(recordOf(generation), async (upload) => {
-        const { failed } = upload.record
-        if (failed?.code === 'chunk_size_changed') failures += 1
-        if (failed !== undefined || upload.state === 'gone') return undefined
-        begun = true
-        return { value: await work(upload) }
-      })
-      if (outcome !== undefined) return outcome.value
-    } catch (error) {
-      if (!(error instanceof UploadError)) throw error
-      if (begun && error.code === 'chunk_size_changed' && failures + 1 >= FAILURES_TO_EXPLAIN) throw explained(error)
-      if (begun || error.code !== 'gone') throw error
-    }
+async function acceptChunk(ctx: Context, request: ChunkRequest, adapter: Adapter): Promise<Accepted> {
+  const { placing, options } = adapter
+  const { fields } = request
+  const place = placeOf(fields, options.maxChunks)
+  const size = sizeOf(request, place)
+  const caller = options.visitors.callerOf(ctx)
+  const file = { fields, name: rawValue(fields, 'name') ?? request.partName?.raw }
+  const modified = modifiedOf(fields)
+  const chunk = {
+    caller,
+    identities: identitiesOf(file, caller, ctx.ip, options.rules),
+    key: cacheKeyOf(file, caller.whose, ctx.ip, options.rules),
+    facts: { size: place.size, chunks: place.chunks, date: oneValue(fields, 'lastModifiedDate') },
+    chunk: place.chunk,
+    modified,
+    recordOf: (id: string, page: PageRecord): UploadRecord => {
+      const metadata = metadataOf(request)
+      return {
+        id,
+        length: size,
+        metadata,
+        fileName: safeName(metadata['filename']),
+        createdAt: new Date().toISOString(),
+        chunks: place.chunks,
+        visitor: caller.whose,
+        page: size === place.size ? page : { ...page, size: place.size },
+      }
+    },
   }
+  return placing.place(chunk, {
+    put: (upload, isBeginner) => putChunk(upload, request, { ...place, size }, options, isBeginner),
+    answer: async (upload, isBeginners) => {
+      if (upload.state === 'finishing') await upload.settle()
+      const { id, length } = upload.record
+      return {
+        ok: true,
+        ...(isBeginners ? { id, url: options.urlOf(ctx, id) } : {}),
+        size: length,
+        received: total(upload.received),
+        finished: upload.state === 'finished',
+      }
+    },
+  })
+}
+
+/**
+ * How long the file is, in bytes. A page that makes an image smaller before it sends it may name the size from before; then the file
+ * is in one piece, and as long as that.
+ */
+function sizeOf({ fields, hint }: ChunkRequest, { size, chunks }: ChunkPlace): number {
+  const isImage = oneValue(fields, 'type')?.startsWith('image/') === true
+  return isImage && chunks === 1 && hint !== undefined && hint < size ? hint : size
 }
 
 function explained(error: UploadError): UploadError {
@@ -134,30 +107,66 @@ async function putChunk(
   request: ChunkRequest,
   place: ChunkPlace,
   options: LegacyOptions,
+  isBeginner: boolean,
 ): Promise<void> {
   if (upload.record.length !== place.size) {
     throw new UploadError('bad_field', 'The field "size" is not what it was in earlier chunks of this file.')
   }
-  const range = expectedRange(upload.record.chunkSize, request.hint, place)
+  const known = upload.record.chunkSize
+  const range = expectedRange(known, request.hint, place)
   const verify = async (length: number): Promise<void> => {
     checkTrailingFields(request, options)
     const chunkSize = chunkSizeFrom(place, length)
-    if (chunkSize === undefined) {
-      throw new UploadError(
-        'wrong_length',
-        `A chunk of ${length} bytes does not fit the fields "size" and "chunks". ${WHOLE_NUMBER}`,
-      )
-    }
+    if (chunkSize === undefined) throw wrongLength(place, length)
     if (place.chunks === 1) return
-    await upload.agreeOnChunkSize(chunkSize)
+    await agreeOnChunkSize(upload, chunkSize, isBeginner)
     const right = chunkRange(place.size, chunkSize, place.chunk)
     if (range?.start !== right.start || right.end > range.end || (place.chunk > 0 && right.end !== range.end)) {
       throw new UploadError('chunk_not_placed', 'The place of this chunk was not known before; send it again.')
     }
   }
   const chunk = new VerifiedChunk(request.file, range, verify)
-  if (range === undefined) await chunk.read()
-  else await upload.put(range, chunk)
+  try {
+    if (range === undefined) await chunk.read()
+    else await upload.put(range, chunk)
+  } catch (error) {
+    throw isDifferent(error) && seemsRecut(known, request.hint, place) ? recut() : error
+  }
+}
+
+/** Other bytes tell nothing of a file when they were cut in another size. */
+function seemsRecut(known: number | undefined, hint: number | undefined, place: ChunkPlace): boolean {
+  const guess = hint === undefined ? undefined : chunkSizeFrom(place, hint)
+  return place.chunks > 1 && known !== undefined && guess !== undefined && guess !== known
+}
+
+function isDifferent(error: unknown): boolean {
+  return error instanceof UploadError && error.code === 'content_differs'
+}
+
+function recut(): UploadError {
+  return new UploadError('chunk_size_changed', 'The chunks of this file were cut in another size before.')
+}
+
+function wrongLength({ size, chunks }: ChunkPlace, length: number): UploadError {
+  const sentence =
+    chunks === 1
+      ? `The file has ${length} bytes, but its field "size" says ${size}.`
+      : `A chunk of ${length} bytes does not fit the fields "size" and "chunks". ${WHOLE_NUMBER}`
+  return new UploadError('wrong_length', sentence)
+}
+
+/** Only the sender that began a file can make it fail by chunks of another size: it may begin again. */
+async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: boolean): Promise<void> {
+  const { chunkSize: known, page } = upload.record
+  if (!isBeginner && known !== undefined && known !== chunkSize) throw recut()
+  try {
+    await upload.agreeOnChunkSize(chunkSize)
+  } catch (error) {
+    const isRepeated = (page?.recut ?? 0) + 1 >= FAILURES_TO_EXPLAIN
+    if (error instanceof UploadError && error.code === 'chunk_size_changed' && isRepeated) throw explained(error)
+    throw error
+  }
 }
 
 /** Where the chunk belongs, as far as that can be known before its bytes have come; chunk 0 may turn out shorter. */

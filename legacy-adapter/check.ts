@@ -1,147 +1,182 @@
 import type { Context } from 'koa'
+import { lengthOf, type Range } from '../server/core/ranges.ts'
 import type { UploadRecord } from '../server/core/record.ts'
-import type { Upload } from '../server/core/upload.ts'
-import type { Uploads } from '../server/core/uploads.ts'
+import { unlessMissing } from '../server/core/uploads.ts'
 import { drain } from '../server/http/drain.ts'
 import { answerJson } from '../server/http/json.ts'
-import { receivedChunks } from './chunk-layout.ts'
-import { type Fields, oneValue, wholeNumber } from './fields.ts'
-import { type IdentityRules, identityOf, taskOf } from './identity.ts'
-import type { LegacyOptions } from './options.ts'
+import type { Adapter } from './adapter.ts'
+import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './candidates.ts'
+import { type Fields, oneValue, rawValue, wholeNumber } from './fields.ts'
+import { identitiesOf, identityOf, modifiedOf } from './identity.ts'
+import type { FileRequest } from './lookup.ts'
+import { bookOf, toldName } from './placing.ts'
 import { readFields } from './small-body.ts'
-import { introduce } from './visitor.ts'
-import type { VisitorUploads } from './visitor-uploads.ts'
+import {
+  type Candidate,
+  type ChunkSet,
+  chunksOfSender,
+  chunksToSkip,
+  meantByCheck,
+  type Skippable,
+} from './which-upload.ts'
 
-/** How many generations of a file are looked for; a file that was deleted more often is sent again. */
-const MOST_GENERATIONS = 100
-/**
- * How long the list of an answer may be, in bytes: twice what 100,000 chunks need under the task ids that pages make. Each name repeats
- * the task id, which may have thousands of characters.
- */
-const LONGEST_LIST = 8 * 1024 * 1024
-/** What a name has beside the task id, at most: digits and a comma. */
-const REST_OF_NAME = 10
+/** How long the names of an answer may be together, in bytes: each repeats the task id. Chunks without a name are sent again. */
+const LONGEST_LIST = 256 * 1024
+/** How many unfinished uploads a bare check looks at: in one task, and in all. */
+const MOST_OF_TASK = 32
+const MOST_LOOKED_AT = 128
+/** Task ids shorter than this, in characters, may be numbers that a page counts: the names of "1" and "11" meet in "111". */
+const CLEARLY_APART = 16
 
 /**
  * `POST /check`: names chunks that need not be sent again. It always answers 200 with a list: a page whose check fails never
  * uploads at all, while a chunk that is sent again costs only time.
  */
-export async function check(
-  ctx: Context,
-  uploads: Uploads,
-  options: LegacyOptions,
-  visitorUploads: VisitorUploads,
-): Promise<void> {
-  const visitor = introduce(ctx, options.rules.secret)
-  const names = await namesFor(ctx, uploads, options, () => visitorUploads.of(visitor)).catch(() => [])
+export async function check(ctx: Context, adapter: Adapter): Promise<void> {
+  const { visitors } = adapter.options
+  visitors.introduce(ctx)
+  const names = await namesFor(ctx, visitors.callerOf(ctx), adapter).catch(() => [])
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
   // Whatever was sent, it is read away, so that the connection can go on.
   drain(ctx)
 }
 
-async function namesFor(
-  ctx: Context,
-  uploads: Uploads,
-  options: LegacyOptions,
-  ofVisitor: () => Promise<readonly string[]>,
-): Promise<string[]> {
-  const fields = await readFields(ctx, options.idleTimeout)
-  const name = oneValue(fields, 'name')
+async function namesFor(ctx: Context, caller: Caller, adapter: Adapter): Promise<string[]> {
+  const fields = await readFields(ctx, adapter.options.idleTimeout)
   const size = wholeNumber(fields, 'size')
-  if (fields.has('task_id') && name !== undefined && size !== undefined) {
-    return namesOfFile(fields, name, size, ctx.ip, uploads, options)
+  if (fields.has('task_id') && fields.has('name') && size !== undefined) {
+    return namesOfFile(fields, size, ctx.ip, caller, adapter)
   }
-  if (!options.listsChunks) return []
-  const lists: string[][] = []
-  let room = LONGEST_LIST
-  for (const id of await ofVisitor()) {
-    if (room <= 0) break
-    const names = await chunkNames(uploads, id, isIdle, room)
-    lists.push(names)
-    room -= Buffer.byteLength(JSON.stringify(names))
-  }
-  return lists.flat()
+  return adapter.options.listsChunks ? namesOfVisitor(caller, adapter) : []
 }
 
-/**
- * Chunk names do not say which file they belong to, so that the upload must be the one that the page's chunks would go to.
- * A check that sends all fields of the identity names it exactly. One that sends fewer is answered only if a single
- * unfinished upload can be meant: chunks that were skipped wrongly are then found missing, and no other file is taken for it.
- */
+/** The chunks of the file that is named, by its sender if all fields came. They are told before the answer is. */
 async function namesOfFile(
   fields: Fields,
-  name: string,
   size: number,
   address: string,
-  uploads: Uploads,
-  { rules }: LegacyOptions,
+  caller: Caller,
+  adapter: Adapter,
 ): Promise<string[]> {
-  const task = taskOf(fields, address, rules)
-  const prefix = `${task.named(name)}.`
-  const named = (await uploads.group(task.group)).filter((id) => id.startsWith(prefix))
-  const sentAll = rules.names.every((field) => fields.has(field) || field === 'chunks')
-  const isMade = madeOf(fields, address, rules)
-  const chunks = oneValue(fields, 'chunks')
-  // A name may be that of thousands of files, "image.jpg" for one: where the ids can be told, no others are opened.
-  const ids = sentAll && chunks !== undefined ? named.filter((id) => isMade(id, chunks)) : named
-  const isMeant = ({ record, state }: Upload): boolean => {
-    if (record.length !== size || state === 'failed' || !agrees(record, fields)) return false
-    return sentAll ? isMade(record.id, String(record.chunks ?? 1)) : state === 'receiving'
+  const { told, lookup, options } = adapter
+  const file = { fields, name: rawValue(fields, 'name') }
+  const request: FileRequest = {
+    caller,
+    identities: identitiesOf(file, caller, address, options.rules),
+    facts: { size, chunks: wholeNumber(fields, 'chunks'), date: oneValue(fields, 'lastModifiedDate') },
   }
-  let found: string[] = []
+  const { own } = request.identities()
+  const book = bookOf(caller, own)
+  const hasSender =
+    fields.has('landfall_file') || options.rules.names.every((name) => fields.has(name) || name === 'chunks')
+  const { candidates } = await lookup.find(request)
+  const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
+  const meant = meantByCheck(candidates, modifiedOf(fields))
+  const isRefused = await told.read(book, (notes) => notes.isRefused(own.group))
+  const chunks = isRefused ? [] : known === undefined ? chunksToSkip(meant) : chunksOfSender(known)
+  const { names, named } = namesOf(oneValue(fields, 'task_id') ?? '', chunks, LONGEST_LIST)
+  await told.change(book, (notes) => {
+    if (hasSender && request.facts.chunks !== undefined) notes.tellSender(own.group, own.sender, named)
+    else notes.tellFile(own.group, toldName(own, size), named)
+  })
+  return names
+}
+
+/** The upload of the sender. A check that does not say how many chunks there are is taken for one of each upload's number. */
+async function knownSender(
+  candidates: readonly Candidate[],
+  { caller, identities, facts }: FileRequest,
+  fields: Fields,
+  address: string,
+  { uploads, live, options }: Adapter,
+): Promise<Candidate | undefined> {
+  const known = candidates.find((candidate) => candidate.knowsSender)
+  if (known !== undefined || facts.chunks !== undefined) return known
+  const { own } = identities()
+  const withChunksOf = (record: UploadRecord) =>
+    identityOf(
+      { fields: new Map(fields).set('chunks', [String(chunksOf(record))]), name: rawValue(fields, 'name') },
+      caller.whose,
+      address,
+      options.rules,
+    )
+  for (const id of [...live.of(own.file), ...live.settled(own.file).ids]) {
+    const found = await unlessMissing(
+      uploads.use(id, async (upload) => {
+        const identity = withChunksOf(upload.record)
+        if (!knowsSender(upload.record, identity, facts.date)) return undefined
+        return candidateOf(upload, identity, caller, facts.date, live)
+      }),
+    )
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The chunks that all unfinished uploads of a task have, for each task of a visitor, the newest first. They are told before the answer is. */
+async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<string[]> {
+  if (whose === undefined) return []
+  const { told, live } = adapter
+  await live.ready()
+  const groups = await told.read(whose, (book) => book.groups.filter((group) => !book.isRefused(group)))
+  const lists = new Map<string, ChunkSet>()
+  const all: string[][] = []
+  let room = LONGEST_LIST
+  let left = MOST_LOOKED_AT
+  for (const group of groups) {
+    const ids = live.ofTask(group)
+    if (ids.length === 0 || ids.length > MOST_OF_TASK || ids.length > left) continue
+    left -= ids.length
+    const { taskId, chunks } = await chunksOfTask(ids, adapter)
+    if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < CLEARLY_APART)) continue
+    const { names, named, bytes } = namesOf(taskId, chunks, room)
+    room -= bytes
+    lists.set(group, named)
+    all.push(names)
+  }
+  await told.change(whose, (book) => book.tellAll(lists))
+  return all.flat()
+}
+
+async function chunksOfTask(
+  ids: readonly string[],
+  { uploads, live }: Adapter,
+): Promise<{ taskId: string | undefined; chunks: ChunkSet }> {
+  const there: Skippable[] = []
+  let taskId: string | undefined
   for (const id of ids) {
-    const names = await chunkNames(uploads, id, isMeant, LONGEST_LIST)
-    if (names.length === 0) continue
-    if (found.length > 0) return []
-    found = names
+    await unlessMissing(
+      uploads.use(id, async (upload) => {
+        if (upload.state !== 'receiving') return
+        taskId = upload.record.metadata['task_id'] ?? undefined
+        there.push(skippableOf(upload, live))
+      }),
+    )
   }
-  return found
+  return { taskId, chunks: chunksToSkip(there) }
 }
 
-/** Whether nothing that the check says contradicts the record. */
-function agrees(record: UploadRecord, fields: Fields): boolean {
-  const known = new Map([
-    ['lastModifiedDate', record.metadata['lastModifiedDate']],
-    ['type', record.metadata['filetype']],
-    ['chunks', record.chunks === undefined ? undefined : String(record.chunks)],
-  ])
-  return [...known].every(([name, value]) => !fields.has(name) || oneValue(fields, name) === value)
-}
-
-/** Whether an id is made of just these fields, when the file was cut into so many chunks. */
-function madeOf(fields: Fields, address: string, rules: IdentityRules): (id: string, chunks: string) => boolean {
-  const byChunks = new Map<string, ReadonlySet<string>>()
-  return (id, chunks) => {
-    const known = byChunks.get(chunks) ?? idsOf(new Map(fields).set('chunks', [chunks]), address, rules)
-    byChunks.set(chunks, known)
-    return known.has(id)
+/** Names, `task_id + chunk`, as many as have room in so many bytes, and the chunks that they name. */
+function namesOf(taskId: string, chunks: ChunkSet, room: number): { names: string[]; named: ChunkSet; bytes: number } {
+  const quoted = Buffer.byteLength(JSON.stringify(taskId))
+  const names: string[] = []
+  const named: Range[] = []
+  let bytes = 0
+  for (const { start, end } of chunks) {
+    let chunk = start
+    // Behind the task id come digits, and a comma.
+    for (let next = quoted + digits(chunk); chunk < end && bytes + next <= room; next = quoted + digits(chunk)) {
+      bytes += next
+      names.push(`${taskId}${chunk}`)
+      chunk += 1
+    }
+    if (lengthOf({ start, end: chunk }) > 0) named.push({ start, end: chunk })
+    if (chunk < end) break
   }
+  return { names, named, bytes }
 }
 
-function idsOf(fields: Fields, address: string, rules: IdentityRules): ReadonlySet<string> {
-  const { idOf } = identityOf(fields, address, rules)
-  return new Set(Array.from({ length: MOST_GENERATIONS }, (_, generation) => idOf(generation)))
-}
-
-function isIdle(upload: Upload): boolean {
-  return upload.state === 'receiving' && !upload.busy
-}
-
-/** The names, `task_id + chunk`, of the chunks that are wholly there, or of as many of them as have room in so many bytes. */
-async function chunkNames(
-  uploads: Uploads,
-  id: string,
-  wanted: (upload: Upload) => boolean,
-  room: number,
-): Promise<string[]> {
-  return uploads
-    .use(id, async (upload) => {
-      const { length, chunkSize, metadata } = upload.record
-      if (!wanted(upload) || length === null || chunkSize === undefined) return []
-      const taskId = metadata['task_id'] ?? ''
-      const most = Math.floor(room / (Buffer.byteLength(JSON.stringify(taskId)) + REST_OF_NAME))
-      return receivedChunks(upload.received, length, chunkSize, most).map((chunk) => `${taskId}${chunk}`)
-    })
-    .catch(() => [])
+function digits(chunk: number): number {
+  return String(chunk).length + 1
 }

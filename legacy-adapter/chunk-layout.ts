@@ -51,20 +51,6 @@ export function largestChunk({ size, chunks }: Pick<ChunkPlace, 'size' | 'chunks
   return chunks === 1 ? size : chunkCount(size, chunks - 1) - 1
 }
 
-/** The numbers of the first `limit` chunks whose every byte is in `received`, in order. */
-export function receivedChunks(
-  received: Ranges,
-  size: number,
-  chunkSize: number,
-  limit: number = Number.POSITIVE_INFINITY,
-): number[] {
-  const chunks: number[] = []
-  for (const run of wholeChunks(received, size, chunkSize)) {
-    for (let chunk = run.start; chunk < run.end && chunks.length < limit; chunk++) chunks.push(chunk)
-  }
-  return chunks
-}
-
 /** The numbers of the first `limit` chunks with a byte that is not in `received`, in order, and how many there are in all. */
 export function missingChunks(
   received: Ranges,
@@ -85,7 +71,7 @@ export function missingChunks(
 }
 
 /** The runs of chunk numbers that lie wholly inside `received`. */
-function wholeChunks(received: Ranges, size: number, chunkSize: number): Range[] {
+export function wholeChunks(received: Ranges, size: number, chunkSize: number): Range[] {
   if (size === 0) return [{ start: 0, end: 1 }]
   return received
     .map(({ start, end }) => ({

@@ -8,6 +8,8 @@ import { readMultipart } from './multipart.ts'
 /** One chunk on its way in: what the page says of it, and its bytes. */
 export interface ChunkRequest {
   readonly fields: Fields
+  /** The name of the file part, which stands in for a missing field `name`: its text, and its bytes as they came. */
+  readonly partName: { readonly text: string; readonly raw: Buffer } | undefined
   /** Fields that came after the file; complete at its end. */
   readonly trailingFields: () => Fields
   readonly file: Source
@@ -26,11 +28,13 @@ export async function readChunkRequest(ctx: Context, body: Source): Promise<Chun
   const length = ctx.request.length
   const query = new URLSearchParams(ctx.querystring)
   if (isForm(contentType, query)) {
-    const { fields, file, hint } = await readMultipart(body, contentType, length)
-    return { fields, trailingFields: () => file.trailingFields, file, hint }
+    const { fields, file, hint, fileName } = await readMultipart(body, contentType, length)
+    const partName = fileName === undefined ? undefined : { text: fileName, raw: Buffer.from(fileName) }
+    return { fields, partName, trailingFields: () => file.trailingFields, file, hint }
   }
   return {
     fields: collectFields(query),
+    partName: undefined,
     trailingFields: () => new Map(),
     file: body,
     hint: length,
@@ -63,10 +67,10 @@ export function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
 }
 
 /** What downloads and tus clients are told of the file. @throws UploadError `duplicate_field`. */
-export function metadataOf(fields: Fields): Record<string, string> {
+export function metadataOf({ fields, partName }: ChunkRequest): Record<string, string> {
   const metadata: Record<string, string> = {}
   for (const [key, name] of METADATA) {
-    const value = oneValue(fields, name)
+    const value = oneValue(fields, name) ?? (name === 'name' ? partName?.text : undefined)
     if (value !== undefined) metadata[key] = value
   }
   return metadata

@@ -1,153 +1,220 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
 import { PATIENCE } from '../server/core/patience.ts'
+import { covers } from '../server/core/ranges.ts'
 import type { Upload } from '../server/core/upload.ts'
-import type { Uploads } from '../server/core/uploads.ts'
+import { unlessMissing } from '../server/core/uploads.ts'
 import { answerJson } from '../server/http/json.ts'
+import type { Adapter } from './adapter.ts'
+import { type Caller, isVisible, pageOf } from './candidates.ts'
 import { missingChunks } from './chunk-layout.ts'
-import { type Fields, oneValue } from './fields.ts'
-import { taskOf } from './identity.ts'
-import type { LegacyOptions } from './options.ts'
+import { type Fields, oneValue, rawValue } from './fields.ts'
+import { type Task, taskOf } from './identity.ts'
 import { readFields } from './small-body.ts'
-import { visitorOf } from './visitor.ts'
+import { meantByComplete } from './which-upload.ts'
 
 /** How many missing chunks an answer names at most. */
 const MOST_NAMED = 1000
-/** How many uploads of a task are looked at together: there may be thousands, and each costs memory while it is opened. */
-const AT_ONCE = 64
-/** From how many characters on a task id is taken for a secret of its page. */
-const UNGUESSABLE = 16
+/** How many uploads are opened together. */
+const AT_ONCE = 16
+/** How many uploads of a task are opened at most for a question whose file is not found by its name. */
+const MOST_OF_TASK = 100
 
 /**
- * `GET` and `POST /upload/complete`: says whether the file is there. It changes nothing: a file finishes by itself with its
- * last byte.
+ * `GET` and `POST /upload/complete`: says whether the file is there, and notes that it has. A file finishes by itself with its last
+ * byte; only one that several senders have fed may wait for this.
  *
  * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the reason of a failed upload.
  */
-export async function complete(ctx: Context, uploads: Uploads, options: LegacyOptions): Promise<void> {
-  const fields = await readFields(ctx, options.idleTimeout)
-  const candidates = await candidatesFor(fields, ctx.ip, uploads, options)
-  // A page asks for a file whose last chunk was answered: a finished one is meant, not a namesake that is on its way.
-  const now = await viewsOf(candidates, uploads, fields)
-  const meant = meantOf(now)
-  const { record } = newestFinished(meant) ?? choose(await viewsOf(idsOf(meant), uploads, fields, settled))
-  const told =
-    knowsTask(fields) || (record.visitor !== undefined && record.visitor === visitorOf(ctx, options.rules.secret))
+export async function complete(ctx: Context, adapter: Adapter): Promise<void> {
+  const fields = await readFields(ctx, adapter.options.idleTimeout)
+  const caller = adapter.options.visitors.callerOf(ctx)
+  const meant = choose(await viewsFor(fields, ctx.ip, caller, adapter))
+  const { record } = meant.finished === undefined ? await whenFinished(meant, adapter) : meant
+  await confirm(record.id, adapter)
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, {
     ok: true,
-    ...(told ? { id: record.id, url: options.urlOf(ctx, record.id) } : {}),
+    ...(record.visitor === undefined ? {} : { id: record.id, url: adapter.options.urlOf(ctx, record.id) }),
     name: record.metadata['filename'] ?? record.fileName,
     size: record.length,
   })
 }
 
-/** What is known of a candidate at one moment. */
-type View = Pick<Upload, 'record' | 'state' | 'received' | 'finishedAt'> & { readonly matches: boolean }
+/** What is known of an upload at one moment. */
+interface View extends Pick<Upload, 'record' | 'state'> {
+  readonly finished: number | undefined
+  readonly confirmed: boolean
+  readonly fed: number
+}
 
-/** Ids under the task: those of the file that is named, or all of them if it is not. */
-async function candidatesFor(
-  fields: Fields,
-  address: string,
-  uploads: Uploads,
-  { rules }: LegacyOptions,
-): Promise<readonly string[]> {
-  const task = taskOf(fields, address, rules)
-  const all = await uploads.group(task.group)
+/** The uploads of the file that is asked for, of the caller and of those that were begun without a cookie. */
+async function viewsFor(fields: Fields, address: string, caller: Caller, adapter: Adapter): Promise<readonly View[]> {
+  await adapter.live.ready()
+  const { rules } = adapter.options
+  const tasks = [...new Set([caller.whose, undefined])].map((whose) => taskOf(fields, whose, address, rules))
   const name = oneValue(fields, 'filename')
-  if (name === undefined || all.length === 1) return all
-  const prefix = `${task.named(name)}.`
-  const named = all.filter((id) => id.startsWith(prefix))
-  return named.length > 0 ? named : all
+  if (name === undefined) return viewsOfOneName(tasks, fields, caller, adapter)
+  // The bytes as they came, and the two forms in which systems write a name.
+  const spellings = [
+    rawValue(fields, 'filename'),
+    Buffer.from(name.normalize('NFC')),
+    Buffer.from(name.normalize('NFD')),
+  ]
+  for (const spelling of spellings) {
+    const views: View[] = []
+    for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, adapter)))
+    if (views.length > 0) return views
+  }
+  const ids = await idsOfTasks(tasks, adapter)
+  if (ids.length > MOST_OF_TASK) return []
+  const views = await viewsOf(ids, caller, adapter)
+  return views.filter((view) => nameOf(view).normalize('NFC') === name.normalize('NFC'))
 }
 
-/** Views of the candidates that are not gone. @param first what is waited for before an upload is looked at. */
-async function viewsOf(
-  ids: readonly string[],
-  uploads: Uploads,
+/** The uploads of a task whose extension and type are those that are asked for. @throws UploadError `ambiguous` if names differ. */
+async function viewsOfOneName(
+  tasks: readonly Task[],
   fields: Fields,
-  first: (upload: Upload) => Promise<void> = () => Promise.resolve(),
-): Promise<View[]> {
-  const viewOf = async (id: string): Promise<View | undefined> => {
-    try {
-      return await uploads.use(id, async (upload) => {
-        await first(upload)
-        const { record, state, received, finishedAt } = upload
-        return { record, state, received, finishedAt, matches: isAskedFor(upload, fields) }
-      })
-    } catch (error) {
-      if (error instanceof UploadError && (error.code === 'gone' || error.code === 'not_found')) return undefined
-      throw error
-    }
-  }
-  const views: (View | undefined)[] = []
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
-    views.push(...(await Promise.all(ids.slice(at, at + AT_ONCE).map(viewOf))))
-  }
-  return views.filter((view) => view !== undefined)
-}
-
-/** Waits for bytes on their way and for the end of finishing. */
-async function settled(upload: Upload): Promise<void> {
-  if (upload.state === 'receiving') await upload.quiet(PATIENCE / 2)
-  if (upload.state === 'finishing') await upload.settle(PATIENCE / 2)
-}
-
-function idsOf(views: readonly View[]): readonly string[] {
-  return views.map((view) => view.record.id)
-}
-
-/** Whether the name, or the extension and type, are those of the upload. */
-function isAskedFor({ record }: Upload, fields: Fields): boolean {
-  const name = record.metadata['filename'] ?? ''
-  const filename = oneValue(fields, 'filename')
-  if (filename !== undefined) return filename === name
-  const ext = oneValue(fields, 'ext')?.toLowerCase()
+  caller: Caller,
+  adapter: Adapter,
+): Promise<readonly View[]> {
+  const ids = await idsOfTasks(tasks, adapter)
+  if (ids.length > MOST_OF_TASK) throw ambiguous()
+  const ext = oneValue(fields, 'ext')?.replace(/^\.?/, '.').toLowerCase()
   const type = oneValue(fields, 'type')
-  return (
-    (ext === undefined || name.toLowerCase().endsWith(`.${ext}`)) &&
-    (type === undefined || type === record.metadata['filetype'])
+  const views = (await viewsOf(ids, caller, adapter)).filter(
+    (view) =>
+      (ext === undefined || nameOf(view).toLowerCase().endsWith(ext)) &&
+      (type === undefined || type === view.record.metadata['filetype']),
+  )
+  if (new Set(views.map(nameOf)).size > 1) throw ambiguous()
+  return views
+}
+
+/** The uploads of one name that a complete can mean: the unfinished ones fed last, and the newest that are settled. */
+async function viewsOfName(
+  task: Task,
+  name: Buffer | undefined,
+  caller: Caller,
+  adapter: Adapter,
+): Promise<readonly View[]> {
+  const { live, lines } = adapter
+  const file = task.named(name)
+  if (!live.settled(file).isAll) await lines.take(file, () => learnSettled(task.group, file, adapter))
+  const ids = new Set([...live.of(file), ...live.settled(file).ids])
+  return viewsOf([...ids], caller, adapter)
+}
+
+/** Looks once which uploads of a name are settled: those from before the start are known by their records alone. */
+async function learnSettled(group: string, file: string, adapter: Adapter): Promise<void> {
+  const { live, uploads } = adapter
+  if (live.settled(file).isAll) return
+  const known = new Set(live.settled(file).ids)
+  const ids = (await uploads.group(group)).filter(
+    (id) => id.startsWith(`${file}.`) && !live.isLive(id) && !known.has(id),
+  )
+  const found: { id: string; time: number }[] = []
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    await Promise.all(
+      ids.slice(at, at + AT_ONCE).map((id) =>
+        unlessMissing(
+          uploads.use(id, async ({ finishedAt }) => {
+            found.push({ id, time: finishedAt?.getTime() ?? 0 })
+          }),
+        ),
+      ),
+    )
+  }
+  found.sort((a, b) => a.time - b.time)
+  const newer = live.settled(file).ids.filter((id) => !found.some((other) => other.id === id))
+  live.setSettled(file, [...found.map(({ id }) => id), ...newer], true)
+}
+
+async function idsOfTasks(tasks: readonly Task[], { uploads }: Adapter): Promise<readonly string[]> {
+  const ids: string[] = []
+  for (const { group } of tasks) ids.push(...(await uploads.group(group)))
+  return ids
+}
+
+/** Views of those that the caller can reach; failed ones count if there are no others. */
+async function viewsOf(ids: readonly string[], caller: Caller, adapter: Adapter): Promise<readonly View[]> {
+  const views: View[] = []
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    const found = await Promise.all(ids.slice(at, at + AT_ONCE).map((id) => viewOf(id, adapter)))
+    views.push(...found.filter((view) => view !== undefined))
+  }
+  const visible = views.filter(({ record }) => isVisible(record, caller))
+  const working = visible.filter(({ state }) => state !== 'failed')
+  return working.length > 0 ? working : visible
+}
+
+async function viewOf(id: string, { uploads, live }: Adapter): Promise<View | undefined> {
+  return unlessMissing(
+    uploads.use(id, async (upload) => {
+      const { record, state, finishedAt } = upload
+      const finished = finishedAt?.getTime()
+      const fed = live.fed(id) || (finished ?? (await upload.lastChange()).getTime())
+      return { record, state, finished, confirmed: record.page?.confirmed === true, fed }
+    }),
   )
 }
 
-/** One candidate is meant whatever it is called; among several the name decides. Failed ones count if there are no others. */
-function meantOf(views: readonly View[]): readonly View[] {
-  const working = views.filter((view) => view.state !== 'failed')
-  const pool = working.length > 0 ? working : views
-  return pool.length > 1 ? pool.filter((view) => view.matches) : pool
-}
-
-function newestFinished(views: readonly View[]): View | undefined {
-  const time = (view: View): number => view.finishedAt?.getTime() ?? 0
-  return views.filter((view) => view.state === 'finished').sort((a, b) => time(b) - time(a))[0]
-}
-
-/** The upload that is meant. @throws UploadError why there is no finished one. */
+/** @throws UploadError `not_found`, or why all of them failed. */
 function choose(views: readonly View[]): View {
-  const meant = meantOf(views)
-  const finished = newestFinished(meant)
-  if (finished !== undefined) return finished
-  const unfinished = meant.filter((view) => view.state === 'receiving')
-  const [only] = unfinished
-  if (only !== undefined && unfinished.length === 1) throw incomplete(only)
-  if (unfinished.length > 1) {
-    throw new UploadError('ambiguous', 'Several unfinished files of this task could be meant.')
-  }
-  const failed = meant.find((view) => view.record.failed !== undefined)?.record.failed
+  const meant = meantByComplete(views)
+  if (meant === undefined) throw new UploadError('not_found', 'No such file was uploaded under this task.')
+  const { failed } = meant.record
   if (failed !== undefined) throw new UploadError(failed.code, failed.message)
-  throw new UploadError('not_found', 'No such file was uploaded under this task.')
+  return meant
 }
 
-function incomplete({ record, received }: View): UploadError {
+/** Waits for bytes on their way and for the end of finishing. @throws UploadError `incomplete`, and what finishing throws. */
+async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter): Promise<Pick<Upload, 'record'>> {
+  return uploads.use(id, async (upload) => {
+    if (upload.state === 'receiving') await upload.quiet(PATIENCE / 2)
+    const { endAwaited, length, page } = upload.record
+    const isFull = length !== null && covers(upload.received, { start: 0, end: length })
+    // The page may have skipped by a memory of its own what no sender has fed alone.
+    if (endAwaited && isFull && !page?.contested && live.inFlight(id) === 0) await upload.announceEnd(length)
+    if (upload.state === 'receiving') throw incomplete(upload)
+    await upload.settle(PATIENCE / 2)
+    if (live.isLive(id)) live.settle(id)
+    return { record: upload.record }
+  })
+}
+
+/** Notes that the page knows of the file: its next complete of this name means another one. */
+async function confirm(id: string, { uploads }: Adapter): Promise<void> {
+  try {
+    await uploads.use(id, async (upload) => {
+      if (upload.record.page?.confirmed) return
+      await upload.updatePage((page = pageOf(upload.record)) => ({ ...page, confirmed: true }))
+    })
+  } catch (error) {
+    // The file is there all the same.
+    if (!(error instanceof UploadError)) throw error
+  }
+}
+
+function incomplete({ record, received }: Upload): UploadError {
   const chunks = record.chunks ?? 1
   const { missing, total } =
     record.chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
       : missingChunks(received, record.length ?? 0, record.chunkSize, MOST_NAMED)
+  if (total === 0)
+    return new UploadError('incomplete', 'The chunks of this file are not of one file; send it again.', {
+      details: { missing, missing_total: total },
+    })
   const sentence = total === 1 ? 'One chunk is missing.' : `${total} chunks are missing.`
   return new UploadError('incomplete', sentence, { details: { missing, missing_total: total } })
 }
 
-function knowsTask(fields: Fields): boolean {
-  return (oneValue(fields, 'task_id') ?? '').length >= UNGUESSABLE
+function ambiguous(): UploadError {
+  return new UploadError('ambiguous', 'Several files of this task could be meant; name one by "filename".')
+}
+
+function nameOf({ record }: View): string {
+  return record.metadata['filename'] ?? ''
 }

@@ -81,3 +81,9 @@ function shortened(name: string): string {
   const characters = [...name]
   return characters.length <= 64 ? name : `${characters.slice(0, 64).join('')}…`
 }
+
+/** The bytes of a field as they came, or `undefined` if it did not come. @throws UploadError `duplicate_field`. */
+export function rawValue(fields: Fields, name: string): Buffer | undefined {
+  const text = oneValue(fields, name)
+  return text === undefined ? undefined : Buffer.from(text)
+}

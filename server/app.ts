@@ -74,10 +74,14 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
   const inform: Handler = (ctx, id) => draft.inform(ctx, id)
   const read: Handler = (ctx, id) => readOrTell(ctx, id, uploads)
   const complete: Handler = (ctx) => legacy.complete(ctx)
+  const showLegacy = (ctx: Context): void => {
+    pages.show(ctx, 'legacy.html')
+    legacy.introduce(ctx)
+  }
   return {
     '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
     // The page's own links are relative, so that it works under any path: behind a slash they would lead nowhere.
-    '/legacy': { GET: (ctx) => (ctx.path.endsWith('/') ? toLegacy(ctx) : pages.show(ctx, 'legacy.html')) },
+    '/legacy': { GET: (ctx) => (ctx.path.endsWith('/') ? toLegacy(ctx) : showLegacy(ctx)) },
     '/healthz': { GET: (ctx) => tell(ctx, 200, 'ok\n') },
     '/readyz': { GET: (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')) },
     '/files': {

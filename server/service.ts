@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Context } from 'koa'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
+import { Visitors } from '../legacy-adapter/visitor.ts'
 import { createApp } from './app.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
@@ -14,6 +15,7 @@ import { bootId } from './disk/boot-id.ts'
 import { DiskStore } from './disk/disk-store.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
+import { Notes } from './disk/notes.ts'
 import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
 import { connections } from './http/connections.ts'
@@ -37,6 +39,12 @@ const SWEEP_EVERY = 60 * 60 * 1000
 /** For how long it is remembered at least that an upload was deleted or has expired, in milliseconds: 410 instead of 404. */
 const GONE_KEPT = 7 * 24 * 60 * 60 * 1000
 
+/** Of how many WebUploader visitors it is kept what they were told; a visitor takes up to 16 KiB. */
+const MOST_VISITORS = 20_000
+
+/** For how many WebUploader senders it is kept which upload they mean, where their first id does not say it. */
+const MOST_SENDERS = 50_000
+
 /**
  * Starts the service: here the implementations are chosen.
  *
@@ -59,7 +67,8 @@ export async function start(
     onStep,
   })
   const uploads = new Uploads(store, memoryClaims(), settings.MAX_SIZE)
-  const secret = settings.SECRET === '' ? await folderSecret(new Layout(settings.DATA_DIR)) : settings.SECRET
+  const layout = new Layout(settings.DATA_DIR)
+  const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
   const urlOf = (ctx: Context, id: string): string => {
@@ -68,19 +77,21 @@ export async function start(
   }
   const intake = new Intake(uploads, concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
   const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf }
-  const listsChunks = settings.LEGACY_CHECK === 'list'
+  const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
   let ready = true
   const app = createApp({
     uploads,
     tus: new Tus(uploads, intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
     draft: new Draft(uploads, intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
-      // Where chunks are listed, choosing a file again must lead to the same upload; WebUploader counts its id up each time.
-      rules: { secret, names: settings.LEGACY_IDENTITY.filter((name) => name !== 'id' || !listsChunks) },
+      rules: { secret, names: settings.LEGACY_IDENTITY },
+      visitors: new Visitors(secret, reach),
+      told: new Notes(layout.visitors, MOST_VISITORS),
+      senders: new Notes(layout.senders, MOST_SENDERS),
       urlOf,
       idleTimeout: settings.IDLE_TIMEOUT,
       maxChunks: settings.MAX_CHUNKS,
-      listsChunks,
+      listsChunks: settings.LEGACY_CHECK === 'list',
     }),
     pages,
     log,

@@ -68,12 +68,12 @@ export const declaration = {
   ),
   LEGACY_IDENTITY: setting(
     'task_id,id,name,size,lastModifiedDate,chunks',
-    'Fields that say together which file a WebUploader chunk belongs to; task_id, or without it the client’s address, always does.',
+    'Fields that tell WebUploader files apart; task_id, name, and size always do. Without id and lastModifiedDate a file that is chosen again is the same upload.',
     list,
   ),
   LEGACY_CHECK: setting(
-    'safe',
-    'What /check answers to a page that names no file: safe (nothing), list (chunks of the visitor’s unfinished uploads).',
+    'list',
+    'What /check answers to a page that names no file: list (chunks that all unfinished uploads of the visitor’s task have), safe (nothing).',
     oneOf('safe', 'list'),
   ),
   SECRET: setting(

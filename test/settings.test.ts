@@ -34,7 +34,7 @@ describe('settings', () => {
       TRUST_PROXY: 'false',
       INTERIM_RESPONSES: 'direct',
       LEGACY_IDENTITY: ['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'],
-      LEGACY_CHECK: 'safe',
+      LEGACY_CHECK: 'list',
       SECRET: '',
       LOG_LEVEL: 'info',
     })
@@ -58,7 +58,7 @@ describe('settings', () => {
     ],
     ['ALLOWED_ORIGINS', '', new Set()],
     ['LEGACY_IDENTITY', 'guid, name ,size', ['guid', 'name', 'size']],
-    ['LEGACY_CHECK', 'list', 'list'],
+    ['LEGACY_CHECK', 'safe', 'safe'],
     ['TRUST_PROXY', 'true', 'true'],
     ['INTERIM_RESPONSES', 'always', 'always'],
   ])('%s=%s is understood', (name, text, value) => {

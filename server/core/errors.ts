@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'part_gone'
   | 'chunk_size_changed'
   | 'chunk_not_placed'
+  | 'wrongly_skipped'
   | 'incomplete'
   | 'ambiguous'
   | 'sync_failed'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Ranges } from './ranges.ts'
 
 /** What a client said about its file; a key without a value is `null` (tus creation extension). */
 export type Metadata = Readonly<Record<string, string | null>>
@@ -20,6 +21,8 @@ export interface UploadRecord {
   readonly chunks?: number | undefined
   readonly chunkSize?: number | undefined
   readonly visitor?: string | undefined
+  /** WebUploader only: what its adapter keeps; records of the version before have none. */
+  readonly page?: PageRecord | undefined
   /** Upload-Metadata as it was sent, where the values above do not give it back byte for byte. */
   readonly rawMetadata?: string | undefined
   /** Digests of the finished file, in base64, by the names of `digest.ts`. */
@@ -43,12 +46,46 @@ export interface UploadRecord {
   readonly mark?: { readonly boot: string; readonly synced: number } | undefined
 }
 
+/** What the adapter for WebUploader pages keeps of an upload. Senders are digests. */
+export interface PageRecord {
+  /** The sender that began it. */
+  readonly begun: string
+  /** Those whose chunks belong to it, at most 32; the one that began it is first, unless it was struck off. */
+  readonly senders: readonly string[]
+  /** A sender has sent other bytes for a chunk that was there. */
+  readonly contested?: true | undefined
+  /** The date of the file, where a sender has told it. Milliseconds since 1970. */
+  readonly modified?: number | undefined
+  /** A digest of further fields that tell files apart. */
+  readonly further?: string | undefined
+  /** The size that the page names, where the upload has another one. Bytes. */
+  readonly size?: number | undefined
+  /** How many uploads of this sender have failed because its chunks were cut in two sizes. */
+  readonly recut?: number | undefined
+  /** A complete has confirmed it. */
+  readonly confirmed?: true | undefined
+  /** Once a second sender has joined: which chunks each has fed, or sent again equal. */
+  readonly shares?: Readonly<Record<string, Ranges>> | undefined
+}
+
 /** The reasons for which an upload ends in `failed`. */
 export type FailureCode = (typeof FAILURES)[number]
 
 const FAILURES = ['chunk_size_changed', 'sync_failed', 'digest_mismatch', 'part_gone', 'too_large'] as const
 
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
+
+const page: z.ZodType<PageRecord> = z.object({
+  begun: z.string(),
+  senders: z.array(z.string()),
+  contested: z.literal(true).optional(),
+  modified: z.number().int().optional(),
+  further: z.string().optional(),
+  size: size.optional(),
+  recut: size.optional(),
+  confirmed: z.literal(true).optional(),
+  shares: z.record(z.string(), z.array(z.object({ start: size, end: size }))).optional(),
+})
 
 const schema: z.ZodType<UploadRecord> = z.object({
   id: z.string(),
@@ -59,6 +96,7 @@ const schema: z.ZodType<UploadRecord> = z.object({
   chunks: size.optional(),
   chunkSize: size.optional(),
   visitor: z.string().optional(),
+  page: page.optional(),
   rawMetadata: z.string().optional(),
   digests: z.record(z.string(), z.string()).optional(),
   partial: z.literal(true).optional(),

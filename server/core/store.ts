@@ -108,6 +108,8 @@ export interface Store {
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order. Gone ones are left out. */
   group(group: string): Promise<readonly string[]>
+  /** Ids of the uploads that are not finished, in no order. */
+  unfinishedIds(): Promise<readonly string[]>
   /** Ids of the uploads that are not finished, with the time of their last received byte. */
   unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]>
   /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */

@@ -10,7 +10,7 @@ import { putChunk } from './put-chunk.ts'
 import { type PutTarget, putStream } from './put-stream.ts'
 import { Puts, type RunningPut } from './puts.ts'
 import { covers, missing, prefix, type Range, type Ranges } from './ranges.ts'
-import type { FailureCode, UploadRecord } from './record.ts'
+import type { FailureCode, PageRecord, UploadRecord } from './record.ts'
 import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
 import { Turns } from './turns.ts'
@@ -230,6 +230,20 @@ export class Upload {
   /** Waits until no bytes are on their way, but no longer than `patience` milliseconds. */
   async quiet(patience: number): Promise<void> {
     await this.#puts.quiet(patience)
+  }
+
+  /**
+   * Changes what the adapter for WebUploader pages keeps.
+   *
+   * @param hold whether the file, if bytes of it are missing, is not finished any more by its last byte, but by `announceEnd`.
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  async updatePage(change: (page: PageRecord | undefined) => PageRecord, hold = false): Promise<void> {
+    await this.#stored.update((record) => ({
+      ...record,
+      page: change(record.page),
+      ...(hold && this.state === 'receiving' ? { endAwaited: true } : {}),
+    }))
   }
 
   /** Notes that this part belongs to a final upload. */

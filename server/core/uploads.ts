@@ -1,6 +1,5 @@
 import type { Claims } from './claims.ts'
 import { stopping, UploadError } from './errors.ts'
-import { GoneUploads } from './gone-uploads.ts'
 import type { UploadRecord } from './record.ts'
 import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
@@ -21,7 +20,6 @@ export class Uploads {
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
-  readonly #gone: GoneUploads
   readonly #entries = new Map<string, Entry>()
   /** What goes through all unfinished uploads just now. */
   readonly #rounds = new Set<Promise<unknown>>()
@@ -32,7 +30,6 @@ export class Uploads {
     this.#store = store
     this.#claims = claims
     this.#maxSize = maxSize
-    this.#gone = new GoneUploads(store, claims)
   }
 
   /**
@@ -80,23 +77,27 @@ export class Uploads {
     }
   }
 
-  /**
-   * Looks for the upload that is meant among several ids of one group, as `GoneUploads.search` does.
-   *
-   * @throws what `work` throws.
-   */
-  search<T>(group: string, work: (found: () => void) => Promise<T>): Promise<T> {
-    return this.#gone.search(group, work)
-  }
-
-  /** Forgets uploads that were gone before `deadline`, as far as `GoneUploads.forget` may. @returns how many. */
-  forgetGone(deadline: Date): Promise<number> {
-    return this.#round(() => this.#gone.forget(deadline, () => !this.#closed))
+  /** Forgets that uploads are gone which were so before `deadline`. @returns how many. */
+  async forgetGone(deadline: Date): Promise<number> {
+    return this.#round(async () => {
+      let forgotten = 0
+      for (const id of await this.#store.gone(deadline)) {
+        if (this.#closed) break
+        await this.#store.forget(id)
+        forgotten += 1
+      }
+      return forgotten
+    })
   }
 
   /** Ids of one group that are not gone. */
   group(group: string): Promise<readonly string[]> {
     return this.#store.group(group)
+  }
+
+  /** Ids of the uploads that are not finished, in no order. */
+  unfinishedIds(): Promise<readonly string[]> {
+    return this.#store.unfinishedIds()
   }
 
   /** Works with every unfinished upload in turn; those that cannot be had are passed over. */

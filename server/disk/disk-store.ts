@@ -88,8 +88,12 @@ export class DiskStore implements Store {
       .filter((id) => isUploadId(id) && id.startsWith(`${group}.`))
   }
 
+  async unfinishedIds(): Promise<readonly string[]> {
+    return (await onDisk(() => readdir(this.#environment.layout.incoming))).filter(isUploadId)
+  }
+
   async unfinished(): Promise<readonly { readonly id: string; readonly lastChange: Date }[]> {
-    const ids = (await onDisk(() => readdir(this.#environment.layout.incoming))).filter(isUploadId)
+    const ids = await this.unfinishedIds()
     const found: { id: string; lastChange: Date }[] = []
     for (const id of ids) found.push({ id, lastChange: await onDisk(() => lastChange(this.#environment, id)) })
     return found

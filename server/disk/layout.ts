@@ -11,6 +11,10 @@ export class Layout {
   readonly leaving: string
   /** Tombstones of uploads that are gone. */
   readonly gone: string
+  /** Which upload a WebUploader sender means now, where its first id does not say it. */
+  readonly senders: string
+  /** What WebUploader visitors have been told. */
+  readonly visitors: string
   /** What was found and belongs to nobody. */
   readonly quarantine: string
   readonly secret: string
@@ -24,13 +28,16 @@ export class Layout {
     this.records = path.join(this.root, 'records')
     this.leaving = path.join(this.root, 'leaving')
     this.gone = path.join(this.root, 'gone')
+    this.senders = path.join(this.root, 'senders')
+    this.visitors = path.join(this.root, 'visitors')
     this.quarantine = path.join(this.root, 'quarantine')
     this.secret = path.join(this.root, 'secret')
     this.ownerSocket = path.join(this.root, 'owner.sock')
   }
 
   get folders(): readonly string[] {
-    return [this.incoming, this.files, this.journals, this.records, this.leaving, this.gone, this.quarantine]
+    const { incoming, files, journals, records, leaving, gone, senders, visitors, quarantine } = this
+    return [incoming, files, journals, records, leaving, gone, senders, visitors, quarantine]
   }
 
   incomingFile(id: string): string {

@@ -51,6 +51,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   part_gone: { tus: 422, legacy: 409 },
   chunk_size_changed: { tus: 422, legacy: 409 },
   chunk_not_placed: same(409),
+  wrongly_skipped: same(409),
   incomplete: same(409),
   ambiguous: same(409),
   sync_failed: { tus: 422, legacy: 409 },

@@ -8,6 +8,8 @@ export interface ForwardedRequest {
   /** The client's address. */
   readonly address: string
   readonly isSecure: boolean
+  /** The host that the client asked for. */
+  readonly host: string | undefined
   /** The path under which the proxy shows this service, without a slash at its end; it cut that off. */
   readonly prefix: string
 }
@@ -17,12 +19,13 @@ export interface ForwardedRequest {
  * stands before may be the client's own word. What is malformed is ignored.
  */
 export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequest {
-  const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, prefix: '' }
+  const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, host: undefined, prefix: '' }
   if (trust === 'false') return direct
   const said = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
   return {
     address: addressIn(said.address) ?? direct.address,
     isSecure: said.scheme?.toLowerCase() === 'https',
+    host: said.host,
     prefix: trust === 'true' ? prefixIn(last(ctx.get('X-Forwarded-Prefix'))) : '',
   }
 }
@@ -40,10 +43,15 @@ export function believeProxy(trust: TrustProxy): Middleware {
 interface Said {
   readonly address: string | undefined
   readonly scheme: string | undefined
+  readonly host: string | undefined
 }
 
 function byHeaders(ctx: Context): Said {
-  return { address: last(ctx.get('X-Forwarded-For')), scheme: last(ctx.get('X-Forwarded-Proto')) }
+  return {
+    address: last(ctx.get('X-Forwarded-For')),
+    scheme: last(ctx.get('X-Forwarded-Proto')),
+    host: last(ctx.get('X-Forwarded-Host')),
+  }
 }
 
 /** The last `forwarded-element` (RFC 7239 §4); a quoted string may hold commas and semicolons. */
@@ -53,7 +61,7 @@ function byForwarded(header: string): Said {
     if (separator === ',') said = {}
     if (name !== undefined) said[name.toLowerCase()] = token ?? quoted?.replace(/\\(.)/g, '$1') ?? ''
   }
-  return { address: said['for'], scheme: said['proto'] }
+  return { address: said['for'], scheme: said['proto'], host: said['host'] }
 }
 
 const PAIR = /(^|[,;])\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?/g

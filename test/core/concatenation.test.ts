@@ -56,6 +56,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'release' | 're
       return found.kind === 'upload' ? { kind: 'upload', upload: gatedUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    unfinishedIds: () => store.unfinishedIds(),
     unfinished: () => store.unfinished(),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),

@@ -26,6 +26,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
       return found.kind === 'upload' ? { kind: 'upload', upload: endlessUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    unfinishedIds: () => store.unfinishedIds(),
     unfinished: () => store.unfinished(),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),

@@ -38,28 +38,4 @@ describe('uploads that are long gone', () => {
     expect(await forget()).toBe(2)
     expect([await isKnown('single'), await isKnown('g.a.0')]).toEqual([false, false])
   })
-
-  it('are remembered while another generation of the same file is there, whatever becomes of other files', async () => {
-    await makeGone('g.a.0', 'g.b.0', 'h.a.0')
-    await make('g.a.1')
-    expect(await forget()).toBe(2)
-    expect(await Promise.all(['g.a.0', 'g.b.0', 'h.a.0'].map(isKnown))).toEqual([true, false, false])
-    await uploads.use('g.a.1', (upload) => upload.remove('deleted'))
-    expect(await forget()).toBe(2)
-  })
-
-  it('are remembered while somebody looks for the generation that is in use', async () => {
-    await makeGone('g.a.0', 'h.a.0')
-    await uploads.search('g', async (found) => {
-      await uploads.search('g', async () => {
-        expect(await forget()).toBe(1)
-      })
-      expect(await isKnown('g.a.0')).toBe(true)
-      found()
-      expect(await forget()).toBe(1)
-    })
-    await expect(uploads.search('g', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
-    await makeGone('g.a.0')
-    expect(await forget()).toBe(1)
-  })
 })

@@ -57,6 +57,7 @@ function slow(store: DiskStore, log: string[]): Store {
       return found.kind === 'upload' ? { kind: 'upload', upload: slowUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    unfinishedIds: () => store.unfinishedIds(),
     unfinished: () => store.unfinished(),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),

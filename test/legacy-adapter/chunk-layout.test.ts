@@ -6,13 +6,18 @@ import {
   chunkSizeFrom,
   largestChunk,
   missingChunks,
-  receivedChunks,
+  wholeChunks,
 } from '../../legacy-adapter/chunk-layout.ts'
 import { covers, type Ranges, union } from '../../server/core/ranges.ts'
 import { atOnce } from '../support/at-once.ts'
 
 const MAX = Number.MAX_SAFE_INTEGER
 const MIB = 1024 * 1024
+
+/** The numbers in runs of chunks. */
+function listed(runs: Ranges): number[] {
+  return runs.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, at) => start + at))
+}
 
 test.each([
   [0, 5, 1],
@@ -107,22 +112,22 @@ describe('what is received', () => {
     [42, 42, [], [0], 1],
     [42, 2, [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 19, 20], [5, 6, 7], 7],
   ])('of %d bytes in chunks of %d', (size, chunkSize, there, missing, total) => {
-    expect(receivedChunks(received, size, chunkSize)).toEqual(there)
+    expect(listed(wholeChunks(received, size, chunkSize))).toEqual(there)
     expect(missingChunks(received, size, chunkSize, 3)).toEqual({ missing, total })
   })
 
   test('nothing, everything, and an empty file', () => {
-    expect(receivedChunks([], 30, 10)).toEqual([])
+    expect(wholeChunks([], 30, 10)).toEqual([])
     expect(missingChunks([], 30, 10, 2)).toEqual({ missing: [0, 1], total: 3 })
-    expect(receivedChunks([{ start: 0, end: 25 }], 25, 10)).toEqual([0, 1, 2])
+    expect(listed(wholeChunks([{ start: 0, end: 25 }], 25, 10))).toEqual([0, 1, 2])
     expect(missingChunks([{ start: 0, end: 25 }], 25, 10, 2)).toEqual({ missing: [], total: 0 })
-    expect(receivedChunks([], 0, 0)).toEqual([0])
+    expect(listed(wholeChunks([], 0, 0))).toEqual([0])
     expect(missingChunks([], 0, 0, 2)).toEqual({ missing: [], total: 0 })
   })
 
   test('every other of 600,000 chunks are told at once', async () => {
     const every = Array.from({ length: 300_000 }, (_, index) => ({ start: index * 20, end: index * 20 + 10 }))
-    expect(await atOnce(() => receivedChunks(every, 6_000_000, 10))).toHaveLength(300_000)
+    expect(await atOnce(() => wholeChunks(every, 6_000_000, 10))).toHaveLength(300_000)
     expect(await atOnce(() => missingChunks(every, 6_000_000, 10, 1000))).toMatchObject({ total: 300_000 })
     const none = await atOnce(() => missingChunks([], 2 ** 40, 1, 3))
     expect(none).toEqual({ missing: [0, 1, 2], total: 2 ** 40 })
@@ -184,7 +189,7 @@ describe('properties', () => {
         const all = Array.from({ length: chunkCount(size, chunkSize) }, (_, chunk) => chunk)
         const there = all.filter((chunk) => covers(received, chunkRange(size, chunkSize, chunk)))
         const missing = all.filter((chunk) => !there.includes(chunk))
-        expect(receivedChunks(received, size, chunkSize)).toEqual(there)
+        expect(listed(wholeChunks(received, size, chunkSize))).toEqual(there)
         expect(missingChunks(received, size, chunkSize, limit)).toEqual({
           missing: missing.slice(0, limit),
           total: missing.length,

@@ -48,12 +48,14 @@ export async function send(service: TestService, file: CutFile, chunk: number): 
   return answer
 }
 
-/** Asserts that complete says 200, and that the file on the disk is the one that was sent. */
+/** Asserts that complete says 200, and that the file is the one that was sent. @returns what its sender is told of it. */
 export async function expectWhole(service: TestService, file: CutFile): Promise<LegacyAnswer> {
   const query = { task_id: String(file.fields.task_id), filename: String(file.fields.name) }
   const response = await complete(service.url, query)
-  const answer = await answerOf(response)
-  expect([response.status, answer]).toEqual([200, expect.objectContaining({ ok: true, size: file.bytes.length })])
+  const completed = await answerOf(response)
+  expect([response.status, completed]).toEqual([200, expect.objectContaining({ ok: true, size: file.bytes.length })])
+  const answer = await send(service, file, 0)
+  expect(answer.finished).toBe(true)
   const download = await fetch(`${service.url}${answer.url}`)
   expect(Buffer.from(await download.arrayBuffer()).equals(file.bytes)).toBe(true)
   return answer

@@ -1,0 +1,213 @@
+import type { Uploads } from '../server/core/uploads.ts'
+import { QUIET } from './which-upload.ts'
+
+/** How many unfinished uploads of one name are looked at: those fed last. */
+const LOOKED_AT = 8
+/** Of how many names and tasks it is known which uploads are settled, and how many are known of each name: the newest. */
+const MOST_KNOWN = 10_000
+const NEWEST = 16
+/** So many unfinished uploads may be added before those are looked for that have expired. */
+const FEW = 1_000
+
+interface Live {
+  fed: number
+  inFlight: number
+  lastFailed: boolean
+}
+
+/** The uploads of a name that are finished, or have failed. */
+interface Settled {
+  /** The newest ones, newest last. */
+  readonly ids: readonly string[]
+  /** Whether there are no others, but older ones. */
+  readonly isAll: boolean
+}
+
+const UNKNOWN: Settled = { ids: [], isAll: false }
+
+/**
+ * Which unfinished WebUploader uploads there are, by task and by name, and what is on its way to them. The names in the data folder tell
+ * it at the start; no upload is opened for it.
+ */
+export class LiveUploads {
+  readonly #uploads: Uploads
+  readonly #files = new Map<string, Map<string, Live>>()
+  readonly #tasks = new Map<string, Set<string>>()
+  readonly #settled = new Map<string, Settled>()
+  /** By task the names of which there were uploads when it was looked at first. */
+  readonly #there = new Map<string, ReadonlySet<string>>()
+  #loaded: Promise<void> | undefined
+  #size = 0
+  #most = 0
+  #lastFed = 0
+
+  constructor(uploads: Uploads) {
+    this.#uploads = uploads
+  }
+
+  /** Waits until the names in the data folder are known. @throws UploadError `storage_error`. */
+  ready(): Promise<void> {
+    this.#loaded ??= this.#load().catch((error: unknown) => {
+      this.#loaded = undefined
+      throw error
+    })
+    return this.#loaded
+  }
+
+  /** The unfinished uploads of a name that were fed last. */
+  of(file: string): readonly string[] {
+    const live = this.#files.get(file)
+    if (live === undefined) return []
+    const ids = [...live.keys()]
+    return ids.length <= LOOKED_AT ? ids : ids.sort((a, b) => this.fed(b) - this.fed(a)).slice(0, LOOKED_AT)
+  }
+
+  /** All unfinished uploads of a task. */
+  ofTask(group: string): readonly string[] {
+    return [...(this.#tasks.get(group) ?? [])].flatMap((file) => [...(this.#files.get(file)?.keys() ?? [])])
+  }
+
+  isLive(id: string): boolean {
+    return this.#get(id) !== undefined
+  }
+
+  /** When a request for the upload ended last, in milliseconds since 1970; 0 if none has since the start. It only grows. */
+  fed(id: string): number {
+    return this.#get(id)?.fed ?? 0
+  }
+
+  inFlight(id: string): number {
+    return this.#get(id)?.inFlight ?? 0
+  }
+
+  /** Whether nothing is in flight, and the last request failed, or it is quiet, or the service has just started. */
+  isAtRest(id: string): boolean {
+    const live = this.#get(id)
+    return live === undefined || (live.inFlight === 0 && (live.lastFailed || now() - live.fed >= QUIET))
+  }
+
+  /** A request begins to feed an unfinished upload. */
+  begin(id: string): void {
+    const live = this.#get(id) ?? this.#add(id)
+    live.inFlight += 1
+  }
+
+  /** It has ended. */
+  end(id: string, failed: boolean): void {
+    const live = this.#get(id)
+    if (live === undefined) return
+    live.inFlight -= 1
+    live.lastFailed = failed
+    this.#lastFed = Math.max(this.#lastFed + 0.001, now())
+    live.fed = this.#lastFed
+  }
+
+  /** The upload is finished, or has failed. */
+  settle(id: string): void {
+    this.drop(id)
+    const file = fileOf(id)
+    const { ids, isAll } = this.settled(file)
+    this.setSettled(file, [...ids.filter((other) => other !== id), id], isAll)
+  }
+
+  /** The upload is gone. */
+  drop(id: string): void {
+    const file = fileOf(id)
+    const live = this.#files.get(file)
+    if (live?.delete(id) !== true) return
+    this.#size -= 1
+    if (live.size > 0) return
+    this.#files.delete(file)
+    const files = this.#tasks.get(groupOf(id))
+    files?.delete(file)
+    if (files?.size === 0) this.#tasks.delete(groupOf(id))
+  }
+
+  /** What is known of the settled uploads of a name. */
+  settled(file: string): Settled {
+    return this.#settled.get(file) ?? UNKNOWN
+  }
+
+  /** @param ids newest last. */
+  setSettled(file: string, ids: readonly string[], isAll: boolean): void {
+    this.#settled.delete(file)
+    this.#settled.set(file, { ids: ids.slice(-NEWEST), isAll })
+    limit(this.#settled)
+  }
+
+  /** An upload of this name is about to be made: if it is the first, all of its kind are known from now on. */
+  async expect(group: string, file: string): Promise<void> {
+    if (this.#settled.has(file)) return
+    const there = this.#there.get(group) ?? new Set((await this.#uploads.group(group)).map(fileOf))
+    this.#there.set(group, there)
+    limit(this.#there)
+    this.setSettled(file, [], !there.has(file))
+  }
+
+  #get(id: string): Live | undefined {
+    return this.#files.get(fileOf(id))?.get(id)
+  }
+
+  #add(id: string): Live {
+    const file = fileOf(id)
+    const group = groupOf(id)
+    const live: Live = { fed: 0, inFlight: 0, lastFailed: true }
+    const others = this.#files.get(file) ?? new Map<string, Live>()
+    this.#files.set(file, others.set(id, live))
+    this.#tasks.set(group, (this.#tasks.get(group) ?? new Set()).add(file))
+    this.#size += 1
+    if (this.#size > this.#most) this.#sweep()
+    return live
+  }
+
+  async #load(): Promise<void> {
+    for (const id of await this.#uploads.unfinishedIds()) {
+      if (isOfPage(id) && !this.isLive(id)) this.#add(id)
+    }
+    this.#most = 2 * this.#size + FEW
+  }
+
+  /** Nothing tells it of uploads that expire or are deleted: it looks for those when it has doubled. */
+  #sweep(): void {
+    this.#most = Number.POSITIVE_INFINITY
+    const begun = now()
+    this.#uploads
+      .unfinishedIds()
+      .then((ids) => {
+        const there = new Set(ids)
+        for (const live of this.#files.values()) {
+          for (const [id, { inFlight, fed }] of live) {
+            if (inFlight === 0 && fed < begun && !there.has(id)) this.drop(id)
+          }
+        }
+      })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#most = 2 * this.#size + FEW
+      })
+  }
+}
+
+/** Milliseconds since 1970 by a clock that nobody sets. */
+export function now(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+/** Forgets the oldest entry of a map that has become too large. */
+function limit(map: Map<string, unknown>): void {
+  const [oldest] = map.keys()
+  if (map.size > MOST_KNOWN && oldest !== undefined) map.delete(oldest)
+}
+
+function fileOf(id: string): string {
+  return id.slice(0, id.lastIndexOf('.'))
+}
+
+function groupOf(id: string): string {
+  return id.slice(0, id.indexOf('.'))
+}
+
+/** Whether an id is made of task, name, and sender. */
+function isOfPage(id: string): boolean {
+  return id.split('.').length === 3
+}

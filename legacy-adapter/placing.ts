@@ -1,0 +1,436 @@
+import { randomInt } from 'node:crypto'
+import { UploadError } from '../server/core/errors.ts'
+import { covers, type Ranges, union } from '../server/core/ranges.ts'
+import type { PageRecord, UploadRecord } from '../server/core/record.ts'
+import type { Upload } from '../server/core/upload.ts'
+import type { Uploads } from '../server/core/uploads.ts'
+import { type Caller, chunkSetOf, type FileFacts, isUsable, pageOf } from './candidates.ts'
+import type { Identity } from './identity.ts'
+import { Lines } from './lines.ts'
+import { type LiveUploads, now } from './live-uploads.ts'
+import type { FileRequest, FirstUpload, Lookup } from './lookup.ts'
+import type { ToldBooks } from './told-books.ts'
+import { decide, isWhole, type SenderState, skippedWrongly } from './which-upload.ts'
+
+/** How many senders an upload has at most; the one that joined first gives way, never the one that began it. */
+const MOST_SENDERS = 32
+/** How many runs of chunks are kept of each sender's share: without the others the file waits for its complete. */
+const MOST_RUNS = 256
+/** For how many senders it is cached which upload they mean, and for how many it is remembered what they have to do first. */
+const MOST_CACHED = 5_000
+/** How long a chunk waits for chunk 0 of its sender: while one is on its way, and otherwise. Milliseconds. */
+const LONGEST_WAIT = 50_000
+const SHORT_WAIT = 10_000
+
+/** A chunk that looks for its upload. */
+export interface PlacedChunk extends FileRequest {
+  /** Equal for all chunks of a sender. */
+  readonly key: string
+  readonly facts: FileFacts & { readonly chunks: number }
+  readonly chunk: number
+  /** The known date of the file, in milliseconds since 1970. */
+  readonly modified: number | undefined
+  /** The record of a new upload. */
+  readonly recordOf: (id: string, page: PageRecord) => UploadRecord
+}
+
+/** What is done with the upload of a chunk. */
+export interface Work<T> {
+  /**
+   * Puts the bytes; throws if they do not count.
+   *
+   * @param isBeginner whether the sender began the upload: only then a chunk of another size makes it fail.
+   */
+  readonly put: (upload: Upload, isBeginner: boolean) => Promise<void>
+  /** @param isBeginners whether the caller has begun the upload, and may know its id. */
+  readonly answer: (upload: Upload, isBeginners: boolean) => Promise<T>
+}
+
+/** What is remembered of a sender while its chunks are placed. */
+interface Sender {
+  proving: string | undefined
+  struck: SenderState['struck']
+  /** How many of its chunks are being placed, and how many of these are chunk 0. */
+  users: number
+  firsts: number
+  /** Those that wait for a chunk 0, and how often they were woken. */
+  readonly waiting: Set<() => void>
+  woken: number
+}
+
+/** Where a chunk goes. */
+interface Destination {
+  /** By which its record names the sender. */
+  readonly identity: Identity
+  /** The file as one of the caller. */
+  readonly own: Identity
+  /** Whether its chunk 0 has to prove that the file is the same. */
+  readonly isProof: boolean
+}
+
+interface Cached extends Pick<Destination, 'identity' | 'own'> {
+  readonly id: string
+}
+
+type Outcome<T> = { readonly value: T } | undefined
+
+/**
+ * Finds the upload of each chunk, or makes it. Chunks of one visitor, task, and name are placed one at a time, and nothing waits in
+ * this line: a chunk leaves it before its first byte is read.
+ *
+ * After a crash: a sender is in the record of an upload before any chunk of it counts there, but for chunk 0, which was there before.
+ * The note that says which upload a sender means is written after that; without it an unfinished upload is found by its record, and a
+ * file that is finished is stored a second time. A share may lack a chunk that was stored: then the file waits for its complete. Which
+ * senders have to prove themselves, or were struck off, is forgotten: they come with their chunk 0 again.
+ */
+export class Placing {
+  readonly #uploads: Uploads
+  readonly #live: LiveUploads
+  readonly #told: ToldBooks
+  readonly #lookup: Lookup
+  readonly #lines = new Lines()
+  readonly #cache = new Map<string, Cached>()
+  /** By their first ids. */
+  readonly #senders = new Map<string, Sender>()
+
+  constructor(uploads: Uploads, live: LiveUploads, told: ToldBooks, lookup: Lookup) {
+    this.#uploads = uploads
+    this.#live = live
+    this.#told = told
+    this.#lookup = lookup
+  }
+
+  /**
+   * Puts a chunk into the upload that it means.
+   *
+   * @throws UploadError `wrongly_skipped`, `content_differs`, `busy`, and what `work` and the core throw.
+   */
+  async place<T>(chunk: PlacedChunk, work: Work<T>): Promise<T> {
+    if (chunk.chunk !== 0) return this.#place(chunk, work)
+    const sender = this.#senderOf(chunk)
+    sender.firsts += 1
+    try {
+      return await this.#place(chunk, work)
+    } finally {
+      sender.firsts -= 1
+      wake(sender)
+      this.#tidy(chunk, sender)
+    }
+  }
+
+  async #place<T>(chunk: PlacedChunk, work: Work<T>): Promise<T> {
+    const outcome = (await this.#placeCached(chunk, work)) ?? (await this.#placeInLine(chunk, work))
+    return outcome.value
+  }
+
+  async #placeCached<T>(chunk: PlacedChunk, work: Work<T>): Promise<Outcome<T>> {
+    const cached = this.#cache.get(chunk.key)
+    if (cached === undefined) return undefined
+    const { id, identity, own } = cached
+    const outcome = await this.#tryUse(id, async (upload) => {
+      if (!upload.record.page?.senders.includes(identity.sender) || !isUsable(upload)) return undefined
+      return this.#feed(chunk, work, upload, { identity, own, isProof: false })
+    })
+    if (outcome === undefined && this.#cache.get(chunk.key) === cached) this.#cache.delete(chunk.key)
+    return outcome
+  }
+
+  async #placeInLine<T>(chunk: PlacedChunk, work: Work<T>): Promise<{ readonly value: T }> {
+    const began = now()
+    let since = began
+    const sender = this.#senderOf(chunk)
+    sender.users += 1
+    try {
+      for (;;) {
+        const { woken } = sender
+        const placed = await this.#lines.take(chunk.identities().own.file, (leave) =>
+          this.#choose(chunk, work, sender, leave),
+        )
+        if (placed !== 'wait' && placed !== undefined) return placed
+        if (placed === 'wait') await untilWoken(sender, woken, began, since)
+        since = now()
+      }
+    } finally {
+      sender.users -= 1
+      this.#tidy(chunk, sender)
+    }
+  }
+
+  /** Chooses the upload, leaves the line, and feeds it; `undefined` when the upload went meanwhile. */
+  async #choose<T>(chunk: PlacedChunk, work: Work<T>, sender: Sender, leave: () => void): Promise<Outcome<T> | 'wait'> {
+    const { candidates, first } = await this.#lookup.find(chunk)
+    const { own, open } = chunk.identities()
+    const { chunks } = chunk.facts
+    const skips = await this.#told.read(bookOf(chunk.caller, own), (book) =>
+      book.skips(own.group, toldName(own, chunk.facts.size), own.sender, chunks),
+    )
+    const decision = decide({ chunk: chunk.chunk, chunks, modified: chunk.modified }, candidates, sender, skips, now())
+    const feed = (id: string, isProof: boolean): Promise<Outcome<T>> =>
+      this.#tryUse(id, async (upload) => {
+        if (!isUsable(upload)) return undefined
+        const identity = open !== undefined && id.startsWith(`${open.group}.`) ? open : own
+        return this.#feed(chunk, work, upload, { identity, own, isProof }, leave)
+      })
+    switch (decision.kind) {
+      case 'use':
+        return feed(decision.id, false)
+      case 'prove': {
+        sender.proving = decision.id
+        if (chunk.chunk !== 0) return 'wait'
+        const outcome = await feed(decision.id, true)
+        if (outcome === undefined) sender.proving = undefined
+        return outcome
+      }
+      case 'wait':
+        return 'wait'
+      case 'content_differs':
+        sender.struck = { byLater: true, last: now() }
+        throw new UploadError(
+          'content_differs',
+          'Another chunk of this file had other bytes than before; send all again.',
+        )
+      case 'wrongly_skipped':
+        await this.#told.change(bookOf(chunk.caller, own), (book) => book.refuse(own.group))
+        throw wronglySkipped()
+      case 'create':
+        return this.#create(chunk, work, sender, first, leave)
+    }
+  }
+
+  async #create<T>(
+    chunk: PlacedChunk,
+    work: Work<T>,
+    sender: Sender,
+    first: FirstUpload,
+    leave: () => void,
+  ): Promise<{ readonly value: T }> {
+    const { own } = chunk.identities()
+    // Drawn, not counted: whatever became of the uploads before, none has to be looked for.
+    const id = first.isTaken ? own.idOf(randomInt(1, 2 ** 47)) : own.firstId
+    const record = chunk.recordOf(id, {
+      begun: own.sender,
+      senders: [own.sender],
+      modified: chunk.modified,
+      further: own.further,
+      ...(first.recut > 0 ? { recut: first.recut } : {}),
+    })
+    await this.#live.expect(own.group, own.file)
+    return this.#uploads.create(record, async (upload) => {
+      await this.#lookup.note(own, id)
+      await this.#told.change(bookOf(chunk.caller, own), (book) => {
+        if (chunk.caller.whose !== undefined) book.note(own.group)
+        book.take(own.group)
+      })
+      sender.struck = undefined
+      return this.#feed(chunk, work, upload, { identity: own, own, isProof: false }, () => {
+        leave()
+        wake(sender)
+      })
+    })
+  }
+
+  /** @param leave called once nothing can be chosen any more before this chunk counts as on its way. */
+  async #feed<T>(
+    chunk: PlacedChunk,
+    work: Work<T>,
+    upload: Upload,
+    destination: Destination,
+    leave: () => void = () => undefined,
+  ): Promise<{ readonly value: T }> {
+    const { id } = upload.record
+    const { identity, isProof } = destination
+    const isFed: boolean = upload.state === 'receiving'
+    if (isFed) this.#live.begin(id)
+    let isFailed = true
+    try {
+      if (!isProof) await this.#remember(chunk, upload, destination)
+      leave()
+      await this.#put(chunk, work, upload, destination)
+      isFailed = isFed && (await this.#isSkippedWrongly(chunk, upload, destination))
+    } finally {
+      if (isFed) this.#live.end(id, isFailed)
+      if (isFed && upload.state === 'failed') this.#live.settle(id)
+    }
+    if (isFailed) throw wronglySkipped()
+    const isBeginners = upload.record.visitor !== undefined || upload.record.page?.begun === identity.sender
+    const value = await work.answer(upload, isBeginners)
+    if (isFed && upload.state === 'finished') this.#live.settle(id)
+    return { value }
+  }
+
+  /** Caches what was chosen, and makes the record name the sender, if it is of the version before. */
+  async #remember(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
+    if (upload.record.page === undefined) await upload.updatePage(() => pageOf(upload.record, identity.sender))
+    if (this.#cache.has(chunk.key)) return
+    this.#cache.set(chunk.key, { id: upload.record.id, identity, own })
+    const [oldest] = this.#cache.keys()
+    if (this.#cache.size > MOST_CACHED && oldest !== undefined) this.#cache.delete(oldest)
+  }
+
+  async #put<T>(chunk: PlacedChunk, work: Work<T>, upload: Upload, destination: Destination): Promise<void> {
+    const { identity, isProof } = destination
+    try {
+      await work.put(upload, upload.record.page?.begun === identity.sender)
+    } catch (error) {
+      if (error instanceof UploadError) await this.#strike(chunk, upload, destination, error)
+      throw error
+    }
+    if (isProof) await this.#join(chunk, upload, destination)
+    else if (!upload.record.page?.senders.includes(identity.sender)) {
+      throw new UploadError(
+        'content_differs',
+        'Another chunk of this file had other bytes than before; send all again.',
+      )
+    }
+    await this.#share(chunk, upload, destination)
+  }
+
+  /** Strikes a sender off an upload for which it has sent other bytes. */
+  async #strike(
+    chunk: PlacedChunk,
+    upload: Upload,
+    { identity, isProof }: Destination,
+    error: UploadError,
+  ): Promise<void> {
+    const differs = error.code === 'content_differs'
+    if (!differs && !(isProof && error.code === 'chunk_size_changed')) return
+    const sender = this.#senderOf(chunk)
+    sender.proving = undefined
+    sender.struck = { byLater: chunk.chunk !== 0, last: now() }
+    this.#cache.delete(chunk.key)
+    wake(sender)
+    if (!differs) return
+    await upload.updatePage((page = pageOf(upload.record)) => {
+      if (isProof) return { ...page, contested: true }
+      const { [identity.sender]: _, ...shares } = page.shares ?? {}
+      const senders = page.senders.filter((other) => other !== identity.sender)
+      return { ...page, contested: true, senders, shares }
+    }, !isProof)
+  }
+
+  /** Takes a sender in whose chunk 0 was equal. What was there until now is the share of the one before. */
+  async #join(chunk: PlacedChunk, upload: Upload, destination: Destination): Promise<void> {
+    const { identity, own } = destination
+    await upload.updatePage((page = pageOf(upload.record)) => {
+      const [beginner, ...others] = page.senders.filter((other) => other !== identity.sender)
+      const senders = [beginner ?? page.begun, ...others.slice(2 - MOST_SENDERS), identity.sender]
+      const shares = page.shares ?? { [senders[0] ?? page.begun]: chunkSetOf(upload).slice(0, MOST_RUNS) }
+      const kept = Object.entries(shares).filter(([other]) => senders.includes(other))
+      return { ...page, senders, modified: page.modified ?? chunk.modified, shares: Object.fromEntries(kept) }
+    }, true)
+    await this.#lookup.note(identity, upload.record.id)
+    await this.#remember(chunk, upload, destination)
+    await this.#told.change(bookOf(chunk.caller, own), (book) => book.take(own.group))
+    const sender = this.#senderOf(chunk)
+    sender.proving = undefined
+    wake(sender)
+  }
+
+  /** Counts a stored chunk to the share of its sender, and ends a file that several have fed when it is whole. */
+  async #share(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
+    if (upload.record.page?.shares === undefined || upload.state !== 'receiving') return
+    await upload.updatePage((page = pageOf(upload.record)) => {
+      const share = union([...(page.shares?.[identity.sender] ?? []), { start: chunk.chunk, end: chunk.chunk + 1 }])
+      return { ...page, shares: { ...page.shares, [identity.sender]: share.slice(0, MOST_RUNS) } }
+    })
+    const { length, page } = upload.record
+    if (length === null || !covers(upload.received, { start: 0, end: length })) return
+    const shares: Ranges[] = (page?.senders ?? []).map((sender) => page?.shares?.[sender] ?? [])
+    const ever = await this.#told.ever(bookOf(chunk.caller, own), own.group)
+    if (isWhole(shares, chunk.facts.chunks, ever)) await upload.announceEnd(length)
+  }
+
+  /** Whether the page has skipped by an old list; the chunk that tells it is stored all the same. */
+  async #isSkippedWrongly(chunk: PlacedChunk, upload: Upload, { own }: Destination): Promise<boolean> {
+    if (upload.state !== 'receiving' || this.#live.inFlight(upload.record.id) > 1) return false
+    const ever = await this.#told.ever(bookOf(chunk.caller, own), own.group)
+    return ever.length > 0 && skippedWrongly(chunk.chunk, chunkSetOf(upload), chunk.facts.chunks, ever)
+  }
+
+  /** Works with an upload; `undefined` if there is none. */
+  async #tryUse<T>(id: string, work: (upload: Upload) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    let begun = false
+    try {
+      return await this.#uploads.use(id, (upload) => {
+        begun = true
+        return work(upload)
+      })
+    } catch (error) {
+      const isMissing = error instanceof UploadError && (error.code === 'not_found' || error.code === 'gone')
+      if (begun || !isMissing) throw error
+      return undefined
+    }
+  }
+
+  #senderOf({ identities }: PlacedChunk): Sender {
+    const { own } = identities()
+    const known = this.#senders.get(own.firstId)
+    if (known !== undefined) return known
+    const sender: Sender = { proving: undefined, struck: undefined, users: 0, firsts: 0, waiting: new Set(), woken: 0 }
+    this.#senders.set(own.firstId, sender)
+    if (this.#senders.size > MOST_CACHED) this.#forgetOldest()
+    return sender
+  }
+
+  #tidy({ identities }: PlacedChunk, sender: Sender): void {
+    const { users, firsts, proving, struck } = sender
+    if (users + firsts === 0 && proving === undefined && struck === undefined)
+      this.#senders.delete(identities().own.firstId)
+  }
+
+  #forgetOldest(): void {
+    for (const [firstId, { users, firsts }] of this.#senders) {
+      if (users + firsts > 0) continue
+      this.#senders.delete(firstId)
+      return
+    }
+  }
+}
+
+/** The book in which it stands what the caller was told. */
+export function bookOf({ whose }: Caller, { group }: Pick<Identity, 'group'>): string {
+  return whose ?? group
+}
+
+/** How a book names the files of one name and size. */
+export function toldName({ group, file }: Pick<Identity, 'group' | 'file'>, size: number): string {
+  return `${file.slice(group.length + 1)}/${size}`
+}
+
+function wake(sender: Sender): void {
+  sender.woken += 1
+  for (const go of sender.waiting) go()
+  sender.waiting.clear()
+}
+
+/** Waits until a chunk 0 of the sender was decided after it had been woken `woken` times. @throws UploadError `busy` when none comes. */
+async function untilWoken(sender: Sender, woken: number, began: number, since: number): Promise<void> {
+  if (sender.woken !== woken) return
+  const limit = (): number =>
+    Math.min(began + LONGEST_WAIT, sender.firsts > 0 ? Number.POSITIVE_INFINITY : since + SHORT_WAIT)
+  for (let left = limit() - now(); left > 0; left = limit() - now()) {
+    if (await wokenWithin(sender, left)) return
+  }
+  throw new UploadError('busy', 'The first chunk of this file has to come before this one; send it again.')
+}
+
+function wokenWithin({ waiting }: Sender, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    const timer = setTimeout(() => {
+      waiting.delete(go)
+      resolve(false)
+    }, ms)
+    waiting.add(go)
+  })
+}
+
+function wronglySkipped(): UploadError {
+  return new UploadError(
+    'wrongly_skipped',
+    'The page has skipped chunks of another file; choose the file again, and all of it is sent.',
+  )
+}

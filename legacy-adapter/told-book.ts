@@ -1,0 +1,143 @@
+import { z } from 'zod'
+import { union } from '../server/core/ranges.ts'
+import type { ChunkSet } from './which-upload.ts'
+
+/** How many tasks a book has at most, how many files and senders are kept apart in each, and how many runs of what was ever told. */
+const MOST_TASKS = 200
+const MOST_APART = 16
+const MOST_RUNS = 64
+/** How long the text of a book may be. Characters. */
+const LONGEST = 16 * 1024
+
+const count = z.number().int().nonnegative()
+const leastByName = z.record(z.string(), count)
+const task = z.object({
+  bare: count.optional(),
+  files: leastByName.optional(),
+  senders: leastByName.optional(),
+  ever: z.array(z.tuple([count, count])).optional(),
+  refused: z.literal(true).optional(),
+})
+type TaskNotes = z.infer<typeof task>
+
+const book = z.array(z.tuple([z.string(), task]))
+
+/**
+ * What `/check` has told one visitor, or the callers without a cookie in one task: of each answer the least chunk, which says for which
+ * files the page may have skipped one. Pure data, bounded.
+ */
+export class ToldBook {
+  /** By group, the one noted last at the end. */
+  readonly #tasks: Map<string, TaskNotes>
+
+  private constructor(tasks: Map<string, TaskNotes>) {
+    this.#tasks = tasks
+  }
+
+  /** @param text what `toString` has given; anything else makes an empty book. */
+  static from(text: string | undefined): ToldBook {
+    try {
+      return new ToldBook(new Map(book.parse(JSON.parse(text ?? '[]'))))
+    } catch {
+      return new ToldBook(new Map())
+    }
+  }
+
+  /** The groups of the tasks, the one noted last first. */
+  get groups(): readonly string[] {
+    return [...this.#tasks.keys()].reverse()
+  }
+
+  /** Notes that a file of this task was begun. */
+  note(group: string): void {
+    const notes = this.#tasks.get(group) ?? {}
+    this.#tasks.delete(group)
+    this.#tasks.set(group, notes)
+  }
+
+  /** A bare check was answered with these chunks, by group; for all other tasks with none. */
+  tellAll(lists: ReadonlyMap<string, ChunkSet>): void {
+    for (const [group, notes] of this.#tasks) this.#tasks.set(group, without(notes, 'bare'))
+    for (const [group, chunks] of lists) {
+      const least = leastOf(chunks)
+      if (least !== undefined) this.#change(group, (notes) => withEver({ ...notes, bare: least }, chunks))
+    }
+  }
+
+  /** A check with a name and a size was answered. */
+  tellFile(group: string, file: string, chunks: ChunkSet): void {
+    this.#tell(group, 'files', file, chunks)
+  }
+
+  /** A check with all fields was answered. */
+  tellSender(group: string, sender: string, chunks: ChunkSet): void {
+    this.#tell(group, 'senders', sender, chunks)
+  }
+
+  /** Whether a page may skip a chunk of this file, which has `chunks` of them, by what it was told. */
+  skips(group: string, file: string, sender: string, chunks: number): boolean {
+    const { bare, files, senders } = this.#tasks.get(group) ?? {}
+    return [bare, files?.[file], senders?.[sender]].some((least) => least !== undefined && least < chunks)
+  }
+
+  /** All chunks that were ever told for the task. */
+  ever(group: string): ChunkSet {
+    return (this.#tasks.get(group)?.ever ?? []).map(([start, end]) => ({ start, end }))
+  }
+
+  /** Whether a file of the task was refused since a new sender was taken: then nothing is told for it. */
+  isRefused(group: string): boolean {
+    return this.#tasks.get(group)?.refused === true
+  }
+
+  refuse(group: string): void {
+    this.#change(group, (notes) => ({ ...notes, refused: true }))
+  }
+
+  /** A new sender was taken. */
+  take(group: string): void {
+    if (this.isRefused(group)) this.#change(group, (notes) => without(notes, 'refused'))
+  }
+
+  /** The text from which the book can be made again; the tasks noted the longest ago are dropped if it gets too long. */
+  toString(): string {
+    for (;;) {
+      const text = JSON.stringify([...this.#tasks])
+      if (this.#tasks.size <= MOST_TASKS && text.length <= LONGEST) return text
+      // A tenth at a time: the text is made again each time.
+      const oldest = [...this.#tasks.keys()].slice(0, Math.ceil(this.#tasks.size / 10))
+      for (const group of oldest) this.#tasks.delete(group)
+    }
+  }
+
+  #tell(group: string, kind: 'files' | 'senders', name: string, chunks: ChunkSet): void {
+    const least = leastOf(chunks)
+    if (least === undefined && !this.#tasks.has(group)) return
+    this.#change(group, (notes) => {
+      const { [name]: _, ...others } = notes[kind] ?? {}
+      const kept = Object.fromEntries(Object.entries(others).slice(1 - MOST_APART))
+      const told = { ...without(notes, 'bare'), [kind]: least === undefined ? kept : { ...kept, [name]: least } }
+      return withEver(told, chunks)
+    })
+  }
+
+  #change(group: string, change: (notes: TaskNotes) => TaskNotes): void {
+    this.#tasks.set(group, change(this.#tasks.get(group) ?? {}))
+  }
+}
+
+function without(notes: TaskNotes, key: 'bare' | 'refused'): TaskNotes {
+  const { [key]: _, ...others } = notes
+  return others
+}
+
+function withEver(notes: TaskNotes, chunks: ChunkSet): TaskNotes {
+  if (chunks.length === 0) return notes
+  const known = (notes.ever ?? []).map(([start, end]) => ({ start, end }))
+  const runs = union([...known, ...chunks]).slice(0, MOST_RUNS)
+  return { ...notes, ever: runs.map(({ start, end }) => [start, end]) }
+}
+
+function leastOf(chunks: ChunkSet): number | undefined {
+  return chunks[0]?.start
+}

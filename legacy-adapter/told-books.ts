@@ -1,0 +1,86 @@
+import { ToldBook } from './told-book.ts'
+import type { ChunkSet } from './which-upload.ts'
+
+/** How many books are kept in memory. */
+const MOST_OPEN = 256
+
+/** Where texts are kept under names. */
+export interface TextStore {
+  read(name: string): Promise<string | undefined>
+  /** Calls for one name take turns. */
+  write(name: string, text: string): Promise<void>
+}
+
+interface Open {
+  readonly book: ToldBook
+  /** What is on the disk. */
+  text: string
+  writing: Promise<void>
+  writes: number
+}
+
+/** The books of all visitors and tasks; one that has changed is on the disk before its caller goes on. */
+export class ToldBooks {
+  readonly #store: TextStore
+  readonly #open = new Map<string, Promise<Open>>()
+
+  constructor(store: TextStore) {
+    this.#store = store
+  }
+
+  /** Reads a book. @throws UploadError `storage_error`. */
+  async read<T>(name: string, look: (book: ToldBook) => T): Promise<T> {
+    return look((await this.#get(name)).book)
+  }
+
+  /** Changes a book, and writes it if that makes a difference. @throws UploadError `no_space`, `storage_error`. */
+  async change(name: string, change: (book: ToldBook) => void): Promise<void> {
+    const open = await this.#get(name)
+    change(open.book)
+    open.writes += 1
+    const write = open.writing.then(async () => {
+      const text = open.book.toString()
+      if (text === open.text) return
+      await this.#store.write(name, text)
+      open.text = text
+    })
+    open.writing = write.catch(() => undefined)
+    try {
+      await write
+    } finally {
+      open.writes -= 1
+    }
+  }
+
+  /** All chunks that were ever told for a task. */
+  ever(name: string, group: string): Promise<ChunkSet> {
+    return this.read(name, (book) => book.ever(group))
+  }
+
+  async #get(name: string): Promise<Open> {
+    const known = this.#open.get(name)
+    const open = known ?? this.#load(name)
+    // Set again so that the map is in order of last use.
+    this.#open.delete(name)
+    this.#open.set(name, open)
+    if (known === undefined) {
+      open.catch(() => this.#open.delete(name))
+      if (this.#open.size > MOST_OPEN) await this.#evict()
+    }
+    return open
+  }
+
+  async #load(name: string): Promise<Open> {
+    const book = ToldBook.from(await this.#store.read(name))
+    return { book, text: book.toString(), writing: Promise.resolve(), writes: 0 }
+  }
+
+  async #evict(): Promise<void> {
+    for (const [name, open] of this.#open) {
+      if (this.#open.size <= MOST_OPEN) return
+      const { writes } = await open.catch(() => ({ writes: 0 }))
+      // What is only here must be written before it may be read anew.
+      if (writes === 0 && this.#open.get(name) === open) this.#open.delete(name)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { ifThere, onDisk } from './disk-error.ts'
+
+/** Which share of the notes goes at once when there are too many. */
+const DROPPED = 0.1
+
+/**
+ * Short texts under names, a file each, that help and may be lost. A note is replaced as a whole: after a crash of the process there is
+ * the old one or the new one, after a power cut perhaps none or a torn one, because nothing is synced. When there are too many, those
+ * go that were written the longest ago.
+ */
+export class Notes {
+  readonly #folder: string
+  readonly #most: number
+  #names: Promise<Set<string>> | undefined
+  #dropping: Promise<void> | undefined
+
+  /**
+   * @param folder exists, and belongs to these notes alone.
+   * @param most how many are kept.
+   */
+  constructor(folder: string, most: number) {
+    this.#folder = folder
+    this.#most = most
+  }
+
+  /** @returns `undefined` when there is no such note. @throws UploadError `storage_error`. */
+  async read(name: string): Promise<string | undefined> {
+    const names = await this.#known()
+    if (!names.has(name)) return undefined
+    return onDisk(() => ifThere(() => readFile(path.join(this.#folder, name), 'utf8')))
+  }
+
+  /**
+   * Replaces a note; calls for one name must take turns.
+   *
+   * @param name a plain part of a path.
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  async write(name: string, text: string): Promise<void> {
+    const names = await this.#known()
+    const temporary = path.join(this.#folder, `.${randomUUID()}`)
+    await onDisk(async () => {
+      try {
+        await writeFile(temporary, text, { flag: 'wx' })
+        await rename(temporary, path.join(this.#folder, name))
+      } catch (error) {
+        await rm(temporary, { force: true }).catch(() => undefined)
+        throw error
+      }
+    })
+    names.add(name)
+    if (names.size > this.#most) {
+      // The caller does not wait for that, and a note that stays does no harm.
+      this.#dropping ??= this.#dropOldest(names)
+        .catch(() => undefined)
+        .finally(() => {
+          this.#dropping = undefined
+        })
+    }
+  }
+
+  #known(): Promise<Set<string>> {
+    this.#names ??= this.#load().catch((error: unknown) => {
+      this.#names = undefined
+      throw error
+    })
+    return this.#names
+  }
+
+  async #load(): Promise<Set<string>> {
+    const names = await onDisk(() => readdir(this.#folder))
+    // What a crash has left in the middle of a write.
+    const torn = names.filter((name) => name.startsWith('.'))
+    for (const name of torn) await onDisk(() => rm(path.join(this.#folder, name), { force: true }))
+    return new Set(names.filter((name) => !name.startsWith('.')))
+  }
+
+  async #dropOldest(names: Set<string>): Promise<void> {
+    await onDisk(async () => {
+      const aged: { name: string; time: number }[] = []
+      for (const name of names) {
+        const stats = await ifThere(() => stat(path.join(this.#folder, name)))
+        aged.push({ name, time: stats?.mtimeMs ?? 0 })
+      }
+      aged.sort((a, b) => a.time - b.time)
+      for (const { name } of aged.slice(0, Math.ceil(this.#most * DROPPED))) {
+        await rm(path.join(this.#folder, name), { force: true })
+        names.delete(name)
+      }
+    })
+  }
+}
