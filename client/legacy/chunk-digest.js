@@ -1,9 +1,9 @@
-/* One digest for the first chunks of a file: each step adds a chunk to the digest of those before it. */
+/* A running digest over the chunks of a file. */
 ;((WebUploader, Landfall) => {
-  /** The digest of some chunks (`''` for none) and the one after them. Rejects if the browser cannot read the bytes. */
-  Landfall.addToDigest = async (uploader, digest, bytes) => {
+  /** Extends a digest (`''` at first) by the next chunk. Rejects if the browser cannot read the bytes. */
+  Landfall.extendDigest = async (uploader, digest, bytes) => {
     const blob = new Blob([digest, bytes])
-    // Browsers offer SHA-256 to pages from HTTPS and localhost only; WebUploader's MD5 is much slower.
+    // Browsers offer SHA-256 only over HTTPS and on localhost. WebUploader's MD5 works everywhere but is much slower.
     if (window.crypto?.subtle === undefined) return md5(uploader, blob)
     const hash = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer())
     return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -50,7 +50,7 @@
   })
 
   uploader.on('uploadError', (file, reason) => {
-    if (Landfall.resume.startsAfresh(file)) return
+    if (Landfall.resume.willRestart(file)) return
     const sentence = reason === 'server' ? serverSentences.get(file.id) : undefined
     const text = sentence ? { key: 'said', values: { sentence } } : { key: errorKey(reason) }
     show(file, { state: 'failed', text })
@@ -86,7 +86,7 @@
     $.getJSON('upload/complete', { task_id: Landfall.resume.taskIdOf(file), filename: file.name })
       .done((answer) => {
         Landfall.resume.finish(file)
-        show(file, { state: 'finished', url: answer.url, text: { key: 'finished' } })
+        show(file, { state: 'finished', url: answer.url ?? null, text: { key: 'finished' } })
       })
       .fail((request) => {
         const { error, missing } = request.responseJSON || {}
@@ -129,7 +129,7 @@
     $('#retry').prop('disabled', !states.includes('failed'))
   }
 
-  // WebUploader makes its file input only now.
+  // WebUploader has just created its file input.
   uploader.on('ready', Landfall.showLanguage)
   Landfall.onLanguage(showRefused)
   showButtons()

@@ -1,14 +1,14 @@
-/* Resumes a file: under the task id of its earlier try, without the chunks that the server lists and this file agrees with. */
+/* Resumes files: reuses the task id of an earlier attempt and skips the chunks that the server lists and the file still matches. */
 ;(($, WebUploader, Landfall) => {
-  /** Bytes. Chunk 0 always comes again, as proof that the file is the same. */
+  /** Bytes. Chunk 0 is always sent again, to prove that the file is the same; so chunks are small. */
   const CHUNK_SIZE = 5 * 1024 * 1024
   const CHECK_TIMEOUT_MS = 10_000
-  /** The server lists no chunks of an upload for 2 s after its last request, as long as that may be continued. */
-  const QUIET_MS = 2_500
-  /** The current try of each file, by file id. */
-  const tries = new Map()
+  /** The server lists no chunks of an upload until it has been idle for 2 s or its last request has failed. */
+  const IDLE_MS = 2_500
+  /** The latest attempt for each file, by file id. */
+  const attempts = new Map()
 
-  // A hook is only seen by uploaders that are created after it.
+  // Only uploaders created after this call run the hooks.
   WebUploader.Uploader.register(
     { 'before-send-file': 'prepare', 'before-send': 'skipConfirmed' },
     {
@@ -17,10 +17,10 @@
         prepare(this.owner, file).then(deferred.resolve, deferred.reject)
         return deferred.promise()
       },
-      // WebUploader loses blocks that wait in this hook when the page pauses, so it must not wait.
+      // WebUploader drops blocks that wait in this hook when the page pauses, so it answers at once.
       skipConfirmed(block) {
         const deferred = WebUploader.Deferred()
-        if (tries.get(block.file.id).skips.has(block.chunk)) deferred.reject()
+        if (attempts.get(block.file.id).skips.has(block.chunk)) deferred.reject()
         else deferred.resolve()
         return deferred.promise()
       },
@@ -28,147 +28,148 @@
   )
 
   /**
-   * `tag` tells the server which choice of a file a chunk belongs to. `digest` is that of the first `chunks` chunks, which the
-   * server has confirmed; `hashed` settles when it is up to date.
+   * `fileTag` tells the server which choice of a file a chunk belongs to. `digest` covers the first `chunks` chunks, all of
+   * them confirmed by the server; `hashed` settles when it is up to date.
    */
-  const begin = (known) => ({
+  const newAttempt = (known) => ({
     taskId: WebUploader.Base.guid(),
-    tag: WebUploader.Base.guid('lf_'),
+    fileTag: WebUploader.Base.guid('lf_'),
     chunks: 0,
     digest: '',
     hashed: Promise.resolve(),
     skips: new Set(),
     isActive: false,
     isRefused: false,
-    isAfresh: false,
+    isRestart: false,
     isFinished: false,
     ...known,
   })
 
   async function prepare(uploader, file) {
-    const attempt = await nextTry(uploader, file, tries.get(file.id))
+    const attempt = await nextAttempt(uploader, file, attempts.get(file.id))
     attempt.isActive = true
-    tries.set(file.id, attempt)
-    attempt.skips = await confirmedChunks(file, attempt)
+    attempts.set(file.id, attempt)
+    attempt.skips = await chunksToSkip(file, attempt)
   }
 
-  /** Continues the last try, of this page load or an earlier one, if the file still has the confirmed bytes. */
-  async function nextTry(uploader, file, last) {
+  /** Continues the last attempt, of this page load or an earlier one, if the file still has the confirmed bytes. */
+  async function nextAttempt(uploader, file, last) {
     await last.hashed
     if (last.isRefused) {
-      Landfall.begunFiles.forget(last.taskId)
-      return begin({ isAfresh: true })
+      Landfall.unfinishedUploads.remove(last.taskId)
+      return newAttempt({ isRestart: true })
     }
-    const remembered = last.chunks === 0 ? Landfall.begunFiles.find(sourceOf(file)) : undefined
-    const earlier = remembered && !isInUse(remembered.taskId) ? begin(remembered) : last
-    return (await isSame(uploader, file, earlier)) ? earlier : begin()
+    const stored = last.chunks === 0 ? Landfall.unfinishedUploads.find(sourceOf(file)) : undefined
+    const earlier = stored && !isInUse(stored.taskId) ? newAttempt(stored) : last
+    return (await matches(uploader, file, earlier)) ? earlier : newAttempt()
   }
 
-  const isInUse = (taskId) => [...tries.values()].some((attempt) => attempt.isActive && attempt.taskId === taskId)
+  const isInUse = (taskId) => [...attempts.values()].some((attempt) => attempt.isActive && attempt.taskId === taskId)
 
-  async function isSame(uploader, file, { chunks, digest }) {
+  /** Whether the first chunks of the file have this digest. */
+  async function matches(uploader, file, { chunks, digest }) {
     let found = ''
     for (let chunk = 0; chunk < chunks; chunk++) {
       const bytes = sourceOf(file).slice(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE)
-      found = await Landfall.addToDigest(uploader, found, bytes).catch(() => undefined)
+      found = await Landfall.extendDigest(uploader, found, bytes).catch(() => undefined)
       if (found === undefined) return false
       uploader.trigger('verifyProgress', file)
     }
     return found === digest
   }
 
-  /** The file as the browser has it. */
+  /** The browser's `File`. */
   const sourceOf = (file) => file.source.getSource()
 
-  /** The fields that tell this file from others, as `/check` and every chunk carry them. */
-  function fieldsOf(file, { taskId, tag }) {
+  /** The fields that identify the file, in `/check` and in every chunk. */
+  function fieldsOf(file, { taskId, fileTag }) {
     const chunks = Math.ceil(file.size / CHUNK_SIZE)
     return {
       task_id: taskId,
-      landfall_file: tag,
+      landfall_file: fileTag,
       id: file.id,
       name: file.name,
       type: file.type,
-      // Where browsers have no `lastModifiedDate`, WebUploader sends the time of choosing.
+      // Where browsers lack `lastModifiedDate`, WebUploader sends the time of choosing.
       lastModifiedDate: String(new Date(sourceOf(file).lastModified)),
       size: file.size,
       ...(chunks > 1 ? { chunks } : {}),
     }
   }
 
-  /** The chunks that the server lists and whose bytes are proved to be those of this file. */
-  async function confirmedChunks(file, attempt) {
+  async function chunksToSkip(file, attempt) {
     const listed = await listedChunks(file, attempt)
     if (attempt.chunks < 2 || listed.size > 0) return listed
-    // The request that was broken off may still be running.
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+    // An aborted request may still be running on the server.
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
     return listedChunks(file, attempt)
   }
 
+  /** The chunks that the server lists, among those that the digest covers. */
   async function listedChunks(file, attempt) {
     try {
       const data = fieldsOf(file, attempt)
       const answer = await $.post({ url: 'check', data, dataType: 'json', timeout: CHECK_TIMEOUT_MS })
       const listed = new Set(answer.file_list.flat())
-      const confirmed = [...Array(attempt.chunks).keys()]
-      return new Set(confirmed.filter((chunk) => chunk > 0 && listed.has(`${attempt.taskId}${chunk}`)))
+      const covered = [...Array(attempt.chunks).keys()]
+      return new Set(covered.filter((chunk) => chunk > 0 && listed.has(`${attempt.taskId}${chunk}`)))
     } catch {
       return new Set()
     }
   }
 
-  /** Adds a confirmed chunk to the digest. Chunks come in order, as the uploader has one thread. */
+  /** Adds a confirmed chunk to the digest. Chunks arrive in order, because the uploader has one thread. */
   function confirm(uploader, file, attempt, chunk, bytes) {
     attempt.hashed = attempt.hashed.then(async () => {
       if (chunk !== attempt.chunks) return
-      const digest = await Landfall.addToDigest(uploader, attempt.digest, bytes).catch(() => undefined)
+      const digest = await Landfall.extendDigest(uploader, attempt.digest, bytes).catch(() => undefined)
       if (digest === undefined) return
       Object.assign(attempt, { chunks: chunk + 1, digest })
-      if (!attempt.isFinished) Landfall.begunFiles.save(sourceOf(file), attempt)
+      if (!attempt.isFinished) Landfall.unfinishedUploads.save(sourceOf(file), attempt)
     })
   }
 
   Landfall.resume = {
     CHUNK_SIZE,
 
-    /** Makes the files of an uploader resume. It must have one thread. */
+    /** Makes the files of an uploader resume. The uploader must have one thread and chunks of `CHUNK_SIZE`. */
     watch(uploader) {
       uploader.on('fileQueued', (file) => {
-        tries.set(file.id, begin())
+        attempts.set(file.id, newAttempt())
       })
       uploader.on('uploadBeforeSend', (block, data) => {
-        Object.assign(data, fieldsOf(block.file, tries.get(block.file.id)))
+        Object.assign(data, fieldsOf(block.file, attempts.get(block.file.id)))
       })
       uploader.on('uploadAccept', (block, answer) => {
         if (answer.ok !== true || block.chunks === 1) return
-        confirm(uploader, block.file, tries.get(block.file.id), block.chunk, block.blob.getSource())
+        confirm(uploader, block.file, attempts.get(block.file.id), block.chunk, block.blob.getSource())
       })
       uploader.on('uploadError', (file) => {
-        const attempt = tries.get(file.id)
+        const attempt = attempts.get(file.id)
         attempt.isActive = false
         attempt.isRefused = (file.blocks ?? []).some((block) => block.transport?.getStatus() === 409)
       })
       uploader.on('uploadSuccess', (file) => {
-        tries.get(file.id).isActive = false
+        attempts.get(file.id).isActive = false
       })
       uploader.on('uploadComplete', (file) => {
-        if (Landfall.resume.startsAfresh(file)) uploader.retry(file)
+        if (Landfall.resume.willRestart(file)) uploader.retry(file)
       })
     },
 
-    taskIdOf: (file) => tries.get(file.id).taskId,
+    taskIdOf: (file) => attempts.get(file.id).taskId,
 
-    /** Whether the page sends the file again by itself, under a new task id: what the server has contradicts it. */
-    startsAfresh(file) {
-      const { isRefused, isAfresh } = tries.get(file.id)
-      return isRefused && !isAfresh
+    /** Whether the page sends the file again, once and under a new task id: the server answered 409, so its upload differs. */
+    willRestart(file) {
+      const { isRefused, isRestart } = attempts.get(file.id)
+      return isRefused && !isRestart
     },
 
-    /** To call when the server says that the file is there. */
+    /** Forgets the upload, once the server has confirmed the file. */
     finish(file) {
-      const attempt = tries.get(file.id)
+      const attempt = attempts.get(file.id)
       attempt.isFinished = true
-      Landfall.begunFiles.forget(attempt.taskId)
+      Landfall.unfinishedUploads.remove(attempt.taskId)
     },
   }
 })(window.jQuery, window.WebUploader, window.Landfall)

@@ -38,7 +38,7 @@ afterAll(async () => {
   await folder.dispose()
 })
 
-/** A new folder, and a file in it whose name no other test uses. */
+/** Creates a folder and a file with a name of its own. */
 async function newFile() {
   files += 1
   const place = path.join(folder.path, String(files))
@@ -46,7 +46,7 @@ async function newFile() {
 }
 
 describe('a file that is chosen again in the page of the article', () => {
-  it.each(builds())('resumes (%s)', async (...each) => {
+  it.each([build, olderBuild])('resumes (%s)', async (...each) => {
     const { file } = await newFile()
     await withBlogPage(browser, landfall, each, async (old) => {
       await breakOff(old, file)
@@ -65,7 +65,7 @@ describe('a file that is chosen again in the page of the article', () => {
 })
 
 describe('another file that is chosen in the page of the article', () => {
-  it.each(OTHER_FILES.map((other, at) => [...other, at % 2 === 0 ? build : olderBuild] as const))(
+  it.each(OTHER_FILES.slice(0, 3).map((other, at) => [...other, at % 2 === 0 ? build : olderBuild] as const))(
     'arrives at the second try at the latest (%s)',
     async (_, makeOther, each) => {
       const { place, file } = await newFile()
@@ -78,22 +78,10 @@ describe('another file that is chosen in the page of the article', () => {
       })
     },
   )
-
-  it('arrives from a browser without File.lastModifiedDate', async () => {
-    const { place, file } = await newFile()
-    const other = await makeFile(path.join(place, 'other'), file.name)
-    const chooseBoth = async (old: OldPage): Promise<void> => {
-      await breakOff(old, file)
-      await expectArrives(old, landfall, other)
-      await expectArrives(old, landfall, file)
-      await expectOnly(landfall, file, other)
-    }
-    await withBlogPage(browser, landfall, build, chooseBoth, { withoutDates: true })
-  })
 })
 
 describe('a visitor of the page of the article', () => {
-  it('is not told of the unfinished file of another visitor, and does not reach it by its task id', async () => {
+  it('neither sees nor reaches the unfinished file of another visitor, even with its task id', async () => {
     const { file } = await newFile()
     await withBlogPage(browser, landfall, build, async (old) => {
       await breakOff(old, file)

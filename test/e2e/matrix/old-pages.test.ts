@@ -38,13 +38,13 @@ afterAll(async () => {
   await folder.dispose()
 })
 
-/** The ways in which the first file is broken off. */
+/** How the first file is interrupted. */
 const BREAKS: readonly (readonly [name: string, work: (old: OldPage, file: SampleFile) => Promise<void>])[] = [
   ['a request is aborted', breakOff],
   ['the program is killed', (old, file) => killWhileSending(old, landfall, file)],
 ]
 
-/** With nothing but the date to tell two files apart, a browser that sends none mixes them. */
+/** Only the date tells some files apart. */
 const othersOf = (withoutDates: boolean) => OTHER_FILES.filter(([, make]) => !withoutDates || make !== sameHalf)
 
 describe.each(builds())('the page of the article with %s', (...build) => {

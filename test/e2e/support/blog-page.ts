@@ -17,14 +17,14 @@ const BROKEN = 4
 /** Bytes per second: slow enough to break a chunk off inside its body. */
 const SLOW = 1024 * 1024
 
-/** What the page says of the file that it has sent last. */
+/** What the page shows for the last file. */
 const DONE = '上传完成'
 const FAILED = '上传出错'
 
 /** A build of WebUploader: its file name, for the name of a test, and its path. */
 export type Build = readonly [name: string, file: string]
 
-/** Four builds of npm's package, of two versions; or every script in the folder that `WEBUPLOADER_BUILDS` names. */
+/** Four builds from the npm package, of two versions; with `WEBUPLOADER_BUILDS`, every script in that folder. */
 export function builds(): readonly Build[] {
   const folder = process.env['WEBUPLOADER_BUILDS']
   if (folder !== undefined) return readdirSync(folder).map((name) => [name, path.join(folder, name)])
@@ -49,20 +49,20 @@ export function withBlogPage<T>(
   return withOldPage(browser, landfall.url, 'seed.html', work, { build, chunkSize: CHUNK, withoutDates })
 }
 
-/** A file of eight chunks. @param folder of its own for each file. */
+/** Creates a file of eight chunks. */
 export function makeFile(folder: string, name = 'file.bin'): Promise<SampleFile> {
   return randomFile(folder, name, (CHUNKS - 1) * CHUNK + 1234)
 }
 
-/** Makes a file that a visitor may choose in place of another one. */
+/** Creates a file that a visitor may choose instead of another one. */
 export type MakeOther = (folder: string, file: SampleFile) => Promise<SampleFile>
 
-/** The other files, by what a page says of them. */
+/** Other files, by what they share with the first. */
 export const OTHER_FILES: readonly (readonly [name: string, make: MakeOther])[] = [
   ['of equal name, size, and date', async (folder, file) => withDateOf(file, await makeFile(folder, file.name))],
-  ['of equal name and size', (folder, file) => makeFile(folder, file.name)],
   ['of equal name, size, and first half', sameHalf],
   ['of another name', (folder, file) => makeFile(folder, `other-${file.name}`)],
+  ['of equal name and size', (folder, file) => makeFile(folder, file.name)],
   ['of equal name, larger', (folder, file) => randomFile(folder, file.name, (CHUNKS + 1) * CHUNK)],
   ['of equal name, in three chunks', (folder, file) => randomFile(folder, file.name, 3 * CHUNK)],
 ]
@@ -75,7 +75,7 @@ async function withDateOf(file: SampleFile, other: SampleFile): Promise<SampleFi
   return other
 }
 
-/** The part that arrived is the same, but the date is not. */
+/** The chunks that arrived are equal, the date is not. */
 export async function sameHalf(folder: string, file: SampleFile): Promise<SampleFile> {
   const other = await makeFile(folder, file.name)
   await copyFile(file.path, other.path)
@@ -86,7 +86,7 @@ export async function sameHalf(folder: string, file: SampleFile): Promise<Sample
   return { ...other, sha256: await sha256Of(other.path) }
 }
 
-/** Chooses a file whose fifth chunk is broken off, as often as the page tries, until the page has given up. */
+/** Chooses a file and aborts its fifth chunk, at each try, until the page gives up. */
 export async function breakOff(old: OldPage, file: SampleFile): Promise<void> {
   await old.page.evaluate(`observed.breakAt = ${BROKEN}`)
   await limitUpload(old.page, SLOW)
@@ -95,7 +95,7 @@ export async function breakOff(old: OldPage, file: SampleFile): Promise<void> {
   await old.page.evaluate('observed.breakAt = null')
 }
 
-/** The same, but the program is killed inside the fifth chunk and started again. */
+/** Chooses a file, kills the program inside its fifth chunk, and starts it again. */
 export async function killWhileSending(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   await limitUpload(old.page, SLOW)
   const sent = send(old, file)
@@ -106,7 +106,7 @@ export async function killWhileSending(old: OldPage, landfall: Landfall, file: S
   await limitUpload(old.page)
 }
 
-/** Chooses a file and waits until the page says what became of it. */
+/** Chooses a file. @returns what the page shows at the end. */
 export async function send(old: OldPage, file: SampleFile): Promise<string> {
   const before = await old.count('uploadSuccess', 'uploadError')
   await old.chooseAfterCheck(file.path)
@@ -114,21 +114,21 @@ export async function send(old: OldPage, file: SampleFile): Promise<string> {
   return (await old.page.textContent('.item')) ?? ''
 }
 
-/** Chooses a broken-off file again: chunk 0, the proof, and what is missing are sent, and the file is there. */
+/** Chooses an interrupted file again: the page sends chunk 0, as proof, and the missing chunks, and the file is stored. */
 export async function expectResumed(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   const before = (await old.sentChunks()).length
-  // The service lists nothing until it has noticed that the last request was broken off.
+  // The service lists nothing until it has noticed the abort.
   await expect(old.listed()).resolves.toBe(true)
   expect(await send(old, file)).toBe(DONE)
   const sent = (await old.sentChunks()).slice(before)
-  // The end of the chunk that was broken off last may have been on its way.
+  // The rest of the aborted chunk may have been on its way.
   const [, next = 0] = sent
   expect([BROKEN, BROKEN + 1]).toContain(next)
   expect(sent).toEqual([0, ...[...Array(CHUNKS).keys()].slice(next)])
   await expectStored(landfall, file)
 }
 
-/** Chooses another file: it arrives at the second try at the latest, and the page says so of no file that has not. */
+/** Chooses another file: it is stored at the second try at the latest, and the page never says so falsely. */
 export async function expectArrives(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   if ((await send(old, file)) !== DONE) expect(await send(old, file)).toBe(DONE)
   await expectStored(landfall, file)
@@ -138,7 +138,7 @@ async function expectStored(landfall: Landfall, file: SampleFile): Promise<void>
   expect(await hashesOf(landfall, file.name)).toContain(file.sha256)
 }
 
-/** What is stored under the names of these files is one of them: nothing is mixed. */
+/** Every stored file of these names is one of these files: nothing is mixed. */
 export async function expectOnly(landfall: Landfall, ...files: readonly SampleFile[]): Promise<void> {
   const known = files.map(({ sha256 }) => sha256)
   for (const { name } of files) {

@@ -7,7 +7,7 @@ import type { Landfall } from './landfall.ts'
 import type { SeenRequest } from './old-page.ts'
 
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
-/** The page `/legacy`, with what it has sent since it was loaded last. */
+/** The page `/legacy`, observed since it was last loaded. */
 export class ClassicalPage {
   readonly page: Page
   readonly #landfall: Landfall
@@ -39,7 +39,7 @@ export class ClassicalPage {
     return this.page.evaluate<SeenRequest[]>("observed.requests.filter((r) => r.path === '/upload/accept')")
   }
 
-  /** Waits until every row says that its file is there. @returns the hashes of these files, in the order of the rows. */
+  /** Waits until this many files are finished. @returns the hashes of the stored files, in the order of the rows. */
   async finished(count = 1): Promise<readonly string[]> {
     const rows = this.page.locator('.file-row[data-state=finished]')
     await rows.nth(count - 1).waitFor({ timeout: 30_000 })
@@ -51,7 +51,7 @@ export class ClassicalPage {
   }
 }
 
-/** What Firefox and Safari lack, and Chromium from plain HTTP of another host. */
+/** Firefox and Safari lack the first; over plain HTTP every browser lacks the second. */
 const WITHOUT = `
   delete File.prototype.lastModifiedDate
   Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined })

@@ -1,12 +1,12 @@
-/* Remembers unfinished uploads across page loads: the task id of each file, and a digest of the chunks that the server confirmed. */
+/* Remembers unfinished uploads across page loads: their task ids, and a digest of the chunks that the server confirmed. */
 ;((Landfall) => {
   const KEY = 'landfall.legacy'
   const MAX_ENTRIES = 100
   // Another service may run under another path of this origin.
-  const PLACE = new URL('upload/accept', location.href).pathname
+  const ENDPOINT = new URL('upload/accept', location.href).pathname
 
-  /** What a browser says of a file without reading it: a different file may have the same. */
-  const describe = ({ name, size, lastModified }) => JSON.stringify([PLACE, name, size, lastModified])
+  /** What a browser knows of a file without reading it. Two files may share it. */
+  const describe = ({ name, size, lastModified }) => JSON.stringify([ENDPOINT, name, size, lastModified])
 
   function read() {
     try {
@@ -21,24 +21,23 @@
     try {
       localStorage.setItem(KEY, JSON.stringify(entries.slice(0, MAX_ENTRIES)))
     } catch {
-      // Without storage a file resumes until the page is closed.
+      // Without storage, files resume until the page is closed.
     }
   }
 
-  Landfall.begunFiles = {
-    /** The upload that was begun for such a file: `{ taskId, chunks, digest }`; `undefined` if there is none. */
+  Landfall.unfinishedUploads = {
+    /** Returns `{ taskId, chunks, digest }` of the upload of such a file, or `undefined`. */
     find(source) {
       const entry = read().find(({ file }) => file === describe(source))
       return entry && { taskId: entry.taskId, chunks: entry.chunks, digest: entry.digest }
     },
 
-    /** Remembers the upload in place of an earlier one of such a file. The oldest entries make room for it. */
+    /** Stores an upload in place of an earlier one of such a file, and drops the oldest beyond 100. */
     save(source, { taskId, chunks, digest }) {
       const file = describe(source)
       write([{ file, taskId, chunks, digest }, ...read().filter((entry) => entry.file !== file)])
     },
 
-    /** Forgets the upload of this task id. */
-    forget: (taskId) => write(read().filter((entry) => entry.taskId !== taskId)),
+    remove: (taskId) => write(read().filter((entry) => entry.taskId !== taskId)),
   }
 })(window.Landfall)
