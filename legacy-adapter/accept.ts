@@ -112,8 +112,7 @@ async function putChunk(
   if (upload.record.length !== place.size) {
     throw new UploadError('bad_field', 'The field "size" is not what it was in earlier chunks of this file.')
   }
-  const known = upload.record.chunkSize
-  const range = expectedRange(known, request.hint, place)
+  const range = expectedRange(upload.record.chunkSize, request.hint, place)
   const verify = async (length: number): Promise<void> => {
     checkTrailingFields(request, options)
     const chunkSize = chunkSizeFrom(place, length)
@@ -130,18 +129,15 @@ async function putChunk(
     if (range === undefined) await chunk.read()
     else await upload.put(range, chunk)
   } catch (error) {
-    throw isDifferent(error) && seemsRecut(known, request.hint, place) ? recut() : error
+    // Only a whole chunk tells that its file is another one: it may break off yet, or turn out to be cut in another size.
+    if (error instanceof UploadError && error.code === 'content_differs') await readAway(chunk)
+    throw error
   }
 }
 
-/** Other bytes tell nothing of a file when they were cut in another size. */
-function seemsRecut(known: number | undefined, hint: number | undefined, place: ChunkPlace): boolean {
-  const guess = hint === undefined ? undefined : chunkSizeFrom(place, hint)
-  return place.chunks > 1 && known !== undefined && guess !== undefined && guess !== known
-}
-
-function isDifferent(error: unknown): boolean {
-  return error instanceof UploadError && error.code === 'content_differs'
+/** @throws what the source throws before its end. */
+async function readAway(source: Source): Promise<void> {
+  while ((await source.read()) !== null);
 }
 
 function recut(): UploadError {

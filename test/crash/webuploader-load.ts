@@ -35,6 +35,9 @@ export async function sendByWebUploader(upload: UploadModel, cut: Cut, client: C
   if (sent >= reloadAfter) await sendInAnotherSize(upload, cut, client, manner)
   const left = await askMissing(upload, cut, client)
   if (left.length > 0 && sent < reloadAfter) upload.broken('is not complete with all its chunks')
+  // Its sender would begin another upload afterwards: nothing of the file may be left to be sent.
+  const chunk = random.whole(0, cut.chunks - 1)
+  if (left.length === 0 && random.chance(0.2)) await sendOtherBytes(upload, cut, chunk, client, manner)
 }
 
 /** A chunk, with everything that pages do to it: twice at once, broken off and sent again, followed by other bytes. */
@@ -46,7 +49,6 @@ async function sendOneChunk(upload: UploadModel, cut: Cut, chunk: number, client
   const delays = random.chance(0.15) ? [0, random.whole(0, 5)] : [0]
   const copies = delays.map((delay) => pause(delay).then(() => sendWhole(upload, cut, chunk, client, manner)))
   await all([broken, ...copies])
-  if (random.chance(0.06)) await sendOtherBytes(upload, cut, chunk, client, manner)
 }
 
 async function sendWhole(upload: UploadModel, cut: Cut, chunk: number, client: Client, manner: Manner): Promise<void> {

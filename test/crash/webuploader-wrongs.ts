@@ -35,14 +35,11 @@ export async function sendInAnotherSize(upload: UploadModel, cut: Cut, client: C
   if (!upload.everythingAcknowledged) upload.failure = 'possible'
   const answer = await post(upload, chunkMessage(next, chunk, bytes, manner), client)
   const code = answer.status === 409 ? codeOf(answer) : 'none'
-  // It is compared first with what is stored at its place.
-  const differs = code === 'content_differs' && upload.isTouched(chunkRange(upload, cut, chunk))
-  if (code !== 'chunk_size_changed' && !differs) {
+  if (code !== 'chunk_size_changed') {
     upload.broken(`took chunk ${chunk} in another size than the others: ${told(answer)}`)
   }
-  if (differs) upload.failure = 'none'
   orOver(upload, client, await client.send('HEAD', pathOf(upload), TUS))
-  if (!differs && !upload.isSent(upload.wholeFile)) upload.broken('did not fail')
+  if (!upload.isSent(upload.wholeFile)) upload.broken('did not fail')
   upload.failure = 'none'
 }
 

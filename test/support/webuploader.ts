@@ -9,9 +9,10 @@ export interface ChunkFields {
   readonly size: number | string
   readonly chunks?: number | string
   readonly chunk?: number | string
+  readonly landfall_file?: string
 }
 
-const ORDER = ['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunks', 'chunk'] as const
+const ORDER = ['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunks', 'chunk', 'landfall_file'] as const
 
 /** What every request of one file has, chunk fields apart. */
 export function fileFields(name: string, size: number, taskId = 'wu_1k83m941f1a21krp1sa2ofak9t0'): ChunkFields {

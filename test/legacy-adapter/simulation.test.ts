@@ -1,0 +1,26 @@
+import { expect, test } from '@jest/globals'
+import { type Fault, simulate } from './simulation/simulate.ts'
+
+/** `npm run simulate` sets both; a failure names the seed of its first run. */
+const runs = Number(process.env['SIMULATED_RUNS'] ?? 1_000)
+const seed = Number(process.env['SIMULATION_SEED'] ?? 1)
+/** Of 60,000 runs so many may end with a page that says "done" of a file that is not there, or that has to try a fourth time. */
+const MOST_IN_60_000 = 20
+
+test('pages whose files are alike never mix them, and get all of them stored', () => {
+  const seeds = new Map<Fault, number[]>()
+  let sent = 0
+  let least = 0
+  for (let run = 0; run < runs; run++) {
+    const outcome = simulate(seed * 1_000_000 + run)
+    sent += outcome.sent
+    least += outcome.least
+    if (outcome.isHopeless) continue
+    for (const fault of outcome.faults) seeds.set(fault, [...(seeds.get(fault) ?? []), seed * 1_000_000 + run])
+  }
+  process.stderr.write(`${runs} runs, ${sent} chunks sent where ${least} would have done\n`)
+  expect(seeds.get('mixed') ?? []).toEqual([])
+  for (const fault of ['false done', 'stuck'] as const) {
+    expect((seeds.get(fault) ?? []).slice(Math.floor((MOST_IN_60_000 * runs) / 60_000))).toEqual([])
+  }
+}, 600_000)

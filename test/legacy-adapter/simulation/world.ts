@@ -1,0 +1,328 @@
+import { ToldBook } from '../../../legacy-adapter/told-book.ts'
+import {
+  type Candidate,
+  type ChunkSet,
+  chunksOfSender,
+  chunksToSkip,
+  decide,
+  isWhole,
+  meantByCheck,
+  meantByComplete,
+  QUIET,
+  type SenderState,
+  skippedWrongly,
+} from '../../../legacy-adapter/which-upload.ts'
+import { union } from '../../../server/core/ranges.ts'
+
+/** What a file is: what its chunks hold, a number for each content. */
+export interface SimulatedFile {
+  readonly name: string
+  readonly content: readonly number[]
+  readonly modified: number
+}
+
+/** What a request says of its file. `sender` is the text of its id and date. */
+export interface Question {
+  /** `undefined` without a cookie. */
+  readonly visitor: string | undefined
+  readonly task: string
+  readonly name: string
+  readonly chunks: number
+  readonly sender: string | undefined
+  readonly modified: number | undefined
+}
+
+/** One chunk on its way. */
+export interface Sending extends Question {
+  readonly sender: string
+  readonly chunk: number
+  readonly content: number
+  /** Where it goes, and whether it has to prove itself there. */
+  upload?: SimulatedUpload
+  isProof?: boolean
+  waitsSince?: number
+  answer?: number
+}
+
+/** An upload, without its bytes. */
+export interface SimulatedUpload {
+  readonly id: string
+  readonly question: Question
+  readonly content: Map<number, number>
+  readonly shares: Map<string, Set<number>>
+  /** All that ever fed it. */
+  readonly everFed: Set<string>
+  senders: string[]
+  modified: number | undefined
+  inFlight: number
+  lastFailed: boolean
+  contested: boolean
+  confirmed: boolean
+  finished: number | undefined
+  quietSince: number
+  fed: number
+}
+
+interface Sender {
+  proving: string | undefined
+  struck: SenderState['struck']
+}
+
+/** The service, as far as it decides which upload is meant: the rule is the real one, the bytes and the disk are not there. */
+export class World {
+  /** Milliseconds. */
+  time = 0
+  readonly uploads: SimulatedUpload[] = []
+  readonly #books = new Map<string, ToldBook>()
+  readonly #senders = new Map<string, Sender>()
+  #order = 0
+
+  /** A chunk arrives: it goes to an upload, waits, or is answered. */
+  arrive(sending: Sending): void {
+    const { visitor, task, sender: name, chunk, chunks, modified } = sending
+    const sender = this.#senderOf(sending)
+    const book = this.#bookOf(visitor, task)
+    const skips = book.skips(task, fileOf(sending), name, chunks)
+    const candidates = this.#candidates(sending).filter(
+      ({ knowsSender, finished }, _, all) => knowsSender || (!finished && !all.some((other) => other.knowsSender)),
+    )
+    const decision = decide({ chunk, chunks, modified }, candidates, sender, skips, this.time)
+    switch (decision.kind) {
+      case 'use':
+        return this.#begin(sending, this.#upload(decision.id), false)
+      case 'prove':
+        sender.proving = decision.id
+        if (chunk === 0) return this.#begin(sending, this.#upload(decision.id), true)
+        sending.waitsSince ??= this.time
+        return
+      case 'wait':
+        sending.waitsSince ??= this.time
+        return
+      case 'content_differs':
+        sender.struck = { byLater: true, last: this.time }
+        sending.answer = 409
+        return
+      case 'wrongly_skipped':
+        book.refuse(task)
+        sending.answer = 409
+        return
+      case 'create':
+        sender.struck = undefined
+        book.note(task)
+        book.take(task)
+        return this.#begin(sending, this.#create(sending), false)
+    }
+  }
+
+  /** All bytes of a chunk have come. @returns the upload that is finished by it. */
+  complete(sending: Sending): SimulatedUpload | undefined {
+    const { upload, chunk, content, sender } = sending
+    if (upload === undefined) throw new Error('The chunk was not placed.')
+    this.#end(upload)
+    const isKnown = sending.isProof === true || upload.senders.includes(sender)
+    if (isKnown && (upload.content.get(chunk) ?? content) !== content) {
+      this.#strike(sending, upload)
+      return undefined
+    }
+    if (upload.finished === undefined) upload.content.set(chunk, content)
+    upload.lastFailed = !isKnown
+    if (!isKnown) {
+      sending.answer = 409
+      return undefined
+    }
+    if (sending.isProof) this.#join(sending, upload)
+    upload.everFed.add(sender)
+    upload.shares.set(sender, (upload.shares.get(sender) ?? new Set()).add(chunk))
+    const finished = this.#finishIfWhole(upload)
+    const { chunks, visitor, task } = sending
+    const ever = this.#bookOf(visitor, task).ever(task)
+    const isSkipped =
+      upload.finished === undefined &&
+      upload.inFlight === 0 &&
+      skippedWrongly(chunk, setOf(upload.content.keys()), chunks, ever)
+    if (isSkipped) upload.lastFailed = true
+    sending.answer = isSkipped ? 409 : 200
+    return finished
+  }
+
+  /** The connection of a chunk breaks before its end. */
+  breakOff({ upload }: Sending): void {
+    if (upload === undefined) return
+    this.#end(upload)
+    upload.lastFailed = true
+  }
+
+  /** What is only in memory is lost. */
+  restart(): void {
+    this.#senders.clear()
+    for (const [name, book] of this.#books) this.#books.set(name, ToldBook.from(book.toString()))
+    for (const upload of this.uploads) {
+      upload.inFlight = 0
+      upload.lastFailed = true
+    }
+  }
+
+  /** A bare check. @returns the chunks by task. */
+  checkAll(visitor: string | undefined): ReadonlyMap<string, ChunkSet> {
+    const lists = new Map<string, ChunkSet>()
+    if (visitor === undefined) return lists
+    const book = this.#bookOf(visitor, '')
+    for (const task of book.groups.filter((group) => !book.isRefused(group))) {
+      const unfinished = this.uploads.filter(
+        ({ question, finished }) => question.visitor === visitor && question.task === task && finished === undefined,
+      )
+      lists.set(task, chunksToSkip(unfinished.map((upload) => this.#candidateOf(upload, upload.question))))
+    }
+    book.tellAll(lists)
+    return lists
+  }
+
+  /** A check with name and size, and with all fields if it has a sender. */
+  check(question: Question): ChunkSet {
+    const { visitor, task, sender, modified } = question
+    const book = this.#bookOf(visitor, task)
+    const candidates = this.#candidates(question)
+    const known = candidates.find(({ own, knowsSender }) => own && knowsSender) ?? candidates.find((c) => c.knowsSender)
+    const listed =
+      sender !== undefined && known !== undefined
+        ? chunksOfSender(known)
+        : chunksToSkip(meantByCheck(candidates, modified))
+    const chunks = book.isRefused(task) ? [] : listed
+    if (sender === undefined) book.tellFile(task, fileOf(question), chunks)
+    else book.tellSender(task, sender, chunks)
+    return chunks
+  }
+
+  /** `/upload/complete`. @returns whether the file is there, and the upload that it has finished. */
+  ask({ visitor, task, name }: Question): { ok: boolean; finished?: SimulatedUpload | undefined } {
+    const named = this.uploads.filter(
+      ({ question }) =>
+        question.task === task &&
+        question.name === name &&
+        (question.visitor === visitor || question.visitor === undefined),
+    )
+    const meant = meantByComplete(named)
+    if (meant === undefined) return { ok: false }
+    const isFull = meant.content.size === meant.question.chunks
+    const isEnded = meant.finished === undefined && isFull && meant.inFlight === 0 && !meant.contested
+    if (isEnded) meant.finished = this.#next()
+    if (meant.finished === undefined) return { ok: false }
+    meant.confirmed = true
+    return { ok: true, finished: isEnded ? meant : undefined }
+  }
+
+  #begin(sending: Sending, upload: SimulatedUpload, isProof: boolean): void {
+    sending.upload = upload
+    sending.isProof = isProof
+    upload.inFlight += 1
+  }
+
+  #end(upload: SimulatedUpload): void {
+    upload.inFlight -= 1
+    upload.quietSince = this.time
+    upload.fed = this.#next()
+  }
+
+  #create(question: Sending): SimulatedUpload {
+    const upload: SimulatedUpload = {
+      id: String(this.uploads.length),
+      question,
+      content: new Map(),
+      shares: new Map(),
+      everFed: new Set(),
+      senders: [question.sender],
+      modified: question.modified,
+      inFlight: 0,
+      lastFailed: false,
+      contested: false,
+      confirmed: false,
+      finished: undefined,
+      quietSince: this.time,
+      fed: this.#next(),
+    }
+    this.uploads.push(upload)
+    return upload
+  }
+
+  #strike(sending: Sending, upload: SimulatedUpload): void {
+    const sender = this.#senderOf(sending)
+    sender.proving = undefined
+    sender.struck = { byLater: sending.chunk !== 0, last: this.time }
+    upload.lastFailed = true
+    upload.contested = true
+    if (!sending.isProof) upload.senders = upload.senders.filter((other) => other !== sending.sender)
+    sending.answer = 409
+  }
+
+  #join(sending: Sending, upload: SimulatedUpload): void {
+    this.#senderOf(sending).proving = undefined
+    if (!upload.senders.includes(sending.sender)) upload.senders.push(sending.sender)
+    upload.modified ??= sending.modified
+    this.#bookOf(sending.visitor, sending.task).take(sending.task)
+  }
+
+  #finishIfWhole(upload: SimulatedUpload): SimulatedUpload | undefined {
+    const { chunks, visitor, task } = upload.question
+    if (upload.finished !== undefined || upload.content.size < chunks) return undefined
+    const shares = upload.senders.map((sender) => setOf(upload.shares.get(sender) ?? []))
+    if (!isWhole(shares, chunks, this.#bookOf(visitor, task).ever(task))) return undefined
+    upload.finished = this.#next()
+    return upload
+  }
+
+  #candidates(question: Question): Candidate[] {
+    const { visitor, task, name, chunks } = question
+    return this.uploads
+      .filter(({ question: of }) => of.task === task && of.name === name && of.chunks === chunks)
+      .filter(({ question: of }) => of.visitor === visitor || of.visitor === undefined)
+      .map((upload) => this.#candidateOf(upload, question))
+  }
+
+  #candidateOf(upload: SimulatedUpload, { visitor, sender }: Question): Candidate {
+    const { id, contested, finished, modified, fed, inFlight, lastFailed, quietSince } = upload
+    return {
+      id,
+      own: upload.question.visitor === visitor,
+      knowsSender: sender !== undefined && upload.senders.includes(sender),
+      finished: finished !== undefined,
+      contested,
+      atRest: inFlight === 0 && (lastFailed || this.time - quietSince >= QUIET),
+      chunks: setOf(upload.content.keys()),
+      modified,
+      fed,
+    }
+  }
+
+  #upload(id: string): SimulatedUpload {
+    const upload = this.uploads[Number(id)]
+    if (upload === undefined) throw new Error('There is no such upload.')
+    return upload
+  }
+
+  #bookOf(visitor: string | undefined, task: string): ToldBook {
+    const name = visitor ?? `task ${task}`
+    const book = this.#books.get(name) ?? ToldBook.from(undefined)
+    this.#books.set(name, book)
+    return book
+  }
+
+  #senderOf(question: Sending): Sender {
+    const name = [question.visitor, question.task, fileOf(question), question.sender].join(' ')
+    const sender = this.#senders.get(name) ?? { proving: undefined, struck: undefined }
+    this.#senders.set(name, sender)
+    return sender
+  }
+
+  #next(): number {
+    this.#order += 1
+    return this.#order
+  }
+}
+
+function fileOf({ name, chunks }: Question): string {
+  return `${name}/${chunks}`
+}
+
+function setOf(chunks: Iterable<number>): ChunkSet {
+  return union([...chunks].map((chunk) => ({ start: chunk, end: chunk + 1 })))
+}
