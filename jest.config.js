@@ -3,7 +3,7 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['<rootDir>/test/containers/', '<rootDir>/test/interop/'],
+  testPathIgnorePatterns: ['<rootDir>/test/containers/', '<rootDir>/test/interop/', '<rootDir>/test/e2e/matrix/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [

@@ -25,13 +25,15 @@
   /** Calls `listener` after every change of the language. */
   Landfall.onLanguage = (listener) => listeners.push(listener)
 
-  function show() {
+  /** Writes every text of the page in the current language. */
+  Landfall.showLanguage = () => {
     document.documentElement.lang = current === 'zh' ? 'zh-Hans' : 'en'
     document.title = Landfall.t('title')
     $('[data-text]').each((_, target) => {
       // WebUploader wraps the label of its picker and lays the file input over it.
       const label = $(target).find('.webuploader-pick')
       ;(label.length ? label : $(target)).text(Landfall.t(target.dataset.text))
+      $(target).find('input[type=file]').attr('aria-label', Landfall.t(target.dataset.text))
     })
     $('[data-label]').each((_, target) => {
       $(target).attr('aria-label', Landfall.t(target.dataset.label))
@@ -50,7 +52,7 @@
     } catch {
       // Without storage the choice holds until the page is closed.
     }
-    show()
+    Landfall.showLanguage()
   }
 
   const dark = matchMedia('(prefers-color-scheme: dark)')
@@ -62,6 +64,6 @@
 
   $(() => {
     $('button[data-language]').on('click', (event) => choose(event.currentTarget.dataset.language))
-    show()
+    Landfall.showLanguage()
   })
 })(window.jQuery, window.Landfall)

@@ -1,50 +1,24 @@
-/* The classical page: WebUploader in blocks, /check before, /upload/complete after. */
+/* The classical page: WebUploader in blocks, /check before each file, /upload/complete after it. */
 ;(($, WebUploader, Landfall) => {
-  // Once per page load, as old pages have it: all files of one visit share it.
-  const task_id = WebUploader.Base.guid()
   const rows = new Map()
   const serverSentences = new Map()
-  // Declared beforehand: where /check fails or is late, nothing is skipped, and everything is sent.
-  let file_list_finish = []
   const refusedNames = []
-
-  // A hook is only seen by uploaders that are created after it.
-  WebUploader.Uploader.register(
-    { 'before-send': 'checkChunk' },
-    {
-      checkChunk(block) {
-        const deferred = WebUploader.Deferred()
-        if (file_list_finish.includes(`${task_id}${block.chunk}`)) deferred.reject()
-        else deferred.resolve()
-        return deferred.promise()
-      },
-    },
-  )
 
   const uploader = WebUploader.create({
     server: 'upload/accept',
     pick: '#picker',
     auto: true,
     chunked: true,
-    chunkSize: 20 * 1024 * 1024,
+    chunkSize: Landfall.resume.CHUNK_SIZE,
     chunkRetry: 3,
     threads: 1,
     duplicate: true,
-    formData: { task_id },
   })
+  Landfall.resume.watch(uploader)
 
   $('#picker').on('click', () => {
     refusedNames.length = 0
     showRefused()
-    $.ajax({
-      url: 'check',
-      type: 'POST',
-      data: 'POST TEST',
-      dataType: 'json',
-      success: (answer) => {
-        file_list_finish = String(answer.file_list).split(',')
-      },
-    })
   })
 
   uploader.on('fileQueued', (file) => {
@@ -54,6 +28,10 @@
   })
 
   uploader.on('uploadStart', (file) => show(file, { state: 'uploading', text: { key: 'uploading' }, detail: null }))
+
+  uploader.on('verifyProgress', (file) => {
+    if (rows.get(file.id).state === 'uploading') show(file, { text: { key: 'verifying' } })
+  })
 
   uploader.on('uploadProgress', (file, share) => {
     // Progress of a request that was under way when the page was paused still comes in.
@@ -72,6 +50,7 @@
   })
 
   uploader.on('uploadError', (file, reason) => {
+    if (Landfall.resume.willRestart(file)) return
     const sentence = reason === 'server' ? serverSentences.get(file.id) : undefined
     const text = sentence ? { key: 'said', values: { sentence } } : { key: errorKey(reason) }
     show(file, { state: 'failed', text })
@@ -104,8 +83,11 @@
 
   /** Asks the server to confirm the file, and shows where it is. */
   function complete(file) {
-    $.getJSON('upload/complete', { task_id, filename: file.name })
-      .done((answer) => show(file, { state: 'finished', url: answer.url, text: { key: 'finished' } }))
+    $.getJSON('upload/complete', { task_id: Landfall.resume.taskIdOf(file), filename: file.name })
+      .done((answer) => {
+        Landfall.resume.finish(file)
+        show(file, { state: 'finished', url: answer.url ?? null, text: { key: 'finished' } })
+      })
       .fail((request) => {
         const { error, missing } = request.responseJSON || {}
         const text = error ? { key: 'said', values: { sentence: error.message } } : { key: 'error-complete' }
@@ -147,6 +129,8 @@
     $('#retry').prop('disabled', !states.includes('failed'))
   }
 
+  // WebUploader has just created its file input.
+  uploader.on('ready', Landfall.showLanguage)
   Landfall.onLanguage(showRefused)
   showButtons()
 })(window.jQuery, window.WebUploader, window.Landfall)

@@ -1,6 +1,7 @@
 // Runs in a page before its own scripts: notes what the page sends and what it is answered.
 ;(() => {
-  const observed = { requests: [], events: [] }
+  // `breakAt`: each request with this chunk is aborted inside its body.
+  const observed = { requests: [], events: [], breakAt: null }
   window.observed = observed
   const { open, send } = XMLHttpRequest.prototype
   const opened = new WeakMap()
@@ -14,11 +15,15 @@
     const { method, url } = opened.get(this)
     const entries = body instanceof FormData ? [...body] : [...url.searchParams]
     const fields = Object.fromEntries(entries.filter(([, value]) => typeof value === 'string'))
-    const request = { method, path: url.pathname, fields, status: 0, ended: false, text: '' }
+    const bytes = entries.reduce((sum, [, value]) => sum + (value instanceof Blob ? value.size : 0), 0)
+    const request = { method, path: url.pathname, fields, bytes, status: 0, ended: false, text: '' }
     observed.requests.push(request)
     this.addEventListener('loadend', () =>
       Object.assign(request, { status: this.status, ended: true, text: this.responseText }),
     )
+    if (observed.breakAt !== null && Number(fields.chunk) === observed.breakAt) {
+      this.upload.addEventListener('progress', () => this.abort(), { once: true })
+    }
     return send.call(this, body)
   }
 

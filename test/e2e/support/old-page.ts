@@ -12,6 +12,8 @@ export interface SeenRequest {
   readonly path: string
   /** The fields of the form or of the query, without the file. */
   readonly fields: Readonly<Record<string, string>>
+  /** Bytes of the file in the body. */
+  readonly bytes: number
   readonly status: number
   readonly ended: boolean
   readonly text: string
@@ -29,6 +31,16 @@ export interface CompleteAnswer {
   readonly missing_total?: number
 }
 
+/** How the page or its browser differs from the page as it is written. */
+export interface Variant {
+  /** The file of a build of WebUploader that the site serves as `webuploader.min.js`. */
+  readonly build?: string
+  /** Bytes, in place of the page's 20 MiB. */
+  readonly chunkSize?: number
+  /** Whether the browser lacks `File.lastModifiedDate`, as Firefox and Safari do. */
+  readonly withoutDates?: boolean
+}
+
 /** A page that was written for WebUploader, opened in the origin of the service. */
 export class OldPage {
   readonly page: Page
@@ -41,20 +53,25 @@ export class OldPage {
   }
 
   /** @param address the page's file with the query that chooses its variant, such as `old.html?threads=3`. */
-  static async open(page: Page, base: string, address: string): Promise<OldPage> {
+  static async open(page: Page, base: string, address: string, variant: Variant = {}): Promise<OldPage> {
     const old = new OldPage(page)
+    const { build, chunkSize, withoutDates } = variant
     await page.addInitScript({ path: OBSERVER })
-    const pattern = `${base}/old/**`
-    await page.route(pattern, async (route) => {
+    if (withoutDates) await page.addInitScript('delete File.prototype.lastModifiedDate')
+    await page.route(`${base}/old/**`, async (route) => {
       const name = new URL(route.request().url()).pathname.replace('/old/', '')
+      const text = await readFile(new URL(name, FOLDER), 'utf8')
       await route.fulfill({
         contentType: name.endsWith('.js') ? 'text/javascript' : 'text/html',
-        body: await readFile(new URL(name, FOLDER)),
+        body: chunkSize === undefined ? text : text.replace('20 * 1024 * 1024', String(chunkSize)),
       })
     })
+    if (build !== undefined) {
+      await page.route(`${base}/static/webuploader/webuploader.min.js`, (route) => route.fulfill({ path: build }))
+    }
     await page.goto(`${base}/old/${address}`)
     // Bodies of uploads need not pass through the test.
-    await page.unroute(pattern)
+    await page.unrouteAll()
     await page.evaluate('observed.watch(uploader)')
     return old
   }
@@ -75,6 +92,17 @@ export class OldPage {
     return text
   }
 
+  /** Asks `/check` as the page does, for five seconds at most, until it lists a chunk. */
+  listed(): Promise<boolean> {
+    return this.page.evaluate<boolean>(`(async () => {
+      for (const end = Date.now() + 5000; Date.now() < end; ) {
+        const answer = await fetch('/check', { method: 'POST', body: 'POST TEST' })
+        if ((await answer.json()).file_list.flat().length > 0) return true
+      }
+      return false
+    })()`)
+  }
+
   requests(path: string): Promise<SeenRequest[]> {
     return this.page.evaluate<SeenRequest[]>(`observed.requests.filter((r) => r.path === '${path}')`)
   }
@@ -84,13 +112,19 @@ export class OldPage {
     return (await this.requests('/upload/accept')).map(({ fields }) => Number(fields['chunk'] ?? 0))
   }
 
+  /** How many events of these types the page has heard. */
+  async count(...types: readonly string[]): Promise<number> {
+    return (await this.eventTypes()).filter((heard) => types.includes(heard)).length
+  }
+
   async eventTypes(): Promise<string[]> {
     return this.page.evaluate<string[]>('observed.events.map((event) => event.type)')
   }
 
-  /** Waits until the page has heard `count` events of a type. */
-  async heard(type: string, count = 1): Promise<void> {
-    await this.page.waitForFunction(`observed.events.filter((e) => e.type === '${type}').length >= ${count}`)
+  /** Waits until the page has heard `count` events of these types. */
+  async heard(types: string | readonly string[], count = 1): Promise<void> {
+    const wanted = JSON.stringify([types].flat())
+    await this.page.waitForFunction(`observed.events.filter((e) => ${wanted}.includes(e.type)).length >= ${count}`)
   }
 
   /** Waits until the page shows that more than this share of the file is sent. */
@@ -120,10 +154,11 @@ export async function withOldPage<T>(
   base: string,
   address: string,
   work: (old: OldPage) => Promise<T>,
+  variant: Variant = {},
 ): Promise<T> {
   const context = await browser.newContext()
   try {
-    return await work(await OldPage.open(await context.newPage(), base, address))
+    return await work(await OldPage.open(await context.newPage(), base, address, variant))
   } finally {
     await context.close()
   }
