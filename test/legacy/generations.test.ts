@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, TUS } from '../support/tus.ts'
+import { createUpload, TUS } from '../support/tus.ts'
 import { idOf } from '../tus/steps.ts'
 import { bytesOf, cut, landAll } from './landing.ts'
 
@@ -29,7 +29,7 @@ async function makeOld(id: string): Promise<void> {
 }
 
 function forgotten(id: string): Promise<void> {
-  return until(async () => (await head(urlOf(id))).status === 404)
+  return until(async () => (await fetch(urlOf(id))).status === 404)
 }
 
 /** Waits until what is long gone has been forgotten, as far as it may be. */
@@ -48,7 +48,7 @@ it('an upload that is long gone is not found any more; one that has just gone is
   for (const id of [old, young]) await remove(id)
   await makeOld(old)
   await forgotten(old)
-  expect((await head(urlOf(young))).status).toBe(404)
+  expect((await fetch(urlOf(young))).status).toBe(410)
 })
 
 it('a file that was deleted and sent again keeps its place when the deletion is long ago', async () => {
@@ -58,7 +58,7 @@ it('a file that was deleted and sent again keeps its place when the deletion is 
   expect(second.id).not.toBe(first.id)
   await makeOld(first.id)
   await sweep()
-  expect((await head(urlOf(first.id))).status).toBe(404)
+  expect((await fetch(urlOf(first.id))).status).toBe(410)
   expect((await landAll(service.url, file)).id).toBe(second.id)
 })
 
