@@ -1,11 +1,11 @@
-// node tus.mjs <package> <job>: uploads a file with one version of tus-js-client, from where an earlier process of the same store
-// stopped. Prints the URL.
+// node tus.mjs <package> <job>: uploads a file with one version of tus-js-client; resumes what an earlier process with the same
+// store began. Prints the URL.
 import { createReadStream, readFileSync } from 'node:fs'
 
 const [, , name, text] = process.argv
 const job = JSON.parse(text)
 const { default: tus } = await import(name)
-// Version 1 looks for an earlier upload by itself, but knows only buffers again.
+// Version 1 looks for a previous upload by itself, and only for buffers.
 const looksItself = tus.Upload.prototype.findPreviousUploads === undefined
 
 const url = await new Promise((resolve, reject) => {
