@@ -1,13 +1,13 @@
-/** The clients that take part, and what each of them can do. */
+/** The third-party clients, and what each of them can do. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** Where run.mjs installs them. */
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/interop/', import.meta.url))
 
-/** A program that does one job, given as JSON in its last argument, in the folder of its toolchain. */
+/** A program that runs one job, which is JSON in its last argument. Its working directory is that of its toolchain. */
 export interface Client {
-  /** Its name and version, as in the file that it is installed by. */
+  /** Its name, with the version in its manifest. */
   readonly name: string
   readonly folder: string
   readonly command: readonly string[]
@@ -15,35 +15,38 @@ export interface Client {
 }
 
 export interface TusClient extends Client {
-  /** Ways to upload beside the plain one, by name. */
+  /** Options for each further way to upload, by its name. */
   readonly ways: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  /** Whether it tries again by itself when a connection breaks. */
+  /** Whether it retries by itself when a connection breaks. */
   readonly retries: boolean
-  /** Whether it creates a new upload when the one that it remembers is gone. */
-  readonly beginsAnew: boolean
-  /** What ends it in the middle: a browser must be closed, or it forgets what the page stored last. */
-  readonly end: 'SIGKILL' | 'SIGTERM'
+  /** Whether it creates a new upload when the one that it remembers was deleted. */
+  readonly recreates: boolean
+  /** The signal that stops it: a killed browser loses what its page stored last. */
+  readonly stopSignal: 'SIGKILL' | 'SIGTERM'
 }
 
 export interface FormClient extends Client {
-  /** Whether it can send a file whose length it does not know, so without Content-Length. */
+  /** Whether it can send a file of unknown length, so without Content-Length. */
   readonly streams: boolean
   /** Whether its fields can follow the file. */
   readonly ordersFields: boolean
 }
 
-/** The folder of a toolchain. */
+/** Where a client is installed. */
 export function folderOf(client: Client): string {
   return `${CACHE}${client.folder}`
 }
 
-/** The name of a package with the version that a manifest gives it. */
+/** The version of a package in a manifest, after the name to show. */
 function versioned(manifest: string, name: string, shown = name): string {
   const text = readFileSync(new URL(`clients/${manifest}`, import.meta.url), 'utf8')
   const found = new RegExp(`${name}\\W\\D*?(\\d+(\\.\\d+)+)`).exec(text)
   if (found === null) throw new Error(`${manifest} has no ${name}.`)
   return `${shown} ${found[1]}`
 }
+
+const PYTHON = { PYTHONPATH: 'packages' } as const
+const JAVA = ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', 'classes:lib/*'] as const
 
 const CHUNKED = { 'in chunks': { chunkSize: 1_000_000 } }
 const OVERRIDDEN = { 'by POST alone': { overridePatchMethod: true, chunkSize: 1_000_000 } }
@@ -55,15 +58,22 @@ const NEWER = { ...CHUNKED, ...OVERRIDDEN, ...WITH_CREATION, ...DEFERRED, ...PAR
 function tusJsClient(major: number, ways: TusClient['ways']): TusClient {
   const alias = `tus-js-client-${major}`
   const name = versioned('node/package.json', alias, 'tus-js-client')
-  return { ...REMEMBERS, name, folder: 'node', command: ['node', 'tus.mjs', alias], ways, end: 'SIGKILL' }
+  return { ...REMEMBERS, name, folder: 'node', command: ['node', 'tus.mjs', alias], ways, stopSignal: 'SIGKILL' }
 }
 
 function uppy(major: number, ways: TusClient['ways']): TusClient {
   const name = versioned(`uppy/uppy-${major}/package.json`, '@uppy/core', 'Uppy')
-  return { ...REMEMBERS, name, folder: 'uppy', command: ['node', 'tus.mjs', `uppy-${major}`], ways, end: 'SIGTERM' }
+  return {
+    ...REMEMBERS,
+    name,
+    folder: 'uppy',
+    command: ['node', 'tus.mjs', `uppy-${major}`],
+    ways,
+    stopSignal: 'SIGTERM',
+  }
 }
 
-const REMEMBERS = { retries: true, beginsAnew: true } as const
+const REMEMBERS = { retries: true, recreates: true } as const
 
 export const TUS_CLIENTS: readonly TusClient[] = [
   tusJsClient(1, { ...CHUNKED, ...OVERRIDDEN }),
@@ -78,23 +88,23 @@ export const TUS_CLIENTS: readonly TusClient[] = [
     name: versioned('python/requirements.txt', 'tuspy'),
     folder: 'python',
     command: ['python3', 'tus.py'],
-    env: { PYTHONPATH: 'packages' },
+    env: PYTHON,
     ways: {
       ...{ 'in chunks': { chunk_size: 1_000_000 } },
       ...{ 'in chunks with checksums': { chunk_size: 1_000_000, upload_checksum: true } },
     },
     retries: true,
-    beginsAnew: false,
-    end: 'SIGKILL',
+    recreates: false,
+    stopSignal: 'SIGKILL',
   },
   {
     name: versioned('java/pom.xml', 'tus-java-client'),
     folder: 'java',
-    command: ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', 'classes:lib/*', 'Tus'],
+    command: [...JAVA, 'Tus'],
     ways: CHUNKED,
     retries: true,
-    beginsAnew: true,
-    end: 'SIGKILL',
+    recreates: true,
+    stopSignal: 'SIGKILL',
   },
   {
     name: versioned('rust/Cargo.toml', 'tus_client'),
@@ -102,62 +112,68 @@ export const TUS_CLIENTS: readonly TusClient[] = [
     command: ['../rust-target/debug/tus'],
     ways: { ...CHUNKED, 'by POST alone': { override: true, chunkSize: 1_000_000 } },
     retries: false,
-    beginsAnew: false,
-    end: 'SIGKILL',
+    recreates: false,
+    stopSignal: 'SIGKILL',
   },
 ]
 
-const fromNpm = (client: string, manifestName: string, streams: boolean): FormClient => ({
-  name: manifestName === '' ? `${client} of Node` : versioned('node/package.json', `"${manifestName}"`, client),
-  folder: 'node',
-  command: ['node', 'forms.mjs', client],
-  streams,
-  ordersFields: true,
-})
+/** @param variant how its form is made, where there are several ways. */
+function fromNpm(library: string, streams: boolean, variant?: string): FormClient {
+  const name = library === 'fetch' ? 'fetch of Node' : versioned('node/package.json', `"${library}"`, library)
+  return {
+    name: variant === undefined ? name : `${name} with ${variant}`,
+    folder: 'node',
+    command: ['node', 'forms.mjs', library, variant ?? ''],
+    streams,
+    ordersFields: true,
+  }
+}
 
-const fromPyPI = (client: string, streams: boolean): FormClient => ({
-  name: versioned('python/requirements.txt', client),
-  folder: 'python',
-  command: ['python3', 'forms.py', client],
-  env: { PYTHONPATH: 'packages' },
-  streams,
-  ordersFields: true,
-})
+function fromPyPI(library: string, streams: boolean): FormClient {
+  return {
+    name: versioned('python/requirements.txt', library),
+    folder: 'python',
+    command: ['python3', 'forms.py', library],
+    env: PYTHON,
+    streams,
+    ordersFields: true,
+  }
+}
 
-const fromMaven = (client: string, artifact: string): FormClient => ({
-  name: versioned('java/pom.xml', artifact, client),
-  folder: 'java',
-  command: ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', 'classes:lib/*', 'Forms', client],
-  streams: true,
-  ordersFields: true,
-})
+/** @param mode its HttpMultipartMode. */
+function fromMaven(shown: string, artifact: string, mode?: string): FormClient {
+  const name = versioned('java/pom.xml', artifact, shown)
+  return {
+    name: mode === undefined ? name : `${name} in mode ${mode}`,
+    folder: 'java',
+    command: [...JAVA, 'Forms', artifact, mode ?? ''],
+    streams: true,
+    ordersFields: true,
+  }
+}
 
-const curl = (variant: string, streams = false, ordersFields = true): FormClient => ({
-  name: `curl, ${variant}`,
-  folder: 'curl',
-  command: ['node', 'forms.mjs', variant],
-  streams,
-  ordersFields,
-})
+function curl(form: string, streams = false, ordersFields = true): FormClient {
+  return { name: `curl, ${form}`, folder: 'curl', command: ['node', 'forms.mjs', form], streams, ordersFields }
+}
 
 export const FORM_CLIENTS: readonly FormClient[] = [
-  fromNpm('needle', 'needle', false),
-  fromNpm('axios, form-data', 'axios', true),
-  fromNpm('axios, FormData', 'axios', false),
-  fromNpm('axios, postForm', 'axios', false),
-  fromNpm('got, form-data', 'got', false),
-  fromNpm('got, FormData', 'got', false),
-  fromNpm('request', 'request', false),
-  fromNpm('superagent', 'superagent', false),
-  fromNpm('fetch', '', false),
+  fromNpm('needle', false),
+  fromNpm('axios', true, 'form-data'),
+  fromNpm('axios', false, 'FormData'),
+  fromNpm('axios', false, 'postForm'),
+  fromNpm('got', false, 'form-data'),
+  fromNpm('got', false, 'FormData'),
+  fromNpm('request', false),
+  fromNpm('superagent', false),
+  fromNpm('fetch', false),
   fromPyPI('requests', false),
   fromPyPI('httpx', true),
   fromPyPI('aiohttp', false),
-  fromMaven('httpclient5', 'httpclient5'),
-  fromMaven('httpclient5 EXTENDED', 'httpclient5'),
-  fromMaven('httpclient5 LEGACY', 'httpclient5'),
-  fromMaven('httpclient4', 'httpmime'),
-  fromMaven('okhttp', 'okhttp'),
+  fromMaven('Apache HttpClient', 'httpclient5', 'STRICT'),
+  fromMaven('Apache HttpClient', 'httpclient5', 'EXTENDED'),
+  fromMaven('Apache HttpClient', 'httpclient5', 'LEGACY'),
+  fromMaven('Apache HttpClient', 'httpmime'),
+  fromMaven('OkHttp', 'okhttp'),
   { name: 'mime/multipart of Go', folder: 'go', command: ['./forms'], streams: true, ordersFields: true },
   curl('plain'),
   curl('filename'),

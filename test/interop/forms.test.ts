@@ -28,7 +28,7 @@ afterAll(async () => {
   await files.dispose()
 })
 
-/** A file that a test sends. */
+/** A file to send. */
 interface Sample extends Cut {
   readonly content: Buffer
   readonly taskId: string
@@ -45,7 +45,7 @@ interface Way {
   readonly fieldsAfter?: boolean
 }
 
-/** Sends chunks in turn, each given by its file and its number. */
+/** Sends chunks one after the other, each named by its file and number. */
 async function send(client: FormClient, chunks: readonly (readonly [Sample, number])[], way: Way = {}) {
   const folder = await mkdtemp(path.join(files.path, 'chunks-'))
   const forms = chunks.map(async ([file, chunk], turn) => {
@@ -63,7 +63,7 @@ function expectAccepted(answers: readonly Answer[]) {
   expect(answers.filter(({ status }) => status !== 200)).toEqual([])
 }
 
-/** The service has the file: complete says so, its bytes come back, and lie on the disk under its name. */
+/** `/upload/complete` has the file, and its bytes are right in the download and on disk. */
 async function expectFile({ taskId, content }: Sample) {
   const completed = await complete(landfall.url, { task_id: taskId, filename: NAME })
   const text = await completed.text()
@@ -106,7 +106,7 @@ describe.each(FORM_CLIENTS)('$name', (client) => {
 })
 
 describe.each(FORM_CLIENTS.filter(({ streams }) => streams))('$name', (client) => {
-  it('sends chunks whose length it does not know', async () => {
+  it('sends chunks of unknown length', async () => {
     const file = sample(2_500_001)
     const chunks = [0, 1, 2].map((chunk): [Sample, number] => [file, chunk])
     expectAccepted(await send(client, chunks, { streamed: true }))
@@ -115,7 +115,7 @@ describe.each(FORM_CLIENTS.filter(({ streams }) => streams))('$name', (client) =
 })
 
 describe.each(FORM_CLIENTS.filter(({ ordersFields }) => ordersFields))('$name', (client) => {
-  it('hears how to send a form whose fields follow the file', async () => {
+  it('receives field_after_file when the fields follow the file', async () => {
     const [answer] = await send(client, [[sample(100_000), 0]], { fieldsAfter: true })
     expect(answer).toMatchObject({ status: 400, body: expect.stringContaining('field_after_file') })
   })

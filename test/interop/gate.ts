@@ -1,20 +1,20 @@
 import { EventEmitter, once } from 'node:events'
 import net from 'node:net'
 
-/** A proxy in front of a service that lets only so many bytes of requests pass. */
+/** A proxy that passes a limited number of request bytes to a service. */
 export interface Gate {
   /** `http://127.0.0.1:port` */
   readonly url: string
-  /** Bytes of requests that have passed since the last `open`. */
+  /** Request bytes passed since the last `open`. */
   readonly passed: number
-  /** Resolves when bytes are held back. */
+  /** Resolves when it holds bytes back. */
   readonly shut: Promise<void>
-  /** Breaks the connections that there are, and lets those that follow pass. */
+  /** Breaks all connections and passes later ones without a limit. */
   open(): void
   close(): Promise<void>
 }
 
-/** Starts a gate that shuts after `limit` bytes of requests. */
+/** Starts a gate that shuts after `limit` request bytes. */
 export async function startGate(target: string, limit: number): Promise<Gate> {
   const { hostname, port } = new URL(target)
   const sockets = new Set<net.Socket>()

@@ -1,6 +1,6 @@
 import shared from '../../jest.config.js'
 
-/** The clients of others, which test/interop/run.mjs installs. */
+/** Third-party clients, which test/interop/run.mjs installs. */
 export default {
   ...shared,
   rootDir: '../..',

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { type Client, folderOf } from './clients.ts'
 
-/** A client at work. */
+/** A client that runs. */
 export interface RunningJob {
-  /** What it printed, when it has ended well. @throws Error with what it said otherwise. */
+  /** Its output, once it has exited with 0. @throws Error with its messages otherwise. */
   readonly output: Promise<string>
-  /** Ends it in the middle and waits until it is gone. */
-  end(signal: NodeJS.Signals): Promise<void>
+  /** Stops it and waits for its exit. */
+  stop(signal: NodeJS.Signals): Promise<void>
 }
 
 /** Starts a client with a job. */
@@ -20,11 +20,11 @@ export function startJob(client: Client, job: unknown): RunningJob {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = outputOf(child, client.name)
-  // A job that is ended in the middle has no output, and nobody waits for it.
+  // A stopped job fails, and no test awaits that.
   output.catch(() => undefined)
   return {
     output,
-    end: async (signal) => {
+    stop: async (signal) => {
       const exit = once(child, 'exit')
       child.kill(signal)
       await exit

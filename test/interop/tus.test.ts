@@ -18,7 +18,7 @@ const content = bytesOf(6_000_001)
 
 let landfall: Landfall
 let files: TemporaryFolder
-/** Where the client of one test keeps what it remembers. */
+/** Where the client of one test remembers its upload. */
 let store: string
 
 beforeAll(async () => {
@@ -35,12 +35,12 @@ afterAll(async () => {
 
 async function jobOf(base: string, bytes: Buffer, options: Readonly<Record<string, unknown>> = {}) {
   const file = path.join(files.path, `${bytes.length}.bin`)
-  // Clients know a file again by the time of its last change.
+  // Clients recognize a file by its modification time.
   if (!existsSync(file)) await writeFile(file, bytes)
   return { endpoint: `${base}/files`, file, name: NAME, store, options }
 }
 
-/** Runs a job to its end and expects the file. @returns its id. */
+/** Runs a job to its end and expects the file. @returns the upload's id. */
 async function expectUpload(client: TusClient, base: string, bytes: Buffer, options = {}): Promise<string> {
   const output = await startJob(client, await jobOf(base, bytes, options)).output
   const id = idOf(output.trim())
@@ -50,14 +50,14 @@ async function expectUpload(client: TusClient, base: string, bytes: Buffer, opti
   return id
 }
 
-/** Ends the client in the middle of a request. @returns the way to the service, open from now on, and the id of the upload. */
+/** Stops the client within a request. @returns the proxy, now open, and the id of the upload. */
 async function breakOff(client: TusClient): Promise<{ gate: Gate; id: string }> {
   const incoming = path.join(landfall.dataDir, 'incoming')
   const before = new Set(await readdir(incoming))
   const gate = await startGate(landfall.url, 3_500_000)
   const job = startJob(client, await jobOf(gate.url, content))
   await Promise.race([gate.shut, job.output])
-  await job.end(client.end)
+  await job.stop(client.stopSignal)
   gate.open()
   const ids = (await readdir(incoming)).filter((id) => !before.has(id))
   expect(ids).toHaveLength(1)
@@ -77,7 +77,7 @@ describe.each(TUS_CLIENTS)('$name', (client) => {
     await expectUpload(client, landfall.url, content, client.ways[way])
   })
 
-  it('resumes after its process was ended within a request', async () => {
+  it('resumes in a new process after it was stopped within a request', async () => {
     const { gate, id } = await breakOff(client)
     try {
       expect(await expectUpload(client, gate.url, content)).toBe(id)
@@ -103,8 +103,8 @@ describe.each(TUS_CLIENTS.filter(({ retries }) => retries))('$name', (client) =>
   )
 })
 
-describe.each(TUS_CLIENTS.filter(({ beginsAnew }) => beginsAnew))('$name', (client) => {
-  it('begins a file anew whose upload was deleted', async () => {
+describe.each(TUS_CLIENTS.filter(({ recreates }) => recreates))('$name', (client) => {
+  it('creates a new upload when the one it remembers was deleted', async () => {
     const { gate, id } = await breakOff(client)
     try {
       const deleted = await fetch(`${landfall.url}/files/${id}`, { method: 'DELETE', headers: TUS })

@@ -39,14 +39,14 @@ async function send(sender: Sender, form: Form): Promise<Answer> {
   }
 }
 
-/** The form is accepted; a chunk that did not say its length may have to come again before its place is known. */
+/** The form is accepted. A chunk without Content-Length may have to be sent twice, because its place was unknown at first. */
 async function expectAccepted(sender: Sender, form: Form) {
   let answer = await send(sender, form)
   if (sender.pieces !== undefined && answer.status === 409) answer = await send(sender, form)
   expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200 })
 }
 
-/** The file is finished under its task, with its bytes. @returns its name. */
+/** The task's file is finished and has the content. @returns its name. */
 async function expectFile(file: Cut): Promise<string> {
   const response = await complete(service.url, { task_id: String(file.fields(0).task_id) })
   const text = await response.text()
@@ -65,7 +65,7 @@ describe.each(SENDERS)('a form of $name', (sender) => {
     expect(await expectFile(file)).toBe(NAME)
   })
 
-  it.each([[[0, 1, 2]], [[2, 1, 0]]])('becomes a file in chunks that come in the order %j', async (order) => {
+  it.each([[[0, 1, 2]], [[2, 1, 0]]])('becomes a file when its chunks arrive in the order %j', async (order) => {
     const file = fresh(1000)
     for (const chunk of order) await expectAccepted(sender, formOf(file, chunk))
     expect(await expectFile(file)).toBe(NAME)
@@ -79,7 +79,7 @@ describe.each(SENDERS)('a form of $name', (sender) => {
     await expectFile(file)
   })
 
-  it('whose fields follow the file is refused with the reason', async () => {
+  it('is refused with field_after_file when its fields follow the file', async () => {
     const { status, body } = await send(sender, { ...formOf(fresh(5000), 0), fieldsAfter: true })
     expect({ status, body }).toMatchObject({ status: 400, body: expect.stringContaining('"field_after_file"') })
   })

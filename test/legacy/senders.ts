@@ -1,10 +1,10 @@
-/** How the forms of common HTTP clients look on the wire, as they were recorded: every byte but those of the values. */
+/** The forms of common HTTP clients, byte by byte as recorded from their wire. */
 import { codedPiece } from '../http/wire.ts'
 
-/** The name of the file in every form; each client writes it into the head of the file part in its own way. */
+/** The file's name in every form. Each client encodes it differently in the headers of the file part. */
 export const NAME = '测 "a".bin'
 
-/** One client. Lines have no line break. */
+/** One client. Lines end without CRLF here. */
 export interface Sender {
   readonly name: string
   /** The first line and the headers; `{host}`, `{boundary}`, and `{length}` are filled in. */
@@ -14,9 +14,9 @@ export interface Sender {
   readonly field: readonly string[]
   /** The headers of the file. */
   readonly file: readonly string[]
-  /** What follows the last boundary. */
+  /** The bytes after the last boundary. */
   readonly end: string
-  /** What is one piece of the chunked transfer coding, if it is used: every write, or the whole body. */
+  /** With the chunked transfer coding: whether each write is a piece, or the whole body is. */
   readonly pieces?: 'writes' | 'whole'
 }
 
@@ -64,9 +64,9 @@ const POST = 'POST /upload/accept HTTP/1.1'
 const FIELD = 'Content-Disposition: form-data; name="{field}"'
 const FILE = 'Content-Disposition: form-data; name="file"'
 const BINARY = 'Content-Type: application/octet-stream'
-/** As browsers escape it, and many clients since. */
+/** Escaped as browsers do. */
 const ESCAPED = `${FILE}; filename="测 %22a%22.bin"`
-/** As MIME escapes it. */
+/** Escaped as in MIME. */
 const BACKSLASHES = `${FILE}; filename="测 \\"a\\".bin"`
 const PERCENT = `${FILE}; filename="%E6%B5%8B%20%22a%22.bin"`
 const TEXT = 'Content-Type: text/plain; charset=UTF-8'

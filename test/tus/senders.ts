@@ -1,19 +1,19 @@
-/** What tus clients send, as it was recorded: the first line and the headers of each request. */
+/** The requests of tus clients as recorded from their wire: first lines and headers. */
 
 /**
- * One client. `{host}`, `{path}` of the upload, `{size}` of the file, and its `{sha1}` are filled in; the file follows `upload`,
- * in the chunked transfer coding if a line says so.
+ * One client. `{host}`, the upload's `{path}`, and the file's `{size}` and `{sha1}` are filled in. The file follows `upload`, in the
+ * chunked transfer coding if a line says so.
  */
 export interface TusSender {
   readonly name: string
-  /** What it asks first, if it does. */
+  /** Its OPTIONS request, if it sends one first. */
   readonly options?: readonly string[]
   readonly create: readonly string[]
   readonly upload: readonly string[]
   readonly ask: readonly string[]
 }
 
-/** What every client calls the file. */
+/** The file's name in every creation. */
 export const NAME = '测 "a".bin'
 
 const RESUMABLE = 'Tus-Resumable: 1.0.0'

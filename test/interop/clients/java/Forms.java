@@ -22,7 +22,7 @@ import org.apache.hc.core5.http.io.entity.EntityUtils;
 import org.json.JSONArray;
 import org.json.JSONObject;
 
-/** Forms client job: sends forms with one of Java's HTTP clients. Prints each answer as a line of JSON. */
+/** Forms artifact mode job: sends forms with an HTTP client of Java. Prints each answer as a line of JSON. */
 class Forms {
   record Answer(int status, String body) {}
 
@@ -121,20 +121,18 @@ class Forms {
     };
   }
 
-  static Client clientOf(String name) {
+  static Client clientOf(String name, String mode) {
     return switch (name) {
-      case "httpclient5" -> apache5(HttpMultipartMode.STRICT);
-      case "httpclient5 EXTENDED" -> apache5(HttpMultipartMode.EXTENDED);
-      case "httpclient5 LEGACY" -> apache5(HttpMultipartMode.LEGACY);
-      case "httpclient4" -> Forms::apache4;
+      case "httpclient5" -> apache5(HttpMultipartMode.valueOf(mode));
+      case "httpmime" -> Forms::apache4;
       case "okhttp" -> Forms::okHttp;
       default -> throw new IllegalArgumentException(name);
     };
   }
 
   public static void main(String[] args) throws Exception {
-    Client client = clientOf(args[0]);
-    JSONObject job = new JSONObject(args[1]);
+    Client client = clientOf(args[0], args[1]);
+    JSONObject job = new JSONObject(args[2]);
     for (Object form : job.getJSONArray("forms")) {
       Answer answer = client.post(job.getString("url"), Form.of((JSONObject) form));
       System.out.println(new JSONObject().put("status", answer.status()).put("body", answer.body()));

@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.json.JSONObject;
 
-/** Tus job: uploads a file with tus-java-client, from where an earlier process of the same store stopped. Prints the URL. */
+/** Tus job: uploads a file with tus-java-client; resumes what an earlier process with the same store began. Prints the URL. */
 class Tus {
-  /** A store of one URL in a file, as the Android client keeps its own in the preferences. */
+  /** Stores one URL in a file. The Android client has such a store in its preferences. */
   record FileStore(Path path) implements TusURLStore {
     @Override
     public void set(String fingerprint, URL url) {

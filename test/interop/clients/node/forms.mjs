@@ -1,13 +1,11 @@
-// node forms.mjs <client> <job>: sends forms with one of the HTTP clients of npm. Prints each answer as a line of JSON.
+// node forms.mjs <library> <variant> <job>: sends forms with an HTTP client of npm. Prints each answer as a line of JSON.
 import { createReadStream, openAsBlob } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import FormDataPackage from 'form-data'
 
-const [, , client, text] = process.argv
+const [, , library, variant, text] = process.argv
 const job = JSON.parse(text)
-// Only the one that is asked for: some take long to load.
-const [library] = client.split(', ')
 const { default: http } = library === 'fetch' ? {} : await import(library)
 
 /** The parts in their order: a field is [name, value], the file [name, undefined]. */
@@ -15,7 +13,7 @@ function partsOf({ fields, fieldsAfter }) {
   return fieldsAfter ? [['file', undefined], ...fields] : [...fields, ['file', undefined]]
 }
 
-/** A form of the package form-data, which most clients of npm send. */
+/** A form of the package form-data, as most libraries send it. */
 async function packageForm(form) {
   const body = new FormDataPackage()
   for (const [name, value] of partsOf(form)) {
@@ -26,7 +24,7 @@ async function packageForm(form) {
   return body
 }
 
-/** A stream for which the package cannot know the length. */
+/** A stream whose length the package cannot know. */
 function ofUnknownLength(file) {
   return createReadStream(file).pipe(new PassThrough())
 }
@@ -101,7 +99,7 @@ const AXIOS = { validateStatus: () => true, transformResponse: (data) => data, m
 const GOT = { throwHttpErrors: false, retry: { limit: 0 } }
 
 for (const form of job.forms) {
-  const [status, body] = await CLIENTS[client](form)
+  const [status, body] = await CLIENTS[variant ? `${library}, ${variant}` : library](form)
   console.log(JSON.stringify({ status, body }))
 }
 // axios leaves a connection that keeps the process alive.

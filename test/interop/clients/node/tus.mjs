@@ -1,16 +1,19 @@
-// node tus.mjs <package> <job>: uploads a file with one version of tus-js-client, from where an earlier process of the same store
-// stopped. Prints the URL.
+// node tus.mjs <package> <job>: uploads a file with one version of tus-js-client; resumes what an earlier process with the same
+// store began. Prints the URL.
 import { createReadStream, readFileSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
 
 const [, , name, text] = process.argv
 const job = JSON.parse(text)
 const { default: tus } = await import(name)
-// Version 1 looks for an earlier upload by itself, but knows only buffers again.
-const looksItself = tus.Upload.prototype.findPreviousUploads === undefined
 
 const url = await new Promise((resolve, reject) => {
   const { chunkSize = Number.POSITIVE_INFINITY, ...options } = job.options
-  const upload = new tus.Upload(looksItself ? readFileSync(job.file) : createReadStream(job.file), {
+  // Only the length of a stream that is no file is unknown.
+  const input = options.uploadLengthDeferred
+    ? createReadStream(job.file).pipe(new PassThrough())
+    : readFileSync(job.file)
+  const upload = new tus.Upload(input, {
     endpoint: job.endpoint,
     metadata: { filename: job.name, filetype: 'text/x-test' },
     retryDelays: Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100)),
@@ -20,7 +23,8 @@ const url = await new Promise((resolve, reject) => {
     onError: reject,
     ...options,
   })
-  if (looksItself) return upload.start()
+  // Version 1 looks for a previous upload by itself.
+  if (upload.findPreviousUploads === undefined) return upload.start()
   upload.findPreviousUploads().then(([previous]) => {
     if (previous !== undefined) upload.resumeFromPreviousUpload(previous)
     upload.start()

@@ -12,7 +12,7 @@ TYPE = "application/octet-stream"
 
 
 class Unseekable:
-    """A file whose length nobody can ask for."""
+    """A file of unknown length."""
 
     def __init__(self, path):
         self.file = open(path, "rb")
@@ -30,7 +30,7 @@ def parts_of(form):
 
 
 def with_requests(url, form):
-    # Fields of data= always come before those of files=, so what comes behind the file must be of files=, too.
+    # Fields of data= precede those of files=, so fields that follow the file must be in files=.
     opened = (form["name"], open(form["file"], "rb"), TYPE)
     files = [(name, opened if value is None else (None, value)) for name, value in parts_of(form)]
     if not form.get("fieldsAfter"):

@@ -1,4 +1,4 @@
-"""python3 tus.py <job>: uploads a file with tuspy, from where an earlier process of the same store stopped. Prints the URL."""
+"""python3 tus.py <job>: uploads a file with tuspy; resumes what an earlier process with the same store began."""
 
 import json
 import sys

@@ -1,11 +1,11 @@
-// node tus.mjs <version> <job>: uploads a file with one version of Uppy in Chromium, whose profile is in the store. The page is of
+// node tus.mjs <folder> <job>: uploads a file with one version of Uppy in Chromium, whose profile is in the store. The page has
 // another origin than the service. Prints the URL. SIGTERM closes the browser.
 import { readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
 const [, , version, text] = process.argv
 const job = JSON.parse(text)
-/** The page has no server, so Chromium takes it for one of the public network, which may not ask this host. */
+/** Chromium treats a page without a server as public, and would not let it reach this host. */
 const LOCAL = '--disable-features=LocalNetworkAccessChecks'
 const context = await chromium.launchPersistentContext(`${job.store}/profile`, {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

@@ -1,4 +1,4 @@
-//! tus <job>: uploads a file with tus_client, from where an earlier process of the same store stopped. Prints the URL.
+//! tus <job>: uploads a file with tus_client; resumes what an earlier process with the same store began. Prints the URL.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             url
         }
     };
-    // The client takes an empty file for one that it cannot read.
+    // The client reports an empty file as unreadable.
     if path.metadata()?.len() > 0 {
         let chunk_size = job["options"]["chunkSize"].as_u64().unwrap_or(u32::MAX.into());
         client.upload_with_chunk_size(&url, path, chunk_size as usize)?;
