@@ -41,7 +41,7 @@ async function unlessKilled(request: Promise<Response>): Promise<Response | unde
 
 async function part(base: string, content: Buffer<ArrayBuffer>): Promise<string> {
   const url = locationOf(await create(base, { 'Upload-Defer-Length': '1', 'Upload-Concat': 'partial' }), base)
-  // Refused bytes stay on the disk behind the end that is said later.
+  // Whatever was refused before: its bytes are no part of the part.
   const refused = {
     ...PATCH_HEADERS,
     'Upload-Offset': '0',
