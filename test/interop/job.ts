@@ -18,6 +18,9 @@ export function startJob(client: Client, job: unknown): RunningJob {
     cwd: folderOf(client),
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LC_ALL: 'C.UTF-8', NO_PROXY: '*', ...client.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A client that waits forever fails with its output, before the test's own time limit.
+    timeout: 50_000,
+    killSignal: 'SIGKILL',
   })
   const output = outputOf(child, client.name)
   // A stopped job fails, and no test awaits that.

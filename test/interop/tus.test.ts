@@ -89,18 +89,18 @@ describe.each(TUS_CLIENTS)('$name', (client) => {
 })
 
 describe.each(TUS_CLIENTS.filter(({ retries }) => retries))('$name', (client) => {
-  it.each(['as it comes', ...Object.keys(client.ways)])(
-    'uploads %s over a connection that breaks at random places',
-    async (way) => {
-      const proxy = await startFaultyProxy(landfall.url, 5, 8, 2_000_000)
-      try {
-        await expectUpload(client, proxy.url, content, client.ways[way])
-        expect(proxy.cuts).toBeGreaterThan(1)
-      } finally {
-        await proxy.close()
-      }
-    },
-  )
+  // A stream cannot be read twice.
+  const ways = Object.keys(client.ways).filter((way) => client.ways[way]?.['uploadLengthDeferred'] === undefined)
+
+  it.each(['as it comes', ...ways])('uploads %s over a connection that breaks at random places', async (way) => {
+    const proxy = await startFaultyProxy(landfall.url, 5, 8, 2_000_000)
+    try {
+      await expectUpload(client, proxy.url, content, client.ways[way])
+      expect(proxy.cuts).toBeGreaterThan(1)
+    } finally {
+      await proxy.close()
+    }
+  })
 })
 
 describe.each(TUS_CLIENTS.filter(({ recreates }) => recreates))('$name', (client) => {
