@@ -1,9 +1,9 @@
 import type { Context } from 'koa'
 import { z } from 'zod'
 import { UploadError } from '../server/core/errors.ts'
+import type { Source } from '../server/core/source.ts'
 import { clientOf } from '../server/http/address-limits.ts'
 import { turnOf } from '../server/http/loop-turns.ts'
-import type { Source } from '../server/core/source.ts'
 import { withBody } from '../server/http/request-body.ts'
 import { collectFields, type Fields } from './fields.ts'
 
