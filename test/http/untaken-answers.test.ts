@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { z } from 'zod'
+import { startService, type TestService } from '../support/service.ts'
+import { patch } from '../support/tus.ts'
+import { sendChunk } from '../support/webuploader.ts'
+import { bytesOf } from '../tus/steps.ts'
+import { connect, requestHead, until } from './wire.ts'
+
+jest.setTimeout(120_000)
+
+const TASK = 't'.repeat(500)
+const CHUNKS = 481
+/** Asks for the names of all chunks: about 240 KB. */
+const FIELDS = `task_id=${TASK}&name=large.bin&size=${CHUNKS}`
+/** So many answers are more than the system's own buffers take of one connection. */
+const ASKED = 30
+/** And so many connections hold more answers than one client may leave untaken. */
+const CONNECTIONS = 40
+
+const accepted = z.object({ id: z.string() })
+const listed = z.object({ file_list: z.tuple([z.array(z.string())]) })
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService({ SYNC: 'never' })
+  const fields = { task_id: TASK, name: 'large.bin', size: CHUNKS, chunks: CHUNKS, chunk: 0 }
+  const { id } = accepted.parse(await (await sendChunk(service.url, fields, bytesOf(1))).json())
+  // A tus client goes on with it: all chunks but the last, each of one byte.
+  expect((await patch(`${service.url}/files/${id}`, 1, bytesOf(CHUNKS - 2))).status).toBe(204)
+})
+afterAll(() => service.close())
+
+const question = (): string => {
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': FIELDS.length }
+  return `${requestHead('POST', '/check', form)}${FIELDS}`
+}
+
+/** How many names the service tells a client at this address, which reads. */
+async function namesToldTo(address: string): Promise<number> {
+  const wire = await connect(service.url, address)
+  await wire.send(question())
+  const { body } = await wire.answer()
+  await wire.cut()
+  return listed.parse(JSON.parse(body)).file_list[0].length
+}
+
+/** A connection that asks and reads nothing. */
+async function askDeaf(localAddress: string): Promise<net.Socket> {
+  const { hostname, port } = new URL(service.url)
+  const socket = net.connect({ host: hostname, port: Number(port), localAddress }).pause()
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  socket.write(question().repeat(ASKED))
+  return socket
+}
+
+/** Whether the service has ended a connection: a socket that is not read hears nothing, so it is written to. */
+function isEnded(socket: net.Socket): boolean {
+  if (!socket.destroyed) socket.write(' ')
+  return socket.destroyed
+}
+
+describe('answers that a client does not take', () => {
+  it('are given up with their connections when they are too many, and other clients, and later it itself, get theirs', async () => {
+    const all = await namesToldTo('127.0.0.1')
+    expect(all).toBe(CHUNKS - 1)
+    const deaf = await Promise.all(Array.from({ length: CONNECTIONS }, () => askDeaf('127.0.0.2')))
+    await until(async () => deaf.some(isEnded))
+    expect(await namesToldTo('127.0.0.1')).toBe(all)
+    expect(await namesToldTo('127.0.0.2')).toBe(all)
+    expect(deaf.every(isEnded)).toBe(false)
+    for (const socket of deaf) socket.destroy()
+    expect(await namesToldTo('127.0.0.2')).toBe(all)
+  })
+})
