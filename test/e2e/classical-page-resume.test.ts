@@ -12,6 +12,8 @@ jest.setTimeout(60_000)
 
 const CHUNK = 5 * MIB
 const CHUNKS = 7
+/** Seconds since 1970. */
+const DATE = 1_700_000_000
 
 let browser: Browser
 let landfall: Landfall
@@ -37,10 +39,10 @@ async function lookalike(of: SampleFile, chunk: number): Promise<SampleFile> {
   const head = await open(of.path)
   const copy = await open(other.path, 'r+')
   await copy.write((await head.read({ buffer: Buffer.alloc(chunk * CHUNK), position: 0 })).buffer, 0)
-  const { mtime } = await head.stat()
   await head.close()
   await copy.close()
-  await utimes(other.path, mtime, mtime)
+  // Whole seconds: fractions are rounded differently.
+  for (const { path } of [of, other]) await utimes(path, DATE, DATE)
   return { ...other, sha256: await sha256Of(other.path) }
 }
 
@@ -86,8 +88,8 @@ describe('the classical page', () => {
     )
   })
 
-  it('does not mix two files of equal name, size, date, and first chunks', async () => {
-    const other = await lookalike(file, 3)
+  it('does not mix two files of equal name, size, date, and first chunk', async () => {
+    const other = await lookalike(file, 1)
     await withClassicalPage(browser, landfall, async (legacy) => {
       await legacy.sendUpTo(65, file)
       await legacy.reload()
