@@ -59,16 +59,19 @@ async function send(client: FormClient, chunks: readonly (readonly [Sample, numb
   return lines.map((line) => answerLine.parse(JSON.parse(line)))
 }
 
-function expectAccepted(answers: readonly Answer[]) {
+const accepted = z.object({ id: z.string(), url: z.string() })
+type Accepted = z.infer<typeof accepted>
+
+function expectAccepted(answers: readonly Answer[]): readonly Accepted[] {
   expect(answers.filter(({ status }) => status !== 200)).toEqual([])
+  return answers.map(({ body }) => accepted.parse(JSON.parse(body)))
 }
 
 /** `/upload/complete` has the file, and its bytes are right in the download and on disk. */
-async function expectFile({ taskId, content }: Sample) {
+async function expectFile({ taskId, content }: Sample, answer: Accepted | undefined) {
   const completed = await complete(landfall.url, { task_id: taskId, filename: NAME })
-  const text = await completed.text()
-  expect({ status: completed.status, text }).toMatchObject({ status: 200 })
-  const { id, url } = z.object({ id: z.string(), url: z.string() }).parse(JSON.parse(text))
+  expect({ status: completed.status, text: await completed.text() }).toMatchObject({ status: 200 })
+  const { id, url } = accepted.parse(answer)
   const download = await fetch(new URL(url, landfall.url))
   expect(sha256(Buffer.from(await download.arrayBuffer()))).toBe(sha256(content))
   expect(await storedFile(landfall.dataDir, id)).toMatchObject({ name: NAME, sha256: sha256(content) })
@@ -81,13 +84,13 @@ function sha256(bytes: Buffer): string {
 describe.each(FORM_CLIENTS)('$name', (client) => {
   it('sends files of 0, 1, and 100,000 bytes, each in one request', async () => {
     const whole = [0, 1, 100_000].map(sample)
-    expectAccepted(
+    const answers = expectAccepted(
       await send(
         client,
         whole.map((file) => [file, 0]),
       ),
     )
-    for (const file of whole) await expectFile(file)
+    for (const [turn, file] of whole.entries()) await expectFile(file, answers[turn])
   })
 
   it.each([
@@ -95,13 +98,13 @@ describe.each(FORM_CLIENTS)('$name', (client) => {
     ['with chunk 0 last', [2, 1, 0]],
   ])('sends chunks %s', async (_, order) => {
     const file = sample(2_500_001)
-    expectAccepted(
+    const [answer] = expectAccepted(
       await send(
         client,
         order.map((chunk) => [file, chunk]),
       ),
     )
-    await expectFile(file)
+    await expectFile(file, answer)
   })
 })
 
@@ -109,8 +112,8 @@ describe.each(FORM_CLIENTS.filter(({ streams }) => streams))('$name', (client) =
   it('sends chunks of unknown length', async () => {
     const file = sample(2_500_001)
     const chunks = [0, 1, 2].map((chunk): [Sample, number] => [file, chunk])
-    expectAccepted(await send(client, chunks, { streamed: true }))
-    await expectFile(file)
+    const [answer] = expectAccepted(await send(client, chunks, { streamed: true }))
+    await expectFile(file, answer)
   })
 })
 
