@@ -128,7 +128,7 @@ describe('a file that is chosen again', () => {
     await expectBytes(await browser.land(fileOf(content), 3, 4), content)
   })
 
-  it('goes on over a restart of the service, also when it was killed by nothing but its end', async () => {
+  it('resumes after a restart of the service, at once', async () => {
     const browser = await newBrowser()
     const { id } = await browser.land(fileOf(content), 0, 2)
     service = await service.restart()
