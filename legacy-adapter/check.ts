@@ -7,7 +7,7 @@ import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
 import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './candidates.ts'
 import { type Fields, fieldValue, oneValue, rawValue, wholeNumber } from './fields.ts'
-import { identitiesOf, identityOf, modifiedOf } from './identity.ts'
+import { type IdentityRules, identitiesOf, identityOf, KNOWN_FIELDS, modifiedOf } from './identity.ts'
 import type { FileRequest } from './lookup.ts'
 import { bookOf, toldName } from './placing.ts'
 import { readFields } from './small-body.ts'
@@ -68,8 +68,7 @@ async function namesOfFile(
   }
   const { own } = request.identities()
   const book = bookOf(caller, own)
-  const hasSender =
-    fields.has('landfall_file') || options.rules.names.every((name) => fields.has(name) || name === 'chunks')
+  const hasSender = fields.has('landfall_file') || namesSender(fields, options.rules)
   const { candidates } = await lookup.find(request)
   const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
   const meant = meantByCheck(candidates, modifiedOf(fields))
@@ -81,6 +80,11 @@ async function namesOfFile(
     else notes.tellFile(own.group, toldName(own, size), named)
   })
   return names
+}
+
+/** Whether all fields came that a chunk has; those of the page itself may be missing in both. */
+function namesSender(fields: Fields, { names }: IdentityRules): boolean {
+  return names.every((name) => fields.has(name) || name === 'chunks' || !KNOWN_FIELDS.has(name))
 }
 
 /** The upload of the sender. A check that does not say how many chunks there are is taken for one of each upload's number. */

@@ -20,7 +20,14 @@ export const LONGEST_TASK_ID = 512
 const LONGEST_KEY = 512
 
 /** Fields that have a place of their own in the rule; any other name in `LEGACY_IDENTITY` tells files apart as it is. */
-const KNOWN_FIELDS: ReadonlySet<string> = new Set(['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'])
+export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
+  'task_id',
+  'id',
+  'name',
+  'size',
+  'lastModifiedDate',
+  'chunks',
+])
 
 /** The uploads of one task: their ids begin with `group` and a dot, those of one file name also with `named(name)` and a dot. */
 export interface Task {

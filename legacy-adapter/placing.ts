@@ -215,7 +215,7 @@ export class Placing {
       ...(first.recut > 0 ? { recut: first.recut } : {}),
     })
     await this.#live.expect(own.group, own.file)
-    return this.#uploads.create(record, async (upload) => {
+    return this.#uploads.createTentatively(record, async (upload) => {
       await this.#lookup.note(own, id)
       await this.#told.change(bookOf(chunk.caller, own), (book) => {
         if (chunk.caller.whose !== undefined) book.note(own.group)

@@ -47,6 +47,24 @@ export class Uploads {
   }
 
   /**
+   * Makes a new upload for a request that may be refused yet, and works with it. If every request that works with it fails, and no byte
+   * counts, it is unmade again: nothing is remembered of it.
+   *
+   * @throws UploadError like `create`.
+   */
+  async createTentatively<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
+    return this.#withNew(
+      record.id,
+      () => this.#makeTentative(record),
+      async (upload) => {
+        const result = await work(upload)
+        this.#unconfirmed.delete(upload)
+        return result
+      },
+    )
+  }
+
+  /**
    * Makes an upload of which all bytes are at hand, and finishes it.
    *
    * @throws UploadError `too_large`, `no_space`, `storage_error`; then there is no such upload.
@@ -66,24 +84,6 @@ export class Uploads {
    */
   async use<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T> {
     return this.#with(id, () => this.#open(id), work)
-  }
-
-  /**
-   * Works with the upload of this id, which is made if there is none. If all who work with it then fail, and nothing counts, it is unmade
-   * again: nothing is remembered of it.
-   *
-   * @throws UploadError like `create` and `use`.
-   */
-  async useOrCreate<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#withNew(
-      record.id,
-      () => this.#openOrMake(record),
-      async (upload) => {
-        const result = await work(upload)
-        this.#unconfirmed.delete(upload)
-        return result
-      },
-    )
   }
 
   /** @throws UploadError `too_large` when a file of `length` bytes is not welcome. */
@@ -326,10 +326,7 @@ export class Uploads {
     return new Upload(found.upload, this.#claims, this.#maxSize)
   }
 
-  async #openOrMake(record: UploadRecord): Promise<Upload> {
-    const found = await this.#store.open(record.id)
-    if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
-    if (found.kind === 'upload') return new Upload(found.upload, this.#claims, this.#maxSize)
+  async #makeTentative(record: UploadRecord): Promise<Upload> {
     const made = await this.#make(record)
     this.#unconfirmed.add(made)
     return made

@@ -45,7 +45,7 @@ describe('a file of more than 100 MiB', () => {
       const [completed] = await old.completed()
       expect(completed).toMatchObject({ status: 200, answer: { ok: true, name: 'big.bin', size: big.size } })
       expect((await old.sentChunks()).sort((a, b) => a - b)).toEqual(upTo(chunks))
-      const stored = await storedFile(landfall.dataDir, completed?.answer.id ?? '')
+      const stored = await storedFile(landfall.dataDir, (await old.landed()).id)
       expect(stored).toMatchObject({ name: 'big.bin', size: big.size, sha256: big.sha256 })
       expect(old.errors).toEqual([])
     })
@@ -59,7 +59,7 @@ describe('the page of the article, word for word', () => {
       const [completed] = await old.completed()
       expect(completed?.status).toBe(200)
       expect(await old.sentChunks()).toEqual(upTo(6))
-      expect((await storedFile(landfall.dataDir, completed?.answer.id ?? '')).sha256).toBe(big.sha256)
+      expect((await storedFile(landfall.dataDir, (await old.landed()).id)).sha256).toBe(big.sha256)
       expect(await old.page.textContent('.item')).toBe('上传完成')
       expect(old.errors).toEqual([])
     })
@@ -79,9 +79,9 @@ describe('a JPEG that the page recompresses', () => {
       expect(announced).not.toBe((await stat(photo)).size)
       expect((await old.sentChunks()).length).toBeGreaterThan(1)
       expect(completed).toMatchObject({ status: 200, answer: { name: 'photo.jpg', size: announced } })
-      const stored = await storedFile(landfall.dataDir, completed?.answer.id ?? '')
+      const stored = await storedFile(landfall.dataDir, (await old.landed()).id)
       expect(stored.size).toBe(announced)
-      const width = await old.page.evaluate<number>(widthOf(`${completed?.answer.url}?inline=1`))
+      const width = await old.page.evaluate<number>(widthOf(`${(await old.landed()).url}?inline=1`))
       expect(width).toBe(1600)
     })
   })
@@ -114,7 +114,7 @@ describe('names, and several files of one task', () => {
       await old.choose(file.path)
       const [completed] = await old.completed()
       expect(completed).toMatchObject({ status: 200, answer: { name: '测试 文件.txt', size: file.size } })
-      const stored = await storedFile(landfall.dataDir, completed?.answer.id ?? '')
+      const stored = await storedFile(landfall.dataDir, (await old.landed()).id)
       expect(stored).toMatchObject({ name: '测试 文件.txt', sha256: file.sha256 })
     })
   })
@@ -137,11 +137,12 @@ describe('names, and several files of one task', () => {
   it('completes two files of one name, chosen one after the other, each as itself', async () => {
     const [first, second] = await twoOfOneName()
     await withOldPage(browser, landfall.url, `old.html?threads=3&chunkSize=${MIB}`, async (old) => {
+      await old.introduce()
       await old.choose(first.path)
       await old.completed(1)
       await old.choose(second.path)
       const answers = (await old.completed(2)).map(({ answer }) => answer)
-      const stored = await Promise.all(answers.map(({ id }) => storedFile(landfall.dataDir, id)))
+      const stored = await Promise.all(answers.map(({ id = '' }) => storedFile(landfall.dataDir, id)))
       expect(stored.map(({ sha256 }) => sha256)).toEqual([first.sha256, second.sha256])
     })
   })
@@ -149,14 +150,15 @@ describe('names, and several files of one task', () => {
   it('keeps two files of one name apart that are on their way at the same moment', async () => {
     const files = await twoOfOneName()
     await withOldPage(browser, landfall.url, `old.html?threads=3&chunkSize=${MIB}`, async (old) => {
+      await old.introduce()
       await old.choose(...files.map((file) => file.path))
       const completed = await old.completed(2)
       const hashes = files.map(({ sha256 }) => sha256)
       for (const { status, answer } of completed) {
         expect(status).toBe(200)
-        expect(hashes).toContain((await storedFile(landfall.dataDir, answer.id)).sha256)
+        expect(hashes).toContain((await storedFile(landfall.dataDir, answer.id ?? '')).sha256)
       }
-      const group = completed[0]?.answer.id.split('.')[0] ?? ''
+      const group = completed[0]?.answer.id?.split('.')[0] ?? ''
       const ofTask = await storedFiles(landfall.dataDir, `${group}.`)
       expect(ofTask.map(({ sha256 }) => sha256).sort()).toEqual([...hashes].sort())
     })
@@ -196,7 +198,7 @@ describe('blocks that WebUploader 0.1.6 loses in a pause', () => {
         await old.page.evaluate('uploader.retry(uploader.getFiles()[0])')
         const [, completed] = await old.completed(2)
         expect(completed?.status).toBe(200)
-        expect((await storedFile(landfall.dataDir, completed?.answer.id ?? '')).sha256).toBe(file.sha256)
+        expect((await storedFile(landfall.dataDir, (await old.landed()).id)).sha256).toBe(file.sha256)
       })
     },
   )

@@ -250,16 +250,16 @@ describe('which file a chunk belongs to', () => {
     expect((await fetch(old)).status).toBe(410)
   })
 
-  it('is not told by a Host header or a forged path: the URL is relative', async () => {
+  it('is not told by a Host header: the URL is relative', async () => {
     const wire = await connect(service.url)
     const body = multipartBody(fresh(content, 5000).fields(0), content)
-    const headers = { Host: 'evil.example', 'Content-Type': MULTIPART, 'Content-Length': body.length }
+    const headers = { Host: '127.0.0.9:81', 'Content-Type': MULTIPART, 'Content-Length': body.length }
     await wire.send(requestHead('POST', '/upload/accept', headers), body)
     const answer = await wire.answer()
     await wire.cut()
     expect(answer.status).toBe(200)
     expect(answer.body).toContain('"url":"/files/')
-    expect(answer.body).not.toContain('evil.example')
+    expect(answer.body).not.toContain('127.0.0.9')
   })
 })
 

@@ -22,8 +22,9 @@ export interface SeenRequest {
 /** What `/upload/complete` answers. */
 export interface CompleteAnswer {
   readonly ok: boolean
-  readonly id: string
-  readonly url: string
+  /** For the visitor who began the file, if a cookie tells it. */
+  readonly id?: string
+  readonly url?: string
   readonly name: string
   readonly size: number
   readonly error?: { readonly code: string; readonly message: string }
@@ -125,6 +126,21 @@ export class OldPage {
   async heard(types: string | readonly string[], count = 1): Promise<void> {
     const wanted = JSON.stringify([types].flat())
     await this.page.waitForFunction(`observed.events.filter((e) => ${wanted}.includes(e.type)).length >= ${count}`)
+  }
+
+  /** Gives the page the cookie of a visitor, as the page of the article gets it by its `/check`. */
+  async introduce(): Promise<void> {
+    await this.page.evaluate(`fetch('/check', { method: 'POST', body: 'POST TEST' })`)
+  }
+
+  /** The upload of which the page heard in the answer to the last chunk of its first file. */
+  async landed(): Promise<{ readonly id: string; readonly url: string }> {
+    const answers = (await this.requests('/upload/accept')).filter(({ status }) => status === 200)
+    for (const { text } of answers) {
+      const answer: { id: string; url: string; finished: boolean } = JSON.parse(text)
+      if (answer.finished) return answer
+    }
+    throw new Error('No chunk was answered as the last one.')
   }
 
   /** Waits until the page shows that more than this share of the file is sent. */
