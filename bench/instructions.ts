@@ -35,7 +35,7 @@ interface Kind {
 
 const CHUNK = 16 * KIB
 /** After how many requests V8 has compiled what they need: as many warm up where each takes long. */
-const WARM = 1_000
+const WARM = 3_000
 
 const kinds: readonly Kind[] = [
   { name: 'PATCH of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendPatches },
@@ -92,7 +92,7 @@ async function measureOnce(project: string, chosen: readonly Kind[], counter: In
     const figures: number[] = []
     for (const { warmUp, counted, send } of chosen) {
       await send(server.port, counter.slowdown > 1 ? Math.min(WARM, warmUp) : warmUp)
-      const count = Math.max(100, Math.floor(counted / counter.slowdown))
+      const count = Math.max(300, Math.floor(counted / counter.slowdown))
       figures.push((await counter.count(server.pid, dumps, () => send(server.port, count))) / count)
     }
     return figures
