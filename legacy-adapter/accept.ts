@@ -11,7 +11,7 @@ import { withBody } from '../server/http/request-body.ts'
 import type { Adapter } from './adapter.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, guessedRange } from './chunk-layout.ts'
 import { type ChunkRequest, fieldAfterFile, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
-import { oneValue, rawValue } from './fields.ts'
+import { oneValue } from './fields.ts'
 import { cacheKeyOf, identitiesOf, modifiedOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
 import { VerifiedChunk } from './verified-chunk.ts'
@@ -54,7 +54,7 @@ async function acceptChunk(ctx: Context, request: ChunkRequest, adapter: Adapter
   const place = placeOf(fields, options.maxChunks)
   const size = sizeOf(request, place)
   const caller = options.visitors.callerOf(ctx)
-  const file = { fields, name: rawValue(fields, 'name') }
+  const file = { fields, name: oneValue(fields, 'name') }
   const modified = modifiedOf(fields)
   const chunk = {
     caller,

@@ -6,7 +6,7 @@ import { drain } from '../server/http/drain.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
 import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './candidates.ts'
-import { type Fields, fieldValue, oneValue, rawValue, wholeNumber } from './fields.ts'
+import { type Fields, oneValue, wholeNumber } from './fields.ts'
 import { type IdentityRules, identitiesOf, identityOf, KNOWN_FIELDS, modifiedOf } from './identity.ts'
 import type { FileRequest } from './lookup.ts'
 import { bookOf, toldName } from './placing.ts'
@@ -60,7 +60,7 @@ async function namesOfFile(
   adapter: Adapter,
 ): Promise<string[]> {
   const { told, lookup, options } = adapter
-  const file = { fields, name: rawValue(fields, 'name') }
+  const file = { fields, name: oneValue(fields, 'name') }
   const request: FileRequest = {
     caller,
     identities: identitiesOf(file, caller, address, options.rules),
@@ -100,7 +100,7 @@ async function knownSender(
   const { own } = identities()
   const withChunksOf = (record: UploadRecord) =>
     identityOf(
-      { fields: new Map(fields).set('chunks', [fieldValue(String(chunksOf(record)))]), name: rawValue(fields, 'name') },
+      { fields: new Map(fields).set('chunks', [String(chunksOf(record))]), name: oneValue(fields, 'name') },
       caller.whose,
       address,
       options.rules,

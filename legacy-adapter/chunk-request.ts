@@ -57,7 +57,7 @@ async function refuseLateFields({ fields, file }: MultipartRequest): Promise<voi
 }
 
 function withName({ fields, fileName }: MultipartRequest): Fields {
-  if (fields.has('name') || fileName === undefined || fileName.text === '') return fields
+  if (fields.has('name') || fileName === undefined || fileName === '') return fields
   return new Map(fields).set('name', [fileName])
 }
 

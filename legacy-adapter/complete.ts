@@ -8,7 +8,7 @@ import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
 import { type Caller, isVisible, pageOf } from './candidates.ts'
 import { missingChunks } from './chunk-layout.ts'
-import { type Fields, oneValue, rawValue } from './fields.ts'
+import { type Fields, oneValue } from './fields.ts'
 import { type Task, taskOf } from './identity.ts'
 import { readFields } from './small-body.ts'
 import { meantByComplete } from './which-upload.ts'
@@ -55,13 +55,8 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, adapter
   const tasks = [...new Set([caller.whose, undefined])].map((whose) => taskOf(fields, whose, address, rules))
   const name = oneValue(fields, 'filename')
   if (name === undefined) return viewsOfOneName(tasks, fields, caller, adapter)
-  // The bytes as they came, and the two forms in which systems write a name.
-  const spellings = [
-    rawValue(fields, 'filename'),
-    Buffer.from(name.normalize('NFC')),
-    Buffer.from(name.normalize('NFD')),
-  ]
-  for (const spelling of spellings) {
+  // As it came, and in the two forms in which systems write a name.
+  for (const spelling of new Set([name, name.normalize('NFC'), name.normalize('NFD')])) {
     const views: View[] = []
     for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, adapter)))
     if (views.length > 0) return views
@@ -95,7 +90,7 @@ async function viewsOfOneName(
 /** The uploads of one name that a complete can mean: the unfinished ones fed last, and the newest that are settled. */
 async function viewsOfName(
   task: Task,
-  name: Buffer | undefined,
+  name: string | undefined,
   caller: Caller,
   adapter: Adapter,
 ): Promise<readonly View[]> {

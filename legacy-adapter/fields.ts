@@ -1,16 +1,8 @@
 import { UploadError } from '../server/core/errors.ts'
 import { decodeText } from './decode-text.ts'
 
-/** One value of a field. */
-export interface FieldValue {
-  /** The bytes as they came, without escapes of the query. */
-  readonly raw: Buffer
-  /** What they say. */
-  readonly text: string
-}
-
 /** The fields of a request by name, with every value that came under it, in order. A Map, so that `__proto__` is a name like any other. */
-export type Fields = ReadonlyMap<string, readonly FieldValue[]>
+export type Fields = ReadonlyMap<string, readonly string[]>
 
 /** How many values a request may have in the fields that are read. WebUploader sends at most eight. */
 export const MOST_VALUES = 64
@@ -69,17 +61,13 @@ export class FieldList {
 
   get fields(): Fields {
     const { charset: common } = this
-    const decoded = ({ raw, charset = common }: { raw: Buffer; charset: string | undefined }): FieldValue => ({
-      raw,
-      text: decodeText(raw, charset),
-    })
-    return new Map([...this.#values].map(([name, values]) => [name, values.map(decoded)]))
+    return new Map(
+      [...this.#values].map(([name, values]) => [
+        name,
+        values.map(({ raw, charset = common }) => decodeText(raw, charset)),
+      ]),
+    )
   }
-}
-
-/** The value whose bytes are the UTF-8 of a text. */
-export function fieldValue(text: string): FieldValue {
-  return { raw: Buffer.from(text), text }
 }
 
 /** The error for a value that is longer than `LONGEST_VALUE`. */
@@ -94,18 +82,7 @@ export function fieldTooLarge(name: string): UploadError {
  */
 export function oneValue(fields: Fields, name: string): string | undefined {
   const [value, ...others] = fields.get(name) ?? []
-  if (others.every(({ text }) => text === value?.text)) return value?.text
-  throw duplicateField(name)
-}
-
-/**
- * The bytes of a field as they came, or `undefined` if it did not come: two names whose charset nobody declared may read the same.
- *
- * @throws UploadError `duplicate_field` if it came with different values.
- */
-export function rawValue(fields: Fields, name: string): Buffer | undefined {
-  const [value, ...others] = fields.get(name) ?? []
-  if (others.every(({ raw }) => value?.raw.equals(raw))) return value?.raw
+  if (others.every((other) => other === value)) return value
   throw duplicateField(name)
 }
 

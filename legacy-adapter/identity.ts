@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
-import { type Fields, oneValue, rawValue } from './fields.ts'
+import { type Fields, oneValue } from './fields.ts'
 import { knownDate } from './known-date.ts'
 
 /** How ids are made of what pages say. */
@@ -32,14 +32,13 @@ export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
 /** The uploads of one task: their ids begin with `group` and a dot, those of one file name also with `named(name)` and a dot. */
 export interface Task {
   readonly group: string
-  readonly named: (name: Buffer | undefined) => string
+  readonly named: (name: string | undefined) => string
 }
 
 /** What a request says of its file. */
 export interface FileFields {
   readonly fields: Fields
-  /** The bytes of the name: of the field, or where that is missing, of the part. */
-  readonly name: Buffer | undefined
+  readonly name: string | undefined
 }
 
 /** Who sends a file, and under which ids it is kept. */
@@ -76,8 +75,8 @@ export function taskOf(fields: Fields, whose: Whose, address: string, rules: Ide
 }
 
 /**
- * The identity of the file that a request means. Values are the bytes that came; an absent field is not an empty one, but absent
- * `chunks` are 1.
+ * The identity of the file that a request means. Values are texts: `decodeText` loses nothing, so different bytes stay different, and a
+ * name in GBK is the same name in UTF-8. An absent field is not an empty one, but absent `chunks` are 1.
  *
  * @throws UploadError `duplicate_field`, `bad_field`.
  */
@@ -86,9 +85,8 @@ export function identityOf(asked: FileFields, whose: Whose, address: string, rul
   const task = taskOf(fields, whose, address, rules)
   const file = task.named(name)
   const start = taskParts(fields, whose, address)
-  const valuesOf = (names: readonly string[]): (Buffer | string | undefined)[] =>
-    names.map((field) => rawOf(asked, field))
-  const mark = rawValue(fields, 'landfall_file')
+  const valuesOf = (names: readonly string[]): (string | undefined)[] => names.map((field) => rawOf(asked, field))
+  const mark = oneValue(fields, 'landfall_file')
   const endingOf = (names: readonly string[], number: number): string =>
     digest(rules.secret, 'upload', [...start, ...valuesOf(names), String(number)]).slice(0, 32)
   const marked = rules.names.filter((field) => field !== 'id' && field !== 'lastModifiedDate')
@@ -155,33 +153,26 @@ export function modifiedOf(fields: Fields): number | undefined {
 export function cacheKeyOf(asked: FileFields, whose: Whose, address: string, { names }: IdentityRules): string {
   const values = ['task_id', 'name', 'landfall_file', ...names].map((field) => rawOf(asked, field))
   const parts = [whose, whose === undefined ? address : undefined, ...values]
-  const key = parts
-    .map((part) =>
-      part === undefined ? '-' : `${part.length}:${typeof part === 'string' ? part : part.toString('latin1')}`,
-    )
-    .join('|')
+  const key = parts.map((part) => (part === undefined ? '-' : `${part.length}:${part}`)).join('|')
   return key.length > LONGEST_KEY ? createHash('sha256').update(key).digest('hex') : key
 }
 
-function rawOf({ fields, name }: FileFields, field: string): Buffer | string | undefined {
+function rawOf({ fields, name }: FileFields, field: string): string | undefined {
   if (field === 'name') return name
-  return rawValue(fields, field) ?? (field === 'chunks' ? '1' : undefined)
+  return oneValue(fields, field) ?? (field === 'chunks' ? '1' : undefined)
 }
 
-function taskParts(fields: Fields, whose: Whose, address: string): (Buffer | string | undefined)[] {
-  const taskId = rawValue(fields, 'task_id')
-  if (taskId !== undefined && taskId.length > LONGEST_TASK_ID) {
+function taskParts(fields: Fields, whose: Whose, address: string): (string | undefined)[] {
+  const taskId = oneValue(fields, 'task_id')
+  if (taskId !== undefined && Buffer.byteLength(taskId) > LONGEST_TASK_ID) {
     throw new UploadError('bad_field', `The field "task_id" is longer than ${LONGEST_TASK_ID} bytes.`)
   }
   return [whose ?? '', taskId, taskId === undefined && whose === undefined ? address : undefined]
 }
 
 /** A keyed digest of parts, each with its length in front, so that no two lists of parts are written alike. */
-export function digest(secret: string, purpose: string, parts: readonly (Buffer | string | undefined)[]): string {
+export function digest(secret: string, purpose: string, parts: readonly (string | undefined)[]): string {
   const hmac = createHmac('sha256', secret).update(purpose)
-  for (const part of parts) {
-    if (part === undefined) hmac.update('|-')
-    else hmac.update(`|${Buffer.byteLength(part)}:`).update(part)
-  }
+  for (const part of parts) hmac.update(part === undefined ? '|-' : `|${Buffer.byteLength(part)}:${part}`)
   return hmac.digest('hex')
 }

@@ -5,9 +5,9 @@ import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { BodyBytes } from './body-bytes.ts'
 import { DelimiterSearch } from './delimiter-search.ts'
-import { FieldList, type Fields, type FieldValue, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
+import { FieldList, type Fields, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
 import { cutShort, endsInHeader, malformed } from './malformed.ts'
-import { fileNameValue, type PartHeader, parsePartHeader } from './part-header.ts'
+import { fileNameText, type PartHeader, parsePartHeader } from './part-header.ts'
 
 /** How many parts a form may have up to its file, and behind it: pages add fields, but an empty part is far cheaper to send than to read. */
 export const MOST_PARTS = 16 * 1024
@@ -37,7 +37,7 @@ export interface MultipartRequest {
   /** The fields before the file: with html5 all of them. */
   readonly fields: Fields
   /** `undefined` if the part names none. */
-  readonly fileName: FieldValue | undefined
+  readonly fileName: string | undefined
   /**
    * How many bytes the file part has if it is the last and the form ends as one of the known clients ends it, the likeliest first.
    * Hints, never proof; none without a Content-Length.
@@ -82,7 +82,7 @@ export async function readMultipart(
   const { fileName } = header
   return {
     fields: fields.fields,
-    fileName: fileName === undefined ? undefined : fileNameValue(fileName, fields.charset),
+    fileName: fileName === undefined ? undefined : fileNameText(fileName, fields.charset),
     lengths: contentLength === undefined ? [] : lengthsFrom(contentLength - bytes.position, boundary),
     file: new MultipartFile(body, bytes, boundary, parts, new FieldList(identityFields), isEmpty),
   }

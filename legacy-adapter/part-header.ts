@@ -1,6 +1,5 @@
 import { parse } from 'content-type'
 import { decodeText } from './decode-text.ts'
-import type { FieldValue } from './fields.ts'
 import { percentDecoded } from './urlencoded.ts'
 
 /**
@@ -50,16 +49,15 @@ export function parsePartHeader(header: Buffer): PartHeader {
 }
 
 /**
- * A file name as a value. Its text is only the last part of a path, which Internet Explorer and clients that send folders
- * pass on; its bytes tell files of two folders apart.
+ * The text of a file name: only the last part of a path, which Internet Explorer and clients that send folders pass on.
  *
- * @param charset of the form.
+ * @param formCharset the charset that the form declares.
  */
-export function fileNameValue({ raw, charset, extended }: FileName, formCharset: string | undefined): FieldValue {
+export function fileNameText({ raw, charset, extended }: FileName, formCharset: string | undefined): string {
   const text = extended ? decodeText(raw, charset) : textOf(raw, formCharset)
   // A backslash is part of names elsewhere than on Windows
   const segments = /^([a-z]:\\|\\\\)/i.test(text) ? text.split(/[/\\]/) : text.split('/')
-  return { raw, text: segments.at(-1) || text }
+  return segments.at(-1) || text
 }
 
 /** The lines of a header by their names in lower case, folded ones joined; of equal names the first. */
