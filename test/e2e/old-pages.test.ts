@@ -123,6 +123,7 @@ describe('names, and several files of one task', () => {
     const small = await randomFile(folder.path, 'small.bin', 1234)
     const large = await randomFile(folder.path, 'large.bin', 7 * MIB + 7)
     await withOldPage(browser, landfall.url, `old.html?threads=3&chunkSize=${MIB}`, async (old) => {
+      await old.introduce()
       await old.choose(large.path, small.path)
       const completed = await old.completed(2)
       expect(new Set((await old.requests('/upload/accept')).map(({ fields }) => fields['task_id'])).size).toBe(1)
