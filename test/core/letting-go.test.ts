@@ -38,6 +38,8 @@ it('keeps what a request brings to an upload that is just being closed, and leav
   for (let i = 0; i < KEPT; i++) await uploads.createFinished(recordOf(`other-${i}`, 0), [], async () => undefined)
   await send(uploads, 5, 'second')
   sync()
+  // Time enough for the closing to end.
+  for (let i = 0; i < 10; i++) await uploads.createFinished(recordOf(`last-${i}`, 0), [], async () => undefined)
   expect(await uploads.use('used', async ({ offset }) => offset)).toBe(11)
   await uploads.close()
   expect(await openFiles(process.pid, folder.path)).toEqual([])
