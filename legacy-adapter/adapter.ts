@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import type { Uploads } from '../server/core/uploads.ts'
+import { LoopTurns } from '../server/http/loop-turns.ts'
 import { accept } from './accept.ts'
 import { check } from './check.ts'
 import { complete } from './complete.ts'
@@ -28,6 +29,8 @@ export interface Adapter {
   readonly placing: Placing
   /** For `complete`: what is not known of a name is looked for once. */
   readonly lines: Lines
+  /** For answers that may name thousands of chunks. */
+  readonly turns: LoopTurns
   readonly options: LegacyOptions
 }
 
@@ -37,7 +40,7 @@ export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): L
   const told = new ToldBooks(options.told)
   const lookup = new Lookup(uploads, live, options.senders)
   const placing = new Placing(uploads, live, told, lookup)
-  const adapter: Adapter = { uploads, live, told, lookup, placing, lines: new Lines(), options }
+  const adapter: Adapter = { uploads, live, told, lookup, placing, lines: new Lines(), turns: new LoopTurns(), options }
   return {
     accept: (ctx) => accept(ctx, adapter),
     complete: (ctx) => complete(ctx, adapter),

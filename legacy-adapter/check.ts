@@ -43,7 +43,7 @@ export async function check(ctx: Context, adapter: Adapter): Promise<void> {
 }
 
 async function namesFor(ctx: Context, caller: Caller, adapter: Adapter): Promise<string[]> {
-  const fields = await readFields(ctx, adapter.options)
+  const fields = await readFields(ctx, adapter)
   const size = wholeNumber(fields, 'size')
   if (fields.has('task_id') && fields.has('name') && size !== undefined) {
     return namesOfFile(fields, size, ctx.ip, caller, adapter)

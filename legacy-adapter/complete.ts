@@ -27,7 +27,7 @@ const MOST_OF_TASK = 100
  * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the reason of a failed upload.
  */
 export async function complete(ctx: Context, adapter: Adapter): Promise<void> {
-  const fields = await readFields(ctx, adapter.options)
+  const fields = await readFields(ctx, adapter)
   const caller = adapter.options.visitors.callerOf(ctx)
   const meant = choose(await viewsFor(fields, ctx.ip, caller, adapter))
   const { record } = meant.finished === undefined ? await whenFinished(meant, adapter) : meant

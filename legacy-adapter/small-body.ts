@@ -5,12 +5,11 @@ import { UploadError } from '../server/core/errors.ts'
 import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { clientOf } from '../server/http/address-limits.ts'
-import { turnOf } from '../server/http/loop-turns.ts'
 import { withBody } from '../server/http/request-body.ts'
+import type { Adapter } from './adapter.ts'
 import { decodeText, markedCharset } from './decode-text.ts'
 import { FieldList, type Fields } from './fields.ts'
 import { readForm } from './multipart.ts'
-import type { LegacyOptions } from './options.ts'
 import { addUrlencoded } from './urlencoded.ts'
 
 /** The longest body of a call that carries no file, in bytes: it is kept as a whole. */
@@ -29,11 +28,12 @@ const plain = z.union([z.string(), z.number(), z.boolean()])
  * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and what the connection
  * does.
  */
-export async function readFields(ctx: Context, { idleTimeout, rules }: LegacyOptions): Promise<Fields> {
+export async function readFields(ctx: Context, { options, turns }: Adapter): Promise<Fields> {
+  const { idleTimeout, rules } = options
   const fields = new FieldList(rules.names)
   addUrlencoded(fields, ctx.querystring)
   if (ctx.method !== 'GET') await withBody(ctx, idleTimeout, (body) => addBody(fields, body, ctx.get('Content-Type')))
-  await turnOf(clientOf(ctx.ip))
+  await turns.take(clientOf(ctx.ip))
   return fields.fields
 }
 

@@ -20,6 +20,7 @@ import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH, protocolOf } from './http/protocol.ts'
 import { soundHead } from './http/request-head.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
+import { boundAnswers } from './http/untaken-answers.ts'
 import type { Tus } from './tus/tus.ts'
 
 /** What the HTTP application is made of. */
@@ -54,6 +55,7 @@ export function createApp(parts: Parts): Koa {
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(parts.log, dialectOf))
+  app.use(boundAnswers())
   app.use(soundHead)
   app.use(checkHost(parts.allowedHosts, parts.hostNames, parts.trustProxy))
   app.use(methodOverride)

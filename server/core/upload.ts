@@ -149,7 +149,9 @@ export class Upload {
 
   /** Whether an append may begin at `offset`. */
   continuesAt(offset: number): boolean {
-    return offset === this.offset || (offset === this.#offered && offset < this.offset)
+    if (offset === this.offset) return true
+    // The bytes of a part go to its final upload: nothing can be compared with them any more.
+    return offset === this.#offered && offset < this.offset && !this.record.joined
   }
 
   /** @throws UploadError `offset_mismatch` when no append may begin at `offset`; `gone`, or why it failed. */

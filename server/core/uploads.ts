@@ -11,6 +11,8 @@ const IDLE_KEPT = 1_000
 interface Entry {
   readonly upload: Promise<Upload>
   users: number
+  /** Whether somebody has used it since its closing began. */
+  isUsed: boolean
   /** Set while the upload is being unmade: until then the id is neither free nor taken. */
   unmaking?: Promise<void>
 }
@@ -243,8 +245,9 @@ export class Uploads {
       await known.unmaking
     }
     if (this.#closed) throw stopping()
-    const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0 }
+    const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0, isUsed: false }
     entry.users += 1
+    entry.isUsed = true
     // Set again so that the map is in order of last use.
     this.#entries.delete(id)
     this.#entries.set(id, entry)
@@ -253,15 +256,19 @@ export class Uploads {
       upload = await entry.upload
       return await work(upload)
     } finally {
-      entry.users -= 1
-      if (entry.users === 0 && (upload === undefined || upload.state === 'gone')) this.#forget(id, entry)
-      else if (entry.users === 0) await this.#rest(id, entry, upload)
+      await this.#leave(id, entry, upload)
       if (this.#entries.size > IDLE_KEPT) this.#evict()
     }
   }
 
-  async #rest(id: string, entry: Entry, upload: Upload | undefined): Promise<void> {
-    if (upload === undefined) return
+  async #leave(id: string, entry: Entry, upload: Upload | undefined): Promise<void> {
+    entry.users -= 1
+    if (entry.users > 0) return
+    if (upload === undefined || upload.state === 'gone') this.#forget(id, entry)
+    else await this.#rest(id, entry, upload)
+  }
+
+  async #rest(id: string, entry: Entry, upload: Upload): Promise<void> {
     if (!this.#unconfirmed.has(upload) || !upload.isBlank || this.#closed) return upload.rest()
     entry.unmaking = this.#unmake(id, entry, upload)
     await entry.unmaking
@@ -295,13 +302,18 @@ export class Uploads {
   async #letGo(id: string, entry: Entry): Promise<void> {
     // Used while it is closed: nobody may open the same upload anew before this object has let go of it.
     entry.users += 1
+    entry.isUsed = false
+    let upload: Upload | undefined
+    let isClosed = false
     try {
-      const upload = await entry.upload
+      upload = await entry.upload
       if (upload.busy) return
       await upload.close()
-      if (entry.users === 1 && !upload.busy) this.#forget(id, entry)
+      // Whoever has used it meanwhile may have left something to close.
+      isClosed = !entry.isUsed && !upload.busy
     } finally {
-      entry.users -= 1
+      if (isClosed) this.#forget(id, entry)
+      else await this.#leave(id, entry, upload)
     }
   }
 

@@ -90,8 +90,6 @@ export class DiskUpload implements StoredUpload, Unsynced {
   }
 
   async begin(range: Range, count: Count): Promise<Attempt> {
-    const { unsynced } = this.#environment
-    if (this.#unsynced === 0 && unsynced.isFull) await unsynced.room()
     const over = await this.#attempts.begin()
     try {
       return await onDisk(() => this.#attempt(range, count, over))
@@ -335,16 +333,27 @@ export class DiskUpload implements StoredUpload, Unsynced {
   }
 
   async #commit(file: FileHandle, range: Range): Promise<void> {
+    const { sync, unsynced } = this.#environment
+    const isFirst = sync === 'finish' && this.#unsynced === 0 && lengthOf(range) > 0
+    // Asked for only here: a client that is slow with its bytes holds no place.
+    const leave = isFirst ? await unsynced.enter() : undefined
+    try {
+      await this.#countRange(file, range)
+    } finally {
+      leave?.()
+    }
+    await this.#journal.shorten()
+    if (this.#unsynced >= SYNC_EVERY) this.startMarking()
+  }
+
+  async #countRange(file: FileHandle, range: Range): Promise<void> {
     if (this.#syncFailure !== undefined) throw this.#syncFailure
     if (lengthOf(range) === 0) return
-    const always = this.#environment.sync === 'always'
-    if (always) await synced(() => file.datasync())
+    if (this.#environment.sync === 'always') await synced(() => file.datasync())
     // A journal that is just being made does not have this range yet: its turn comes first.
     if (this.#journal.isAwaited) await onDisk(() => this.#journal.append(range))
     this.#received = add(this.#received, range)
     this.#noteUnsynced(lengthOf(range))
-    await this.#journal.shorten()
-    if (this.#unsynced >= SYNC_EVERY) this.startMarking()
   }
 
   /** Cuts off what lies behind the last byte that counts. */

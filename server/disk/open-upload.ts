@@ -6,7 +6,7 @@ import { add, type Range, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Found, StoredUpload } from '../core/store.ts'
 import { exists, ifThere, onDisk } from './disk-error.ts'
-import { DiskUpload } from './disk-upload.ts'
+import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
@@ -78,13 +78,12 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
     const end = content.received.at(-1)?.end ?? 0
     // The process before this one was killed before it could cut off what was refused.
     if (size > end) await truncate(layout.incomingFile(record.id), end)
-    const unsynced = await admitted(environment, total(content.received) - total(content.synced))
-    return new DiskUpload(environment, { record, received: content.received, journal, unsynced })
+    const unsynced = total(content.received) - total(content.synced)
+    return openUnsynced(environment, { record, received: content.received, journal, unsynced })
   }
   if (record.mark?.boot === boot) {
     const received = add([], { start: 0, end: size })
-    const unsynced = await admitted(environment, size - synced.end)
-    return new DiskUpload(environment, { record, received, journal: undefined, unsynced })
+    return openUnsynced(environment, { record, received, journal: undefined, unsynced: Math.max(0, size - synced.end) })
   }
   return openAfterReboot(environment, record, size, Math.min(size, synced.end))
 }
@@ -112,10 +111,15 @@ async function openAfterReboot(
   return new DiskUpload(environment, { record: marked, received, journal: undefined })
 }
 
-/** Waits until an upload may be there with so many unsynced bytes. */
-async function admitted({ unsynced, sync }: Environment, bytes: number): Promise<number> {
-  if (bytes > 0 && sync === 'finish') await unsynced.room()
-  return bytes
+/** Waits until an upload may be there with its unsynced bytes. */
+async function openUnsynced(environment: Environment, opened: Opened): Promise<DiskUpload> {
+  const { unsynced, sync } = environment
+  const leave = opened.unsynced !== 0 && sync === 'finish' ? await unsynced.enter() : undefined
+  try {
+    return new DiskUpload(environment, opened)
+  } finally {
+    leave?.()
+  }
 }
 
 async function openFinished(

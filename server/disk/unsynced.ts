@@ -31,6 +31,8 @@ export class UnsyncedUploads {
   #running = 0
   readonly #turns: (() => void)[] = []
   readonly #waiting: (() => void)[] = []
+  /** Uploads that have a place and have not noted their bytes yet. */
+  #entering = 0
   /** How many syncs there were. */
   #synced = 0
   /** Average duration of a sync, in milliseconds, while `AT_ONCE` of them run. */
@@ -53,14 +55,19 @@ export class UnsyncedUploads {
     if (this.#remove(upload)) this.#admit()
   }
 
-  /** Whether an upload without unsynced bytes must wait before it gets some. */
-  get isFull(): boolean {
-    return this.#uploads.size + this.#syncing >= this.#most
-  }
-
-  /** Waits until another upload may get unsynced bytes. */
-  async room(): Promise<void> {
-    if (this.isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  /**
+   * Waits for a place, which an upload without unsynced bytes needs before it notes some. Until the place is left, only the disk may be
+   * waited for: a client could keep it from others.
+   *
+   * @returns what leaves the place: call it when the bytes are noted, or when there are none after all.
+   */
+  async enter(): Promise<() => void> {
+    if (this.#room > 0) this.#entering += 1
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    return () => {
+      this.#entering -= 1
+      this.#admit()
+    }
   }
 
   /** Runs the sync of one upload when its turn comes. Call it before its `unsynced` changes. @throws what `work` throws. */
@@ -79,7 +86,8 @@ export class UnsyncedUploads {
       this.#syncing -= 1
       this.#synced += 1
       this.#turns.shift()?.()
-      this.#admit()
+      // A disk that gets slower leaves too many: then every second that is synced makes room for another one.
+      this.#admit(this.#synced % 2)
       this.#syncIdlest()
     }
   }
@@ -105,10 +113,15 @@ export class UnsyncedUploads {
     return true
   }
 
-  /** Lets those in that wait. A disk that gets slower leaves too many: then every second that is synced makes room for another one. */
-  #admit(): void {
-    const room = this.#most - this.#uploads.size - this.#syncing
-    const admitted = room > 0 ? room : this.#synced % 2
-    for (const next of this.#waiting.splice(0, admitted)) next()
+  /** How many uploads may still get unsynced bytes; negative when a disk that got slower has left too many. */
+  get #room(): number {
+    return this.#most - this.#uploads.size - this.#syncing - this.#entering
+  }
+
+  /** Lets those in that wait, and at least so many of them. */
+  #admit(least = 0): void {
+    const admitted = this.#waiting.splice(0, Math.max(this.#room, least))
+    this.#entering += admitted.length
+    for (const enter of admitted) enter()
   }
 }

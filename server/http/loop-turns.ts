@@ -1,27 +1,30 @@
-/** What waits to begin, by its client. */
-const waiting = new Map<string, (() => void)[]>()
-
 /**
- * Resolves when it is the turn of a client to begin what keeps the process busy for milliseconds. One begins in each round of the
- * event loop, and clients take turns: hundreds of such questions at once hold up neither other requests nor other clients' questions.
+ * Turns to start work that blocks the process for milliseconds. One starts per round of the event loop, and clients take
+ * turns: hundreds of such requests delay neither other requests nor other clients.
  */
-export function turnOf(client: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (waiting.size === 0) setImmediate(beginNext)
-    const line = waiting.get(client)
-    if (line === undefined) waiting.set(client, [resolve])
-    else line.push(resolve)
-  })
-}
+export class LoopTurns {
+  /** Waiting work by client. */
+  readonly #waiting = new Map<string, (() => void)[]>()
 
-function beginNext(): void {
-  const [next] = waiting
-  if (next === undefined) return
-  const [client, line] = next
-  const begin = line.shift()
-  // Its next turn comes when all others have had theirs.
-  waiting.delete(client)
-  if (line.length > 0) waiting.set(client, line)
-  if (waiting.size > 0) setImmediate(beginNext)
-  begin?.()
+  /** Resolves when the client may start its work. */
+  take(client: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#waiting.size === 0) setImmediate(() => this.#beginNext())
+      const line = this.#waiting.get(client)
+      if (line === undefined) this.#waiting.set(client, [resolve])
+      else line.push(resolve)
+    })
+  }
+
+  #beginNext(): void {
+    const [next] = this.#waiting
+    if (next === undefined) return
+    const [client, line] = next
+    const begin = line.shift()
+    // Behind all other clients.
+    this.#waiting.delete(client)
+    if (line.length > 0) this.#waiting.set(client, line)
+    if (this.#waiting.size > 0) setImmediate(() => this.#beginNext())
+    begin?.()
+  }
 }

@@ -1,9 +1,9 @@
-import type { Context } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { clientOf } from './address-limits.ts'
 
-/** Answers that are shorter than this are not counted, in bytes: a connection that waits costs as much. */
-export const SHORT_ANSWER = 16 * 1024
-/** How many bytes of answers the process holds at most that their clients have not taken, for one client and in all. */
+/** Shorter responses are not counted, in bytes: an idle connection costs as much. */
+const SHORT = 16 * 1024
+/** Maximum bytes of unread responses, per client and in total. */
 const MOST_OF_CLIENT = 16 * 1024 * 1024
 const MOST = 64 * 1024 * 1024
 
@@ -13,48 +13,62 @@ interface Answer {
   readonly giveUp: () => void
 }
 
-/** In the order in which they were made. */
-const untaken = new Set<Answer>()
-const byClient = new Map<string, number>()
-let all = 0
-
 /**
- * Counts an answer that was built in memory until its client has taken it, or has gone. When too much is held, answers are given up
- * with their connections, the oldest of the client first that holds too much, or the most: whoever reads its answers keeps them.
+ * Tracks responses that are buffered in memory until their client has read them or disconnected. Above the limits, it closes
+ * connections with unread responses: the oldest of that client, or of the client that holds the most. A client that
+ * reads keeps its responses.
  */
-export function countAnswer({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
-  if (text.length < SHORT_ANSWER) return
-  // Koa keeps the text as long as its bytes are on their way.
-  const bytes = 2 * Buffer.byteLength(text)
-  const answer: Answer = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
-  add(answer, bytes)
-  untaken.add(answer)
-  res.once('close', () => {
-    if (untaken.delete(answer)) add(answer, -bytes)
-  })
-  while ((byClient.get(answer.client) ?? 0) > MOST_OF_CLIENT) if (!giveUpOldest(answer.client, answer)) break
-  while (all > MOST) if (!giveUpOldest(greatest(), answer)) break
-}
-
-function add({ client }: Answer, bytes: number): void {
-  all += bytes
-  const held = (byClient.get(client) ?? 0) + bytes
-  if (held > 0) byClient.set(client, held)
-  else byClient.delete(client)
-}
-
-/** @param newest is kept: a single one may be as large as it is. @returns whether there was one to give up. */
-function giveUpOldest(client: string, newest: Answer): boolean {
-  for (const answer of untaken) {
-    if (answer.client !== client || answer === newest) continue
-    untaken.delete(answer)
-    add(answer, -answer.bytes)
-    answer.giveUp()
-    return true
+export function boundAnswers(): Middleware {
+  const answers = new UntakenAnswers()
+  return async (ctx, next) => {
+    await next()
+    const { body } = ctx
+    if (typeof body === 'string' && body.length >= SHORT) answers.add(ctx, body)
   }
-  return false
 }
 
-function greatest(): string {
-  return [...byClient].reduce((most, next) => (next[1] > most[1] ? next : most), ['', 0] as const)[0]
+class UntakenAnswers {
+  /** In order of creation. */
+  readonly #untaken = new Set<Answer>()
+  readonly #byClient = new Map<string, number>()
+  #bytes = 0
+
+  add({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
+    // Koa keeps the text while its bytes are being sent.
+    const bytes = 2 * Buffer.byteLength(text)
+    const answer: Answer = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
+    this.#untaken.add(answer)
+    this.#count(answer, bytes)
+    res.once('close', () => this.#remove(answer))
+    while ((this.#byClient.get(answer.client) ?? 0) > MOST_OF_CLIENT) {
+      if (!this.#giveUpOldest(answer.client, answer)) break
+    }
+    while (this.#bytes > MOST) if (!this.#giveUpOldest(this.#greatest(), answer)) break
+  }
+
+  /** @param newest is kept, whatever its size. @returns whether a response was dropped. */
+  #giveUpOldest(client: string, newest: Answer): boolean {
+    for (const answer of this.#untaken) {
+      if (answer.client !== client || answer === newest) continue
+      this.#remove(answer)
+      answer.giveUp()
+      return true
+    }
+    return false
+  }
+
+  #remove(answer: Answer): void {
+    if (this.#untaken.delete(answer)) this.#count(answer, -answer.bytes)
+  }
+
+  #count({ client }: Answer, bytes: number): void {
+    this.#bytes += bytes
+    const held = (this.#byClient.get(client) ?? 0) + bytes
+    if (held > 0) this.#byClient.set(client, held)
+    else this.#byClient.delete(client)
+  }
+
+  #greatest(): string {
+    return [...this.#byClient].reduce((most, next) => (next[1] > most[1] ? next : most), ['', 0] as const)[0]
+  }
 }

@@ -2,12 +2,14 @@ import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Concatenation, type FinalUpload } from '../../server/core/concatenation.ts'
+import { UploadError } from '../../server/core/errors.ts'
 import { memoryClaims } from '../../server/core/memory-claims.ts'
 import type { Range } from '../../server/core/ranges.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
+import { ArraySource } from '../legacy-adapter/array-source.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { recordOf } from './store-contract.ts'
 
@@ -187,4 +189,30 @@ it('goes on to put a final upload together when somebody asks how far it is', as
   await concatenation.close()
   await uploads.close()
   await folder.dispose()
+})
+
+it('refuses an offset that a part offered before its bytes went to the final upload, and says the right one', async () => {
+  const folder = await temporaryFolder()
+  const store = await DiskStore.open({ directory: folder.path, sync: 'never', boot: 'b', onNotice: () => undefined })
+  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const concatenation = new Concatenation(uploads, 'secret')
+  try {
+    await uploads.create({ ...recordOf('part', 10), partial: true }, async (part) => {
+      await part.append({ start: 0, end: 10 }, bytes('hello'), 'as-received')
+      expect(part.offerOffset()).toBe(5)
+      // Its client is gone when the last byte has been written.
+      const cut = new ArraySource([[Buffer.from('world')]], new UploadError('connection_closed', 'The client is gone.'))
+      await expect(part.append({ start: 5, end: 10 }, cut, 'as-received')).rejects.toMatchObject({
+        code: 'connection_closed',
+      })
+      expect(part.continuesAt(5)).toBe(true)
+    })
+    await concatenation.create({ parts: ['part'], concat: 'final;part', metadata: {}, fileName: 'f' })
+    const late = uploads.use('part', (part) => part.append({ start: 5, end: 10 }, bytes('world'), 'as-received'))
+    await expect(late).rejects.toMatchObject({ code: 'offset_mismatch', details: { offset: 10 } })
+  } finally {
+    await concatenation.close()
+    await uploads.close()
+    await folder.dispose()
+  }
 })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import type { StoredUpload } from '../../server/core/store.ts'
+import type { Attempt, StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { put, recordOf } from '../core/store-contract.ts'
 import { cut } from '../legacy/steps.ts'
@@ -106,6 +106,39 @@ describe('uploads with unsynced bytes', () => {
     expect(hasBegun).toBe(false)
     letGo()
     uploads.push(await waiting)
+    for (const upload of uploads) await upload.close()
+  })
+
+  it('are not more when many begin at once, and those whose clients are slow keep no other from its place', async () => {
+    const letGo = await holdSyncs()
+    const uploads: StoredUpload[] = []
+    const begin = async (): Promise<Attempt> => {
+      const upload = await store.create(recordOf(randomUUID(), 10))
+      uploads.push(upload)
+      return upload.begin({ start: 0, end: 5 }, 'when-verified')
+    }
+    const attempts: Attempt[] = []
+    for (let i = 0; i < 3 * FIRST; i++) attempts.push(await begin())
+    let counted = 0
+    let tellFull = (): void => undefined
+    const full = new Promise<void>((resolve) => {
+      tellFull = resolve
+    })
+    const [slow, ...others] = attempts
+    const commits = others.map(async (attempt) => {
+      await attempt.write([Buffer.from('hello')])
+      await attempt.commit()
+      counted += 1
+      if (counted === FIRST) tellFull()
+    })
+    await full
+    // The bytes of a client may come while others wait for their place.
+    const later = await begin()
+    expect(counted).toBe(FIRST)
+    letGo()
+    await Promise.all(commits)
+    expect(counted).toBe(others.length)
+    for (const attempt of [slow, later]) await attempt?.discard()
     for (const upload of uploads) await upload.close()
   })
 
