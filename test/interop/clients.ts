@@ -1,13 +1,17 @@
 /** The third-party clients, and what each of them can do. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** Where run.mjs installs them. */
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/interop/', import.meta.url))
 
+/** The size in bytes of the file that is uploaded in every way. */
+export const SIZE = 6_000_001
+
 /** A program that runs one job, which is JSON in its last argument. Its working directory is that of its toolchain. */
 export interface Client {
-  /** Its name, with the version in its manifest. */
+  /** Its name, its version, and what sets it apart from other ways to use it, if any: publish.mjs splits it there. */
   readonly name: string
   readonly folder: string
   readonly command: readonly string[]
@@ -19,6 +23,8 @@ export interface TusClient extends Client {
   readonly ways: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Whether it retries by itself when a connection breaks. */
   readonly retries: boolean
+  /** The ways in which it cannot retry all the same. */
+  readonly hangs?: readonly string[]
   /** Whether it creates a new upload when the one that it remembers was deleted. */
   readonly recreates: boolean
   /** The signal that stops it: a killed browser loses what its page stored last. */
@@ -45,6 +51,16 @@ function versioned(manifest: string, name: string, shown = name): string {
   return `${shown} ${found[1]}`
 }
 
+/** The version of an installed program, after the name to show. */
+function installed(shown: string, program: string, argument: string): string {
+  const found = /\d+(\.\d+)+/.exec(execFileSync(program, [argument], { encoding: 'utf8' }))
+  if (found === null) throw new Error(`${program} ${argument} prints no version.`)
+  return `${shown} ${found[0]}`
+}
+
+const CURL = installed('curl', 'curl', '--version')
+const GO = installed('mime/multipart of Go', 'go', 'version')
+
 const PYTHON = { PYTHONPATH: 'packages' } as const
 const JAVA = ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', 'classes:lib/*'] as const
 
@@ -53,12 +69,15 @@ const OVERRIDDEN = { 'by POST alone': { overridePatchMethod: true, chunkSize: 1_
 const WITH_CREATION = { 'with the creation': { uploadDataDuringCreation: true, chunkSize: 1_000_000 } }
 const DEFERRED = { 'with the length deferred': { uploadLengthDeferred: true, chunkSize: 1_000_000 } }
 const PARALLEL = { 'in parallel': { parallelUploads: 4 } }
-const NEWER = { ...CHUNKED, ...OVERRIDDEN, ...WITH_CREATION, ...DEFERRED, ...PARALLEL }
+// Version 2 does not find out the size of a file by itself.
+const STREAMED = { 'from a file stream': { fromFile: true, uploadSize: SIZE } }
+const NEWER = { ...CHUNKED, ...OVERRIDDEN, ...WITH_CREATION, ...DEFERRED, ...PARALLEL, ...STREAMED }
 
-function tusJsClient(major: number, ways: TusClient['ways']): TusClient {
+function tusJsClient(major: number, ways: TusClient['ways'], hangs: readonly string[] = []): TusClient {
   const alias = `tus-js-client-${major}`
   const name = versioned('node/package.json', alias, 'tus-js-client')
-  return { ...REMEMBERS, name, folder: 'node', command: ['node', 'tus.mjs', alias], ways, stopSignal: 'SIGKILL' }
+  const command = ['node', 'tus.mjs', alias]
+  return { ...REMEMBERS, name, folder: 'node', command, ways, hangs, stopSignal: 'SIGKILL' }
 }
 
 function uppy(major: number, ways: TusClient['ways']): TusClient {
@@ -77,7 +96,8 @@ const REMEMBERS = { retries: true, recreates: true } as const
 
 export const TUS_CLIENTS: readonly TusClient[] = [
   tusJsClient(1, { ...CHUNKED, ...OVERRIDDEN }),
-  tusJsClient(2, NEWER),
+  // Its stream stays piped into the request that broke: the next one gets 64 KiB and waits for more.
+  tusJsClient(2, NEWER, Object.keys(DEFERRED)),
   tusJsClient(3, NEWER),
   tusJsClient(4, NEWER),
   uppy(1, { ...CHUNKED, ...OVERRIDDEN }),
@@ -119,7 +139,10 @@ export const TUS_CLIENTS: readonly TusClient[] = [
 
 /** @param variant how its form is made, where there are several ways. */
 function fromNpm(library: string, streams: boolean, variant?: string): FormClient {
-  const name = library === 'fetch' ? 'fetch of Node' : versioned('node/package.json', `"${library}"`, library)
+  const name =
+    library === 'fetch'
+      ? `fetch of Node ${process.versions.node}`
+      : versioned('node/package.json', `"${library}"`, library)
   return {
     name: variant === undefined ? name : `${name} with ${variant}`,
     folder: 'node',
@@ -153,7 +176,7 @@ function fromMaven(shown: string, artifact: string, mode?: string): FormClient {
 }
 
 function curl(form: string, streams = false, ordersFields = true): FormClient {
-  return { name: `curl, ${form}`, folder: 'curl', command: ['node', 'forms.mjs', form], streams, ordersFields }
+  return { name: `${CURL}, ${form}`, folder: 'curl', command: ['node', 'forms.mjs', form], streams, ordersFields }
 }
 
 export const FORM_CLIENTS: readonly FormClient[] = [
@@ -174,7 +197,7 @@ export const FORM_CLIENTS: readonly FormClient[] = [
   fromMaven('Apache HttpClient', 'httpclient5', 'LEGACY'),
   fromMaven('Apache HttpClient', 'httpmime'),
   fromMaven('OkHttp', 'okhttp'),
-  { name: 'mime/multipart of Go', folder: 'go', command: ['./forms'], streams: true, ordersFields: true },
+  { name: GO, folder: 'go', command: ['./forms'], streams: true, ordersFields: true },
   curl('plain'),
   curl('filename'),
   curl('type'),

@@ -3,31 +3,82 @@ import { fileURLToPath } from 'node:url'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/clients.md', import.meta.url))
 
-/** Writes docs/clients.md from Jest's results of a whole run. */
+/** What each test file is about, and its columns: a case belongs to the first whose pattern is in its title. */
+const TABLES = [
+  {
+    file: 'tus.test.ts',
+    heading: 'Clients of tus',
+    columns: [
+      ['0 and 100 kB', /^uploads \d+ bytes/],
+      ['over connections that break', /over a connection that breaks/],
+      ['6 MB, each way', /^uploads /],
+      ['stopped, resumed', /^resumes /],
+      ['its upload was deleted', /^creates a new upload /],
+    ],
+  },
+  {
+    file: 'forms.test.ts',
+    heading: "Clients of HTTP with WebUploader's form",
+    columns: [
+      ['whole files', /^sends files /],
+      ['without a length', /unknown length/],
+      ['chunks', /^sends chunks /],
+      ['fields behind the file', /^receives field_after_file /],
+    ],
+  },
+]
+
+/** Writes docs/clients.md from Jest's results. @throws Error when a case was not run, or belongs to no column. */
 export function publish(results) {
-  const cases = JSON.parse(readFileSync(results, 'utf8')).testResults.flatMap(
-    ({ assertionResults }) => assertionResults,
-  )
-  const clients = [...new Set(cases.map(({ ancestorTitles }) => ancestorTitles[0]))]
-  const rows = clients.map((client) => {
-    const own = cases.filter(({ ancestorTitles }) => ancestorTitles[0] === client)
-    const passed = own.filter(({ status }) => status === 'passed')
-    const failed = own.filter(({ status }) => status !== 'passed').map(({ title }) => title)
-    return `| ${client} | ${passed.length}/${own.length} | ${failed.join('; ')} |`
+  const files = JSON.parse(readFileSync(results, 'utf8')).testResults
+  const sections = TABLES.map(({ file, heading, columns }) => {
+    const cases = files.find(({ name }) => name.endsWith(`/${file}`))?.assertionResults ?? []
+    const skipped = cases.filter(({ status }) => status !== 'passed' && status !== 'failed')
+    if (cases.length === 0 || skipped.length > 0) throw new Error(`Not all of ${file} was run. Nothing was published.`)
+    return [`## ${heading}`, '', ...tableOf(cases, columns), ...failuresOf(cases), ''].join('\n')
   })
-  writeFileSync(DOCUMENT, `${INTRODUCTION}\n| client | passes | fails |\n| --- | --- | --- |\n${rows.join('\n')}\n`)
+  writeFileSync(DOCUMENT, [INTRODUCTION, ...sections].join('\n').trimEnd().concat('\n'))
+}
+
+function tableOf(cases, columns) {
+  const clients = [...new Set(cases.map(clientOf))]
+  const rows = clients.map((client) => {
+    const counts = columns.map(() => ({ passed: 0, all: 0 }))
+    for (const { title, status } of cases.filter((one) => clientOf(one) === client)) {
+      const count = counts[columns.findIndex(([, pattern]) => pattern.test(title))]
+      if (count === undefined) throw new Error(`"${title}" belongs to no column.`)
+      count.all += 1
+      if (status === 'passed') count.passed += 1
+    }
+    const cells = counts.map(({ passed, all }) => (all === 0 ? '' : `${passed}/${all}`))
+    const [, name, version, way = ''] = /^(.+?) (\d[\d.]*)(.*)$/.exec(client)
+    return `| ${[`${name}${way}`, version, ...cells].join(' | ')} |`
+  })
+  const names = ['client', 'version', ...columns.map(([name]) => name)]
+  return [`| ${names.join(' | ')} |`, `|${' --- |'.repeat(names.length)}`, ...rows]
+}
+
+function failuresOf(cases) {
+  const failed = cases.filter(({ status }) => status === 'failed')
+  return failed.length === 0 ? [] : ['', 'Fails:', '', ...failed.map(({ fullName }) => `- ${fullName}`)]
+}
+
+function clientOf({ ancestorTitles }) {
+  return ancestorTitles[0]
 }
 
 const INTRODUCTION = `# Third-party clients
 
 Each client is installed by the package manager of its language and runs unmodified, as a process of its own, against the built
-program: \`npm run test:interop\`. It needs curl, Chromium, Python, a JDK with Maven, Go, and Rust.
+program: \`npm run test:interop\`. It needs curl, Chromium, Python, a JDK with Maven, Go, and Rust. \`npm run test:interop -- --publish\`
+writes this page.
 
-- A tus client uploads files of 0 and 100,000 bytes under a name with Chinese, spaces, and quotes, and of 6 MB in every way that
-  it offers (chunks, parallel, deferred length, first bytes with the creation, POST in place of PATCH, checksums). It is stopped within
-  a request and resumes in a new process; it uploads over connections that break; it creates a new upload when its own was deleted.
-- An HTTP client sends WebUploader's form: whole files (also an empty one), chunks in order and with chunk 0 last, and, where it can, bodies without
+Each time the stored and the downloaded file have the SHA-256 and the name of the file that was sent. A cell counts the cases that passed;
+an empty one is something that the client cannot do, or does not do by itself.
+
+- A tus client uploads files under a name with Chinese, spaces, and quotes, and 6 MB in every way that it offers (chunks, parallel,
+  deferred length, first bytes with the creation, POST in place of PATCH, checksums). It is stopped within a request and resumes in a new
+  process; it uploads over connections that break; it creates a new upload when its own was deleted.
+- An HTTP client sends whole files (also an empty one), chunks in order and with chunk 0 last, and, where it can, bodies without
   Content-Length. A form whose fields follow the file is refused with \`field_after_file\`.
-
-Each time the stored and the downloaded file have the SHA-256 and the name of the file that was sent.
 `

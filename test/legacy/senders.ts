@@ -1,4 +1,7 @@
-/** The forms of common HTTP clients, byte by byte as recorded from their wire. */
+/**
+ * The forms of common HTTP clients, byte by byte as recorded from their wire. Two were not recorded but written as their source
+ * code has it: HttpClient of .NET, which itself refuses a name with quotes, and curl before 7.81.
+ */
 import { codedPiece } from '../http/wire.ts'
 
 /** The file's name in every form. Each client encodes it differently in the headers of the file part. */

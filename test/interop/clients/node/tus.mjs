@@ -8,12 +8,8 @@ const job = JSON.parse(text)
 const { default: tus } = await import(name)
 
 const url = await new Promise((resolve, reject) => {
-  const { chunkSize = Number.POSITIVE_INFINITY, ...options } = job.options
-  // Only the length of a stream that is no file is unknown.
-  const input = options.uploadLengthDeferred
-    ? createReadStream(job.file).pipe(new PassThrough())
-    : readFileSync(job.file)
-  const upload = new tus.Upload(input, {
+  const { chunkSize = Number.POSITIVE_INFINITY, fromFile = false, ...options } = job.options
+  const upload = new tus.Upload(inputOf(options.uploadLengthDeferred, fromFile), {
     endpoint: job.endpoint,
     metadata: { filename: job.name, filetype: 'text/x-test' },
     retryDelays: Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100)),
@@ -31,3 +27,9 @@ const url = await new Promise((resolve, reject) => {
   }, reject)
 })
 console.log(url)
+
+function inputOf(deferred, fromFile) {
+  // Only the length of a stream that is no file is unknown.
+  if (deferred) return createReadStream(job.file).pipe(new PassThrough())
+  return fromFile ? createReadStream(job.file) : readFileSync(job.file)
+}
