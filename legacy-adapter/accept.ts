@@ -50,11 +50,11 @@ interface Accepted {
 
 async function acceptChunk(ctx: Context, request: ChunkRequest, adapter: Adapter): Promise<Accepted> {
   const { placing, options } = adapter
-  const { fields } = request
+  const { fields, isPartName } = request
   const place = placeOf(fields, options.maxChunks)
   const size = sizeOf(request, place)
   const caller = options.visitors.callerOf(ctx)
-  const file = { fields, name: oneValue(fields, 'name') }
+  const file = { fields, name: oneValue(fields, 'name'), isPartName }
   const modified = modifiedOf(fields)
   const chunk = {
     caller,

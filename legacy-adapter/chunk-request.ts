@@ -10,6 +10,7 @@ import { queryFields } from './urlencoded.ts'
 export interface ChunkRequest {
   /** Where the page sends no `name`, the file name of the part stands in for it. */
   readonly fields: Fields
+  readonly isPartName: boolean
   /** Fields that came after the file; complete at its end. */
   readonly trailingFields: () => Fields
   readonly file: Source
@@ -36,9 +37,16 @@ export async function readChunkRequest(
     const request = await readMultipart(body, contentType, length, identityFields)
     await refuseLateFields(request)
     const { file, lengths } = request
-    return { fields: withName(request), trailingFields: () => file.trailingFields, file, lengths }
+    const fields = withName(request)
+    return { fields, isPartName: fields !== request.fields, trailingFields: () => file.trailingFields, file, lengths }
   }
-  return { fields: query, trailingFields: () => new Map(), file: body, lengths: length === undefined ? [] : [length] }
+  return {
+    fields: query,
+    isPartName: false,
+    trailingFields: () => new Map(),
+    file: body,
+    lengths: length === undefined ? [] : [length],
+  }
 }
 
 /** A web archive, too, has a multipart type, which `sendAsBinary` passes on. */

@@ -15,7 +15,7 @@ import { meantByComplete } from './which-upload.ts'
 
 /** How many missing chunks an answer names at most. */
 const MOST_NAMED = 1000
-/** How many uploads are opened together. */
+/** How many uploads are looked at together. */
 const AT_ONCE = 16
 /** How many uploads of a task are opened at most for a question whose file is not found by its name. */
 const MOST_OF_TASK = 100
@@ -101,7 +101,7 @@ async function viewsOfName(
   return viewsOf([...ids], caller, adapter)
 }
 
-/** Looks once which uploads of a name are settled: those from before the start are known by their records alone. */
+/** Looks once which uploads of a name are settled. Those from before the start may be thousands: none of them is opened. */
 async function learnSettled(group: string, file: string, adapter: Adapter): Promise<void> {
   const { live, uploads } = adapter
   if (live.settled(file).isAll) return
@@ -111,19 +111,16 @@ async function learnSettled(group: string, file: string, adapter: Adapter): Prom
   )
   const found: { id: string; time: number }[] = []
   for (let at = 0; at < ids.length; at += AT_ONCE) {
-    await Promise.all(
-      ids.slice(at, at + AT_ONCE).map((id) =>
-        unlessMissing(
-          uploads.use(id, async ({ finishedAt }) => {
-            found.push({ id, time: finishedAt?.getTime() ?? 0 })
-          }),
-        ),
-      ),
-    )
+    const batch = ids
+      .slice(at, at + AT_ONCE)
+      .map(async (id) => ({ id, time: (await uploads.lastChange(id)).getTime() }))
+    found.push(...(await Promise.all(batch)))
   }
   found.sort((a, b) => a.time - b.time)
-  const newer = live.settled(file).ids.filter((id) => !found.some((other) => other.id === id))
-  live.setSettled(file, [...found.map(({ id }) => id), ...newer], true)
+  const newer = live.settled(file).ids.filter((id) => !ids.includes(id))
+  const all = [...found.map(({ id }) => id), ...newer]
+  // Questions for names that do not exist must not push out what is known of others.
+  if (all.length > 0 || live.of(file).length > 0) live.setSettled(file, all, true)
 }
 
 async function idsOfTasks(tasks: readonly Task[], { uploads }: Adapter): Promise<readonly string[]> {
@@ -168,10 +165,10 @@ function choose(views: readonly View[]): View {
 async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter): Promise<Pick<Upload, 'record'>> {
   return uploads.use(id, async (upload) => {
     if (upload.state === 'receiving') await upload.quiet(PATIENCE / 2)
-    const { endAwaited, length, page } = upload.record
+    const { length, page } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
     // The page may have skipped by a memory of its own what no sender has fed alone.
-    if (endAwaited && isFull && !page?.contested && live.inFlight(id) === 0) await upload.announceEnd(length)
+    if (page?.held && isFull && !page?.contested && live.inFlight(id) === 0) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
     await upload.settle(PATIENCE / 2)
     if (live.isLive(id)) live.settle(id)

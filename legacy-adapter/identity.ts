@@ -39,6 +39,8 @@ export interface Task {
 export interface FileFields {
   readonly fields: Fields
   readonly name: string | undefined
+  /** Whether the name is that of the part, which the version before did not read. */
+  readonly isPartName?: boolean
 }
 
 /** Who sends a file, and under which ids it is kept. */
@@ -121,6 +123,8 @@ export interface Identities {
   readonly own: Identity
   /** As one that was begun without a cookie; `undefined` for a caller without one. */
   readonly open: Identity | undefined
+  /** As one without a name that the version before began. */
+  readonly nameless: Identity | undefined
 }
 
 /** Both identities of a file, computed when they are asked for first. @throws UploadError like `identityOf`, then. */
@@ -132,12 +136,17 @@ export function identitiesOf(
 ): () => Identities {
   let known: Identities | undefined
   return () => {
-    known ??= {
-      own: identityOf(file, whose, address, rules),
-      open: whose === undefined ? undefined : identityOf(file, undefined, address, rules),
-    }
+    known ??= identitiesFor(file, whose, address, rules)
     return known
   }
+}
+
+function identitiesFor(file: FileFields, whose: Whose, address: string, rules: IdentityRules): Identities {
+  const own = identityOf(file, whose, address, rules)
+  const open = whose === undefined ? undefined : identityOf(file, undefined, address, rules)
+  if (!file.isPartName) return { own, open, nameless: undefined }
+  const former = identityOf({ fields: file.fields, name: undefined }, undefined, address, rules)
+  return { own, open, nameless: { ...(open ?? own), file: former.file, formerEndings: former.formerEndings } }
 }
 
 /**

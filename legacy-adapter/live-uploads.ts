@@ -6,6 +6,8 @@ const LOOKED_AT = 8
 /** Of how many names and tasks it is known which uploads are settled, and how many are known of each name: the newest. */
 const MOST_KNOWN = 10_000
 const NEWEST = 16
+/** How many names are kept of the tasks that were looked at, unless one task alone has more. */
+const MOST_NAMES = 100_000
 /** So many unfinished uploads may be added before those are looked for that have expired. */
 const FEW = 1_000
 
@@ -37,6 +39,7 @@ export class LiveUploads {
   /** By task the names of which there were uploads when it was looked at first. */
   readonly #there = new Map<string, ReadonlySet<string>>()
   #loaded: Promise<void> | undefined
+  #thereNames = 0
   #size = 0
   #most = 0
   #lastFed = 0
@@ -138,10 +141,19 @@ export class LiveUploads {
   /** An upload of this name is about to be made: if it is the first, all of its kind are known from now on. */
   async expect(group: string, file: string): Promise<void> {
     if (this.#settled.has(file)) return
-    const there = this.#there.get(group) ?? new Set((await this.#uploads.group(group)).map(fileOf))
-    this.#there.set(group, there)
-    limit(this.#there)
+    const there = this.#there.get(group) ?? this.#keep(group, new Set((await this.#uploads.group(group)).map(fileOf)))
     this.setSettled(file, [], !there.has(file))
+  }
+
+  #keep(group: string, there: ReadonlySet<string>): ReadonlySet<string> {
+    this.#thereNames += there.size - (this.#there.get(group)?.size ?? 0)
+    this.#there.set(group, there)
+    for (const [oldest, { size }] of this.#there) {
+      if (oldest === group || (this.#thereNames <= MOST_NAMES && this.#there.size <= MOST_KNOWN)) break
+      this.#there.delete(oldest)
+      this.#thereNames -= size
+    }
+    return there
   }
 
   #get(id: string): Live | undefined {

@@ -40,7 +40,7 @@ export class Lookup {
    */
   async find(request: FileRequest): Promise<{ candidates: readonly Candidate[]; first: FirstUpload }> {
     await this.#live.ready()
-    const { own, open } = request.identities()
+    const { own, open, nameless } = request.identities()
     const identities = open === undefined ? [own] : [own, open]
     let first: FirstUpload = { isTaken: false, recut: 0 }
     for (const identity of identities) {
@@ -58,11 +58,16 @@ export class Lookup {
         if (candidate !== undefined) candidates.push(candidate)
       }
     }
+    if (nameless === undefined) return { candidates, first }
+    for (const id of this.#live.of(nameless.file)) {
+      const { candidate } = await this.#look(id, request, nameless, request.facts)
+      if (candidate?.knowsSender) candidates.push(candidate)
+    }
     return { candidates, first }
   }
 
   /** Remembers which upload a sender means. @throws UploadError `no_space`, `storage_error`. */
-  async note({ firstId }: Identity, id: string): Promise<void> {
+  async note({ firstId }: Pick<Identity, 'firstId'>, id: string): Promise<void> {
     if (id !== firstId) await this.#notes.write(firstId, id)
   }
 

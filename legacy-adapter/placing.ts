@@ -61,13 +61,14 @@ interface Sender {
 /** Where a chunk goes. */
 interface Destination {
   /** By which its record names the sender. */
-  readonly identity: Identity
-  /** The file as one of the caller. */
-  readonly own: Identity
+  readonly identity: Pick<Identity, 'sender' | 'firstId'>
+  /** The task as one of the caller. */
+  readonly own: Pick<Identity, 'group'>
   /** Whether its chunk 0 has to prove that the file is the same. */
   readonly isProof: boolean
 }
 
+/** Short texts alone: whole identities hold all fields of their request. */
 interface Cached extends Pick<Destination, 'identity' | 'own'> {
   readonly id: string
 }
@@ -262,7 +263,8 @@ export class Placing {
   async #remember(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
     if (upload.record.page === undefined) await upload.updatePage(() => pageOf(upload.record, identity.sender))
     if (this.#cache.has(chunk.key)) return
-    this.#cache.set(chunk.key, { id: upload.record.id, identity, own })
+    const { sender, firstId } = identity
+    this.#cache.set(chunk.key, { id: upload.record.id, identity: { sender, firstId }, own: { group: own.group } })
     const [oldest] = this.#cache.keys()
     if (this.#cache.size > MOST_CACHED && oldest !== undefined) this.#cache.delete(oldest)
   }

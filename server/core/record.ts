@@ -64,6 +64,8 @@ export interface PageRecord {
   readonly recut?: number | undefined
   /** A complete has confirmed it. */
   readonly confirmed?: true | undefined
+  /** The last byte does not finish it, but the word that these are all. The version before does not know this, and finishes it. */
+  readonly held?: true | undefined
   /** Once a second sender has joined: which chunks each has fed, or sent again equal. */
   readonly shares?: Readonly<Record<string, Ranges>> | undefined
 }
@@ -91,6 +93,7 @@ const page: z.ZodType<PageRecord> = z.object({
   size: size.optional(),
   recut: size.optional(),
   confirmed: z.literal(true).optional(),
+  held: z.literal(true).optional(),
   shares: z.record(z.string(), z.array(z.object({ start: size, end: size }))).optional(),
 })
 

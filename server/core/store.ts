@@ -118,7 +118,7 @@ export interface Store {
   group(group: string): Promise<readonly string[]>
   /** Ids of the uploads that are not finished, in no order. Those that come or go meanwhile may be among them or not. */
   unfinished(): AsyncIterable<string>
-  /** When the last byte of an unfinished upload came; long ago when there is none. */
+  /** When the last byte of an unfinished upload arrived, or a finished one got its name; long ago if there is neither. */
   lastChange(id: string): Promise<Date>
   /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */
   gone(deadline: Date): Promise<readonly string[]>

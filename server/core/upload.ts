@@ -70,10 +70,10 @@ export class Upload {
 
   get state(): UploadState {
     if (this.#stored.removed) return 'gone'
-    const { length, failed, partial, endAwaited } = this.record
+    const { length, failed, partial } = this.record
     if (failed !== undefined) return 'failed'
     if (this.#stored.finished) return 'finished'
-    if (endAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
+    if (this.#isEndAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
     return partial ? 'sealed' : 'finishing'
   }
 
@@ -85,6 +85,11 @@ export class Upload {
   /** Whether nothing is known of the upload but what its creation said. */
   get isBlank(): boolean {
     return this.state === 'receiving' && this.received.length === 0 && this.record.chunkSize === undefined
+  }
+
+  get #isEndAwaited(): boolean {
+    const { endAwaited, page } = this.record
+    return endAwaited === true || page?.held === true
   }
 
   /** Received bytes, as `StoredUpload.read` gives them. */
@@ -190,14 +195,18 @@ export class Upload {
    * @throws UploadError `wrong_length` when it has another length, or not these bytes.
    */
   async announceEnd(end: number): Promise<void> {
-    if (this.record.length === end && !this.record.endAwaited) return
+    if (this.record.length === end && !this.#isEndAwaited) return
     await this.#exclusively(async () => {
       this.#check()
       const { length } = this.record
       if ((length ?? end) !== end || this.offset !== end) {
         throw new UploadError('wrong_length', `The upload was ended at byte ${end}, which is not its end.`)
       }
-      await this.#stored.update(({ endAwaited, ...record }) => ({ ...record, length: end }))
+      await this.#stored.update(({ endAwaited, page, ...record }) => {
+        if (page === undefined) return { ...record, length: end }
+        const { held, ...others } = page
+        return { ...record, page: others, length: end }
+      })
     })
     this.#finishing.start()
   }
@@ -270,11 +279,10 @@ export class Upload {
    * @throws UploadError `no_space`, `storage_error`.
    */
   async updatePage(change: (page: PageRecord | undefined) => PageRecord, hold = false): Promise<void> {
-    await this.#stored.update((record) => ({
-      ...record,
-      page: change(record.page),
-      ...(hold && this.state === 'receiving' ? { endAwaited: true } : {}),
-    }))
+    await this.#stored.update((record) => {
+      const page = change(record.page)
+      return { ...record, page: hold && this.state === 'receiving' ? { ...page, held: true } : page }
+    })
   }
 
   /** Notes that this part belongs to a final upload. */

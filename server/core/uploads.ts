@@ -115,6 +115,11 @@ export class Uploads {
     return this.#store.group(group)
   }
 
+  /** When the last byte of an upload arrived, or it was finished, without opening it; long ago if there is none. */
+  lastChange(id: string): Promise<Date> {
+    return this.#store.lastChange(id)
+  }
+
   /** Ids of the uploads that are not finished, in no order. Those that come or go meanwhile may be among them or not. */
   unfinishedIds(): AsyncIterable<string> {
     return this.#store.unfinished()

@@ -40,12 +40,15 @@ async function syncRemoval({ layout, directorySync }: Environment, id: string): 
   await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))
 }
 
-/** When the last byte of an unfinished upload came: both its file and its journal tell. */
+/** When the last byte of an unfinished upload arrived, by its file and its journal; of a finished one when it got its final name. */
 export async function lastChange(environment: Environment, id: string): Promise<Date> {
   const { layout } = environment
   const files = [layout.incomingFile(id), layout.journal(id)]
   const found = await Promise.all(files.map((file) => ifThere<Stats>(() => stat(file))))
-  return new Date(Math.max(0, ...found.map((stats) => stats?.mtimeMs ?? 0)))
+  const times = found.flatMap((stats) => (stats === undefined ? [] : [stats.mtimeMs]))
+  if (times.length > 0) return new Date(Math.max(...times))
+  const landed = await ifThere<Stats>(() => stat(layout.finishedFolder(id)))
+  return new Date(landed?.mtimeMs ?? 0)
 }
 
 /** Makes sure that the folders have on the disk what a finished upload consists of; those who ask at a time share the syncs. */

@@ -347,5 +347,14 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(found.getTime()).toBeGreaterThan(before.getTime())
       expect(await upload.lastChange()).toEqual(found)
     })
+
+    it('tells when an upload was finished, and of an unknown one that it was long ago', async () => {
+      const upload = await create(recordOf('landed', 5))
+      await put(upload, 0, 'hello', 'when-verified')
+      const before = new Date(Date.now() - 1000)
+      await upload.finish()
+      expect((await under.store.lastChange('landed')).getTime()).toBeGreaterThan(before.getTime())
+      expect(await under.store.lastChange('unknown')).toEqual(new Date(0))
+    })
   })
 }

@@ -98,7 +98,7 @@ export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Pro
   const { id } = upload
   if (id === undefined || (await isThere(layout.journal(id)))) return false
   const record = await ifThere(() => readFile(layout.record(id), 'utf8'))
-  if (record?.includes('"endAwaited":true')) return false
+  if (record?.includes('"endAwaited":true') || record?.includes('"held":true')) return false
   return (await ifThere(() => stat(layout.incomingFile(id))))?.size === upload.content.length
 }
 

@@ -1,0 +1,91 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { crc32 } from 'node:zlib'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { until } from '../http/wire.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { type ChunkFields, complete, multipartBody } from '../support/webuploader.ts'
+import { bytesOf, type Cut, cut, MULTIPART } from './landing.ts'
+import { answerOf, type LegacyAnswer } from './steps.ts'
+
+let service: TestService
+beforeEach(async () => {
+  service = await startService()
+})
+afterEach(() => service.close())
+
+const content = bytesOf(4500)
+
+function fileOf(task: string, { name, ...fields }: Partial<ChunkFields> = {}): Cut {
+  const file = cut(content, 1000, { task_id: task })
+  return {
+    ...file,
+    fields: (chunk) => {
+      const { name: _, ...nameless } = file.fields(chunk)
+      return { ...nameless, ...fields, ...(name === undefined ? {} : { name }) }
+    },
+  }
+}
+
+/** @param fileName that of the part. */
+async function send(file: Cut, chunk: number, fileName?: string): Promise<LegacyAnswer> {
+  const body = multipartBody(file.fields(chunk), file.bytes(chunk), fileName)
+  const headers = { 'Content-Type': MULTIPART }
+  return answerOf(await fetch(`${service.url}/upload/accept`, { method: 'POST', headers, body }))
+}
+
+/** The first line of a record is its JSON. */
+async function recordIn(file: string): Promise<{ page?: { senders: string[] } }> {
+  const [line = ''] = (await readFile(file, 'utf8')).split('\n')
+  return JSON.parse(line)
+}
+
+/** Stops the service, takes from all records what the version before does not know, and starts it again. */
+async function withFormerRecords(): Promise<void> {
+  const records = path.join(service.dataDir, 'records')
+  for (const name of await readdir(records, { recursive: true })) {
+    if (!name.endsWith('.json')) continue
+    const file = path.join(records, name)
+    const { page: _, ...former } = await recordIn(file)
+    const line = JSON.stringify(former)
+    await writeFile(file, `${line}\n${crc32(line).toString(16)}\n`)
+  }
+  service = await service.restart()
+}
+
+test('an upload of the version before goes on, named or not, also after another restart', async () => {
+  for (const more of [{ name: 'big.bin' }, {}, { lastModifiedDate: 'today' }]) {
+    const file = fileOf(`wu_former_${JSON.stringify(more)}`, more)
+    // The version before did not read the file name of the part.
+    const { id } = await send(file, 0, '')
+    await send(file, 1, '')
+    await withFormerRecords()
+    expect(await send(file, 2, 'part.bin')).toMatchObject({ id, received: 3000 })
+    service = await service.restart()
+    expect(await send(file, 3, 'part.bin')).toMatchObject({ id, received: 4000 })
+    expect(await send(file, 4, 'part.bin')).toMatchObject({ id, finished: true })
+    const answer = await complete(service.url, { task_id: String(file.fields(0).task_id) })
+    expect(answer.status).toBe(200)
+  }
+})
+
+test('a nameless upload of the version before is not given to another sender', async () => {
+  const file = fileOf('wu_former_sender')
+  const { id } = await send(file, 0, '')
+  await withFormerRecords()
+  const other = fileOf('wu_former_sender', { id: 'WU_FILE_1' })
+  expect((await send(other, 1, 'part.bin')).id).not.toBe(id)
+})
+
+test('a file that two senders feed finishes with its last byte for a version that knows no senders', async () => {
+  const file = cut(content, 1000, { task_id: 'wu_former_joined' })
+  const { id } = await send(file, 0)
+  for (const chunk of [1, 2, 3]) await send(file, chunk)
+  const again = cut(content, 1000, { ...file.fields(0), id: 'WU_FILE_1', lastModifiedDate: 'today' })
+  service = await service.restart()
+  await until(async () => (await send(again, 0)).ok)
+  const record = path.join(service.dataDir, 'records', String(id).split('.')[0] ?? '', `${id}.json`)
+  expect((await recordIn(record)).page?.senders).toHaveLength(2)
+  await withFormerRecords()
+  expect(await send(file, 4)).toMatchObject({ id, finished: true })
+})
