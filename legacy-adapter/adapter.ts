@@ -10,28 +10,28 @@ import type { LegacyOptions } from './options.ts'
 import { Placing } from './placing.ts'
 import { ToldBooks } from './told-books.ts'
 
-/** The requests of old WebUploader pages. Each handler throws `UploadError`. */
+/** Handlers for legacy WebUploader pages. Each throws `UploadError`. */
 export interface LegacyAdapter {
   readonly accept: (ctx: Context) => Promise<void>
   readonly complete: (ctx: Context) => Promise<void>
   readonly check: (ctx: Context) => Promise<void>
-  /** Gives the browser that loads a page its cookie, so that the chunks of the page agree on whose they are. */
+  /** Sets the visitor cookie when a browser loads a page, so that all chunks of the page have one owner. */
   readonly introduce: (ctx: Context) => void
 }
 
-/** What the handlers share. */
+/** Dependencies shared by the handlers. */
 export interface Adapter {
   readonly uploads: Uploads
   readonly live: LiveUploads
   readonly told: ToldBooks
   readonly lookup: Lookup
   readonly placing: Placing
-  /** For `complete`: what is not known of a name is looked for once. */
+  /** Serializes the lookups of `complete` per file name. */
   readonly lines: Lines
   readonly options: LegacyOptions
 }
 
-/** The adapter over the core's uploads: each chunk becomes one put at its place. */
+/** The adapter over the core's uploads: each chunk becomes one put at its offset. */
 export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): LegacyAdapter {
   const live = new LiveUploads(uploads)
   const told = new ToldBooks(options.told)

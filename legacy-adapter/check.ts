@@ -20,17 +20,17 @@ import {
   type Skippable,
 } from './which-upload.ts'
 
-/** How long the names of an answer may be together, in bytes: each repeats the task id. Chunks without a name are sent again. */
+/** Maximum size of all names in a response, in bytes: each repeats the task id. Unlisted chunks are sent again. */
 const LONGEST_LIST = 256 * 1024
-/** How many unfinished uploads a bare check looks at: in one task, and in all. */
+/** Maximum unfinished uploads that a bare check examines: per task, and in total. */
 const MOST_OF_TASK = 32
 const MOST_LOOKED_AT = 128
-/** Task ids shorter than this, in characters, may be numbers that a page counts: the names of "1" and "11" meet in "111". */
+/** Shorter task ids, in characters, may be counters: chunk 11 of task "1" and chunk 1 of task "11" are both "111". */
 const CLEARLY_APART = 16
 
 /**
- * `POST /check`: names chunks that need not be sent again. It always answers 200 with a list: a page whose check fails never
- * uploads at all, while a chunk that is sent again costs only time.
+ * `POST /check`: lists chunks that need not be sent again. It always responds 200 with a list: a page whose check fails
+ * never starts uploading, while resending a chunk costs only time.
  */
 export async function check(ctx: Context, adapter: Adapter): Promise<void> {
   const { visitors } = adapter.options
@@ -38,7 +38,7 @@ export async function check(ctx: Context, adapter: Adapter): Promise<void> {
   const names = await namesFor(ctx, visitors.callerOf(ctx), adapter).catch(() => [])
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
-  // Whatever was sent, it is read away, so that the connection can go on.
+  // Drain the body in any case, so that the connection stays usable.
   drain(ctx)
 }
 
@@ -51,7 +51,7 @@ async function namesFor(ctx: Context, caller: Caller, adapter: Adapter): Promise
   return adapter.options.listsChunks ? namesOfVisitor(caller, adapter) : []
 }
 
-/** The chunks of the file that is named, by its sender if all fields came. They are told before the answer is. */
+/** The chunks of the named file; of the sender's own upload if all fields are present. Recorded before the response. */
 async function namesOfFile(
   fields: Fields,
   size: number,
@@ -82,12 +82,12 @@ async function namesOfFile(
   return names
 }
 
-/** Whether all fields came that a chunk has; those of the page itself may be missing in both. */
+/** Whether the check has all fields that a chunk has; custom fields of the page may be absent from both. */
 function namesSender(fields: Fields, { names }: IdentityRules): boolean {
   return names.every((name) => fields.has(name) || name === 'chunks' || !KNOWN_FIELDS.has(name))
 }
 
-/** The upload of the sender. A check that does not say how many chunks there are is taken for one of each upload's number. */
+/** The upload of the sender. A check without `chunks` is tried with the number of chunks of each upload. */
 async function knownSender(
   candidates: readonly Candidate[],
   { caller, identities, facts }: FileRequest,
@@ -118,7 +118,10 @@ async function knownSender(
   return undefined
 }
 
-/** The chunks that all unfinished uploads of a task have, for each task of a visitor, the newest first. They are told before the answer is. */
+/**
+ * The chunks that all unfinished uploads of a task have, for each task of a visitor, newest first. Recorded before the
+ * response.
+ */
 async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<string[]> {
   if (whose === undefined) return []
   const { told, live } = adapter
@@ -161,7 +164,7 @@ async function chunksOfTask(
   return { taskId, chunks: chunksToSkip(there) }
 }
 
-/** Names, `task_id + chunk`, as many as have room in so many bytes, and the chunks that they name. */
+/** The names (`task_id + chunk`) that fit into `room` bytes, and the chunks that they name. */
 function namesOf(taskId: string, chunks: ChunkSet, room: number): { names: string[]; named: ChunkSet; bytes: number } {
   const quoted = Buffer.byteLength(JSON.stringify(taskId))
   const names: string[] = []
@@ -169,7 +172,7 @@ function namesOf(taskId: string, chunks: ChunkSet, room: number): { names: strin
   let bytes = 0
   for (const { start, end } of chunks) {
     let chunk = start
-    // Behind the task id come digits, and a comma.
+    // Digits and a comma follow the task id.
     for (let next = quoted + digits(chunk); chunk < end && bytes + next <= room; next = quoted + digits(chunk)) {
       bytes += next
       names.push(`${taskId}${chunk}`)

@@ -1,25 +1,25 @@
 import { ToldBook } from './told-book.ts'
 import type { ChunkSet } from './which-upload.ts'
 
-/** How many books are kept in memory. */
+/** Maximum books in memory. */
 const MOST_OPEN = 256
 
-/** Where texts are kept under names. */
+/** Stores short texts by name. */
 export interface TextStore {
   read(name: string): Promise<string | undefined>
-  /** Calls for one name take turns. */
+  /** Calls for one name must not overlap. */
   write(name: string, text: string): Promise<void>
 }
 
 interface Open {
   readonly book: ToldBook
-  /** What is on the disk. */
+  /** The text on disk. */
   text: string
   writing: Promise<void>
   writes: number
 }
 
-/** The books of all visitors and tasks; one that has changed is on the disk before its caller goes on. */
+/** The books of all visitors and tasks. A change is written before its caller continues. */
 export class ToldBooks {
   readonly #store: TextStore
   readonly #open = new Map<string, Promise<Open>>()
@@ -33,7 +33,7 @@ export class ToldBooks {
     return look((await this.#get(name)).book)
   }
 
-  /** Changes a book, and writes it if that makes a difference. @throws UploadError `no_space`, `storage_error`. */
+  /** Changes a book, and writes it if its text has changed. @throws UploadError `no_space`, `storage_error`. */
   async change(name: string, change: (book: ToldBook) => void): Promise<void> {
     const open = await this.#get(name)
     change(open.book)
@@ -52,7 +52,7 @@ export class ToldBooks {
     }
   }
 
-  /** All chunks that were ever told for a task. */
+  /** All chunks ever listed for a task. */
   ever(name: string, group: string): Promise<ChunkSet> {
     return this.read(name, (book) => book.ever(group))
   }
@@ -60,7 +60,7 @@ export class ToldBooks {
   async #get(name: string): Promise<Open> {
     const known = this.#open.get(name)
     const open = known ?? this.#load(name)
-    // Set again so that the map is in order of last use.
+    // Inserted again, so that the map is in order of last use.
     this.#open.delete(name)
     this.#open.set(name, open)
     if (known === undefined) {
@@ -79,7 +79,7 @@ export class ToldBooks {
     for (const [name, open] of this.#open) {
       if (this.#open.size <= MOST_OPEN) return
       const { writes } = await open.catch(() => ({ writes: 0 }))
-      // What is only here must be written before it may be read anew.
+      // A book with pending writes stays: the text on disk is out of date.
       if (writes === 0 && this.#open.get(name) === open) this.#open.delete(name)
     }
   }
