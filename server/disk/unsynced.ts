@@ -1,45 +1,45 @@
-/** How many uploads may have unsynced bytes at once, on the fastest disk and on the slowest. */
+/** Maximum uploads with unsynced bytes, on the fastest disk and on the slowest. */
 const MOST = 1_000
 const LEAST = 32
-/** How long it should take at most to sync all of them when the service stops, in milliseconds. */
+/** Maximum time to sync all of them when the service stops, in milliseconds. */
 const STOP_WITHIN = 2_000
-/** From how many unsynced bytes on, in all uploads together, the background syncs before it is asked to. */
+/** Maximum unsynced bytes of all uploads together before the background sync starts early. */
 const MOST_BYTES = 512 * 1024 * 1024
-/** How many syncs run at once: the rest of the thread pool stays free for writes. */
+/** Concurrent syncs: the rest of the thread pool stays free for writes. */
 const AT_ONCE = 2
-/** How much the latest sync weighs in the average. */
+/** Weight of the latest sync in the moving average. */
 const WEIGHT = 0.1
 
-/** An upload that can have bytes which are not synced. */
+/** An upload that can have unsynced bytes. */
 export interface Unsynced {
   readonly unsynced: number
-  /** Starts a sync of them by `UnsyncedUploads.sync`, unless one is under way. */
+  /** Starts a sync through `UnsyncedUploads.sync`, unless one is running. */
   startMarking(): void
 }
 
 /**
- * The uploads with bytes that may not be on the disk yet. There are never more than the disk can sync while the service stops: the ones
- * that were idle for the longest time are synced in the background, and an upload that would be one too many waits.
+ * The uploads with bytes that may not be on disk yet: never more than the disk can sync while the service stops. The
+ * background syncs those that have been idle longest; an upload beyond the limit waits.
  */
 export class UnsyncedUploads {
-  /** In order of their last write. */
+  /** Ordered by last write. */
   readonly #uploads = new Set<Unsynced>()
   #latest: Unsynced | undefined
   #bytes = 0
-  /** Syncs that run or wait for their turn. */
+  /** Syncs that are running or queued. */
   #syncing = 0
   #running = 0
   readonly #turns: (() => void)[] = []
   readonly #waiting: (() => void)[] = []
-  /** How many syncs there were. */
+  /** How many syncs have completed. */
   #synced = 0
-  /** Average duration of a sync, in milliseconds, while `AT_ONCE` of them run. */
+  /** Moving average duration of a sync, in milliseconds, with `AT_ONCE` running. */
   #pace = 0
 
-  /** Notes that `bytes` more bytes of an upload are not synced. */
+  /** Adds `bytes` unsynced bytes of an upload. */
   note(upload: Unsynced, bytes: number): void {
     this.#bytes += bytes
-    // Most writes come from the upload that wrote before.
+    // Most writes come from the upload that wrote last.
     if (this.#latest !== upload) {
       this.#uploads.delete(upload)
       this.#uploads.add(upload)
@@ -48,12 +48,12 @@ export class UnsyncedUploads {
     this.#syncIdlest()
   }
 
-  /** Notes that nothing of an upload needs a sync any more. Call it before its `unsynced` changes. */
+  /** Removes an upload that needs no sync any more. Call it before its `unsynced` changes. */
   forget(upload: Unsynced): void {
     if (this.#remove(upload)) this.#admit()
   }
 
-  /** Whether an upload without unsynced bytes must wait before it gets some. */
+  /** Whether an upload without unsynced bytes must wait before it writes. */
   get isFull(): boolean {
     return this.#uploads.size + this.#syncing >= this.#most
   }
@@ -63,7 +63,7 @@ export class UnsyncedUploads {
     if (this.isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Runs the sync of one upload when its turn comes. Call it before its `unsynced` changes. @throws what `work` throws. */
+  /** Syncs one upload when its turn comes. Call it before its `unsynced` changes. @throws what `work` throws. */
   async sync(upload: Unsynced, work: () => Promise<void>): Promise<void> {
     this.#syncing += 1
     this.#remove(upload)
@@ -85,12 +85,12 @@ export class UnsyncedUploads {
   }
 
   get #most(): number {
-    // What the disk can do is tried with few.
+    // The speed of the disk is unknown before the first sync.
     if (this.#synced === 0) return LEAST
     return Math.min(MOST, Math.max(LEAST, Math.floor((STOP_WITHIN * AT_ONCE) / this.#pace)))
   }
 
-  /** Half of what is allowed stays: an upload that gets its next bytes soon needs no sync in between. */
+  /** Keeps half of the limit unsynced: an upload that soon receives more needs no sync in between. */
   #syncIdlest(): void {
     for (const idlest of this.#uploads) {
       if (this.#syncing >= AT_ONCE || (this.#uploads.size <= this.#most / 2 && this.#bytes <= MOST_BYTES)) return
@@ -105,7 +105,7 @@ export class UnsyncedUploads {
     return true
   }
 
-  /** Lets those in that wait. A disk that gets slower leaves too many: then every second that is synced makes room for another one. */
+  /** Admits waiting uploads. If a slowing disk has left too many, every second sync admits one. */
   #admit(): void {
     const room = this.#most - this.#uploads.size - this.#syncing
     const admitted = room > 0 ? room : this.#synced % 2
