@@ -32,7 +32,7 @@ export interface Parts {
   readonly log: Logger
   readonly allowedOrigins: AllowedOrigins
   readonly allowedHosts: AllowedHosts
-  /** The hosts that are known to be this service. */
+  /** Host names that always mean this service. */
   readonly hostNames: ReadonlySet<string>
   readonly trustProxy: TrustProxy
   /** How many requests with bytes one client address may have running; 0 for no limit. */
@@ -116,7 +116,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
           (ctx, id) => tus.append(ctx, id),
         ),
       ),
-      // A DELETE that speaks no protocol is the draft's, which never removes a finished file.
+      // A DELETE without a protocol header follows the draft, which never removes a finished file.
       DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.terminate(ctx, id) : cancel(ctx, id))),
     },
     '/files/:id/digest': { GET: rangeDigests(uploads) },
@@ -131,7 +131,7 @@ function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-/** How the client of a request wants to be told of errors. */
+/** How the client of a request expects errors to be reported. */
 export function dialectOf(request: Pick<Context, 'method' | 'path' | 'headers'>): Dialect {
   if (/^\/(upload\/|check$)/.test(request.path)) return 'legacy'
   const protocol = protocolOf(request)
@@ -144,7 +144,7 @@ function tell(ctx: Context, status: number, text: string): void {
   ctx.body = text
 }
 
-/** Requests to an upload that clients of the finished RFC send without a header that tells it. */
+/** Whether this is a request that clients of the published RFC send to an upload without a protocol header. */
 function isDraftByMethod({ method, path }: Pick<Context, 'method' | 'path'>): boolean {
   return (method === 'HEAD' || method === 'DELETE') && /^\/files\/[^/]+\/?$/.test(path)
 }
@@ -160,8 +160,8 @@ async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<voi
 }
 
 /**
- * HEAD that speaks no protocol: of a client of the finished RFC, or of an onlooker, so it ends no request. Both get the state of the
- * upload; of a finished file, also what a download would bring.
+ * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
+ * receive the state of the upload; for a finished file, also the headers of a download.
  */
 async function lookAt(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
   await uploads.use(id, async (upload) => {

@@ -27,7 +27,7 @@ export class Concatenation {
   /** What is being done for each final upload, one after the other. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
-  /** Final uploads that share a part are made in turn: each must see to whom the part belongs. No other waits for them. */
+  /** Final uploads that share a part are created one at a time: each must see who owns the part. Others do not wait. */
   readonly #creating = new Lines()
   #closed = false
 
@@ -87,7 +87,7 @@ export class Concatenation {
     await this.#uploads.forgetJoined(parts, 'deleted')
   }
 
-  /** Takes up again what a crash left, of these and of all other uploads. */
+  /** Resumes what a crash interrupted, here and in all other uploads. */
   async resume(): Promise<void> {
     await this.#uploads.resume(async ({ record }) => {
       const id = record.parts === undefined ? await this.#landed(record.final) : record.id
@@ -95,7 +95,10 @@ export class Concatenation {
     })
   }
 
-  /** The final upload of this id, if it is finished: its parts still have what it no longer needs. Others come to their own turn. */
+  /**
+   * The final upload of this id, if it is finished: its parts still hold bytes that it no longer needs. Unfinished ones
+   * are resumed by themselves.
+   */
   async #landed(final: string | undefined): Promise<string | undefined> {
     if (final === undefined) return undefined
     const state = await this.#uploads.use(final, async (upload) => upload.state).catch(() => undefined)
