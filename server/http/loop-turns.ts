@@ -1,9 +1,9 @@
-/** What waits to begin, by its client. */
+/** Waiting work by client. */
 const waiting = new Map<string, (() => void)[]>()
 
 /**
- * Resolves when it is the turn of a client to begin what keeps the process busy for milliseconds. One begins in each round of the
- * event loop, and clients take turns: hundreds of such questions at once hold up neither other requests nor other clients' questions.
+ * Resolves when a client may start work that blocks the process for milliseconds. One starts per round of the event
+ * loop, and clients take turns: hundreds of such requests delay neither other requests nor other clients.
  */
 export function turnOf(client: string): Promise<void> {
   return new Promise((resolve) => {
@@ -19,7 +19,7 @@ function beginNext(): void {
   if (next === undefined) return
   const [client, line] = next
   const begin = line.shift()
-  // Its next turn comes when all others have had theirs.
+  // Behind all other clients.
   waiting.delete(client)
   if (line.length > 0) waiting.set(client, line)
   if (waiting.size > 0) setImmediate(beginNext)

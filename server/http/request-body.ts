@@ -57,7 +57,7 @@ export class RequestBody implements Source {
   #started = false
   readonly #manner: Manner
   #handedOutBytes = 0
-  /** Those that were handed out before the last `read`. */
+  /** Bytes handed out before the last `read`. */
   #doneBytes = 0
   #ended = false
   #failure: Error | undefined

@@ -4,18 +4,18 @@ import { clientOf } from './address-limits.ts'
 import type { Line } from './one-by-one.ts'
 import { LONGEST_HEAD } from './request-head.ts'
 
-/** How many bytes of unfinished heads the process holds at most, beside what comes between two looks. */
+/** Maximum bytes of unfinished heads in the process, apart from those that arrive between two checks. */
 const MOST = 32 * 1024 * 1024
-/** So many connections cannot hold more than that. */
+/** This many connections cannot exceed that. */
 const FEW = MOST / LONGEST_HEAD
-/** How often it is looked at. Milliseconds. */
+/** Interval of the checks. Milliseconds. */
 const EVERY = 100
 
 /**
- * Closes connections when the heads of requests that they have begun, and did not end, take too much memory together: those of the
- * client that holds the most go first. Ended heads are soon used and free.
+ * Closes connections when their unfinished request heads together take too much memory, starting with the client that
+ * holds the most. Finished heads are soon processed and freed.
  *
- * @param open the connections that are open.
+ * @param open the open connections.
  */
 export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Line>): void {
   let isWatched = false
@@ -46,7 +46,7 @@ function closeSurplus(lines: readonly Line[]): void {
   }
 }
 
-/** The clients that hold something, those that hold the most first. */
+/** Clients with buffered heads, the largest first. */
 function clientsOf(lines: readonly Line[]): readonly Client[] {
   const clients = new Map<string, Client>()
   for (const line of lines) {

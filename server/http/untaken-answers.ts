@@ -1,9 +1,9 @@
 import type { Context } from 'koa'
 import { clientOf } from './address-limits.ts'
 
-/** Answers that are shorter than this are not counted, in bytes: a connection that waits costs as much. */
+/** Shorter responses are not counted, in bytes: an idle connection costs as much. */
 export const SHORT_ANSWER = 16 * 1024
-/** How many bytes of answers the process holds at most that their clients have not taken, for one client and in all. */
+/** Maximum bytes of unread responses, per client and in total. */
 const MOST_OF_CLIENT = 16 * 1024 * 1024
 const MOST = 64 * 1024 * 1024
 
@@ -13,18 +13,19 @@ interface Answer {
   readonly giveUp: () => void
 }
 
-/** In the order in which they were made. */
+/** In order of creation. */
 const untaken = new Set<Answer>()
 const byClient = new Map<string, number>()
 let all = 0
 
 /**
- * Counts an answer that was built in memory until its client has taken it, or has gone. When too much is held, answers are given up
- * with their connections, the oldest of the client first that holds too much, or the most: whoever reads its answers keeps them.
+ * Tracks a response that is buffered in memory until its client has read it or disconnected. Above the limit, it closes
+ * connections with unread responses: the oldest of that client, or of the client that holds the most. A client that
+ * reads keeps its responses.
  */
 export function countAnswer({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
   if (text.length < SHORT_ANSWER) return
-  // Koa keeps the text as long as its bytes are on their way.
+  // Koa keeps the text while its bytes are being sent.
   const bytes = 2 * Buffer.byteLength(text)
   const answer: Answer = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
   add(answer, bytes)
@@ -43,7 +44,7 @@ function add({ client }: Answer, bytes: number): void {
   else byClient.delete(client)
 }
 
-/** @param newest is kept: a single one may be as large as it is. @returns whether there was one to give up. */
+/** @param newest is kept, whatever its size. @returns whether a response was dropped. */
 function giveUpOldest(client: string, newest: Answer): boolean {
   for (const answer of untaken) {
     if (answer.client !== client || answer === newest) continue
