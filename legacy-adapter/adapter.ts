@@ -2,13 +2,13 @@ import type { Context } from 'koa'
 import type { Uploads } from '../server/core/uploads.ts'
 import { accept } from './accept.ts'
 import { check } from './check.ts'
+import { CheckHistories } from './check-histories.ts'
 import { complete } from './complete.ts'
-import { Lines } from './lines.ts'
+import { KeyedLock } from './keyed-lock.ts'
 import { LiveUploads } from './live-uploads.ts'
 import { Lookup } from './lookup.ts'
 import type { LegacyOptions } from './options.ts'
 import { Placing } from './placing.ts'
-import { ToldBooks } from './told-books.ts'
 
 /** Handlers for legacy WebUploader pages. Each throws `UploadError`. */
 export interface LegacyAdapter {
@@ -23,21 +23,21 @@ export interface LegacyAdapter {
 export interface Adapter {
   readonly uploads: Uploads
   readonly live: LiveUploads
-  readonly told: ToldBooks
+  readonly histories: CheckHistories
   readonly lookup: Lookup
   readonly placing: Placing
   /** Serializes the lookups of `complete` per file name. */
-  readonly lines: Lines
+  readonly lines: KeyedLock
   readonly options: LegacyOptions
 }
 
 /** The adapter over the core's uploads: each chunk becomes one put at its offset. */
 export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): LegacyAdapter {
   const live = new LiveUploads(uploads)
-  const told = new ToldBooks(options.told)
+  const histories = new CheckHistories(options.histories)
   const lookup = new Lookup(uploads, live, options.senders)
-  const placing = new Placing(uploads, live, told, lookup)
-  const adapter: Adapter = { uploads, live, told, lookup, placing, lines: new Lines(), options }
+  const placing = new Placing(uploads, live, histories, lookup)
+  const adapter: Adapter = { uploads, live, histories, lookup, placing, lines: new KeyedLock(), options }
   return {
     accept: (ctx) => accept(ctx, adapter),
     complete: (ctx) => complete(ctx, adapter),

@@ -9,7 +9,7 @@ import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './
 import { type Fields, oneValue, wholeNumber } from './fields.ts'
 import { type IdentityRules, identitiesOf, identityOf, KNOWN_FIELDS, modifiedOf } from './identity.ts'
 import type { FileRequest } from './lookup.ts'
-import { bookOf, toldName } from './placing.ts'
+import { fileKey, historyName } from './placing.ts'
 import { readFields } from './small-body.ts'
 import {
   type Candidate,
@@ -59,7 +59,7 @@ async function namesOfFile(
   caller: Caller,
   adapter: Adapter,
 ): Promise<string[]> {
-  const { told, lookup, options } = adapter
+  const { histories, lookup, options } = adapter
   const file = { fields, name: oneValue(fields, 'name') }
   const request: FileRequest = {
     caller,
@@ -67,17 +67,17 @@ async function namesOfFile(
     facts: { size, chunks: wholeNumber(fields, 'chunks'), date: oneValue(fields, 'lastModifiedDate') },
   }
   const { own } = request.identities()
-  const book = bookOf(caller, own)
+  const name = historyName(caller, own)
   const hasSender = fields.has('landfall_file') || namesSender(fields, options.rules)
   const { candidates } = await lookup.find(request)
   const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
   const meant = meantByCheck(candidates, modifiedOf(fields))
-  const isRefused = await told.read(book, (notes) => notes.isRefused(own.group))
+  const isRefused = await histories.read(name, (notes) => notes.isRefused(own.group))
   const chunks = isRefused ? [] : known === undefined ? chunksToSkip(meant) : chunksOfSender(known)
   const { names, named } = namesOf(oneValue(fields, 'task_id') ?? '', chunks, LONGEST_LIST)
-  await told.change(book, (notes) => {
-    if (hasSender && request.facts.chunks !== undefined) notes.tellSender(own.group, own.sender, named)
-    else notes.tellFile(own.group, toldName(own, size), named)
+  await histories.change(name, (notes) => {
+    if (hasSender && request.facts.chunks !== undefined) notes.recordSender(own.group, own.sender, named)
+    else notes.recordFile(own.group, fileKey(own, size), named)
   })
   return names
 }
@@ -124,9 +124,9 @@ async function knownSender(
  */
 async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<string[]> {
   if (whose === undefined) return []
-  const { told, live } = adapter
+  const { histories, live } = adapter
   await live.ready()
-  const groups = await told.read(whose, (book) => book.groups.filter((group) => !book.isRefused(group)))
+  const groups = await histories.read(whose, (history) => history.groups.filter((group) => !history.isRefused(group)))
   const lists = new Map<string, ChunkSet>()
   const all: string[][] = []
   let room = LONGEST_LIST
@@ -142,7 +142,7 @@ async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<stri
     lists.set(group, named)
     all.push(names)
   }
-  await told.change(whose, (book) => book.tellAll(lists))
+  await histories.change(whose, (history) => history.recordBare(lists))
   return all.flat()
 }
 

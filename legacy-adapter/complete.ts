@@ -98,7 +98,7 @@ async function viewsOfName(
 ): Promise<readonly View[]> {
   const { live, lines } = adapter
   const file = task.named(name)
-  if (!live.settled(file).isAll) await lines.take(file, () => learnSettled(task.group, file, adapter))
+  if (!live.settled(file).isAll) await lines.hold(file, () => learnSettled(task.group, file, adapter))
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
   return viewsOf([...ids], caller, adapter)
 }

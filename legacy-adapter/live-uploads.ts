@@ -9,7 +9,7 @@ const NEWEST = 16
 /** The index grows by at least this many uploads before it looks for expired ones. */
 const FEW = 1_000
 
-interface Live {
+interface Activity {
   fed: number
   inFlight: number
   lastFailed: boolean
@@ -31,7 +31,7 @@ const UNKNOWN: Settled = { ids: [], isAll: false }
  */
 export class LiveUploads {
   readonly #uploads: Uploads
-  readonly #files = new Map<string, Map<string, Live>>()
+  readonly #files = new Map<string, Map<string, Activity>>()
   readonly #tasks = new Map<string, Set<string>>()
   readonly #settled = new Map<string, Settled>()
   /** By task: the names that had uploads at the first lookup. */
@@ -146,15 +146,15 @@ export class LiveUploads {
     this.setSettled(file, [], !there.has(file))
   }
 
-  #get(id: string): Live | undefined {
+  #get(id: string): Activity | undefined {
     return this.#files.get(fileOf(id))?.get(id)
   }
 
-  #add(id: string): Live {
+  #add(id: string): Activity {
     const file = fileOf(id)
     const group = groupOf(id)
-    const live: Live = { fed: 0, inFlight: 0, lastFailed: true }
-    const others = this.#files.get(file) ?? new Map<string, Live>()
+    const live: Activity = { fed: 0, inFlight: 0, lastFailed: true }
+    const others = this.#files.get(file) ?? new Map<string, Activity>()
     this.#files.set(file, others.set(id, live))
     this.#tasks.set(group, (this.#tasks.get(group) ?? new Set()).add(file))
     this.#size += 1

@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
+import type { TextStore } from './check-histories.ts'
 import type { IdentityRules } from './identity.ts'
-import type { TextStore } from './told-books.ts'
 import type { Visitors } from './visitor.ts'
 
 /** Options of the adapter. */
@@ -8,7 +8,7 @@ export interface LegacyOptions {
   readonly rules: IdentityRules
   readonly visitors: Visitors
   /** Stores the chunks that `/check` has listed to visitors. */
-  readonly told: TextStore
+  readonly histories: TextStore
   /** Stores the upload of a sender, if its id is not the first id of the sender. */
   readonly senders: TextStore
   /** The public URL of an upload. */

@@ -5,11 +5,11 @@ import type { PageRecord, UploadRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { type Caller, chunkSetOf, type FileFacts, isUsable, pageOf } from './candidates.ts'
+import type { CheckHistories } from './check-histories.ts'
 import type { Identity } from './identity.ts'
-import { Lines } from './lines.ts'
+import { KeyedLock } from './keyed-lock.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
 import type { FileRequest, FirstUpload, Lookup } from './lookup.ts'
-import type { ToldBooks } from './told-books.ts'
 import { decide, isWhole, type SenderState, skippedWrongly } from './which-upload.ts'
 
 /** Maximum senders per upload; the earliest to join is dropped first, never the one that began it. */
@@ -49,7 +49,7 @@ export interface Work<T> {
 /** The state of a sender while its chunks are placed. */
 interface Sender {
   proving: string | undefined
-  struck: SenderState['struck']
+  rejected: SenderState['rejected']
   /** How many of its chunks are being placed, and how many of those are chunk 0. */
   users: number
   firsts: number
@@ -86,17 +86,17 @@ type Outcome<T> = { readonly value: T } | undefined
 export class Placing {
   readonly #uploads: Uploads
   readonly #live: LiveUploads
-  readonly #told: ToldBooks
+  readonly #histories: CheckHistories
   readonly #lookup: Lookup
-  readonly #lines = new Lines()
+  readonly #lines = new KeyedLock()
   readonly #cache = new Map<string, Cached>()
   /** By their first ids. */
   readonly #senders = new Map<string, Sender>()
 
-  constructor(uploads: Uploads, live: LiveUploads, told: ToldBooks, lookup: Lookup) {
+  constructor(uploads: Uploads, live: LiveUploads, histories: CheckHistories, lookup: Lookup) {
     this.#uploads = uploads
     this.#live = live
-    this.#told = told
+    this.#histories = histories
     this.#lookup = lookup
   }
 
@@ -143,7 +143,7 @@ export class Placing {
     try {
       for (;;) {
         const { woken } = sender
-        const placed = await this.#lines.take(chunk.identities().own.file, (leave) =>
+        const placed = await this.#lines.hold(chunk.identities().own.file, (leave) =>
           this.#choose(chunk, work, sender, leave),
         )
         if (placed !== 'wait' && placed !== undefined) return placed
@@ -161,8 +161,8 @@ export class Placing {
     const { candidates, first } = await this.#lookup.find(chunk)
     const { own, open } = chunk.identities()
     const { chunks } = chunk.facts
-    const skips = await this.#told.read(bookOf(chunk.caller, own), (book) =>
-      book.skips(own.group, toldName(own, chunk.facts.size), own.sender, chunks),
+    const skips = await this.#histories.read(historyName(chunk.caller, own), (history) =>
+      history.skips(own.group, fileKey(own, chunk.facts.size), own.sender, chunks),
     )
     const decision = decide({ chunk: chunk.chunk, chunks, modified: chunk.modified }, candidates, sender, skips, now())
     const feed = (id: string, isProof: boolean): Promise<Outcome<T>> =>
@@ -184,13 +184,13 @@ export class Placing {
       case 'wait':
         return 'wait'
       case 'content_differs':
-        sender.struck = { byLater: true, last: now() }
+        sender.rejected = { byLaterChunk: true, last: now() }
         throw new UploadError(
           'content_differs',
           'Another chunk of this file differs from the stored one; send the whole file again.',
         )
       case 'wrongly_skipped':
-        await this.#told.change(bookOf(chunk.caller, own), (book) => book.refuse(own.group))
+        await this.#histories.change(historyName(chunk.caller, own), (history) => history.refuse(own.group))
         throw wronglySkipped()
       case 'create':
         return this.#create(chunk, work, sender, first, leave)
@@ -217,11 +217,11 @@ export class Placing {
     await this.#live.expect(own.group, own.file)
     return this.#uploads.createTentatively(record, async (upload) => {
       await this.#lookup.note(own, id)
-      await this.#told.change(bookOf(chunk.caller, own), (book) => {
-        if (chunk.caller.whose !== undefined) book.note(own.group)
-        book.take(own.group)
+      await this.#histories.change(historyName(chunk.caller, own), (history) => {
+        if (chunk.caller.whose !== undefined) history.touch(own.group)
+        history.clearRefusal(own.group)
       })
-      sender.struck = undefined
+      sender.rejected = undefined
       return this.#feed(chunk, work, upload, { identity: own, own, isProof: false }, () => {
         leave()
         wake(sender)
@@ -272,7 +272,7 @@ export class Placing {
     try {
       await work.put(upload, upload.record.page?.begun === identity.sender)
     } catch (error) {
-      if (error instanceof UploadError) await this.#strike(chunk, upload, destination, error)
+      if (error instanceof UploadError) await this.#reject(chunk, upload, destination, error)
       throw error
     }
     if (isProof) await this.#join(chunk, upload, destination)
@@ -286,7 +286,7 @@ export class Placing {
   }
 
   /** Removes a sender from an upload for which it sent different bytes. */
-  async #strike(
+  async #reject(
     chunk: PlacedChunk,
     upload: Upload,
     { identity, isProof }: Destination,
@@ -296,7 +296,7 @@ export class Placing {
     if (!differs && !(isProof && error.code === 'chunk_size_changed')) return
     const sender = this.#senderOf(chunk)
     sender.proving = undefined
-    sender.struck = { byLater: chunk.chunk !== 0, last: now() }
+    sender.rejected = { byLaterChunk: chunk.chunk !== 0, last: now() }
     this.#cache.delete(chunk.key)
     wake(sender)
     if (!differs) return
@@ -320,7 +320,7 @@ export class Placing {
     }, true)
     await this.#lookup.note(identity, upload.record.id)
     await this.#remember(chunk, upload, destination)
-    await this.#told.change(bookOf(chunk.caller, own), (book) => book.take(own.group))
+    await this.#histories.change(historyName(chunk.caller, own), (history) => history.clearRefusal(own.group))
     const sender = this.#senderOf(chunk)
     sender.proving = undefined
     wake(sender)
@@ -336,15 +336,15 @@ export class Placing {
     const { length, page } = upload.record
     if (length === null || !covers(upload.received, { start: 0, end: length })) return
     const shares: Ranges[] = (page?.senders ?? []).map((sender) => page?.shares?.[sender] ?? [])
-    const ever = await this.#told.ever(bookOf(chunk.caller, own), own.group)
-    if (isWhole(shares, chunk.facts.chunks, ever)) await upload.announceEnd(length)
+    const listed = await this.#histories.listed(historyName(chunk.caller, own), own.group)
+    if (isWhole(shares, chunk.facts.chunks, listed)) await upload.announceEnd(length)
   }
 
   /** Whether the page skipped chunks from an outdated list; the chunk that reveals it is stored all the same. */
   async #isSkippedWrongly(chunk: PlacedChunk, upload: Upload, { own }: Destination): Promise<boolean> {
     if (upload.state !== 'receiving' || this.#live.inFlight(upload.record.id) > 1) return false
-    const ever = await this.#told.ever(bookOf(chunk.caller, own), own.group)
-    return ever.length > 0 && skippedWrongly(chunk.chunk, chunkSetOf(upload), chunk.facts.chunks, ever)
+    const listed = await this.#histories.listed(historyName(chunk.caller, own), own.group)
+    return listed.length > 0 && skippedWrongly(chunk.chunk, chunkSetOf(upload), chunk.facts.chunks, listed)
   }
 
   /** Runs `work` on an upload; `undefined` if there is none. */
@@ -366,15 +366,22 @@ export class Placing {
     const { own } = identities()
     const known = this.#senders.get(own.firstId)
     if (known !== undefined) return known
-    const sender: Sender = { proving: undefined, struck: undefined, users: 0, firsts: 0, waiting: new Set(), woken: 0 }
+    const sender: Sender = {
+      proving: undefined,
+      rejected: undefined,
+      users: 0,
+      firsts: 0,
+      waiting: new Set(),
+      woken: 0,
+    }
     this.#senders.set(own.firstId, sender)
     if (this.#senders.size > MOST_CACHED) this.#forgetOldest()
     return sender
   }
 
   #tidy({ identities }: PlacedChunk, sender: Sender): void {
-    const { users, firsts, proving, struck } = sender
-    if (users + firsts === 0 && proving === undefined && struck === undefined)
+    const { users, firsts, proving, rejected } = sender
+    if (users + firsts === 0 && proving === undefined && rejected === undefined)
       this.#senders.delete(identities().own.firstId)
   }
 
@@ -387,13 +394,13 @@ export class Placing {
   }
 }
 
-/** The name of the book that records what `/check` has listed to the caller. */
-export function bookOf({ whose }: Caller, { group }: Pick<Identity, 'group'>): string {
+/** The name of the history that records what `/check` has listed to the caller. */
+export function historyName({ whose }: Caller, { group }: Pick<Identity, 'group'>): string {
   return whose ?? group
 }
 
-/** The key of a file name and size in a book. */
-export function toldName({ group, file }: Pick<Identity, 'group' | 'file'>, size: number): string {
+/** The key of a file name and size in a history. */
+export function fileKey({ group, file }: Pick<Identity, 'group' | 'file'>, size: number): string {
   return `${file.slice(group.length + 1)}/${size}`
 }
 

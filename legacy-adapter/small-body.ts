@@ -5,7 +5,7 @@ import { UploadError } from '../server/core/errors.ts'
 import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { clientOf } from '../server/http/address-limits.ts'
-import { turnOf } from '../server/http/loop-turns.ts'
+import { clientTurn } from '../server/http/loop-turns.ts'
 import { withBody } from '../server/http/request-body.ts'
 import { decodeText, markedCharset } from './decode-text.ts'
 import { FieldList, type Fields } from './fields.ts'
@@ -33,7 +33,7 @@ export async function readFields(ctx: Context, { idleTimeout, rules }: LegacyOpt
   const fields = new FieldList(rules.names)
   addUrlencoded(fields, ctx.querystring)
   if (ctx.method !== 'GET') await withBody(ctx, idleTimeout, (body) => addBody(fields, body, ctx.get('Content-Type')))
-  await turnOf(clientOf(ctx.ip))
+  await clientTurn(clientOf(ctx.ip))
   return fields.fields
 }
 

@@ -46,7 +46,7 @@ export interface SenderState {
    * Set when an upload rejected it: whether for a chunk after chunk 0, and when its last chunk arrived, in
    * milliseconds.
    */
-  readonly struck?: { readonly byLater: boolean; readonly last: number } | undefined
+  readonly rejected?: { readonly byLaterChunk: boolean; readonly last: number } | undefined
 }
 
 /**
@@ -72,9 +72,9 @@ export function decide(
   const known = candidates.find(({ own, knowsSender }) => own && knowsSender) ?? candidates.find((c) => c.knowsSender)
   if (known !== undefined) return { kind: 'use', id: known.id }
   if (sender.proving !== undefined) return { kind: 'prove', id: sender.proving }
-  if (sender.struck !== undefined) {
+  if (sender.rejected !== undefined) {
     // The page counts chunks as sent that went to the other upload: it must fail, and start again with chunk 0.
-    if (sender.struck.byLater && now - sender.struck.last < QUIET) return { kind: 'content_differs' }
+    if (sender.rejected.byLaterChunk && now - sender.rejected.last < QUIET) return { kind: 'content_differs' }
     if (chunk !== 0) return { kind: 'wait' }
   } else {
     const joined = lastFed(candidates.filter((candidate) => canBeJoined(candidate, modified)))
@@ -123,11 +123,11 @@ function common(uploads: readonly Skippable[]): ChunkSet {
  * at some time.
  *
  * @param chunks the stored chunks of the upload, of `count` in total.
- * @param ever all chunks ever listed for its task.
+ * @param listed all chunks ever listed for its task.
  */
-export function skippedWrongly(chunk: number, chunks: ChunkSet, count: number, ever: ChunkSet): boolean {
+export function skippedWrongly(chunk: number, chunks: ChunkSet, count: number, listed: ChunkSet): boolean {
   const gaps = missing(chunks, { start: 0, end: count })
-  return gaps.length > 0 && gaps.every((gap) => gap.end <= chunk && covers(ever, gap))
+  return gaps.length > 0 && gaps.every((gap) => gap.end <= chunk && covers(listed, gap))
 }
 
 /**
@@ -136,9 +136,9 @@ export function skippedWrongly(chunk: number, chunks: ChunkSet, count: number, e
  *
  * @param shares per sender, the chunks that it sent first, or sent again with equal bytes.
  */
-export function isWhole(shares: readonly ChunkSet[], count: number, ever: ChunkSet): boolean {
+export function isWhole(shares: readonly ChunkSet[], count: number, listed: ChunkSet): boolean {
   const all = { start: 0, end: count }
-  const skippable = received(ever, { start: 1, end: count })
+  const skippable = received(listed, { start: 1, end: count })
   return shares.some((share) =>
     covers(
       skippable.reduce((sum, run) => add(sum, run), share),

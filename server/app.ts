@@ -18,7 +18,7 @@ import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH, protocolOf } from './http/protocol.ts'
-import { soundHead } from './http/request-head.ts'
+import { checkHead } from './http/request-head.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
 import type { Tus } from './tus/tus.ts'
 
@@ -54,7 +54,7 @@ export function createApp(parts: Parts): Koa {
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(parts.log, dialectOf))
-  app.use(soundHead)
+  app.use(checkHead)
   app.use(checkHost(parts.allowedHosts, parts.hostNames, parts.trustProxy))
   app.use(methodOverride)
   app.use((ctx, next) => {
@@ -84,7 +84,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
   const inform: Handler = (ctx, id) => draft.inform(ctx, id)
   const cancel: Handler = (ctx, id) => draft.cancel(ctx, id)
   const read: Handler = (ctx, id) => readFile(ctx, id, uploads)
-  const look: Handler = (ctx, id) => lookAt(ctx, id, uploads, draft)
+  const observe: Handler = (ctx, id) => observeUpload(ctx, id, uploads, draft)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   const showLegacy = (ctx: Context): void => {
     pages.show(ctx, 'legacy.html')
@@ -108,7 +108,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
     },
     '/files/:id': {
       OPTIONS: describe,
-      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : look(ctx, id))),
+      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : observe(ctx, id))),
       GET: by(inform, read),
       PATCH: limited(
         by(
@@ -163,11 +163,11 @@ async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<voi
  * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
  * receive the state of the upload; for a finished file, also the headers of a download.
  */
-async function lookAt(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
+async function observeUpload(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
   await uploads.use(id, async (upload) => {
     await upload.catchUp()
     await upload.settle()
-    await draft.tell(ctx, upload, upload.offerOffset())
+    await draft.setUploadHeaders(ctx, upload, upload.offerOffset())
     const file = fileOf(upload)
     if (file !== undefined) return download(ctx, file)
     ctx.set('Cache-Control', 'no-store')

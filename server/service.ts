@@ -85,7 +85,7 @@ export async function start(
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },
       visitors: new Visitors(secret, reach),
-      told: new Notes(layout.visitors, MOST_VISITORS),
+      histories: new Notes(layout.visitors, MOST_VISITORS),
       senders: new Notes(layout.senders, MOST_SENDERS),
       urlOf: urls.forPage,
       idleTimeout: settings.IDLE_TIMEOUT,

@@ -1,5 +1,5 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import type { Look, Source } from './source.ts'
+import type { BodyProgress, Source } from './source.ts'
 
 /** Interval between two samples of an append, in milliseconds. On a busy host, it takes longer. */
 const BETWEEN = 2
@@ -20,13 +20,13 @@ const MOST_IN_FLIGHT = 48 * 1024 * 1024
  */
 export async function catchUp(source: Source, isRunning: () => boolean): Promise<void> {
   await polled()
-  const first = source.look?.()
+  const first = source.progress?.()
   if (first === undefined || isIdle(source, first)) return
   let target = Number.POSITIVE_INFINITY
-  for (let samples = 1, before: Look = first; isRunning(); samples++) {
+  for (let samples = 1, before: BodyProgress = first; isRunning(); samples++) {
     await pause(BETWEEN)
     await polled()
-    const after = source.look?.() ?? before
+    const after = source.progress?.() ?? before
     if (isDrained(before, after, samples)) target = Math.min(target, after.arrived)
     if (after.done >= target && !after.ended) return
     if (samples >= (after.ended ? MOST_SAMPLES_WHEN_ENDED : MOST_SAMPLES)) return
@@ -42,12 +42,12 @@ async function polled(): Promise<void> {
 }
 
 /** Whether the append has been waiting for its client. */
-function isIdle({ waitingSince }: Source, { arrived, done, ended }: Look): boolean {
+function isIdle({ waitingSince }: Source, { arrived, done, ended }: BodyProgress): boolean {
   return !ended && done === arrived && waitingSince !== undefined && performance.now() - waitingSince > BETWEEN
 }
 
 /** Whether all bytes that had arrived at the first sample have been read. */
-function isDrained(before: Look, after: Look, samples: number): boolean {
+function isDrained(before: BodyProgress, after: BodyProgress, samples: number): boolean {
   const read = after.arrived - before.arrived
   if (before.paused || after.paused) return false
   return read === 0 || (read < LEFTOVER && samples >= SAMPLES_WHILE_SLOW)

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { stopping, UploadError } from './errors.ts'
-import { Lines } from './lines.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
 import { PATIENCE, withPatience } from './patience.ts'
 import type { UploadRecord } from './record.ts'
@@ -28,7 +28,7 @@ export class Concatenation {
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
   /** Final uploads that share a part are created one at a time: each must see who owns the part. Others do not wait. */
-  readonly #creating = new Lines()
+  readonly #creating = new KeyedQueue()
   #closed = false
 
   /** @param secret what makes the ids of final uploads unguessable. */

@@ -1,5 +1,5 @@
 /** The progress of a body. */
-export interface Look {
+export interface BodyProgress {
   /** Bytes read from the socket. */
   readonly arrived: number
   /** Bytes that the caller of `read` has processed. */
@@ -28,5 +28,5 @@ export interface Source {
   readonly waitingSince: number | undefined
 
   /** The progress of the body; only sources that read a request body report it. */
-  look?(): Look | undefined
+  progress?(): BodyProgress | undefined
 }

@@ -71,13 +71,13 @@ export class Draft {
       await upload.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
       await upload.settle()
-      await this.tell(ctx, upload)
+      await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
   }
 
-  /** What "A successful response to a HEAD or GET request against an upload resource" MUST include. */
-  async tell(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
+  /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
+  async setUploadHeaders(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
     tellState(ctx, upload, offset)
     const { length } = upload.record
     if (length !== null) ctx.set('Upload-Length', String(length))

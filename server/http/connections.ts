@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
 import { limitConnections } from './address-limits.ts'
 import { holdBodies } from './expectation.ts'
-import { Line } from './one-by-one.ts'
+import { Pipeline } from './pipeline.ts'
 import type { Refuse } from './refusal.ts'
 import { LONGEST_HEAD, MOST_LINES } from './request-head.ts'
 import { boundHeads } from './unfinished-heads.ts'
@@ -48,9 +48,9 @@ export function connections(
     requireHostHeader: false,
   })
   server.maxHeadersCount = MOST_LINES
-  const open = new Map<Duplex, Line>()
+  const open = new Map<Duplex, Pipeline>()
   server.on('connection', (socket) => {
-    open.set(socket, new Line(socket, answerIfHeard, refuse))
+    open.set(socket, new Pipeline(socket, answerIfHeard, refuse))
     socket.once('close', () => open.delete(socket))
   })
   server.on('request', (request, response) => open.get(request.socket)?.add({ request, response }))

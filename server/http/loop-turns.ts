@@ -5,7 +5,7 @@ const waiting = new Map<string, (() => void)[]>()
  * Resolves when a client may start work that blocks the process for milliseconds. One starts per round of the event
  * loop, and clients take turns: hundreds of such requests delay neither other requests nor other clients.
  */
-export function turnOf(client: string): Promise<void> {
+export function clientTurn(client: string): Promise<void> {
   return new Promise((resolve) => {
     if (waiting.size === 0) setImmediate(beginNext)
     const line = waiting.get(client)

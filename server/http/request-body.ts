@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
-import type { Look, Source } from '../core/source.ts'
+import type { BodyProgress, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
 import { askForBody } from './expectation.ts'
 
@@ -78,7 +78,7 @@ export class RequestBody implements Source {
     return this.#waitingSince
   }
 
-  look(): Look {
+  progress(): BodyProgress {
     return {
       arrived: this.#handedOutBytes + this.#batch.size,
       done: this.#doneBytes,

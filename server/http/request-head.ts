@@ -21,7 +21,7 @@ const LONGEST_TARGET = 16 * 1024
  *
  * @throws UploadError `bad_request`, `expectation_failed`, `target_too_long`, `header_too_large`.
  */
-export const soundHead: Middleware = (ctx, next) => {
+export const checkHead: Middleware = (ctx, next) => {
   const fault = faultOf(ctx.req) ?? (isExpectationUnknown(ctx.res) ? UNKNOWN_EXPECTATION : undefined)
   if (fault === undefined) return next()
   ctx.set('Connection', 'close')

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { clientOf } from './address-limits.ts'
-import type { Line } from './one-by-one.ts'
+import type { Pipeline } from './pipeline.ts'
 import { LONGEST_HEAD } from './request-head.ts'
 
 /** Maximum bytes of unfinished heads in the process, apart from those that arrive between two checks. */
@@ -17,7 +17,7 @@ const EVERY = 100
  *
  * @param open the open connections.
  */
-export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Line>): void {
+export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Pipeline>): void {
   let isWatched = false
   const look = (): void => {
     isWatched = open.size > FEW
@@ -31,11 +31,11 @@ export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Line>): voi
 }
 
 interface Client {
-  readonly lines: Line[]
+  readonly lines: Pipeline[]
   bytes: number
 }
 
-function closeSurplus(lines: readonly Line[]): void {
+function closeSurplus(lines: readonly Pipeline[]): void {
   let surplus = -MOST
   for (const line of lines) surplus += line.heldBytes
   if (surplus <= 0) return
@@ -47,7 +47,7 @@ function closeSurplus(lines: readonly Line[]): void {
 }
 
 /** Clients with buffered heads, the largest first. */
-function clientsOf(lines: readonly Line[]): readonly Client[] {
+function clientsOf(lines: readonly Pipeline[]): readonly Client[] {
   const clients = new Map<string, Client>()
   for (const line of lines) {
     const { heldBytes, socket } = line

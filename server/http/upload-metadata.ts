@@ -52,7 +52,7 @@ function serialize(metadata: Metadata): string {
 const MOST_REPEATED = 14 * 1024
 
 /** Upload-Concat of a final upload for a response: without the parts if they are too many. */
-export function toldConcat(concat: string): string {
+export function concatHeader(concat: string): string {
   return concat.length > MOST_REPEATED ? 'final;' : concat
 }
 
@@ -60,7 +60,7 @@ export function toldConcat(concat: string): string {
  * The headers of a HEAD response that repeat the creation: Upload-Concat, and Upload-Metadata if it is not too long.
  */
 export function creationHeaders(record: UploadRecord): Readonly<Record<string, string>> {
-  const concat = record.partial ? 'partial' : toldConcat(record.concat ?? '')
+  const concat = record.partial ? 'partial' : concatHeader(record.concat ?? '')
   const metadata = Object.keys(record.metadata).length > 0 ? formatMetadata(record) : ''
   const isTold = metadata !== '' && concat.length + metadata.length <= MOST_REPEATED
   return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(isTold && { 'Upload-Metadata': metadata }) }

@@ -1,5 +1,5 @@
 /** Runs work with a common key in order, and all other work concurrently. */
-export class Lines {
+export class KeyedQueue {
   /** The last work of each key that has any. */
   readonly #last = new Map<string, Promise<unknown>>()
 

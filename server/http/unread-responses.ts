@@ -2,7 +2,7 @@ import type { Context } from 'koa'
 import { clientOf } from './address-limits.ts'
 
 /** Shorter responses are not counted, in bytes: an idle connection costs as much. */
-export const SHORT_ANSWER = 16 * 1024
+export const SHORT_RESPONSE = 16 * 1024
 /** Maximum bytes of unread responses, per client and in total. */
 const MOST_OF_CLIENT = 16 * 1024 * 1024
 const MOST = 64 * 1024 * 1024
@@ -14,7 +14,7 @@ interface Answer {
 }
 
 /** In order of creation. */
-const untaken = new Set<Answer>()
+const unread = new Set<Answer>()
 const byClient = new Map<string, number>()
 let all = 0
 
@@ -23,15 +23,15 @@ let all = 0
  * connections with unread responses: the oldest of that client, or of the client that holds the most. A client that
  * reads keeps its responses.
  */
-export function countAnswer({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
-  if (text.length < SHORT_ANSWER) return
+export function trackResponse({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
+  if (text.length < SHORT_RESPONSE) return
   // Koa keeps the text while its bytes are being sent.
   const bytes = 2 * Buffer.byteLength(text)
   const answer: Answer = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
   add(answer, bytes)
-  untaken.add(answer)
+  unread.add(answer)
   res.once('close', () => {
-    if (untaken.delete(answer)) add(answer, -bytes)
+    if (unread.delete(answer)) add(answer, -bytes)
   })
   while ((byClient.get(answer.client) ?? 0) > MOST_OF_CLIENT) if (!giveUpOldest(answer.client, answer)) break
   while (all > MOST) if (!giveUpOldest(greatest(), answer)) break
@@ -46,9 +46,9 @@ function add({ client }: Answer, bytes: number): void {
 
 /** @param newest is kept, whatever its size. @returns whether a response was dropped. */
 function giveUpOldest(client: string, newest: Answer): boolean {
-  for (const answer of untaken) {
+  for (const answer of unread) {
     if (answer.client !== client || answer === newest) continue
-    untaken.delete(answer)
+    unread.delete(answer)
     add(answer, -answer.bytes)
     answer.giveUp()
     return true

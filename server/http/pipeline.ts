@@ -23,7 +23,7 @@ interface Exchange {
  * has parsed them: a client that reads no responses could make the service open as many files, and buffer as many first
  * bytes, as it requests.
  */
-export class Line {
+export class Pipeline {
   readonly socket: Socket
   readonly #handler: RequestListener
   readonly #refuse: Refuse

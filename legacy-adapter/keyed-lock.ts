@@ -1,5 +1,5 @@
 /** Serializes work per name. */
-export class Lines {
+export class KeyedLock {
   readonly #last = new Map<string, Promise<void>>()
 
   /**
@@ -8,7 +8,7 @@ export class Lines {
    * @param work may call `leave` to admit the next work early; otherwise it leaves when it ends.
    * @throws what `work` throws.
    */
-  async take<T>(name: string, work: (leave: () => void) => Promise<T>): Promise<T> {
+  async hold<T>(name: string, work: (leave: () => void) => Promise<T>): Promise<T> {
     const before = this.#last.get(name)
     let leave = (): void => undefined
     const left = new Promise<void>((resolve) => {
