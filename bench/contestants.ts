@@ -14,8 +14,8 @@ import type { Command, ServerProcess } from './server-process.ts'
 import { GIB, MIB } from './sizes.ts'
 
 /**
- * What a server can be asked for: uploads by tus, a crowd of them and HEAD, very many unfinished ones, WebUploader's protocol, the download
- * of a file and of ranges, a start, a start on very many unfinished uploads.
+ * The abilities of a server: tus uploads, many at once, HEAD, very many unfinished ones, WebUploader uploads, downloads
+ * of a file and of ranges, a start, and a start on very many unfinished uploads.
  */
 export type Ability =
   | 'tus'
@@ -37,7 +37,7 @@ interface Peer {
   find(): Promise<Found | undefined>
   /** Puts a file of the pattern's bytes where it can be downloaded. @returns its path in URLs. */
   place(server: ServerProcess, size: number): Promise<string>
-  /** Puts unfinished uploads into a folder on which the server is to start. @throws Error when it is not asked for that. */
+  /** Fills a folder with unfinished uploads before the start. @throws Error for a server without that ability. */
   fill(folder: string, count: number): Promise<void>
 }
 
@@ -264,7 +264,7 @@ async function fillFileStore(folder: string, count: number): Promise<void> {
 }
 
 function fillNothing(): Promise<void> {
-  return Promise.reject(new Error('This server is not asked to start on a folder with uploads.'))
+  return Promise.reject(new Error('This server has no benchmark that starts on a folder with uploads.'))
 }
 
 async function inParallel(count: number, work: () => Promise<void>): Promise<void> {

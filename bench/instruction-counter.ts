@@ -9,16 +9,18 @@ import type { Command } from './server-process.ts'
 /** Counts the instructions that a process executes in user mode. */
 export interface InstructionCounter {
   readonly name: string
-  /** By how many times it slows a process down, about, while it counts. */
+  /** The approximate factor by which counting slows the process down. */
   readonly slowdown: number
-  /** The command by which a process is started that is to be counted. */
+  /** Wraps the command that starts the process. */
   within(command: Command, folder: string): Command
-  /** @param folder the one that `within` was given. @returns how many instructions the process executes during `work`. */
+  /**
+   * @param folder as given to `within`. @returns the number of instructions that the process executes during `work`.
+   */
   count(pid: number, folder: string, work: () => Promise<unknown>): Promise<number>
 }
 
 /**
- * The best counter that this machine has: the processor's own by perf, or valgrind's, which needs no processor that counts.
+ * The best counter on this host: perf with the hardware counter, or valgrind, which needs none.
  *
  * @throws Error with a sentence that says what to install.
  */
@@ -28,7 +30,7 @@ export async function findInstructionCounter(): Promise<InstructionCounter> {
   const [valgrind, control] = [await findProgram('VALGRIND', 'valgrind'), await findProgram('', 'callgrind_control')]
   if (valgrind !== undefined && control !== undefined) return callgrindCounter(valgrind, control)
   const install =
-    'On Debian: apt-get install linux-perf, or valgrind where the processor does not let its instructions be counted'
+    'On Debian: apt-get install linux-perf, or valgrind where no hardware counter is available'
   throw new Error(`Neither perf nor valgrind can count instructions here. ${install} (in most virtual machines).`)
 }
 
@@ -67,7 +69,7 @@ function perfCounter(perf: string): InstructionCounter {
       child.kill('SIGINT')
       await exit
       const count = perfCountIn(await told)
-      if (count === undefined) throw new Error('perf has counted nothing.')
+      if (count === undefined) throw new Error('perf reported no instructions.')
       return count
     },
   }
@@ -97,13 +99,13 @@ function callgrindCounter(valgrind: string, control: string): InstructionCounter
       await tell('-i', 'off', String(pid))
       await tell('-d', String(pid))
       const count = (await totalIn(folder)) - before
-      if (count === 0) throw new Error('callgrind has counted nothing.')
+      if (count === 0) throw new Error('callgrind reported no instructions.')
       return count
     },
   }
 }
 
-/** All instructions in the dumps of a process: each has those since the one before. */
+/** The sum over the dumps of a process: each has the instructions since the one before. */
 async function totalIn(folder: string): Promise<number> {
   let total = 0
   for (const name of await readdir(folder)) {

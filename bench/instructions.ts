@@ -13,28 +13,28 @@ import { KIB, MIB } from './sizes.ts'
 
 const HELP = `npm run bench:instructions -- --base DIR [flags]
 
-Compares how many instructions a request costs here and in another checkout, which must be built. Time depends on what else
-the machine does; this hardly does.
+Compares the instructions per request of this checkout and of another one, which must be built. Unlike time, they hardly depend
+on other load on the host.
 
   --base DIR       the other checkout
-  --rounds N       how often each is started and measured, in turns (5; with valgrind 1)
+  --rounds N       runs of each checkout, alternating (5; with valgrind 1)
   --only TEXT      only requests with this in their name
-  --limit RATIO    fail when a median is more than this many times that of the other one (1.03)
+  --limit RATIO    fail when a median exceeds this multiple of the other one (1.03)
 
-It needs perf (Debian: linux-perf) and a processor whose instructions can be counted, or valgrind, which takes some minutes.
+It needs perf (Debian: linux-perf) and a hardware counter, or valgrind, which takes some minutes.
 `
 
-/** A kind of request of which some are sent, one after the other. */
+/** A kind of request, sent repeatedly. */
 interface Kind {
   readonly name: string
-  /** How many are sent to warm up, and how many are counted at first hand. */
+  /** How many to send as a warm-up, and how many to count without a slowdown. */
   readonly warmUp: number
   readonly counted: number
   send(port: number, count: number): Promise<unknown>
 }
 
 const CHUNK = 16 * KIB
-/** After how many requests V8 has compiled what they need: as many warm up where each takes long. */
+/** After this many requests, V8 has compiled the hot code: the maximum warm-up under a slow counter. */
 const WARM = 3_000
 
 const kinds: readonly Kind[] = [
@@ -72,7 +72,7 @@ function sendChunks(port: number, count: number): Promise<number> {
   return uploadByWebUploader(port, count * CHUNK, CHUNK, 1, `wu_instructions_${tasks}`)
 }
 
-/** Instructions for one request of each kind, by one new process. */
+/** Instructions per request of each kind, in a new process. */
 async function measureOnce(project: string, chosen: readonly Kind[], counter: InstructionCounter): Promise<number[]> {
   const dumps = await mkdtemp(path.join(tmpdir(), 'landfall-instructions-'))
   const server = await startServer(
@@ -122,7 +122,7 @@ async function main(): Promise<void> {
   const projects = [path.resolve(values.base), PROJECT] as const
   const all: [number[][], number[][]] = [[], []]
   for (let round = 0; round < rounds; round++) {
-    // Every other round begins with the other one.
+    // The order alternates between rounds.
     for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
       all[which].push(await measureOnce(projects[which], chosen, counter))
       process.stderr.write(`${round + 1}/${rounds}  ${which === 0 ? 'base' : 'here'}\n`)

@@ -26,7 +26,7 @@ export interface ServerProcess {
   forgetPeak(): Promise<void>
   /** The last lines that it wrote to its standard error. */
   complaints(): string
-  /** Asks it to end, and waits for that. @returns after how many seconds. */
+  /** Sends SIGTERM and waits for the exit. @returns the seconds until then. */
   terminate(): Promise<number>
   /** Ends it with all that it has started, and frees the space of its folder, which stays until `stopAll`. */
   stop(): Promise<void>
@@ -38,8 +38,8 @@ const PATIENCE = 20_000
 /**
  * Starts a server on a free port, with a new folder.
  *
- * @param fill puts something into the folder before the start.
- * @param patience how long it may take to answer for the first time, in milliseconds.
+ * @param fill prepares the folder before the start.
+ * @param patience maximum time until the first response, in milliseconds.
  * @throws Error when it cannot be started, ends, or does not answer in time.
  */
 export async function startServer(

@@ -18,7 +18,7 @@ import { checkStored } from './stored.ts'
 export interface Workload extends WorkloadInfo {
   /** Only servers that can do this take part. */
   readonly needs: Ability
-  /** What is in the server's folder before it starts; nothing otherwise. */
+  /** Fills the folder of the server before it starts. */
   fill?(folder: string, contestant: Contestant): Promise<void>
   /** @throws Error when the server did not do all of it. */
   run(server: ServerProcess, contestant: Contestant): Promise<Figures>
@@ -158,7 +158,7 @@ function rangeDownloads(): Workload {
   }
 }
 
-/** Each leaves an upload with half of its bytes behind; then the server is asked to end. */
+/** Each creation leaves an upload with half of its bytes; then the server receives SIGTERM. */
 function manyUnfinished(): Workload {
   const count = 20_000
   const sent = 1_000

@@ -17,12 +17,12 @@ import type { LegacyOptions } from './options.ts'
 import { VerifiedChunk } from './verified-chunk.ts'
 
 const WHOLE_NUMBER = 'WebUploader needs a chunkSize that is a whole number of bytes and does not change.'
-/** From how many uploads on that failed for changing chunk sizes the page is told what may be wrong with it. */
+/** After this many failures caused by a changing chunk size, the error explains the likely cause. */
 const FAILURES_TO_EXPLAIN = 2
 
 /**
- * `POST /upload/accept`: one chunk. It is put at its place in the file, whatever came before it; the answer to the chunk that
- * was the last to be missing waits until the file is finished.
+ * `POST /upload/accept`: stores one chunk at its offset, in any order. The response to the chunk that completes the
+ * file waits until the file is finished.
  *
  * @throws UploadError
  */
@@ -35,15 +35,15 @@ export async function accept(ctx: Context, adapter: Adapter): Promise<void> {
   answerJson(ctx, await withBody(ctx, idleTimeout, work, 'held'))
 }
 
-/** What the page is told of its chunk. */
+/** The response to a chunk. */
 interface Accepted {
   readonly ok: true
-  /** Told only to the caller who began the upload: who knows the URL can read and delete the file. */
+  /** Only for the caller that began the upload: the URL lets its holder read and delete the file. */
   readonly id?: string
   readonly url?: string
   /** Bytes. */
   readonly size: number | null
-  /** Bytes in all ranges. */
+  /** Total received bytes. */
   readonly received: number
   readonly finished: boolean
 }
@@ -94,8 +94,8 @@ async function acceptChunk(ctx: Context, request: ChunkRequest, adapter: Adapter
 }
 
 /**
- * How long the file is, in bytes. A page that makes an image smaller before it sends it may name the size from before; then the file
- * is in one piece, and as long as that.
+ * The length of the file in bytes. A page that shrinks an image before upload may report the original size; such a file
+ * is a single chunk, and as long as that chunk.
  */
 function sizeOf({ fields, lengths }: ChunkRequest, { size, chunks }: ChunkPlace): number {
   const isImage = oneValue(fields, 'type')?.startsWith('image/') === true
@@ -115,7 +115,7 @@ async function putChunk(
   isBeginner: boolean,
 ): Promise<void> {
   if (upload.record.length !== place.size) {
-    throw new UploadError('bad_field', 'The field "size" is not what it was in earlier chunks of this file.')
+    throw new UploadError('bad_field', 'The field "size" differs from earlier chunks of this file.')
   }
   const range = expectedRange(upload.record.chunkSize, request.lengths, place)
   const verify = async (length: number): Promise<void> => {
@@ -126,7 +126,7 @@ async function putChunk(
     await agreeOnChunkSize(upload, chunkSize, isBeginner)
     const right = chunkRange(place.size, chunkSize, place.chunk)
     if (range?.start !== right.start || right.end > range.end || (place.chunk > 0 && right.end !== range.end)) {
-      throw new UploadError('chunk_not_placed', 'The place of this chunk was not known before; send it again.')
+      throw new UploadError('chunk_not_placed', 'The offset of this chunk was unknown until it arrived; send it again.')
     }
   }
   const chunk = new VerifiedChunk(request.file, range, verify)
@@ -134,19 +134,19 @@ async function putChunk(
     if (range === undefined) await chunk.read()
     else await upload.put(range, chunk)
   } catch (error) {
-    // Only a whole chunk tells that its file is another one: it may break off yet, or turn out to be cut in another size.
-    if (error instanceof UploadError && error.code === 'content_differs') await readAway(chunk)
+    // Only a whole chunk proves that the file differs: the request may still break off, or reveal another chunk size.
+    if (error instanceof UploadError && error.code === 'content_differs') await readToEnd(chunk)
     throw error
   }
 }
 
 /** @throws what the source throws before its end. */
-async function readAway(source: Source): Promise<void> {
+async function readToEnd(source: Source): Promise<void> {
   while ((await source.read()) !== null);
 }
 
 function recut(): UploadError {
-  return new UploadError('chunk_size_changed', 'The chunks of this file were cut in another size before.')
+  return new UploadError('chunk_size_changed', 'Earlier chunks of this file had another size.')
 }
 
 function wrongLength({ size, chunks }: ChunkPlace, length: number): UploadError {
@@ -157,7 +157,7 @@ function wrongLength({ size, chunks }: ChunkPlace, length: number): UploadError 
   return new UploadError('wrong_length', sentence)
 }
 
-/** Only the sender that began a file can make it fail by chunks of another size: it may begin again. */
+/** Only the sender that began an upload can fail it with another chunk size: that sender may start again. */
 async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: boolean): Promise<void> {
   const { chunkSize: known, page } = upload.record
   if (!isBeginner && known !== undefined && known !== chunkSize) throw recut()
@@ -170,13 +170,13 @@ async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: b
   }
 }
 
-/** Where the chunk belongs, as far as that can be known before its bytes have come; chunk 0 may turn out shorter. */
+/** The expected range of the chunk, before its bytes arrive; chunk 0 may turn out shorter. */
 function expectedRange(known: number | undefined, lengths: readonly number[], place: ChunkPlace): Range | undefined {
   if (place.chunks === 1) return { start: 0, end: place.size }
   return known === undefined ? guessedRange(place, lengths) : chunkRange(place.size, known, place.chunk)
 }
 
-/** What says whose chunk this is must come before its bytes; what else comes behind them does no harm. */
+/** Fields that identify the chunk must precede the file; other fields may follow it. */
 function checkTrailingFields(request: ChunkRequest, options: LegacyOptions): void {
   const trailing = request.trailingFields()
   for (const name of ['size', 'chunk', 'chunks', 'name', 'task_id', ...options.rules.names]) {

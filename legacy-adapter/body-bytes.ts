@@ -3,10 +3,10 @@ import { cutShort } from './malformed.ts'
 
 const CRLF = Buffer.from('\r\n')
 
-/** The body from its start on, for taking small things out of it; what follows them goes on uncopied. */
+/** A request body from which small pieces are parsed; the remaining bytes pass through uncopied. */
 export class BodyBytes {
   readonly #body: Pick<Source, 'read'>
-  /** The first bytes that are not taken yet. Joined with those behind them only when something lies across. */
+  /** The first unread bytes. Joined with the next buffer only when a match spans both. */
   #first: Buffer = CRLF
   #queue: Buffer[] = []
   /** The CRLF in front stands for the one that a boundary at the very start of the body lacks. */
@@ -21,7 +21,7 @@ export class BodyBytes {
     return this.#position
   }
 
-  /** At least `count` bytes from here on; none are taken. */
+  /** Returns at least `count` bytes without taking them. */
   async peek(count: number): Promise<Buffer> {
     while (this.#first.length < count) await this.#grow(count)
     return this.#first
@@ -34,7 +34,7 @@ export class BodyBytes {
     return taken
   }
 
-  /** Takes what stands before `mark`; `undefined`, and nothing taken, if that would be more than `limit` bytes. */
+  /** Takes the bytes before `mark`; takes nothing and returns `undefined` if they exceed `limit` bytes. */
   async takeUntil(mark: Buffer, limit: number): Promise<Buffer | undefined> {
     let searched = 0
     for (;;) {
@@ -46,7 +46,7 @@ export class BodyBytes {
     }
   }
 
-  /** Takes everything up to and including `mark`, however much that is, and keeps none of it. */
+  /** Discards all bytes up to and including `mark`, however many. */
   async skipThrough(mark: Buffer): Promise<void> {
     for (;;) {
       const found = this.#first.indexOf(mark)
@@ -59,14 +59,14 @@ export class BodyBytes {
     }
   }
 
-  /** Whether `pattern` stands here; waits for no more bytes than it takes to tell. */
+  /** Whether the next bytes are `pattern`; waits for no more bytes than it needs to decide. */
   async startsWith(pattern: Buffer): Promise<boolean> {
     let same = 0
     while (same < pattern.length && (await this.peek(same + 1))[same] === pattern[same]) same++
     return same === pattern.length
   }
 
-  /** Everything that has come and is not taken, or the next that comes; `null` at the end of the body. */
+  /** All buffered bytes, or else the next batch; `null` at the end of the body. */
   next(): Promise<readonly Buffer[] | null> {
     const batch = [this.#first, ...this.#queue].filter((bytes) => bytes.length > 0)
     if (batch.length === 0) return this.#body.read()
@@ -75,16 +75,16 @@ export class BodyBytes {
     return Promise.resolve(batch)
   }
 
-  /** Gives back the end of what `next` gave. */
+  /** Puts back the tail of the batch that `next` returned. */
   putBack(first: Buffer, others: readonly Buffer[]): void {
     this.#first = first
     this.#queue = [...others]
   }
 
-  /** Appends to the first bytes what has come behind them, up to `longest` bytes in all, or waits for something to come. */
+  /** Appends buffered bytes to the first piece, up to `longest` bytes in total, or waits for more. */
   async #grow(longest: number): Promise<void> {
     if (this.#queue.length === 0) {
-      // The next read may fill the buffers of the last one anew.
+      // The next read may reuse the buffers of the last one.
       this.#first = Buffer.from(this.#first)
       const batch = await this.#body.read()
       if (batch === null) throw cutShort()

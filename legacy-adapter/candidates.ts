@@ -6,26 +6,26 @@ import { knownDate } from './known-date.ts'
 import type { LiveUploads } from './live-uploads.ts'
 import type { Candidate, ChunkSet, Skippable } from './which-upload.ts'
 
-/** Whose request it is. */
+/** The caller of a request. */
 export interface Caller {
   readonly whose: Whose
   /**
-   * The visitor of a cookie that the version before has set: it opens what this visitor began under that version, and nothing else.
+   * The visitor named by a cookie of the previous version. It opens only what this visitor began under that version.
    */
   readonly former: Whose
 }
 
-/** What a request says of its file, beside what its identities are made of. */
+/** What a request says about its file, apart from the identity fields. */
 export interface FileFacts {
-  /** The size that the page names. Bytes. */
+  /** The size that the page reports. Bytes. */
   readonly size: number
-  /** `undefined` for a check that does not say it. */
+  /** `undefined` for a check without it. */
   readonly chunks: number | undefined
   /** The text of `lastModifiedDate`. */
   readonly date: string | undefined
 }
 
-/** Looks at an upload as one that a request could mean; `undefined` for one that the caller cannot reach, or that has failed. */
+/** Views an upload as a candidate for a request; `undefined` if it has failed, or the caller cannot access it. */
 export function candidateOf(
   upload: Upload,
   identity: Identity,
@@ -46,7 +46,7 @@ export function candidateOf(
   }
 }
 
-/** What decides whether chunks of an upload may be skipped. */
+/** The facts that decide whether chunks of an upload may be skipped. */
 export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
   const { record, busy } = upload
   return {
@@ -56,7 +56,7 @@ export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
   }
 }
 
-/** Whether an upload is of the file that a request describes, as far as that is not in its id. */
+/** Whether an upload matches the file of a request in everything that its id does not encode. */
 export function fits(record: UploadRecord, identity: Identity, { size, chunks }: FileFacts): boolean {
   const named = record.page?.size ?? record.length
   return (
@@ -64,28 +64,28 @@ export function fits(record: UploadRecord, identity: Identity, { size, chunks }:
   )
 }
 
-/** Whether chunks of the upload can still be taken, or compared. */
+/** Whether the upload can still accept chunks, or be compared with them. */
 export function isUsable({ state }: Upload): boolean {
   return state !== 'failed' && state !== 'gone'
 }
 
-/** Whether the caller may reach an upload at all: one that a visitor began is that visitor's. */
+/** Whether the caller may access an upload: one begun by a visitor belongs to that visitor. */
 export function isVisible({ visitor }: UploadRecord, { whose, former }: Caller): boolean {
   return visitor === undefined || visitor === whose || visitor === former
 }
 
-/** Whether the record names the sender; one of the version before names it by its date, and by its id as far as that can be told. */
+/** Whether the record names the sender. A record of the previous version is matched by its date and by its id. */
 export function knowsSender(record: UploadRecord, identity: Identity, date: string | undefined): boolean {
   if (record.page !== undefined) return record.page.senders.includes(identity.sender)
   return record.metadata['lastModifiedDate'] === date && identity.formerEndings().has(endingOf(record.id))
 }
 
-/** What is kept of an upload; one of the version before belongs to the sender of which its id is made. */
+/** The page record of an upload. One of the previous version belongs to the sender encoded in its id. */
 export function pageOf(record: UploadRecord, sender: string = endingOf(record.id)): PageRecord {
   return record.page ?? { begun: sender, senders: [sender], modified: knownDate(record.metadata['lastModifiedDate']) }
 }
 
-/** The chunks of an upload that are wholly there. */
+/** The complete chunks of an upload. */
 export function chunkSetOf({ record, received }: Upload): ChunkSet {
   const { length, chunkSize = chunksOf(record) === 1 ? length : undefined } = record
   if (length === null || chunkSize === undefined || chunkSize === null) return []

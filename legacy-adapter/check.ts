@@ -9,7 +9,7 @@ import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './
 import { type Fields, oneValue, wholeNumber } from './fields.ts'
 import { type IdentityRules, identitiesOf, identityOf, KNOWN_FIELDS, modifiedOf } from './identity.ts'
 import type { FileRequest } from './lookup.ts'
-import { bookOf, toldName } from './placing.ts'
+import { fileKey, historyName } from './placing.ts'
 import { readFields } from './small-body.ts'
 import {
   type Candidate,
@@ -20,17 +20,17 @@ import {
   type Skippable,
 } from './which-upload.ts'
 
-/** How long the names of an answer may be together, in bytes: each repeats the task id. Chunks without a name are sent again. */
+/** Maximum size of all names in a response, in bytes: each repeats the task id. Unlisted chunks are sent again. */
 const LONGEST_LIST = 256 * 1024
-/** How many unfinished uploads a bare check looks at: in one task, and in all. */
+/** Maximum unfinished uploads that a bare check examines: per task, and in total. */
 const MOST_OF_TASK = 32
 const MOST_LOOKED_AT = 128
-/** Task ids shorter than this, in characters, may be numbers that a page counts: the names of "1" and "11" meet in "111". */
+/** Shorter task ids, in characters, may be counters: chunk 11 of task "1" and chunk 1 of task "11" are both "111". */
 const CLEARLY_APART = 16
 
 /**
- * `POST /check`: names chunks that need not be sent again. It always answers 200 with a list: a page whose check fails never
- * uploads at all, while a chunk that is sent again costs only time.
+ * `POST /check`: lists chunks that need not be sent again. It always responds 200 with a list: a page whose check fails
+ * never starts uploading, while resending a chunk costs only time.
  */
 export async function check(ctx: Context, adapter: Adapter): Promise<void> {
   const { visitors } = adapter.options
@@ -38,7 +38,7 @@ export async function check(ctx: Context, adapter: Adapter): Promise<void> {
   const names = await namesFor(ctx, visitors.callerOf(ctx), adapter).catch(() => [])
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
-  // Whatever was sent, it is read away, so that the connection can go on.
+  // Drain the body in any case, so that the connection stays usable.
   drain(ctx)
 }
 
@@ -51,7 +51,7 @@ async function namesFor(ctx: Context, caller: Caller, adapter: Adapter): Promise
   return adapter.options.listsChunks ? namesOfVisitor(caller, adapter) : []
 }
 
-/** The chunks of the file that is named, by its sender if all fields came. They are told before the answer is. */
+/** The chunks of the named file; of the sender's own upload if all fields are present. Recorded before the response. */
 async function namesOfFile(
   fields: Fields,
   size: number,
@@ -59,7 +59,7 @@ async function namesOfFile(
   caller: Caller,
   adapter: Adapter,
 ): Promise<string[]> {
-  const { told, lookup, options } = adapter
+  const { histories, lookup, options } = adapter
   const file = { fields, name: oneValue(fields, 'name') }
   const request: FileRequest = {
     caller,
@@ -67,27 +67,27 @@ async function namesOfFile(
     facts: { size, chunks: wholeNumber(fields, 'chunks'), date: oneValue(fields, 'lastModifiedDate') },
   }
   const { own } = request.identities()
-  const book = bookOf(caller, own)
+  const name = historyName(caller, own)
   const hasSender = fields.has('landfall_file') || namesSender(fields, options.rules)
   const { candidates } = await lookup.find(request)
   const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
   const meant = meantByCheck(candidates, modifiedOf(fields))
-  const isRefused = await told.read(book, (notes) => notes.isRefused(own.group))
+  const isRefused = await histories.read(name, (notes) => notes.isRefused(own.group))
   const chunks = isRefused ? [] : known === undefined ? chunksToSkip(meant) : chunksOfSender(known)
   const { names, named } = namesOf(oneValue(fields, 'task_id') ?? '', chunks, LONGEST_LIST)
-  await told.change(book, (notes) => {
-    if (hasSender && request.facts.chunks !== undefined) notes.tellSender(own.group, own.sender, named)
-    else notes.tellFile(own.group, toldName(own, size), named)
+  await histories.change(name, (notes) => {
+    if (hasSender && request.facts.chunks !== undefined) notes.recordSender(own.group, own.sender, named)
+    else notes.recordFile(own.group, fileKey(own, size), named)
   })
   return names
 }
 
-/** Whether all fields came that a chunk has; those of the page itself may be missing in both. */
+/** Whether the check has all fields that a chunk has; custom fields of the page may be absent from both. */
 function namesSender(fields: Fields, { names }: IdentityRules): boolean {
   return names.every((name) => fields.has(name) || name === 'chunks' || !KNOWN_FIELDS.has(name))
 }
 
-/** The upload of the sender. A check that does not say how many chunks there are is taken for one of each upload's number. */
+/** The upload of the sender. A check without `chunks` is tried with the number of chunks of each upload. */
 async function knownSender(
   candidates: readonly Candidate[],
   { caller, identities, facts }: FileRequest,
@@ -118,12 +118,15 @@ async function knownSender(
   return undefined
 }
 
-/** The chunks that all unfinished uploads of a task have, for each task of a visitor, the newest first. They are told before the answer is. */
+/**
+ * The chunks that all unfinished uploads of a task have, for each task of a visitor, newest first. Recorded before the
+ * response.
+ */
 async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<string[]> {
   if (whose === undefined) return []
-  const { told, live } = adapter
+  const { histories, live } = adapter
   await live.ready()
-  const groups = await told.read(whose, (book) => book.groups.filter((group) => !book.isRefused(group)))
+  const groups = await histories.read(whose, (history) => history.groups.filter((group) => !history.isRefused(group)))
   const lists = new Map<string, ChunkSet>()
   const all: string[][] = []
   let room = LONGEST_LIST
@@ -139,7 +142,7 @@ async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<stri
     lists.set(group, named)
     all.push(names)
   }
-  await told.change(whose, (book) => book.tellAll(lists))
+  await histories.change(whose, (history) => history.recordBare(lists))
   return all.flat()
 }
 
@@ -161,7 +164,7 @@ async function chunksOfTask(
   return { taskId, chunks: chunksToSkip(there) }
 }
 
-/** Names, `task_id + chunk`, as many as have room in so many bytes, and the chunks that they name. */
+/** The names (`task_id + chunk`) that fit into `room` bytes, and the chunks that they name. */
 function namesOf(taskId: string, chunks: ChunkSet, room: number): { names: string[]; named: ChunkSet; bytes: number } {
   const quoted = Buffer.byteLength(JSON.stringify(taskId))
   const names: string[] = []
@@ -169,7 +172,7 @@ function namesOf(taskId: string, chunks: ChunkSet, room: number): { names: strin
   let bytes = 0
   for (const { start, end } of chunks) {
     let chunk = start
-    // Behind the task id come digits, and a comma.
+    // Digits and a comma follow the task id.
     for (let next = quoted + digits(chunk); chunk < end && bytes + next <= room; next = quoted + digits(chunk)) {
       bytes += next
       names.push(`${taskId}${chunk}`)

@@ -18,7 +18,7 @@ export function chunkCount(size: number, chunkSize: number): number {
   return last === 0 ? size / chunkSize : (size - last) / chunkSize + 1
 }
 
-/** The bytes of one chunk, inside `[0, size)`; empty for a chunk behind the last. */
+/** The bytes of one chunk, inside `[0, size)`; empty for a chunk beyond the last. */
 export function chunkRange(size: number, chunkSize: number, chunk: number): Range {
   const start = Math.min(size, chunk * chunkSize)
   return { start, end: Math.min(size, start + chunkSize) }
@@ -52,11 +52,11 @@ export function largestChunk({ size, chunks }: Pick<ChunkPlace, 'size' | 'chunks
 }
 
 /**
- * Where a chunk of a file belongs whose chunk size is not known yet; chunk 0 may turn out shorter. Between two lengths that the chunk
- * may have, the one decides that makes the chunk size a multiple of 1,024 or 1,000, as nearly all are.
+ * The expected range of a chunk whose chunk size is still unknown; chunk 0 may turn out shorter. Of several possible
+ * lengths, the one that makes the chunk size a multiple of 1,024 or 1,000 wins: nearly all chunk sizes are.
  *
- * @param lengths that the chunk may have, the likeliest first.
- * @returns `undefined` where nothing tells.
+ * @param lengths possible lengths of the chunk, likeliest first.
+ * @returns `undefined` if nothing determines the range.
  */
 export function guessedRange(place: ChunkPlace, lengths: readonly number[]): Range | undefined {
   const sizes = lengths.map((length) => chunkSizeFrom(place, length)).filter((size) => size !== undefined)

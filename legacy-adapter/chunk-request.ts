@@ -6,24 +6,26 @@ import { type Fields, oneValue, wholeNumber } from './fields.ts'
 import { type MultipartRequest, readMultipart } from './multipart.ts'
 import { queryFields } from './urlencoded.ts'
 
-/** One chunk on its way in: what the page says of it, and its bytes. */
+/** An incoming chunk: its fields and its bytes. */
 export interface ChunkRequest {
-  /** Where the page sends no `name`, the file name of the part stands in for it. */
+  /** If the page sends no `name`, this has the file name of the part. */
   readonly fields: Fields
+  /** Whether the name in `fields` is the file name of the part. */
   readonly isPartName: boolean
-  /** Fields that came after the file; complete at its end. */
+  /** Fields after the file; complete once `file` has ended. */
   readonly trailingFields: () => Fields
   readonly file: Source
-  /** How many bytes the chunk may have, the likeliest first; none without a Content-Length. Never proof. */
+  /** Possible lengths of the chunk, likeliest first; empty without a Content-Length. Hints, never proof. */
   readonly lengths: readonly number[]
 }
 
 /**
- * Reads a request of WebUploader up to the first byte of its chunk: multipart, or the bare bytes with the fields in the query
- * (`sendAsBinary`), whose Content-Type is whatever the file has, or missing. A form that lacks needed fields is read to its end.
+ * Reads a WebUploader request up to the first byte of its chunk. The request is multipart, or the bare bytes with the
+ * fields in the query (`sendAsBinary`); then its Content-Type is that of the file, or missing. A form that lacks
+ * required fields is read to its end.
  *
- * @param identityFields names of fields that are read besides the usual ones.
- * @throws UploadError what `readMultipart` throws; `field_after_file` for needed fields that follow the file.
+ * @param identityFields names of fields to read in addition to the usual ones.
+ * @throws UploadError as `readMultipart`; `field_after_file` if required fields follow the file.
  */
 export async function readChunkRequest(
   ctx: Context,
@@ -49,13 +51,13 @@ export async function readChunkRequest(
   }
 }
 
-/** A web archive, too, has a multipart type, which `sendAsBinary` passes on. */
+/** `sendAsBinary` passes on the type of the file, and that of a web archive is multipart, too. */
 function isForm(contentType: string, query: Fields): boolean {
   if (!/^\s*multipart\//i.test(contentType)) return false
   return /^\s*multipart\/form-data\s*(;|$)/i.test(contentType) || !query.has('size')
 }
 
-/** Libraries and tools put the file first if their caller does; what is missing in front may follow at the very end. */
+/** Libraries and tools put the file first if their caller does; missing fields may follow at the very end. */
 async function refuseLateFields({ fields, file }: MultipartRequest): Promise<void> {
   const missing = ['size', ...(fields.has('chunks') ? ['chunk'] : [])].filter((name) => !fields.has(name))
   if (missing.length === 0) return
@@ -69,7 +71,7 @@ function withName({ fields, fileName }: MultipartRequest): Fields {
   return new Map(fields).set('name', [fileName])
 }
 
-/** The error for a field that should have come before the file. */
+/** The error for a field that should precede the file. */
 export function fieldAfterFile(name: string): UploadError {
   return new UploadError(
     'field_after_file',
@@ -78,8 +80,8 @@ export function fieldAfterFile(name: string): UploadError {
 }
 
 /**
- * Which chunk of how many of a file of which size this is. Without `chunks` the file is in one piece, whatever `chunk` says: a
- * page may have left an old one in its form data.
+ * The number of the chunk, the number of chunks, and the size of the file. Without `chunks` the file is a single chunk,
+ * whatever `chunk` says: the page may have left a stale one in its form data.
  *
  * @throws UploadError `missing_field`, `bad_field`, `duplicate_field`.
  */
@@ -89,14 +91,14 @@ export function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
   const chunks = wholeNumber(fields, 'chunks')
   if (chunks === undefined) return { size, chunks: 1, chunk: 0 }
   if (chunks < 1 || chunks > maxChunks) throw bad(`The field "chunks" must be from 1 to ${maxChunks}.`)
-  if (chunks > Math.max(1, size)) throw bad('The field "chunks" is larger than the file has bytes.')
+  if (chunks > Math.max(1, size)) throw bad('The field "chunks" exceeds the number of bytes in the file.')
   const chunk = wholeNumber(fields, 'chunk')
   if (chunk === undefined) throw missing('chunk')
   if (chunk >= chunks) throw bad('The field "chunk" must be less than "chunks".')
   return { size, chunks, chunk }
 }
 
-/** What downloads and tus clients are told of the file. @throws UploadError `duplicate_field`. */
+/** The metadata that downloads and tus clients see. @throws UploadError `duplicate_field`. */
 export function metadataOf(fields: Fields): Record<string, string> {
   const metadata: Record<string, string> = {}
   for (const [key, name] of METADATA) {

@@ -13,18 +13,18 @@ import { type Task, taskOf } from './identity.ts'
 import { readFields } from './small-body.ts'
 import { meantByComplete } from './which-upload.ts'
 
-/** How many missing chunks an answer names at most. */
+/** Maximum missing chunks named in a response. */
 const MOST_NAMED = 1000
-/** How many uploads are looked at together. */
+/** Maximum uploads opened at once. */
 const AT_ONCE = 16
-/** How many uploads of a task are opened at most for a question whose file is not found by its name. */
+/** Maximum uploads of a task to open when the file name alone finds none. */
 const MOST_OF_TASK = 100
 
 /**
- * `GET` and `POST /upload/complete`: says whether the file is there, and notes that it has. A file finishes by itself with its last
- * byte; only one that several senders have fed may wait for this.
+ * `GET` and `POST /upload/complete`: reports whether the file is finished, and marks it as confirmed. A file finishes
+ * by itself with its last byte; only one that several senders fed may wait for this request.
  *
- * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the reason of a failed upload.
+ * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the error of a failed upload.
  */
 export async function complete(ctx: Context, adapter: Adapter): Promise<void> {
   const fields = await readFields(ctx, adapter)
@@ -41,21 +41,21 @@ export async function complete(ctx: Context, adapter: Adapter): Promise<void> {
   })
 }
 
-/** What is known of an upload at one moment. */
+/** A snapshot of an upload. */
 interface View extends Pick<Upload, 'record' | 'state'> {
   readonly finished: number | undefined
   readonly confirmed: boolean
   readonly fed: number
 }
 
-/** The uploads of the file that is asked for, of the caller and of those that were begun without a cookie. */
+/** The uploads of the requested file: those of the caller, and those begun without a cookie. */
 async function viewsFor(fields: Fields, address: string, caller: Caller, adapter: Adapter): Promise<readonly View[]> {
   await adapter.live.ready()
   const { rules } = adapter.options
   const tasks = [...new Set([caller.whose, undefined])].map((whose) => taskOf(fields, whose, address, rules))
   const name = oneValue(fields, 'filename')
   if (name === undefined) return viewsOfOneName(tasks, fields, caller, adapter)
-  // As it came, and in the two forms in which systems write a name.
+  // As sent, and in the two normalization forms that operating systems use.
   for (const spelling of new Set([name, name.normalize('NFC'), name.normalize('NFD')])) {
     const views: View[] = []
     for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, adapter)))
@@ -67,7 +67,7 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, adapter
   return views.filter((view) => nameOf(view).normalize('NFC') === name.normalize('NFC'))
 }
 
-/** The uploads of a task whose extension and type are those that are asked for. @throws UploadError `ambiguous` if names differ. */
+/** The uploads of a task with the requested extension and type. @throws UploadError `ambiguous` if names differ. */
 async function viewsOfOneName(
   tasks: readonly Task[],
   fields: Fields,
@@ -87,7 +87,9 @@ async function viewsOfOneName(
   return views
 }
 
-/** The uploads of one name that a complete can mean: the unfinished ones fed last, and the newest that are settled. */
+/**
+ * The uploads of one name that a complete can mean: the most recently fed unfinished ones, and the newest settled ones.
+ */
 async function viewsOfName(
   task: Task,
   name: string | undefined,
@@ -96,12 +98,12 @@ async function viewsOfName(
 ): Promise<readonly View[]> {
   const { live, lines } = adapter
   const file = task.named(name)
-  if (!live.settled(file).isAll) await lines.take(file, () => learnSettled(task.group, file, adapter))
+  if (!live.settled(file).isAll) await lines.hold(file, () => learnSettled(task.group, file, adapter))
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
   return viewsOf([...ids], caller, adapter)
 }
 
-/** Looks once which uploads of a name are settled. Those from before the start may be thousands: none of them is opened. */
+/** Loads the settled uploads of a name, once. There may be thousands from before the start: none of them is opened. */
 async function learnSettled(group: string, file: string, adapter: Adapter): Promise<void> {
   const { live, uploads } = adapter
   if (live.settled(file).isAll) return
@@ -129,7 +131,7 @@ async function idsOfTasks(tasks: readonly Task[], { uploads }: Adapter): Promise
   return ids
 }
 
-/** Views of those that the caller can reach; failed ones count if there are no others. */
+/** Snapshots of the uploads that the caller can access; failed ones only if there are no others. */
 async function viewsOf(ids: readonly string[], caller: Caller, adapter: Adapter): Promise<readonly View[]> {
   const views: View[] = []
   for (let at = 0; at < ids.length; at += AT_ONCE) {
@@ -152,7 +154,7 @@ async function viewOf(id: string, { uploads, live }: Adapter): Promise<View | un
   )
 }
 
-/** @throws UploadError `not_found`, or why all of them failed. */
+/** @throws UploadError `not_found`, or the error of a failed upload if all have failed. */
 function choose(views: readonly View[]): View {
   const meant = meantByComplete(views)
   if (meant === undefined) throw new UploadError('not_found', 'No such file was uploaded under this task.')
@@ -161,13 +163,14 @@ function choose(views: readonly View[]): View {
   return meant
 }
 
-/** Waits for bytes on their way and for the end of finishing. @throws UploadError `incomplete`, and what finishing throws. */
+/** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
 async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter): Promise<Pick<Upload, 'record'>> {
   return uploads.use(id, async (upload) => {
     if (upload.state === 'receiving') await upload.quiet(PATIENCE / 2)
     const { length, page } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
-    // The page may have skipped by a memory of its own what no sender has fed alone.
+    // If the page skipped chunks from a memory of its own, no single sender has sent them all; the file is whole
+    // anyway.
     if (page?.held && isFull && !page?.contested && live.inFlight(id) === 0) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
     await upload.settle(PATIENCE / 2)
@@ -176,7 +179,7 @@ async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter
   })
 }
 
-/** Notes that the page knows of the file: its next complete of this name means another one. */
+/** Marks the file as confirmed: the next complete of this name means another one. */
 async function confirm(id: string, { uploads }: Adapter): Promise<void> {
   try {
     await uploads.use(id, async (upload) => {
@@ -184,7 +187,7 @@ async function confirm(id: string, { uploads }: Adapter): Promise<void> {
       await upload.updatePage((page = pageOf(upload.record)) => ({ ...page, confirmed: true }))
     })
   } catch (error) {
-    // The file is there all the same.
+    // The file exists in any case.
     if (!(error instanceof UploadError)) throw error
   }
 }
@@ -196,7 +199,7 @@ function incomplete({ record, received }: Upload): UploadError {
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
       : missingChunks(received, record.length ?? 0, record.chunkSize, MOST_NAMED)
   if (total === 0)
-    return new UploadError('incomplete', 'The chunks of this file are not of one file; send it again.', {
+    return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', {
       details: { missing, missing_total: total },
     })
   const sentence = total === 1 ? 'One chunk is missing.' : `${total} chunks are missing.`
@@ -204,7 +207,7 @@ function incomplete({ record, received }: Upload): UploadError {
 }
 
 function ambiguous(): UploadError {
-  return new UploadError('ambiguous', 'Several files of this task could be meant; name one by "filename".')
+  return new UploadError('ambiguous', 'Several files of this task match; name one with "filename".')
 }
 
 function nameOf({ record }: View): string {

@@ -1,30 +1,33 @@
 import { UploadError } from '../server/core/errors.ts'
 import { decodeText } from './decode-text.ts'
 
-/** The fields of a request by name, with every value that came under it, in order. A Map, so that `__proto__` is a name like any other. */
+/** The fields of a request by name, with all their values in order. A Map, so that `__proto__` is an ordinary name. */
 export type Fields = ReadonlyMap<string, readonly string[]>
 
-/** How many values a request may have in the fields that are read. WebUploader sends at most eight. */
+/** Maximum values per request, in the fields that are read. WebUploader sends at most eight. */
 export const MOST_VALUES = 64
-/** How long a value may be in a field that is read: a file name of 300 characters and a time with its zone's name fit many times. Bytes. */
+/** Maximum length of a value, in bytes: many times a file name of 300 characters, or a date with its zone name. */
 export const LONGEST_VALUE = 8 * 1024
 
 /** RFC 7578, section 4.6: names the charset of all values that do not name their own. */
 const CHARSET = '_charset_'
 
-/** The fields that mean something, whatever the rules of identity name; `landfall_file` is set by a script for old pages. */
+/** The fields that are always read, whatever the identity rules add. A script for old pages sets `landfall_file`. */
 const READ: ReadonlySet<string> = new Set([
   ...['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunk', 'chunks', 'landfall_file'],
   ...['filename', 'ext', CHARSET],
 ])
 
-/** Fields as they come in. What the adapter never reads is not kept: a page may add fields of its own, as many and as long as it likes. */
+/**
+ * Collects fields as they arrive. Fields that the adapter never reads are dropped: a page may add any number of its
+ * own.
+ */
 export class FieldList {
   readonly #identityFields: readonly string[]
   readonly #values = new Map<string, { readonly raw: Buffer; readonly charset: string | undefined }[]>()
   #count = 0
 
-  /** @param identityFields names of fields that are read besides the usual ones. */
+  /** @param identityFields names of fields to read in addition to the usual ones. */
   constructor(identityFields: readonly string[]) {
     this.#identityFields = identityFields
   }
@@ -37,15 +40,12 @@ export class FieldList {
   /**
    * Keeps a value of a field that is read.
    *
-   * @param charset that its sender declared for this value.
+   * @param charset as the sender declared it for this value.
    * @throws UploadError `too_many_fields`, `field_too_large`.
    */
   add(name: string, raw: Buffer, charset?: string): void {
     if (this.#count === MOST_VALUES) {
-      throw new UploadError(
-        'too_many_fields',
-        `The request repeats its fields: it has more than ${MOST_VALUES} values.`,
-      )
+      throw new UploadError('too_many_fields', `The request has more than ${MOST_VALUES} field values.`)
     }
     if (raw.length > LONGEST_VALUE) throw fieldTooLarge(name)
     this.#count++
@@ -54,7 +54,7 @@ export class FieldList {
     else values.push({ raw, charset })
   }
 
-  /** The charset that the form declares for all of its values. */
+  /** The charset that the form declares for all its values. */
   get charset(): string | undefined {
     return this.#values.get(CHARSET)?.[0]?.raw.toString('latin1')
   }
@@ -76,9 +76,9 @@ export function fieldTooLarge(name: string): UploadError {
 }
 
 /**
- * The text of a field, or `undefined` if it did not come. The same text twice is one value.
+ * The text of a field, or `undefined` if it is absent. Equal values count as one.
  *
- * @throws UploadError `duplicate_field` if it came with different values: no rule says which of them is meant.
+ * @throws UploadError `duplicate_field` if its values differ: no rule says which one counts.
  */
 export function oneValue(fields: Fields, name: string): string | undefined {
   const [value, ...others] = fields.get(name) ?? []
@@ -87,10 +87,10 @@ export function oneValue(fields: Fields, name: string): string | undefined {
 }
 
 /**
- * A field that is a whole number in plain decimal digits, from 0 to 2^53 − 1; `undefined` if it did not come.
+ * A field that is a whole number in plain decimal digits, from 0 to 2^53 − 1; `undefined` if it is absent.
  *
- * @throws UploadError `bad_field` for anything else (signs, fractions, exponents, spaces, leading zeros, nothing at all),
- * `duplicate_field`.
+ * @throws UploadError `bad_field` for anything else (signs, fractions, exponents, spaces, leading zeros, an empty
+ * value), `duplicate_field`.
  */
 export function wholeNumber(fields: Fields, name: string): number | undefined {
   const text = oneValue(fields, name)
@@ -101,5 +101,5 @@ export function wholeNumber(fields: Fields, name: string): number | undefined {
 }
 
 function duplicateField(name: string): UploadError {
-  return new UploadError('duplicate_field', `The field "${name}" came more than once with different values.`)
+  return new UploadError('duplicate_field', `The field "${name}" occurs more than once, with different values.`)
 }

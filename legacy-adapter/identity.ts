@@ -3,23 +3,23 @@ import { UploadError } from '../server/core/errors.ts'
 import { type Fields, oneValue } from './fields.ts'
 import { knownDate } from './known-date.ts'
 
-/** How ids are made of what pages say. */
+/** How upload ids are derived from the fields of a page. */
 export interface IdentityRules {
   readonly secret: string
-  /** The fields that say together which file a chunk belongs to. */
+  /** The fields that together identify the file of a chunk. */
   readonly names: readonly string[]
 }
 
-/** Whose uploads are meant: those of a visitor, or without a cookie those of the task alone. */
+/** The owner of uploads: a visitor, or, without a cookie, `undefined`. */
 export type Whose = string | undefined
 
-/** The longest task id, in bytes: `/check` repeats it for each chunk. */
+/** Maximum length of a task id, in bytes: `/check` repeats it for each chunk. */
 export const LONGEST_TASK_ID = 512
 
-/** A cache key longer than this is replaced by its digest. Characters. */
+/** Longer cache keys are replaced by their digest. Characters. */
 const LONGEST_KEY = 512
 
-/** Fields that have a place of their own in the rule; any other name in `LEGACY_IDENTITY` tells files apart as it is. */
+/** Fields with a role of their own; any other name in `LEGACY_IDENTITY` only tells files apart. */
 export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'task_id',
   'id',
@@ -29,13 +29,13 @@ export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'chunks',
 ])
 
-/** The uploads of one task: their ids begin with `group` and a dot, those of one file name also with `named(name)` and a dot. */
+/** The uploads of a task: their ids begin with `group` and a dot; those of a file name with `named(name)` and a dot. */
 export interface Task {
   readonly group: string
   readonly named: (name: string | undefined) => string
 }
 
-/** What a request says of its file. */
+/** What a request says about its file. */
 export interface FileFields {
   readonly fields: Fields
   readonly name: string | undefined
@@ -43,28 +43,28 @@ export interface FileFields {
   readonly isPartName?: boolean
 }
 
-/** Who sends a file, and under which ids it is kept. */
+/** The sender of a file, and the ids of its uploads. */
 export interface Identity {
   readonly group: string
-  /** What the ids of all files of this name begin with. */
+  /** The prefix of all upload ids of this file name. */
   readonly file: string
   /**
-   * One choice of a file in one page, as a digest: what its `id` and its date are, or its `landfall_file`. It changes when the file is
-   * chosen again.
+   * One selection of a file in one page: a digest of its `id` and its date, or of its `landfall_file`. Selecting the
+   * file again changes it.
    */
   readonly sender: string
   /** The id of the first upload of this sender. */
   readonly firstId: string
-  /** Another id for it, where the first is taken. */
+  /** Another id, for when the first is taken. */
   readonly idOf: (number: number) => string
-  /** A digest of the further fields that tell files apart; `undefined` if there are none. */
+  /** A digest of the custom fields that tell files apart; `undefined` if there are none. */
   readonly further: string | undefined
-  /** The last parts of the ids that the version before could have given an upload of this sender. */
+  /** The id suffixes that the previous version could have given to an upload of this sender. */
   readonly formerEndings: () => ReadonlySet<string>
 }
 
 /**
- * The task of a page. The address stands in for a `task_id` that is missing, so that strangers never share one.
+ * The task of a page. The client address replaces a missing `task_id`, so that different clients never share one.
  *
  * @throws UploadError `duplicate_field`, `bad_field` for a task id that is too long.
  */
@@ -77,8 +77,9 @@ export function taskOf(fields: Fields, whose: Whose, address: string, rules: Ide
 }
 
 /**
- * The identity of the file that a request means. Values are texts: `decodeText` loses nothing, so different bytes stay different, and a
- * name in GBK is the same name in UTF-8. An absent field is not an empty one, but absent `chunks` are 1.
+ * The identity of the file of a request. It uses decoded text: `decodeText` is lossless, so different bytes stay
+ * different, and a name is the same in GBK and in UTF-8. An absent field differs from an empty one, but absent `chunks`
+ * are 1.
  *
  * @throws UploadError `duplicate_field`, `bad_field`.
  */
@@ -114,20 +115,20 @@ export function identityOf(asked: FileFields, whose: Whose, address: string, rul
   }
 }
 
-/** Up to which number ids of the version before are recognized: it counted how often a file had been deleted. */
+/** How many ids of the previous version are recognized: it counted the deletions of a file. */
 const FORMER_NUMBERS = 100
 
-/** The file of a request, as it may have been begun by its caller. */
+/** The identities under which a file may have been begun. */
 export interface Identities {
-  /** As one of the caller. */
+  /** As an upload of the caller. */
   readonly own: Identity
-  /** As one that was begun without a cookie; `undefined` for a caller without one. */
+  /** As an upload begun without a cookie; `undefined` for a caller without one. */
   readonly open: Identity | undefined
   /** As one without a name that the version before began. */
   readonly nameless: Identity | undefined
 }
 
-/** Both identities of a file, computed when they are asked for first. @throws UploadError like `identityOf`, then. */
+/** Both identities of a file, computed on the first call. That call throws like `identityOf`. */
 export function identitiesOf(
   file: FileFields,
   { whose }: { readonly whose: Whose },
@@ -150,7 +151,7 @@ function identitiesFor(file: FileFields, whose: Whose, address: string, rules: I
 }
 
 /**
- * The date of the file, where the text of `lastModifiedDate` tells it, in milliseconds since 1970.
+ * The modification time of the file in milliseconds since 1970, if `lastModifiedDate` states it.
  *
  * @throws UploadError `duplicate_field`.
  */
@@ -158,7 +159,7 @@ export function modifiedOf(fields: Fields): number | undefined {
   return knownDate(oneValue(fields, 'lastModifiedDate'))
 }
 
-/** A short text that is equal for two requests if all is equal that an identity is made of. */
+/** A short key that is equal for two requests if all their identity fields are equal. */
 export function cacheKeyOf(asked: FileFields, whose: Whose, address: string, { names }: IdentityRules): string {
   const values = ['task_id', 'name', 'landfall_file', ...names].map((field) => rawOf(asked, field))
   const parts = [whose, whose === undefined ? address : undefined, ...values]
@@ -179,7 +180,7 @@ function taskParts(fields: Fields, whose: Whose, address: string): (string | und
   return [whose ?? '', taskId, taskId === undefined && whose === undefined ? address : undefined]
 }
 
-/** A keyed digest of parts, each with its length in front, so that no two lists of parts are written alike. */
+/** A keyed digest of parts. Each is prefixed with its length, so that no two lists collide. */
 export function digest(secret: string, purpose: string, parts: readonly (string | undefined)[]): string {
   const hmac = createHmac('sha256', secret).update(purpose)
   for (const part of parts) hmac.update(part === undefined ? '|-' : `|${Buffer.byteLength(part)}:${part}`)

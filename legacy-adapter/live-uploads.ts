@@ -1,42 +1,42 @@
 import type { Uploads } from '../server/core/uploads.ts'
 import { QUIET } from './which-upload.ts'
 
-/** How many unfinished uploads of one name are looked at: those fed last. */
+/** Maximum unfinished uploads of one name to examine: the most recently fed. */
 const LOOKED_AT = 8
-/** Of how many names and tasks it is known which uploads are settled, and how many are known of each name: the newest. */
+/** For how many names and tasks settled uploads are cached, and how many per name: the newest. */
 const MOST_KNOWN = 10_000
 const NEWEST = 16
-/** How many names are kept of the tasks that were looked at, unless one task alone has more. */
+/** Maximum names kept of the tasks that were looked up, unless one task alone has more. */
 const MOST_NAMES = 100_000
-/** So many unfinished uploads may be added before those are looked for that have expired. */
+/** The index grows by at least this many uploads before it looks for expired ones. */
 const FEW = 1_000
 
-interface Live {
+interface Activity {
   fed: number
   inFlight: number
   lastFailed: boolean
 }
 
-/** The uploads of a name that are finished, or have failed. */
+/** The finished and failed uploads of a name. */
 interface Settled {
-  /** The newest ones, newest last. */
+  /** The newest, in ascending order. */
   readonly ids: readonly string[]
-  /** Whether there are no others, but older ones. */
+  /** Whether only older ones are missing. */
   readonly isAll: boolean
 }
 
 const UNKNOWN: Settled = { ids: [], isAll: false }
 
 /**
- * Which unfinished WebUploader uploads there are, by task and by name, and what is on its way to them. The names in the data folder tell
- * it at the start; no upload is opened for it.
+ * An index of the unfinished WebUploader uploads, by task and by name, with their requests in flight. It is built from
+ * the names in the data folder; no upload is opened for it.
  */
 export class LiveUploads {
   readonly #uploads: Uploads
-  readonly #files = new Map<string, Map<string, Live>>()
+  readonly #files = new Map<string, Map<string, Activity>>()
   readonly #tasks = new Map<string, Set<string>>()
   readonly #settled = new Map<string, Settled>()
-  /** By task the names of which there were uploads when it was looked at first. */
+  /** By task: the names that had uploads at the first lookup. */
   readonly #there = new Map<string, ReadonlySet<string>>()
   #loaded: Promise<void> | undefined
   #thereNames = 0
@@ -57,7 +57,7 @@ export class LiveUploads {
     return this.#loaded
   }
 
-  /** The unfinished uploads of a name that were fed last. */
+  /** The most recently fed unfinished uploads of a name. */
   of(file: string): readonly string[] {
     const live = this.#files.get(file)
     if (live === undefined) return []
@@ -74,7 +74,9 @@ export class LiveUploads {
     return this.#get(id) !== undefined
   }
 
-  /** When a request for the upload ended last, in milliseconds since 1970; 0 if none has since the start. It only grows. */
+  /**
+   * When the last request for the upload ended, in milliseconds since 1970; 0 if none has since the start. Only grows.
+   */
   fed(id: string): number {
     return this.#get(id)?.fed ?? 0
   }
@@ -83,19 +85,19 @@ export class LiveUploads {
     return this.#get(id)?.inFlight ?? 0
   }
 
-  /** Whether nothing is in flight, and the last request failed, or it is quiet, or the service has just started. */
+  /** Whether no request is in flight, and the last one failed or is long over, or the service has just started. */
   isAtRest(id: string): boolean {
     const live = this.#get(id)
     return live === undefined || (live.inFlight === 0 && (live.lastFailed || now() - live.fed >= QUIET))
   }
 
-  /** A request begins to feed an unfinished upload. */
+  /** Counts a request that begins to feed an unfinished upload. */
   begin(id: string): void {
     const live = this.#get(id) ?? this.#add(id)
     live.inFlight += 1
   }
 
-  /** It has ended. */
+  /** Counts the end of that request. */
   end(id: string, failed: boolean): void {
     const live = this.#get(id)
     if (live === undefined) return
@@ -105,7 +107,7 @@ export class LiveUploads {
     live.fed = this.#lastFed
   }
 
-  /** The upload is finished, or has failed. */
+  /** Moves a finished or failed upload to the settled ones. */
   settle(id: string): void {
     this.drop(id)
     const file = fileOf(id)
@@ -113,7 +115,7 @@ export class LiveUploads {
     this.setSettled(file, [...ids.filter((other) => other !== id), id], isAll)
   }
 
-  /** The upload is gone. */
+  /** Removes an upload from the index. */
   drop(id: string): void {
     const file = fileOf(id)
     const live = this.#files.get(file)
@@ -126,7 +128,7 @@ export class LiveUploads {
     if (files?.size === 0) this.#tasks.delete(groupOf(id))
   }
 
-  /** What is known of the settled uploads of a name. */
+  /** The known settled uploads of a name. */
   settled(file: string): Settled {
     return this.#settled.get(file) ?? UNKNOWN
   }
@@ -138,7 +140,7 @@ export class LiveUploads {
     limit(this.#settled)
   }
 
-  /** An upload of this name is about to be made: if it is the first, all of its kind are known from now on. */
+  /** Prepares for a new upload of this name: if it is the first, all settled ones are known from now on. */
   async expect(group: string, file: string): Promise<void> {
     if (this.#settled.has(file)) return
     const there = this.#there.get(group) ?? this.#keep(group, new Set((await this.#uploads.group(group)).map(fileOf)))
@@ -156,15 +158,15 @@ export class LiveUploads {
     return there
   }
 
-  #get(id: string): Live | undefined {
+  #get(id: string): Activity | undefined {
     return this.#files.get(fileOf(id))?.get(id)
   }
 
-  #add(id: string): Live {
+  #add(id: string): Activity {
     const file = fileOf(id)
     const group = groupOf(id)
-    const live: Live = { fed: 0, inFlight: 0, lastFailed: true }
-    const others = this.#files.get(file) ?? new Map<string, Live>()
+    const live: Activity = { fed: 0, inFlight: 0, lastFailed: true }
+    const others = this.#files.get(file) ?? new Map<string, Activity>()
     this.#files.set(file, others.set(id, live))
     this.#tasks.set(group, (this.#tasks.get(group) ?? new Set()).add(file))
     this.#size += 1
@@ -179,7 +181,7 @@ export class LiveUploads {
     this.#most = 2 * this.#size + FEW
   }
 
-  /** Nothing tells it of uploads that expire or are deleted: it looks for those when it has doubled. */
+  /** No event reports uploads that expire or are deleted: the index looks for them whenever it has doubled. */
   #sweep(): void {
     this.#most = Number.POSITIVE_INFINITY
     this.#dropThoseGone()
@@ -201,12 +203,12 @@ export class LiveUploads {
   }
 }
 
-/** Milliseconds since 1970 by a clock that nobody sets. */
+/** Milliseconds since 1970, by a monotonic clock. */
 export function now(): number {
   return performance.timeOrigin + performance.now()
 }
 
-/** Forgets the oldest entry of a map that has become too large. */
+/** Drops the oldest entry of a map that is too large. */
 function limit(map: Map<string, unknown>): void {
   const [oldest] = map.keys()
   if (map.size > MOST_KNOWN && oldest !== undefined) map.delete(oldest)
@@ -220,7 +222,7 @@ function groupOf(id: string): string {
   return id.slice(0, id.indexOf('.'))
 }
 
-/** Whether an id is made of task, name, and sender. */
+/** Whether an id consists of task, name, and sender. */
 function isOfPage(id: string): boolean {
   return id.split('.').length === 3
 }

@@ -2,29 +2,29 @@ import { UploadError } from '../server/core/errors.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { type Caller, candidateOf, type FileFacts, fits, isUsable } from './candidates.ts'
+import type { TextStore } from './check-histories.ts'
 import type { Identities, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
-import type { TextStore } from './told-books.ts'
 import type { Candidate } from './which-upload.ts'
 
-/** A request that means a file. */
+/** A request for a file. */
 export interface FileRequest {
   readonly caller: Caller
   readonly identities: () => Identities
   readonly facts: FileFacts
 }
 
-/** What became of the first upload of a sender: whether its id is taken, and how often its chunks were cut in two sizes. */
+/** The first upload of a sender: whether its id is taken, and how often its chunk size has changed. */
 export interface FirstUpload {
   readonly isTaken: boolean
   readonly recut: number
 }
 
-/** Looks for the uploads that a request could mean. Its cost does not grow with how many files of one name there are. */
+/** Finds the uploads that a request could mean. The cost does not grow with the number of files of one name. */
 export class Lookup {
   readonly #uploads: Uploads
   readonly #live: LiveUploads
-  /** By the first id of a sender the id of the upload that it means, where that is another. */
+  /** Maps the first id of a sender to the id of its upload, if they differ. */
   readonly #notes: TextStore
 
   constructor(uploads: Uploads, live: LiveUploads, notes: TextStore) {
@@ -34,7 +34,7 @@ export class Lookup {
   }
 
   /**
-   * The upload of the sender, finished or not, or else the unfinished ones of its file that were fed last.
+   * The upload of the sender, finished or not, or else the most recently fed unfinished ones of its file.
    *
    * @throws UploadError `storage_error`.
    */
@@ -66,12 +66,12 @@ export class Lookup {
     return { candidates, first }
   }
 
-  /** Remembers which upload a sender means. @throws UploadError `no_space`, `storage_error`. */
+  /** Remembers the upload of a sender. @throws UploadError `no_space`, `storage_error`. */
   async note({ firstId }: Pick<Identity, 'firstId'>, id: string): Promise<void> {
     if (id !== firstId) await this.#notes.write(firstId, id)
   }
 
-  /** @param facts what must fit, for an upload that is not found by its sender. */
+  /** @param facts must match if the upload was found by its name, not by its sender. */
   async #look(
     id: string,
     { caller, facts: { date } }: FileRequest,
@@ -94,7 +94,7 @@ export class Lookup {
     }
   }
 
-  /** What has ended by other requests than those of pages is noticed here. */
+  /** Settles an upload that a tus request or expiry has ended. */
   #settle(upload: Upload): void {
     const { id } = upload.record
     if (this.#live.isLive(id) && (upload.state === 'finished' || !isUsable(upload))) this.#live.settle(id)

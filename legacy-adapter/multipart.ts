@@ -9,19 +9,19 @@ import { FieldList, type Fields, fieldTooLarge, LONGEST_VALUE } from './fields.t
 import { cutShort, endsInHeader, malformed } from './malformed.ts'
 import { fileNameText, type PartHeader, parsePartHeader } from './part-header.ts'
 
-/** How many parts a form may have up to its file, and behind it: pages add fields, but an empty part is far cheaper to send than to read. */
+/** Maximum parts before the file, and after it: an empty part is far cheaper to send than to parse. */
 export const MOST_PARTS = 16 * 1024
-/** After so many parts other requests get their turn: a batch of bytes may hold thousands of parts. */
+/** After this many parts, other requests get their turn: one batch of bytes may hold thousands of parts. */
 const PARTS_PER_TURN = 256
-/** How long the header of a part may be, in bytes: what Node accepts for requests, too. */
+/** Maximum header of a part, in bytes; Node's limit for the header of a request. */
 const LONGEST_HEADER = 16 * 1024
-/** How much may stand before the first boundary, in bytes. Nothing does in what browsers send. */
+/** Maximum preamble, in bytes. Browsers send none. */
 const LONGEST_PREAMBLE = 16 * 1024
-/** How many spaces may stand behind a boundary. RFC 2046 allows them; gateways of mail added them. */
+/** Maximum spaces after a boundary. RFC 2046 allows them; mail gateways added them. */
 const LONGEST_PADDING = 1024
-/** How much may follow the closing boundary, in bytes. */
+/** Maximum epilogue, in bytes. */
 const LONGEST_EPILOGUE = 64 * 1024
-/** How much does, in bytes: browsers send CRLF, Flash and needle nothing, form-data-encoder two CRLF. */
+/** Usual epilogues, in bytes: CRLF from browsers, none from Flash and needle, two CRLF from form-data-encoder. */
 const ENDINGS = [2, 0, 4]
 
 const CR = 0x0d
@@ -32,37 +32,37 @@ const CRLF = Buffer.from('\r\n')
 const CLOSE = Buffer.from('--')
 const HEADER_END = Buffer.from('\r\n\r\n')
 
-/** A multipart/form-data request up to where the content of its file part begins. */
+/** A multipart/form-data request, parsed up to the content of its file part. */
 export interface MultipartRequest {
-  /** The fields before the file: with html5 all of them. */
+  /** The fields before the file; with the html5 runtime, all of them. */
   readonly fields: Fields
-  /** `undefined` if the part names none. */
+  /** `undefined` if the part has none. */
   readonly fileName: string | undefined
   /**
-   * How many bytes the file part has if it is the last and the form ends as one of the known clients ends it, the likeliest first.
-   * Hints, never proof; none without a Content-Length.
+   * Possible lengths of the file part, likeliest first. They assume that the part is the last, and that the form ends
+   * as known clients end it. Hints, never proof; empty without a Content-Length.
    */
   readonly lengths: readonly number[]
   readonly file: FilePart
 }
 
 /**
- * The content of the file part. `read` gives `null` only after the closing boundary and the end of the request were seen;
- * it throws `malformed_body` if they do not come, and `several_files`, `field_too_large`, or `too_many_fields` for what
+ * The content of the file part. `read` returns `null` only after the closing boundary and the end of the request. It
+ * throws `malformed_body` if they are missing, and `several_files`, `field_too_large`, or `too_many_fields` for what
  * follows the file.
  */
 export interface FilePart extends Source {
-  /** The fields after the file, complete once `read` has given `null`: Flash sends one, `Upload`. */
+  /** The fields after the file, complete once `read` has returned `null`. Flash sends one, `Upload`. */
   readonly trailingFields: Fields
 }
 
 /**
- * Reads a multipart/form-data request (RFC 7578) up to the content of its file part, and passes that on as it comes: it costs one
+ * Parses a multipart/form-data request (RFC 7578) up to the content of its file part, and streams that. It costs one
  * search for the delimiter and no copy. Fields that are not read are skipped, whatever their length.
  *
  * @param contentLength the length of the body in bytes, or `undefined` with a transfer coding.
  * @param identityFields as for `FieldList`.
- * @throws UploadError `unsupported_type`, `malformed_body`, `no_file`, `field_too_large`, `too_many_fields`, and whatever
+ * @throws UploadError `unsupported_type`, `malformed_body`, `no_file`, `field_too_large`, `too_many_fields`, and what
  * `body` throws.
  */
 export async function readMultipart(
@@ -89,9 +89,9 @@ export async function readMultipart(
 }
 
 /**
- * Reads the fields of a form and passes over its files.
+ * Reads the fields of a form and skips its files.
  *
- * @throws UploadError what `readMultipart` throws, but `no_file`.
+ * @throws UploadError as `readMultipart`, except `no_file`.
  */
 export async function readForm(body: Pick<Source, 'read'>, contentType: string, fields: FieldList): Promise<void> {
   const bytes = new BodyBytes(body)
@@ -102,8 +102,8 @@ export async function readForm(body: Pick<Source, 'read'>, contentType: string, 
 }
 
 /**
- * The boundary parameter. RFC 2046 allows 1 to 70 characters that do not end with a space; other visible ones than those it
- * lists are let pass, but not those that need escaping.
+ * The boundary parameter. RFC 2046 allows 1 to 70 characters that do not end with a space. Visible characters that it
+ * does not list are accepted, unless they need escaping.
  */
 function boundaryOf(contentType: string): string {
   const { type, parameters } = parse(contentType)
@@ -132,7 +132,7 @@ class Parts {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`)
   }
 
-  /** Goes to right after the first boundary. */
+  /** Skips the preamble and the first boundary. */
   async skipPreamble(): Promise<void> {
     const preamble = await this.#bytes.takeUntil(this.#delimiter, LONGEST_PREAMBLE)
     if (preamble === undefined)
@@ -141,9 +141,9 @@ class Parts {
   }
 
   /**
-   * Reads parts from right after a boundary on, fields into `fields`.
+   * Parses parts, starting right after a boundary; adds their fields to `fields`.
    *
-   * @returns the header of the next file part, of whose body nothing is taken, or `undefined` if the closing boundary came first.
+   * @returns the header of the next file part, with its body unread, or `undefined` at the closing boundary.
    */
   async toFile(fields: FieldList): Promise<PartHeader | undefined> {
     for (let parts = 0; !(await this.#atClosingBoundary()); parts++) {
@@ -163,12 +163,12 @@ class Parts {
     return undefined
   }
 
-  /** Skips the body of a part and the boundary behind it. */
+  /** Skips the body of a part and the boundary after it. */
   skip(): Promise<void> {
     return this.#bytes.skipThrough(this.#delimiter)
   }
 
-  /** Goes to the first byte of the body of a part, or to right after the boundary if there is no body. @returns whether there is none. */
+  /** Advances to the body of a part, or past the boundary if there is no body. @returns whether there is none. */
   async skipEmpty(): Promise<boolean> {
     this.#bytes.take(CRLF.length)
     const boundary = this.#delimiter.subarray(CRLF.length)
@@ -178,8 +178,8 @@ class Parts {
   }
 
   /**
-   * Whether a part stands for a file input in which nothing was chosen (HTML, "constructing the entry list"). Where no other file
-   * comes, it is an empty file.
+   * Whether a part is a file input without a selection (HTML, "constructing the entry list"). If no other file follows,
+   * it is an empty file.
    */
   async #isUnchosen({ fileName }: PartHeader): Promise<boolean> {
     if (fileName?.raw.length !== 0) return false
@@ -189,7 +189,10 @@ class Parts {
     return this.#hasFile || !after.subarray(0, CLOSE.length).equals(CLOSE)
   }
 
-  /** Whether a boundary just read closes the body; then its last two bytes are taken. If not, CRLF must follow, and is left. */
+  /**
+   * Whether the boundary just read closes the body; if so, its last two bytes are taken. If not, CRLF must follow, and
+   * stays.
+   */
   async #atClosingBoundary(): Promise<boolean> {
     const after = await this.#bytes.peek(2)
     if (after[0] === CR && after[1] === LF) return false
@@ -214,7 +217,7 @@ class Parts {
     throw malformed('The boundary occurs in the body where no part begins or ends.')
   }
 
-  /** Takes the header of a part; CRLF is left, because a boundary right behind the header begins with it. */
+  /** Takes the header of a part, but not its last CRLF: a boundary right after the header begins with it. */
   async #header(): Promise<PartHeader> {
     const header = await this.#bytes.takeUntil(HEADER_END, LONGEST_HEADER)
     if (header === undefined) throw malformed('The header of a part is too long.')
@@ -223,7 +226,7 @@ class Parts {
     return parsePartHeader(header)
   }
 
-  /** Takes the body of a field's part and the boundary behind it. @returns a copy, because the body's buffers may be filled anew. */
+  /** Takes the value of a field and the boundary after it. @returns a copy, because the buffers may be reused. */
   async #value(name: string): Promise<Buffer> {
     const value = await this.#bytes.takeUntil(this.#delimiter, CRLF.length + LONGEST_VALUE)
     if (value === undefined) throw fieldTooLarge(name)
@@ -232,22 +235,22 @@ class Parts {
   }
 }
 
-/** RFC 7578, section 4.7: senders must not use them, and none is known that does. A value or file in base64 would be taken literally. */
+/** RFC 7578, section 4.7, deprecates the header, and no known client sends it. Base64 would be taken literally. */
 function refuseCoding({ encoding }: PartHeader): void {
   if (!/^(base64|quoted-printable)\b/.test(encoding)) return
   throw malformed('A part has a Content-Transfer-Encoding, which forms must not use.')
 }
 
-/** Whatever a client sends behind the closing boundary (RFC 2046 calls it the epilogue). */
+/** Skips the epilogue (RFC 2046): whatever follows the closing boundary. */
 async function skipEpilogue(bytes: BodyBytes): Promise<void> {
   let length = 0
   for (let batch = await bytes.next(); batch !== null; batch = await bytes.next()) {
     length += bytesIn(batch)
-    if (length > LONGEST_EPILOGUE) throw malformed('Too much follows the closing boundary of the body.')
+    if (length > LONGEST_EPILOGUE) throw malformed('Too much data follows the closing boundary of the body.')
   }
 }
 
-/** The file part and, behind it, the rest of the body. */
+/** The file part and the rest of the body after it. */
 class MultipartFile implements FilePart {
   readonly #body: Source
   readonly #input: BodyBytes
@@ -296,7 +299,7 @@ class MultipartFile implements FilePart {
     this.#body.cancel(reason)
   }
 
-  /** The next bytes of the file; none once its delimiter was found. */
+  /** The next bytes of the file; none once its delimiter is found. */
   async #readContent(): Promise<readonly Buffer[]> {
     const data: Buffer[] = []
     while (data.length === 0 && this.#stage === 'content') {

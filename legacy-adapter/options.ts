@@ -1,21 +1,21 @@
 import type { Context } from 'koa'
+import type { TextStore } from './check-histories.ts'
 import type { IdentityRules } from './identity.ts'
-import type { TextStore } from './told-books.ts'
 import type { Visitors } from './visitor.ts'
 
-/** How the adapter is set up. */
+/** Options of the adapter. */
 export interface LegacyOptions {
   readonly rules: IdentityRules
   readonly visitors: Visitors
-  /** What visitors have been told. */
-  readonly told: TextStore
-  /** Which uploads senders mean, where their first id does not say it. */
+  /** Stores the chunks that `/check` has listed to visitors. */
+  readonly histories: TextStore
+  /** Stores the upload of a sender, if its id is not the first id of the sender. */
   readonly senders: TextStore
-  /** The URL of an upload as pages are told it. */
+  /** The public URL of an upload. */
   readonly urlOf: (ctx: Context, id: string) => string
-  /** After how many milliseconds without a byte a client is given up. */
+  /** Idle timeout of a client in milliseconds. */
   readonly idleTimeout: number
-  /** Most chunks of a file. */
+  /** Maximum chunks per file. */
   readonly maxChunks: number
   /** Whether a bare `/check` lists the chunks of the visitor's unfinished uploads. */
   readonly listsChunks: boolean

@@ -3,8 +3,8 @@ import { decodeText } from './decode-text.ts'
 import { percentDecoded } from './urlencoded.ts'
 
 /**
- * What the header of a part says that is used: the name and file name of its Content-Disposition, its media type and charset, its
- * coding. Whatever else stands there is passed over, also when it is malformed.
+ * The header of a part, as far as it is used: name and file name of its Content-Disposition, media type, charset, and
+ * encoding. The rest is ignored, even if it is malformed.
  */
 export interface PartHeader {
   /** The name of the field; empty if there is none. */
@@ -20,21 +20,21 @@ export interface PartHeader {
 
 /** The `filename` parameter, or `filename*`, which RFC 6266 prefers. */
 export interface FileName {
-  /** Its bytes: inside the quotes with escapes as they came, of `filename*` without its percent-encoding. */
+  /** The bytes: as sent between the quotes, escapes included, or percent-decoded for `filename*`. */
   readonly raw: Buffer
   /** The charset that `filename*` declares. */
   readonly charset: string | undefined
   readonly extended: boolean
 }
 
-/** How a parameter begins, at the start of what stands between two semicolons. */
+/** The start of a parameter, right after a semicolon. */
 const PARAMETER = /^[\t ]*([\w!#$%&'*+.^`|~-]+)[\t ]*=/
 /** Parameters that may follow a backslash and a quote. */
 const KNOWN = /^(file)?name\*?$/
-/** What `filename*` consists of (RFC 8187): charset, language, percent-encoded bytes. */
+/** The form of `filename*` (RFC 8187): charset, language, percent-encoded bytes. */
 const EXTENDED = /^([^']*)'[^']*'(.*)$/s
 
-/** @param header without the empty line behind it. */
+/** @param header without the empty line after it. */
 export function parsePartHeader(header: Buffer): PartHeader {
   const lines = linesOf(header.toString('latin1'))
   const parameters = parametersOf(lines.get('content-disposition') ?? '')
@@ -49,18 +49,19 @@ export function parsePartHeader(header: Buffer): PartHeader {
 }
 
 /**
- * The text of a file name: only the last part of a path, which Internet Explorer and clients that send folders pass on.
+ * The text of a file name: only the last segment of a path, which Internet Explorer and clients that send folders
+ * include.
  *
  * @param formCharset the charset that the form declares.
  */
 export function fileNameText({ raw, charset, extended }: FileName, formCharset: string | undefined): string {
   const text = extended ? decodeText(raw, charset) : textOf(raw, formCharset)
-  // A backslash is part of names elsewhere than on Windows
+  // Only on Windows is a backslash a separator.
   const segments = /^([a-z]:\\|\\\\)/i.test(text) ? text.split(/[/\\]/) : text.split('/')
   return segments.at(-1) || text
 }
 
-/** The lines of a header by their names in lower case, folded ones joined; of equal names the first. */
+/** The lines of a header by lower-case name, unfolded; the first of equal names wins. */
 function linesOf(header: string): ReadonlyMap<string, string> {
   const lines = new Map<string, string>()
   for (const line of header.replace(/\r?\n[\t ]+/g, ' ').split(/\r?\n/)) {
@@ -72,9 +73,9 @@ function linesOf(header: string): ReadonlyMap<string, string> {
 }
 
 /**
- * The parameters of a Content-Disposition by their names in lower case; of equal names the first. Old clients escape neither quotes
- * nor backslashes, browsers no backslashes. So a semicolon ends a quoted value only if a quote stands right before it and a
- * parameter begins behind it, and not even then if the quote seems to be escaped and the parameter is unknown.
+ * The parameters of a Content-Disposition by lower-case name; the first of equal names wins. Old clients escape neither
+ * quotes nor backslashes, browsers no backslashes. So a semicolon ends a quoted value only between a quote and the
+ * start of a parameter. If that quote seems escaped, the parameter must be a known one.
  */
 function parametersOf(disposition: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>()
@@ -94,7 +95,7 @@ function parametersOf(disposition: string): ReadonlyMap<string, string> {
   return parameters
 }
 
-/** Whether a quoted value, cut at its semicolons, may end before a parameter. */
+/** Whether a quoted value, split at its semicolons, may end before the parameter `next`. */
 function mayEnd(pieces: readonly string[], next: string): boolean {
   const last = trimmed(pieces.findLast((piece) => trimmed(piece) !== '') ?? '')
   if (!last.endsWith('"') || (pieces.length === 1 && last.length === 1)) return false
@@ -103,7 +104,7 @@ function mayEnd(pieces: readonly string[], next: string): boolean {
   return backslashes % 2 === 0 || KNOWN.test(next.toLowerCase())
 }
 
-/** What stands between the quotes of a value, of which the last is the closing one, or all of it. */
+/** The text between the first and the last quote of a value; all of an unquoted one. */
 function contentOf(pieces: readonly string[]): string {
   const end = pieces.findLastIndex((piece) => trimmed(piece) !== '') + 1
   const value = trimmed(pieces.slice(0, end).join(';'))
@@ -112,7 +113,7 @@ function contentOf(pieces: readonly string[]): string {
   return closing === 0 ? value.slice(1) : value.slice(1, closing)
 }
 
-/** `filename*`, or `filename` if that is missing or has not its form. */
+/** `filename*`, or `filename` if that is missing or malformed. */
 function fileNameOf(parameters: ReadonlyMap<string, string>): FileName | undefined {
   const [, charset, encoded] = EXTENDED.exec(parameters.get('filename*') ?? '') ?? []
   if (encoded !== undefined) return { raw: percentDecoded(encoded), charset, extended: true }
@@ -121,8 +122,9 @@ function fileNameOf(parameters: ReadonlyMap<string, string>): FileName | undefin
 }
 
 /**
- * The text of a quoted value. Browsers write `%22`, `%0D`, and `%0A` (HTML, "multipart/form-data encoding algorithm"). Other
- * clients escape quotes and backslashes by backslashes; they do, where each backslash has what it can escape behind it.
+ * Unescapes a quoted value. Browsers write `%22`, `%0D`, and `%0A` (HTML, "multipart/form-data encoding algorithm").
+ * Other clients escape quotes and backslashes with a backslash; that is assumed if every backslash precedes one of
+ * them.
  */
 function textOf(raw: Buffer, charset: string | undefined): string {
   const text = decodeText(raw, charset)
@@ -130,7 +132,7 @@ function textOf(raw: Buffer, charset: string | undefined): string {
   return plain.replace(/%22|%0D|%0A/gi, (escaped) => decodeURIComponent(escaped))
 }
 
-/** Without spaces and tabs around it: `trim` would take a byte of GBK for a space. */
+/** Strips spaces and tabs: `trim` would also strip bytes of GBK. */
 function trimmed(text: string): string {
   let start = 0
   let end = text.length

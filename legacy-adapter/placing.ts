@@ -5,66 +5,66 @@ import type { PageRecord, UploadRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { type Caller, chunkSetOf, type FileFacts, isUsable, pageOf } from './candidates.ts'
+import type { CheckHistories } from './check-histories.ts'
 import type { Identity } from './identity.ts'
-import { Lines } from './lines.ts'
+import { KeyedLock } from './keyed-lock.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
 import type { FileRequest, FirstUpload, Lookup } from './lookup.ts'
-import type { ToldBooks } from './told-books.ts'
 import { decide, isWhole, type SenderState, skippedWrongly } from './which-upload.ts'
 
-/** How many senders an upload has at most; the one that joined first gives way, never the one that began it. */
+/** Maximum senders per upload; the earliest to join is dropped first, never the one that began it. */
 const MOST_SENDERS = 32
-/** How many runs of chunks are kept of each sender's share: without the others the file waits for its complete. */
+/** Maximum runs of chunks in a sender's share; beyond that the file waits for its complete. */
 const MOST_RUNS = 256
-/** For how many senders it is cached which upload they mean, and for how many it is remembered what they have to do first. */
+/** Maximum senders with a cached upload, and maximum senders with remembered state. */
 const MOST_CACHED = 5_000
-/** How long a chunk waits for chunk 0 of its sender: while one is on its way, and otherwise. Milliseconds. */
+/** How long a chunk waits for chunk 0 of its sender: while one is in flight, and otherwise. Milliseconds. */
 const LONGEST_WAIT = 50_000
 const SHORT_WAIT = 10_000
 
-/** A chunk that looks for its upload. */
+/** A chunk to place. */
 export interface PlacedChunk extends FileRequest {
   /** Equal for all chunks of a sender. */
   readonly key: string
   readonly facts: FileFacts & { readonly chunks: number }
   readonly chunk: number
-  /** The known date of the file, in milliseconds since 1970. */
+  /** The modification time of the file if known, in milliseconds since 1970. */
   readonly modified: number | undefined
-  /** The record of a new upload. */
+  /** Creates the record of a new upload. */
   readonly recordOf: (id: string, page: PageRecord) => UploadRecord
 }
 
-/** What is done with the upload of a chunk. */
+/** What to do with the upload of a chunk. */
 export interface Work<T> {
   /**
    * Puts the bytes; throws if they do not count.
    *
-   * @param isBeginner whether the sender began the upload: only then a chunk of another size makes it fail.
+   * @param isBeginner whether the sender began the upload: only then may another chunk size fail it.
    */
   readonly put: (upload: Upload, isBeginner: boolean) => Promise<void>
-  /** @param isBeginners whether the caller has begun the upload, and may know its id. */
+  /** @param isBeginners whether the caller began the upload, and may know its id. */
   readonly answer: (upload: Upload, isBeginners: boolean) => Promise<T>
 }
 
-/** What is remembered of a sender while its chunks are placed. */
+/** The state of a sender while its chunks are placed. */
 interface Sender {
   proving: string | undefined
-  struck: SenderState['struck']
-  /** How many of its chunks are being placed, and how many of these are chunk 0. */
+  rejected: SenderState['rejected']
+  /** How many of its chunks are being placed, and how many of those are chunk 0. */
   users: number
   firsts: number
-  /** Those that wait for a chunk 0, and how often they were woken. */
+  /** Chunks that wait for chunk 0, and how often they were woken. */
   readonly waiting: Set<() => void>
   woken: number
 }
 
-/** Where a chunk goes. */
+/** The destination of a chunk. */
 interface Destination {
-  /** By which its record names the sender. */
+  /** The identity by which the record names the sender. */
   readonly identity: Pick<Identity, 'sender' | 'firstId'>
   /** The task as one of the caller. */
   readonly own: Pick<Identity, 'group'>
-  /** Whether its chunk 0 has to prove that the file is the same. */
+  /** Whether chunk 0 must prove that the file is the same. */
   readonly isProof: boolean
 }
 
@@ -76,33 +76,33 @@ interface Cached extends Pick<Destination, 'identity' | 'own'> {
 type Outcome<T> = { readonly value: T } | undefined
 
 /**
- * Finds the upload of each chunk, or makes it. Chunks of one visitor, task, and name are placed one at a time, and nothing waits in
- * this line: a chunk leaves it before its first byte is read.
+ * Finds or creates the upload of each chunk. Chunks of one visitor, task, and name are placed one at a time. Nothing
+ * waits in this line: a chunk leaves it before its first byte is read.
  *
- * After a crash: a sender is in the record of an upload before any chunk of it counts there, but for chunk 0, which was there before.
- * The note that says which upload a sender means is written after that; without it an unfinished upload is found by its record, and a
- * file that is finished is stored a second time. A share may lack a chunk that was stored: then the file waits for its complete. Which
- * senders have to prove themselves, or were struck off, is forgotten: they come with their chunk 0 again.
+ * After a crash: the record of an upload names a sender before any chunk of that sender counts, except chunk 0, which
+ * was stored before. The note that maps the sender to its upload follows. Without the note, an unfinished upload is
+ * found by its record, and a finished file is stored a second time. A share may lack a stored chunk: then the file
+ * waits for its complete. Pending proofs and rejections are forgotten: such senders start again with chunk 0.
  */
 export class Placing {
   readonly #uploads: Uploads
   readonly #live: LiveUploads
-  readonly #told: ToldBooks
+  readonly #histories: CheckHistories
   readonly #lookup: Lookup
-  readonly #lines = new Lines()
+  readonly #lines = new KeyedLock()
   readonly #cache = new Map<string, Cached>()
   /** By their first ids. */
   readonly #senders = new Map<string, Sender>()
 
-  constructor(uploads: Uploads, live: LiveUploads, told: ToldBooks, lookup: Lookup) {
+  constructor(uploads: Uploads, live: LiveUploads, histories: CheckHistories, lookup: Lookup) {
     this.#uploads = uploads
     this.#live = live
-    this.#told = told
+    this.#histories = histories
     this.#lookup = lookup
   }
 
   /**
-   * Puts a chunk into the upload that it means.
+   * Puts a chunk into its upload.
    *
    * @throws UploadError `wrongly_skipped`, `content_differs`, `busy`, and what `work` and the core throw.
    */
@@ -144,7 +144,7 @@ export class Placing {
     try {
       for (;;) {
         const { woken } = sender
-        const placed = await this.#lines.take(chunk.identities().own.file, (leave) =>
+        const placed = await this.#lines.hold(chunk.identities().own.file, (leave) =>
           this.#choose(chunk, work, sender, leave),
         )
         if (placed !== 'wait' && placed !== undefined) return placed
@@ -157,13 +157,13 @@ export class Placing {
     }
   }
 
-  /** Chooses the upload, leaves the line, and feeds it; `undefined` when the upload went meanwhile. */
+  /** Chooses the upload, leaves the line, and feeds the upload; `undefined` if it has disappeared meanwhile. */
   async #choose<T>(chunk: PlacedChunk, work: Work<T>, sender: Sender, leave: () => void): Promise<Outcome<T> | 'wait'> {
     const { candidates, first } = await this.#lookup.find(chunk)
     const { own, open } = chunk.identities()
     const { chunks } = chunk.facts
-    const skips = await this.#told.read(bookOf(chunk.caller, own), (book) =>
-      book.skips(own.group, toldName(own, chunk.facts.size), own.sender, chunks),
+    const skips = await this.#histories.read(historyName(chunk.caller, own), (history) =>
+      history.skips(own.group, fileKey(own, chunk.facts.size), own.sender, chunks),
     )
     const decision = decide({ chunk: chunk.chunk, chunks, modified: chunk.modified }, candidates, sender, skips, now())
     const feed = (id: string, isProof: boolean): Promise<Outcome<T>> =>
@@ -185,13 +185,13 @@ export class Placing {
       case 'wait':
         return 'wait'
       case 'content_differs':
-        sender.struck = { byLater: true, last: now() }
+        sender.rejected = { byLaterChunk: true, last: now() }
         throw new UploadError(
           'content_differs',
-          'Another chunk of this file had other bytes than before; send all again.',
+          'Another chunk of this file differs from the stored one; send the whole file again.',
         )
       case 'wrongly_skipped':
-        await this.#told.change(bookOf(chunk.caller, own), (book) => book.refuse(own.group))
+        await this.#histories.change(historyName(chunk.caller, own), (history) => history.refuse(own.group))
         throw wronglySkipped()
       case 'create':
         return this.#create(chunk, work, sender, first, leave)
@@ -206,7 +206,7 @@ export class Placing {
     leave: () => void,
   ): Promise<{ readonly value: T }> {
     const { own } = chunk.identities()
-    // Drawn, not counted: whatever became of the uploads before, none has to be looked for.
+    // Random, not counted: no earlier upload has to be looked up.
     const id = first.isTaken ? own.idOf(randomInt(1, 2 ** 47)) : own.firstId
     const record = chunk.recordOf(id, {
       begun: own.sender,
@@ -218,11 +218,11 @@ export class Placing {
     await this.#live.expect(own.group, own.file)
     return this.#uploads.createTentatively(record, async (upload) => {
       await this.#lookup.note(own, id)
-      await this.#told.change(bookOf(chunk.caller, own), (book) => {
-        if (chunk.caller.whose !== undefined) book.note(own.group)
-        book.take(own.group)
+      await this.#histories.change(historyName(chunk.caller, own), (history) => {
+        if (chunk.caller.whose !== undefined) history.touch(own.group)
+        history.clearRefusal(own.group)
       })
-      sender.struck = undefined
+      sender.rejected = undefined
       return this.#feed(chunk, work, upload, { identity: own, own, isProof: false }, () => {
         leave()
         wake(sender)
@@ -230,7 +230,7 @@ export class Placing {
     })
   }
 
-  /** @param leave called once nothing can be chosen any more before this chunk counts as on its way. */
+  /** @param leave called once the chunk counts as in flight: from then on, other choices see it. */
   async #feed<T>(
     chunk: PlacedChunk,
     work: Work<T>,
@@ -259,7 +259,7 @@ export class Placing {
     return { value }
   }
 
-  /** Caches what was chosen, and makes the record name the sender, if it is of the version before. */
+  /** Caches the choice, and adds the sender to a record of the previous version. */
   async #remember(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
     if (upload.record.page === undefined) await upload.updatePage(() => pageOf(upload.record, identity.sender))
     if (this.#cache.has(chunk.key)) return
@@ -274,21 +274,21 @@ export class Placing {
     try {
       await work.put(upload, upload.record.page?.begun === identity.sender)
     } catch (error) {
-      if (error instanceof UploadError) await this.#strike(chunk, upload, destination, error)
+      if (error instanceof UploadError) await this.#reject(chunk, upload, destination, error)
       throw error
     }
     if (isProof) await this.#join(chunk, upload, destination)
     else if (!upload.record.page?.senders.includes(identity.sender)) {
       throw new UploadError(
         'content_differs',
-        'Another chunk of this file had other bytes than before; send all again.',
+        'Another chunk of this file differs from the stored one; send the whole file again.',
       )
     }
     await this.#share(chunk, upload, destination)
   }
 
-  /** Strikes a sender off an upload for which it has sent other bytes. */
-  async #strike(
+  /** Removes a sender from an upload for which it sent different bytes. */
+  async #reject(
     chunk: PlacedChunk,
     upload: Upload,
     { identity, isProof }: Destination,
@@ -298,7 +298,7 @@ export class Placing {
     if (!differs && !(isProof && error.code === 'chunk_size_changed')) return
     const sender = this.#senderOf(chunk)
     sender.proving = undefined
-    sender.struck = { byLater: chunk.chunk !== 0, last: now() }
+    sender.rejected = { byLaterChunk: chunk.chunk !== 0, last: now() }
     this.#cache.delete(chunk.key)
     wake(sender)
     if (!differs) return
@@ -310,7 +310,7 @@ export class Placing {
     }, !isProof)
   }
 
-  /** Takes a sender in whose chunk 0 was equal. What was there until now is the share of the one before. */
+  /** Adds a sender whose chunk 0 matched. Everything stored until now is the share of the first sender. */
   async #join(chunk: PlacedChunk, upload: Upload, destination: Destination): Promise<void> {
     const { identity, own } = destination
     await upload.updatePage((page = pageOf(upload.record)) => {
@@ -322,13 +322,13 @@ export class Placing {
     }, true)
     await this.#lookup.note(identity, upload.record.id)
     await this.#remember(chunk, upload, destination)
-    await this.#told.change(bookOf(chunk.caller, own), (book) => book.take(own.group))
+    await this.#histories.change(historyName(chunk.caller, own), (history) => history.clearRefusal(own.group))
     const sender = this.#senderOf(chunk)
     sender.proving = undefined
     wake(sender)
   }
 
-  /** Counts a stored chunk to the share of its sender, and ends a file that several have fed when it is whole. */
+  /** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */
   async #share(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
     if (upload.record.page?.shares === undefined || upload.state !== 'receiving') return
     await upload.updatePage((page = pageOf(upload.record)) => {
@@ -338,18 +338,18 @@ export class Placing {
     const { length, page } = upload.record
     if (length === null || !covers(upload.received, { start: 0, end: length })) return
     const shares: Ranges[] = (page?.senders ?? []).map((sender) => page?.shares?.[sender] ?? [])
-    const ever = await this.#told.ever(bookOf(chunk.caller, own), own.group)
-    if (isWhole(shares, chunk.facts.chunks, ever)) await upload.announceEnd(length)
+    const listed = await this.#histories.listed(historyName(chunk.caller, own), own.group)
+    if (isWhole(shares, chunk.facts.chunks, listed)) await upload.announceEnd(length)
   }
 
-  /** Whether the page has skipped by an old list; the chunk that tells it is stored all the same. */
+  /** Whether the page skipped chunks from an outdated list; the chunk that reveals it is stored all the same. */
   async #isSkippedWrongly(chunk: PlacedChunk, upload: Upload, { own }: Destination): Promise<boolean> {
     if (upload.state !== 'receiving' || this.#live.inFlight(upload.record.id) > 1) return false
-    const ever = await this.#told.ever(bookOf(chunk.caller, own), own.group)
-    return ever.length > 0 && skippedWrongly(chunk.chunk, chunkSetOf(upload), chunk.facts.chunks, ever)
+    const listed = await this.#histories.listed(historyName(chunk.caller, own), own.group)
+    return listed.length > 0 && skippedWrongly(chunk.chunk, chunkSetOf(upload), chunk.facts.chunks, listed)
   }
 
-  /** Works with an upload; `undefined` if there is none. */
+  /** Runs `work` on an upload; `undefined` if there is none. */
   async #tryUse<T>(id: string, work: (upload: Upload) => Promise<Outcome<T>>): Promise<Outcome<T>> {
     let begun = false
     try {
@@ -368,15 +368,22 @@ export class Placing {
     const { own } = identities()
     const known = this.#senders.get(own.firstId)
     if (known !== undefined) return known
-    const sender: Sender = { proving: undefined, struck: undefined, users: 0, firsts: 0, waiting: new Set(), woken: 0 }
+    const sender: Sender = {
+      proving: undefined,
+      rejected: undefined,
+      users: 0,
+      firsts: 0,
+      waiting: new Set(),
+      woken: 0,
+    }
     this.#senders.set(own.firstId, sender)
     if (this.#senders.size > MOST_CACHED) this.#forgetOldest()
     return sender
   }
 
   #tidy({ identities }: PlacedChunk, sender: Sender): void {
-    const { users, firsts, proving, struck } = sender
-    if (users + firsts === 0 && proving === undefined && struck === undefined)
+    const { users, firsts, proving, rejected } = sender
+    if (users + firsts === 0 && proving === undefined && rejected === undefined)
       this.#senders.delete(identities().own.firstId)
   }
 
@@ -389,13 +396,13 @@ export class Placing {
   }
 }
 
-/** The book in which it stands what the caller was told. */
-export function bookOf({ whose }: Caller, { group }: Pick<Identity, 'group'>): string {
+/** The name of the history that records what `/check` has listed to the caller. */
+export function historyName({ whose }: Caller, { group }: Pick<Identity, 'group'>): string {
   return whose ?? group
 }
 
-/** How a book names the files of one name and size. */
-export function toldName({ group, file }: Pick<Identity, 'group' | 'file'>, size: number): string {
+/** The key of a file name and size in a history. */
+export function fileKey({ group, file }: Pick<Identity, 'group' | 'file'>, size: number): string {
   return `${file.slice(group.length + 1)}/${size}`
 }
 
@@ -405,7 +412,10 @@ function wake(sender: Sender): void {
   sender.waiting.clear()
 }
 
-/** Waits until a chunk 0 of the sender was decided after it had been woken `woken` times. @throws UploadError `busy` when none comes. */
+/**
+ * Waits until a chunk 0 of the sender is decided, unless that has happened since `woken`. @throws UploadError `busy` if
+ * none arrives.
+ */
 async function untilWoken(sender: Sender, woken: number, began: number, since: number): Promise<void> {
   if (sender.woken !== woken) return
   const limit = (): number =>
@@ -413,7 +423,7 @@ async function untilWoken(sender: Sender, woken: number, began: number, since: n
   for (let left = limit() - now(); left > 0; left = limit() - now()) {
     if (await wokenWithin(sender, left)) return
   }
-  throw new UploadError('busy', 'The first chunk of this file has to come before this one; send it again.')
+  throw new UploadError('busy', 'The first chunk of this file must arrive before this one; send this chunk again.')
 }
 
 function wokenWithin({ waiting }: Sender, ms: number): Promise<boolean> {
@@ -433,6 +443,6 @@ function wokenWithin({ waiting }: Sender, ms: number): Promise<boolean> {
 function wronglySkipped(): UploadError {
   return new UploadError(
     'wrongly_skipped',
-    'The page has skipped chunks of another file; choose the file again, and all of it is sent.',
+    'The page skipped chunks that belong to another file; select the file again to send all of it.',
   )
 }

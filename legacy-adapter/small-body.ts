@@ -12,7 +12,7 @@ import { FieldList, type Fields } from './fields.ts'
 import { readForm } from './multipart.ts'
 import { addUrlencoded } from './urlencoded.ts'
 
-/** The longest body of a call that carries no file, in bytes: it is kept as a whole. */
+/** Maximum body of a call without a file, in bytes: it is buffered. */
 const LONGEST = 64 * 1024
 /** The same for multipart/form-data, of which only fields are kept. */
 const LONGEST_FORM = 1024 * 1024
@@ -21,12 +21,12 @@ const object = z.record(z.string(), z.unknown())
 const plain = z.union([z.string(), z.number(), z.boolean()])
 
 /**
- * The fields of a call without a file: from the query, and from a body that is a form, of either kind, or a JSON object. What the body
- * is, its bytes tell: pages label JSON and queries as they like. Returns in the turn of the client, since the answer may name thousands
- * of chunks.
+ * The fields of a call without a file: from the query, and from a body that is a form of either kind or a JSON object.
+ * The bytes decide which, because pages mislabel both. Returns in the turn of the client, since the response may name
+ * thousands of chunks.
  *
- * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and what the connection
- * does.
+ * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and
+ * connection errors.
  */
 export async function readFields(ctx: Context, { options, turns }: Adapter): Promise<Fields> {
   const { idleTimeout, rules } = options
@@ -66,7 +66,7 @@ async function readAll(body: Pick<Source, 'read'>): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-/** The kind of UTF-16 of a text, told by its mark or, because it begins with an ASCII character, by the other byte of that. */
+/** The UTF-16 variant of a text, by its byte order mark or by the zero byte of its first ASCII character. */
 function wideCharset(bytes: Buffer): 'utf-16le' | 'utf-16be' | undefined {
   const [first, second] = bytes
   if (first === 0 && second !== 0 && second !== undefined) return 'utf-16be'
@@ -74,7 +74,7 @@ function wideCharset(bytes: Buffer): 'utf-16le' | 'utf-16be' | undefined {
   return markedCharset(bytes)
 }
 
-/** Without the byte order mark of UTF-8. */
+/** Strips the byte order mark of UTF-8. */
 function withoutMark(bytes: Buffer): Buffer {
   return bytes.subarray(0, 3).equals(UTF8_MARK) ? bytes.subarray(3) : bytes
 }
@@ -83,7 +83,7 @@ const UTF8_MARK = Buffer.from('\ufeff')
 
 function addJson(fields: FieldList, text: string): void {
   for (const [name, member] of Object.entries(object.safeParse(parsed(text)).data ?? {})) {
-    // What the page adds for itself may have any form, and what is null was not said.
+    // Custom members may have any type; null counts as absent.
     const value = plain.safeParse(member).data
     if (value !== undefined && fields.isRead(name)) fields.add(name, Buffer.from(String(value)))
   }

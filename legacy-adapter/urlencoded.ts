@@ -1,7 +1,7 @@
 import { decodeText } from './decode-text.ts'
 import { FieldList, type Fields } from './fields.ts'
 
-/** The bytes of a text, one character for each, with `%XX` decoded. A `%` that begins no such escape stays. */
+/** The bytes of a text with one character per byte, `%XX` decoded. A `%` that begins no such escape stays. */
 export function percentDecoded(text: string): Buffer {
   if (!text.includes('%')) return Buffer.from(text, 'latin1')
   const decoded = text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
@@ -11,10 +11,10 @@ export function percentDecoded(text: string): Buffer {
 }
 
 /**
- * Adds the fields of a query or of an application/x-www-form-urlencoded body. They are parsed as in the URL Standard, but their bytes
- * are kept: pages in GBK escape GBK.
+ * Adds the fields of a query or of an application/x-www-form-urlencoded body. They are parsed as in the URL Standard,
+ * but values stay bytes: GBK pages escape GBK.
  *
- * @param text one character for each byte.
+ * @param text one character per byte.
  * @throws UploadError `too_many_fields`, `field_too_large`.
  */
 export function addUrlencoded(fields: FieldList, text: string, charset?: string): void {
@@ -27,7 +27,7 @@ export function addUrlencoded(fields: FieldList, text: string, charset?: string)
 }
 
 /**
- * The fields of a query: WebUploader's `sendAsBinary` puts them there.
+ * The fields of a query, where WebUploader's `sendAsBinary` puts them.
  *
  * @param identityFields as for `FieldList`.
  * @throws UploadError `too_many_fields`, `field_too_large`.

@@ -4,14 +4,16 @@ import { isSameOrigin, isSecure, type Reach } from '../server/http/same-origin.t
 import type { Caller } from './candidates.ts'
 import { digest } from './identity.ts'
 
-/** Over TLS browsers take a cookie of this name only from this host itself, for all of its paths (RFC 6265bis, section 4.1.3.2). */
+/**
+ * Over TLS, browsers accept a cookie of this name only from this host, for all paths (RFC 6265bis, section 4.1.3.2).
+ */
 const SECURE_NAME = '__Host-landfall_visitor'
 const PLAIN_NAME = 'landfall_visitor'
 const FORM = /^[0-9a-f]{32}$/
 /** Seconds. */
 const LIFETIME = 365 * 24 * 60 * 60
 
-/** Knows browsers by a cookie. In records a visitor is a digest, so that a record does not give the cookie away. */
+/** Identifies browsers by a cookie. Records hold a digest of it, so that a record does not reveal the cookie. */
 export class Visitors {
   readonly #secret: string
   readonly #reach: Reach
@@ -22,8 +24,8 @@ export class Visitors {
   }
 
   /**
-   * Who asks. Over TLS a cookie with the plain name counts only as the visitor of the version before: a neighbour of this host could
-   * have planted it, and then knows what is begun under it.
+   * The caller of a request. Over TLS, a cookie with the plain name only identifies a visitor of the previous version:
+   * a sibling host could have planted it, and would know what is begun under it.
    */
   callerOf(ctx: Context): Caller {
     if (!isSecure(ctx, this.#reach)) return { whose: this.#visitorIn(ctx, PLAIN_NAME), former: undefined }
@@ -31,8 +33,8 @@ export class Visitors {
   }
 
   /**
-   * Gives a browser without the cookie one with this answer; what it has begun before stays begun without one. A request from another
-   * site never gets it: it may lack a cookie that the browser has, and that a new one would replace.
+   * Sets the cookie for a browser without one; what that browser began before remains without an owner. A cross-site
+   * request never gets a cookie: the browser may have one that it did not send, and a new one would replace it.
    */
   introduce(ctx: Context): void {
     if (this.callerOf(ctx).whose !== undefined || !isSameOrigin(ctx, this.#reach)) return

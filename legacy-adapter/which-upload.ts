@@ -1,19 +1,19 @@
-/** Which upload a WebUploader request means: the rule, as pure functions. Chunks are counted from 0. */
+/** Decides which upload a WebUploader request means. Pure functions; chunks are counted from 0. */
 import { add, covers, missing, prefix, type Ranges, received } from '../server/core/ranges.ts'
 
-/** After how many milliseconds without a request a sender or an upload counts as quiet. */
+/** After this many milliseconds without a request, a sender or an upload counts as quiet. */
 export const QUIET = 2_000
 
-/** Sets of chunk numbers, kept as runs. */
+/** Sets of chunk numbers, as runs. */
 export type ChunkSet = Ranges
 
-/** What decides whether chunks of an upload may be skipped. */
+/** The facts that decide whether chunks of an upload may be skipped. */
 export interface Skippable {
-  /** Whether a sender has sent other bytes for a chunk that it has. */
+  /** Whether a sender sent different bytes for a stored chunk. */
   readonly contested: boolean
-  /** Whether nothing is in flight, and its last request failed, or it is quiet, or the service has just started. */
+  /** Whether no request is in flight, and the last one failed or is long over, or the service has just started. */
   readonly atRest: boolean
-  /** The chunks that are wholly there. */
+  /** The complete chunks. */
   readonly chunks: ChunkSet
 }
 
@@ -25,39 +25,42 @@ export interface Candidate extends Skippable {
   /** Whether its record names the sender of the request. */
   readonly knowsSender: boolean
   readonly finished: boolean
-  /** The known date of the file, in milliseconds since 1970. */
+  /** The modification time of the file if known, in milliseconds since 1970. */
   readonly modified: number | undefined
-  /** Grows with each request that feeds an upload. */
+  /** Grows with each request for an upload. */
   readonly fed: number
 }
 
-/** What a request says of its chunk. */
+/** What a request says about its chunk. */
 export interface Chunk {
   readonly chunk: number
   readonly chunks: number
   readonly modified: number | undefined
 }
 
-/** What is remembered of a sender whose upload is not settled. */
+/** The state of a sender whose upload is undecided. */
 export interface SenderState {
-  /** The upload that its chunk 0 has to prove equal. */
+  /** The upload that its chunk 0 must match. */
   readonly proving?: string | undefined
-  /** It was struck off an upload: by chunk 0, or by a later one, and then when its last chunk came, in milliseconds. */
-  readonly struck?: { readonly byLater: boolean; readonly last: number } | undefined
+  /**
+   * Set when an upload rejected it: whether for a chunk after chunk 0, and when its last chunk arrived, in
+   * milliseconds.
+   */
+  readonly rejected?: { readonly byLaterChunk: boolean; readonly last: number } | undefined
 }
 
 /**
- * `use`: the sender is known. `prove`: chunk 0 is compared, the sender's other chunks wait for that. `wait`: until a chunk 0 of the
- * sender has been decided. `create`: a new upload.
+ * `use`: the sender is known. `prove`: chunk 0 is compared, and the sender's other chunks wait. `wait`: until a chunk 0
+ * of the sender is decided. `create`: a new upload.
  */
 export type Decision =
   | { readonly kind: 'use' | 'prove'; readonly id: string }
   | { readonly kind: 'wait' | 'create' | 'content_differs' | 'wrongly_skipped' }
 
 /**
- * Decides where a chunk goes; the first rule that fits counts.
+ * Decides where a chunk goes; the first matching rule wins.
  *
- * @param skips whether a `/check` has named a chunk of this file behind chunk 0 that the page may skip.
+ * @param skips whether a `/check` has listed a chunk of this file after chunk 0, which the page may skip.
  */
 export function decide(
   { chunk, modified }: Chunk,
@@ -69,9 +72,9 @@ export function decide(
   const known = candidates.find(({ own, knowsSender }) => own && knowsSender) ?? candidates.find((c) => c.knowsSender)
   if (known !== undefined) return { kind: 'use', id: known.id }
   if (sender.proving !== undefined) return { kind: 'prove', id: sender.proving }
-  if (sender.struck !== undefined) {
-    // The page takes chunks for sent that lie in the other upload: it has to fail, and to begin again with chunk 0.
-    if (sender.struck.byLater && now - sender.struck.last < QUIET) return { kind: 'content_differs' }
+  if (sender.rejected !== undefined) {
+    // The page counts chunks as sent that went to the other upload: it must fail, and start again with chunk 0.
+    if (sender.rejected.byLaterChunk && now - sender.rejected.last < QUIET) return { kind: 'content_differs' }
     if (chunk !== 0) return { kind: 'wait' }
   } else {
     const joined = lastFed(candidates.filter((candidate) => canBeJoined(candidate, modified)))
@@ -90,7 +93,7 @@ function isOfOtherDate({ modified: known }: Candidate, modified: number | undefi
 }
 
 /**
- * The chunks that a page need not send: those that every upload has that it can mean. Chunk 0 is never among them: it is the proof
+ * The chunks that a page need not send: those in every upload that it can mean. Chunk 0 is never among them: it proves
  * that the file is the same.
  */
 export function chunksToSkip(meant: readonly Skippable[]): ChunkSet {
@@ -98,12 +101,12 @@ export function chunksToSkip(meant: readonly Skippable[]): ChunkSet {
   return isUnclear ? [] : common(meant)
 }
 
-/** The answer for a sender that is known: its upload alone is meant, at rest or not. */
+/** The answer for a known sender: only its own upload counts, at rest or not. */
 export function chunksOfSender(upload: Candidate): ChunkSet {
   return prefix(upload.chunks) === 0 ? [] : common([upload])
 }
 
-/** Of the candidates, those that a check of these fields can mean if its sender is not known. */
+/** The candidates that a check from an unknown sender can mean. */
 export function meantByCheck(candidates: readonly Candidate[], modified: number | undefined): readonly Candidate[] {
   return candidates.filter((candidate) => candidate.own && !candidate.finished && !isOfOtherDate(candidate, modified))
 }
@@ -116,24 +119,26 @@ function common(uploads: readonly Skippable[]): ChunkSet {
 }
 
 /**
- * Whether a page skipped by an old list: all that is missing lies below the chunk that was just stored, and was told at some time.
+ * Whether a page skipped chunks from an outdated list: all missing chunks precede the one just stored, and were listed
+ * at some time.
  *
- * @param chunks what the upload has, of `count` chunks.
- * @param ever all chunks that were ever told for its task.
+ * @param chunks the stored chunks of the upload, of `count` in total.
+ * @param listed all chunks ever listed for its task.
  */
-export function skippedWrongly(chunk: number, chunks: ChunkSet, count: number, ever: ChunkSet): boolean {
+export function skippedWrongly(chunk: number, chunks: ChunkSet, count: number, listed: ChunkSet): boolean {
   const gaps = missing(chunks, { start: 0, end: count })
-  return gaps.length > 0 && gaps.every((gap) => gap.end <= chunk && covers(ever, gap))
+  return gaps.length > 0 && gaps.every((gap) => gap.end <= chunk && covers(listed, gap))
 }
 
 /**
- * Whether a file that several senders fed is one file: a single sender has all of its chunks, but for those that it may have skipped.
+ * Whether a file that several senders fed is one file: a single sender has sent all its chunks, except those it may
+ * have skipped.
  *
- * @param shares for each sender the chunks that it fed, or sent again equal.
+ * @param shares per sender, the chunks that it sent first, or sent again with equal bytes.
  */
-export function isWhole(shares: readonly ChunkSet[], count: number, ever: ChunkSet): boolean {
+export function isWhole(shares: readonly ChunkSet[], count: number, listed: ChunkSet): boolean {
   const all = { start: 0, end: count }
-  const skippable = received(ever, { start: 1, end: count })
+  const skippable = received(listed, { start: 1, end: count })
   return shares.some((share) =>
     covers(
       skippable.reduce((sum, run) => add(sum, run), share),
@@ -142,16 +147,18 @@ export function isWhole(shares: readonly ChunkSet[], count: number, ever: ChunkS
   )
 }
 
-/** What `/upload/complete` looks at. */
+/** What `/upload/complete` considers. */
 export interface Completable {
-  /** When it was finished, in milliseconds since 1970. */
+  /** When the file was finished, in milliseconds since 1970. */
   readonly finished: number | undefined
-  /** Whether a complete has confirmed it. */
+  /** Whether a complete has confirmed the file. */
   readonly confirmed: boolean
   readonly fed: number
 }
 
-/** The upload that a complete means: the newest finished one that none has confirmed yet, or else the one fed last. */
+/**
+ * The upload that a complete means: the newest finished one that is not confirmed, or else the most recently fed one.
+ */
 export function meantByComplete<T extends Completable>(uploads: readonly T[]): T | undefined {
   const unconfirmed = uploads.filter(({ finished, confirmed }) => finished !== undefined && !confirmed)
   const byFinish = [...unconfirmed].sort((a, b) => (b.finished ?? 0) - (a.finished ?? 0) || b.fed - a.fed)

@@ -18,9 +18,9 @@ import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH, protocolOf } from './http/protocol.ts'
-import { soundHead } from './http/request-head.ts'
+import { checkHead } from './http/request-head.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
-import { boundAnswers } from './http/untaken-answers.ts'
+import { trackResponses } from './http/unread-responses.ts'
 import type { Tus } from './tus/tus.ts'
 
 /** What the HTTP application is made of. */
@@ -33,7 +33,7 @@ export interface Parts {
   readonly log: Logger
   readonly allowedOrigins: AllowedOrigins
   readonly allowedHosts: AllowedHosts
-  /** The hosts that are known to be this service. */
+  /** Host names that always mean this service. */
   readonly hostNames: ReadonlySet<string>
   readonly trustProxy: TrustProxy
   /** How many requests with bytes one client address may have running; 0 for no limit. */
@@ -55,8 +55,8 @@ export function createApp(parts: Parts): Koa {
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(parts.log, dialectOf))
-  app.use(boundAnswers())
-  app.use(soundHead)
+  app.use(trackResponses())
+  app.use(checkHead)
   app.use(checkHost(parts.allowedHosts, parts.hostNames, parts.trustProxy))
   app.use(methodOverride)
   app.use((ctx, next) => {
@@ -86,7 +86,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
   const inform: Handler = (ctx, id) => draft.inform(ctx, id)
   const cancel: Handler = (ctx, id) => draft.cancel(ctx, id)
   const read: Handler = (ctx, id) => readFile(ctx, id, uploads)
-  const look: Handler = (ctx, id) => lookAt(ctx, id, uploads, draft)
+  const observe: Handler = (ctx, id) => observeUpload(ctx, id, uploads, draft)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   const showLegacy = (ctx: Context): void => {
     pages.show(ctx, 'legacy.html')
@@ -110,7 +110,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
     },
     '/files/:id': {
       OPTIONS: describe,
-      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : look(ctx, id))),
+      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : observe(ctx, id))),
       GET: by(inform, read),
       PATCH: limited(
         by(
@@ -118,7 +118,7 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
           (ctx, id) => tus.append(ctx, id),
         ),
       ),
-      // A DELETE that speaks no protocol is the draft's, which never removes a finished file.
+      // A DELETE without a protocol header follows the draft, which never removes a finished file.
       DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.terminate(ctx, id) : cancel(ctx, id))),
     },
     '/files/:id/digest': { GET: rangeDigests(uploads) },
@@ -133,7 +133,7 @@ function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-/** How the client of a request wants to be told of errors. */
+/** How the client of a request expects errors to be reported. */
 export function dialectOf(request: Pick<Context, 'method' | 'path' | 'headers'>): Dialect {
   if (/^\/(upload\/|check$)/.test(request.path)) return 'legacy'
   const protocol = protocolOf(request)
@@ -146,7 +146,7 @@ function tell(ctx: Context, status: number, text: string): void {
   ctx.body = text
 }
 
-/** Requests to an upload that clients of the finished RFC send without a header that tells it. */
+/** Whether this is a request that clients of the published RFC send to an upload without a protocol header. */
 function isDraftByMethod({ method, path }: Pick<Context, 'method' | 'path'>): boolean {
   return (method === 'HEAD' || method === 'DELETE') && /^\/files\/[^/]+\/?$/.test(path)
 }
@@ -162,14 +162,14 @@ async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<voi
 }
 
 /**
- * HEAD that speaks no protocol: of a client of the finished RFC, or of an onlooker, so it ends no request. Both get the state of the
- * upload; of a finished file, also what a download would bring.
+ * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
+ * receive the state of the upload; for a finished file, also the headers of a download.
  */
-async function lookAt(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
+async function observeUpload(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
   await uploads.use(id, async (upload) => {
     await upload.catchUp()
     await upload.settle()
-    await draft.tell(ctx, upload, upload.offerOffset())
+    await draft.setUploadHeaders(ctx, upload, upload.offerOffset())
     const file = fileOf(upload)
     if (file !== undefined) return download(ctx, file)
     ctx.set('Cache-Control', 'no-store')

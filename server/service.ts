@@ -40,10 +40,10 @@ const SWEEP_EVERY = 60 * 60 * 1000
 /** For how long it is remembered at least that an upload was deleted or has expired, in milliseconds: 410 instead of 404. */
 const GONE_KEPT = 7 * 24 * 60 * 60 * 1000
 
-/** Of how many WebUploader visitors it is kept what they were told; a visitor takes up to 16 KiB. */
+/** Maximum WebUploader visitors whose listed chunks are kept; each takes up to 16 KiB. */
 const MOST_VISITORS = 20_000
 
-/** For how many WebUploader senders it is kept which upload they mean, where their first id does not say it. */
+/** Maximum WebUploader senders whose current upload is kept. */
 const MOST_SENDERS = 50_000
 
 /**
@@ -85,7 +85,7 @@ export async function start(
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },
       visitors: new Visitors(secret, reach),
-      told: new Notes(layout.visitors, MOST_VISITORS),
+      histories: new Notes(layout.visitors, MOST_VISITORS),
       senders: new Notes(layout.senders, MOST_SENDERS),
       urlOf: urls.forPage,
       idleTimeout: settings.IDLE_TIMEOUT,
@@ -133,8 +133,8 @@ function listen(server: http.Server, settings: Settings): Promise<void> {
 
 function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: number, log: Logger): { stop(): void } {
   const now = cautiousTime()
-  const complain = (sentence: string) => (error: unknown) => {
-    // What a stop cuts short comes after the next start.
+  const logError = (sentence: string) => (error: unknown) => {
+    // Work that a stop interrupts is resumed at the next start.
     if (error instanceof UploadError && error.code === 'stopping') return
     log.error({ err: error }, sentence)
   }
@@ -146,12 +146,12 @@ function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: 
     const expired = uploads.expire(new Date(now() - expiresAfter * 1000)).then((count) => {
       if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
     })
-    await expired.catch(complain('Looking for expired uploads failed.'))
+    await expired.catch(logError('Expiring uploads failed.'))
     const forgotten = uploads.forgetGone(new Date(now() - GONE_KEPT))
-    await forgotten.catch(complain('Forgetting uploads that are long gone failed.'))
+    await forgotten.catch(logError('Removing old tombstones failed.'))
     isSweeping = false
   }
-  concatenation.resume().catch(complain('Taking up unfinished work failed.'))
+  concatenation.resume().catch(logError('Resuming unfinished work failed.'))
   const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
   timer.unref()
   return { stop: () => clearInterval(timer) }

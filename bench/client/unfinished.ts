@@ -1,7 +1,7 @@
 import { Connection } from './connection.ts'
 import { OFFSET_STREAM, TUS } from './tus.ts'
 
-/** Creates `count` uploads over `lanes` connections, each with the first `sent` of its bytes, and leaves them so. */
+/** Creates `count` uploads over `lanes` connections, each with its first `sent` bytes, and leaves them unfinished. */
 export async function leaveManyUnfinished(port: number, count: number, sent: number, lanes: number): Promise<void> {
   const headers = { ...TUS, 'Upload-Length': 2 * sent, 'Content-Type': OFFSET_STREAM }
   let begun = 0
@@ -15,8 +15,8 @@ export async function leaveManyUnfinished(port: number, count: number, sent: num
         headers,
         body: { offset: 0, length: sent },
       })
-      const told = answer.headers.get('upload-offset')
-      if (told !== String(sent)) throw new Error(`Upload-Offset is ${told ?? 'absent'} where it must be ${sent}.`)
+      const offset = answer.headers.get('upload-offset')
+      if (offset !== String(sent)) throw new Error(`Upload-Offset is ${offset ?? 'absent'} but must be ${sent}.`)
     }
     connection.close()
   }

@@ -217,7 +217,7 @@ function whole(least: number, most: number): number {
   return least + Math.floor(Math.random() * (most - least + 1))
 }
 
-/** The path of the upload that an answer names. */
+/** The path of the upload in a Location header. */
 function pathIn({ headers }: Pick<Answer, 'headers'>): string {
   return new URL(headers.location ?? '', 'http://any').pathname
 }

@@ -2,39 +2,39 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 
-/** The longest task id that counts in full, in characters. */
+/** The longest accepted task id, in characters. */
 const TASK = 't'.repeat(Number(process.env['TASK_LENGTH'] ?? 500))
 const CHUNKS = 1_000
 
-/** A connection on which the request is sent and nothing is ever read. */
+/** A connection that sends the request and never reads. */
 export async function connectDeaf(port: number, request: string): Promise<net.Socket> {
   const socket = net.connect(port, '127.0.0.1').pause()
-  // The service may end it.
+  // The service may close it.
   socket.on('error', () => undefined)
   await Promise.race([once(socket, 'connect'), once(socket, 'close')])
   socket.write(request)
   return socket
 }
 
-/** Sends all chunks but one of a file in one-byte chunks. @returns the request that asks for their names. */
+/** Sends all one-byte chunks of a file but the last. @returns the /check request that lists them. */
 export async function largestCheck(port: number): Promise<string> {
   const fields = `task_id=${TASK}&name=largest.bin&size=${CHUNKS}`
   for (let chunk = 0; chunk < CHUNKS - 1; chunk++) {
     const status = await send(port, `/upload/accept?${fields}&chunks=${CHUNKS}&chunk=${chunk}`)
-    if (status !== 200) throw new Error(`A chunk was answered with ${status}.`)
+    if (status !== 200) throw new Error(`A chunk received status ${status}.`)
   }
   const head = ['POST /check HTTP/1.1', `Host: 127.0.0.1:${port}`, `Content-Length: ${fields.length}`]
   const type = 'Content-Type: application/x-www-form-urlencoded'
   return `${[...head, type].join('\r\n')}\r\n\r\n${fields}`
 }
 
-/** The beginning of a head that is as long as the service takes any. */
+/** An unfinished request head of nearly the maximum size. */
 export function openHead(): string {
   const line = `Cookie: ${'c'.repeat(15_000)}\r\n`
   return `GET /healthz HTTP/1.1\r\nHost: localhost\r\n${line.repeat(Number(process.env['HEAD_LINES'] ?? 17))}`
 }
 
-/** How long /healthz takes, in seconds. @throws Error when it does not answer. */
+/** The response time of /healthz, in seconds. @throws Error when it does not respond. */
 export function healthSeconds(port: number): Promise<number> {
   const before = performance.now()
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import http from 'node:http'
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 16 })
 
-/** Makes complete parts of one byte. @returns their URLs, relative to `/files/`. */
+/** Creates complete parts of one byte. @returns their URLs, relative to `/files/`. */
 export async function makeParts(port: number, count: number): Promise<readonly string[]> {
   const parts: string[] = []
   while (parts.length < count) {
@@ -12,7 +12,7 @@ export async function makeParts(port: number, count: number): Promise<readonly s
   return parts
 }
 
-/** Makes a final upload. @returns how long that took, in seconds. */
+/** Creates a final upload. @returns the seconds that this took. */
 export async function joinedIn(port: number, parts: readonly string[]): Promise<number> {
   const before = performance.now()
   await created(port, { 'Upload-Concat': `final;${parts.join(' ')}` }, '')
@@ -31,7 +31,7 @@ function created(port: number, headers: Readonly<Record<string, string>>, body: 
     const request = http.request({ port, host: '127.0.0.1', method: 'POST', path: '/files', headers: all, agent })
     request.on('error', reject).on('response', (response) => {
       response.resume()
-      if (response.statusCode !== 201) reject(new Error(`A creation was answered with ${response.statusCode}.`))
+      if (response.statusCode !== 201) reject(new Error(`A creation received status ${response.statusCode}.`))
       else resolve((response.headers.location ?? '').split('/').at(-1) ?? '')
     })
     request.end(body)

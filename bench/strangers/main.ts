@@ -11,16 +11,16 @@ const HELP = `npm run bench:strangers -- [flags]
 
   --main FILE          the program to measure (dist/server/main.js)
   --only NAMES         answers, heads, finals: some of them, separated by commas
-  --connections LIST   how many connections, one measurement each (60,250,500)
+  --connections LIST   numbers of connections, one measurement each (60,250,500)
 
-What clients that want nothing can make the service spend: its peak memory and the time of /healthz while connections read nothing of
-the largest answers, or never end the largest head of a request; and how long a final upload of two parts takes while others of 450
-parts are made.
+Measures what hostile clients cost: the peak memory, and the response time of /healthz, while connections never read the largest
+responses, or never finish the largest request heads; and the time to create a final upload of two parts while others create
+final uploads of 450 parts.
 `
 
-/** Two processes need a moment to settle before a peak belongs to what follows. Milliseconds. */
+/** Time for both processes to settle before the peak is reset. Milliseconds. */
 const SETTLE = 500
-/** For how long a peak is watched after the last connection has sent its bytes. Milliseconds. */
+/** Observation time after the last connection has sent its bytes. Milliseconds. */
 const WATCHED = 5_000
 
 async function main(): Promise<void> {
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  if (!canMeasure()) throw new Error('The measurement needs Linux: it reads from /proc what the program uses.')
+  if (!canMeasure()) throw new Error('The measurement needs Linux: it reads the usage of the program from /proc.')
   const wanted = values.only.split(',')
   const counts = values.connections.split(',').map(Number)
   for (const count of counts) {
@@ -61,13 +61,13 @@ async function measured(main: string, work: (server: ServerProcess) => Promise<s
 
 async function answersNotRead(server: ServerProcess, count: number): Promise<string> {
   const request = await largestCheck(server.port)
-  return peakDuring(server, `${count} connections that read nothing of the largest /check`, count, (port) =>
+  return peakDuring(server, `${count} connections that never read the largest /check response`, count, (port) =>
     connectDeaf(port, request),
   )
 }
 
 async function headsWithoutEnd(server: ServerProcess, count: number): Promise<string> {
-  return peakDuring(server, `${count} connections with the largest head, without its end`, count, (port) =>
+  return peakDuring(server, `${count} connections that never finish the largest request head`, count, (port) =>
     connectDeaf(port, openHead()),
   )
 }
@@ -101,7 +101,7 @@ async function finalsOfOthers({ port }: ServerProcess): Promise<string> {
   const large = []
   for (let count = 0; count < 8; count++) large.push(await makeParts(port, 450))
   const others = Promise.all(large.map((parts) => joinedIn(port, parts)))
-  // Whoever waits for them gets the error.
+  // The await below reports the error.
   others.catch(() => undefined)
   await pause(50)
   const among = await joinedIn(port, second)

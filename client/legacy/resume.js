@@ -1,11 +1,11 @@
-/* Resumes files: reuses the task id of an earlier attempt and skips the chunks that the server lists and the file still matches. */
+/* Resumes files: reuses the task id of an earlier attempt, and skips listed chunks that the file still matches. */
 ;(($, WebUploader, Landfall) => {
   /** Bytes. Chunk 0 is always sent again, to prove that the file is the same; so chunks are small. */
   const CHUNK_SIZE = 5 * 1024 * 1024
   const CHECK_TIMEOUT_MS = 10_000
   /** The server lists no chunks of an upload until it has been idle for 2 s or its last request has failed. */
   const IDLE_MS = 2_500
-  /** The latest attempt for each file, by file id. */
+  /** The latest attempt for each file id. */
   const attempts = new Map()
 
   // Only uploaders created after this call run the hooks.
@@ -17,7 +17,7 @@
         prepare(this.owner, file).then(deferred.resolve, deferred.reject)
         return deferred.promise()
       },
-      // WebUploader drops blocks that wait in this hook when the page pauses, so it answers at once.
+      // WebUploader drops blocks that wait in this hook when the page pauses, so this settles at once.
       skipConfirmed(block) {
         const deferred = WebUploader.Deferred()
         if (attempts.get(block.file.id).skips.has(block.chunk)) deferred.reject()
@@ -28,8 +28,8 @@
   )
 
   /**
-   * `fileTag` tells the server which choice of a file a chunk belongs to. `digest` covers the first `chunks` chunks, all of
-   * them confirmed by the server; `hashed` settles when it is up to date.
+   * `fileTag` identifies one selection of the file. `digest` covers the first `chunks` chunks, all of them confirmed by
+   * the server; `hashed` settles when it is up to date.
    */
   const newAttempt = (known) => ({
     taskId: WebUploader.Base.guid(),
@@ -159,7 +159,10 @@
 
     taskIdOf: (file) => attempts.get(file.id).taskId,
 
-    /** Whether the page sends the file again, once and under a new task id: the server answered 409, so its upload differs. */
+    /**
+     * Whether the page sends the file again, once, under a new task id: after a 409, the stored upload is of another
+     * file.
+     */
     willRestart(file) {
       const { isRefused, isRestart } = attempts.get(file.id)
       return isRefused && !isRestart

@@ -1,4 +1,4 @@
-/* Remembers unfinished uploads across page loads: their task ids, and a digest of the chunks that the server confirmed. */
+/* Remembers unfinished uploads across page loads: their task ids, and a digest of the confirmed chunks. */
 ;((Landfall) => {
   const KEY = 'landfall.legacy'
   const MAX_ENTRIES = 100

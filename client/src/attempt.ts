@@ -1,6 +1,6 @@
 import { DetailedError, type HttpRequest, type HttpResponse, Upload, type UploadOptions } from 'tus-js-client'
 import { servicePresent } from './presence.ts'
-import { passes, readable, ServerAnswer, statusOf } from './problem.ts'
+import { isTemporary, readable, ServerAnswer, statusOf } from './problem.ts'
 import { OtherBytes, type Proof } from './proof.ts'
 import { entryOf, forget } from './remembered.ts'
 import { chunkSize, endpoint, removalDelays, retryDelays } from './settings.ts'
@@ -12,7 +12,7 @@ export interface AttemptEvents {
   /** The attempt compares the server's bytes with the file; a `share` of them, from 0 to 1, is proved. */
   checking(share: number): void
   progress(sent: number): void
-  /** A request failed in a way that passes; the attempt retries by itself. */
+  /** A request failed temporarily; the attempt retries by itself. */
   retrying(): void
   finished(): void
   /** The server holds bytes of another file. Nothing was appended to them. */
@@ -29,12 +29,12 @@ export interface ChosenFile {
   readonly proof: Proof
 }
 
-/** Statuses of a HEAD that say that the upload no longer exists. */
+/** Statuses of a HEAD for an upload that no longer exists. */
 const OVER = new Set([404, 410])
 
 /**
- * One continuous upload of a file, from start to pause, failure, or completion. A pause ends the attempt: the next one asks the
- * server for the offset, and late callbacks of the old one are dropped.
+ * One continuous upload of a file, from start to pause, failure, or completion. A pause ends the attempt: the next one
+ * asks the server for the offset, and late callbacks of the old one are dropped.
  */
 export class Attempt {
   readonly #chosen: ChosenFile
@@ -84,11 +84,11 @@ export class Attempt {
         if (!this.#isLive) return
         if (error instanceof OtherBytes) return this.#events.differs()
         // A file that the browser cannot read any more stays unreadable.
-        if (!passes(error) || !(await readable(file))) return this.#fail(error)
+        if (!isTemporary(error) || !(await readable(file))) return this.#fail(error)
         if (!this.#isLive) return
         this.#events.retrying()
         const wasAway = await servicePresent()
-        // After a conflict another tab is sending this file: following its offset closely is no use.
+        // After a conflict, another tab is sending this file; polling its offset would gain nothing.
         if (wasAway || proof.end > proved) failures = statusOf(error) === 409 ? 1 : 0
         const delay = retryDelays[failures]
         if (delay === undefined) return this.#fail(error)
@@ -148,8 +148,8 @@ export class Attempt {
   }
 
   /**
-   * Stops tus-js-client from resuming before the server's bytes are proved to be the file's, and from starting over when a HEAD
-   * fails: only a missing upload justifies that. Throws to do so.
+   * Stops tus-js-client from resuming before the server's bytes are proved to be the file's, and from starting over
+   * when a HEAD fails: only a missing upload justifies that. Throws to do so.
    */
   async #mayResume(request: HttpRequest, response: HttpResponse): Promise<void> {
     const status = response.getStatus()

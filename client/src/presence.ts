@@ -1,6 +1,6 @@
 import { readiness } from './settings.ts'
 
-/** How long one probe may take, and the first and the longest pause between two. Milliseconds. */
+/** Timeout of a probe, and the first and the longest pause between two. Milliseconds. */
 const PATIENCE = 5_000
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 10_000
@@ -22,7 +22,7 @@ export function onPresence(listener: () => void): void {
   listeners.add(listener)
 }
 
-/** Waits until the service is available, however long that takes. All callers share one probe. Returns whether it was unavailable. */
+/** Waits until the service is available. All callers share one probe. Returns whether it was unavailable. */
 export function servicePresent(): Promise<boolean> {
   waiting ??= wait().finally(() => {
     waiting = null

@@ -13,8 +13,8 @@ export class ServerAnswer extends Error {
   }
 }
 
-/** Statuses below 500 of failures that pass. */
-export const PASSING: ReadonlySet<number> = new Set([409, 423, 429])
+/** Statuses below 500 of temporary errors. */
+export const TEMPORARY: ReadonlySet<number> = new Set([409, 423, 429])
 
 const BY_STATUS: Readonly<Record<number, TextKey>> = {
   401: 'problem.denied',
@@ -35,10 +35,10 @@ export async function explain(error: unknown, file: Blob): Promise<Text> {
   return { key: (await readable(file)) ? 'problem.unreachable' : 'problem.file' }
 }
 
-/** Whether a retry can succeed: there was no answer, or one that passes. */
-export function passes(error: unknown): boolean {
+/** Whether a retry can succeed: there was no response, or a temporary error. */
+export function isTemporary(error: unknown): boolean {
   const status = statusOf(error)
-  return status === 0 || status >= 500 || PASSING.has(status)
+  return status === 0 || status >= 500 || TEMPORARY.has(status)
 }
 
 /** The status of the answer behind an error, or 0 when there was no answer. */

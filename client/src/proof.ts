@@ -1,4 +1,4 @@
-import { PASSING, ServerAnswer } from './problem.ts'
+import { ServerAnswer, TEMPORARY } from './problem.ts'
 import { sha256, toBase64 } from './sha256.ts'
 
 /** Bytes per comparison. The server accepts up to 16 MiB. */
@@ -8,13 +8,13 @@ const BLOCK = 8 * 1024 * 1024
 export class OtherBytes extends Error {}
 
 /**
- * Tracks up to which byte an upload is known to equal the file. Only a proved upload is resumed: a fingerprint samples the file, and another
- * tab may have appended to the same upload.
+ * Tracks how many leading bytes of an upload are known to equal the file. Only a proved upload is resumed: a
+ * fingerprint only samples the file, and another tab may have appended to the same upload.
  */
 export class Proof {
   readonly #file: Blob
   #url: string | null = null
-  /** All bytes before this one are proved. */
+  /** The bytes before this position are proved. */
   #end = 0
 
   constructor(file: Blob) {
@@ -25,16 +25,16 @@ export class Proof {
     return this.#end
   }
 
-  /** Notes that the server accepted the file's bytes up to `end`, appended to proved ones. */
+  /** Records that the server accepted the bytes of the file up to `end`, after proved ones. */
   sent(url: string, end: number): void {
     this.#url = url
     this.#end = end
   }
 
   /**
-   * Proves the server's bytes up to `offset`, and calls `compared` with the share, from 0 to 1, that is done. Throws OtherBytes when
-   * they differ or the server has no digest of them; a ServerAnswer or a TypeError for a failure that passes; a DOMException when the file cannot be
-   * read or `signal` aborts.
+   * Compares the server's bytes up to `offset`; calls `compared` with the share done, from 0 to 1. Throws OtherBytes if
+   * they differ or the server has no digest of them; a ServerAnswer or a TypeError for a temporary failure; a
+   * DOMException if the file cannot be read or `signal` aborts.
    */
   async extend(url: string, offset: number, signal: AbortSignal, compared: (share: number) => void): Promise<void> {
     if (url !== this.#url) this.sent(url, 0)
@@ -55,11 +55,13 @@ export class Proof {
   }
 }
 
-/** The server's digest of a range, or null when it has none. Throws a ServerAnswer or a TypeError for a failure that passes. */
+/**
+ * The server's digest of a range, or null if it has none. Throws a ServerAnswer or a TypeError for a temporary failure.
+ */
 async function askDigest(url: string, start: number, end: number, signal: AbortSignal): Promise<string | null> {
   const answer = await fetch(`${url}/digest?start=${start}&end=${end}`, { cache: 'no-store', signal })
   const body = await answer.text()
-  if (answer.status >= 500 || PASSING.has(answer.status)) throw new ServerAnswer(answer.status, body)
+  if (answer.status >= 500 || TEMPORARY.has(answer.status)) throw new ServerAnswer(answer.status, body)
   return answer.ok ? digestIn(body) : null
 }
 

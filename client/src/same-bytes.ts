@@ -4,8 +4,8 @@ const BLOCK = 4 * 1024 * 1024
 /**
  * Whether two files have the same bytes.
  *
- * Calls `compared` with the share, from 0 to 1, that is equal so far; returning false ends the comparison. Throws a DOMException when a file
- * cannot be read.
+ * Calls `compared` with the equal share, from 0 to 1; it returns false to end the comparison. Throws a DOMException if
+ * a file cannot be read.
  */
 export async function sameBytes(a: Blob, b: Blob, compared: (share: number) => boolean): Promise<boolean> {
   if (a.size !== b.size) return false

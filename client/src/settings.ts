@@ -7,7 +7,9 @@ export const readiness = new URL('readyz', location.href).href
 /** Bytes per request: everything at once, unless the page's address says otherwise (`?chunkSize=1048576`). */
 export const chunkSize = chunkSizeFrom(new URLSearchParams(location.search))
 
-/** Milliseconds before each retry while the service is available. New bytes on the server restart the series. */
+/**
+ * Delay before each retry while the service is available, in milliseconds. New bytes on the server restart the series.
+ */
 export const retryDelays: readonly number[] = [0, 1000, 3000, 5000, 10000, 20000]
 
 /** The same for a deletion, which a person waits for. */

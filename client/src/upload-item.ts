@@ -9,7 +9,7 @@ import { occupy } from './tabs.ts'
 /** `comparing`: the file may be that of another row. */
 export type State = 'comparing' | 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
 
-/** What the attempt of an uploading item does; `checking` that the server holds bytes of this file. */
+/** The phase of an uploading item. In `checking`, it compares the bytes on the server with the file. */
 export type Phase = 'sending' | 'checking' | 'retrying'
 
 /** A chosen file, and the first state of its row: `failed` when it cannot be read. */
@@ -41,7 +41,7 @@ export class UploadItem {
   cancelling = false
 
   #chosen: ChosenFile | null
-  /** Takes back a file that was lent, if the upload turns out to be of another one. */
+  /** Called if the upload of a lent file turns out to belong to another file. */
   #isOther: (() => void) | null = null
   #attempt: Attempt | null = null
   readonly #changed: () => void
@@ -78,8 +78,8 @@ export class UploadItem {
   }
 
   /**
-   * Queues the item to resume with a chosen file. If the server holds bytes of another file, the item returns to `remembered` and
-   * calls `isOther`.
+   * Queues the item to resume with a chosen file. If the server holds bytes of another file, the item returns to
+   * `remembered` and calls `isOther`.
    */
   lend(file: File, fingerprint: string, isOther: () => void): void {
     this.#chosen = { file, fingerprint, proof: new Proof(file) }
@@ -187,7 +187,7 @@ export class UploadItem {
     this.#changed()
   }
 
-  /** Hands a lent file back. With a file of its own, another tab has appended to the upload: the item starts a new one. */
+  /** Returns a lent file. With a file of its own, another tab has appended to the upload: the item starts a new one. */
   #differs(): void {
     const isOther = this.#isOther
     this.#attempt = null

@@ -116,7 +116,7 @@ export class UploadList {
     return undefined
   }
 
-  /** Tries to resume one upload after the other; if each belongs to another file, starts a new one. */
+  /** Tries to resume each upload in turn; if all belong to other files, starts a new one. */
   #resumeOrBegin(origin: Omit<Chosen, 'state'>, alike: readonly UploadItem[]): void {
     const [first, ...others] = alike.filter((item) => item.lacksFile && this.#items.includes(item))
     if (first === undefined) this.#append({ ...origin, state: 'waiting' })

@@ -1,54 +1,54 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
-import type { Look, Source } from './source.ts'
+import type { BodyProgress, Source } from './source.ts'
 
-/** How long to wait between two looks at an append, in milliseconds. On a busy host, it takes longer. */
+/** Interval between two samples of an append, in milliseconds. On a busy host, it takes longer. */
 const BETWEEN = 2
-/** After how many looks bytes that still arrive, but not faster than they are read, are those of a client that is alive. */
-const LOOKS_WHILE_SLOW = 6
-/** After how many looks a client may be alive that sends faster than the server reads. */
-const MOST_LOOKS = 40
-/** After how many looks at an append whose body has ended the disk takes too long. */
-const MOST_LOOKS_WHEN_ENDED = 4_000
-/** A socket from which less is read between two looks is empty, in bytes. */
+/** After this many samples, a client whose bytes still arrive, no faster than they are read, is alive. */
+const SAMPLES_WHILE_SLOW = 6
+/** After this many samples, a client that sends faster than the server reads may be alive. */
+const MOST_SAMPLES = 40
+/** After this many samples of an append whose body has ended, the disk takes too long. */
+const MOST_SAMPLES_WHEN_ENDED = 4_000
+/** If fewer bytes than this are read between two samples, the socket is empty. */
 const LEFTOVER = 512 * 1024
-/** More than the sockets of both sides hold, in bytes. A client that has sent so much meanwhile is alive. */
+/** More bytes than the socket buffers of both sides hold. A client that sends this much meanwhile is alive. */
 const MOST_IN_FLIGHT = 48 * 1024 * 1024
 
 /**
- * Waits until the bytes that have arrived for a running append count. Its client may be gone without the server knowing yet: the end
- * of a connection is read behind its last bytes. Bytes that arrive later are not waited for.
+ * Waits until the bytes that have arrived for a running append count. Its client may be gone without the server knowing
+ * yet: the end of a connection is read only after its last bytes. It does not wait for bytes that arrive later.
  */
 export async function catchUp(source: Source, isRunning: () => boolean): Promise<void> {
   await polled()
-  const first = source.look?.()
+  const first = source.progress?.()
   if (first === undefined || isIdle(source, first)) return
   let target = Number.POSITIVE_INFINITY
-  for (let looks = 1, before: Look = first; isRunning(); looks++) {
+  for (let samples = 1, before: BodyProgress = first; isRunning(); samples++) {
     await pause(BETWEEN)
     await polled()
-    const after = source.look?.() ?? before
-    if (isDrained(before, after, looks)) target = Math.min(target, after.arrived)
+    const after = source.progress?.() ?? before
+    if (isDrained(before, after, samples)) target = Math.min(target, after.arrived)
     if (after.done >= target && !after.ended) return
-    if (looks >= (after.ended ? MOST_LOOKS_WHEN_ENDED : MOST_LOOKS)) return
+    if (samples >= (after.ended ? MOST_SAMPLES_WHEN_ENDED : MOST_SAMPLES)) return
     if (after.arrived - first.arrived > MOST_IN_FLIGHT) return
     before = after
   }
 }
 
-/** Resolves when every socket that is read has been asked for bytes: the first turn may have begun before they arrived. */
+/** Resolves when every readable socket has been polled: the first turn may have begun before the bytes arrived. */
 async function polled(): Promise<void> {
   await turn()
   await turn()
 }
 
 /** Whether the append has been waiting for its client. */
-function isIdle({ waitingSince }: Source, { arrived, done, ended }: Look): boolean {
+function isIdle({ waitingSince }: Source, { arrived, done, ended }: BodyProgress): boolean {
   return !ended && done === arrived && waitingSince !== undefined && performance.now() - waitingSince > BETWEEN
 }
 
-/** Whether all that had arrived at the first look has been read. */
-function isDrained(before: Look, after: Look, looks: number): boolean {
+/** Whether all bytes that had arrived at the first sample have been read. */
+function isDrained(before: BodyProgress, after: BodyProgress, samples: number): boolean {
   const read = after.arrived - before.arrived
   if (before.paused || after.paused) return false
-  return read === 0 || (read < LEFTOVER && looks >= LOOKS_WHILE_SLOW)
+  return read === 0 || (read < LEFTOVER && samples >= SAMPLES_WHILE_SLOW)
 }

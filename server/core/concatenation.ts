@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { stopping, UploadError } from './errors.ts'
-import { Lines } from './lines.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
 import { PATIENCE, withPatience } from './patience.ts'
 import type { UploadRecord } from './record.ts'
@@ -27,8 +27,8 @@ export class Concatenation {
   /** What is being done for each final upload, one after the other. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
-  /** Final uploads that share a part are made in turn: each must see to whom the part belongs. No other waits for them. */
-  readonly #creating = new Lines()
+  /** Final uploads that share a part are created one at a time: each must see who owns the part. Others do not wait. */
+  readonly #creating = new KeyedQueue()
   #closed = false
 
   /** @param secret what makes the ids of final uploads unguessable. */
@@ -87,7 +87,7 @@ export class Concatenation {
     await this.#uploads.forgetJoined(parts, 'deleted')
   }
 
-  /** Takes up again what a crash left, of these and of all other uploads. */
+  /** Resumes what a crash interrupted, here and in all other uploads. */
   async resume(): Promise<void> {
     await this.#uploads.resume(async ({ record }) => {
       const id = record.parts === undefined ? await this.#landed(record.final) : record.id
@@ -95,7 +95,10 @@ export class Concatenation {
     })
   }
 
-  /** The final upload of this id, if it is finished: its parts still have what it no longer needs. Others come to their own turn. */
+  /**
+   * The final upload of this id, if it is finished: its parts still hold bytes that it no longer needs. Unfinished ones
+   * are resumed by themselves.
+   */
   async #landed(final: string | undefined): Promise<string | undefined> {
     if (final === undefined) return undefined
     const state = await this.#uploads.use(final, async (upload) => upload.state).catch(() => undefined)

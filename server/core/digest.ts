@@ -26,11 +26,11 @@ export function expectedDigest(metadata: Metadata): ExpectedDigest | undefined {
   return undefined
 }
 
-/** @throws UploadError `bad_request` when a digest does not have the size that its algorithm gives. */
+/** @throws UploadError `bad_request` when the length of a digest does not match its algorithm. */
 export function checkSizes(digests: ReadonlyMap<Algorithm, Buffer>): void {
   for (const [algorithm, { length }] of digests) {
     if (length === SIZES[algorithm]) continue
-    throw new UploadError('bad_request', `A digest of ${algorithm} has ${SIZES[algorithm]} bytes, not ${length}.`)
+    throw new UploadError('bad_request', `A digest of ${algorithm} must have ${SIZES[algorithm]} bytes, not ${length}.`)
   }
 }
 
@@ -88,8 +88,8 @@ export class RunningDigest {
 /**
  * The digest of a range of bytes.
  *
- * @param bytes all of them, in order.
- * @param length how many there should be.
+ * @param bytes the whole range, in order.
+ * @param length the expected number of bytes.
  * @throws UploadError `storage_error` when fewer bytes can be read; the reason of `signal`.
  */
 export async function digestOf(

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** For how long background work may go on before it rests for as long. Milliseconds. */
+/** How long background work runs before it pauses for as long. Milliseconds. */
 const SLICE = 10
 
-/** Makes a function that background work calls after each step: it leaves at least half of the time to requests. */
+/** Returns a function for background work to call after each step: at least half of the time remains for requests. */
 export function pacer(): () => Promise<void> {
   let since = performance.now()
   return async () => {

@@ -32,7 +32,7 @@ export async function putChunk(target: PutTarget, range: Range, source: Source):
     target.check()
     for (const attempt of attempts) await attempt.commit()
   } finally {
-    // While the claim is held: nobody else writes there yet.
+    // While the claim is held, no other request writes to this range.
     for (const attempt of attempts) await attempt.discard()
     claim.release()
   }

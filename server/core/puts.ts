@@ -35,7 +35,7 @@ export class Puts {
     return this.#running.size > 0
   }
 
-  /** The append that runs, if one does. */
+  /** The running append, if there is one. */
   get stream(): RunningPut | undefined {
     return this.#stream
   }

@@ -21,7 +21,7 @@ export interface UploadRecord {
   readonly chunks?: number | undefined
   readonly chunkSize?: number | undefined
   readonly visitor?: string | undefined
-  /** WebUploader only: what its adapter keeps; records of the version before have none. */
+  /** Only for WebUploader uploads: the data of its adapter. Records of the previous version have none. */
   readonly page?: PageRecord | undefined
   /** Upload-Metadata as it was sent, where the values above do not give it back byte for byte. */
   readonly rawMetadata?: string | undefined
@@ -46,27 +46,29 @@ export interface UploadRecord {
   readonly mark?: { readonly boot: string; readonly synced: number } | undefined
 }
 
-/** What the adapter for WebUploader pages keeps of an upload. Senders are digests. */
+/** The data that the WebUploader adapter keeps with an upload. Senders are digests. */
 export interface PageRecord {
-  /** The sender that began it. */
+  /** The sender that began the upload. */
   readonly begun: string
-  /** Those whose chunks belong to it, at most 32; the one that began it is first, unless it was struck off. */
+  /** The senders whose chunks count, at most 32; the one that began the upload is first, unless it was removed. */
   readonly senders: readonly string[]
-  /** A sender has sent other bytes for a chunk that was there. */
+  /** A sender sent different bytes for a stored chunk. */
   readonly contested?: true | undefined
-  /** The date of the file, where a sender has told it. Milliseconds since 1970. */
+  /** The modification time of the file, if a sender stated it. Milliseconds since 1970. */
   readonly modified?: number | undefined
-  /** A digest of further fields that tell files apart. */
+  /** A digest of the custom fields that tell files apart. */
   readonly further?: string | undefined
-  /** The size that the page names, where the upload has another one. Bytes. */
+  /** The size that the page reports, if it differs from the length of the upload. Bytes. */
   readonly size?: number | undefined
-  /** How many uploads of this sender have failed because its chunks were cut in two sizes. */
+  /** How many earlier uploads of this sender failed because its chunk size changed. */
   readonly recut?: number | undefined
-  /** A complete has confirmed it. */
+  /** A complete has confirmed the file. */
   readonly confirmed?: true | undefined
-  /** The last byte does not finish it, but the word that these are all. The version before does not know this, and finishes it. */
+  /**
+   * Its last byte does not finish it: an explicit end does. The version before does not know this field, and finishes the upload.
+   */
   readonly held?: true | undefined
-  /** Once a second sender has joined: which chunks each has fed, or sent again equal. */
+  /** From the second sender on: the chunks that each has sent first, or sent again with equal bytes. */
   readonly shares?: Readonly<Record<string, Ranges>> | undefined
 }
 

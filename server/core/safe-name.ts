@@ -5,10 +5,10 @@ const FALLBACK = 'file'
 const TAIL = /(?<![\s.])[\s.]+$/
 
 /**
- * A name for the finished file that is safe as the last part of a path: the last segment of what the client said, without
- * control characters, marks that change the direction of text, and halves of characters, never `.` or `..`, at most 255 bytes of
- * UTF-8 with its extension kept. A dot in front stays, also that of `.htaccess`: each file lies alone in a folder of its own, from
- * which nothing is ever run.
+ * A name for the finished file that is a safe path segment: the last segment of the client's name, at most 255 bytes of
+ * UTF-8 with its extension kept, and never `.` or `..`. Control characters, bidirectional marks, and lone surrogates
+ * are removed. A leading dot stays, even that of `.htaccess`: each file is alone in a directory from which nothing is
+ * executed.
  */
 export function safeName(name: string | null | undefined): string {
   const segment = (name ?? '').split(/[/\\]/).findLast((part) => part !== '') ?? ''

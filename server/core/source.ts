@@ -1,10 +1,10 @@
-/** How far the bytes of a body have come. */
-export interface Look {
-  /** Bytes that were read from the socket. */
+/** The progress of a body. */
+export interface BodyProgress {
+  /** Bytes read from the socket. */
   readonly arrived: number
-  /** Those that the caller of `read` is done with. */
+  /** Bytes that the caller of `read` has processed. */
   readonly done: number
-  /** Whether no more are read, because the caller is slower than the client. */
+  /** Whether reading is paused, because the caller is slower than the client. */
   readonly paused: boolean
   /** Whether the end was read, or the connection is gone. */
   readonly ended: boolean
@@ -27,6 +27,6 @@ export interface Source {
   /** Since when (`performance.now()`, ms) a `read` has waited for the client to send something; `undefined` if none does. */
   readonly waitingSince: number | undefined
 
-  /** Only sources that are a body, or hand one on, can tell. */
-  look?(): Look | undefined
+  /** The progress of the body; only sources that read a request body report it. */
+  progress?(): BodyProgress | undefined
 }

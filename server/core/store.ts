@@ -7,7 +7,7 @@ import type { UploadRecord } from './record.ts'
  */
 export type Count = 'as-received' | 'when-verified'
 
-/** Why an upload is gone; what was only made for a request that was refused is not remembered. */
+/** Why an upload is gone. One made for a refused request (`refused`) leaves no tombstone. */
 export type Departure = 'deleted' | 'expired' | 'refused'
 
 /**
@@ -28,7 +28,9 @@ export interface Attempt {
    * @throws UploadError `sync_failed`, which is final for the upload, `no_space`, or `storage_error`.
    */
   commit(): Promise<void>
-  /** Gives up what was written: it takes no space any more, unless others write behind it. After `commit` it does nothing. */
+  /**
+   * Discards what was written and frees its space, unless another attempt writes after it. No effect after `commit`.
+   */
   discard(): Promise<void>
 }
 
@@ -69,9 +71,10 @@ export interface StoredUpload {
   /** Forgets the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
   release(): Promise<void>
   /**
-   * Frees the space of the bytes of an upload that has failed: nobody reads them any more. What was received stays as it was told.
+   * Frees the disk space of a failed upload, whose bytes will not be read again. Its ranges remain as reported. May be
+   * called again.
    *
-   * @throws UploadError `no_space`, `storage_error`. It may be called again.
+   * @throws UploadError `no_space`, `storage_error`.
    */
   abandon(): Promise<void>
   /**
@@ -116,9 +119,9 @@ export interface Store {
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order. Gone ones are left out. */
   group(group: string): Promise<readonly string[]>
-  /** Ids of the uploads that are not finished, in no order. Those that come or go meanwhile may be among them or not. */
+  /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinished(): AsyncIterable<string>
-  /** When the last byte of an unfinished upload arrived, or a finished one got its name; long ago if there is neither. */
+  /** When the last byte of an unfinished upload arrived, or a finished one was renamed; the epoch if the upload does not exist. */
   lastChange(id: string): Promise<Date>
   /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */
   gone(deadline: Date): Promise<readonly string[]>

@@ -37,7 +37,7 @@ export class Upload {
   readonly #digests: FileDigests
   readonly #failure: Failure
   #lastChange: Date | undefined
-  /** The last offset that a client was told, until a request with bytes was answered. */
+  /** The last offset reported to a client, until a request with bytes has ended. */
   #offered: number | undefined
   #stopped: Error | undefined
 
@@ -82,7 +82,7 @@ export class Upload {
     return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
   }
 
-  /** Whether nothing is known of the upload but what its creation said. */
+  /** Whether the upload has nothing but what its creation set. */
   get isBlank(): boolean {
     return this.state === 'receiving' && this.received.length === 0 && this.record.chunkSize === undefined
   }
@@ -137,8 +137,8 @@ export class Upload {
   }
 
   /**
-   * The offset for a client that will resume there. The next append may begin at it even if a request whose client is gone brings
-   * more bytes meanwhile: those are compared with the next client's, not written again.
+   * The offset for a client that will resume there. The next append may start at it even if a request of a lost client
+   * adds bytes meanwhile: overlapping bytes are compared, not written again.
    */
   offerOffset(): number {
     this.#offered = this.offset
@@ -159,11 +159,14 @@ export class Upload {
     return offset === this.#offered && offset < this.offset && !this.record.joined
   }
 
-  /** @throws UploadError `offset_mismatch` when no append may begin at `offset`; `gone`, or why it failed. */
+  /**
+   * @throws UploadError `offset_mismatch` when no append may start at `offset`; `gone`, or the error of a failed
+   * upload.
+   */
   expectOffset(offset: number): void {
     this.#check()
     if (this.continuesAt(offset)) return
-    throw new UploadError('offset_mismatch', `The upload goes on at byte ${this.offset}, not at ${offset}.`, {
+    throw new UploadError('offset_mismatch', `The upload continues at byte ${this.offset}, not at ${offset}.`, {
       details: { offset: this.offset, provided: offset },
     })
   }
@@ -273,9 +276,9 @@ export class Upload {
   }
 
   /**
-   * Changes what the adapter for WebUploader pages keeps.
+   * Changes the page record.
    *
-   * @param hold whether the file, if bytes of it are missing, is not finished any more by its last byte, but by `announceEnd`.
+   * @param hold whether the last missing byte no longer finishes the file, but only `announceEnd`.
    * @throws UploadError `no_space`, `storage_error`.
    */
   async updatePage(change: (page: PageRecord | undefined) => PageRecord, hold = false): Promise<void> {
@@ -330,7 +333,8 @@ export class Upload {
   /**
    * Computes the digest of a range of received bytes, finished or not.
    *
-   * @throws UploadError `range_not_satisfiable` when bytes of the range are missing; `gone`, or why the upload failed; `storage_error`;
+   * @throws UploadError `range_not_satisfiable` when bytes of the range are missing; `gone`, or the error of a failed
+   * upload; `storage_error`;
    * the reason of `signal`.
    */
   async rangeDigest(algorithm: Algorithm, range: Range, signal: AbortSignal): Promise<Buffer> {
@@ -391,12 +395,12 @@ export class Upload {
     await this.end(reason)
   }
 
-  /** Lets go of descriptors, and of bytes that have failed, if nothing runs. */
+  /** Closes descriptors and frees the bytes of a failed upload, if nothing is running. */
   async rest(): Promise<void> {
     await this.#failure.write()
     if (this.#puts.areRunning || this.#finishing.isRunning) return
     const { failed, partial } = this.#stored.record
-    // A part may still be read for its final upload by those who have begun to.
+    // A final upload may still be reading a part.
     if (failed !== undefined && !partial) await this.#stored.abandon().catch(() => undefined)
     // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
     await this.#stored.rest().catch(() => undefined)

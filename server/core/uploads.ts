@@ -11,10 +11,10 @@ const IDLE_KEPT = 1_000
 interface Entry {
   readonly upload: Promise<Upload>
   users: number
-  /** Whether somebody has used it since its closing began. */
+  /** Whether a request has used it since its closing began. */
   isUsed: boolean
-  /** Set while the upload is being unmade: until then the id is neither free nor taken. */
-  unmaking?: Promise<void>
+  /** Set while the upload is being removed again: until then, its id is neither free nor taken. */
+  removing?: Promise<void>
 }
 
 /**
@@ -26,7 +26,7 @@ export class Uploads {
   readonly #claims: Claims
   readonly #maxSize: number
   readonly #entries = new Map<string, Entry>()
-  /** Uploads that were made for a request which has not succeeded yet. */
+  /** Uploads created by a request that has not succeeded yet. */
   readonly #unconfirmed = new WeakSet<Upload>()
   /** What goes through all unfinished uploads just now. */
   readonly #rounds = new Set<Promise<unknown>>()
@@ -49,8 +49,8 @@ export class Uploads {
   }
 
   /**
-   * Makes a new upload for a request that may be refused yet, and works with it. If every request that works with it fails, and no byte
-   * counts, it is unmade again: nothing is remembered of it.
+   * Creates an upload for a request that may still be refused, and runs `work` on it. If every request on it fails and
+   * no byte counts, it is removed without a trace.
    *
    * @throws UploadError like `create`.
    */
@@ -97,7 +97,7 @@ export class Uploads {
     }
   }
 
-  /** Forgets that uploads are gone which were so before `deadline`. @returns how many. */
+  /** Removes the tombstones of uploads that were gone before `deadline`. @returns how many. */
   async forgetGone(deadline: Date): Promise<number> {
     return this.#round(async () => {
       let forgotten = 0
@@ -115,12 +115,12 @@ export class Uploads {
     return this.#store.group(group)
   }
 
-  /** When the last byte of an upload arrived, or it was finished, without opening it; long ago if there is none. */
+  /** When the last byte of an upload arrived, or it was finished; the epoch if it does not exist. Opens nothing. */
   lastChange(id: string): Promise<Date> {
     return this.#store.lastChange(id)
   }
 
-  /** Ids of the uploads that are not finished, in no order. Those that come or go meanwhile may be among them or not. */
+  /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinishedIds(): AsyncIterable<string> {
     return this.#store.unfinished()
   }
@@ -136,9 +136,9 @@ export class Uploads {
   }
 
   /**
-   * Takes up again what a crash left in the middle of finishing, in the background of requests.
+   * Resumes finishing that a crash interrupted, in the background of requests.
    *
-   * @param also done with every unfinished upload, too.
+   * @param also also called with every unfinished upload.
    */
   async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
     const pause = pacer()
@@ -196,7 +196,7 @@ export class Uploads {
   async close(): Promise<void> {
     this.#closed = true
     const open = [...this.#entries.values()].map(async (entry) => {
-      await entry.unmaking
+      await entry.removing
       const upload = await entry.upload.catch(() => undefined)
       await upload?.stop(stopping())
       await upload?.close()
@@ -246,8 +246,8 @@ export class Uploads {
   }
 
   async #with<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
-    for (let known = this.#entries.get(id); known?.unmaking !== undefined; known = this.#entries.get(id)) {
-      await known.unmaking
+    for (let known = this.#entries.get(id); known?.removing !== undefined; known = this.#entries.get(id)) {
+      await known.removing
     }
     if (this.#closed) throw stopping()
     const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0, isUsed: false }
@@ -275,20 +275,20 @@ export class Uploads {
 
   async #rest(id: string, entry: Entry, upload: Upload): Promise<void> {
     if (!this.#unconfirmed.has(upload) || !upload.isBlank || this.#closed) return upload.rest()
-    entry.unmaking = this.#unmake(id, entry, upload)
-    await entry.unmaking
+    entry.removing = this.#removeRefused(id, entry, upload)
+    await entry.removing
   }
 
-  /** Removes what was only made for requests that were refused. */
-  async #unmake(id: string, entry: Entry, upload: Upload): Promise<void> {
+  /** Removes an upload that was created only for refused requests. */
+  async #removeRefused(id: string, entry: Entry, upload: Upload): Promise<void> {
     entry.users += 1
     try {
       await upload.remove('refused')
     } catch {
-      // It stays, empty, and expires; or its removal is ended later.
+      // The empty upload expires, or its removal is completed later.
     }
     entry.users -= 1
-    delete entry.unmaking
+    delete entry.removing
     if (upload.state === 'gone') this.#forget(id, entry)
   }
 

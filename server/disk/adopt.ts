@@ -21,17 +21,17 @@ const description = z.object({
 
 const ENDING = '.json'
 
-/** The id of the upload that a file in the data folder may describe. */
+/** The id of the upload that a file in the data folder may describe, by its name. */
 export function adoptableId(name: string): string | undefined {
   const id = name.endsWith(ENDING) ? name.slice(0, -ENDING.length) : ''
   return isUploadId(id) ? id : undefined
 }
 
 /**
- * Takes over an upload that @tus/file-store wrote into the data folder, finished or not: `<id>` and `<id>.json` become an incoming file and
- * a record. A crash in between is taken up at the next call.
+ * Adopts an upload that @tus/file-store wrote into the data folder, finished or not: `<id>` and `<id>.json` become an
+ * incoming file and a record. After a crash in between, the next call continues.
  *
- * @returns whether there was one.
+ * @returns whether there was such an upload.
  */
 export async function adopt(environment: Environment, id: string): Promise<boolean> {
   const { layout, sync, directorySync } = environment
@@ -45,14 +45,14 @@ export async function adopt(environment: Environment, id: string): Promise<boole
   if (stats !== undefined && stats.size > (described.size ?? Number.POSITIVE_INFINITY)) return false
   if (stats !== undefined) {
     const durable = sync !== 'never'
-    // The record is going to say that these bytes are on the disk.
+    // The record will say that these bytes are on disk.
     if (durable) await syncPath(file, 'data')
     await createUnlessThere(environment, recordOf(environment, described, stats.size), durable)
     environment.onStep('adopt:record')
     if (durable) await directorySync.sync(layout.recordFolder(id))
     await rename(file, layout.incomingFile(id))
     environment.onStep('adopt:bytes')
-    // Were only the removal on the disk, a power cut would leave bytes that nothing tells of.
+    // Without this, a power cut could keep only the removal, and leave bytes without a record.
     if (durable) await directorySync.sync(layout.incoming)
   }
   await rm(json)

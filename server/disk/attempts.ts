@@ -1,9 +1,9 @@
-/** How an attempt at writing has ended. */
+/** How a write attempt ended. */
 type Outcome = 'counts' | 'refused'
 
 /**
- * Counts the attempts at writing to one file. Refused bytes are cut off when no attempt runs any more, because others may write behind
- * them; an attempt that begins meanwhile waits.
+ * Counts the concurrent write attempts on one file. Refused bytes are cut off only when no attempt is running, because
+ * others may write after them; a new attempt waits for the cut.
  */
 export class Attempts {
   readonly #cutOff: () => Promise<void>
@@ -11,12 +11,14 @@ export class Attempts {
   #isCutDue = false
   #cutting: Promise<void> | undefined
 
-  /** @param cutOff cuts off what does not count. */
+  /** @param cutOff cuts off the bytes that do not count. */
   constructor(cutOff: () => Promise<void>) {
     this.#cutOff = cutOff
   }
 
-  /** Begins an attempt. @returns what ends it, when all its writes have returned; a second call does nothing. */
+  /**
+   * Begins an attempt. @returns a function that ends it, once all its writes have returned; a second call does nothing.
+   */
   async begin(): Promise<(outcome: Outcome) => Promise<void>> {
     this.#running += 1
     if (this.#cutting !== undefined) await this.#cutting
@@ -32,7 +34,7 @@ export class Attempts {
 
   async #cut(): Promise<void> {
     this.#isCutDue = false
-    // What cannot be cut off now does not count all the same, and goes when the upload is finished or opened again.
+    // If the cut fails, the bytes still do not count; finishing or reopening the upload removes them.
     this.#cutting = this.#cutOff()
       .catch(() => undefined)
       .finally(() => {

@@ -41,8 +41,8 @@ export class DiskStore implements Store {
   }
 
   /**
-   * Takes the folder over, puts right what a crash left behind, and adopts what @tus/file-store left in it. In a large folder that goes on
-   * when this has returned.
+   * Takes ownership of the folder, repairs what a crash left, and adopts uploads of @tus/file-store. In a large folder
+   * the repair continues after this has returned.
    *
    * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
    */

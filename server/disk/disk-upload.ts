@@ -259,11 +259,11 @@ export class DiskUpload implements StoredUpload, Unsynced {
     await onDisk(async () => {
       const stats = await ifThere(() => stat(layout.incomingFile(id)))
       if (stats === undefined || stats.blocks === 0) return
-      // Were only the truncation on the disk, a power cut would leave zeros that count.
+      // Without this, a power cut could keep only the truncation, and leave zeros that count.
       await syncRecord(this.#environment, id)
       await directorySync.sync(layout.recordFolder(id))
       await truncate(layout.incomingFile(id), 0)
-      // What a client was told of its offset stays true.
+      // The offset that the client has seen stays true.
       await truncate(layout.incomingFile(id), stats.size)
     })
     this.#noteSynced()
@@ -356,7 +356,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
     this.#noteUnsynced(lengthOf(range))
   }
 
-  /** Cuts off what lies behind the last byte that counts. */
+  /** Cuts off everything after the last byte that counts. */
   async #cutOff(): Promise<void> {
     const end = this.#received.at(-1)?.end ?? 0
     const file = await this.#open()
@@ -364,7 +364,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
     if (end === 0) await this.#journal.drop()
   }
 
-  /** Only with SYNC=finish somebody syncs later. */
+  /** Counts unsynced bytes. Only SYNC=finish syncs them later. */
   #noteUnsynced(bytes: number): void {
     if (bytes === 0 || this.#environment.sync !== 'finish') return
     this.#unsynced += bytes
@@ -402,7 +402,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
       if (markJournal === undefined) {
         await this.#recordTurn(() => this.#markRecord(synced))
       } else if (!(await markJournal())) {
-        // The next put has all of it synced.
+        // The next put syncs all of it.
         this.#noteUnsynced(SYNC_EVERY)
       }
     } catch {

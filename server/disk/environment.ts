@@ -12,7 +12,7 @@ export type SyncMode = 'finish' | 'always' | 'never'
 /** Because somebody asked for it, or because it was stale. */
 type Removal = 'remove' | 'expire'
 
-/** The steps of what is put right, and adopted, after a crash. */
+/** The steps of repair and adoption after a crash. */
 export type RecoveryStep =
   | 'recover:aside'
   | 'recover:record'

@@ -18,10 +18,10 @@ const MANY = 256
 /** The same while it is written to: so that this is rare. */
 const VERY_MANY = 4096
 
-/** How the names of journals end that this process is about to put in their place. */
+/** The suffix of journals that this process is writing and has not renamed yet. */
 const TEMPORARY = `.${randomBytes(4).toString('hex')}.tmp`
 
-/** Whether a file in the folder of journals is one that this process is writing. */
+/** Whether this process is writing the journal file of this name. */
 export function isBeingWritten(name: string): boolean {
   return name.endsWith(TEMPORARY)
 }

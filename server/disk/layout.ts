@@ -11,9 +11,9 @@ export class Layout {
   readonly leaving: string
   /** Tombstones of uploads that are gone. */
   readonly gone: string
-  /** Which upload a WebUploader sender means now, where its first id does not say it. */
+  /** The current upload of a WebUploader sender, if its id is not the first id of the sender. */
   readonly senders: string
-  /** What WebUploader visitors have been told. */
+  /** The chunks that `/check` has listed to WebUploader visitors. */
   readonly visitors: string
   /** What was found and belongs to nobody. */
   readonly quarantine: string

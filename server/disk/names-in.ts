@@ -1,12 +1,13 @@
 import { opendir } from 'node:fs/promises'
 
-/** How many names are read at once. */
+/** How many names to read at once. */
 const BATCH = 256
 
 /**
- * The names in a folder, one after the other: there may be very many. Names that come or go meanwhile may be among them or not.
+ * Lists the names in a directory, one at a time: there may be very many. Names added or removed meanwhile may or may
+ * not appear.
  *
- * @throws the system's error.
+ * @throws the OS error.
  */
 export async function* namesIn(folder: string): AsyncGenerator<string> {
   for await (const { name } of await opendir(folder, { bufferSize: BATCH })) yield name

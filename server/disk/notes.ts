@@ -3,13 +3,13 @@ import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises
 import path from 'node:path'
 import { ifThere, onDisk } from './disk-error.ts'
 
-/** Which share of the notes goes at once when there are too many. */
+/** The share of notes to drop when there are too many. */
 const DROPPED = 0.1
 
 /**
- * Short texts under names, a file each, that help and may be lost. A note is replaced as a whole: after a crash of the process there is
- * the old one or the new one, after a power cut perhaps none or a torn one, because nothing is synced. When there are too many, those
- * go that were written the longest ago.
+ * Short texts by name, a file each, that are useful but may be lost. A note is replaced as a whole: after a crash of
+ * the process there is the old or the new one. Nothing is synced, so a power cut may lose or tear a note. When there
+ * are too many, the oldest are dropped.
  */
 export class Notes {
   readonly #folder: string
@@ -18,8 +18,8 @@ export class Notes {
   #dropping: Promise<void> | undefined
 
   /**
-   * @param folder exists, and belongs to these notes alone.
-   * @param most how many are kept.
+   * @param folder an existing directory for these notes alone.
+   * @param most how many notes to keep.
    */
   constructor(folder: string, most: number) {
     this.#folder = folder
@@ -34,9 +34,9 @@ export class Notes {
   }
 
   /**
-   * Replaces a note; calls for one name must take turns.
+   * Replaces a note. Calls for one name must not overlap.
    *
-   * @param name a plain part of a path.
+   * @param name a single path segment.
    * @throws UploadError `no_space`, `storage_error`.
    */
   async write(name: string, text: string): Promise<void> {
@@ -53,7 +53,7 @@ export class Notes {
     })
     names.add(name)
     if (names.size > this.#most) {
-      // The caller does not wait for that, and a note that stays does no harm.
+      // The caller does not wait for this, and a note too many does no harm.
       this.#dropping ??= this.#dropOldest(names)
         .catch(() => undefined)
         .finally(() => {
@@ -72,7 +72,7 @@ export class Notes {
 
   async #load(): Promise<Set<string>> {
     const names = await onDisk(() => readdir(this.#folder))
-    // What a crash has left in the middle of a write.
+    // Left by a crash during a write.
     const torn = names.filter((name) => name.startsWith('.'))
     for (const name of torn) await onDisk(() => rm(path.join(this.#folder, name), { force: true }))
     return new Set(names.filter((name) => !name.startsWith('.')))

@@ -76,7 +76,7 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
   if (journaled !== undefined) {
     const { journal, content } = journaled
     const end = content.received.at(-1)?.end ?? 0
-    // The process before this one was killed before it could cut off what was refused.
+    // The previous process was killed before it cut off refused bytes.
     if (size > end) await truncate(layout.incomingFile(record.id), end)
     const unsynced = total(content.received) - total(content.synced)
     return openUnsynced(environment, { record, received: content.received, journal, unsynced })
@@ -88,7 +88,7 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
   return openAfterReboot(environment, record, size, Math.min(size, synced.end))
 }
 
-/** What was written but not synced before the machine went down cannot be trusted: it is cut off. */
+/** Unsynced bytes from before a reboot cannot be trusted: they are cut off. */
 async function openAfterReboot(
   environment: Environment,
   record: UploadRecord,
@@ -111,7 +111,7 @@ async function openAfterReboot(
   return new DiskUpload(environment, { record: marked, received, journal: undefined })
 }
 
-/** Waits until an upload may be there with its unsynced bytes. */
+/** Waits until an upload with its unsynced bytes may be open. */
 async function openUnsynced(environment: Environment, opened: Opened): Promise<DiskUpload> {
   const { unsynced, sync } = environment
   const leave = opened.unsynced !== 0 && sync === 'finish' ? await unsynced.enter() : undefined

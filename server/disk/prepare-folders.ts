@@ -6,11 +6,11 @@ import { syncPath } from './disk-error.ts'
 import type { Layout } from './layout.ts'
 
 /**
- * Makes the folders of a data folder and checks that it can be used.
+ * Creates the directories of a data folder and checks that they are usable.
  *
- * @param durable whether the folders are on the disk when this returns.
- * @throws Error with a sentence for the operator when the folders are on two file systems; the system's error when one is
- * not accessible.
+ * @param durable whether the directories are on disk when this returns.
+ * @throws Error with a sentence for the operator when they are on two file systems; the OS error when one is not
+ * accessible.
  */
 export async function prepareFolders(layout: Layout, durable: boolean): Promise<void> {
   const made = await mkdir(layout.root, { recursive: true })
@@ -22,7 +22,9 @@ export async function prepareFolders(layout: Layout, durable: boolean): Promise<
   await checkOneFileSystem(layout)
 }
 
-/** Nothing in a folder is on the disk before the folder itself is. @param made the outermost folder that was made just now. */
+/**
+ * Nothing in a directory is on disk before the directory itself is. @param made the outermost directory just created.
+ */
 async function syncFolders({ root }: Layout, made: string | undefined): Promise<void> {
   await syncPath(root, 'all')
   if (made === undefined) return
@@ -31,7 +33,7 @@ async function syncFolders({ root }: Layout, made: string | undefined): Promise<
   }
 }
 
-/** A rename is tried, not the device numbers: two mounts of one file system have the same. */
+/** Tries a rename instead of comparing device numbers: two mounts of one file system have the same number. */
 async function checkOneFileSystem(layout: Layout): Promise<void> {
   const name = `.probe-${randomUUID()}`
   const from = path.join(layout.incoming, name)

@@ -14,11 +14,11 @@ import { writeAll } from './write-all.ts'
 /** How often a folder is made anew that others remove: more often than that it is no folder that can be made. */
 const MOST_TRIES = 100
 
-/** From which size on a record is replaced instead of getting one more mark, in bytes. */
+/** A record file of this size is replaced instead of getting another mark, in bytes. */
 const REPLACE_FROM = 16 * 1024
 
-// A record is one line of JSON and one with its CRC-32, so that a torn one is recognized. Marks may follow, which newer than the one in
-// the record: an empty line, and one with a CRC-32 and JSON. Versions that know no such lines read nothing behind the first empty one.
+// A record is one line of JSON and one with its CRC-32, so that a torn one is recognized. Newer marks may follow: an
+// empty line, then one with a CRC-32 and JSON. Versions without marks read nothing after the first empty line.
 
 const markSchema = z.object({ boot: z.string(), synced: z.number().int().nonnegative() })
 
@@ -75,8 +75,8 @@ export async function replaceRecord(environment: Environment, record: UploadReco
 }
 
 /**
- * Adds the mark of a record to its file. That takes no sync, which replacing would: a mark that a power cut takes or tears is none, and
- * the one before counts.
+ * Appends the mark of a record to its file. Unlike a replacement, this needs no sync: if a power cut loses or tears the
+ * mark, the one before counts.
  */
 export async function markRecord(environment: Environment, record: UploadRecord): Promise<void> {
   const file = await open(environment.layout.record(record.id), 'r+')

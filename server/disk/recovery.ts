@@ -11,23 +11,23 @@ import { namesIn } from './names-in.ts'
 import { readRecord } from './record-file.ts'
 import { removeBytes } from './upload-files.ts'
 
-/** So many files are looked at in any case before the start goes on, and as many as can be within so many milliseconds. */
+/** The start checks at least this many files, and as many as possible within this time, in milliseconds. */
 const FIRST_FILES = 100
 const FIRST_MS = 200
 
 /**
- * Puts right what a crash may have left between two steps: bytes that no client was told of are set aside, journals of finished uploads
- * are unlinked. It also adopts what @tus/file-store left. What only has to be finished is left to the core.
+ * Repairs what a crash may have left between two steps: sets orphaned bytes aside, and unlinks journals of finished
+ * uploads. It also adopts uploads of @tus/file-store. Uploads that only lack their finishing are left to the core.
  *
- * A large directory is looked through while the service works. Until that is over, each upload is put right when it is asked for.
+ * A large directory is scanned while the service runs. Until then, each upload is repaired on first use.
  */
 export class Recovery {
   readonly #environment: Environment
   readonly #onNotice: (sentence: string) => void
-  /** What is done for one id is done in turn. */
+  /** Serializes the work on each id. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #running: Promise<void> = Promise.resolve()
-  /** Whether the start goes on meanwhile. */
+  /** Whether the rest of the scan runs in the background. */
   #isBehind = false
   #isOver = false
   #isStopped = false
@@ -35,20 +35,20 @@ export class Recovery {
   #adopted = 0
   #failures = 0
 
-  /** @param onNotice told of what an operator should know, in one sentence each. */
+  /** @param onNotice receives notices for the operator, one sentence each. */
   constructor(environment: Environment, onNotice: (sentence: string) => void) {
     this.#environment = environment
     this.#onNotice = onNotice
   }
 
   /**
-   * Begins, and returns when all is over, or when the rest can be done behind.
+   * Starts the scan; returns when it is complete, or when the rest can run in the background.
    *
-   * @throws the system's error, Error with a sentence for the operator, when something that was looked at until then cannot be read.
+   * @throws the OS error, or Error with a sentence for the operator, when a file cannot be read before this returns.
    */
   async begin(): Promise<void> {
     const { layout } = this.#environment
-    // There are few of these: each removal takes its own away again.
+    // There are few of these: each removal deletes its own tombstone.
     for (const id of await readdir(layout.leaving)) await removeBytes(this.#environment, id)
     await new Promise<void>((resolve, reject) => {
       this.#running = this.#run(resolve).then(resolve, (error: unknown) => {
@@ -58,13 +58,13 @@ export class Recovery {
     })
   }
 
-  /** Ends it, wherever it is: the next start begins anew. */
+  /** Stops the scan wherever it is; the next start begins again. */
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#running
   }
 
-  /** Makes an upload; what lies there under its id, and is none, is put right before. @throws what `make` throws, and the system's error. */
+  /** Runs `make` after setting orphaned files of this id aside. @throws what `make` throws, and the OS error. */
   async beforeCreation<T>(id: string, make: () => Promise<T>): Promise<T> {
     if (this.#isOver) return make()
     return this.#inTurn(id, async () => {
@@ -74,7 +74,7 @@ export class Recovery {
     })
   }
 
-  /** Adopts this upload if it is still to be adopted. Everything else that may be left of it misleads nobody who opens it. */
+  /** Adopts this upload if it is pending. Its other leftovers cannot mislead a reader. */
   async beforeOpening(id: string): Promise<void> {
     if (!this.#isOver) await this.#inTurn(id, () => this.#adopt(id))
   }
@@ -107,7 +107,7 @@ export class Recovery {
       }
     }
     if (this.#adopted > 0) this.#onNotice(`Uploads adopted from @tus/file-store: ${this.#adopted}`)
-    // What could not be put right is tried again when it is asked for.
+    // Failed repairs are tried again on first use.
     this.#isOver = this.#failures === 0
   }
 
@@ -120,7 +120,7 @@ export class Recovery {
     if (await adopt(this.#environment, id)) this.#adopted += 1
   }
 
-  /** Sets bytes aside that have no record. */
+  /** Sets aside bytes without a record. */
   async #clearBytes(name: string): Promise<void> {
     const { layout, onStep } = this.#environment
     const record = isUploadId(name) ? await readRecord(this.#environment, name) : 'none'
@@ -132,7 +132,7 @@ export class Recovery {
     this.#onNotice(`Bytes without a record were set aside: quarantine/${name}`)
   }
 
-  /** Removes the journal of what is no unfinished upload. */
+  /** Removes a journal without an incoming file. */
   async #clearJournal(name: string): Promise<void> {
     const { layout, onStep } = this.#environment
     if (await exists(layout.incomingFile(name))) return
@@ -143,8 +143,8 @@ export class Recovery {
   #noteFailure(error: unknown): void {
     this.#failures += 1
     const reason = error instanceof Error ? error.message : String(error)
-    // One is enough: a disk that fails once may fail a hundred thousand times.
-    if (this.#failures === 1) this.#onNotice(`Something in the data folder could not be put right: ${reason}`)
+    // One notice is enough: a disk that fails once may fail a hundred thousand times.
+    if (this.#failures === 1) this.#onNotice(`The data folder could not be repaired completely: ${reason}`)
   }
 
   #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -160,7 +160,7 @@ export class Recovery {
   }
 }
 
-/** @returns whether there was such a file. */
+/** @returns whether the file existed. */
 async function setAside(layout: Layout, file: string): Promise<boolean> {
   const place = path.join(layout.quarantine, `${path.basename(file)}.${Date.now()}`)
   return (await ifThere(() => rename(file, place).then(() => true))) ?? false

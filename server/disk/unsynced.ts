@@ -1,47 +1,47 @@
-/** How many uploads may have unsynced bytes at once, on the fastest disk and on the slowest. */
+/** Maximum uploads with unsynced bytes, on the fastest disk and on the slowest. */
 const MOST = 1_000
 const LEAST = 32
-/** How long it should take at most to sync all of them when the service stops, in milliseconds. */
+/** Maximum time to sync all of them when the service stops, in milliseconds. */
 const STOP_WITHIN = 2_000
-/** From how many unsynced bytes on, in all uploads together, the background syncs before it is asked to. */
+/** Maximum unsynced bytes of all uploads together before the background sync starts early. */
 const MOST_BYTES = 512 * 1024 * 1024
-/** How many syncs run at once: the rest of the thread pool stays free for writes. */
+/** Concurrent syncs: the rest of the thread pool stays free for writes. */
 const AT_ONCE = 2
-/** How much the latest sync weighs in the average. */
+/** Weight of the latest sync in the moving average. */
 const WEIGHT = 0.1
 
-/** An upload that can have bytes which are not synced. */
+/** An upload that can have unsynced bytes. */
 export interface Unsynced {
   readonly unsynced: number
-  /** Starts a sync of them by `UnsyncedUploads.sync`, unless one is under way. */
+  /** Starts a sync through `UnsyncedUploads.sync`, unless one is running. */
   startMarking(): void
 }
 
 /**
- * The uploads with bytes that may not be on the disk yet. There are never more than the disk can sync while the service stops: the ones
- * that were idle for the longest time are synced in the background, and an upload that would be one too many waits.
+ * The uploads with bytes that may not be on disk yet: never more than the disk can sync while the service stops. The
+ * background syncs those that have been idle longest; an upload beyond the limit waits.
  */
 export class UnsyncedUploads {
-  /** In order of their last write. */
+  /** Ordered by last write. */
   readonly #uploads = new Set<Unsynced>()
   #latest: Unsynced | undefined
   #bytes = 0
-  /** Syncs that run or wait for their turn. */
+  /** Syncs that are running or queued. */
   #syncing = 0
   #running = 0
   readonly #turns: (() => void)[] = []
   readonly #waiting: (() => void)[] = []
-  /** Uploads that have a place and have not noted their bytes yet. */
+  /** Admitted uploads that have not noted their bytes yet. */
   #entering = 0
-  /** How many syncs there were. */
+  /** How many syncs have completed. */
   #synced = 0
-  /** Average duration of a sync, in milliseconds, while `AT_ONCE` of them run. */
+  /** Moving average duration of a sync, in milliseconds, with `AT_ONCE` running. */
   #pace = 0
 
-  /** Notes that `bytes` more bytes of an upload are not synced. */
+  /** Adds `bytes` unsynced bytes of an upload. */
   note(upload: Unsynced, bytes: number): void {
     this.#bytes += bytes
-    // Most writes come from the upload that wrote before.
+    // Most writes come from the upload that wrote last.
     if (this.#latest !== upload) {
       this.#uploads.delete(upload)
       this.#uploads.add(upload)
@@ -50,16 +50,16 @@ export class UnsyncedUploads {
     this.#syncIdlest()
   }
 
-  /** Notes that nothing of an upload needs a sync any more. Call it before its `unsynced` changes. */
+  /** Removes an upload that needs no sync any more. Call it before its `unsynced` changes. */
   forget(upload: Unsynced): void {
     if (this.#remove(upload)) this.#admit()
   }
 
   /**
-   * Waits for a place, which an upload without unsynced bytes needs before it notes some. Until the place is left, only the disk may be
-   * waited for: a client could keep it from others.
+   * Waits until another upload may get unsynced bytes. Until the returned function is called, wait only for the disk: a client could
+   * block others.
    *
-   * @returns what leaves the place: call it when the bytes are noted, or when there are none after all.
+   * @returns call it when the bytes are noted, or when there are none after all.
    */
   async enter(): Promise<() => void> {
     if (this.#room > 0) this.#entering += 1
@@ -70,7 +70,7 @@ export class UnsyncedUploads {
     }
   }
 
-  /** Runs the sync of one upload when its turn comes. Call it before its `unsynced` changes. @throws what `work` throws. */
+  /** Syncs one upload when its turn comes. Call it before its `unsynced` changes. @throws what `work` throws. */
   async sync(upload: Unsynced, work: () => Promise<void>): Promise<void> {
     this.#syncing += 1
     this.#remove(upload)
@@ -93,12 +93,12 @@ export class UnsyncedUploads {
   }
 
   get #most(): number {
-    // What the disk can do is tried with few.
+    // The speed of the disk is unknown before the first sync.
     if (this.#synced === 0) return LEAST
     return Math.min(MOST, Math.max(LEAST, Math.floor((STOP_WITHIN * AT_ONCE) / this.#pace)))
   }
 
-  /** Half of what is allowed stays: an upload that gets its next bytes soon needs no sync in between. */
+  /** Keeps half of the limit unsynced: an upload that soon receives more needs no sync in between. */
   #syncIdlest(): void {
     for (const idlest of this.#uploads) {
       if (this.#syncing >= AT_ONCE || (this.#uploads.size <= this.#most / 2 && this.#bytes <= MOST_BYTES)) return
@@ -113,12 +113,12 @@ export class UnsyncedUploads {
     return true
   }
 
-  /** How many uploads may still get unsynced bytes; negative when a disk that got slower has left too many. */
+  /** How many more uploads may get unsynced bytes; negative if the disk has slowed down. */
   get #room(): number {
     return this.#most - this.#uploads.size - this.#syncing - this.#entering
   }
 
-  /** Lets those in that wait, and at least so many of them. */
+  /** Admits waiting uploads: as many as there is room for, and at least `least`. */
   #admit(least = 0): void {
     const admitted = this.#waiting.splice(0, Math.max(this.#room, least))
     this.#entering += admitted.length

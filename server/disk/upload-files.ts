@@ -6,7 +6,7 @@ import { exists, ifThere } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 
 /**
- * Removes what is left of an upload that has a tombstone in `leaving`; every step may have been done before.
+ * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
  *
  * @param isRemembered whether its tombstone stays.
  */
@@ -34,7 +34,7 @@ export async function removeBytes(
   else await rm(tombstone, { force: true })
 }
 
-/** Before the tombstone goes where nobody ends a removal any more: a power cut must not bring back what it stands for. */
+/** Runs before the tombstone leaves the directory that the start cleans up: a power cut must not revive the upload. */
 async function syncRemoval({ layout, directorySync }: Environment, id: string): Promise<void> {
   const folders = [layout.incoming, layout.files, layout.records, layout.recordFolder(id)]
   await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))

@@ -7,14 +7,14 @@ import { formatDigest } from '../http/digest-fields.ts'
 import { answerJson } from '../http/json.ts'
 import type { Handler } from '../http/routes.ts'
 
-/** Most bytes per request. */
+/** Maximum bytes per request. */
 const LONGEST = 16 * 1024 * 1024
 
-/** Most digests computed at a time, for one client address and in all: they must not slow uploads down. */
+/** Maximum concurrent digests, per client address and in total: they must not slow uploads down. */
 const AT_ONCE_PER_CLIENT = 1
 const AT_ONCE = 2
 
-/** Longest wait for a turn, in milliseconds. */
+/** Maximum wait for a turn, in milliseconds. */
 const PATIENCE = 10_000
 
 /**
@@ -25,11 +25,11 @@ export function rangeDigests(uploads: Uploads): Handler {
   const sentence = 'Too many digests are being computed; try again in a moment.'
   const rules = { patience: PATIENCE, sentence }
   const perClient = limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) })
-  // Each client has at most one request in this line, so none can fill it.
-  const inAll = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
-  const limited = perClient(inAll((ctx, id) => answer(ctx, id, uploads)))
+  // Each client has at most one request in this queue, so no client can fill it.
+  const inTotal = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
+  const limited = perClient(inTotal((ctx, id) => answer(ctx, id, uploads)))
   return (ctx, id) => {
-    // A wrong request is refused without waiting.
+    // An invalid request is refused without waiting.
     rangeOf(ctx)
     return limited(ctx, id)
   }

@@ -71,13 +71,13 @@ export class Draft {
       await upload.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
       await upload.settle()
-      await this.tell(ctx, upload)
+      await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
   }
 
-  /** What "A successful response to a HEAD or GET request against an upload resource" MUST include. */
-  async tell(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
+  /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
+  async setUploadHeaders(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
     tellState(ctx, upload, offset)
     const { length } = upload.record
     if (length !== null) ctx.set('Upload-Length', String(length))
@@ -190,28 +190,28 @@ function checkRepeated({ headers }: Context, { complete, length }: DraftAppend, 
   if (!complete) throw new UploadError('already_complete', 'This upload is complete.')
 }
 
-/** @throws UploadError `wrong_length` when Content-Length tells that the body goes beyond the length of the upload. */
+/** @throws UploadError `wrong_length` when, by its Content-Length, the body exceeds the length of the upload. */
 async function refuseBeyondLength({ headers }: Context, upload: Upload, { offset }: DraftAppend): Promise<void> {
   const { length } = upload.record
   if (length !== null && offset + (contentLength(headers) ?? 0) > length) throw await tooLong(upload, 'wrong_length')
 }
 
-/** What to throw after an append failed with `error`. */
+/** The error to throw after an append failed with `error`. */
 async function ifTooLong(upload: Upload, error: unknown): Promise<unknown> {
   if (!(error instanceof UploadError) || error.code !== 'too_large') return error
   const { length } = upload.record
   if (length === null) return tooLong(upload, 'too_large')
-  // Before that the disk refused, not this rule.
+  // At a lower offset, the file system refused the bytes, not this rule.
   return upload.offset === length ? tooLong(upload, 'wrong_length') : error
 }
 
 /**
- * "The server MUST prevent the offset from exceeding the upload length by rejecting the request once the offset exceeds the length,
- * marking the upload resource invalid and rejecting any further interaction with it." To other protocols, an upload ends with its last
- * byte: what follows it does no harm.
+ * "The server MUST prevent the offset from exceeding the upload length by rejecting the request once the offset exceeds
+ * the length, marking the upload resource invalid and rejecting any further interaction with it." In other protocols,
+ * an upload ends with its last byte, and bytes after it do no harm.
  */
 async function tooLong(upload: Upload, code: 'too_large' | 'wrong_length'): Promise<UploadError> {
-  const message = 'More bytes were sent than this upload may have.'
+  const message = 'The request sends more bytes than the length of this upload allows.'
   if (upload.record.endAwaited) await upload.giveUp(code, message)
   return new UploadError(code, message)
 }

@@ -54,7 +54,7 @@ export function interopVersion(headers: IncomingHttpHeaders): InteropVersion | u
 
 /**
  * @throws UploadError `bad_request`, `unsupported_type`, `unsupported_coding` with a sentence that names the header;
- * `wrong_length` when the headers say two lengths, or the body is longer than they say.
+ * `wrong_length` when the headers state different lengths, or the body exceeds them.
  */
 export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
   const interop = interopVersion(headers)

@@ -1,4 +1,4 @@
-import type { Look, Source } from '../core/source.ts'
+import type { BodyProgress, Source } from '../core/source.ts'
 
 /** How often the client is told how far it is at most, in milliseconds. */
 const EVERY = 1_000
@@ -21,8 +21,8 @@ export class ProgressSource implements Source {
     return this.#body.waitingSince
   }
 
-  look(): Look | undefined {
-    return this.#body.look?.()
+  progress(): BodyProgress | undefined {
+    return this.#body.progress?.()
   }
 
   async read(): Promise<readonly Buffer[] | null> {

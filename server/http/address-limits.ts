@@ -25,21 +25,21 @@ export function limitConnections(server: Server, most: number): void {
   })
 }
 
-/** The running and the waiting requests of one line. */
+/** The running and waiting requests of one queue. */
 interface Line {
   running: number
   readonly waiting: Set<() => void>
 }
 
-/** The bounds of a line, and who joins it. */
+/** The limits of a queue, and the requests that join it. */
 interface LineRules {
-  /** Most requests that run at a time. */
+  /** Maximum concurrent requests. */
   readonly most: number
-  /** Longest wait, in milliseconds. */
+  /** Maximum wait, in milliseconds. */
   readonly patience: number
-  /** The refusal after that. */
+  /** The error message after that wait. */
   readonly sentence: string
-  /** The line of a request. */
+  /** The queue of a request. */
   readonly lineOf: (ctx: Context) => string
 }
 
@@ -50,12 +50,14 @@ interface LineRules {
  * @param patience how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
 export function limitUploads(most: number, patience: number = PATIENCE): (handler: Handler) => Handler {
-  const sentence = 'Too many uploads of your address are running; try again in a moment.'
+  const sentence = 'Too many uploads from your address are running; try again in a moment.'
   const limited = limitRequests({ most, patience, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
   return (handler) => (most === 0 ? handler : limited(handler))
 }
 
-/** Runs at most `most` requests of a line at a time. Further ones wait; after `patience` they throw UploadError `busy`. */
+/**
+ * Runs at most `most` requests of a queue concurrently. Others wait; after `patience` they throw UploadError `busy`.
+ */
 export function limitRequests({ most, patience, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
   const lines = new Map<string, Line>()
   return (handler) => async (ctx, id) => {

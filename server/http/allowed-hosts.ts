@@ -3,13 +3,13 @@ import { UploadError } from '../core/errors.ts'
 import { cameThroughProxy, type TrustProxy } from './forwarded.ts'
 import { authorityOf, isOwnHost, parseAuthority } from './host.ts'
 
-/** Hosts, beside those that no other site can have, that requests may be for: their names, or all. */
+/** Host names that requests may use, in addition to local ones; `*` for all. */
 export type AllowedHosts = '*' | ReadonlySet<string>
 
-/** Asked by those who watch the service, under whatever name they know. They begin nothing and say nothing of uploads. */
+/** Health checks may use any host. They change nothing, and reveal nothing about uploads. */
 const HEALTH = /^\/(healthz|readyz)\/?$/
 
-/** The names under which this service is known: those that are allowed, that on which it listens, and that of its URL. */
+/** The host names of this service: the allowed ones, that of HOST, and that of PUBLIC_URL. */
 export function namesOf(allowed: AllowedHosts, listensOn: string, publicUrl: string): ReadonlySet<string> {
   const names = new Set(allowed === '*' ? [] : allowed)
   for (const text of [listensOn, publicUrl === '' ? '' : new URL(publicUrl).hostname]) {
@@ -20,10 +20,11 @@ export function namesOf(allowed: AllowedHosts, listensOn: string, publicUrl: str
 }
 
 /**
- * Refuses requests for the host of another site. Without authentication a page of that site could do all that a visitor of this
- * service can, once its name leads here. What a trusted proxy passes on is for the host that the proxy serves.
+ * Refuses requests for the host of another site. Without authentication, a page of that site could do everything that a
+ * visitor can, once its name resolves to this service. Requests through a trusted proxy are not checked: the proxy
+ * chooses its hosts.
  *
- * @throws UploadError `bad_request` for what is no host, `host_not_allowed`.
+ * @throws UploadError `bad_request` for an invalid host, `host_not_allowed`.
  */
 export function checkHost(allowed: AllowedHosts, names: ReadonlySet<string>, trust: TrustProxy): Middleware {
   return (ctx, next) => {
@@ -32,26 +33,26 @@ export function checkHost(allowed: AllowedHosts, names: ReadonlySet<string>, tru
       ctx.set('Connection', 'close')
       throw new UploadError(
         'bad_request',
-        'The host of the request must be a name or an address, with a port or without.',
+        'The host of the request must be a name or an address, with an optional port.',
       )
     }
     const isFree = allowed === '*' || authority === 'none' || isOwnHost(authority.host, names)
     if (isFree || HEALTH.test(ctx.path) || cameThroughProxy(ctx.req, trust)) return next()
     throw new UploadError(
       'host_not_allowed',
-      `Requests for the host ${authority.host} are not answered. Its operator can add it to the setting ALLOWED_HOSTS.`,
+      `This service does not accept the host ${authority.host}. Its operator can add it to the setting ALLOWED_HOSTS.`,
     )
   }
 }
 
-/** What a browser sends, or a proxy, which may have rewritten Host. */
+/** Headers of browsers, and of proxies, which may have rewritten Host. */
 const INDIRECT = /^(origin|referer|forwarded|via|x-forwarded-.*|x-real-ip)$/i
 
 /**
- * `http://host:port` of this service as its client wrote it; `undefined` where the host is not known to be this service's, and where
- * the client may know it by another URL.
+ * `http://host:port` as the client wrote it. `undefined` if the host may not be that of this service, or the client may
+ * use another URL.
  *
- * @param names the names of this service; what is merely not refused is not among them.
+ * @param names the host names of this service, which are fewer than the accepted ones.
  */
 export function originOf(ctx: Context, names: ReadonlySet<string>): string | undefined {
   const authority = authorityOf(ctx)

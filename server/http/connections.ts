@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
 import { limitConnections } from './address-limits.ts'
 import { holdBodies } from './expectation.ts'
-import { Line } from './one-by-one.ts'
+import { Pipeline } from './pipeline.ts'
 import type { Refuse } from './refusal.ts'
 import { LONGEST_HEAD, MOST_LINES } from './request-head.ts'
 import { boundHeads } from './unfinished-heads.ts'
@@ -28,7 +28,7 @@ export interface Connections {
  *
  * @param idleTimeout after how many milliseconds the connection of a client is given up that takes nothing of its answer.
  * @param most how many connections an address may have; 0 for no limit.
- * @param refuse makes the answer to what Node cannot read, and would answer by itself without a word.
+ * @param refuse creates the response to requests that Node cannot parse; its own has no body.
  */
 export function connections(
   handler: http.RequestListener,
@@ -38,29 +38,29 @@ export function connections(
 ): Connections {
   const silence = Math.min(LONGEST_SILENCE, idleTimeout + GRACE)
   const server = http.createServer({
-    // A body may take hours; RequestBody gives a client up when nothing comes for IDLE_TIMEOUT.
+    // A body may take hours; RequestBody gives up when nothing arrives for IDLE_TIMEOUT.
     requestTimeout: 0,
     headersTimeout: silence,
     keepAliveTimeout: silence,
     connectionsCheckingInterval: Math.min(30_000, silence),
     maxHeaderSize: LONGEST_HEAD,
-    // The application says what is missing.
+    // The application responds with a sentence.
     requireHostHeader: false,
   })
   server.maxHeadersCount = MOST_LINES
-  const open = new Map<Duplex, Line>()
+  const open = new Map<Duplex, Pipeline>()
   server.on('connection', (socket) => {
-    open.set(socket, new Line(socket, answerIfHeard, refuse))
+    open.set(socket, new Pipeline(socket, answerIfHeard, refuse))
     socket.once('close', () => open.delete(socket))
   })
   server.on('request', (request, response) => open.get(request.socket)?.add({ request, response }))
   server.on('clientError', (error, socket) => open.get(socket)?.fail(error))
   server.on('connect', ({ method = '', headers }, socket) => {
-    const error = new UploadError('unsupported_method', 'This service is no proxy: CONNECT is not supported.')
+    const error = new UploadError('unsupported_method', 'CONNECT is not supported: this service is not a proxy.')
     socket.on('error', () => undefined).end(refuse(error, { method, path: '', headers }), () => socket.destroy())
   })
   const answerIfHeard: http.RequestListener = (request, response) => {
-    // Nothing can be told any more, but what had come is still read.
+    // No response is possible any more, but the bytes that have arrived are drained.
     if (!request.socket.writable) request.resume()
     else answer(request, response)
   }

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { UploadError } from '../core/errors.ts'
 
 /**
- * Bodies are stored as they arrive: a coded body would be handed out as if it were the file.
+ * Refuses coded bodies. Bodies are stored as they arrive, so downloads would return the coded bytes as the file.
  *
- * @throws UploadError `unsupported_coding` for any content coding, and any transfer coding but `chunked`.
+ * @throws UploadError `unsupported_coding` for any content coding, and any transfer coding except `chunked`.
  */
 export function refuseCodings(headers: IncomingHttpHeaders): void {
   if (!isPlain(headers['content-encoding'], 'identity')) {

@@ -32,8 +32,8 @@ const EXPOSED = [
 const MAX_AGE = '7200'
 
 /**
- * What lets a page of `origin` read an answer (Fetch Standard, section 3.3); nothing for other pages. Cookies are allowed only for
- * origins that are named.
+ * The headers that let a page of `origin` read a response (Fetch Standard, section 3.3); none for other pages. Only
+ * named origins may send cookies.
  */
 export function corsHeaders(allowed: AllowedOrigins, origin: string): Readonly<Record<string, string>> {
   if (origin === '' || !(allowed === '*' || allowed.has(origin))) return {}
@@ -41,7 +41,7 @@ export function corsHeaders(allowed: AllowedOrigins, origin: string): Readonly<R
   return { 'Access-Control-Allow-Origin': origin, 'Access-Control-Allow-Credentials': 'true' }
 }
 
-/** Which headers of an answer such a page may read. */
+/** The response headers that such a page may read. */
 export const EXPOSE_HEADERS = { 'Access-Control-Expose-Headers': EXPOSED } as const
 
 /**

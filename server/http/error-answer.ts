@@ -4,21 +4,21 @@ import { type Dialect, statusOf } from './error-status.ts'
 import { problemOf } from './problem.ts'
 import { ACCEPT_PATCH } from './protocol.ts'
 
-/** An error as it is sent. */
+/** An error response. */
 export interface ErrorAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** What is answered to a client that speaks `dialect`: the sentence of the error, and nothing of its cause. */
+/** The response to a client that speaks `dialect`: the message of the error, and nothing of its cause. */
 export function errorAnswer(error: UploadError, dialect: Dialect, method: string): ErrorAnswer {
   const status = statusOf(error.code, dialect, method)
   const [type, body] = bodyOf(error, dialect, status)
   const headers = {
     'Content-Type': type,
     'Cache-Control': 'no-store',
-    // The answer to a HEAD has no body that could say it.
+    // The response to a HEAD has no body to hold it.
     'Upload-Error': error.code,
     // RFC 9110 §12.5.3, RFC 5789 §2.2.
     ...(error.code === 'unsupported_coding' && { 'Accept-Encoding': 'identity' }),
@@ -34,7 +34,7 @@ function bodyOf(error: UploadError, dialect: Dialect, status: number): [type: st
   return ['application/json; charset=utf-8', JSON.stringify({ ok: false, error: { code, message }, ...details })]
 }
 
-/** Logs a refusal: what is wrong on this side where operators look, what is wrong with a request for those who search. */
+/** Logs an error response: server faults where operators look, client faults at the debug level. */
 export function logError(
   log: Logger,
   error: UploadError,

@@ -1,18 +1,18 @@
 import type { ErrorCode } from '../core/errors.ts'
 
 /**
- * Which rules apply to an answer: those of tus and downloads, of the IETF draft, of its early versions, which only tus-js-client
- * speaks, or of old WebUploader pages.
+ * The rules for a response: those of tus and downloads, of the IETF draft, of its early versions, which only
+ * tus-js-client speaks, or of legacy WebUploader pages.
  */
 export type Dialect = 'tus' | 'draft' | 'early-draft' | 'legacy'
 
 interface Statuses {
   readonly tus: number
-  /** Of the answer to a HEAD of tus, where it differs. */
+  /** The status for a tus HEAD, if it differs. */
   readonly tusHead?: number
   /**
-   * tus-js-client starts again at 0 after any failure of a HEAD but 423, in each protocol that it speaks, so a temporary error is 423
-   * there. Other clients of the draft would give up at that; they try again after 5xx.
+   * In every protocol, tus-js-client restarts at 0 after any HEAD error except 423, so temporary errors are 423 there.
+   * Other draft clients would give up at 423; they retry after 5xx.
    */
   readonly temporaryHead?: number
   /** WebUploader up to 0.1.6 gives a file up on 5xx, so what passes by itself is 409 there. */
@@ -48,7 +48,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   target_too_long: same(414),
   header_too_large: same(431),
   not_found: same(404),
-  // After a HEAD, tus-java-client creates the upload again only if the answer is 404.
+  // After a HEAD, tus-java-client creates a new upload only on 404.
   gone: { ...same(410), tusHead: 404 },
   offset_mismatch: same(409),
   length_known: same(400),

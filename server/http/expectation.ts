@@ -2,7 +2,7 @@ import type { Server, ServerResponse } from 'node:http'
 
 /** Answers whose clients have not sent their body yet, because they wait to be asked for it. */
 const waiting = new WeakSet<ServerResponse>()
-/** Answers whose clients expect what is not known here. */
+/** Responses to requests with an unsupported expectation. */
 const unknown = new WeakSet<ServerResponse>()
 
 /**
@@ -26,7 +26,7 @@ export function askForBody(response: ServerResponse): void {
   if (waiting.delete(response) && !response.headersSent) response.writeContinue()
 }
 
-/** Whether the request that `response` answers expects something else than `100-continue`. */
+/** Whether the request of this response expects something other than `100-continue`. */
 export function isExpectationUnknown(response: ServerResponse): boolean {
   return unknown.has(response)
 }

@@ -10,7 +10,7 @@ export interface ForwardedRequest {
   /** The client's address. */
   readonly address: string
   readonly isSecure: boolean
-  /** The host that the client asked for. */
+  /** The host that the client requested. */
   readonly host: string | undefined
   /** The path under which the proxy shows this service, without a slash at its end; it cut that off. */
   readonly prefix: string
@@ -33,8 +33,8 @@ export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequ
 }
 
 /**
- * Whether the trusted proxy has passed a request on: the last element, which is the proxy's, names the client. A request that reaches
- * the service in another way has no such header, unless whoever sends it lies; the proxy must be the only way in.
+ * Whether a request came through the trusted proxy, whose own element, the last one, names the client. Only a client
+ * that bypasses the proxy could forge it, so the proxy must be the only way in.
  */
 export function cameThroughProxy({ headers }: IncomingMessage, trust: TrustProxy): boolean {
   if (trust === 'true') return addressIn(last(single(headers, 'X-Forwarded-For') ?? '')) !== undefined

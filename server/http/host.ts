@@ -1,21 +1,26 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Context } from 'koa'
 
-/** The host of a URL, and the port as it was written. */
+/** A host, and its port as written. */
 export interface Authority {
-  /** In lower case, without a dot at its end; an IPv6 address in brackets. */
+  /** In lower case, without a trailing dot; IPv6 addresses are in brackets. */
   readonly host: string
-  /** Digits; empty for none. */
+  /** Decimal digits; empty if absent. */
   readonly port: string
 }
 
 const LONGEST_NAME = 253
 const LARGEST_PORT = 65_535
 
-/** Names that no public name server answers (RFC 6761, 6762, 8375, 9476; clusters, home routers): no other site can have them. */
+/**
+ * Suffixes that no public DNS server resolves (RFC 6761, 6762, 8375, 9476; clusters, home routers), so no other site
+ * has them.
+ */
 const LOCAL_ENDS = ['.localhost', '.local', '.lan', '.internal', '.home.arpa', '.svc']
 
-/** Reads `uri-host [ ":" port ]` (RFC 9110 §7.2): an address or a name, never user information or percent signs. */
+/**
+ * Parses `uri-host [ ":" port ]` (RFC 9110 §7.2): an address or a name, without user information or percent-encoding.
+ */
 export function parseAuthority(text: string): Authority | undefined {
   const [, written = '', port = ''] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{0,5}))?$/.exec(text) ?? []
   const host = written.toLowerCase().replace(/\.$/, '')
@@ -23,15 +28,15 @@ export function parseAuthority(text: string): Authority | undefined {
   return isHost && Number(port) <= LARGEST_PORT ? { host, port } : undefined
 }
 
-/** Addresses have the form of names, too. */
+/** IPv4 addresses match this form, too. */
 function isName(text: string): boolean {
   return text.length <= LONGEST_NAME && text.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label))
 }
 
 /**
- * The host that a request is for: of an absolute target its own, whatever the Host header says (RFC 9112 §3.2.2).
+ * The requested host. An absolute target overrides the Host header (RFC 9112 §3.2.2).
  *
- * @returns `none` for a request of HTTP/1.0 that names no host, and `undefined` for what is no host.
+ * @returns `none` for an HTTP/1.0 request without a host, and `undefined` for an invalid host.
  */
 export function authorityOf({ originalUrl, headers }: Context): Authority | 'none' | undefined {
   const text = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(originalUrl)?.[1] ?? headers.host
@@ -39,8 +44,8 @@ export function authorityOf({ originalUrl, headers }: Context): Authority | 'non
 }
 
 /**
- * Whether a host can be believed to be this service: `names` has it, or it is an address or a name that other sites cannot have. A
- * page of another site whose name was made to lead here (DNS rebinding) has a host for which neither is true.
+ * Whether a host is surely this service: one of `names`, an address, or a local name, which other sites cannot have.
+ * With DNS rebinding, the host is the public name of the attacker, and none of these.
  */
 export function isOwnHost(host: string, names: ReadonlySet<string>): boolean {
   if (names.has(host) || host.startsWith('[') || isIPv4(host) || !host.includes('.')) return true

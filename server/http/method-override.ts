@@ -1,7 +1,7 @@
 import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 
-/** What a POST may stand for: what clients need that can send nothing but GET and POST. */
+/** The methods that a POST may override, for clients that can send only GET and POST. */
 const METHODS: ReadonlySet<string> = new Set(['OPTIONS', 'HEAD', 'PATCH', 'DELETE'])
 
 /**

@@ -6,19 +6,19 @@ import { errorAnswer, logError } from './error-answer.ts'
 import type { Dialect } from './error-status.ts'
 import { LONGEST_HEAD } from './request-head.ts'
 
-/** What is known of a request that could not be read. */
+/** The known parts of a request that could not be parsed. */
 export interface PartOfRequest {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
 }
 
-/** Makes the answer to a request that never reaches the application: a whole message, after which the connection ends. */
+/**
+ * Creates the response to a request that never reaches the application: a complete message that closes the connection.
+ */
 export type Refuse = (error: UploadError, request: PartOfRequest) => string
 
-/**
- * @param dialectOf tells how the client of such a request wants to be answered.
- */
+/** @param dialectOf how to report errors to the client of such a request. */
 export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (request: PartOfRequest) => Dialect): Refuse {
   return (error, request) => {
     const { method, path } = request
@@ -43,34 +43,34 @@ export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (reque
   }
 }
 
-/** Where the origin cannot be known, naming the only one that is allowed lets no other page read the answer. */
+/** The only allowed origin, for requests of unknown origin: naming it lets no other page read the response. */
 function onlyOrigin(allowed: AllowedOrigins): string {
   if (allowed === '*') return '*'
   const [only = ''] = allowed
   return allowed.size === 1 ? only : ''
 }
 
-/** What an error of Node's parser, or of its timers, says of the request; `undefined` when the connection itself has failed. */
+/** The error for the client, from an error of Node's parser or timers; `undefined` if the connection itself failed. */
 export function parseFault(error: Error): UploadError | undefined {
   const code = systemCode(error) ?? ''
   if (code === 'HPE_HEADER_OVERFLOW') {
-    return new UploadError('header_too_large', `The head of the request has more than ${LONGEST_HEAD} bytes.`)
+    return new UploadError('header_too_large', `The request line and headers exceed ${LONGEST_HEAD} bytes.`)
   }
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
     return new UploadError('too_large', 'The extensions of the chunked coding are too long.')
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new UploadError('idle_timeout', 'The head of the request did not arrive in time.')
+    return new UploadError('idle_timeout', 'The headers of the request did not arrive in time.')
   }
   if (!code.startsWith('HPE_')) return undefined
   return new UploadError('bad_request', 'The request is not valid HTTP/1.1.')
 }
 
 const REQUEST_LINE = /(?:^|\n)([A-Z-]{1,30}) (\/[^ \r\n]*) HTTP\/1\.[01]\r?\n/g
-/** How much of the bytes in which an error was found is looked at. */
+/** How many of the malformed bytes are searched. */
 const LOOKED_AT = 64 * 1024
 
-/** What the bytes in which the parser found an error say of the request: of several in them, the last that has begun. */
+/** Extracts what the malformed bytes reveal of the request; of several requests, the last. */
 export function requestIn(error: Error): PartOfRequest {
   const packet = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : Buffer.alloc(0)
   const text = packet.toString('latin1', 0, LOOKED_AT)

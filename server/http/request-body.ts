@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
-import type { Look, Source } from '../core/source.ts'
+import type { BodyProgress, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
 import { askForBody } from './expectation.ts'
 
@@ -57,7 +57,7 @@ export class RequestBody implements Source {
   #started = false
   readonly #manner: Manner
   #handedOutBytes = 0
-  /** Those that were handed out before the last `read`. */
+  /** Bytes handed out before the last `read`. */
   #doneBytes = 0
   #ended = false
   #failure: Error | undefined
@@ -78,7 +78,7 @@ export class RequestBody implements Source {
     return this.#waitingSince
   }
 
-  look(): Look {
+  progress(): BodyProgress {
     return {
       arrived: this.#handedOutBytes + this.#batch.size,
       done: this.#doneBytes,

@@ -4,24 +4,24 @@ import { UploadError } from '../core/errors.ts'
 import { isExpectationUnknown } from './expectation.ts'
 
 /**
- * The longest head of a request, in bytes: `Upload-Concat` with 2,000 URLs of 100 characters, 20,000 bytes of cookies, as many of
- * metadata, and 16 KiB of all else make less than this.
+ * Maximum request head, in bytes. It fits `Upload-Concat` with 2,000 URLs of 100 characters, 20,000 bytes each of
+ * cookies and metadata, and 16 KiB of the rest.
  */
 export const LONGEST_HEAD = 256 * 1024
-/** The most header lines that a request has; Node drops what follows. */
+/** Maximum header lines per request; Node drops the rest. */
 export const MOST_LINES = 1_000
-/** The longest value of a header but `Upload-Concat`, and of all of them together, in bytes: some are kept with the upload. */
+/** Maximum value of a header except `Upload-Concat`, and of all together, in bytes: some are stored with the upload. */
 const LONGEST_VALUE = 24 * 1024
 const LONGEST_VALUES = 64 * 1024
-/** The longest target of a request, in bytes. */
+/** Maximum request target, in bytes. */
 const LONGEST_TARGET = 16 * 1024
 
 /**
- * Refuses requests whose head is not sound, or larger than what can come of it.
+ * Refuses requests with an invalid or too large head, and closes the connection.
  *
- * @throws UploadError `bad_request`, `expectation_failed`, `target_too_long`, `header_too_large`. Its answer is the last of the connection.
+ * @throws UploadError `bad_request`, `expectation_failed`, `target_too_long`, `header_too_large`.
  */
-export const soundHead: Middleware = (ctx, next) => {
+export const checkHead: Middleware = (ctx, next) => {
   const fault = faultOf(ctx.req) ?? (isExpectationUnknown(ctx.res) ? UNKNOWN_EXPECTATION : undefined)
   if (fault === undefined) return next()
   ctx.set('Connection', 'close')
@@ -30,11 +30,11 @@ export const soundHead: Middleware = (ctx, next) => {
 
 type Fault = ConstructorParameters<typeof UploadError>
 
-const UNKNOWN_EXPECTATION: Fault = ['expectation_failed', 'Of Expect only 100-continue is known here.']
+const UNKNOWN_EXPECTATION: Fault = ['expectation_failed', 'The only supported Expect is 100-continue.']
 
 function faultOf({ rawHeaders, url = '', httpVersion }: IncomingMessage): Fault | undefined {
   if (url.length > LONGEST_TARGET) {
-    return ['target_too_long', `The URL has more than ${LONGEST_TARGET} bytes.`]
+    return ['target_too_long', `The URL exceeds ${LONGEST_TARGET} bytes.`]
   }
   if (rawHeaders.length >= 2 * MOST_LINES) {
     return ['header_too_large', `The request has ${MOST_LINES} headers or more.`]
@@ -47,13 +47,13 @@ function faultOf({ rawHeaders, url = '', httpVersion }: IncomingMessage): Fault 
     if (name.length === 13 && name.toLowerCase() === 'upload-concat') continue
     const { length } = rawHeaders[i + 1] ?? ''
     if (length > LONGEST_VALUE) {
-      return ['header_too_large', `The header ${name.slice(0, 100)} has more than ${LONGEST_VALUE} bytes.`]
+      return ['header_too_large', `The header ${name.slice(0, 100)} exceeds ${LONGEST_VALUE} bytes.`]
     }
     bytes += length
   }
-  if (bytes > LONGEST_VALUES) return ['header_too_large', `The headers have more than ${LONGEST_VALUES} bytes.`]
+  if (bytes > LONGEST_VALUES) return ['header_too_large', `The headers exceed ${LONGEST_VALUES} bytes.`]
   // RFC 9112 §3.2
-  if (hosts > 1) return ['bad_request', 'The request has several Host headers.']
+  if (hosts > 1) return ['bad_request', 'The request has more than one Host header.']
   if (hosts === 0 && httpVersion === '1.1') return ['bad_request', 'The request has no Host header.']
   return undefined
 }

@@ -9,8 +9,9 @@ export interface Reach {
 }
 
 /**
- * Whether a request comes from a page of this service, or from no page at all: by `Sec-Fetch-Site` (Fetch Metadata), which browsers
- * send over TLS and to loopback, and otherwise by `Origin`, which they send with every POST to another origin.
+ * Whether a request comes from a page of this service, or from no page at all. `Sec-Fetch-Site` (Fetch Metadata)
+ * decides, which browsers send over TLS and to loopback; otherwise `Origin`, which they send with every cross-origin
+ * POST.
  */
 export function isSameOrigin(ctx: Context, { publicUrl, trustProxy }: Reach): boolean {
   const site = ctx.get('Sec-Fetch-Site')
@@ -27,7 +28,7 @@ export function isSecure(ctx: Context, { publicUrl }: Reach): boolean {
   return ctx.secure || publicUrl.startsWith('https:')
 }
 
-/** The host of a URL with its port, unless that is the one that `http` or `https` stands for. */
+/** The host of a URL, with its port unless that is a default port. */
 function hostIn(url: string): string | undefined {
   if (!URL.canParse(url)) return undefined
   const { hostname, port } = new URL(url)

@@ -1,23 +1,23 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { clientOf } from './address-limits.ts'
-import type { Line } from './one-by-one.ts'
+import type { Pipeline } from './pipeline.ts'
 import { LONGEST_HEAD } from './request-head.ts'
 
-/** How many bytes of unfinished heads the process holds at most, beside what comes between two looks. */
+/** Maximum bytes of unfinished heads in the process, apart from those that arrive between two checks. */
 const MOST = 32 * 1024 * 1024
-/** So many connections cannot hold more than that. */
+/** This many connections cannot exceed that. */
 const FEW = MOST / LONGEST_HEAD
-/** How often it is looked at. Milliseconds. */
+/** Interval of the checks. Milliseconds. */
 const EVERY = 100
 
 /**
- * Closes connections when the heads of requests that they have begun, and did not end, take too much memory together: those of the
- * client that holds the most go first. Ended heads are soon used and free.
+ * Closes connections when their unfinished request heads together take too much memory, starting with the client that
+ * holds the most. Finished heads are soon processed and freed.
  *
- * @param open the connections that are open.
+ * @param open the open connections.
  */
-export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Line>): void {
+export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Pipeline>): void {
   let isWatched = false
   const look = (): void => {
     isWatched = open.size > FEW
@@ -31,11 +31,11 @@ export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Line>): voi
 }
 
 interface Client {
-  readonly lines: Line[]
+  readonly lines: Pipeline[]
   bytes: number
 }
 
-function closeSurplus(lines: readonly Line[]): void {
+function closeSurplus(lines: readonly Pipeline[]): void {
   let surplus = -MOST
   for (const line of lines) surplus += line.heldBytes
   if (surplus <= 0) return
@@ -46,8 +46,8 @@ function closeSurplus(lines: readonly Line[]): void {
   }
 }
 
-/** The clients that hold something, those that hold the most first. */
-function clientsOf(lines: readonly Line[]): readonly Client[] {
+/** Clients with buffered heads, the largest first. */
+function clientsOf(lines: readonly Pipeline[]): readonly Client[] {
   const clients = new Map<string, Client>()
   for (const line of lines) {
     const { heldBytes, socket } = line

@@ -10,31 +10,31 @@ export interface ParsedMetadata {
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /**
- * Reads Upload-Metadata (tus creation extension). What is malformed is skipped, and the last of several equal keys counts: clients
- * send such headers, and tusd accepts them. HEAD returns the header as it was sent in any case.
+ * Parses Upload-Metadata (tus creation extension). Malformed elements are skipped, and the last of several equal keys
+ * wins: clients send such headers, and tusd accepts them. HEAD returns the header as it was sent in any case.
  */
 export function parseMetadata(header: string | undefined): ParsedMetadata {
   if (header === undefined || header.trim() === '') return { metadata: {}, rawMetadata: undefined }
-  // Unlike an assignment, this makes every key a plain property.
+  // Unlike an assignment, this makes every key an own property.
   const metadata = Object.fromEntries(header.split(',').flatMap(parseElement))
   return { metadata, rawMetadata: serialize(metadata) === header ? undefined : header }
 }
 
-/** One element as no pair or one, for `flatMap`. */
+/** Zero or one pair, for `flatMap`. */
 function parseElement(element: string): readonly (readonly [key: string, value: string | null])[] {
   const [key = '', value, ...more] = element.trim().split(/[ \t]+/)
-  // JSON can hold a `__proto__`, but a record that is read again drops it: it comes back with the header only.
+  // Reading a record back from JSON drops `__proto__`: HEAD returns it only with the original header.
   if (key === '' || key === '__proto__' || more.length > 0) return []
   if (value === undefined) return [[key, null]]
   return isBase64(value) ? [[key, Buffer.from(value, 'base64').toString('utf8')]] : []
 }
 
-/** Padding may be missing or wrong; a single character in the last group holds no byte. */
+/** Padding may be missing or wrong, but a last group of one character encodes no byte. */
 function isBase64(text: string): boolean {
   return BASE64.test(text) && text.replace(/=+$/, '').length % 4 !== 1
 }
 
-/** Upload-Metadata for the answer to a HEAD; empty if there is none. */
+/** Upload-Metadata for the response to a HEAD; empty if there is none. */
 export function formatMetadata({ rawMetadata, metadata }: Pick<UploadRecord, 'metadata' | 'rawMetadata'>): string {
   return rawMetadata ?? serialize(metadata)
 }
@@ -46,20 +46,22 @@ function serialize(metadata: Metadata): string {
 }
 
 /**
- * How many bytes of what clients said of an upload they are told again in one answer: Node's client, for one, reads heads of 16 KiB, and
- * to learn nothing of the offset is worse than to miss what the client knows.
+ * Maximum bytes of the creation headers in a response. Node clients, for example, accept 16 KiB of headers, and missing
+ * the metadata is better than missing the offset.
  */
-const MOST_TOLD = 14 * 1024
+const MOST_REPEATED = 14 * 1024
 
-/** Upload-Concat of a final upload as far as it is told again: without the parts where they are too many. */
-export function toldConcat(concat: string): string {
-  return concat.length > MOST_TOLD ? 'final;' : concat
+/** Upload-Concat of a final upload for a response: without the parts if they are too many. */
+export function concatHeader(concat: string): string {
+  return concat.length > MOST_REPEATED ? 'final;' : concat
 }
 
-/** What the answer to a HEAD says of how the upload was made: Upload-Concat, and Upload-Metadata if it is not too long. */
+/**
+ * The headers of a HEAD response that repeat the creation: Upload-Concat, and Upload-Metadata if it is not too long.
+ */
 export function creationHeaders(record: UploadRecord): Readonly<Record<string, string>> {
-  const concat = record.partial ? 'partial' : toldConcat(record.concat ?? '')
+  const concat = record.partial ? 'partial' : concatHeader(record.concat ?? '')
   const metadata = Object.keys(record.metadata).length > 0 ? formatMetadata(record) : ''
-  const isTold = metadata !== '' && concat.length + metadata.length <= MOST_TOLD
+  const isTold = metadata !== '' && concat.length + metadata.length <= MOST_REPEATED
   return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(isTold && { 'Upload-Metadata': metadata }) }
 }

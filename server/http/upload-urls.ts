@@ -2,17 +2,17 @@ import type { Context } from 'koa'
 import { originOf } from './allowed-hosts.ts'
 import { forwardedRequest, type TrustProxy } from './forwarded.ts'
 
-/** The URLs of uploads, as clients are told them. */
+/** The URLs of uploads in responses. */
 export interface UploadUrls {
   /** For `Location`: absolute wherever that is safe, since some clients cannot resolve a relative one. */
   readonly location: (ctx: Context, id: string) => string
-  /** For a page, which resolves it against its own URL: absolute only with PUBLIC_URL. */
+  /** For pages, which resolve it against their own URL: absolute only with PUBLIC_URL. */
   readonly forPage: (ctx: Context, id: string) => string
 }
 
 /**
- * @param publicUrl PUBLIC_URL; empty for none.
- * @param names the hosts that are known to be this service.
+ * @param publicUrl PUBLIC_URL; empty if unset.
+ * @param names the host names of this service.
  */
 export function uploadUrls(publicUrl: string, trustProxy: TrustProxy, names: ReadonlySet<string>): UploadUrls {
   const forPage = (ctx: Context, id: string): string => {

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
-import type { Look, Source } from '../core/source.ts'
+import type { BodyProgress, Source } from '../core/source.ts'
 
 /** What a body must be: digests by their algorithms. */
 export type Digests = ReadonlyMap<Algorithm, Buffer>
@@ -26,8 +26,8 @@ export class VerifiedSource implements Source {
     return this.#body.waitingSince
   }
 
-  look(): Look | undefined {
-    return this.#body.look?.()
+  progress(): BodyProgress | undefined {
+    return this.#body.progress?.()
   }
 
   async read(): Promise<readonly Buffer[] | null> {

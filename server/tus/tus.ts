@@ -10,7 +10,7 @@ import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { endIfWhole, type Intake } from '../http/intake.ts'
 import { withBody } from '../http/request-body.ts'
-import { creationHeaders, toldConcat } from '../http/upload-metadata.ts'
+import { concatHeader, creationHeaders } from '../http/upload-metadata.ts'
 import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
 import { type Creation, type FinalCreation, parseAppend, parseCreation, TUS_VERSION } from './headers.ts'
 import { idsOfParts } from './part-urls.ts'
@@ -97,7 +97,7 @@ export class Tus {
 
   async #createFinal(ctx: Context, asked: FinalCreation): Promise<void> {
     const { metadata, rawMetadata } = asked
-    const concat = toldConcat(asked.concat)
+    const concat = concatHeader(asked.concat)
     const parts = idsOfParts(asked.parts)
     const fileName = safeName(metadata.filename ?? metadata.name)
     const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName })

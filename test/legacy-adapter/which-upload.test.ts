@@ -19,7 +19,7 @@ const HALF: Candidate = {
   modified: 1000,
   fed: 1,
 }
-const STRUCK: SenderState = { struck: { byLater: true, last: 9_000 } }
+const REJECTED: SenderState = { rejected: { byLaterChunk: true, last: 9_000 } }
 
 describe('a chunk', () => {
   test.each<[string, readonly Partial<Candidate>[], SenderState, number, boolean, Decision]>([
@@ -49,19 +49,19 @@ describe('a chunk', () => {
     ['joins nothing finished', [{ finished: true }], {}, 0, false, { kind: 'create' }],
     ['joins nothing that was begun without its cookie', [{ own: false }], {}, 0, false, { kind: 'create' }],
     ['is refused when its page may have skipped', [], {}, 0, true, { kind: 'wrongly_skipped' }],
-    ['is refused after a later one differed', [{}], STRUCK, 0, false, { kind: 'content_differs' }],
+    ['is refused after a later one differed', [{}], REJECTED, 0, false, { kind: 'content_differs' }],
     [
       'begins anew when its sender was quiet',
       [{}],
-      { struck: { byLater: true, last: 1_000 } },
+      { rejected: { byLaterChunk: true, last: 1_000 } },
       0,
       false,
       { kind: 'create' },
     ],
     [
-      'waits for chunk 0 of its sender that was struck off',
+      'waits for chunk 0 of a rejected sender',
       [{}],
-      { struck: { byLater: false, last: 9_900 } },
+      { rejected: { byLaterChunk: false, last: 9_900 } },
       2,
       false,
       { kind: 'wait' },

@@ -1,4 +1,4 @@
-import { ToldBook } from '../../../legacy-adapter/told-book.ts'
+import { CheckHistory } from '../../../legacy-adapter/check-history.ts'
 import {
   type Candidate,
   type ChunkSet,
@@ -65,7 +65,7 @@ export interface SimulatedUpload {
 
 interface Sender {
   proving: string | undefined
-  struck: SenderState['struck']
+  rejected: SenderState['rejected']
 }
 
 /** The service, as far as it decides which upload is meant: the rule is the real one, the bytes and the disk are not there. */
@@ -73,7 +73,7 @@ export class World {
   /** Milliseconds. */
   time = 0
   readonly uploads: SimulatedUpload[] = []
-  readonly #books = new Map<string, ToldBook>()
+  readonly #histories = new Map<string, CheckHistory>()
   readonly #senders = new Map<string, Sender>()
   #order = 0
 
@@ -81,8 +81,8 @@ export class World {
   arrive(sending: Sending): void {
     const { visitor, task, sender: name, chunk, chunks, modified } = sending
     const sender = this.#senderOf(sending)
-    const book = this.#bookOf(visitor, task)
-    const skips = book.skips(task, fileOf(sending), name, chunks)
+    const history = this.#historyOf(visitor, task)
+    const skips = history.skips(task, fileOf(sending), name, chunks)
     const candidates = this.#candidates(sending).filter(
       ({ knowsSender, finished }, _, all) => knowsSender || (!finished && !all.some((other) => other.knowsSender)),
     )
@@ -100,17 +100,17 @@ export class World {
         sending.waitsSince ??= this.time
         break
       case 'content_differs':
-        sender.struck = { byLater: true, last: this.time }
+        sender.rejected = { byLaterChunk: true, last: this.time }
         sending.answer = 409
         break
       case 'wrongly_skipped':
-        book.refuse(task)
+        history.refuse(task)
         sending.answer = 409
         break
       case 'create':
-        sender.struck = undefined
-        book.note(task)
-        book.take(task)
+        sender.rejected = undefined
+        history.touch(task)
+        history.clearRefusal(task)
         this.#begin(sending, this.#create(sending), false)
         break
     }
@@ -123,7 +123,7 @@ export class World {
     this.#end(upload)
     const isKnown = sending.isProof === true || upload.senders.includes(sender)
     if (isKnown && (upload.content.get(chunk) ?? content) !== content) {
-      this.#strike(sending, upload)
+      this.#reject(sending, upload)
       return undefined
     }
     if (upload.finished === undefined) upload.content.set(chunk, content)
@@ -137,11 +137,11 @@ export class World {
     upload.shares.set(sender, (upload.shares.get(sender) ?? new Set()).add(chunk))
     const finished = this.#finishIfWhole(upload)
     const { chunks, visitor, task } = sending
-    const ever = this.#bookOf(visitor, task).ever(task)
+    const listed = this.#historyOf(visitor, task).listed(task)
     const isSkipped =
       upload.finished === undefined &&
       upload.inFlight === 0 &&
-      skippedWrongly(chunk, setOf(upload.content.keys()), chunks, ever)
+      skippedWrongly(chunk, setOf(upload.content.keys()), chunks, listed)
     if (isSkipped) upload.lastFailed = true
     sending.answer = isSkipped ? 409 : 200
     return finished
@@ -157,7 +157,7 @@ export class World {
   /** What is only in memory is lost. */
   restart(): void {
     this.#senders.clear()
-    for (const [name, book] of this.#books) this.#books.set(name, ToldBook.from(book.toString()))
+    for (const [name, history] of this.#histories) this.#histories.set(name, CheckHistory.from(history.toString()))
     for (const upload of this.uploads) {
       upload.inFlight = 0
       upload.lastFailed = true
@@ -168,30 +168,30 @@ export class World {
   checkAll(visitor: string | undefined): ReadonlyMap<string, ChunkSet> {
     const lists = new Map<string, ChunkSet>()
     if (visitor === undefined) return lists
-    const book = this.#bookOf(visitor, '')
-    for (const task of book.groups.filter((group) => !book.isRefused(group))) {
+    const history = this.#historyOf(visitor, '')
+    for (const task of history.groups.filter((group) => !history.isRefused(group))) {
       const unfinished = this.uploads.filter(
         ({ question, finished }) => question.visitor === visitor && question.task === task && finished === undefined,
       )
       lists.set(task, chunksToSkip(unfinished.map((upload) => this.#candidateOf(upload, upload.question))))
     }
-    book.tellAll(lists)
+    history.recordBare(lists)
     return lists
   }
 
   /** A check with name and size, and with all fields if it has a sender. */
   check(question: Question): ChunkSet {
     const { visitor, task, sender, modified } = question
-    const book = this.#bookOf(visitor, task)
+    const history = this.#historyOf(visitor, task)
     const candidates = this.#candidates(question)
     const known = candidates.find(({ own, knowsSender }) => own && knowsSender) ?? candidates.find((c) => c.knowsSender)
     const listed =
       sender !== undefined && known !== undefined
         ? chunksOfSender(known)
         : chunksToSkip(meantByCheck(candidates, modified))
-    const chunks = book.isRefused(task) ? [] : listed
-    if (sender === undefined) book.tellFile(task, fileOf(question), chunks)
-    else book.tellSender(task, sender, chunks)
+    const chunks = history.isRefused(task) ? [] : listed
+    if (sender === undefined) history.recordFile(task, fileOf(question), chunks)
+    else history.recordSender(task, sender, chunks)
     return chunks
   }
 
@@ -245,10 +245,10 @@ export class World {
     return upload
   }
 
-  #strike(sending: Sending, upload: SimulatedUpload): void {
+  #reject(sending: Sending, upload: SimulatedUpload): void {
     const sender = this.#senderOf(sending)
     sender.proving = undefined
-    sender.struck = { byLater: sending.chunk !== 0, last: this.time }
+    sender.rejected = { byLaterChunk: sending.chunk !== 0, last: this.time }
     upload.lastFailed = true
     upload.contested = true
     if (!sending.isProof) upload.senders = upload.senders.filter((other) => other !== sending.sender)
@@ -259,14 +259,14 @@ export class World {
     this.#senderOf(sending).proving = undefined
     if (!upload.senders.includes(sending.sender)) upload.senders.push(sending.sender)
     upload.modified ??= sending.modified
-    this.#bookOf(sending.visitor, sending.task).take(sending.task)
+    this.#historyOf(sending.visitor, sending.task).clearRefusal(sending.task)
   }
 
   #finishIfWhole(upload: SimulatedUpload): SimulatedUpload | undefined {
     const { chunks, visitor, task } = upload.question
     if (upload.finished !== undefined || upload.content.size < chunks) return undefined
     const shares = upload.senders.map((sender) => setOf(upload.shares.get(sender) ?? []))
-    if (!isWhole(shares, chunks, this.#bookOf(visitor, task).ever(task))) return undefined
+    if (!isWhole(shares, chunks, this.#historyOf(visitor, task).listed(task))) return undefined
     upload.finished = this.#next()
     return upload
   }
@@ -300,16 +300,16 @@ export class World {
     return upload
   }
 
-  #bookOf(visitor: string | undefined, task: string): ToldBook {
+  #historyOf(visitor: string | undefined, task: string): CheckHistory {
     const name = visitor ?? `task ${task}`
-    const book = this.#books.get(name) ?? ToldBook.from(undefined)
-    this.#books.set(name, book)
-    return book
+    const history = this.#histories.get(name) ?? CheckHistory.from(undefined)
+    this.#histories.set(name, history)
+    return history
   }
 
   #senderOf(question: Sending): Sender {
     const name = [question.visitor, question.task, fileOf(question), question.sender].join(' ')
-    const sender = this.#senders.get(name) ?? { proving: undefined, struck: undefined }
+    const sender = this.#senders.get(name) ?? { proving: undefined, rejected: undefined }
     this.#senders.set(name, sender)
     return sender
   }

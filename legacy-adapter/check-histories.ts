@@ -1,26 +1,26 @@
-import { ToldBook } from './told-book.ts'
+import { CheckHistory } from './check-history.ts'
 import type { ChunkSet } from './which-upload.ts'
 
-/** How many books are kept in memory. */
+/** Maximum histories in memory. */
 const MOST_OPEN = 256
 
-/** Where texts are kept under names. */
+/** Stores short texts by name. */
 export interface TextStore {
   read(name: string): Promise<string | undefined>
-  /** Calls for one name take turns. */
+  /** Calls for one name must not overlap. */
   write(name: string, text: string): Promise<void>
 }
 
 interface Open {
-  readonly book: ToldBook
-  /** What is on the disk. */
+  readonly history: CheckHistory
+  /** The text on disk. */
   text: string
   writing: Promise<void>
   writes: number
 }
 
-/** The books of all visitors and tasks; one that has changed is on the disk before its caller goes on. */
-export class ToldBooks {
+/** The histories of all visitors and tasks. A change is written before its caller continues. */
+export class CheckHistories {
   readonly #store: TextStore
   readonly #open = new Map<string, Promise<Open>>()
 
@@ -28,18 +28,18 @@ export class ToldBooks {
     this.#store = store
   }
 
-  /** Reads a book. @throws UploadError `storage_error`. */
-  async read<T>(name: string, look: (book: ToldBook) => T): Promise<T> {
-    return look((await this.#get(name)).book)
+  /** Reads a history. @throws UploadError `storage_error`. */
+  async read<T>(name: string, look: (history: CheckHistory) => T): Promise<T> {
+    return look((await this.#get(name)).history)
   }
 
-  /** Changes a book, and writes it if that makes a difference. @throws UploadError `no_space`, `storage_error`. */
-  async change(name: string, change: (book: ToldBook) => void): Promise<void> {
+  /** Changes a history, and writes it if its text has changed. @throws UploadError `no_space`, `storage_error`. */
+  async change(name: string, change: (history: CheckHistory) => void): Promise<void> {
     const open = await this.#get(name)
-    change(open.book)
+    change(open.history)
     open.writes += 1
     const write = open.writing.then(async () => {
-      const text = open.book.toString()
+      const text = open.history.toString()
       if (text === open.text) return
       await this.#store.write(name, text)
       open.text = text
@@ -52,15 +52,15 @@ export class ToldBooks {
     }
   }
 
-  /** All chunks that were ever told for a task. */
-  ever(name: string, group: string): Promise<ChunkSet> {
-    return this.read(name, (book) => book.ever(group))
+  /** All chunks ever listed for a task. */
+  listed(name: string, group: string): Promise<ChunkSet> {
+    return this.read(name, (history) => history.listed(group))
   }
 
   async #get(name: string): Promise<Open> {
     const known = this.#open.get(name)
     const open = known ?? this.#load(name)
-    // Set again so that the map is in order of last use.
+    // Inserted again, so that the map is in order of last use.
     this.#open.delete(name)
     this.#open.set(name, open)
     if (known === undefined) {
@@ -71,15 +71,15 @@ export class ToldBooks {
   }
 
   async #load(name: string): Promise<Open> {
-    const book = ToldBook.from(await this.#store.read(name))
-    return { book, text: book.toString(), writing: Promise.resolve(), writes: 0 }
+    const history = CheckHistory.from(await this.#store.read(name))
+    return { history, text: history.toString(), writing: Promise.resolve(), writes: 0 }
   }
 
   async #evict(): Promise<void> {
     for (const [name, open] of this.#open) {
       if (this.#open.size <= MOST_OPEN) return
       const { writes } = await open.catch(() => ({ writes: 0 }))
-      // What is only here must be written before it may be read anew.
+      // A history with pending writes stays: the text on disk is out of date.
       if (writes === 0 && this.#open.get(name) === open) this.#open.delete(name)
     }
   }

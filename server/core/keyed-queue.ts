@@ -1,11 +1,11 @@
-/** Work that is kept in order where it has a key in common, and waits for nothing else. */
-export class Lines {
+/** Runs work with a common key in order, and all other work concurrently. */
+export class KeyedQueue {
   /** The last work of each key that has any. */
   readonly #last = new Map<string, Promise<unknown>>()
 
   /**
-   * Does the work when all earlier work with one of these keys is over, however that ended. Every line is joined at once, so that
-   * work with several keys never waits in a circle.
+   * Runs `work` when all earlier work with one of these keys has ended, successfully or not. It queues under all keys
+   * at once, so that work with several keys cannot deadlock.
    *
    * @throws what `work` throws.
    */

@@ -7,7 +7,7 @@ const SHORT = 16 * 1024
 const MOST_OF_CLIENT = 16 * 1024 * 1024
 const MOST = 64 * 1024 * 1024
 
-interface Answer {
+interface UnreadResponse {
   readonly client: string
   readonly bytes: number
   readonly giveUp: () => void
@@ -18,50 +18,50 @@ interface Answer {
  * connections with unread responses: the oldest of that client, or of the client that holds the most. A client that
  * reads keeps its responses.
  */
-export function boundAnswers(): Middleware {
-  const answers = new UntakenAnswers()
+export function trackResponses(): Middleware {
+  const responses = new UnreadResponses()
   return async (ctx, next) => {
     await next()
     const { body } = ctx
-    if (typeof body === 'string' && body.length >= SHORT) answers.add(ctx, body)
+    if (typeof body === 'string' && body.length >= SHORT) responses.add(ctx, body)
   }
 }
 
-class UntakenAnswers {
+class UnreadResponses {
   /** In order of creation. */
-  readonly #untaken = new Set<Answer>()
+  readonly #unread = new Set<UnreadResponse>()
   readonly #byClient = new Map<string, number>()
   #bytes = 0
 
   add({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
     // Koa keeps the text while its bytes are being sent.
     const bytes = 2 * Buffer.byteLength(text)
-    const answer: Answer = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
-    this.#untaken.add(answer)
-    this.#count(answer, bytes)
-    res.once('close', () => this.#remove(answer))
-    while ((this.#byClient.get(answer.client) ?? 0) > MOST_OF_CLIENT) {
-      if (!this.#giveUpOldest(answer.client, answer)) break
+    const response: UnreadResponse = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
+    this.#unread.add(response)
+    this.#count(response, bytes)
+    res.once('close', () => this.#remove(response))
+    while ((this.#byClient.get(response.client) ?? 0) > MOST_OF_CLIENT) {
+      if (!this.#giveUpOldest(response.client, response)) break
     }
-    while (this.#bytes > MOST) if (!this.#giveUpOldest(this.#greatest(), answer)) break
+    while (this.#bytes > MOST) if (!this.#giveUpOldest(this.#greatest(), response)) break
   }
 
   /** @param newest is kept, whatever its size. @returns whether a response was dropped. */
-  #giveUpOldest(client: string, newest: Answer): boolean {
-    for (const answer of this.#untaken) {
-      if (answer.client !== client || answer === newest) continue
-      this.#remove(answer)
-      answer.giveUp()
+  #giveUpOldest(client: string, newest: UnreadResponse): boolean {
+    for (const response of this.#unread) {
+      if (response.client !== client || response === newest) continue
+      this.#remove(response)
+      response.giveUp()
       return true
     }
     return false
   }
 
-  #remove(answer: Answer): void {
-    if (this.#untaken.delete(answer)) this.#count(answer, -answer.bytes)
+  #remove(response: UnreadResponse): void {
+    if (this.#unread.delete(response)) this.#count(response, -response.bytes)
   }
 
-  #count({ client }: Answer, bytes: number): void {
+  #count({ client }: UnreadResponse, bytes: number): void {
     this.#bytes += bytes
     const held = (this.#byClient.get(client) ?? 0) + bytes
     if (held > 0) this.#byClient.set(client, held)

@@ -4,13 +4,13 @@ import type { UploadError } from '../core/errors.ts'
 import { headSize } from './head-size.ts'
 import { type PartOfRequest, parseFault, type Refuse, requestIn } from './refusal.ts'
 
-/** From how many waiting requests, or bytes of their heads, a connection is not read any further. */
+/** Reading pauses at this many waiting requests, or this many bytes of their heads. */
 const MANY = 16
 const MANY_BYTES = 64 * 1024
-/** For how long, in milliseconds, and how much, in bytes, what a refused client still sends is read away. */
-const LINGER = 2_000
-const LINGER_BYTES = 4 * 1024 * 1024
-/** What may lie between the heads that were counted and the bytes that came: spaces that the parser leaves out. */
+/** Limits for draining what a refused client still sends: milliseconds, and bytes. */
+const DRAIN_FOR = 2_000
+const MOST_DRAINED = 4 * 1024 * 1024
+/** Tolerance between counted and received bytes: the parser drops whitespace. */
 const SLACK = 1024
 
 interface Exchange {
@@ -19,23 +19,24 @@ interface Exchange {
 }
 
 /**
- * The requests of one connection, worked for one after the other. Node hands pipelined requests (RFC 9112 §9.3.2) out as soon as they
- * are read: a client that takes none of its answers would have as many files opened, and their first bytes kept, as it asks for.
+ * Handles the pipelined requests of one connection (RFC 9112 §9.3.2), one at a time. Node emits requests as soon as it
+ * has parsed them: a client that reads no responses could make the service open as many files, and buffer as many first
+ * bytes, as it requests.
  */
-export class Line {
+export class Pipeline {
   readonly socket: Socket
   readonly #handler: RequestListener
   readonly #refuse: Refuse
   #running: Exchange | undefined
   #waiting: Exchange[] = []
   #waitingBytes = 0
-  /** What follows the last request: bytes that are none. */
+  /** Set when the bytes after the last request are not a valid request. */
   #fault: { readonly error: UploadError; readonly request: PartOfRequest } | undefined
-  /** How many bytes of the connection had been read when it was refused. */
+  /** The bytes read from the connection when it was refused. */
   #refusedAt: number | undefined
-  /** The origin of the last request: pages ask before they send what is large. */
+  /** The origin of the last request. It serves a later request whose headers cannot be parsed. */
   #origin: string | undefined
-  /** Where, in the bytes of the connection, the first head begins that was not handed on yet; unknown while a body comes. */
+  /** The position in the connection at which the first unprocessed head starts; unknown while a body is arriving. */
   #headBegins = 0
 
   constructor(socket: Socket, handler: RequestListener, refuse: Refuse) {
@@ -46,7 +47,7 @@ export class Line {
     socket.on('resume', () => this.#isLong && socket.pause())
   }
 
-  /** How many bytes of heads are held for requests that have not begun, whole or not. */
+  /** Bytes of buffered heads, whole or not, of requests that have not begun. */
   get heldBytes(): number {
     return Math.max(0, this.socket.bytesRead - this.#headBegins)
   }
@@ -62,11 +63,11 @@ export class Line {
     if (this.#isLong) this.socket.pause()
   }
 
-  /** Answers what Node could not read as a request, in its turn, and ends the connection. */
+  /** Responds to bytes that Node could not parse as a request, in their turn, and closes the connection. */
   fail(error: Error): void {
     const { socket } = this
     if (this.#fault !== undefined) {
-      if (this.#refusedAt !== undefined && socket.bytesRead - this.#refusedAt > LINGER_BYTES) socket.destroy()
+      if (this.#refusedAt !== undefined && socket.bytesRead - this.#refusedAt > MOST_DRAINED) socket.destroy()
       return
     }
     const fault = parseFault(error)
@@ -78,7 +79,7 @@ export class Line {
     const request = { ...found, headers: { ...found.headers, origin: found.headers.origin ?? this.#origin } }
     this.#fault = { error: fault, request }
     if (this.#running === undefined) this.#end()
-    // The body of a request is what is wrong: nothing more can come of it.
+    // The body of the running request is malformed: it cannot complete.
     else if (!this.#running.request.complete) this.#cutOff(this.#running, fault)
   }
 
@@ -94,7 +95,7 @@ export class Line {
     this.#handler(request, response)
   }
 
-  /** Where the next head begins is known at once, but for a body whose length is not said. */
+  /** Records where the next head starts: at once, unless the length of the body is unknown. */
   #countHead({ request }: Exchange): void {
     const { headers } = request
     if (headers['transfer-encoding'] !== undefined) {
@@ -121,14 +122,14 @@ export class Line {
     else if (this.#fault !== undefined) this.#end()
   }
 
-  /** Sends the last answer. A client sends before it listens: what still comes is read away, so that no reset overtakes the answer. */
+  /** Sends the last response. It drains what the client still sends: a TCP reset would discard the response. */
   #end(): void {
     const { socket } = this
     if (this.#fault === undefined || !socket.writable) return
     const { error, request } = this.#fault
     this.#refusedAt = socket.bytesRead
     socket.end(this.#refuse(error, request))
-    const timer = setTimeout(() => socket.destroy(), LINGER)
+    const timer = setTimeout(() => socket.destroy(), DRAIN_FOR)
     socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer))
     socket.resume()
   }

@@ -16,7 +16,7 @@ const CHUNKS = 481
 const FIELDS = `task_id=${TASK}&name=large.bin&size=${CHUNKS}`
 /** So many answers are more than the system's own buffers take of one connection. */
 const ASKED = 30
-/** And so many connections hold more answers than one client may leave untaken. */
+/** And so many connections hold more answers than one client may leave unread. */
 const CONNECTIONS = 40
 
 const accepted = z.object({ id: z.string() })

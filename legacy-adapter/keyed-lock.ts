@@ -1,14 +1,14 @@
-/** One line per name: the work in a line is done one after the other. */
-export class Lines {
+/** Serializes work per name. */
+export class KeyedLock {
   readonly #last = new Map<string, Promise<void>>()
 
   /**
-   * Does work when all before it in the line have left.
+   * Runs work when all earlier work of this name has left its line.
    *
-   * @param work calls `leave` when the next one may begin, or leaves with its end.
+   * @param work may call `leave` to admit the next work early; otherwise it leaves when it ends.
    * @throws what `work` throws.
    */
-  async take<T>(name: string, work: (leave: () => void) => Promise<T>): Promise<T> {
+  async hold<T>(name: string, work: (leave: () => void) => Promise<T>): Promise<T> {
     const before = this.#last.get(name)
     let leave = (): void => undefined
     const left = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Lines } from '../../server/core/lines.ts'
+import { KeyedQueue } from '../../server/core/keyed-queue.ts'
 
 /** Work that ends when the test says so. */
 function held(name: string, begun: string[]) {
@@ -18,7 +18,7 @@ const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 describe('lines', () => {
   it('keep the order of work that shares a key, and let all other work begin', async () => {
-    const lines = new Lines()
+    const lines = new KeyedQueue()
     const begun: string[] = []
     const works = ['ab', 'bc', 'cd', 'x'].map((keys) => ({ keys: [...keys], ...held(keys, begun) }))
     const all = works.map(({ keys, work }) => lines.run(keys, work))
@@ -35,7 +35,7 @@ describe('lines', () => {
   })
 
   it('go on after work that failed, and give its error to its caller alone', async () => {
-    const lines = new Lines()
+    const lines = new KeyedQueue()
     const failed = lines.run(['a'], () => Promise.reject(new Error('It failed.')))
     const next = lines.run(['a'], async () => 'done')
     await expect(failed).rejects.toThrow('It failed.')
@@ -43,7 +43,7 @@ describe('lines', () => {
   })
 
   it('never wait in a circle', async () => {
-    const lines = new Lines()
+    const lines = new KeyedQueue()
     const orders = [['a', 'b'], ['b', 'a'], ['a', 'b', 'a'], []]
     expect(await Promise.all(orders.map((keys, i) => lines.run(keys, async () => i)))).toEqual([0, 1, 2, 3])
   })

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { union } from '../server/core/ranges.ts'
 import type { ChunkSet } from './which-upload.ts'
 
-/** How many tasks a book has at most, how many files and senders are kept apart in each, and how many runs of what was ever told. */
+/** Maximum tasks in a history, files and senders distinguished per task, and runs of chunks ever listed. */
 const MOST_TASKS = 200
 const MOST_APART = 16
 const MOST_RUNS = 64
-/** How long the text of a book may be. Characters. */
+/** Maximum text of a history. Characters. */
 const LONGEST = 16 * 1024
 
 const count = z.number().int().nonnegative()
@@ -15,77 +15,77 @@ const task = z.object({
   bare: count.optional(),
   files: leastByName.optional(),
   senders: leastByName.optional(),
-  ever: z.array(z.tuple([count, count])).optional(),
+  listed: z.array(z.tuple([count, count])).optional(),
   refused: z.literal(true).optional(),
 })
 type TaskNotes = z.infer<typeof task>
 
-const book = z.array(z.tuple([z.string(), task]))
+const schema = z.array(z.tuple([z.string(), task]))
 
 /**
- * What `/check` has told one visitor, or the callers without a cookie in one task: of each answer the least chunk, which says for which
- * files the page may have skipped one. Pure data, bounded.
+ * What `/check` has listed to one visitor, or to the callers without a cookie in one task. It keeps the lowest chunk of
+ * each answer: only a file with more chunks than that can have been skipped in part. Pure data, bounded.
  */
-export class ToldBook {
-  /** By group, the one noted last at the end. */
+export class CheckHistory {
+  /** By group, the most recent last. */
   readonly #tasks: Map<string, TaskNotes>
 
   private constructor(tasks: Map<string, TaskNotes>) {
     this.#tasks = tasks
   }
 
-  /** @param text what `toString` has given; anything else makes an empty book. */
-  static from(text: string | undefined): ToldBook {
+  /** @param text from `toString`; anything else yields an empty history. */
+  static from(text: string | undefined): CheckHistory {
     try {
-      return new ToldBook(new Map(book.parse(JSON.parse(text ?? '[]'))))
+      return new CheckHistory(new Map(schema.parse(JSON.parse(text ?? '[]'))))
     } catch {
-      return new ToldBook(new Map())
+      return new CheckHistory(new Map())
     }
   }
 
-  /** The groups of the tasks, the one noted last first. */
+  /** The groups of the tasks, most recent first. */
   get groups(): readonly string[] {
     return [...this.#tasks.keys()].reverse()
   }
 
-  /** Notes that a file of this task was begun. */
-  note(group: string): void {
+  /** Marks a task as the most recent: a file of it was begun. */
+  touch(group: string): void {
     const notes = this.#tasks.get(group) ?? {}
     this.#tasks.delete(group)
     this.#tasks.set(group, notes)
   }
 
-  /** A bare check was answered with these chunks, by group; for all other tasks with none. */
-  tellAll(lists: ReadonlyMap<string, ChunkSet>): void {
+  /** Records a bare check that listed these chunks, by group, and none of any other task. */
+  recordBare(lists: ReadonlyMap<string, ChunkSet>): void {
     for (const [group, notes] of this.#tasks) this.#tasks.set(group, without(notes, 'bare'))
     for (const [group, chunks] of lists) {
       const least = leastOf(chunks)
-      if (least !== undefined) this.#change(group, (notes) => withEver({ ...notes, bare: least }, chunks))
+      if (least !== undefined) this.#change(group, (notes) => withListed({ ...notes, bare: least }, chunks))
     }
   }
 
-  /** A check with a name and a size was answered. */
-  tellFile(group: string, file: string, chunks: ChunkSet): void {
-    this.#tell(group, 'files', file, chunks)
+  /** Records a check with a name and a size. */
+  recordFile(group: string, file: string, chunks: ChunkSet): void {
+    this.#record(group, 'files', file, chunks)
   }
 
-  /** A check with all fields was answered. */
-  tellSender(group: string, sender: string, chunks: ChunkSet): void {
-    this.#tell(group, 'senders', sender, chunks)
+  /** Records a check with all fields. */
+  recordSender(group: string, sender: string, chunks: ChunkSet): void {
+    this.#record(group, 'senders', sender, chunks)
   }
 
-  /** Whether a page may skip a chunk of this file, which has `chunks` of them, by what it was told. */
+  /** Whether a page may skip chunks of this file, which has `chunks` of them, because they were listed. */
   skips(group: string, file: string, sender: string, chunks: number): boolean {
     const { bare, files, senders } = this.#tasks.get(group) ?? {}
     return [bare, files?.[file], senders?.[sender]].some((least) => least !== undefined && least < chunks)
   }
 
-  /** All chunks that were ever told for the task. */
-  ever(group: string): ChunkSet {
-    return (this.#tasks.get(group)?.ever ?? []).map(([start, end]) => ({ start, end }))
+  /** All chunks ever listed for the task. */
+  listed(group: string): ChunkSet {
+    return (this.#tasks.get(group)?.listed ?? []).map(([start, end]) => ({ start, end }))
   }
 
-  /** Whether a file of the task was refused since a new sender was taken: then nothing is told for it. */
+  /** Whether a file of the task was refused since the last new sender: then nothing is listed for it. */
   isRefused(group: string): boolean {
     return this.#tasks.get(group)?.refused === true
   }
@@ -94,30 +94,30 @@ export class ToldBook {
     this.#change(group, (notes) => ({ ...notes, refused: true }))
   }
 
-  /** A new sender was taken. */
-  take(group: string): void {
+  /** Ends a refusal, because a new sender has joined. */
+  clearRefusal(group: string): void {
     if (this.isRefused(group)) this.#change(group, (notes) => without(notes, 'refused'))
   }
 
-  /** The text from which the book can be made again; the tasks noted the longest ago are dropped if it gets too long. */
+  /** The text from which `from` restores the history; drops the least recent tasks if it is too long. */
   toString(): string {
     for (;;) {
       const text = JSON.stringify([...this.#tasks])
       if (this.#tasks.size <= MOST_TASKS && text.length <= LONGEST) return text
-      // A tenth at a time: the text is made again each time.
+      // A tenth at a time, because each pass serializes the whole history.
       const oldest = [...this.#tasks.keys()].slice(0, Math.ceil(this.#tasks.size / 10))
       for (const group of oldest) this.#tasks.delete(group)
     }
   }
 
-  #tell(group: string, kind: 'files' | 'senders', name: string, chunks: ChunkSet): void {
+  #record(group: string, kind: 'files' | 'senders', name: string, chunks: ChunkSet): void {
     const least = leastOf(chunks)
     if (least === undefined && !this.#tasks.has(group)) return
     this.#change(group, (notes) => {
       const { [name]: _, ...others } = notes[kind] ?? {}
       const kept = Object.fromEntries(Object.entries(others).slice(1 - MOST_APART))
-      const told = { ...without(notes, 'bare'), [kind]: least === undefined ? kept : { ...kept, [name]: least } }
-      return withEver(told, chunks)
+      const updated = { ...without(notes, 'bare'), [kind]: least === undefined ? kept : { ...kept, [name]: least } }
+      return withListed(updated, chunks)
     })
   }
 
@@ -131,11 +131,11 @@ function without(notes: TaskNotes, key: 'bare' | 'refused'): TaskNotes {
   return others
 }
 
-function withEver(notes: TaskNotes, chunks: ChunkSet): TaskNotes {
+function withListed(notes: TaskNotes, chunks: ChunkSet): TaskNotes {
   if (chunks.length === 0) return notes
-  const known = (notes.ever ?? []).map(([start, end]) => ({ start, end }))
+  const known = (notes.listed ?? []).map(([start, end]) => ({ start, end }))
   const runs = union([...known, ...chunks]).slice(0, MOST_RUNS)
-  return { ...notes, ever: runs.map(({ start, end }) => [start, end]) }
+  return { ...notes, listed: runs.map(({ start, end }) => [start, end]) }
 }
 
 function leastOf(chunks: ChunkSet): number | undefined {
