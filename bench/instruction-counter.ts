@@ -29,8 +29,7 @@ export async function findInstructionCounter(): Promise<InstructionCounter> {
   if (perf !== undefined && (await canCount(perf))) return perfCounter(perf)
   const [valgrind, control] = [await findProgram('VALGRIND', 'valgrind'), await findProgram('', 'callgrind_control')]
   if (valgrind !== undefined && control !== undefined) return callgrindCounter(valgrind, control)
-  const install =
-    'On Debian: apt-get install linux-perf, or valgrind where no hardware counter is available'
+  const install = 'On Debian: apt-get install linux-perf, or valgrind where no hardware counter is available'
   throw new Error(`Neither perf nor valgrind can count instructions here. ${install} (in most virtual machines).`)
 }
 

@@ -16,8 +16,8 @@ function held(name: string, begun: string[]) {
 
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-describe('lines', () => {
-  it('keep the order of work that shares a key, and let all other work begin', async () => {
+describe('A keyed queue', () => {
+  it('runs work with a common key in order, and all other work at once', async () => {
     const lines = new KeyedQueue()
     const begun: string[] = []
     const works = ['ab', 'bc', 'cd', 'x'].map((keys) => ({ keys: [...keys], ...held(keys, begun) }))
@@ -34,7 +34,7 @@ describe('lines', () => {
     await Promise.all(all)
   })
 
-  it('go on after work that failed, and give its error to its caller alone', async () => {
+  it('continues after failed work, whose error reaches only its caller', async () => {
     const lines = new KeyedQueue()
     const failed = lines.run(['a'], () => Promise.reject(new Error('It failed.')))
     const next = lines.run(['a'], async () => 'done')
@@ -42,7 +42,7 @@ describe('lines', () => {
     expect(await next).toBe('done')
   })
 
-  it('never wait in a circle', async () => {
+  it('never deadlocks on several keys', async () => {
     const lines = new KeyedQueue()
     const orders = [['a', 'b'], ['b', 'a'], ['a', 'b', 'a'], []]
     expect(await Promise.all(orders.map((keys, i) => lines.run(keys, async () => i)))).toEqual([0, 1, 2, 3])

@@ -37,7 +37,7 @@ describe('a refused first chunk', () => {
   it.each<[string, () => Promise<Response>]>([
     ['that does not fit its fields', () => sendChunk(service.url, file.fieldsOf(0), bytesOf(1000))],
     [
-      'that contradicts a field behind it',
+      'that contradicts a later field',
       () =>
         post(service, [
           ...['task_id', 'name'].map((name) => fieldPart(name, 'a')),
@@ -48,12 +48,12 @@ describe('a refused first chunk', () => {
         ]),
     ],
     ['that is shorter than its file', () => sendChunk(service.url, file.fields, bytesOf(1000))],
-  ])('%s leaves nothing, however often it comes', async (_, refuse) => {
+  ])('%s leaves nothing, however often it is sent', async (_, refuse) => {
     for (let i = 0; i < 10; i++) expect((await refuse()).status).toBe(400)
     expect(await left()).toEqual([])
   })
 
-  it('leaves nothing of many files either', async () => {
+  it('leaves nothing when it belongs to many files', async () => {
     for (let i = 0; i < 10; i++) {
       const other = cut(content, MIB, `file ${i}.bin`, `task ${i}`)
       expect((await sendChunk(service.url, other.fieldsOf(0), bytesOf(1000))).status).toBe(400)
@@ -61,7 +61,7 @@ describe('a refused first chunk', () => {
     expect(await left()).toEqual([])
   })
 
-  it('that is broken off leaves nothing', async () => {
+  it('that breaks off leaves nothing', async () => {
     const body = multipartBody(file.fieldsOf(0), file.bytesOf(0))
     const wire = await connect(service.url)
     const type = `multipart/form-data; boundary=${BOUNDARY}`
@@ -74,7 +74,7 @@ describe('a refused first chunk', () => {
     await expectWhole(service, file)
   })
 
-  it('takes nothing from chunks of the same file that come at the same moment', async () => {
+  it('does not affect concurrent chunks of the same file', async () => {
     for (let i = 0; i < 5; i++) {
       const each = cut(content.subarray(0, 64_000), 32_000, `file ${i}.bin`)
       const refuse = async (): Promise<void> => {
@@ -102,7 +102,7 @@ describe('refused bytes', () => {
     await expectFile(service, url, content)
   }
 
-  it.each([0, 1000])('of a PATCH whose checksum does not match take no space: offset %i', async (offset) => {
+  it.each([0, 1000])('of a PATCH with a wrong checksum take no disk space: offset %i', async (offset) => {
     if (offset > 0) await patch(url, 0, content.subarray(0, offset))
     const headers = { ...PATCH_HEADERS, ...wrong, 'Upload-Offset': String(offset) }
     expect((await patchWith(url, headers, content.subarray(offset))).status).toBe(460)
@@ -110,7 +110,7 @@ describe('refused bytes', () => {
     await expectToFinish(offset)
   })
 
-  it('of a PATCH with a checksum that is broken off take no space', async () => {
+  it('of a PATCH with a checksum that breaks off take no disk space', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     const headers = { ...PATCH_HEADERS, ...wrong, 'Upload-Offset': 0, 'Content-Length': content.length }
@@ -121,7 +121,7 @@ describe('refused bytes', () => {
     await expectToFinish(0)
   })
 
-  it('that came with a creation take no space, and the upload stays: its client knows it', async () => {
+  it('of a creation take no disk space, and its upload remains', async () => {
     const headers = { ...PATCH_HEADERS, ...wrong, 'Upload-Length': String(content.length) }
     const refused = await create(service.url, headers, content)
     expect(refused.status).toBe(460)
@@ -130,7 +130,7 @@ describe('refused bytes', () => {
     await expectToFinish(0)
   })
 
-  it('that do not have their Content-Digest take no space', async () => {
+  it('with a wrong Content-Digest take no disk space', async () => {
     const digest = `sha-256=:${createHash('sha256').update('other bytes').digest('base64')}:`
     const draft = { 'Upload-Draft-Interop-Version': '8', 'Content-Type': 'application/partial-upload' }
     const headers = { ...draft, 'Upload-Offset': '0', 'Upload-Complete': '?1', 'Content-Digest': digest }
@@ -139,7 +139,7 @@ describe('refused bytes', () => {
     await expectToFinish(0)
   })
 
-  it('of a file that is not the one that was announced take no space, and the offset stays as it was told', async () => {
+  it('of a file with a wrong digest take no disk space, and the reported offset remains', async () => {
     url = await createUpload(service.url, content.length, { sha256: '0'.repeat(64) })
     const last = await patch(url, 0, content)
     expect([last.status, last.headers.get('Upload-Offset')]).toEqual([422, String(content.length)])
@@ -153,7 +153,7 @@ describe('refused bytes', () => {
     }
   })
 
-  it('in front of a chunk that is on its way are not cut off under it', async () => {
+  it('before a chunk in flight are not cut off under it', async () => {
     const file = cut(bytesOf(6 * MIB), 2 * MIB)
     await send(service, file, 0)
     const body = multipartBody(file.fieldsOf(2), file.bytesOf(2))
@@ -175,7 +175,7 @@ describe('refused bytes', () => {
     await expectWhole(service, file)
   })
 
-  it('behind the last chunk are cut off when a chunk is refused that differs from what is there', async () => {
+  it('after the last chunk are cut off when a chunk with different bytes is refused', async () => {
     const file = cut(content, MIB / 2)
     const first = await send(service, file, 0)
     const other = await sendChunk(service.url, file.fieldsOf(0), bytesOf(MIB / 2, 3))

@@ -114,7 +114,7 @@ async function addMany(): Promise<void> {
   }
 }
 
-describe('a start', () => {
+describe('A start', () => {
   it.each<RecoveryStep>([
     'recover:aside',
     'recover:record',
@@ -122,7 +122,7 @@ describe('a start', () => {
     'adopt:record',
     'adopt:bytes',
     'adopt:done',
-  ])('that is killed at the step %s is made up for by the next one', async (step) => {
+  ])('repairs the folder after a start that was killed at the step %s', async (step) => {
     const ids = await leaveRemains()
     await expect(start({ STOP_AT: step }, STOPPABLE)).rejects.toThrow('The program ended with null')
     await start()
@@ -131,7 +131,7 @@ describe('a start', () => {
   })
 
   it(
-    'on very many uploads waits for none of them, and each is as it should be when it is asked for',
+    'on very many uploads waits for none of them, and repairs each on first use',
     async () => {
       const ids = await leaveRemains()
       await addMany()

@@ -21,7 +21,7 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-describe('an orderly stop', () => {
+describe('An orderly stop', () => {
   /** More than are kept in memory, so that many have been let go. */
   const UPLOADS = 1_050
   const MINUTE = 60_000
@@ -35,7 +35,7 @@ describe('an orderly stop', () => {
   }
 
   it(
-    'takes nothing from unfinished uploads that a client was told of, also when the machine is started again',
+    'loses no acknowledged bytes of unfinished uploads, even across a reboot of the host',
     async () => {
       program = await start('one')
       const paths: string[] = []
@@ -63,7 +63,7 @@ describe('an orderly stop', () => {
   )
 })
 
-describe('uploads with unsynced bytes', () => {
+describe('Uploads with unsynced bytes', () => {
   /** How many there may be while it is not known how fast the disk is. */
   const FIRST = 32
   let store: DiskStore
@@ -109,7 +109,7 @@ describe('uploads with unsynced bytes', () => {
     for (const upload of uploads) await upload.close()
   })
 
-  it('are not more when many begin at once, and those whose clients are slow keep no other from its place', async () => {
+  it('stay within the limit when many begin at once, and slow clients block no others', async () => {
     const letGo = await holdSyncs()
     const uploads: StoredUpload[] = []
     const begin = async (): Promise<Attempt> => {
@@ -142,7 +142,7 @@ describe('uploads with unsynced bytes', () => {
     for (const upload of uploads) await upload.close()
   })
 
-  it('say what is synced by one more line of their record, which other versions do not read', async () => {
+  it('append what is synced to their records, in lines that older versions ignore', async () => {
     const upload = await store.create(recordOf('id', 2_000))
     for (let i = 0; i < 300; i++) {
       await put(upload, i * 5, 'hello', 'as-received')

@@ -48,7 +48,7 @@ describe('GET of a range digest', () => {
     }
   })
 
-  it('answers from a chunk in the middle, also of an upload that WebUploader sends out of order', async () => {
+  it('covers a chunk in the middle of a file that WebUploader sends out of order', async () => {
     const form = new FormData()
     for (const [name, value] of Object.entries({ task_id: 't', name: 'a', size: '300000', chunk: '1', chunks: '3' }))
       form.append(name, value)
@@ -74,7 +74,7 @@ describe('GET of a range digest', () => {
     },
   )
 
-  it('takes 16 MiB at a time and no more', async () => {
+  it('covers at most 16 MiB', async () => {
     const bytes = bytesOf(16 * MIB + 1)
     const url = await uploadOf(bytes)
     const response = await askDigest(url, rangeQuery(1, 16 * MIB + 1))
@@ -118,7 +118,7 @@ describe('GET of a range digest', () => {
     expect(response.headers.get('Allow')).toBe('HEAD, GET')
   })
 
-  it('leaves a running PATCH of the upload alone', async () => {
+  it('does not disturb a running PATCH of the upload', async () => {
     const url = await createUpload(service.url, content.length)
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, content.length, content.subarray(0, 600_000))
@@ -135,7 +135,7 @@ describe('GET of a range digest', () => {
 describe('Requests for range digests', () => {
   const path = (url: string): string => `${new URL(url).pathname}/digest${rangeQuery(0, 16 * MIB)}`
 
-  it('let those of another address pass, however many one address sends', async () => {
+  it('do not delay those of another address, however many one address sends', async () => {
     const url = await uploadOf(bytesOf(16 * MIB))
     const floods = await Promise.all(Array.from({ length: 60 }, () => connect(service.url)))
     const flooded = floods.map(async (wire) => {
@@ -152,7 +152,7 @@ describe('Requests for range digests', () => {
     for (const wire of floods) await wire.cut()
   })
 
-  it('cost nothing more once their client has gone', async () => {
+  it('cost nothing once their client has disconnected', async () => {
     const url = await uploadOf(bytesOf(16 * MIB))
     const wires = await Promise.all(Array.from({ length: 200 }, () => connect(service.url)))
     for (const wire of wires) await wire.send(requestHead('GET', path(url), {}))

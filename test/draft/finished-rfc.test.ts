@@ -28,8 +28,8 @@ function stateIn({ headers }: Response): readonly (string | null)[] {
   return ['Upload-Offset', 'Upload-Complete', 'Upload-Length'].map((name) => headers.get(name))
 }
 
-describe('without a version', () => {
-  it('an upload is created, asked for, continued, and completed', async () => {
+describe('A client without an interop version', () => {
+  it('creates, queries, resumes, and completes an upload', async () => {
     const url = locationOf(await create('?0', content.subarray(0, 10)), service.url)
     const first = await ask('HEAD', url, {})
     expect(first.status).toBe(204)
@@ -41,7 +41,7 @@ describe('without a version', () => {
     await expectFile(service, url, content)
   })
 
-  it('HEAD tells the length of an unfinished upload, whoever began it', async () => {
+  it('receives the length of an unfinished upload, whichever client created it', async () => {
     const begun = await createUpload(service.url, content.subarray(0, 10), { 'Upload-Length': SIZE })
     expect(stateIn(await ask('HEAD', begun, {}))).toEqual(['10', '?0', SIZE])
     const byTus = await createByTus(service.url, content.length)
@@ -49,13 +49,13 @@ describe('without a version', () => {
     expect(stateIn(await ask('HEAD', byTus, {}))).toEqual(['10', '?0', SIZE])
   })
 
-  it('HEAD tells of an upload whose bytes are all there that its end was not said', async () => {
+  it('learns from HEAD that an upload with all its bytes is not complete', async () => {
     const url = await createUpload(service.url, content, { 'Upload-Length': SIZE })
     expect(stateIn(await ask('HEAD', url, {}))).toEqual([SIZE, '?0', SIZE])
     expectComplete(await append(url, content.length, '?1'))
   })
 
-  it('HEAD tells of a finished file that it is complete, and what a download brings', async () => {
+  it('learns from HEAD that a file is complete, and receives the headers of a download', async () => {
     const url = locationOf(await create('?1', content), service.url)
     const told = await ask('HEAD', url, {})
     expect(told.status).toBe(200)
@@ -67,7 +67,7 @@ describe('without a version', () => {
     expect((await ask('HEAD', url, { 'If-None-Match': etag })).status).toBe(304)
   })
 
-  it('HEAD ends no request, however often it is asked', async () => {
+  it('does not interrupt a request by HEAD, however often it asks', async () => {
     const url = await createUpload(service.url)
     const wire = await connect(service.url)
     const fields = { 'Content-Type': PARTIAL, 'Upload-Offset': 0, 'Upload-Complete': '?1', 'Content-Length': 10_000 }
@@ -80,7 +80,7 @@ describe('without a version', () => {
     await expectFile(service, url, content)
   })
 
-  it.each(['POST', 'PATCH'])('no 104 is sent: %s', async (method) => {
+  it.each(['POST', 'PATCH'])('receives no 104 for %s', async (method) => {
     const url = await createUpload(service.url)
     const wire = await connect(service.url)
     const fields = { 'Upload-Complete': '?1', 'Upload-Offset': 0, 'Content-Type': PARTIAL, 'Content-Length': 10 }
@@ -90,7 +90,7 @@ describe('without a version', () => {
     await wire.cut()
   })
 
-  it('DELETE cancels, and what is complete is refused as a problem', async () => {
+  it('cancels an upload by DELETE, but a finished file is refused with problem details', async () => {
     const url = await createUpload(service.url, content)
     expect((await ask('DELETE', url, {})).status).toBe(204)
     for (const method of ['HEAD', 'GET', 'DELETE']) {
@@ -104,7 +104,7 @@ describe('without a version', () => {
     await expectFile(service, finished, content)
   })
 
-  it('Incremental, which is for proxies (RFC 10036), changes nothing', async () => {
+  it('may send Incremental, which addresses proxies (RFC 10036)', async () => {
     const incremental = { Incremental: '?1' }
     const url = locationOf(await create('?0', content.subarray(0, 10), incremental), service.url)
     const fields = { 'Content-Type': PARTIAL, 'Upload-Offset': '10', 'Upload-Complete': '?1', ...incremental }

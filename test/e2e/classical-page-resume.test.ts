@@ -100,7 +100,7 @@ describe('the classical page', () => {
     })
   })
 
-  it('sends the whole file again by itself when its upload was deleted', async () => {
+  it('sends the whole file again after its upload was deleted', async () => {
     await withClassicalPage(browser, landfall, async (legacy) => {
       await legacy.sendUpTo(50, file)
       const [{ text } = { text: '' }] = await legacy.chunks()

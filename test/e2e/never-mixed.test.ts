@@ -85,7 +85,7 @@ describe('The modern page', () => {
     })
   })
 
-  it('stores each of several files of the same name, size, and date that are chosen together', async () => {
+  it('stores each of several files of the same name, size, and date that are selected together', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
       await choose(page, file.path, other.path, near.path)
@@ -94,7 +94,7 @@ describe('The modern page', () => {
     })
   })
 
-  it('keeps one row of a file that is chosen again while it is uploaded, and says so', async () => {
+  it('keeps one row for a file that is selected again during its upload, and says so', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
       await limitUpload(page, 4 * MIB)
@@ -109,7 +109,7 @@ describe('The modern page', () => {
     })
   })
 
-  it('resumes a paused row when its file is chosen again, and begins a row for another file', async () => {
+  it('resumes a paused row when its file is selected again, and adds a row for another file', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
       await limitUpload(page, 4 * MIB)
@@ -127,7 +127,7 @@ describe('The modern page', () => {
     })
   })
 
-  it('resumes what an earlier version of the page has remembered', async () => {
+  it('resumes an upload that an earlier version of the page remembers', async () => {
     const bytes = await readFile(file.path)
     const url = await createUpload(landfall.url, SIZE, { filename: file.name })
     await patch(url, 0, Buffer.from(bytes.subarray(0, 9 * MIB)))
@@ -171,7 +171,7 @@ describe('The modern page over plain HTTP, on another host', () => {
   it.each([
     ['does not mix other files', () => near, () => [file, near]],
     ['stores the same file once', () => file, () => [file]],
-  ])('%s of two tabs, which do not know of each other there', async (_, chosen, stored) => {
+  ])('%s of two tabs, which cannot see each other there', async (_, chosen, stored) => {
     await withPage(browser, async (first) => {
       await first.goto(address())
       await limitUpload(first, 2 * MIB)

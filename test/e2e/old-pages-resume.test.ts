@@ -45,7 +45,7 @@ async function newFile() {
   return { place, file: await makeFile(place, `file-${files}.bin`) }
 }
 
-describe('a file that is chosen again in the page of the article', () => {
+describe('A file that is selected again in the page of the article', () => {
   it.each([build, olderBuild])('resumes (%s)', async (...each) => {
     const { file } = await newFile()
     await withBlogPage(browser, landfall, each, async (old) => {
@@ -64,9 +64,9 @@ describe('a file that is chosen again in the page of the article', () => {
   })
 })
 
-describe('another file that is chosen in the page of the article', () => {
+describe('Another file that is selected in the page of the article', () => {
   it.each(OTHER_FILES.slice(0, 3).map((other, at) => [...other, at % 2 === 0 ? build : olderBuild] as const))(
-    'arrives at the second try at the latest (%s)',
+    'arrives on the second try at the latest (%s)',
     async (_, makeOther, each) => {
       const { place, file } = await newFile()
       const other = await makeOther(path.join(place, 'other'), file)
@@ -80,8 +80,8 @@ describe('another file that is chosen in the page of the article', () => {
   )
 })
 
-describe('a visitor of the page of the article', () => {
-  it('neither sees nor reaches the unfinished file of another visitor, even with its task id', async () => {
+describe('A visitor of the page of the article', () => {
+  it('cannot access the unfinished file of another visitor, even with its task id', async () => {
     const { file } = await newFile()
     await withBlogPage(browser, landfall, build, async (old) => {
       await breakOff(old, file)

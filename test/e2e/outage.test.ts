@@ -109,7 +109,7 @@ describe('While the service is away, the modern page', () => {
     })
   })
 
-  it('starts over what the service has lost meanwhile', async () => {
+  it('restarts uploads that the service has lost meanwhile', async () => {
     await withPage(browser, async (page) => {
       await killWhileSending(page)
       await rowsIn(page, AWAY, 3)
@@ -124,7 +124,7 @@ describe('While the service is away, the modern page', () => {
     })
   })
 
-  it('waits also when a proxy answers 502, 503, or 504', async () => {
+  it('also waits when a proxy responds with 502, 503, or 504', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
       let answers = 0
@@ -144,7 +144,7 @@ describe('While the service is away, the modern page', () => {
 })
 
 describe('A refusal', () => {
-  it('still fails its row, and the others continue', async () => {
+  it('still fails its row, while the others continue', async () => {
     const small = await startLandfall({ MAX_SIZE: '1000' })
     const tiny = await randomFile(folder.path, 'tiny.bin', 900)
     await withPage(browser, async (page) => {

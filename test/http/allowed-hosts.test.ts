@@ -44,13 +44,13 @@ const MALFORMED = [
   ...['localhost/', 'localhost,evil.example', 'localhost\tx', 'b\xfccher.example', '<b>', `${'a'.repeat(64)}.local`],
 ]
 
-describe('a request without authentication', () => {
-  it('is answered for every host that no other site can have, without any setting', async () => {
+describe('A request', () => {
+  it('is accepted for every host that no other site can have, without any setting', async () => {
     service = await startService()
     expect(await statusesFor(OWN)).toEqual(allWith(OWN, 404))
   })
 
-  it('is answered with 421 for a host that may be another site, whose pages its name could lead here', async () => {
+  it('receives 421 for a host that may be another site, whose name could resolve to this service', async () => {
     service = await startService()
     expect(await statusesFor(FOREIGN)).toEqual(allWith(FOREIGN, 421))
     for (const path of ['/', '/legacy', '/assets/x', '/upload/complete?task_id=1', '/files']) {
@@ -58,7 +58,7 @@ describe('a request without authentication', () => {
     }
   })
 
-  it('is told in a sentence which setting allows the host, in the dialect of its path, and a page can read it', async () => {
+  it('receives a sentence with the setting that allows the host, in the dialect of its path, and a page can read it', async () => {
     service = await startService({ ALLOWED_ORIGINS: 'https://pages.example' })
     const headers = { Origin: 'https://pages.example' }
     const plain = await ask('evil.example:80', headers)
@@ -71,7 +71,7 @@ describe('a request without authentication', () => {
     expect(JSON.parse(draft.body)).toMatchObject({ status: 421, detail: expect.stringContaining('ALLOWED_HOSTS') })
   })
 
-  it('is answered with 400 for what is no host, also for the paths that tell its health', async () => {
+  it('receives 400 for an invalid host, even on the health paths', async () => {
     service = await startService({ ALLOWED_HOSTS: '*' })
     expect(await statusesFor(MALFORMED)).toEqual(allWith(MALFORMED, 400))
     expect((await ask('a@b', {}, '/healthz')).status).toBe(400)
@@ -85,7 +85,7 @@ describe('a request without authentication', () => {
   })
 })
 
-describe('the host of a request', () => {
+describe('The host of a request', () => {
   it('is that of an absolute target, whatever the Host header says', async () => {
     service = await startService()
     const at = (target: string, host: string): Promise<Answer> => answerTo(requestHead('GET', target, { Host: host }))
@@ -98,19 +98,19 @@ describe('the host of a request', () => {
 
   it.each([
     ['two Host lines', 'GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n'],
-    ['two, of which one has another case', 'GET / HTTP/1.1\r\nhost: localhost\r\nHOST: evil.example\r\n\r\n'],
-    ['two in a request for its health', 'GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+    ['two in different case', 'GET / HTTP/1.1\r\nhost: localhost\r\nHOST: evil.example\r\n\r\n'],
+    ['two in a health check', 'GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
     ['two of HTTP/1.0', 'GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n'],
     ['none', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n'],
     ['none, with an absolute target', 'GET http://localhost/ HTTP/1.1\r\nAccept: */*\r\n\r\n'],
-  ])('must be said once: %s are 400, and the connection ends', async (_, text) => {
+  ])('must occur once: %s receives 400, and the connection is closed', async (_, text) => {
     service = await startService()
     const answer = await answerTo(text)
     expect([answer.status, answer.headers.get('Connection')]).toEqual([400, 'close'])
     expect(answer.body).toMatch(/Host/)
   })
 
-  it('need not be said in HTTP/1.0', async () => {
+  it('may be absent in HTTP/1.0', async () => {
     service = await startService()
     expect((await answerTo('GET /healthz HTTP/1.0\r\n\r\n')).status).toBe(200)
     expect((await answerTo('GET /files/0123 HTTP/1.0\r\n\r\n')).status).toBe(404)
@@ -118,7 +118,7 @@ describe('the host of a request', () => {
 })
 
 describe('ALLOWED_HOSTS', () => {
-  it('has the hosts that are answered besides, with any port, and none below them', async () => {
+  it('adds hosts with any port, but not their subdomains', async () => {
     service = await startService({ ALLOWED_HOSTS: 'Up.Example, other.example.' })
     const allowed = ['up.example', 'UP.example:8080', 'up.example.', 'other.example']
     expect(await statusesFor(allowed)).toEqual(allWith(allowed, 404))
@@ -131,13 +131,13 @@ describe('ALLOWED_HOSTS', () => {
     expect(await statusesFor(FOREIGN)).toEqual(allWith(FOREIGN, 404))
   })
 
-  it('need not name the host of PUBLIC_URL', async () => {
+  it('need not include the host of PUBLIC_URL', async () => {
     service = await startService({ PUBLIC_URL: 'https://up.example:8443/base' })
     expect(await statusesFor(['up.example', 'up.example:80'])).toEqual(allWith(['up.example', 'up.example:80'], 404))
     expect((await ask('evil.example')).status).toBe(421)
   })
 
-  it('is not asked of requests for the health of the service', async () => {
+  it('does not apply to health checks', async () => {
     service = await startService()
     for (const path of ['/healthz', '/readyz', '/healthz/']) {
       expect((await ask('pod.example', {}, path)).status).toBe(200)
@@ -157,8 +157,11 @@ describe('ALLOWED_HOSTS', () => {
     ['forwarded', { Forwarded: 'for=192.0.2.1, proto=https' }, 421],
     ['forwarded', { 'X-Forwarded-For': '192.0.2.1' }, 421],
     ['false', { 'X-Forwarded-For': '192.0.2.1', Forwarded: 'for=192.0.2.1' }, 421],
-  ])('with TRUST_PROXY=%s is asked unless the proxy names its client: %j is %d', async (trust, headers, status) => {
-    service = await startService({ TRUST_PROXY: trust })
-    expect((await ask('up.example', headers)).status).toBe(status)
-  })
+  ])(
+    'applies with TRUST_PROXY=%s unless the proxy names its client: %j receives %d',
+    async (trust, headers, status) => {
+      service = await startService({ TRUST_PROXY: trust })
+      expect((await ask('up.example', headers)).status).toBe(status)
+    },
+  )
 })

@@ -30,15 +30,15 @@ async function expectRefused(response: Response): Promise<void> {
   expect(await response.text()).toContain('Content-Encoding')
 }
 
-describe('a Content-Encoding', () => {
-  it.each(CODINGS)('is refused in a PATCH, and nothing counts: %s', async (coding) => {
+describe('A Content-Encoding', () => {
+  it.each(CODINGS)('is refused in a PATCH, whose bytes do not count: %s', async (coding) => {
     const url = await createUpload(service.url, content.length)
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Content-Encoding': coding }
     await expectRefused(await patchWith(url, headers, coded))
     await expectToGoOn(service, url, content, 0)
   })
 
-  it.each(CODINGS)('is refused in a creation of any protocol, and there is no upload: %s', async (coding) => {
+  it.each(CODINGS)('is refused in a creation of any protocol, and creates no upload: %s', async (coding) => {
     const before = await countUploads(service)
     const encoding = { 'Content-Encoding': coding }
     await expectRefused(await post('/files', { ...PATCH_HEADERS, 'Upload-Length': '1000', ...encoding }, coded))
@@ -55,7 +55,7 @@ describe('a Content-Encoding', () => {
     await expectRefused(await patchWith(url, { ...fields, 'Content-Encoding': 'gzip' }, coded))
   })
 
-  it.each(PLAIN)('that codes nothing is accepted: %j', async (coding) => {
+  it.each(PLAIN)('is accepted if it means identity: %j', async (coding) => {
     const url = await createUpload(service.url, content.length)
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Content-Encoding': coding }
     expect((await patchWith(url, headers, content)).status).toBe(204)
@@ -64,7 +64,7 @@ describe('a Content-Encoding', () => {
     expect((await post(`${LEGACY}${content.length}&id=${encodeURIComponent(coding)}`, type, content)).status).toBe(200)
   })
 
-  it('is refused before the body is sent, if the client waits to be asked for it', async () => {
+  it('is refused before the body is sent, if the client expects 100-continue', async () => {
     const url = await createUpload(service.url, content.length)
     const wire = await connect(service.url)
     const fields = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': coded.length, Expect: '100-continue' }
@@ -73,13 +73,13 @@ describe('a Content-Encoding', () => {
     await wire.cut()
   })
 
-  it('says nothing of a creation without a body', async () => {
+  it('is ignored in a creation without a body', async () => {
     const headers = { 'Tus-Resumable': '1.0.0', 'Upload-Length': '5', 'Content-Encoding': 'gzip' }
     expect((await fetch(`${service.url}/files`, { method: 'POST', headers })).status).toBe(201)
   })
 })
 
-it('a Transfer-Encoding other than chunked is refused', async () => {
+it('A Transfer-Encoding other than chunked is refused', async () => {
   const url = await createUpload(service.url, content.length)
   const wire = await connect(service.url)
   const fields = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Transfer-Encoding': 'gzip, chunked' }

@@ -46,7 +46,7 @@ describe('Upload-Concat', () => {
   /** A host and a path that make 100 bytes of each URL. */
   const PREFIX = `https://uploads.example.com/${'p'.repeat(26)}`
 
-  it('names 2,000 parts by relative or absolute URLs, directly and through nginx, and HEAD can be read', async () => {
+  it('may list 2,000 parts by relative or absolute URLs, directly and through nginx, and HEAD remains readable', async () => {
     const missing = Array.from({ length: PARTS }, (_, i) => `/files/${String(i).padStart(32, '0')}`)
     for (const base of [service.url, nginx.url]) {
       for (const urls of [missing, missing.map((path) => `${PREFIX}${path}`)]) {
@@ -57,7 +57,7 @@ describe('Upload-Concat', () => {
     }
   })
 
-  it('of a final upload is told again in part only where all parts would make its HEAD unreadable', async () => {
+  it('is shortened in HEAD only if all parts would make the response unreadable', async () => {
     const [first = '', ...others] = await partUrls(40)
     const content = bytesOf(10)
     const filled = await createPart(content)
@@ -79,20 +79,17 @@ describe('Upload-Concat', () => {
   }
 })
 
-describe('metadata and cookies', () => {
-  it.each([100, 8_000, 14_000])(
-    'of %d bytes come back as they were sent, directly and through nginx',
-    async (length) => {
-      const metadata = `filename ${base64(length)}`
-      const path = new URL(
-        locationOf(await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': metadata }), service.url),
-      ).pathname
-      for (const base of [service.url, nginx.url])
-        expect((await headersOf(`${base}${path}`))['upload-metadata']).toBe(metadata)
-    },
-  )
+describe('Metadata and cookies', () => {
+  it.each([100, 8_000, 14_000])('of %d bytes are returned as sent, directly and through nginx', async (length) => {
+    const metadata = `filename ${base64(length)}`
+    const path = new URL(
+      locationOf(await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': metadata }), service.url),
+    ).pathname
+    for (const base of [service.url, nginx.url])
+      expect((await headersOf(`${base}${path}`))['upload-metadata']).toBe(metadata)
+  })
 
-  it('of 20,000 bytes each are taken, and the upload can be asked for and goes on', async () => {
+  it('of 20,000 bytes each are accepted, and the upload can be queried and resumed', async () => {
     const headers = {
       'Upload-Length': '5',
       'Upload-Metadata': `filename ${base64(20_000)}`,
@@ -110,7 +107,7 @@ describe('metadata and cookies', () => {
     ['metadata', { 'Upload-Metadata': `filename ${base64(25_000)}` }, 'Upload-Metadata'],
     ['a cookie', { Cookie: 'c'.repeat(25_000) }, 'Cookie'],
     ['a name', { 'Content-Disposition': `attachment; filename=${'n'.repeat(25_000)}` }, 'Content-Disposition'],
-  ])('that are longer are refused by their name: %s', async (_, headers, name) => {
+  ])('that are longer are refused by name: %s', async (_, headers, name) => {
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', '/files', { ...TUS, 'Upload-Length': 5, ...headers }))
     const { status, body, headers: told } = await wire.answer()
@@ -120,7 +117,7 @@ describe('metadata and cookies', () => {
     await wire.closed
   })
 
-  it('cannot evade that by many lines', async () => {
+  it('cannot evade the limit with many lines', async () => {
     const wire = await connect(service.url)
     const lines = `Upload-Metadata: filename ${base64(20_000)}\r\n`.repeat(5)
     await wire.send(
@@ -131,8 +128,8 @@ describe('metadata and cookies', () => {
   })
 })
 
-describe('heads that never end', () => {
-  it('are closed when they hold too much together, and another client is answered', async () => {
+describe('Request heads that never end', () => {
+  it('are closed when they take too much memory together, while another client is served', async () => {
     const begun = `GET /healthz HTTP/1.1\r\nHost: localhost\r\n${`X: ${'x'.repeat(20_000)}\r\n`.repeat(12)}`
     const upload = await createUpload(service.url, 5)
     const connections = await Promise.all(Array.from({ length: 200 }, () => connect(service.url)))

@@ -19,7 +19,7 @@ async function ask(method: string, target: string): Promise<Answer> {
 }
 
 describe('a target in absolute form', () => {
-  it('is taken for its path and query, at each host that may be this service', async () => {
+  it('is reduced to its path and query, for each host that may be this service', async () => {
     const url = await createUpload(service.url, 10, { type: 'image/png' })
     await patch(url, 0, bytesOf(10))
     for (const host of ['http://localhost', 'https://other.lan:8443', 'http://[::1]']) {

@@ -29,11 +29,11 @@ const PATH = /^\/files\/[0-9a-f]{32}$/
 describe('Location', () => {
   it.each<[string, Headers, string]>([
     ['an address', {}, '127.0.0.1'],
-    ['the address and port as they were asked for', { Host: '127.0.0.2:8080' }, '127.0.0.2:8080'],
+    ['the requested address and port', { Host: '127.0.0.2:8080' }, '127.0.0.2:8080'],
     ['IPv6', { Host: '[::1]:1080' }, '[::1]:1080'],
     ['a local name', { Host: 'NAS.lan' }, 'nas.lan'],
     ['an allowed name', { Host: 'up.example:1080' }, 'up.example:1080'],
-  ])('is absolute where the host can be believed and nothing came between: %s', async (_, headers, host) => {
+  ])('is absolute for a trusted host without a proxy or browser: %s', async (_, headers, host) => {
     service = await startService({ ALLOWED_HOSTS: 'up.example' })
     const wire = await connect(service.url)
     const said = { Host: new URL(service.url).host, ...TUS, 'Upload-Length': 5, ...headers }
@@ -43,7 +43,7 @@ describe('Location', () => {
     await wire.cut()
   })
 
-  it('is that of the target where that is absolute', async () => {
+  it('has the host of an absolute target', async () => {
     service = await startService()
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', 'http://nas.lan/files', { Host: 'other', ...TUS, 'Upload-Length': 5 }))
@@ -60,7 +60,7 @@ describe('Location', () => {
     ['another X-Forwarded header', { 'X-Forwarded-Ssl': 'on' }],
     ['Forwarded', { Forwarded: 'host=evil.example;proto=https' }],
     ['Via', { Via: '1.1 proxy' }],
-  ])('is relative for a browser and behind a proxy: %s', async (_, headers) => {
+  ])('is relative for a browser or behind a proxy: %s', async (_, headers) => {
     for (const trust of ['false', 'true', 'forwarded']) {
       service = await startService({ TRUST_PROXY: trust })
       const location = await locationFor(headers)
@@ -69,7 +69,7 @@ describe('Location', () => {
     }
   })
 
-  it('is relative where the host is only not refused, or not said', async () => {
+  it('is relative for a host that is merely accepted, or absent', async () => {
     service = await startService({ ALLOWED_HOSTS: '*' })
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', '/files', { Host: 'any.example', ...TUS, 'Upload-Length': 5 }))

@@ -62,8 +62,8 @@ function isEnded(socket: net.Socket): boolean {
   return socket.destroyed
 }
 
-describe('answers that a client does not take', () => {
-  it('are given up with their connections when they are too many, and other clients, and later it itself, get theirs', async () => {
+describe('Responses that a client does not read', () => {
+  it('are dropped with their connections above a limit, while other clients, and later the same one, receive theirs', async () => {
     const all = await namesToldTo('127.0.0.1')
     expect(all).toBe(CHUNKS - 1)
     const deaf = await Promise.all(Array.from({ length: CONNECTIONS }, () => askDeaf('127.0.0.2')))

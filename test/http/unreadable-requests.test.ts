@@ -68,7 +68,7 @@ const BROKEN: readonly (readonly [name: string, text: string, status: number, co
     'bad_request',
   ],
   [
-    'an expectation that is not known',
+    'an unknown expectation',
     `POST /check HTTP/1.1\r\nHost: x\r\n${ORIGIN}Expect: 200-ok\r\nContent-Length: 5\r\n\r\n`,
     417,
     'expectation_failed',
@@ -83,8 +83,8 @@ const BROKEN: readonly (readonly [name: string, text: string, status: number, co
   ],
 ]
 
-describe('a request that cannot be read', () => {
-  it.each(BROKEN)('%s is refused in words that a page can read', async (_, text, status, code) => {
+describe('A request that cannot be parsed', () => {
+  it.each(BROKEN)('with %s is refused with a sentence that a page can read', async (_, text, status, code) => {
     const answer = await answerTo(text)
     expectRefusal(answer, status, code)
     expect(JSON.parse(answer.body)).toMatchObject({ ok: false, error: { code } })
@@ -94,14 +94,14 @@ describe('a request that cannot be read', () => {
     ['nonsense', 'nonsense\r\n\r\n'],
     ['HTTP/2 by prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['the beginning of TLS', '\x16\x03\x01\x02\x00\x01\x00'],
-  ])('gets JSON where nothing is known of it: %s', async (_, text) => {
+  ])('receives JSON if nothing of it can be parsed: %s', async (_, text) => {
     const answer = await answerTo(text)
     expect(answer.status).toBe(400)
     expect(answer.headers.get('Content-Type')).toMatch(/^application\/json/)
     expect(JSON.parse(answer.body)).toMatchObject({ ok: false, error: { message: expect.stringMatching(/\.$/) } })
   })
 
-  it('is answered in the protocol that it speaks, as far as it can be read', async () => {
+  it('receives a response of its protocol, as far as it can be parsed', async () => {
     const broken = (headers: string): string => `GET /files/0 HTTP/1.1\r\nHost: x\r\n${ORIGIN}${headers}bad\r\n\r\n`
     const tus = await answerTo(broken('Tus-Resumable: 1.0.0\r\n'))
     expectRefusal(tus, 400, 'bad_request')
@@ -113,14 +113,14 @@ describe('a request that cannot be read', () => {
     expect(JSON.parse(legacy.body)).toMatchObject({ ok: false })
   })
 
-  it('gets no body for a HEAD', async () => {
+  it('receives no body for a HEAD', async () => {
     const wire = await connect(service.url)
     await wire.send('HEAD /files/0 HTTP/1.1\r\nHost: x\r\nbad\r\n\r\n')
     expect((await wire.answer('HEAD')).status).toBe(400)
     await expect(wire.answer()).rejects.toThrow(/before an answer: $/)
   })
 
-  it('is answered after those before it on its connection, and those behind it never', async () => {
+  it('is answered after earlier requests of its connection; later ones never are', async () => {
     const wire = await connect(service.url)
     await wire.send(
       requestHead('GET', '/healthz', {}).repeat(3),
@@ -134,7 +134,7 @@ describe('a request that cannot be read', () => {
     await expect(wire.answer()).rejects.toThrow()
   })
 
-  it('is told the origin of the requests before it on its connection, where its own has not been read', async () => {
+  it('uses the origin of earlier requests on its connection, if its own could not be parsed', async () => {
     const wire = await connect(service.url)
     await wire.send(`GET /healthz HTTP/1.1\r\nHost: x\r\n${ORIGIN}\r\n`)
     await wire.answer()
@@ -142,7 +142,7 @@ describe('a request that cannot be read', () => {
     expectRefusal(await wire.answer(), 400, 'bad_request')
   })
 
-  it('is answered though its client still sends', async () => {
+  it('is answered while its client is still sending', async () => {
     const wire = await connect(service.url)
     const sent = wire.send(`GET / HTTP/1.1\r\nHost: x\r\nCookie: ${'x'.repeat(2_000_000)}\r\n\r\n`)
     expect((await wire.answer()).status).toBe(431)
@@ -151,7 +151,7 @@ describe('a request that cannot be read', () => {
   })
 })
 
-describe('a body in chunks that are no chunks', () => {
+describe('A malformed chunked body', () => {
   it('is refused, and the bytes before count', async () => {
     const url = await createUpload(service.url, 10)
     const wire = await connect(service.url)
@@ -163,7 +163,7 @@ describe('a body in chunks that are no chunks', () => {
   })
 })
 
-describe('a page of another origin', () => {
+describe('A page of another origin', () => {
   it('cannot read the refusal', async () => {
     for (const headers of ['Origin: https://evil.example\r\n', 'Origin: null\r\n']) {
       const { status, headers: told } = await answerTo(`GET /check HTTP/1.1\r\nHost: x\r\n${headers}bad\r\n\r\n`)

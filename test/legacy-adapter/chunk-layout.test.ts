@@ -200,24 +200,24 @@ describe('properties', () => {
   })
 })
 
-describe('the place of a chunk before the chunk size is known', () => {
+describe('The expected range of a chunk of unknown chunk size', () => {
   const place = (chunk: number) => ({ size: 2500, chunks: 3, chunk })
 
   test.each([
-    ['chunk 0, by a round length', place(0), [1002, 1000, 998], { start: 0, end: 1000 }],
-    ['chunk 0, by the longest that it may be', place(0), [990, 992, 988], { start: 0, end: 992 }],
-    ['chunk 0 of unknown length, by the longest of three chunks', place(0), [], { start: 0, end: 1249 }],
-    ['chunk 1, by a round length', place(1), [1002, 1000, 998], { start: 1000, end: 2000 }],
-    ['chunk 1, by the likeliest', place(1), [990, 992, 988], { start: 990, end: 1980 }],
-    ['the last chunk, by a round chunk size', place(2), [502, 504, 500], { start: 2000, end: 2500 }],
+    ['follows a round length for chunk 0', place(0), [1002, 1000, 998], { start: 0, end: 1000 }],
+    ['follows the longest possible length for chunk 0', place(0), [990, 992, 988], { start: 0, end: 992 }],
+    ['follows the largest chunk size for chunk 0 of unknown length', place(0), [], { start: 0, end: 1249 }],
+    ['follows a round length for chunk 1', place(1), [1002, 1000, 998], { start: 1000, end: 2000 }],
+    ['follows the likeliest length for chunk 1', place(1), [990, 992, 988], { start: 990, end: 1980 }],
+    ['follows a round chunk size for the last chunk', place(2), [502, 504, 500], { start: 2000, end: 2500 }],
     [
-      'the last chunk, by the only length that fits',
+      'follows the only fitting length for the last chunk',
       { size: 2500, chunks: 4, chunk: 3 },
       [11, 13, 9],
       { start: 2487, end: 2500 },
     ],
-    ['the last chunk, by none', { size: 2500, chunks: 4, chunk: 3 }, [11], undefined],
-    ['chunk 1 of unknown length', place(1), [], undefined],
+    ['is unknown for a last chunk without a fitting length', { size: 2500, chunks: 4, chunk: 3 }, [11], undefined],
+    ['is unknown for chunk 1 of unknown length', place(1), [], undefined],
   ])('%s', (_, chunk, lengths, range) => {
     expect(guessedRange(chunk, lengths)).toEqual(range)
   })

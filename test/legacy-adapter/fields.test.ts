@@ -14,8 +14,8 @@ function fieldsOf(...values: string[]): Fields {
   return new Map(values.length === 0 ? [] : [['chunk', values]])
 }
 
-describe('a list of fields', () => {
-  test('keeps what is read and nothing else', () => {
+describe('A list of fields', () => {
+  test('keeps only the fields that are read', () => {
     const fields = queryFields('__proto__=a&constructor=b&=d&task_id=t&md5=1&other=2&name=x&name=y&', [
       'md5',
       '__proto__',
@@ -54,8 +54,8 @@ describe('one value', () => {
   })
 })
 
-describe('a query', () => {
-  test('may be escaped in GBK, and wrongly', () => {
+describe('A query', () => {
+  test('may be escaped in GBK, or incorrectly', () => {
     const fields = queryFields('name=%B2%E2+%ca%d4.txt&id=%zz%4&task_id', [])
     expect(oneValue(fields, 'name')).toBe('测 试.txt')
     expect([oneValue(fields, 'id'), oneValue(fields, 'task_id')]).toEqual(['%zz%4', ''])

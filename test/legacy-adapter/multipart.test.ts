@@ -432,7 +432,7 @@ describe('limits', () => {
     expect(source.taken).toBeLessThan(3 * big.length)
   })
 
-  test('a value of 8 KiB is taken, one byte more is refused, unless nobody reads it', async () => {
+  test('a value of 8 KiB is accepted, and one byte more is refused unless the field is ignored', async () => {
     const code = 'field_too_large'
     for (const [name, length, error] of [
       ['a', LONGEST_VALUE, undefined],
@@ -470,7 +470,7 @@ describe('limits', () => {
     }
   })
 
-  test('the number of parts', async () => {
+  test('the number of parts is bounded', async () => {
     const parts = '--b\r\n\r\n\r\n'.repeat(MOST_PARTS - 1)
     for (const [more, error] of [
       ['', undefined],
@@ -523,10 +523,10 @@ describe('the Content-Type', () => {
 })
 
 test.each([
-  ['only CRLF behind the file part', [file('content')], '--\r\n', [7, 9, 5]],
-  ['nothing behind it', [file('content')], '--', [5, 7, 3]],
-  ['an empty file and nothing behind it', [file('')], '--', [0]],
-])('from Content-Length: %s', async (_name, parts, end, lengths) => {
+  ['only CRLF after the file part', [file('content')], '--\r\n', [7, 9, 5]],
+  ['nothing after it', [file('content')], '--', [5, 7, 3]],
+  ['an empty file and nothing after it', [file('')], '--', [0]],
+])('the possible lengths of the file part follow from Content-Length: %s', async (_name, parts, end, lengths) => {
   const body = form('b', parts, end)
   const request = await read(ArraySource.of(body), 'multipart/form-data; boundary=b', body.length)
   expect(request.lengths).toEqual(lengths)

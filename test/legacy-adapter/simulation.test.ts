@@ -7,7 +7,7 @@ const seed = Number(process.env['SIMULATION_SEED'] ?? 1)
 /** Of 60,000 runs so many may end with a page that says "done" of a file that is not there, or that has to try a fourth time. */
 const MOST_IN_60_000 = 60
 
-test('pages whose files are alike never mix them, and get all of them stored', () => {
+test('pages with similar files never mix them, and all files are stored', () => {
   const seeds = new Map<Fault, number[]>()
   let sent = 0
   let least = 0

@@ -21,7 +21,7 @@ const HALF: Candidate = {
 }
 const REJECTED: SenderState = { rejected: { byLaterChunk: true, last: 9_000 } }
 
-describe('a chunk', () => {
+describe('A chunk', () => {
   test.each<[string, readonly Partial<Candidate>[], SenderState, number, boolean, Decision]>([
     [
       'of a known sender goes to its upload',
@@ -39,19 +39,19 @@ describe('a chunk', () => {
       false,
       { kind: 'use', id: 'half' },
     ],
-    ['joins what is at rest', [{}], {}, 0, true, { kind: 'prove', id: 'half' }],
+    ['joins an upload at rest', [{}], {}, 0, true, { kind: 'prove', id: 'half' }],
     ['joins the upload that was fed last', [{}, { id: 'later', fed: 2 }], {}, 0, false, { kind: 'prove', id: 'later' }],
-    ['joins nothing in flight', [{ atRest: false }], {}, 0, false, { kind: 'create' }],
-    ['joins nothing contested', [{ contested: true }], {}, 0, false, { kind: 'create' }],
-    ['joins nothing without chunk 0', [{ chunks: [{ start: 1, end: 3 }] }], {}, 0, false, { kind: 'create' }],
-    ['joins nothing of another date', [{ modified: 2000 }], {}, 0, false, { kind: 'create' }],
-    ['joins what tells no date', [{ modified: undefined }], {}, 0, false, { kind: 'prove', id: 'half' }],
-    ['joins nothing finished', [{ finished: true }], {}, 0, false, { kind: 'create' }],
-    ['joins nothing that was begun without its cookie', [{ own: false }], {}, 0, false, { kind: 'create' }],
-    ['is refused when its page may have skipped', [], {}, 0, true, { kind: 'wrongly_skipped' }],
-    ['is refused after a later one differed', [{}], REJECTED, 0, false, { kind: 'content_differs' }],
+    ['does not join an upload in flight', [{ atRest: false }], {}, 0, false, { kind: 'create' }],
+    ['does not join a contested upload', [{ contested: true }], {}, 0, false, { kind: 'create' }],
+    ['does not join an upload without chunk 0', [{ chunks: [{ start: 1, end: 3 }] }], {}, 0, false, { kind: 'create' }],
+    ['does not join an upload of another date', [{ modified: 2000 }], {}, 0, false, { kind: 'create' }],
+    ['joins an upload of unknown date', [{ modified: undefined }], {}, 0, false, { kind: 'prove', id: 'half' }],
+    ['does not join a finished upload', [{ finished: true }], {}, 0, false, { kind: 'create' }],
+    ['does not join an upload that was begun without a cookie', [{ own: false }], {}, 0, false, { kind: 'create' }],
+    ['is refused when its page may have skipped chunks', [], {}, 0, true, { kind: 'wrongly_skipped' }],
+    ['is refused after a later chunk differed', [{}], REJECTED, 0, false, { kind: 'content_differs' }],
     [
-      'begins anew when its sender was quiet',
+      'starts a new upload when its sender was quiet',
       [{}],
       { rejected: { byLaterChunk: true, last: 1_000 } },
       0,
@@ -72,7 +72,7 @@ describe('a chunk', () => {
   })
 })
 
-test('a check names the chunks that all uploads have, but for chunk 0', () => {
+test('a check lists the chunks that all uploads have, except chunk 0', () => {
   const other = {
     ...HALF,
     chunks: [
@@ -94,6 +94,6 @@ test.each([
   ['Invalid Date', undefined],
   ['', undefined],
   [undefined, undefined],
-])('the date %j is known as %d', (text, instant) => {
+])('the date %j is parsed as %d', (text, instant) => {
   expect(knownDate(text)).toBe(instant)
 })

@@ -250,7 +250,7 @@ describe('which file a chunk belongs to', () => {
     expect((await fetch(old)).status).toBe(410)
   })
 
-  it('is not told by a Host header: the URL is relative', async () => {
+  it('does not contain the Host header: it is relative', async () => {
     const wire = await connect(service.url)
     const body = multipartBody(fresh(content, 5000).fields(0), content)
     const headers = { Host: '127.0.0.9:81', 'Content-Type': MULTIPART, 'Content-Length': body.length }
@@ -263,7 +263,7 @@ describe('which file a chunk belongs to', () => {
   })
 })
 
-describe('names as bytes', () => {
+describe('Names as bytes', () => {
   /** A chunk request of which a text may be no UTF-8. */
   async function sendRaw(name: Buffer | undefined, partName: Buffer, chunk: number, bytes: Buffer): Promise<Response> {
     const fields = fileFields('', 2000, `wu_task_of_the_test_${task}`)
@@ -278,7 +278,7 @@ describe('names as bytes', () => {
     return post(service.url, Buffer.concat([Buffer.from(lines.join('')), ...named, ...file, end]))
   }
 
-  it('keep files apart that have only the names of their parts', async () => {
+  it('distinguish files that have no name except that of their parts', async () => {
     const contents = [bytesOf(2000, 1), bytesOf(2000, 2)]
     const names = ['文件.bin', '测试.bin']
     const answers: Accepted[] = []
@@ -295,11 +295,11 @@ describe('names as bytes', () => {
   })
 })
 
-describe('an image that the page has made smaller while it names the old size', () => {
+describe('An image that the page has shrunk but reports with its old size', () => {
   const content = bytesOf(900)
   const image = { name: 'photo.jpg', type: 'image/jpeg', size: 1500 }
 
-  it('is stored with the size that came, and is the same upload when it comes again', async () => {
+  it('is stored with its actual size, and is the same upload when sent again', async () => {
     const file = fresh(content, 5000, image)
     const answer = await land(service.url, file, 0)
     expect(answer).toMatchObject({ size: 900, received: 900, finished: true })
@@ -307,7 +307,7 @@ describe('an image that the page has made smaller while it names the old size', 
     expect(await land(service.url, file, 0)).toEqual(answer)
   })
 
-  it('is refused with a sentence that fits if it is no image', async () => {
+  it('is refused with a matching sentence if it is not an image', async () => {
     const file = fresh(content, 5000, { size: 1500 })
     const sentence = await expectRefusal(await sendChunk(service.url, file.fields(0), content), 400, 'wrong_length')
     expect(sentence).toBe('The file has 900 bytes, but its field "size" says 1500.')

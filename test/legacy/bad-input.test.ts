@@ -223,14 +223,14 @@ describe('names and fields that mean harm', () => {
     await expectRefusal(await sendChunk(service.url, fields, bytesOf(5)), 400, 'field_too_large')
   })
 
-  it('a value repeated without end is refused, also in the query', async () => {
+  it('an endlessly repeated value is refused, also in the query', async () => {
     const many = Array.from({ length: 200 }, () => fieldPart('id', 'x'))
     await expectRefusal(await post(service, [...many, filePart('x'), CLOSING]), 400, 'too_many_fields')
     const query = `?${'id=x&'.repeat(200)}`
     await expectRefusal(await post(service, ['x'], 'application/octet-stream', query), 400, 'too_many_fields')
   })
 
-  it('more parts than any page has are refused', async () => {
+  it('more parts than any page sends are refused', async () => {
     const many = fieldPart('x', '').repeat(20_000)
     await expectRefusal(await post(service, [many, filePart('x'), CLOSING]), 400, 'too_many_fields')
   })

@@ -86,7 +86,7 @@ describe('/upload/complete', () => {
     expect((await complete(service.url, { task_id: taskId, filename: 'c.bin' })).status).toBe(404)
   })
 
-  it('means the newest file of a name that no complete has confirmed yet, or else the one fed last', async () => {
+  it('means the newest unconfirmed file of a name, or else the most recently fed one', async () => {
     const taskId = newTask()
     const [one, other] = ['WU_FILE_0', 'WU_FILE_1'].map((id, at) => withId(newFile(taskId, 'same.bin', at + 1), id))
     if (one === undefined || other === undefined) throw new Error('two files')
@@ -107,7 +107,7 @@ describe('/upload/complete', () => {
     for (const file of [one, other]) await expectWhole(service, file)
   })
 
-  it('remembers over a restart which file it has confirmed', async () => {
+  it('remembers across a restart which file it has confirmed', async () => {
     let restarted = await startService()
     try {
       const [one, other] = ['WU_FILE_0', 'WU_FILE_1'].map((id, at) =>
@@ -142,7 +142,7 @@ describe('/upload/complete', () => {
     await wire.cut()
   })
 
-  it('finds a name in either form in which systems write it, and an extension with or without its dot', async () => {
+  it('finds a name in either normalization form, and an extension with or without its dot', async () => {
     for (const [sent, asked] of [
       ['re\u0301sume\u0301.mp4', 'r\u00e9sum\u00e9.mp4'],
       ['r\u00e9sum\u00e9.mp4', 're\u0301sume\u0301.mp4'],
@@ -158,7 +158,7 @@ describe('/upload/complete', () => {
     }
   })
 
-  it('without a name means the only file of its task; of several names it means none', async () => {
+  it('without a name means the only file of its task, and none of several', async () => {
     const taskId = newTask()
     await sendAll(newFile(taskId, 'a.bin', 1))
     expect((await complete(service.url, { task_id: taskId })).status).toBe(200)
@@ -167,7 +167,7 @@ describe('/upload/complete', () => {
     expect([response.status, (await answerOf(response)).error?.code]).toEqual([409, 'ambiguous'])
   })
 
-  it('refuses a task id of more than 512 bytes, as accept does; /check lists nothing for it', async () => {
+  it('refuses a task id of more than 512 bytes, as accept does, while /check lists nothing', async () => {
     const longest = '任'.repeat(170)
     for (const [taskId, status] of [
       [`${longest}ab`, 200],
@@ -234,7 +234,7 @@ describe('/check', () => {
     })
   })
 
-  it('finds the file among many of its name and task', async () => {
+  it('finds a file among many of its name and task', async () => {
     const taskId = newTask()
     const fileOf = (id: number) => withId(newFile(taskId, 'image.jpg', id, 45), `WU_FILE_${id}`)
     for (let id = 0; id < 40; id++) await send(service, fileOf(id), 0)
@@ -247,7 +247,7 @@ describe('/check', () => {
   it.each([
     ['safe', (fields: URLSearchParams) => fields.toString()],
     ['list', () => 'POST TEST'],
-  ])('names no more chunks than fit into 256 KiB, however long the task id is: LEGACY_CHECK=%s', async (mode, body) => {
+  ])('lists no more chunks than fit into 256 KiB, however long the task id: LEGACY_CHECK=%s', async (mode, body) => {
     let target = await startService({ LEGACY_CHECK: mode })
     try {
       const asked = await fetch(`${target.url}/check`, { method: 'POST', body: 'POST TEST' })

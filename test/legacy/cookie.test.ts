@@ -24,9 +24,9 @@ describe.each(['/check', '/legacy'])('a request for %s', (path) => {
     ['from its own origin', { Origin: 'http://HOST' }],
     ['from its own host over TLS', { Origin: 'https://HOST' }],
     ['with Sec-Fetch-Site: same-origin', { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' }],
-    ['that a person has typed', { 'Sec-Fetch-Site': 'none' }],
-    ['with a cookie of no visitor', { Cookie: 'landfall_visitor=x' }],
-  ])('%s introduces the browser', async (_, headers) => {
+    ['from the address bar', { 'Sec-Fetch-Site': 'none' }],
+    ['with an invalid cookie', { Cookie: 'landfall_visitor=x' }],
+  ])('%s sets the cookie', async (_, headers) => {
     service = await startService()
     expect(await cookieFor(path, headers)).toMatch(
       /^landfall_visitor=[0-9a-f]{32}; path=\/; max-age=31536000; samesite=lax; httponly$/,
@@ -36,18 +36,21 @@ describe.each(['/check', '/legacy'])('a request for %s', (path) => {
   it.each<[string, Headers]>([
     ['from another origin', { Origin: 'http://other.example' }],
     ['from another port of its host', { Origin: 'http://127.0.0.1:1' }],
-    ['from an origin that is hidden', { Origin: 'null' }],
+    ['from an opaque origin', { Origin: 'null' }],
     ['with Sec-Fetch-Site: cross-site', { 'Sec-Fetch-Site': 'cross-site', Origin: 'http://HOST' }],
     ['with Sec-Fetch-Site: same-site', { 'Sec-Fetch-Site': 'same-site' }],
     ['of a visitor', { Cookie: `landfall_visitor=${'a'.repeat(32)}` }],
-    ['with a host that only a proxy may tell', { Origin: 'http://up.example', 'X-Forwarded-Host': 'up.example' }],
+    [
+      'with a host that only a trusted proxy may state',
+      { Origin: 'http://up.example', 'X-Forwarded-Host': 'up.example' },
+    ],
   ])('%s sets no cookie', async (_, headers) => {
     service = await startService()
     expect(await cookieFor(path, headers)).toBeNull()
   })
 })
 
-describe('the cookie over TLS', () => {
+describe('The cookie over TLS', () => {
   it.each<[string, Headers, Headers]>([
     ['by PUBLIC_URL', { PUBLIC_URL: 'https://up.example/base' }, {}],
     ['by PUBLIC_URL, whose origin is its own', { PUBLIC_URL: 'https://up.example' }, { Origin: 'https://up.example' }],
@@ -69,7 +72,7 @@ describe('the cookie over TLS', () => {
     expect(await cookieFor('/check', planted)).toMatch(cookie)
   })
 
-  it('does not take a cookie that a neighbour of the host can plant', async () => {
+  it('is not replaced by one that a sibling host can plant', async () => {
     service = await startService({ PUBLIC_URL: 'https://up.example' })
     const file = cut(bytesOf(250), 100, { task_id: 'wu_planted_by_a_neighbour' })
     const send = async (chunk: number, cookie: string): Promise<{ id?: string }> => {

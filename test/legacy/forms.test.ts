@@ -69,7 +69,7 @@ async function namesOf(task: string, ...pieces: readonly Bytes[]): Promise<[name
   return [name, stored.join()]
 }
 
-describe('the end of a form', () => {
+describe('The end of a form', () => {
   it.each([
     ['nothing', ''],
     ['spaces', ' \t \r\n'],
@@ -87,7 +87,7 @@ describe('the end of a form', () => {
     ['chunk 0 of 1,024 bytes', 1024, 0],
     ['the last chunk of 1,024 bytes', 1024, 2],
     ['chunk 0 of 999 bytes', 999, 0],
-  ])('places %s, the first to come, whatever ends the form', async (_, chunkSize, chunk) => {
+  ])('does not affect the placing of the first chunk: %s', async (_, chunkSize, chunk) => {
     for (const epilogue of ['', '\r\n', '\r\n\r\n']) {
       const task = newTask()
       let url = ''
@@ -103,7 +103,7 @@ describe('the end of a form', () => {
   })
 })
 
-describe('the header of a part', () => {
+describe('The header of a part', () => {
   it.each<[string, Bytes, string]>([
     ['has no spaces', 'content-disposition:form-data;name="file";filename="a.txt"', 'a.txt'],
     ['has names in capitals', 'CONTENT-DISPOSITION: FORM-DATA; NAME="file"; FILENAME="a.txt"', 'a.txt'],
@@ -117,24 +117,24 @@ describe('the header of a part', () => {
     ['says attachment', 'Content-Disposition: attachment; name="file"; filename="a.txt"', 'a.txt'],
     ['says file', 'Content-Disposition: file; filename="a.txt"', 'a.txt'],
     [
-      'has lines that are none',
+      'has malformed lines',
       'no header\r\n: \r\nContent-Type: //;;=\r\nContent-Disposition: form-data; filename="a.txt"',
       'a.txt',
     ],
     [
-      'has lines of others',
+      'has other header fields',
       'MIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <"\r\nContent-Disposition: form-data; filename="a.txt"',
       'a.txt',
     ],
     [
-      'has parameters of others',
+      'has other parameters',
       'Content-Disposition: form-data; x="; filename=\\"b\\""; y=z; filename="a.txt"; size=9',
       'a.txt',
     ],
     ['names two files', 'Content-Disposition: form-data; filename="a.txt"; filename="b.txt"', 'a.txt'],
     ['quotes nothing', 'Content-Disposition: form-data; name=file; filename=a b.txt', 'a b.txt'],
     [
-      'quotes nothing, and a semicolon is in the name',
+      'quotes nothing, and has a semicolon in the name',
       'Content-Disposition: form-data; name=file; filename=a;b.txt',
       'a;b.txt',
     ],
@@ -162,25 +162,25 @@ describe('the header of a part', () => {
     ['has a backslash at its end', 'Content-Disposition: form-data; name="file"; filename="a\\"', 'a\\'],
     ['has a backslash before a parameter', 'Content-Disposition: form-data; name="file\\"; filename="a.txt"', 'a.txt'],
     ['lacks a quote', 'Content-Disposition: form-data; name="file"; filename="a.txt', 'a.txt'],
-    ['has words behind the quotes', 'Content-Disposition: form-data; name="file"; filename="a.txt" (comment)', 'a.txt'],
+    ['has words after the quotes', 'Content-Disposition: form-data; name="file"; filename="a.txt" (comment)', 'a.txt'],
     [
-      'says the name twice',
+      'states the name twice',
       `Content-Disposition: form-data; filename="=?utf-8?B?5rWL6K+VLnR4dA==?="; filename*=utf-8''%E6%B5%8B%E8%AF%95.txt`,
       NAME,
     ],
     [
-      'says the name twice, the longer one first',
+      'states the name twice, the longer one first',
       `Content-Disposition: form-data; filename*=UTF-8'zh'%e6%b5%8b%e8%af%95.txt; filename="a"`,
       NAME,
     ],
-    ['says the name in GBK', `Content-Disposition: form-data; name="file"; filename*=GBK''%B2%E2%CA%D4.txt`, NAME],
-    ['says the name in quotes', `Content-Disposition: form-data; filename*="UTF-8''%E6%B5%8B%E8%AF%95.txt"`, NAME],
+    ['states the name in GBK', `Content-Disposition: form-data; name="file"; filename*=GBK''%B2%E2%CA%D4.txt`, NAME],
+    ['states the name in quotes', `Content-Disposition: form-data; filename*="UTF-8''%E6%B5%8B%E8%AF%95.txt"`, NAME],
     [
-      'says the name in a charset that nobody knows',
+      'states the name in an unknown charset',
       `Content-Disposition: form-data; filename*=x-no''%E6%B5%8B%E8%AF%95.txt`,
       NAME,
     ],
-    ['says the name in no form at all', `Content-Disposition: form-data; filename*=x; filename="a.txt"`, 'a.txt'],
+    ['has a malformed filename*', `Content-Disposition: form-data; filename*=x; filename="a.txt"`, 'a.txt'],
     [
       'has the path that Internet Explorer sends',
       'Content-Disposition: form-data; name="file"; filename="C:\\files\\a.txt"',
@@ -204,7 +204,7 @@ describe('the header of a part', () => {
     expect(names[0]).toBe(name)
   })
 
-  it('may be missing, and the part is passed over', async () => {
+  it('may be missing, and the part is skipped', async () => {
     const task = newTask()
     const others = joined(
       `--${BOUNDARY}\r\n\r\nx\r\n`,
@@ -214,7 +214,7 @@ describe('the header of a part', () => {
     await expectAccepted(await post(others, fieldsOf(task), FILE, others, END))
   })
 
-  it('is refused if it has no end, or names a coding that forms must not use', async () => {
+  it('is refused if it never ends, or has a Content-Transfer-Encoding', async () => {
     const task = newTask()
     const header = `Content-Disposition: form-data; name="size"\r\nX: ${'x'.repeat(17_000)}`
     await expectRefusal(await post(part(header, '2500'), FILE, END), 400, 'malformed_body')
@@ -234,7 +234,7 @@ describe('the header of a part', () => {
   })
 })
 
-describe('the text of a field', () => {
+describe('The text of a field', () => {
   it.each<[string, Bytes, Bytes, string]>([
     ['its part says GBK', '', field('name', GBK, '\r\nContent-Type: text/plain; charset=GBK'), NAME],
     ['its part says "gb18030"', '', field('name', GBK, '\r\ncontent-type: text/plain;charset="gb18030"'), NAME],
@@ -251,9 +251,9 @@ describe('the text of a field', () => {
       field('name', Buffer.from(NAME, 'utf16le'), '\r\nContent-Type: text/plain; charset=utf-16le'),
       NAME,
     ],
-    ['its part says UTF-8 and means GBK', '', field('name', GBK, '\r\nContent-Type: text/plain; charset=utf-8'), NAME],
+    ['its part declares UTF-8 but is GBK', '', field('name', GBK, '\r\nContent-Type: text/plain; charset=utf-8'), NAME],
     [
-      'its part says a charset that nobody knows',
+      'its part declares an unknown charset',
       '',
       field('name', NAME, '\r\nContent-Type: text/plain; charset=nonsense'),
       NAME,
@@ -261,11 +261,11 @@ describe('the text of a field', () => {
     ['_charset_ says Big5', field('_charset_', 'Big5'), field('name', BIG5), NAME_IN_TAIWAN],
     ['_charset_ comes later', '', joined(field('name', SHIFT_JIS), field('_charset_', 'shift_jis')), NAME_IN_JAPAN],
     ['_charset_ is for the file name, too', field('_charset_', 'Big5'), '', NAME_IN_TAIWAN],
-    ['nobody says anything of UTF-8', '', field('name', NAME), NAME],
-    ['nobody says anything of GBK', '', field('name', GBK), NAME],
-    ['nobody says anything of Latin-1', '', field('name', Buffer.from('é.txt', 'latin1')), 'é.txt'],
-    ['a byte order mark stands in front', '', field('name', `\ufeff${NAME}`), NAME],
-  ])('is right where %s', async (_, before, after, name) => {
+    ['nothing declares UTF-8', '', field('name', NAME), NAME],
+    ['nothing declares GBK', '', field('name', GBK), NAME],
+    ['nothing declares Latin-1', '', field('name', Buffer.from('é.txt', 'latin1')), 'é.txt'],
+    ['it starts with a byte order mark', '', field('name', `\ufeff${NAME}`), NAME],
+  ])('is decoded correctly if %s', async (_, before, after, name) => {
     const task = newTask()
     const file = part(joined('Content-Disposition: form-data; name="file"; filename="', BIG5, '"'), CONTENT)
     expect(await namesOf(task, before, fieldsOf(task), after, file, END)).toEqual([name, name])
@@ -279,17 +279,14 @@ describe('the text of a field', () => {
     expect(await namesOf(task, ...marked, FILE, END)).toEqual(['a.bin', 'a.bin'])
   })
 
-  it.each(['.gitignore', '.htaccess', 'e\u0301.txt', '\u00e9.txt'])(
-    'of the name %j is the name on the disk',
-    async (name) => {
-      const task = newTask()
-      expect(await namesOf(task, fieldsOf(task, { name }), FILE, END)).toEqual([name, name])
-    },
-  )
+  it.each(['.gitignore', '.htaccess', 'e\u0301.txt', '\u00e9.txt'])('%j becomes the name on disk', async (name) => {
+    const task = newTask()
+    expect(await namesOf(task, fieldsOf(task, { name }), FILE, END)).toEqual([name, name])
+  })
 })
 
-describe('fields that nobody reads', () => {
-  it('may be as long and as many as they like, on both sides of the file', async () => {
+describe('Ignored fields', () => {
+  it('may be of any length and number, before and after the file', async () => {
     const task = newTask()
     const long = field('description', 'x'.repeat(3_000_000))
     const many = joined(...Array.from({ length: 10_000 }, (_, index) => field(`f${index}`, 'y')))
@@ -304,7 +301,7 @@ describe('fields that nobody reads', () => {
     await expectAccepted(await fetch(url, { method: 'POST', body: CONTENT }))
   })
 
-  it('are others than those of LEGACY_IDENTITY', async () => {
+  it('are not those of LEGACY_IDENTITY', async () => {
     const task = newTask()
     const first = await expectAccepted(await post(fieldsOf(task, { owner: 'a', other: 'a' }), FILE, END))
     const same = await expectAccepted(await post(fieldsOf(task, { owner: 'a', other: 'b' }), FILE, END))
@@ -312,7 +309,7 @@ describe('fields that nobody reads', () => {
     expect([same.id === first.id, other.id === first.id]).toEqual([true, false])
   })
 
-  it('are none of those that are read: these are bounded in length and number', async () => {
+  it('differ from the others, which are bounded in length and number', async () => {
     for (const name of ['task_id', 'lastModifiedDate', 'owner']) {
       const fields = fieldsOf(newTask(), { [name]: 'x'.repeat(8193) })
       expect(await expectRefusal(await post(fields, FILE, END), 400, 'field_too_large')).toContain(`"${name}"`)
@@ -322,14 +319,14 @@ describe('fields that nobody reads', () => {
   })
 })
 
-describe('fields behind the file', () => {
+describe('Fields after the file', () => {
   it.each<[string, Readonly<Record<string, string>>, Readonly<Record<string, string>>, string]>([
     ['all of them', {}, { task_id: 't', id: 'x', name: 'a.bin', size: '2500' }, 'size'],
     ['all but the task', { task_id: 't' }, { name: 'a.bin', size: '2500' }, 'size'],
     ['the number of the chunk', { task_id: 't', size: '2500', chunks: '3' }, { chunk: '1' }, 'chunk'],
     ['both numbers', { task_id: 't', size: '2500' }, { chunks: '3', chunk: '1' }, 'chunk'],
     ['the task', { size: '2500' }, { task_id: 't' }, 'task_id'],
-  ])('are refused with how to mend it: %s', async (_, before, after, name) => {
+  ])('are refused with a sentence that says the remedy: %s', async (_, before, after, name) => {
     const parts = (fields: Readonly<Record<string, string>>): Buffer<ArrayBuffer>[] =>
       Object.entries(fields).map(([key, value]) => field(key, value))
     const response = await post(...parts(before), FILE, ...parts(after), END)
@@ -338,13 +335,13 @@ describe('fields behind the file', () => {
     )
   })
 
-  it('are not what is missing altogether', async () => {
+  it('are not confused with missing ones', async () => {
     const response = await post(field('task_id', 't'), FILE, field('Upload', 'Submit Query'), END)
     expect(await expectRefusal(response, 400, 'missing_field')).toContain('"size"')
   })
 })
 
-describe('a question without a file', () => {
+describe('A request without a file', () => {
   const date = 'Mon Nov 23 2026 07:35:14 GMT+0000 (Coordinated Universal Time)'
 
   /** Bodies that say the same, each with its Content-Type. */
@@ -373,11 +370,11 @@ describe('a question without a file', () => {
     ],
     ['JSON in GBK', 'application/json; charset=GBK', (f) => joinedInGbk(JSON.stringify(f))],
     ['a form in GBK', 'application/x-www-form-urlencoded; charset=GBK', (f) => escapedInGbk(f)],
-    ['a form in GBK that says nothing', 'application/x-www-form-urlencoded', (f) => escapedInGbk(f)],
-    ['a form in GBK that says UTF-8', 'application/x-www-form-urlencoded; charset=UTF-8', (f) => escapedInGbk(f)],
+    ['a form in GBK without a declaration', 'application/x-www-form-urlencoded', (f) => escapedInGbk(f)],
+    ['a form in GBK that declares UTF-8', 'application/x-www-form-urlencoded; charset=UTF-8', (f) => escapedInGbk(f)],
     ['a form with a byte order mark', 'text/plain', (f) => `\ufeff${new URLSearchParams(f)}`],
     [
-      'a form with more than is read',
+      'a form with ignored fields',
       'application/x-www-form-urlencoded',
       (f) => `x=${'y'.repeat(20_000)}&${'z&'.repeat(10_000)}${new URLSearchParams(f)}`,
     ],
@@ -395,7 +392,7 @@ describe('a question without a file', () => {
     return String(new URLSearchParams(fields)).replaceAll(encodeURIComponent('测试'), '%B2%E2%CA%D4')
   }
 
-  it.each(ways)('is understood as %s', async (_, contentType, bodyOf) => {
+  it.each(ways)('may be %s', async (_, contentType, bodyOf) => {
     const task = newTask()
     const ask = async (route: string, fields: Readonly<Record<string, string>>): Promise<unknown> => {
       const body = bodyOf(fields)

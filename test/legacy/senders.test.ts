@@ -62,7 +62,7 @@ async function expectFile(file: Cut, { id, url }: Accepted): Promise<string> {
   return name
 }
 
-describe.each(SENDERS)('a form of $name', (sender) => {
+describe.each(SENDERS)('A form of $name', (sender) => {
   it('becomes a file', async () => {
     const file = fresh(5000)
     expect(await expectFile(file, await expectAccepted(sender, formOf(file, 0)))).toBe(NAME)

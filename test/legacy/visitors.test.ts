@@ -97,12 +97,12 @@ async function expectBytes(answer: LegacyAnswer, content: Buffer): Promise<void>
 
 const content = bytesOf(4500)
 
-describe('a file that is chosen again', () => {
+describe('A file that is selected again', () => {
   it.each([
     ['with the same date', DATE],
-    ['with the time of choosing in place of the date', '2026/11/23 16:02:13'],
-    ['with its date written by another zone', 'Mon Nov 23 2026 07:36:49 GMT+0000 (Coordinated Universal Time)'],
-  ])('%s goes on by its chunk 0 and those that are missing', async (_, lastModifiedDate) => {
+    ['with the time of the selection instead of the date', '2026/11/23 16:02:13'],
+    ['with its date in another time zone', 'Mon Nov 23 2026 07:36:49 GMT+0000 (Coordinated Universal Time)'],
+  ])('%s resumes with chunk 0 and the missing chunks', async (_, lastModifiedDate) => {
     const browser = await newBrowser()
     const { id } = await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
@@ -128,7 +128,7 @@ describe('a file that is chosen again', () => {
     await expectBytes(await browser.land(fileOf(content), 3, 4), content)
   })
 
-  it('resumes after a restart of the service, at once', async () => {
+  it('resumes immediately after a restart of the service', async () => {
     const browser = await newBrowser()
     const { id } = await browser.land(fileOf(content), 0, 2)
     service = await service.restart()
@@ -139,7 +139,7 @@ describe('a file that is chosen again', () => {
     expect(last).toMatchObject({ id, finished: true })
   })
 
-  it('is a new upload when it was finished: a name never means two files', async () => {
+  it('is a new upload after it was finished: a name never means two files', async () => {
     const browser = await newBrowser()
     const first = await browser.land(fileOf(content), 0, 1, 2, 3, 4)
     const other = bytesOf(4500, 6)
@@ -149,7 +149,7 @@ describe('a file that is chosen again', () => {
     await expectBytes(second, other)
   })
 
-  it('waits with its other chunks for chunk 0, with which it joins', async () => {
+  it('holds its other chunks until chunk 0 has joined the upload', async () => {
     const browser = await newBrowser()
     const { id } = await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
@@ -163,10 +163,10 @@ describe('a file that is chosen again', () => {
   })
 })
 
-describe('another file of the same name, size, and date', () => {
+describe('Another file of the same name, size, and date', () => {
   const other = bytesOf(4500, 7)
 
-  it('is refused when the page has skipped chunks of the first, and arrives whole at the second try', async () => {
+  it('is refused when the page has skipped chunks of the first, and arrives whole on the second try', async () => {
     const browser = await newBrowser()
     await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
@@ -184,7 +184,7 @@ describe('another file of the same name, size, and date', () => {
     await expectBytes(await browser.land(fileOf(content), 3, 4), content)
   })
 
-  it('of another size is refused at once, and arrives whole at the second try', async () => {
+  it('of another size is refused at once, and arrives whole on the second try', async () => {
     const browser = await newBrowser()
     await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
@@ -197,7 +197,7 @@ describe('another file of the same name, size, and date', () => {
     await expectBytes(last, longer)
   })
 
-  it('that differs in a later chunk makes its page fail, and then arrives whole', async () => {
+  it('that differs in a later chunk fails in its page, and then arrives whole', async () => {
     const browser = await newBrowser()
     const { id } = await browser.land(fileOf(content), 0, 1, 2)
     const similar = Buffer.concat([content.subarray(0, 1000), bytesOf(3500, 9)])
@@ -215,8 +215,8 @@ describe('another file of the same name, size, and date', () => {
   })
 })
 
-describe('a chunk that skipped by an old list', () => {
-  it('is stored, and refused when all that is missing was told and lies below it', async () => {
+describe('A chunk after others were skipped from an outdated list', () => {
+  it('is stored, but refused when all missing chunks precede it and were listed', async () => {
     const browser = await newBrowser()
     await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
@@ -233,11 +233,11 @@ describe('a chunk that skipped by an old list', () => {
   })
 })
 
-describe('what another visitor sends with the same fields', () => {
+describe('A file of another visitor with the same fields', () => {
   it.each([
     ['with a cookie of its own', newBrowser],
     ['without a cookie', async () => new Browser(undefined)],
-  ])('%s goes to an upload of its own, and learns nothing', async (_, strangerOf) => {
+  ])('%s becomes an upload of its own, and reveals nothing', async (_, strangerOf) => {
     const victim = await newBrowser()
     const stranger = await strangerOf()
     const file = fileOf(content)
@@ -272,7 +272,7 @@ describe('what another visitor sends with the same fields', () => {
     expect(await stranger.check(whole)).not.toContain(`${task}4`)
   })
 
-  it('without a cookie learns neither id nor URL of what another sender began, and cannot make it fail', async () => {
+  it('without a cookie reveals neither id nor URL of an upload of another sender, and cannot make it fail', async () => {
     const [one, other] = [new Browser(undefined), new Browser(undefined)]
     const { id } = await one.land(fileOf(content), 0, 1)
     expect(id).toBeDefined()
@@ -289,8 +289,8 @@ describe('what another visitor sends with the same fields', () => {
   })
 })
 
-describe('a cookie that appears while a file is on its way', () => {
-  it('leaves the sender where it was', async () => {
+describe('A cookie that appears during an upload', () => {
+  it('does not move the sender to another upload', async () => {
     const { id } = await new Browser(undefined).land(fileOf(content), 0, 1)
     const browser = await newBrowser()
     expect(await browser.land(fileOf(content), 2, 3, 4)).toMatchObject({ id, finished: true })
@@ -299,7 +299,7 @@ describe('a cookie that appears while a file is on its way', () => {
 })
 
 describe('landfall_file', () => {
-  it('stands for the sender: equal names, dates, and ids do not mix two files, and a reload goes on', async () => {
+  it('identifies the sender: equal names, dates, and ids do not mix two files, and a reload resumes', async () => {
     const browser = await newBrowser()
     const marked = (bytes: Buffer<ArrayBuffer>, mark: string): Cut => {
       const file = fileOf(bytes)

@@ -27,7 +27,7 @@ describe('POST /files', () => {
   })
   afterEach(() => service.close())
 
-  it('makes an upload of a known length and names it by the Host under which its client knows this service', async () => {
+  it('creates an upload of a known length, with the Host of the request in its URL', async () => {
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', '/files', { Host: 'uploads.lan:8080', ...TUS, 'Upload-Length': 9 }))
     const answer = await wire.answer()

@@ -39,7 +39,7 @@ describe('DELETE', () => {
     await expectNoBytes(service, url)
   }
 
-  it('removes an unfinished upload: it is gone from then on, also after a restart', async () => {
+  it('removes an unfinished upload, which remains gone after a restart', async () => {
     await patch(url, 0, content.subarray(0, 4000))
     const response = await remove()
     expect(response.status).toBe(204)

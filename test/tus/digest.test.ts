@@ -58,7 +58,7 @@ describe('a digest of the whole file in the metadata', () => {
   })
 
   it.each(['undefined', 'null', '', 'xyz', '00', 'z'.repeat(64), '0'.repeat(63)])(
-    'is not compared if it cannot be one: %j',
+    'is not compared if it cannot be a digest: %j',
     async (text) => {
       const value = Buffer.from(text).toString('base64')
       const metadata = value === '' ? 'md5' : `sha256 ${value},sha1 ${value},md5 ${value}`
@@ -71,7 +71,7 @@ describe('a digest of the whole file in the metadata', () => {
     },
   )
 
-  it('is compared if another one cannot be one', async () => {
+  it('is compared even if another value cannot be a digest', async () => {
     const url = await createUpload(service.url, 5, { sha256: 'undefined', md5: digest('md5').toString('hex') })
     expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(422)
   })

@@ -77,7 +77,7 @@ describe('the headers of a creation', () => {
     )
   })
 
-  it('say metadata that come back byte for byte, whatever they are', () => {
+  it('return any metadata byte for byte', () => {
     fc.assert(
       fc.property(value, (header) => {
         const { metadata, rawMetadata } = parseMetadata(header)
@@ -90,7 +90,7 @@ describe('the headers of a creation', () => {
     )
   })
 
-  it('say keys and values as they were', () => {
+  it('return keys and values as sent', () => {
     const key = fc.oneof(
       fc.stringMatching(/^[!#-+\--~]{1,12}$/),
       fc.constantFrom('constructor', 'toString', 'hasOwnProperty', 'md5', 'filename'),

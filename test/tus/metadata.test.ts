@@ -31,12 +31,12 @@ describe('Upload-Metadata', () => {
     ['a tab around a comma', `x\t,\t${NAME}`],
     ['empty elements', `,,${NAME},, ,x`],
     ['a trailing comma', `${NAME},`],
-    ['several spaces behind the key', NAME.replace(' ', '   ')],
-    ['a tab behind the key', NAME.replace(' ', '\t')],
+    ['several spaces after the key', NAME.replace(' ', '   ')],
+    ['a tab after the key', NAME.replace(' ', '\t')],
     ['a value without padding', `filename ${base64('a.bin').replace(/=+$/, '')},x`],
-    ['a key that every object has', `constructor ${base64('x')},toString,hasOwnProperty ${base64('y')},${NAME}`],
+    ['a key that every object inherits', `constructor ${base64('x')},toString,hasOwnProperty ${base64('y')},${NAME}`],
     ['the key __proto__', `__proto__ ${base64('{"filename":"x"}')},${NAME}`],
-    ['a key twice, of which the last counts', `filename ${base64('b.bin')},${NAME}`],
+    ['a key twice, of which the last wins', `filename ${base64('b.bin')},${NAME}`],
     ['a key that is not ASCII', `\u00fc ${base64('x')},${NAME}`],
     ['a value that is not base64', `x !!!,${NAME}`],
     ['a value in the alphabet of URLs', `x a-b_,${NAME}`],
@@ -46,7 +46,7 @@ describe('Upload-Metadata', () => {
   })
 
   it.each([',', ' ,', 'filename !!!', 'filename', 'filename Y', '__proto__ eA=='])(
-    'names no file if nothing in it does: %j',
+    'names no file if no element does: %j',
     async (metadata) => {
       const response = await create(service.url, { 'Upload-Length': '0', 'Upload-Metadata': metadata })
       expect(response.status).toBe(201)
@@ -56,7 +56,7 @@ describe('Upload-Metadata', () => {
     },
   )
 
-  it('comes back as it was sent after a restart, too', async () => {
+  it('is returned as sent, also after a restart', async () => {
     const metadata = `__proto__ ${base64('x')} ,constructor,,${NAME},`
     const url = locationOf(
       await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': metadata }),
@@ -69,7 +69,7 @@ describe('Upload-Metadata', () => {
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['a.bin'])
   })
 
-  it('changes nothing but its own upload', async () => {
+  it('affects only its own upload', async () => {
     await nameFor(`__proto__ ${base64('polluted')},${NAME}`)
     expect(Reflect.ownKeys(Object.prototype)).not.toContain('polluted')
     expect(Object.keys(Object.prototype)).toEqual([])

@@ -36,7 +36,7 @@ describe('X-HTTP-Method-Override', () => {
     expect((await head(url)).status).toBe(404)
   })
 
-  it.each(['OPTIONS', 'options'])('makes %s of a POST, with and without an id', async (method) => {
+  it.each(['OPTIONS', 'options'])('turns a POST into %s, with and without an id', async (method) => {
     for (const address of [`${service.url}/files`, url]) {
       const response = await fetch(address, { method: 'POST', headers: { 'X-HTTP-Method-Override': method } })
       expect(response.status).toBe(204)
@@ -61,7 +61,7 @@ describe('X-HTTP-Method-Override', () => {
     await wire.cut()
   })
 
-  it('leaves a request that names its own method as it is', async () => {
+  it('has no effect if it names the method of the request', async () => {
     const asked = { ...TUS, 'X-HTTP-Method-Override': 'head' }
     expect((await fetch(url, { method: 'HEAD', headers: asked })).status).toBe(200)
     expect((await fetch(url, { method: 'OPTIONS', headers: { 'X-HTTP-Method-Override': 'OPTIONS' } })).status).toBe(204)

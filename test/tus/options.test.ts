@@ -40,7 +40,7 @@ describe('OPTIONS', () => {
     await expectToGoOn(service, url, content, 4)
   })
 
-  it('names the types of a PATCH and the methods, with and without an id, also to other origins', async () => {
+  it('lists the media types of a PATCH and the methods, with and without an id, also for other origins', async () => {
     service = await startService({ ALLOWED_ORIGINS: '*' })
     const url = await createUpload(service.url, 10)
     for (const [address, methods] of [
@@ -55,7 +55,7 @@ describe('OPTIONS', () => {
     }
   })
 
-  it('is not the only answer that names the types: a PATCH of another type is told them, too', async () => {
+  it('lists the same media types as the response to a PATCH of another type', async () => {
     service = await startService()
     const url = await createUpload(service.url, 10)
     for (const headers of [TUS, { 'Upload-Complete': '?0', 'Upload-Offset': '0' }]) {

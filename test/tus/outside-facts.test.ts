@@ -18,7 +18,7 @@ it('an empty PATCH at the end of a complete upload changes nothing', async () =>
   await expectFile(service, url, content)
 })
 
-it('409 names the right offset', async () => {
+it('a 409 states the right offset', async () => {
   const url = await createUpload(service.url, content.length)
   expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(204)
   const refused = await patch(url, 0, content)
@@ -32,18 +32,18 @@ it('a PATCH cannot change a length that is known', async () => {
   expect((await head(url)).headers.get('Upload-Length')).toBe(String(content.length))
 })
 
-it('a PATCH needs a type and an offset', async () => {
+it('a PATCH requires a media type and an offset', async () => {
   const url = await createUpload(service.url, content.length)
   expect((await patchWith(url, { ...TUS, 'Upload-Offset': '0' }, content)).status).toBe(415)
   expect((await patchWith(url, PATCH_HEADERS, content)).status).toBe(400)
 })
 
-it('DELETE of an upload that never was is 404', async () => {
+it('a DELETE of an unknown upload receives 404', async () => {
   const url = `${service.url}/files/non-existent-upload-id`
   expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(404)
 })
 
-it('a final upload of a part that never was is refused', async () => {
+it('a final upload of an unknown part is refused', async () => {
   const parts = `final;${service.url}/files/non-existent-part`
   expect([400, 404, 422]).toContain((await create(service.url, { 'Upload-Concat': parts })).status)
 })

@@ -35,8 +35,8 @@ async function outrun(): Promise<{ readonly url: string; readonly older: Wire }>
   return { url, older }
 }
 
-describe('the offset that HEAD told', () => {
-  it('is accepted after the PATCH that outran it was cut', async () => {
+describe('The offset that HEAD returned', () => {
+  it('is accepted after the connection of a PATCH beyond it was cut', async () => {
     const { url, older } = await outrun()
     await older.cut()
     const next = await patch(url, 1000, content.subarray(1000))
@@ -44,7 +44,7 @@ describe('the offset that HEAD told', () => {
     await expectFile(service, url, content)
   })
 
-  it('is accepted while the PATCH that outran it seems to run: that one ends', async () => {
+  it('is accepted while a PATCH beyond it seems to run, which it ends', async () => {
     const { url, older } = await outrun()
     expect((await patch(url, 1000, content.subarray(1000, 2000))).status).toBe(204)
     expect((await older.answer()).status).toBe(409)
@@ -52,7 +52,7 @@ describe('the offset that HEAD told', () => {
     await expectToGoOn(service, url, content, 2000)
   })
 
-  it('is accepted only with the bytes that have come meanwhile', async () => {
+  it('is accepted only with the same bytes as have arrived meanwhile', async () => {
     const { url, older } = await outrun()
     const other = await patch(url, 1000, bytesOf(9000, 2))
     expect([other.status, other.headers.get('Upload-Error')]).toEqual([409, 'content_differs'])
@@ -70,7 +70,7 @@ describe('the offset that HEAD told', () => {
     await expectFile(service, url, content)
   })
 
-  it('is not accepted once a PATCH was answered', async () => {
+  it('is not accepted after another PATCH has succeeded', async () => {
     const { url, older } = await outrun()
     await older.send(content.subarray(1500))
     expect((await older.answer()).status).toBe(204)
@@ -89,7 +89,7 @@ describe('the offset that HEAD told', () => {
     await expectToGoOn(service, url, content, 1500)
   })
 
-  it('is that of the last HEAD', async () => {
+  it('is only that of the last HEAD', async () => {
     const { url, older } = await outrun()
     await reached(url, 1500)
     await older.cut()
@@ -97,7 +97,7 @@ describe('the offset that HEAD told', () => {
     await expectToGoOn(service, url, content, 1500)
   })
 
-  it('is accepted from a client of the draft, after a HEAD that ends nothing', async () => {
+  it('is accepted from a draft client, after a HEAD without a version', async () => {
     service = await startService()
     const url = await createByDraft(service.url)
     const older = await beginAppend(url, 0, true, content.length, content.subarray(0, 1000))
@@ -114,7 +114,7 @@ describe('the offset that HEAD told', () => {
 describe('HEAD after the connection of a PATCH was cut', () => {
   const SLOW = fileURLToPath(new URL('../disk/program-on-slow-disk.mjs', import.meta.url))
 
-  it('waits until the bytes that had arrived are on a slow disk', async () => {
+  it('waits until a slow disk has the bytes that arrived', async () => {
     const folder = await temporaryFolder()
     const program = await startProgram({ DATA_DIR: folder.path, SYNC: 'never', BYTES_PER_SECOND: '500000' }, SLOW)
     try {
@@ -138,7 +138,7 @@ describe('HEAD while a PATCH waits for its client', () => {
   it.each([
     ['of tus', (url: string) => head(url)],
     ['without a version', (url: string) => fetch(url, { method: 'HEAD' })],
-  ])('ends nothing: %s', async (_, ask) => {
+  ])('does not interrupt it: %s', async (_, ask) => {
     service = await startService()
     const url = await createUpload(service.url, content.length)
     const wire = await connect(service.url)

@@ -38,7 +38,7 @@ async function send(lines: readonly string[], at: string, status: number, body =
   }
 }
 
-it.each(TUS_SENDERS)('$name creates, uploads, and asks for the offset', async ({ options, create, upload, ask }) => {
+it.each(TUS_SENDERS)('$name creates, uploads, and queries the offset', async ({ options, create, upload, ask }) => {
   if (options !== undefined) expect((await send(options, '', 204)).headers.get('Tus-Version')).toBe('1.0.0')
   const location = (await send(create, '', 201)).headers.get('Location') ?? ''
   const uploaded = await send(upload, location, 204, content)

@@ -170,7 +170,7 @@ describe('"the server MUST prevent the offset from exceeding the upload length b
   it.each([
     ['?0', false],
     ['?1', true],
-  ])('of a Content-Length that tells it before, with Upload-Complete: %s', async (_, complete) => {
+  ])('of a Content-Length that shows it in advance, with Upload-Complete: %s', async (_, complete) => {
     const url = await create(HELLO.subarray(0, 2), { 'Upload-Length': '5' })
     await expectInconsistent(await append(url, 2, complete, HELLO))
     expectClientError(await head(url))
@@ -178,14 +178,14 @@ describe('"the server MUST prevent the offset from exceeding the upload length b
     expectClientError(await append(url, 2, false, HELLO.subarray(2, 5)))
   })
 
-  it('of a Content-Length, after an append that told the length', async () => {
+  it('of a Content-Length, after an append that stated the length', async () => {
     const url = await create(HELLO.subarray(0, 2))
     expect((await append(url, 2, false, HELLO.subarray(2, 3), { 'Upload-Length': '5' })).status).toBe(204)
     await expectInconsistent(await append(url, 3, false, HELLO))
     expectClientError(await head(url))
   })
 
-  it('a request that contradicts itself is refused, and changes nothing', async () => {
+  it('a request with contradictory lengths is refused, and changes nothing', async () => {
     await expectInconsistent(await post(false, HELLO, { 'Upload-Length': '5' }))
     const url = await create()
     await expectInconsistent(await append(url, 0, false, HELLO, { 'Upload-Length': '5' }))
@@ -194,7 +194,7 @@ describe('"the server MUST prevent the offset from exceeding the upload length b
     expect((await append(url, 0, true, HELLO)).headers.get('Upload-Complete')).toBe('?1')
   })
 
-  it('an append at another offset is a mismatch first, and leaves the upload as it is', async () => {
+  it('an append at a wrong offset is refused as a mismatch first, and does not change the upload', async () => {
     const url = await create(HELLO.subarray(0, 2), { 'Upload-Length': SIZE })
     expect((await append(url, 1, false, Buffer.alloc(100))).status).toBe(409)
     expect(await stateOf(url)).toEqual(['2', '?0'])

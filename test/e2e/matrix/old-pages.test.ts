@@ -65,12 +65,12 @@ describe.each(builds())('the page of the article with %s', (...build) => {
         await withBlogPage(browser, landfall, build, broken, { withoutDates })
       }
 
-      it('resumes the file that is chosen again', async () => {
+      it('resumes a file that is selected again', async () => {
         await visit((old, file) => expectResumed(old, landfall, file))
       })
 
       it.each(othersOf(withoutDates))(
-        'uploads another file, %s, at the second try at the latest',
+        'uploads another file, %s, on the second try at the latest',
         async (___, make) => {
           await visit(async (old, file, place) => {
             const other = await make(path.join(place, 'other'), file)

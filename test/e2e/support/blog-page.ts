@@ -61,10 +61,10 @@ export type MakeOther = (folder: string, file: SampleFile) => Promise<SampleFile
 export const OTHER_FILES: readonly (readonly [name: string, make: MakeOther])[] = [
   ['of equal name, size, and date', async (folder, file) => withDateOf(file, await makeFile(folder, file.name))],
   ['of equal name, size, and first half', sameHalf],
-  ['of another name', (folder, file) => makeFile(folder, `other-${file.name}`)],
+  ['with another name', (folder, file) => makeFile(folder, `other-${file.name}`)],
   ['of equal name and size', (folder, file) => makeFile(folder, file.name)],
-  ['of equal name, larger', (folder, file) => randomFile(folder, file.name, (CHUNKS + 1) * CHUNK)],
-  ['of equal name, in three chunks', (folder, file) => randomFile(folder, file.name, 3 * CHUNK)],
+  ['of equal name, but larger', (folder, file) => randomFile(folder, file.name, (CHUNKS + 1) * CHUNK)],
+  ['of equal name, but with three chunks', (folder, file) => randomFile(folder, file.name, 3 * CHUNK)],
 ]
 
 async function withDateOf(file: SampleFile, other: SampleFile): Promise<SampleFile> {

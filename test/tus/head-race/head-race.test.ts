@@ -62,7 +62,7 @@ async function succeed(start: StartVictim, base: string, gap: number, run: numbe
 describe.each([
   ['directly', () => program.url],
   ['through nginx', () => nginx.url],
-])('a client that dies inside a PATCH %s', (place, base) => {
+])('A client that dies inside a PATCH %s', (place, base) => {
   for (const name of Object.keys(victims(''))) {
     it.each(GAPS)(`leaves an offset at which the next one resumes: ${name}, HEAD after %d ms`, async (gap) => {
       const start = victims(file)[name]
