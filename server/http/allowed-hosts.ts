@@ -27,7 +27,12 @@ export function namesOf(allowed: AllowedHosts, listensOn: string, publicUrl: str
  * @throws UploadError `bad_request` for an invalid host, `host_not_allowed`.
  */
 export function checkHost(allowed: AllowedHosts, names: ReadonlySet<string>, trust: TrustProxy): Middleware {
+  // Nearly all requests name the same host: it is parsed once.
+  let accepted: string | undefined
   return (ctx, next) => {
+    const { host } = ctx.headers
+    const isOrigin = ctx.originalUrl.startsWith('/')
+    if (isOrigin && host !== undefined && host === accepted) return next()
     const authority = authorityOf(ctx)
     if (authority === undefined) {
       ctx.set('Connection', 'close')
@@ -37,6 +42,7 @@ export function checkHost(allowed: AllowedHosts, names: ReadonlySet<string>, tru
       )
     }
     const isFree = allowed === '*' || authority === 'none' || isOwnHost(authority.host, names)
+    if (isFree && isOrigin) accepted = host
     if (isFree || HEALTH.test(ctx.path) || cameThroughProxy(ctx.req, trust)) return next()
     throw new UploadError(
       'host_not_allowed',

@@ -3,6 +3,8 @@ import { clientOf } from './address-limits.ts'
 
 /** Shorter responses are not counted, in bytes: an idle connection costs as much. */
 const SHORT = 16 * 1024
+/** Methods whose responses are never longer. */
+const SHORT_ONLY: ReadonlySet<string> = new Set(['HEAD', 'PATCH', 'DELETE'])
 /** Maximum bytes of unread responses, per client and in total. */
 const MOST_OF_CLIENT = 16 * 1024 * 1024
 const MOST = 64 * 1024 * 1024
@@ -20,11 +22,12 @@ interface UnreadResponse {
  */
 export function trackResponses(): Middleware {
   const responses = new UnreadResponses()
-  return async (ctx, next) => {
+  const tracked: Middleware = async (ctx, next) => {
     await next()
     const { body } = ctx
     if (typeof body === 'string' && body.length >= SHORT) responses.add(ctx, body)
   }
+  return (ctx, next) => (SHORT_ONLY.has(ctx.method) ? next() : tracked(ctx, next))
 }
 
 class UnreadResponses {
