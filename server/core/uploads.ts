@@ -156,7 +156,7 @@ export class Uploads {
       const pause = pacer()
       for await (const id of this.#store.unfinished()) {
         if (this.#closed) break
-        const isStale = (await this.#store.lastChange(id)) < deadline
+        const isStale = await this.#isStale(id, deadline)
         if (isStale && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
         await pause()
       }
@@ -216,6 +216,17 @@ export class Uploads {
       return await round
     } finally {
       this.#rounds.delete(round)
+    }
+  }
+
+  /** Looked at before it is opened: most are not stale. */
+  async #isStale(id: string, deadline: Date): Promise<boolean> {
+    try {
+      return (await this.#store.lastChange(id)) < deadline
+    } catch (error) {
+      // Like one that cannot be opened just now.
+      if (error instanceof UploadError) return false
+      throw error
     }
   }
 

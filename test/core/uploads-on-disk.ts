@@ -5,6 +5,8 @@ import { temporaryFolder } from '../support/folder.ts'
 
 export interface UploadsOnDisk {
   readonly uploads: Uploads
+  /** The data folder. */
+  readonly folder: string
   /** Closes the uploads, which may be closed already, and removes their folder. */
   dispose(): Promise<void>
 }
@@ -16,6 +18,7 @@ export async function uploadsOnDisk(): Promise<UploadsOnDisk> {
   const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
   return {
     uploads,
+    folder: folder.path,
     dispose: async () => {
       await uploads.close()
       await folder.dispose()

@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises'
+import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import type { Upload } from '../../server/core/upload.ts'
 import type { Uploads } from '../../server/core/uploads.ts'
@@ -6,10 +8,11 @@ import { recordOf } from './store-contract.ts'
 import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
 
 let uploads: Uploads
+let folder: string
 let dispose: UploadsOnDisk['dispose']
 
 beforeEach(async () => {
-  ;({ uploads, dispose } = await uploadsOnDisk())
+  ;({ uploads, folder, dispose } = await uploadsOnDisk())
 })
 afterEach(() => dispose())
 
@@ -31,4 +34,11 @@ it.each<[string, (upload: Upload) => Promise<void>]>([
     await change(upload)
   })
   await expect(late).rejects.toMatchObject({ code: 'stopping' })
+})
+
+it('expires stale uploads also when one among them cannot be looked at', async () => {
+  // The system refuses to follow a link to itself.
+  await symlink('loop', path.join(folder, 'incoming', 'loop'))
+  for (const id of ['first', 'second']) await uploads.create(recordOf(id, 5), async () => undefined)
+  expect(await uploads.expire(new Date(Date.now() + 60_000))).toBe(2)
 })
