@@ -1,6 +1,7 @@
 // node tus.mjs <folder> <job>: uploads a file with one version of Uppy in Chromium, whose profile is in the store. The page has
 // another origin than the service. Prints the URL. SIGTERM closes the browser.
-import { readFileSync } from 'node:fs'
+import { cpSync } from 'node:fs'
+import path from 'node:path'
 import { chromium } from 'playwright-core'
 
 const [, , version, text] = process.argv
@@ -26,6 +27,9 @@ await page.goto(`${origin}/`)
 const retryDelays = Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100))
 const options = JSON.stringify({ endpoint: job.endpoint, retryDelays, ...job.options })
 const uploaded = page.evaluate(`uploadChosen(${options})`)
-await page.setInputFiles('input', { name: job.name, mimeType: 'text/x-test', buffer: readFileSync(job.file) })
+// Uppy knows a file again by its name, its size, and its date.
+const chosen = path.join(job.store, job.name)
+cpSync(job.file, chosen, { preserveTimestamps: true })
+await page.setInputFiles('input', chosen)
 console.log(await uploaded)
 await context.close()
