@@ -43,15 +43,17 @@ export class Lookup {
     const { own, open, nameless } = request.identities()
     const identities = open === undefined ? [own] : [own, open]
     let first: FirstUpload = { isTaken: false, recut: 0 }
+    const candidates: Candidate[] = []
     for (const identity of identities) {
       const noted = await this.#notes.read(identity.firstId)
       for (const id of noted === undefined ? [identity.firstId] : [noted, identity.firstId]) {
         const { candidate, isTaken, recut } = await this.#look(id, request, identity)
-        if (candidate?.knowsSender) return { candidates: [candidate], first }
+        if (candidate?.knowsSender && candidate.own) return { candidates: [candidate], first }
+        // Anybody without a cookie may have begun this one: one of the caller is preferred.
+        if (candidate?.knowsSender) candidates.push(candidate)
         if (identity === own) first = { isTaken: first.isTaken || isTaken, recut: Math.max(first.recut, recut) }
       }
     }
-    const candidates: Candidate[] = []
     for (const identity of identities) {
       for (const id of this.#live.of(identity.file)) {
         const { candidate } = await this.#look(id, request, identity, request.facts)

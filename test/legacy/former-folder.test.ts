@@ -2,15 +2,18 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { digest } from '../../legacy-adapter/identity.ts'
 import { until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { type ChunkFields, complete, multipartBody } from '../support/webuploader.ts'
 import { bytesOf, type Cut, cut, MULTIPART } from './landing.ts'
 import { answerOf, type LegacyAnswer } from './steps.ts'
 
+const SECRET = 'a secret of the folder before and after'
+
 let service: TestService
 beforeEach(async () => {
-  service = await startService()
+  service = await startService({ SECRET })
 })
 afterEach(() => service.close())
 
@@ -28,9 +31,9 @@ function fileOf(task: string, { name, ...fields }: Partial<ChunkFields> = {}): C
 }
 
 /** @param fileName that of the part. */
-async function send(file: Cut, chunk: number, fileName?: string): Promise<LegacyAnswer> {
+async function send(file: Cut, chunk: number, fileName?: string, cookie = ''): Promise<LegacyAnswer> {
   const body = multipartBody(file.fields(chunk), file.bytes(chunk), fileName)
-  const headers = { 'Content-Type': MULTIPART }
+  const headers = { 'Content-Type': MULTIPART, Cookie: cookie }
   return answerOf(await fetch(`${service.url}/upload/accept`, { method: 'POST', headers, body }))
 }
 
@@ -40,14 +43,14 @@ async function recordIn(file: string): Promise<{ page?: { senders: string[] } }>
   return JSON.parse(line)
 }
 
-/** Stops the service, takes from all records what the version before does not know, and starts it again. */
-async function withFormerRecords(): Promise<void> {
+/** Takes from all records what the version before does not know, and starts the service again. @param more of each record. */
+async function withFormerRecords(more: { visitor?: string } = {}): Promise<void> {
   const records = path.join(service.dataDir, 'records')
   for (const name of await readdir(records, { recursive: true })) {
     if (!name.endsWith('.json')) continue
     const file = path.join(records, name)
     const { page: _, ...former } = await recordIn(file)
-    const line = JSON.stringify(former)
+    const line = JSON.stringify({ ...former, ...more })
     await writeFile(file, `${line}\n${crc32(line).toString(16)}\n`)
   }
   service = await service.restart()
@@ -88,4 +91,19 @@ test('a file that two senders feed finishes with its last byte for a version tha
   expect((await recordIn(record)).page?.senders).toHaveLength(2)
   await withFormerRecords()
   expect(await send(file, 4)).toMatchObject({ id, finished: true })
+})
+
+test('an upload that a visitor began under the version before is open to no other visitor', async () => {
+  const [own, other] = ['1'.repeat(32), '2'.repeat(32)]
+  const file = fileOf('wu_former_visitor', { name: 'big.bin' })
+  const { id } = await send(file, 0)
+  await send(file, 1)
+  await withFormerRecords({ visitor: digest(SECRET, 'visitor', [own]).slice(0, 32) })
+  const question = { task_id: 'wu_former_visitor', filename: 'big.bin' }
+  const strangers = ['', `landfall_visitor=${other}`]
+  for (const cookie of strangers) expect((await complete(service.url, question, cookie)).status).toBe(404)
+  for (const cookie of strangers) expect((await send(file, 2, undefined, cookie)).id).not.toBe(id)
+  for (const chunk of [2, 3, 4])
+    expect(await send(file, chunk, undefined, `landfall_visitor=${own}`)).toMatchObject({ id })
+  expect(await answerOf(await complete(service.url, question, `landfall_visitor=${own}`))).toMatchObject({ id })
 })

@@ -47,6 +47,6 @@ export function sendChunk(base: string, fields: ChunkFields, bytes: Uint8Array):
 }
 
 /** Asks `/upload/complete`. */
-export function complete(base: string, query: Readonly<Record<string, string>>): Promise<Response> {
-  return fetch(`${base}/upload/complete?${new URLSearchParams(query)}`)
+export function complete(base: string, query: Readonly<Record<string, string>>, cookie = ''): Promise<Response> {
+  return fetch(`${base}/upload/complete?${new URLSearchParams(query)}`, { headers: { Cookie: cookie } })
 }
