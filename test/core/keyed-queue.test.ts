@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { KeyedQueue } from '../../server/core/keyed-queue.ts'
 
-/** Work that ends when the test says so. */
+/** Work that runs until the test ends it. */
 function held(name: string, begun: string[]) {
   let end = (): void => undefined
   const over = new Promise<void>((resolve) => {
@@ -18,10 +18,10 @@ const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 describe('A keyed queue', () => {
   it('runs work with a common key in order, and all other work at once', async () => {
-    const lines = new KeyedQueue()
+    const queue = new KeyedQueue()
     const begun: string[] = []
     const works = ['ab', 'bc', 'cd', 'x'].map((keys) => ({ keys: [...keys], ...held(keys, begun) }))
-    const all = works.map(({ keys, work }) => lines.run(keys, work))
+    const all = works.map(({ keys, work }) => queue.run(keys, work))
     await soon()
     expect(begun).toEqual(['ab', 'x'])
     works[0]?.end()
@@ -35,16 +35,16 @@ describe('A keyed queue', () => {
   })
 
   it('continues after failed work, whose error reaches only its caller', async () => {
-    const lines = new KeyedQueue()
-    const failed = lines.run(['a'], () => Promise.reject(new Error('It failed.')))
-    const next = lines.run(['a'], async () => 'done')
+    const queue = new KeyedQueue()
+    const failed = queue.run(['a'], () => Promise.reject(new Error('It failed.')))
+    const next = queue.run(['a'], async () => 'done')
     await expect(failed).rejects.toThrow('It failed.')
     expect(await next).toBe('done')
   })
 
   it('never deadlocks on several keys', async () => {
-    const lines = new KeyedQueue()
+    const queue = new KeyedQueue()
     const orders = [['a', 'b'], ['b', 'a'], ['a', 'b', 'a'], []]
-    expect(await Promise.all(orders.map((keys, i) => lines.run(keys, async () => i)))).toEqual([0, 1, 2, 3])
+    expect(await Promise.all(orders.map((keys, i) => queue.run(keys, async () => i)))).toEqual([0, 1, 2, 3])
   })
 })

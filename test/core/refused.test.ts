@@ -19,14 +19,14 @@ beforeEach(async () => {
 })
 afterEach(() => service.close())
 
-/** Everything in the data folder of which there is one for each upload. */
+/** All per-upload files in the data folder. */
 async function left(): Promise<readonly string[]> {
   const folders = ['incoming', 'files', 'journals', 'records', 'leaving', 'gone', 'quarantine']
   const names = await Promise.all(folders.map((folder) => readdir(path.join(service.dataDir, folder))))
   return names.flat()
 }
 
-/** How many bytes the disk keeps for an unfinished upload. */
+/** The disk space of an unfinished upload, in bytes. */
 async function spaceOf(url: string): Promise<number> {
   return (await stat(path.join(service.dataDir, 'incoming', idOf(url)))).blocks * 512
 }
@@ -79,7 +79,7 @@ describe('a refused first chunk', () => {
       const each = cut(content.subarray(0, 64_000), 32_000, `file ${i}.bin`)
       const refuse = async (): Promise<void> => {
         const answer = await sendChunk(service.url, each.fieldsOf(0), bytesOf(1000))
-        // It may wait for the place until that is filled.
+        // It may wait for its range until another request has filled it.
         expect([400, 409]).toContain(answer.status)
       }
       await Promise.all([refuse(), ...[0, 1].map((chunk) => send(service, each, chunk)), refuse()])

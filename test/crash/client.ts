@@ -8,7 +8,7 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** Whether the answer says that the upload is gone. */
+/** Whether the response means that the upload is gone. */
 export function saysGone({ status, headers }: Answer): boolean {
   return status === 410 || (status === 404 && headers['upload-error'] === 'gone')
 }

@@ -19,7 +19,7 @@ export type Kill =
   /** From inside, when a step has come so many times. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that comes while there is load; those of a recovery have a test of their own. */
+/** A step that occurs under load; those of recovery have their own test. */
 export type LoadStep = Exclude<Step, RecoveryStep>
 
 /** How often each step comes in a run at least, about: a stop is set somewhere before that. */

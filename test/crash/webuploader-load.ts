@@ -35,7 +35,7 @@ export async function sendByWebUploader(upload: UploadModel, cut: Cut, client: C
   if (sent >= reloadAfter) await sendInAnotherSize(upload, cut, client, manner)
   const left = await askMissing(upload, cut, client)
   if (left.length > 0 && sent < reloadAfter) upload.broken('is not complete with all its chunks')
-  // Its sender would begin another upload afterwards: nothing of the file may be left to be sent.
+  // Different bytes make the sender start another upload, so no chunk may remain to be sent.
   const chunk = random.whole(0, cut.chunks - 1)
   if (left.length === 0 && random.chance(0.2)) await sendOtherBytes(upload, cut, chunk, client, manner)
 }

@@ -83,7 +83,7 @@ export function noteAccepted(
   if (finished) upload.acknowledgeFinished()
 }
 
-/** Every other page has a cookie: only then `/upload/complete` tells the URL. */
+/** Half of the pages have a cookie: only they receive the URL from `/upload/complete`. */
 function visitorOf({ fields }: Cut): Readonly<Record<string, string>> {
   const hasCookie = (fields.task_id ?? '').length % 2 === 0
   return hasCookie ? { Cookie: `landfall_visitor=${'0123456789abcdef'.repeat(2)}` } : {}

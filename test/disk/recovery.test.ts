@@ -16,7 +16,7 @@ import { complete, sendChunk } from '../support/webuploader.ts'
 import { bytesOf, idOf, offsetOf } from '../tus/steps.ts'
 
 const STOPPABLE = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
-/** So many that the start does not wait until all of them have been looked at. */
+/** Enough uploads for the start to return before it has checked all. */
 const MANY = 8_000
 const MINUTE = 60_000
 
@@ -48,8 +48,8 @@ function describeForFileStore(id: string, size: number): string {
 }
 
 /**
- * What a crash can leave: bytes of a page's file without their record, with a journal; bytes that nobody knows of, with a torn record; an
- * upload that only has to be finished; uploads of @tus/file-store, one of them adopted in part.
+ * Creates leftovers of a crash: bytes of a page upload without a record, but with a journal; orphaned bytes with a torn
+ * record; an upload that only lacks its finishing; uploads of @tus/file-store, one of them partly adopted.
  *
  * @returns ids.
  */
@@ -71,7 +71,7 @@ async function leaveRemains(): Promise<Readonly<Record<'page' | 'whole' | 'begun
   return { page, whole, begun }
 }
 
-/** Everything is as if nothing had happened, but what nobody was told of lies aside. */
+/** Expects that all uploads are intact, and that orphaned bytes are set aside. */
 async function expectAllRight({ page, whole, begun }: Awaited<ReturnType<typeof leaveRemains>>): Promise<void> {
   for (const id of ['adopted', 'adopted-in-part']) {
     expect([id, await offsetOf(urlOf(id))]).toEqual([id, 3_000])
@@ -82,7 +82,7 @@ async function expectAllRight({ page, whole, begun }: Awaited<ReturnType<typeof 
   expect((await patch(urlOf(begun), 4_000, content.subarray(4_000))).status).toBe(204)
   for (const chunk of [0, 1, 2]) {
     const answer = await sendChunk(program.url, file.fieldsOf(chunk), file.bytesOf(chunk))
-    // Nothing of what lay there before counts.
+    // The orphaned bytes do not count.
     const received = Math.min(4_000 * (chunk + 1), content.length)
     expect(await answerOf(answer)).toMatchObject({ id: page, received, finished: chunk === 2 })
   }
@@ -101,7 +101,7 @@ async function expectClean(): Promise<void> {
   expect((await readdir(folder.path)).filter((name) => name.includes('adopted'))).toEqual([])
 }
 
-/** Many unfinished uploads, written as the program writes them: by itself that would take a minute. */
+/** Writes many unfinished uploads directly: through the program, this would take a minute. */
 async function addMany(): Promise<void> {
   const mark = { boot: bootId(), synced: 0 }
   for (let i = 0; i < 256; i++)

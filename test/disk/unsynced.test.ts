@@ -22,7 +22,7 @@ afterEach(async () => {
 })
 
 describe('An orderly stop', () => {
-  /** More than are kept in memory, so that many have been let go. */
+  /** More than the service keeps in memory, so that it has closed many. */
   const UPLOADS = 1_050
   const MINUTE = 60_000
   const AT_ONCE = 16
@@ -76,7 +76,7 @@ describe('Uploads with unsynced bytes', () => {
     return DiskStore.open({ directory: folder.path, sync: 'finish', boot, onNotice: () => undefined })
   }
 
-  /** From now on no sync returns before it is let go. @returns what lets all go on. */
+  /** Blocks every sync. @returns a function that releases all. */
   async function holdSyncs(): Promise<() => void> {
     let letGo = (): void => undefined
     const asked = new Promise<void>((resolve) => {
@@ -156,5 +156,5 @@ describe('Uploads with unsynced bytes', () => {
 })
 
 function fail(): never {
-  throw new Error('There is no such upload.')
+  throw new Error('The upload does not exist.')
 }

@@ -156,14 +156,14 @@ describe('Requests for range digests', () => {
     const url = await uploadOf(bytesOf(16 * MIB))
     const wires = await Promise.all(Array.from({ length: 200 }, () => connect(service.url)))
     for (const wire of wires) await wire.send(requestHead('GET', path(url), {}))
-    // A reset would take back what the service has not read yet.
+    // A reset would discard what the service has not read yet.
     await fetch(`${service.url}/healthz`)
     for (const wire of wires) await wire.reset()
     let answered = false
     const last = askDigest(url, rangeQuery(0, MIB)).finally(() => {
       answered = true
     })
-    // Another address has every second turn: it sees how many the last one had to wait for.
+    // Another address gets every second turn, so it counts the turns before the last request.
     let turns = 0
     for (; !answered; turns += 1)
       await fetch(`${service.url}${path(url)}`, { headers: { 'X-Forwarded-For': '192.0.2.2' } })

@@ -1,4 +1,4 @@
-/** Clients of the finished RFC send no interop version: what they send is answered in the newest version known. */
+/** Clients of the published RFC send no interop version: the service responds in the newest known version. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { connect, requestHead } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'

@@ -32,7 +32,7 @@ afterAll(async () => {
 const AWAY = `${ROW}[data-phase=away]`
 const isProbe = (request: Request): boolean => request.url().endsWith('/readyz')
 
-/** Waits until so many probes of the page have failed. */
+/** Waits until this many probes of the page have failed. */
 async function probesFail(page: Page, times: number): Promise<void> {
   for (let failed = 0; failed < times; ) if (isProbe(await page.waitForEvent('requestfailed'))) failed += 1
 }
@@ -45,7 +45,7 @@ async function expectStored(chosen: readonly SampleFile[] = files): Promise<void
   expect(stored.map(({ sha256 }) => sha256).sort()).toEqual(chosen.map(({ sha256 }) => sha256).sort())
 }
 
-/** Chooses all files, and kills the program while three of them are sent. */
+/** Selects all files, and kills the program while three of them upload. */
 async function killWhileSending(page: Page): Promise<void> {
   await page.goto(landfall.url)
   await limitUpload(page, MIB)

@@ -8,7 +8,7 @@ afterEach(() => service.close())
 
 type Headers = Readonly<Record<string, string | number>>
 
-/** The answer to a request of exactly these bytes, on a connection of its own. */
+/** The response to a request of exactly these bytes, on its own connection. */
 async function answerTo(text: string, method = 'GET'): Promise<Answer> {
   const wire = await connect(service.url)
   await wire.send(text)

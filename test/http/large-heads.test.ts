@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const base64 = (length: number): string => 'a'.repeat(length - (length % 4))
 
-/** The headers of a HEAD as Node's own client reads them, which takes heads of 16 KiB. */
+/** The headers of a HEAD as Node's client parses them, up to 16 KiB. */
 function headersOf(url: string): Promise<http.IncomingHttpHeaders> {
   return new Promise((resolve, reject) => {
     const asked = http.request(url, { method: 'HEAD', headers: TUS })
@@ -43,7 +43,7 @@ async function partUrls(count: number): Promise<string[]> {
 
 describe('Upload-Concat', () => {
   const PARTS = 2_000
-  /** A host and a path that make 100 bytes of each URL. */
+  /** A host and a path for URLs of 100 bytes. */
   const PREFIX = `https://uploads.example.com/${'p'.repeat(26)}`
 
   it('may list 2,000 parts by relative or absolute URLs, directly and through nginx, and HEAD remains readable', async () => {
@@ -51,7 +51,7 @@ describe('Upload-Concat', () => {
     for (const base of [service.url, nginx.url]) {
       for (const urls of [missing, missing.map((path) => `${PREFIX}${path}`)]) {
         const response = await create(base, { 'Upload-Concat': `final;${urls.join(' ')}`, Cookie: 'c'.repeat(20_000) })
-        // All were read: what is wrong is that they do not exist.
+        // All parts were parsed: the error is that they do not exist.
         expect([response.status, response.headers.get('Upload-Error')]).toEqual([422, 'part_gone'])
       }
     }

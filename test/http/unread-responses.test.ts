@@ -12,11 +12,11 @@ jest.setTimeout(120_000)
 
 const TASK = 't'.repeat(500)
 const CHUNKS = 481
-/** Asks for the names of all chunks: about 240 KB. */
+/** Requests the names of all chunks: about 240 KB. */
 const FIELDS = `task_id=${TASK}&name=large.bin&size=${CHUNKS}`
-/** So many answers are more than the system's own buffers take of one connection. */
+/** More responses than the socket buffers of one connection hold. */
 const ASKED = 30
-/** And so many connections hold more answers than one client may leave unread. */
+/** Connections whose responses exceed the limit for one client. */
 const CONNECTIONS = 40
 
 const accepted = z.object({ id: z.string() })
@@ -27,7 +27,7 @@ beforeAll(async () => {
   service = await startService({ SYNC: 'never' })
   const fields = { task_id: TASK, name: 'large.bin', size: CHUNKS, chunks: CHUNKS, chunk: 0 }
   const { id } = accepted.parse(await (await sendChunk(service.url, fields, bytesOf(1))).json())
-  // A tus client goes on with it: all chunks but the last, each of one byte.
+  // A tus client continues the upload: all chunks but the last, one byte each.
   expect((await patch(`${service.url}/files/${id}`, 1, bytesOf(CHUNKS - 2))).status).toBe(204)
 })
 afterAll(() => service.close())
@@ -37,7 +37,7 @@ const question = (): string => {
   return `${requestHead('POST', '/check', form)}${FIELDS}`
 }
 
-/** How many names the service tells a client at this address, which reads. */
+/** The number of names that a reading client at this address receives. */
 async function namesToldTo(address: string): Promise<number> {
   const wire = await connect(service.url, address)
   await wire.send(question())
@@ -46,7 +46,7 @@ async function namesToldTo(address: string): Promise<number> {
   return listed.parse(JSON.parse(body)).file_list[0].length
 }
 
-/** A connection that asks and reads nothing. */
+/** A connection that sends requests and reads nothing. */
 async function askDeaf(localAddress: string): Promise<net.Socket> {
   const { hostname, port } = new URL(service.url)
   const socket = net.connect({ host: hostname, port: Number(port), localAddress }).pause()
@@ -56,7 +56,7 @@ async function askDeaf(localAddress: string): Promise<net.Socket> {
   return socket
 }
 
-/** Whether the service has ended a connection: a socket that is not read hears nothing, so it is written to. */
+/** Whether the service has closed a connection. A socket that is not read sees no close, so this writes to it. */
 function isEnded(socket: net.Socket): boolean {
   if (!socket.destroyed) socket.write(' ')
   return socket.destroyed

@@ -6,7 +6,7 @@ import { type Answer, codedPiece, connect, requestHead } from './wire.ts'
 
 const PAGE = 'https://pages.example'
 const ORIGIN = `Origin: ${PAGE}\r\n`
-/** More than a head may have. */
+/** More bytes than a request head may have. */
 const TOO_MUCH = 'x'.repeat(300_000)
 
 let service: TestService
@@ -23,7 +23,7 @@ async function answerTo(text: string, method?: string): Promise<Answer> {
   return answer
 }
 
-/** A page can read it, it says what is wrong in a sentence, and the connection ends. */
+/** Expects a sentence that a page can read, and a closed connection. */
 function expectRefusal({ status, headers, body }: Answer, expected: number, code: string): void {
   expect([status, headers.get('Upload-Error'), headers.get('Connection')]).toEqual([expected, code, 'close'])
   expect(headers.get('Access-Control-Allow-Origin')).toBe(PAGE)

@@ -93,7 +93,7 @@ export function requestHead(method: string, path: string, headers: Readonly<Reco
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
 }
 
-/** The URL, at the address to which a test connects, of the upload that an answer names: `Host` may have said any other. */
+/** The URL of the upload in a response, at the address of the test service: `Host` may have named another. */
 export function urlIn({ headers }: Answer, base: string): string {
   return new URL(new URL(headers.get('Location') ?? '', base).pathname, base).href
 }

@@ -137,7 +137,7 @@ export const TUS_CLIENTS: readonly TusClient[] = [
   },
 ]
 
-/** @param variant how its form is made, where there are several ways. */
+/** @param variant how the library builds the form, if there are several ways. */
 function fromNpm(library: string, streams: boolean, variant?: string): FormClient {
   const name =
     library === 'fetch'

@@ -67,7 +67,7 @@ function expectAccepted(answers: readonly Answer[]): readonly Accepted[] {
   return answers.map(({ body }) => accepted.parse(JSON.parse(body)))
 }
 
-/** `/upload/complete` has the file, and its bytes are right in the download and on disk. */
+/** Expects the file in `/upload/complete`, in the download, and on disk. */
 async function expectFile({ taskId, content }: Sample, answer: Accepted | undefined) {
   const completed = await complete(landfall.url, { task_id: taskId, filename: NAME })
   expect({ status: completed.status, text: await completed.text() }).toMatchObject({ status: 200 })

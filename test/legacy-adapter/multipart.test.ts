@@ -7,7 +7,7 @@ import { UploadError } from '../../server/core/errors.ts'
 import type { Source } from '../../server/core/source.ts'
 import { ArraySource, cutAt, LendingSource } from './array-source.ts'
 
-/** Fields of the identity, so that the names of these tests are read. */
+/** Identity fields, so that the field names of these tests are read. */
 const NAMES = [
   'a',
   'c',

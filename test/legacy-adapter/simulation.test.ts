@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { type Fault, simulate } from './simulation/simulate.ts'
 
-/** `npm run simulate` sets both; a failure names the seed of its first run. */
+/** `npm run simulate` sets both; a failure reports the seed of its first run. */
 const runs = Number(process.env['SIMULATED_RUNS'] ?? 1_000)
 const seed = Number(process.env['SIMULATION_SEED'] ?? 1)
-/** Of 60,000 runs so many may end with a page that says "done" of a file that is not there, or that has to try a fourth time. */
+/** The accepted number, of 60,000 runs, that end with a falsely reported success or need a fourth try. */
 const MOST_IN_60_000 = 60
 
 test('pages with similar files never mix them, and all files are stored', () => {

@@ -264,7 +264,7 @@ describe('which file a chunk belongs to', () => {
 })
 
 describe('Names as bytes', () => {
-  /** A chunk request of which a text may be no UTF-8. */
+  /** A chunk request with a value that may not be UTF-8. */
   async function sendRaw(name: Buffer | undefined, partName: Buffer, chunk: number, bytes: Buffer): Promise<Response> {
     const fields = fileFields('', 2000, `wu_task_of_the_test_${task}`)
     const texts = { task_id: fields.task_id, size: 2000, chunks: 2, chunk }

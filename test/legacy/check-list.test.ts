@@ -40,7 +40,7 @@ describe('a bare /check with LEGACY_CHECK=list', () => {
     return expectAccepted(await fetch(`${service.url}/upload/accept`, { method: 'POST', headers, body }))
   }
 
-  /** Waits until the list is this one: nothing is named before an upload is at rest. */
+  /** Waits for this list: an upload is listed only at rest. */
   function untilListed(cookie: string, names: readonly string[]): Promise<void> {
     return until(async () => JSON.stringify(await listed(cookie)) === JSON.stringify({ file_list: [names] }))
   }

@@ -89,7 +89,7 @@ describe('/upload/complete', () => {
   it('means the newest unconfirmed file of a name, or else the most recently fed one', async () => {
     const taskId = newTask()
     const [one, other] = ['WU_FILE_0', 'WU_FILE_1'].map((id, at) => withId(newFile(taskId, 'same.bin', at + 1), id))
-    if (one === undefined || other === undefined) throw new Error('two files')
+    if (one === undefined || other === undefined) throw new Error('There must be two files.')
     const asked = async (): Promise<unknown> => {
       const response = await complete(service.url, { task_id: taskId, filename: 'same.bin' })
       return [response.status, (await answerOf(response)).missing]
@@ -100,7 +100,7 @@ describe('/upload/complete', () => {
     await send(service, one, 2)
     expect(await asked()).toEqual([200, undefined])
     await send(service, other, 1)
-    // The finished one is confirmed: the page means its other file now.
+    // The finished file is confirmed, so the page now means its other one.
     expect(await asked()).toEqual([409, [2]])
     await send(service, other, 2)
     expect(await asked()).toEqual([200, undefined])
@@ -113,7 +113,7 @@ describe('/upload/complete', () => {
       const [one, other] = ['WU_FILE_0', 'WU_FILE_1'].map((id, at) =>
         withId(newFile('wu_confirmed', 'same.bin', at), id),
       )
-      if (one === undefined || other === undefined) throw new Error('two files')
+      if (one === undefined || other === undefined) throw new Error('There must be two files.')
       for (const chunk of [0, 1, 2]) await send(restarted, one, chunk)
       const query = { task_id: 'wu_confirmed', filename: 'same.bin' }
       expect((await complete(restarted.url, query)).status).toBe(200)
@@ -266,7 +266,7 @@ describe('/check', () => {
           headers: { Cookie: cookie },
           body: Buffer.alloc(1),
         })
-        // The other chunks come by tus, all in one request but the last.
+        // tus sends the other chunks, all but the last in one request.
         const { url } = await answerOf(first)
         expect((await patch(`${target.url}${url}`, 1, Buffer.alloc(size - 2))).status).toBe(204)
       }

@@ -8,7 +8,7 @@ afterEach(() => service.close())
 
 type Headers = Readonly<Record<string, string>>
 
-/** The cookie that a request is answered with. `HOST` in a value stands for the host of the service. */
+/** The cookie in the response. `HOST` in a value stands for the host of the service. */
 async function cookieFor(path: string, headers: Headers): Promise<string | null> {
   const { host } = new URL(service.url)
   const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.replace('HOST', host)]))

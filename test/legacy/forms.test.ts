@@ -10,7 +10,7 @@ const GBK = Buffer.from('b2e2cad42e747874', 'hex')
 const BIG5 = Buffer.from('b4fab8d52e747874', 'hex')
 const SHIFT_JIS = Buffer.from('91aa8e8e2e747874', 'hex')
 const NAME = '测试.txt'
-/** The same word as Taiwan and Japan write it. */
+/** The same word in Taiwan and Japan. */
 const NAME_IN_TAIWAN = '測試.txt'
 const NAME_IN_JAPAN = '測試.txt'
 
@@ -45,7 +45,7 @@ function newTask(): string {
   return `wu_task_of_a_form_${++tasks}`
 }
 
-/** The fields of a file of one piece. */
+/** The fields of a file in one chunk. */
 function fieldsOf(task: string, more: Readonly<Record<string, string>> = {}): Buffer<ArrayBuffer> {
   const all = { task_id: task, id: 'WU_FILE_0', size: String(CONTENT.length), ...more }
   return joined(...Object.entries(all).map(([name, value]) => field(name, value)))
@@ -59,7 +59,7 @@ function post(...pieces: readonly Bytes[]): Promise<Response> {
   })
 }
 
-/** Sends a form that is accepted. @returns what complete calls the file, and what it is called on the disk. */
+/** Sends a form that is accepted. @returns the name of the file from complete and on disk. */
 async function namesOf(task: string, ...pieces: readonly Bytes[]): Promise<[name: string, stored: string | undefined]> {
   const { id, finished } = await expectAccepted(await post(...pieces))
   expect(finished).toBe(true)
@@ -344,7 +344,7 @@ describe('Fields after the file', () => {
 describe('A request without a file', () => {
   const date = 'Mon Nov 23 2026 07:35:14 GMT+0000 (Coordinated Universal Time)'
 
-  /** Bodies that say the same, each with its Content-Type. */
+  /** Equivalent bodies, each with its Content-Type. */
   const ways: [string, string | undefined, (fields: Readonly<Record<string, string>>) => Bytes | FormData][] = [
     [
       'FormData',

@@ -79,7 +79,7 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     await expectLanded(older.wire, 200_000)
     const answer = await newer.answer()
     expectRefusalText(answer.status, answer.body, 409, 'content_differs')
-    // The page has to fail, and to send the file that it means as a whole.
+    // The page must fail, and send the whole file again.
     const retried = await sendChunk(service.url, file.fields(2), file.bytes(2))
     expect(retried.status).toBe(409)
     expect((await fetch(new URL(begun.url, service.url))).status).toBe(404)

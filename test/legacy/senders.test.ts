@@ -42,7 +42,10 @@ async function send(sender: Sender, form: Form): Promise<Answer> {
   }
 }
 
-/** The form is accepted. A chunk without Content-Length may have to be sent twice, because its place was unknown at first. */
+/**
+ * Expects the form to be accepted. A chunk without Content-Length may need a second request, because its offset is
+ * unknown at first.
+ */
 async function expectAccepted(sender: Sender, form: Form): Promise<Accepted> {
   let answer = await send(sender, form)
   if (sender.pieces !== undefined && answer.status === 409) answer = await send(sender, form)
@@ -50,7 +53,7 @@ async function expectAccepted(sender: Sender, form: Form): Promise<Accepted> {
   return accepted.parse(JSON.parse(answer.body))
 }
 
-/** The task's file is finished and has the content. @returns its name. */
+/** Expects the finished file of the task with this content. @returns its name. */
 async function expectFile(file: Cut, { id, url }: Accepted): Promise<string> {
   const response = await complete(service.url, { task_id: String(file.fields(0).task_id) })
   const text = await response.text()

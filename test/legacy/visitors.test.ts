@@ -20,7 +20,7 @@ beforeEach(() => {
   task = `wu_task_of_visitors_${tasks}`
 })
 
-/** A browser: it keeps its cookie, or has none. */
+/** A browser, with or without a cookie. */
 class Browser {
   readonly cookie: string | undefined
 
@@ -39,7 +39,7 @@ class Browser {
     return { status: response.status, ...(await answerOf(response)) }
   }
 
-  /** Sends these chunks, which are accepted. @returns the last answer. */
+  /** Sends these chunks, and expects success. @returns the last response. */
   async land(file: Cut, ...chunks: readonly number[]): Promise<LegacyAnswer> {
     let last: LegacyAnswer = { ok: false }
     for (const chunk of chunks) {
@@ -49,7 +49,7 @@ class Browser {
     return last
   }
 
-  /** Sends a part of a chunk, and is gone: that brings the upload to rest. */
+  /** Sends a part of a chunk and disconnects, which brings the upload to rest. */
   async breakOff(file: Cut, chunk: number): Promise<void> {
     const body = multipartBody(file.fields(chunk), file.bytes(chunk))
     const head = { ...this.headers, 'Content-Type': MULTIPART, 'Content-Length': body.length }
@@ -72,7 +72,7 @@ class Browser {
     return { status: response.status, ...(await answerOf(response)) }
   }
 
-  /** Waits until `/check` names these chunks, which it does when the upload is at rest. */
+  /** Waits until `/check` lists these chunks, because the upload is at rest. */
   async untilNamed(chunks: readonly number[], fields?: Readonly<Record<string, string>>): Promise<void> {
     const names = chunks.map((chunk) => `${task}${chunk}`)
     await until(async () => JSON.stringify(await this.check(fields)) === JSON.stringify(names))
@@ -171,7 +171,7 @@ describe('Another file of the same name, size, and date', () => {
     await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
     await browser.untilNamed([1, 2])
-    // Its chunk 0 differs: it is another file, of which the page has skipped chunks.
+    // Its chunk 0 differs: this is another file, and the page has skipped chunks of it.
     const skipping = fileOf(other, { id: 'WU_FILE_1' })
     expect(await browser.send(skipping, 0)).toMatchObject({ status: 409, error: { code: 'content_differs' } })
     for (let retry = 0; retry < 3; retry++) {
@@ -221,7 +221,7 @@ describe('A chunk after others were skipped from an outdated list', () => {
     await browser.land(fileOf(content), 0, 1, 2)
     await browser.breakOff(fileOf(content), 4)
     await browser.untilNamed([1, 2])
-    // The next answer of /check is lost, and the page goes by the list that it has.
+    // The next response of /check is lost, and the page follows the old list.
     await browser.land(fileOf(content), 3, 4)
     const other = bytesOf(4500, 3)
     await browser.check()
@@ -250,7 +250,7 @@ describe('A file of another visitor with the same fields', () => {
     expect((await stranger.complete()).status).toBe(404)
     const theirs = await stranger.land(evil, 2)
     expect(theirs.id).not.toBe(id)
-    // A chunk of another size, and one that takes its time.
+    // A chunk of another size, and a slow one.
     const recut = cut(content, 900, { ...file.fields(0), chunks: 5 })
     expect((await stranger.send(recut, 1)).status).toBe(409)
     const body = multipartBody(file.fields(3), file.bytes(3))

@@ -122,7 +122,7 @@ async function everyRequest(session: Session, base: string, durable: boolean): P
   const url = `${base}/files/${id}`
   await session.finished('last chunk', 200, sendChunk(base, file.fieldsOf(2), file.bytesOf(2)), url)
   const asked = complete(base, { task_id: String(file.fields.task_id) })
-  // It notes in the record that the page knows of the file. Otherwise a power cut may undo that, as it replaces the record atomically.
+  // The record notes that the page knows of the file. A power cut may undo that, but replaces the record atomically.
   if (durable) await session.finished('complete', 200, asked, url)
   else await session.add('complete', 200, asked)
 

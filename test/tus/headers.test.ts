@@ -83,7 +83,7 @@ describe('the headers of a creation', () => {
         const { metadata, rawMetadata } = parseMetadata(header)
         if (header.trim() !== '') expect(formatMetadata({ metadata, rawMetadata })).toBe(header)
         expect(Object.getPrototypeOf(metadata)).toBe(Object.prototype)
-        // A record that is read again says the same.
+        // A record that is read back has the same value.
         expect(JSON.parse(JSON.stringify(metadata))).toEqual(metadata)
       }),
       { numRuns: 500 },

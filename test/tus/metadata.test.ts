@@ -14,7 +14,7 @@ afterAll(() => service.close())
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 const NAME = `filename ${base64('a.bin')}`
 
-/** @returns the name under which a file with this Upload-Metadata lands; HEAD has returned the header as it was sent. */
+/** @returns the name of a stored file with this Upload-Metadata. Expects HEAD to return the header as sent. */
 async function nameFor(metadata: string): Promise<string | undefined> {
   const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': metadata })
   expect(response.status).toBe(201)

@@ -1,4 +1,4 @@
-/** What conformance suites of others check beyond the sentences of the specification. */
+/** Checks of other conformance suites, beyond the sentences of the specification. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'

@@ -23,7 +23,7 @@ const content = bytesOf(10_000)
 let service: TestService
 afterEach(() => service?.close())
 
-/** A PATCH has brought 1000 bytes when HEAD asks, and then brings 500 more. */
+/** A PATCH has sent 1000 bytes when HEAD arrives, and then sends 500 more. */
 async function outrun(): Promise<{ readonly url: string; readonly older: Wire }> {
   service = await startService()
   const url = await createUpload(service.url, content.length)

@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-/** Sends a request and expects this status. A client that expects 100 sends the body after it. */
+/** Sends a request and expects this status. A client with `Expect: 100-continue` sends the body after the 100. */
 async function send(lines: readonly string[], at: string, status: number, body = Buffer.alloc(0)): Promise<Answer> {
   const values: Readonly<Record<string, string>> = {
     host: new URL(service.url).host,

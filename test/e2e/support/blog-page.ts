@@ -12,7 +12,7 @@ import { type OldPage, withOldPage } from './old-page.ts'
 /** Bytes. A chunk takes an eighth of a second at `SLOW`. */
 const CHUNK = 128 * 1024
 const CHUNKS = 8
-/** The first chunk that does not arrive: half of the file is there then. */
+/** The first chunk that does not arrive, halfway through the file. */
 const BROKEN = 4
 /** Bytes per second: slow enough to break a chunk off inside its body. */
 const SLOW = 1024 * 1024
@@ -83,7 +83,7 @@ export async function sameHalf(folder: string, file: SampleFile): Promise<Sample
   return { ...other, sha256: await sha256Of(other.path) }
 }
 
-/** Chooses a file and aborts its fifth chunk, at each try, until the page gives up. */
+/** Selects a file and aborts its fifth chunk on each try, until the page gives up. */
 export async function breakOff(old: OldPage, file: SampleFile): Promise<void> {
   await old.page.evaluate(`observed.breakAt = ${BROKEN}`)
   await limitUpload(old.page, SLOW)
@@ -103,7 +103,7 @@ export async function killWhileSending(old: OldPage, landfall: Landfall, file: S
   await limitUpload(old.page)
 }
 
-/** Chooses a file. @returns what the page shows at the end. */
+/** Selects a file. @returns the final text of the page. */
 export async function send(old: OldPage, file: SampleFile): Promise<string> {
   const before = await old.count('uploadSuccess', 'uploadError')
   // WebUploader 0.1.1 clones its input, which keeps the file: Chromium would not report the same choice again.
@@ -113,21 +113,23 @@ export async function send(old: OldPage, file: SampleFile): Promise<string> {
   return (await old.page.textContent('.item')) ?? ''
 }
 
-/** Chooses an interrupted file again: the page sends chunk 0, as proof, and the missing chunks, and the file is stored. */
+/**
+ * Selects an interrupted file again: the page sends chunk 0 as proof, then the missing chunks, and the file is stored.
+ */
 export async function expectResumed(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   const before = (await old.sentChunks()).length
   // The service lists nothing until it has noticed the abort.
   await expect(old.listed()).resolves.toBe(true)
   expect(await send(old, file)).toBe(DONE)
   const sent = (await old.sentChunks()).slice(before)
-  // The rest of the aborted chunk may have been on its way.
+  // The rest of the aborted chunk may have been in flight.
   const [, next = 0] = sent
   expect([BROKEN, BROKEN + 1]).toContain(next)
   expect(sent).toEqual([0, ...[...Array(CHUNKS).keys()].slice(next)])
   await expectStored(landfall, file)
 }
 
-/** Chooses another file: it is stored at the second try at the latest, and the page never says so falsely. */
+/** Selects another file: it is stored on the second try at the latest, and the page never reports success falsely. */
 export async function expectArrives(old: OldPage, landfall: Landfall, file: SampleFile): Promise<void> {
   if ((await send(old, file)) !== DONE) expect(await send(old, file)).toBe(DONE)
   await expectStored(landfall, file)
@@ -137,7 +139,7 @@ async function expectStored(landfall: Landfall, file: SampleFile): Promise<void>
   expect(await hashesOf(landfall, file.name)).toContain(file.sha256)
 }
 
-/** Every stored file of these names is one of these files: nothing is mixed. */
+/** Expects every stored file of these names to be one of these files, not a mixture. */
 export async function expectOnly(landfall: Landfall, ...files: readonly SampleFile[]): Promise<void> {
   const known = files.map(({ sha256 }) => sha256)
   for (const { name } of files) {

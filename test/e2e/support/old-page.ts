@@ -22,7 +22,7 @@ export interface SeenRequest {
 /** What `/upload/complete` answers. */
 export interface CompleteAnswer {
   readonly ok: boolean
-  /** For the visitor who began the file, if a cookie tells it. */
+  /** Only for the visitor who began the file, if a cookie identifies one. */
   readonly id?: string
   readonly url?: string
   readonly name: string
@@ -113,7 +113,7 @@ export class OldPage {
     return (await this.requests('/upload/accept')).map(({ fields }) => Number(fields['chunk'] ?? 0))
   }
 
-  /** How many events of these types the page has heard. */
+  /** How many events of these types the page has received. */
   async count(...types: readonly string[]): Promise<number> {
     return (await this.eventTypes()).filter((heard) => types.includes(heard)).length
   }
@@ -122,7 +122,7 @@ export class OldPage {
     return this.page.evaluate<string[]>('observed.events.map((event) => event.type)')
   }
 
-  /** Waits until the page has heard `count` events of these types. */
+  /** Waits until the page has received `count` events of these types. */
   async heard(types: string | readonly string[], count = 1): Promise<void> {
     const wanted = JSON.stringify([types].flat())
     await this.page.waitForFunction(`observed.events.filter((e) => ${wanted}.includes(e.type)).length >= ${count}`)
@@ -133,14 +133,14 @@ export class OldPage {
     await this.page.evaluate(`fetch('/check', { method: 'POST', body: 'POST TEST' })`)
   }
 
-  /** The upload of which the page heard in the answer to the last chunk of its first file. */
+  /** The upload in the response to the last chunk of the first file. */
   async landed(): Promise<{ readonly id: string; readonly url: string }> {
     const answers = (await this.requests('/upload/accept')).filter(({ status }) => status === 200)
     for (const { text } of answers) {
       const answer: { id: string; url: string; finished: boolean } = JSON.parse(text)
       if (answer.finished) return answer
     }
-    throw new Error('No chunk was answered as the last one.')
+    throw new Error('No response reported the last chunk.')
   }
 
   /** Waits until the page shows that more than this share of the file is sent. */

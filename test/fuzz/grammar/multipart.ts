@@ -84,7 +84,7 @@ const fileDisposition: fc.Arbitrary<string> = mostly(
   ),
 ).map((name) => `Content-Disposition: form-data; name="file"; ${name}\r\nContent-Type: application/octet-stream\r\n`)
 
-/** Fields that a page adds for itself, or that say how the others are written. */
+/** Custom fields of a page, and fields that declare the charset of others. */
 const more: fc.Arbitrary<readonly Header[]> = mostly(
   fc.constant<readonly Header[]>([]),
   fc.oneof(

@@ -44,7 +44,7 @@ const asked: fc.Arbitrary<readonly Header[]> = fc
     [by, name],
   ])
 
-/** How a body says what is asked. */
+/** The encodings of a body. */
 const bodyOf = (fields: readonly Header[]): fc.Arbitrary<readonly [type: string, body: string]> => {
   const form = fields.map(
     ([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,

@@ -1,7 +1,7 @@
 import type { ChunkSet } from '../../../legacy-adapter/which-upload.ts'
 import type { Question, Sending, SimulatedFile, World } from './world.ts'
 
-/** How a page asks which chunks it need not send: never, at each choice, or once for each file with these fields. */
+/** When a page asks which chunks to skip: never, at each selection, or once per file with these fields. */
 export type Asks = 'never' | 'bare' | 'name' | 'all fields'
 
 export interface PageOptions {
@@ -13,11 +13,11 @@ export interface PageOptions {
   readonly threads: number
   readonly retries: number
   readonly asks: Asks
-  /** Whether the browser tells when a file was modified. */
+  /** Whether the browser reports the modification time. */
   readonly tellsDate: boolean
 }
 
-/** One choice of a file. */
+/** One selection of a file. */
 export interface Item {
   readonly id: string
   readonly file: SimulatedFile
@@ -26,10 +26,10 @@ export interface Item {
   readonly date: string
   state: 'queued' | 'running' | 'failed' | 'done'
   next: number
-  /** How often each chunk on its way was sent again. */
+  /** How often each chunk in flight was resent. */
   readonly tries: Map<number, number>
   list: ChunkSet
-  /** Whether its complete is still to be asked. */
+  /** Whether its complete is pending. */
   asksComplete: boolean
 }
 
@@ -51,7 +51,7 @@ export class Page {
     this.#task = options.task
   }
 
-  /** The visitor clicks on the picker. @param isLost whether the answer of the check is lost. */
+  /** The visitor opens the file picker. @param isLost whether the response of the check is lost. */
   click(isLost: boolean): void {
     if (this.options.asks !== 'bare') return
     const list = this.#world.checkAll(this.options.visitor)
@@ -79,7 +79,7 @@ export class Page {
     this.items = [...this.items.filter((other) => other !== item), item]
   }
 
-  /** The network is gone: what runs fails. */
+  /** The network fails, and with it all running requests. */
   lose(): void {
     for (const item of this.running) {
       this.#abort(item)
@@ -100,7 +100,7 @@ export class Page {
     return this.items.filter(({ state }) => state === 'running')
   }
 
-  /** The file of which a thread takes the next chunk. */
+  /** The file from which a thread takes the next chunk. */
   get startable(): Item | undefined {
     const busy = this.running.reduce((sum, { tries }) => sum + tries.size, 0)
     if (busy >= this.options.threads) return undefined
@@ -121,7 +121,7 @@ export class Page {
     }
   }
 
-  /** An answer arrives. @param status 0 when it is lost. */
+  /** A response arrives. @param status 0 if it is lost. */
   answered({ item, sending, isGone }: Travelling, status: number): void {
     const tries = item.tries.get(sending.chunk)
     if (isGone || item.state !== 'running' || tries === undefined) return
@@ -188,8 +188,8 @@ export interface Travelling {
   readonly page: Page
   readonly item: Item
   readonly sending: Sending
-  /** The page does not wait for it any more. */
+  /** Whether the page has stopped waiting for it. */
   isGone: boolean
-  /** It has arrived. */
+  /** Whether it has arrived at the service. */
   isPlaced: boolean
 }

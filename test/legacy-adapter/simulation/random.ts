@@ -1,4 +1,4 @@
-/** A generator of numbers from 0 to 1 that a seed repeats (mulberry32). */
+/** A seeded generator of numbers from 0 to 1 (mulberry32). */
 export type Random = () => number
 
 export function seeded(seed: number): Random {

@@ -3,17 +3,17 @@ import { below, oneOf, type Random, seeded } from './random.ts'
 import { type SimulatedFile, type SimulatedUpload, World } from './world.ts'
 
 /**
- * What went wrong. `mixed`: a finished file of bytes that are no file's. `false done`: the page says that a file is there that is not.
- * `stuck`: a file is not stored after three tries without faults.
+ * The kinds of faults. `mixed`: a finished file has bytes of different files. `false done`: the page reports a file
+ * that is not stored. `stuck`: a file is not stored after three tries without disturbances.
  */
 export type Fault = 'mixed' | 'false done' | 'stuck'
 
-/** What one run came to. */
+/** The result of one run. */
 export interface Outcome {
   readonly faults: ReadonlySet<Fault>
   /** Whether no rule could have told its files apart. */
   readonly isHopeless: boolean
-  /** Chunks sent after the faults, and the least that would have done. */
+  /** Chunks sent after the disturbances, and the minimum that would have sufficed. */
   readonly sent: number
   readonly least: number
 }
@@ -23,7 +23,7 @@ interface Action {
   readonly run: () => unknown
 }
 
-/** A few pages upload files that are alike, while everything breaks that can; then nothing breaks any more. */
+/** A few pages upload similar files while everything breaks that can; then the disturbances stop. */
 export function simulate(seed: number): Outcome {
   return new Run(seeded(seed)).outcome()
 }
@@ -35,7 +35,7 @@ class Run {
   readonly #files: readonly SimulatedFile[]
   readonly #pages: readonly Page[]
   readonly #faults = new Set<Fault>()
-  /** What each sender has sent, to see whether two files came from one. */
+  /** The files of each sender, to detect two files from one sender. */
   readonly #sentBy = new Map<string, Set<SimulatedFile>>()
   readonly #hasFaults: boolean
   #sent = 0
@@ -57,7 +57,7 @@ class Run {
     return { faults: this.#faults, isHopeless: this.#isHopeless, sent: this.#sent, least: this.#least }
   }
 
-  /** What may happen next on the network. */
+  /** The possible next events on the network. */
   #traffic(breaks: boolean): Action[] {
     const actions: Action[] = []
     for (const travelling of this.#net) actions.push(...this.#next(travelling, breaks && this.#hasFaults))
@@ -123,7 +123,7 @@ class Run {
     this.#world.arrive(sending)
   }
 
-  /** What visitors and the world around may do next. */
+  /** The possible next actions of visitors and of their environment. */
   #visitors(): Action[] {
     const actions: Action[] = [
       { weight: 0.4, run: () => this.#pass(1_000) },
@@ -153,7 +153,7 @@ class Run {
     this.#world.restart()
   }
 
-  /** Nothing breaks: the visitor does the natural thing until the file is there. */
+  /** Without disturbances, the visitor retries in the natural way until the file is stored. */
   #upload(page: Page, file: SimulatedFile): void {
     for (let tries = 0; !this.#isStored(file); tries++) {
       if (tries === 3) {
@@ -176,7 +176,7 @@ class Run {
     }
   }
 
-  /** How many chunks of a file are in the upload that has the most of them. */
+  /** The largest number of chunks of a file in one upload. */
   #mostOf({ options }: Page, file: SimulatedFile): number {
     const uploads = this.#world.uploads.filter(
       ({ question, content, finished }) =>
@@ -203,14 +203,14 @@ class Run {
     if (!this.#isStored(item.file)) this.#fault('false done', this.#files)
   }
 
-  /** Looks at an upload that was just finished. */
+  /** Checks an upload that has just finished. */
   #see(upload: SimulatedUpload | undefined): void {
     if (upload === undefined) return
     const isOne = this.#files.some((file) => isOf(upload, file))
     if (!isOne) this.#fault('mixed', this.#files)
   }
 
-  /** Notes a fault, and whether a rule could have prevented it. */
+  /** Records a fault, and whether any rule could have prevented it. */
   #fault(fault: Fault, files: readonly SimulatedFile[]): void {
     this.#faults.add(fault)
     const tellDates = this.#pages.every(({ options }) => options.tellsDate)
@@ -249,7 +249,7 @@ class Run {
   }
 }
 
-/** Files that are as alike as files are: the same name, number of chunks, date, or chunk 0. */
+/** Similar files: with the same name, number of chunks, date, or chunk 0. */
 function makeFiles(random: Random): SimulatedFile[] {
   const chunks = 2 + below(random, 3)
   const isAlike = random() < 0.35

@@ -14,14 +14,14 @@ import {
 } from '../../../legacy-adapter/which-upload.ts'
 import { union } from '../../../server/core/ranges.ts'
 
-/** What a file is: what its chunks hold, a number for each content. */
+/** A file: the content of its chunks, a number for each content. */
 export interface SimulatedFile {
   readonly name: string
   readonly content: readonly number[]
   readonly modified: number
 }
 
-/** What a request says of its file. `sender` is the text of its id and date. */
+/** What a request says about its file. `sender` is the text of its id and date. */
 export interface Question {
   /** `undefined` without a cookie. */
   readonly visitor: string | undefined
@@ -32,12 +32,12 @@ export interface Question {
   readonly modified: number | undefined
 }
 
-/** One chunk on its way. */
+/** One chunk in flight. */
 export interface Sending extends Question {
   readonly sender: string
   readonly chunk: number
   readonly content: number
-  /** Where it goes, and whether it has to prove itself there. */
+  /** Its destination, and whether it must prove that the file is the same. */
   upload?: SimulatedUpload
   isProof?: boolean
   waitsSince?: number
@@ -50,7 +50,7 @@ export interface SimulatedUpload {
   readonly question: Question
   readonly content: Map<number, number>
   readonly shares: Map<string, Set<number>>
-  /** All that ever fed it. */
+  /** All senders that ever fed it. */
   readonly everFed: Set<string>
   senders: string[]
   modified: number | undefined
@@ -68,7 +68,7 @@ interface Sender {
   rejected: SenderState['rejected']
 }
 
-/** The service, as far as it decides which upload is meant: the rule is the real one, the bytes and the disk are not there. */
+/** The service, reduced to the decision which upload is meant: the rule is real, bytes and disk are not. */
 export class World {
   /** Milliseconds. */
   time = 0
@@ -77,7 +77,7 @@ export class World {
   readonly #senders = new Map<string, Sender>()
   #order = 0
 
-  /** A chunk arrives: it goes to an upload, waits, or is answered. */
+  /** A chunk arrives: it is placed, waits, or is refused. */
   arrive(sending: Sending): void {
     const { visitor, task, sender: name, chunk, chunks, modified } = sending
     const sender = this.#senderOf(sending)
@@ -116,7 +116,7 @@ export class World {
     }
   }
 
-  /** All bytes of a chunk have come. @returns the upload that is finished by it. */
+  /** All bytes of a chunk have arrived. @returns the upload that this finishes. */
   complete(sending: Sending): SimulatedUpload | undefined {
     const { upload, chunk, content, sender } = sending
     if (upload === undefined) throw new Error('The chunk was not placed.')
@@ -147,14 +147,14 @@ export class World {
     return finished
   }
 
-  /** The connection of a chunk breaks before its end. */
+  /** The connection of a chunk breaks prematurely. */
   breakOff({ upload }: Sending): void {
     if (upload === undefined) return
     this.#end(upload)
     upload.lastFailed = true
   }
 
-  /** What is only in memory is lost. */
+  /** Everything in memory is lost. */
   restart(): void {
     this.#senders.clear()
     for (const [name, history] of this.#histories) this.#histories.set(name, CheckHistory.from(history.toString()))

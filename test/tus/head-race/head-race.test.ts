@@ -8,7 +8,7 @@ import { type Program, startProgram } from '../../support/program.ts'
 import { createUpload, head, patch, TUS } from '../../support/tus.ts'
 import { type StartVictim, victims } from './victims.ts'
 
-/** How often each client dies for each gap; `npm run head-race` sets 50, and tells how they fared. */
+/** How often each client dies for each gap; `npm run head-race` sets 50, and reports the results. */
 const { HEAD_RACE_RUNS } = process.env
 const RUNS = Number(HEAD_RACE_RUNS ?? 2)
 const GAPS = [0, 20, 100]
@@ -34,15 +34,15 @@ afterAll(async () => {
   await folder.dispose()
 })
 
-/** How the successors of dead clients fared. */
+/** The results of resuming after dead clients. */
 interface Tally {
-  /** How many PATCHes at the offset that HEAD had told were not answered with 204. */
+  /** PATCHes at the offset that HEAD returned that were refused. */
   stale: number
-  /** How many offsets were told before all bytes of the dead client counted. On a busy host, some are. */
+  /** Offsets that HEAD returned before all bytes of the dead client counted. On a busy host, some are. */
   early: number
 }
 
-/** A client dies inside a PATCH; `gap` milliseconds later the next one asks for the offset, and resumes there at once. */
+/** A client dies inside a PATCH; `gap` milliseconds later, the next one sends HEAD and resumes at once. */
 async function succeed(start: StartVictim, base: string, gap: number, run: number, tally: Tally): Promise<void> {
   const url = await createUpload(base, SIZE)
   const victim = await start(url, SIZE)

@@ -5,11 +5,11 @@ import http from 'node:http'
 import { connect, requestHead } from '../../http/wire.ts'
 import { PATCH_HEADERS } from '../steps.ts'
 
-/** A client that sends as fast as it can. */
+/** A client that sends at full speed. */
 export interface Victim {
-  /** Resolves as soon as it is being killed, not when it is dead. */
+  /** Resolves as soon as it is killed, before it is dead. */
   kill(): Promise<void>
-  /** Resolves when nothing of it is left. */
+  /** Resolves when the client is dead. */
   readonly gone: Promise<unknown>
 }
 
