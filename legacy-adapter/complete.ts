@@ -121,7 +121,7 @@ async function learnSettled(group: string, file: string, adapter: Adapter): Prom
   found.sort((a, b) => a.time - b.time)
   const newer = live.settled(file).ids.filter((id) => !ids.includes(id))
   const all = [...found.map(({ id }) => id), ...newer]
-  // Questions for names that do not exist must not push out what is known of others.
+  // Requests for unknown names must not evict what is cached of others.
   if (all.length > 0 || live.of(file).length > 0) live.setSettled(file, all, true)
 }
 

@@ -39,7 +39,7 @@ export interface Task {
 export interface FileFields {
   readonly fields: Fields
   readonly name: string | undefined
-  /** Whether the name is that of the part, which the version before did not read. */
+  /** Whether the name is the file name of the part, which the previous version ignored. */
   readonly isPartName?: boolean
 }
 
@@ -124,7 +124,7 @@ export interface Identities {
   readonly own: Identity
   /** As an upload begun without a cookie; `undefined` for a caller without one. */
   readonly open: Identity | undefined
-  /** As one without a name that the version before began. */
+  /** As a nameless upload of the previous version. */
   readonly nameless: Identity | undefined
 }
 

@@ -6,7 +6,7 @@ const LOOKED_AT = 8
 /** For how many names and tasks settled uploads are cached, and how many per name: the newest. */
 const MOST_KNOWN = 10_000
 const NEWEST = 16
-/** Maximum names kept of the tasks that were looked up, unless one task alone has more. */
+/** Maximum cached names of looked-up tasks, unless a single task has more. */
 const MOST_NAMES = 100_000
 /** The index grows by at least this many uploads before it looks for expired ones. */
 const FEW = 1_000

@@ -49,7 +49,7 @@ export class Lookup {
       for (const id of noted === undefined ? [identity.firstId] : [noted, identity.firstId]) {
         const { candidate, isTaken, recut } = await this.#look(id, request, identity)
         if (candidate?.knowsSender && candidate.own) return { candidates: [candidate], first }
-        // Anybody without a cookie may have begun this one: one of the caller is preferred.
+        // Any client without a cookie may have begun this one, so an upload of the caller is preferred.
         if (candidate?.knowsSender) candidates.push(candidate)
         if (identity === own) first = { isTaken: first.isTaken || isTaken, recut: Math.max(first.recut, recut) }
       }

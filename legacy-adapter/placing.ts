@@ -62,13 +62,13 @@ interface Sender {
 interface Destination {
   /** The identity by which the record names the sender. */
   readonly identity: Pick<Identity, 'sender' | 'firstId'>
-  /** The task as one of the caller. */
+  /** The task of the caller. */
   readonly own: Pick<Identity, 'group'>
   /** Whether chunk 0 must prove that the file is the same. */
   readonly isProof: boolean
 }
 
-/** Short texts alone: whole identities hold all fields of their request. */
+/** Only short texts: a whole identity would keep all fields of its request in memory. */
 interface Cached extends Pick<Destination, 'identity' | 'own'> {
   readonly id: string
 }

@@ -32,13 +32,13 @@ export function servicePresent(): Promise<boolean> {
 
 async function wait(): Promise<boolean> {
   if (await answers()) return false
-  tell(true)
+  announce(true)
   for (let longest = FIRST_PAUSE; ; longest = Math.min(longest * 2, LONGEST_PAUSE)) {
     // The jitter keeps pages that lost the service together from returning together.
     await pause(longest * (0.5 + Math.random() / 2))
     if (await answers()) break
   }
-  tell(false)
+  announce(false)
   return true
 }
 
@@ -69,7 +69,7 @@ function pause(ms: number): Promise<void> {
   })
 }
 
-function tell(isNow: boolean): void {
+function announce(isNow: boolean): void {
   away = isNow
   for (const listener of listeners) listener()
 }

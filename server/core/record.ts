@@ -65,7 +65,8 @@ export interface PageRecord {
   /** A complete has confirmed the file. */
   readonly confirmed?: true | undefined
   /**
-   * Its last byte does not finish it: an explicit end does. The version before does not know this field, and finishes the upload.
+   * An explicit end finishes the upload, not its last byte. The previous version ignores this field and finishes the
+   * upload.
    */
   readonly held?: true | undefined
   /** From the second sender on: the chunks that each has sent first, or sent again with equal bytes. */

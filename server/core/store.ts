@@ -121,7 +121,9 @@ export interface Store {
   group(group: string): Promise<readonly string[]>
   /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinished(): AsyncIterable<string>
-  /** When the last byte of an unfinished upload arrived, or a finished one was renamed; the epoch if the upload does not exist. */
+  /**
+   * When the last byte of an unfinished upload arrived, or when a finished one was renamed; the epoch if there is none.
+   */
   lastChange(id: string): Promise<Date>
   /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */
   gone(deadline: Date): Promise<readonly string[]>

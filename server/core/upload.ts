@@ -155,7 +155,7 @@ export class Upload {
   /** Whether an append may begin at `offset`. */
   continuesAt(offset: number): boolean {
     if (offset === this.offset) return true
-    // The bytes of a part go to its final upload: nothing can be compared with them any more.
+    // The bytes of a part move to its final upload, so nothing can be compared with them any more.
     return offset === this.#offered && offset < this.offset && !this.record.joined
   }
 

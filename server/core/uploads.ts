@@ -11,7 +11,7 @@ const IDLE_KEPT = 1_000
 interface Entry {
   readonly upload: Promise<Upload>
   users: number
-  /** Whether a request has used it since its closing began. */
+  /** Whether a request has used the upload since its closing began. */
   isUsed: boolean
   /** Set while the upload is being removed again: until then, its id is neither free nor taken. */
   removing?: Promise<void>
@@ -219,12 +219,12 @@ export class Uploads {
     }
   }
 
-  /** Looked at before it is opened: most are not stale. */
+  /** Checked before it is opened: most are not stale. */
   async #isStale(id: string, deadline: Date): Promise<boolean> {
     try {
       return (await this.#store.lastChange(id)) < deadline
     } catch (error) {
-      // Like one that cannot be opened just now.
+      // Skipped, like an upload that cannot be opened.
       if (error instanceof UploadError) return false
       throw error
     }
@@ -325,7 +325,7 @@ export class Uploads {
       upload = await entry.upload
       if (upload.busy) return
       await upload.close()
-      // Whoever has used it meanwhile may have left something to close.
+      // A request that has used it meanwhile may have left something to close.
       isClosed = !entry.isUsed && !upload.busy
     } finally {
       if (isClosed) this.#forget(id, entry)

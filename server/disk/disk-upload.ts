@@ -335,7 +335,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
   async #commit(file: FileHandle, range: Range): Promise<void> {
     const { sync, unsynced } = this.#environment
     const isFirst = sync === 'finish' && this.#unsynced === 0 && lengthOf(range) > 0
-    // Asked for only here: a client that is slow with its bytes holds no place.
+    // Requested only here, so that a slow client holds no place.
     const leave = isFirst ? await unsynced.enter() : undefined
     try {
       await this.#countRange(file, range)

@@ -111,7 +111,7 @@ async function openAfterReboot(
   return new DiskUpload(environment, { record: marked, received, journal: undefined })
 }
 
-/** Waits until an upload with its unsynced bytes may be open. */
+/** Waits until an upload with unsynced bytes may be opened. */
 async function openUnsynced(environment: Environment, opened: Opened): Promise<DiskUpload> {
   const { unsynced, sync } = environment
   const leave = opened.unsynced !== 0 && sync === 'finish' ? await unsynced.enter() : undefined

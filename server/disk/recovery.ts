@@ -19,7 +19,7 @@ const FIRST_MS = 200
  * Repairs what a crash may have left between two steps: sets orphaned bytes aside, and unlinks journals of finished
  * uploads. It also adopts uploads of @tus/file-store. Uploads that only lack their finishing are left to the core.
  *
- * A large directory is scanned while the service runs. Until then, each upload is repaired on first use.
+ * A large directory is scanned while the service runs. Until the scan ends, each upload is repaired on first use.
  */
 export class Recovery {
   readonly #environment: Environment
@@ -28,10 +28,10 @@ export class Recovery {
   readonly #turns = new Map<string, Promise<unknown>>()
   #running: Promise<void> = Promise.resolve()
   /** Whether the rest of the scan runs in the background. */
-  #isBehind = false
+  #isInBackground = false
   #isOver = false
   #isStopped = false
-  #looked = 0
+  #scanned = 0
   #adopted = 0
   #failures = 0
 
@@ -52,7 +52,7 @@ export class Recovery {
     for (const id of await readdir(layout.leaving)) await removeBytes(this.#environment, id)
     await new Promise<void>((resolve, reject) => {
       this.#running = this.#run(resolve).then(resolve, (error: unknown) => {
-        if (this.#isBehind) this.#noteFailure(error)
+        if (this.#isInBackground) this.#noteFailure(error)
         else reject(error)
       })
     })
@@ -79,7 +79,7 @@ export class Recovery {
     if (!this.#isOver) await this.#inTurn(id, () => this.#adopt(id))
   }
 
-  async #run(behind: () => void): Promise<void> {
+  async #run(continueStart: () => void): Promise<void> {
     const { layout } = this.#environment
     const startedAt = performance.now()
     const pause = pacer()
@@ -88,21 +88,21 @@ export class Recovery {
       [layout.incoming, (name) => this.#inTurn(name, () => this.#clearBytes(name))],
       [layout.journals, (name) => this.#inTurn(name, () => this.#clearJournal(name))],
     ]
-    for (const [folder, putRight] of folders) {
+    for (const [folder, repair] of folders) {
       for await (const name of namesIn(folder)) {
         if (this.#isStopped) return
         if (folder === layout.journals && isBeingWritten(name)) continue
         try {
-          await putRight(name)
+          await repair(name)
         } catch (error) {
-          if (!this.#isBehind) throw error
+          if (!this.#isInBackground) throw error
           this.#noteFailure(error)
         }
-        this.#looked += 1
-        if (this.#isBehind) await pause()
-        else if (this.#looked >= FIRST_FILES && performance.now() - startedAt > FIRST_MS) {
-          this.#isBehind = true
-          behind()
+        this.#scanned += 1
+        if (this.#isInBackground) await pause()
+        else if (this.#scanned >= FIRST_FILES && performance.now() - startedAt > FIRST_MS) {
+          this.#isInBackground = true
+          continueStart()
         }
       }
     }

@@ -56,10 +56,10 @@ export class UnsyncedUploads {
   }
 
   /**
-   * Waits until another upload may get unsynced bytes. Until the returned function is called, wait only for the disk: a client could
-   * block others.
+   * Waits until another upload may get unsynced bytes. Until the returned function is called, wait only for the disk:
+   * waiting for a client could block others.
    *
-   * @returns call it when the bytes are noted, or when there are none after all.
+   * @returns a function to call when the bytes are noted, or when there are none after all.
    */
   async enter(): Promise<() => void> {
     if (this.#room > 0) this.#entering += 1
@@ -86,7 +86,7 @@ export class UnsyncedUploads {
       this.#syncing -= 1
       this.#synced += 1
       this.#turns.shift()?.()
-      // A disk that gets slower leaves too many: then every second that is synced makes room for another one.
+      // If a slowing disk has left too many, every second sync admits one.
       this.#admit(this.#synced % 2)
       this.#syncIdlest()
     }

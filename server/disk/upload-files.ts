@@ -40,7 +40,9 @@ async function syncRemoval({ layout, directorySync }: Environment, id: string): 
   await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))
 }
 
-/** When the last byte of an unfinished upload arrived, by its file and its journal; of a finished one when it got its final name. */
+/**
+ * When the last byte of an unfinished upload arrived, by its file and its journal, or when a finished one was renamed.
+ */
 export async function lastChange(environment: Environment, id: string): Promise<Date> {
   const { layout } = environment
   const files = [layout.incomingFile(id), layout.journal(id)]

@@ -191,7 +191,7 @@ it('goes on to put a final upload together when somebody asks how far it is', as
   await folder.dispose()
 })
 
-it('refuses an offset that a part offered before its bytes went to the final upload, and says the right one', async () => {
+it('refuses an offset that a part offered before its bytes moved to the final upload, and returns the right one', async () => {
   const folder = await temporaryFolder()
   const store = await DiskStore.open({ directory: folder.path, sync: 'never', boot: 'b', onNotice: () => undefined })
   const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
@@ -200,7 +200,7 @@ it('refuses an offset that a part offered before its bytes went to the final upl
     await uploads.create({ ...recordOf('part', 10), partial: true }, async (part) => {
       await part.append({ start: 0, end: 10 }, bytes('hello'), 'as-received')
       expect(part.offerOffset()).toBe(5)
-      // Its client is gone when the last byte has been written.
+      // Its client has disconnected when the last byte is written.
       const cut = new ArraySource([[Buffer.from('world')]], new UploadError('connection_closed', 'The client is gone.'))
       await expect(part.append({ start: 5, end: 10 }, cut, 'as-received')).rejects.toMatchObject({
         code: 'connection_closed',

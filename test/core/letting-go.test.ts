@@ -8,7 +8,7 @@ import { ArraySource } from '../legacy-adapter/array-source.ts'
 import { memoryFolder } from '../support/folder.ts'
 import { recordOf } from './store-contract.ts'
 
-/** How many uploads that nobody uses are kept in memory. */
+/** How many idle uploads are kept in memory. */
 const KEPT = 1_000
 
 let folder: Awaited<ReturnType<typeof memoryFolder>>
@@ -30,7 +30,7 @@ function send(uploads: Uploads, start: number, text: string): Promise<void> {
   return uploads.use('used', (upload) => upload.append({ start, end: 100 }, source, 'as-received'))
 }
 
-it('keeps what a request brings to an upload that is just being closed, and leaves nothing of it open', async () => {
+it('keeps the bytes of a request to an upload that is being closed, and leaves no descriptor open', async () => {
   let uploads = await open('one')
   await uploads.create(recordOf('used', 100), async () => undefined)
   await send(uploads, 0, 'first')

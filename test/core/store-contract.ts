@@ -348,7 +348,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await upload.lastChange()).toEqual(found)
     })
 
-    it('tells when an upload was finished, and of an unknown one that it was long ago', async () => {
+    it('returns the time at which an upload finished, and the epoch for an unknown one', async () => {
       const upload = await create(recordOf('landed', 5))
       await put(upload, 0, 'hello', 'when-verified')
       const before = new Date(Date.now() - 1000)

@@ -36,8 +36,8 @@ it.each<[string, (upload: Upload) => Promise<void>]>([
   await expect(late).rejects.toMatchObject({ code: 'stopping' })
 })
 
-it('expires stale uploads also when one among them cannot be looked at', async () => {
-  // The system refuses to follow a link to itself.
+it('expires stale uploads even if one of them cannot be read', async () => {
+  // The OS refuses to follow a link to itself.
   await symlink('loop', path.join(folder, 'incoming', 'loop'))
   for (const id of ['first', 'second']) await uploads.create(recordOf(id, 5), async () => undefined)
   expect(await uploads.expire(new Date(Date.now() + 60_000))).toBe(2)

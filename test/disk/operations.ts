@@ -170,7 +170,7 @@ export const OPERATIONS = {
   },
   'the question whether all chunks are there': async (base) => {
     const { content, file, url } = await landed(base, [0, 1, 2, 3])
-    // Of a file that is named the service knows by heart that it has landed.
+    // The service remembers that a file with this name is finished.
     const query = { task_id: String(file.fields(0).task_id) }
     const ask = () => complete(base, query)
     return {

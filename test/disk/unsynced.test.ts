@@ -109,7 +109,7 @@ describe('Uploads with unsynced bytes', () => {
     for (const upload of uploads) await upload.close()
   })
 
-  it('stay within the limit when many begin at once, and slow clients block no others', async () => {
+  it('stay within the limit when many start at once, and slow clients block no others', async () => {
     const letGo = await holdSyncs()
     const uploads: StoredUpload[] = []
     const begin = async (): Promise<Attempt> => {
@@ -132,7 +132,7 @@ describe('Uploads with unsynced bytes', () => {
       if (counted === FIRST) tellFull()
     })
     await full
-    // The bytes of a client may come while others wait for their place.
+    // The bytes of a client may arrive while others wait for their place.
     const later = await begin()
     expect(counted).toBe(FIRST)
     letGo()

@@ -11,7 +11,7 @@ export const SIZE = 6_000_001
 
 /** A program that runs one job, which is JSON in its last argument. Its working directory is that of its toolchain. */
 export interface Client {
-  /** Its name, its version, and what sets it apart from other ways to use it, if any: publish.mjs splits it there. */
+  /** Its name, its version, and the way to use it, if there are several; publish.mjs splits it there. */
   readonly name: string
   readonly folder: string
   readonly command: readonly string[]
@@ -23,7 +23,7 @@ export interface TusClient extends Client {
   readonly ways: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Whether it retries by itself when a connection breaks. */
   readonly retries: boolean
-  /** The ways in which it cannot retry all the same. */
+  /** The ways in which it cannot retry. */
   readonly hangs?: readonly string[]
   /** Whether it creates a new upload when the one that it remembers was deleted. */
   readonly recreates: boolean
@@ -69,7 +69,7 @@ const OVERRIDDEN = { 'by POST alone': { overridePatchMethod: true, chunkSize: 1_
 const WITH_CREATION = { 'with the creation': { uploadDataDuringCreation: true, chunkSize: 1_000_000 } }
 const DEFERRED = { 'with the length deferred': { uploadLengthDeferred: true, chunkSize: 1_000_000 } }
 const PARALLEL = { 'in parallel': { parallelUploads: 4 } }
-// Version 2 does not find out the size of a file by itself.
+// Version 2 does not determine the size of a file itself.
 const STREAMED = { 'from a file stream': { fromFile: true, uploadSize: SIZE } }
 const NEWER = { ...CHUNKED, ...OVERRIDDEN, ...WITH_CREATION, ...DEFERRED, ...PARALLEL, ...STREAMED }
 

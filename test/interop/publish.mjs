@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/clients.md', import.meta.url))
 
-/** What each test file is about, and its columns: a case belongs to the one whose pattern is in its title. */
+/** The heading and the columns of each test file: a case belongs to the first column whose pattern matches its title. */
 const TABLES = [
   {
     file: 'tus.test.ts',
@@ -23,12 +23,12 @@ const TABLES = [
       ['whole files', /^sends files /],
       ['without a length', /unknown length/],
       ['chunks', /^sends chunks /],
-      ['fields behind the file', /^receives field_after_file /],
+      ['fields after the file', /^receives field_after_file /],
     ],
   },
 ]
 
-/** Writes docs/clients.md from Jest's results. @throws Error when a case was not run, or belongs to no column. */
+/** Writes docs/clients.md from Jest's results. @throws Error when a case did not run, or matches no column. */
 export function publish(results) {
   const files = JSON.parse(readFileSync(results, 'utf8')).testResults
   const sections = TABLES.map(({ file, heading, columns }) => {
@@ -69,16 +69,16 @@ function clientOf({ ancestorTitles }) {
 
 const INTRODUCTION = `# Third-party clients
 
-Each client is installed by the package manager of its language and runs unmodified, as a process of its own, against the built
+Each client is installed by the package manager of its language and runs unmodified, in its own process, against the built
 program: \`npm run test:interop\`. It needs curl, Chromium, Python, a JDK with Maven, Go, and Rust. \`npm run test:interop -- --publish\`
 writes this page.
 
-Each time the stored and the downloaded file have the SHA-256 and the name of the file that was sent. A cell counts the cases that passed;
-an empty one is something that the client cannot do, or does not do by itself.
+In every case, the stored and the downloaded file must have the name and the SHA-256 of the original. A cell counts the passed cases;
+an empty cell is a feature that the client lacks.
 
-- A tus client uploads files under a name with Chinese, spaces, and quotes, and 6 MB in every way that it offers (chunks, parallel,
-  deferred length, first bytes with the creation, POST in place of PATCH, checksums). It is stopped within a request and resumes in a new
-  process; it uploads over connections that break; it creates a new upload when its own was deleted.
-- An HTTP client sends whole files (also an empty one), chunks in order and with chunk 0 last, and, where it can, bodies without
+- A tus client uploads files with Chinese, spaces, and quotes in the name, and 6 MB in every way that it offers (chunks, parallel,
+  deferred length, creation with upload, POST instead of PATCH, checksums). It resumes in a new process after a stop within a request,
+  uploads over breaking connections, and creates a new upload when its own was deleted.
+- An HTTP client sends whole files (also an empty one), chunks in order and with chunk 0 last, and, if it can, bodies without
   Content-Length. A form whose fields follow the file is refused with \`field_after_file\`.
 `

@@ -30,7 +30,7 @@ function fileOf(task: string, { name, ...fields }: Partial<ChunkFields> = {}): C
   }
 }
 
-/** @param fileName that of the part. */
+/** @param fileName the file name of the part. */
 async function send(file: Cut, chunk: number, fileName?: string, cookie = ''): Promise<LegacyAnswer> {
   const body = multipartBody(file.fields(chunk), file.bytes(chunk), fileName)
   const headers = { 'Content-Type': MULTIPART, Cookie: cookie }
@@ -43,7 +43,10 @@ async function recordIn(file: string): Promise<{ page?: { senders: string[] } }>
   return JSON.parse(line)
 }
 
-/** Takes from all records what the version before does not know, and starts the service again. @param more of each record. */
+/**
+ * Removes from all records what the previous version does not know, and restarts the service. @param more of each
+ * record.
+ */
 async function withFormerRecords(more: { visitor?: string } = {}): Promise<void> {
   const records = path.join(service.dataDir, 'records')
   for (const name of await readdir(records, { recursive: true })) {
@@ -56,10 +59,10 @@ async function withFormerRecords(more: { visitor?: string } = {}): Promise<void>
   service = await service.restart()
 }
 
-test('an upload of the version before goes on, named or not, also after another restart', async () => {
+test('an upload of the previous version resumes, named or not, also after another restart', async () => {
   for (const more of [{ name: 'big.bin' }, {}, { lastModifiedDate: 'today' }]) {
     const file = fileOf(`wu_former_${JSON.stringify(more)}`, more)
-    // The version before did not read the file name of the part.
+    // The previous version ignored the file name of the part.
     const { id } = await send(file, 0, '')
     await send(file, 1, '')
     await withFormerRecords()
@@ -72,7 +75,7 @@ test('an upload of the version before goes on, named or not, also after another 
   }
 })
 
-test('a nameless upload of the version before is not given to another sender', async () => {
+test('a nameless upload of the previous version is not given to another sender', async () => {
   const file = fileOf('wu_former_sender')
   const { id } = await send(file, 0, '')
   await withFormerRecords()
@@ -80,7 +83,7 @@ test('a nameless upload of the version before is not given to another sender', a
   expect((await send(other, 1, 'part.bin')).id).not.toBe(id)
 })
 
-test('a file that two senders feed finishes with its last byte for a version that knows no senders', async () => {
+test('a file that two senders feed finishes with its last byte in a version without senders', async () => {
   const file = cut(content, 1000, { task_id: 'wu_former_joined' })
   const { id } = await send(file, 0)
   for (const chunk of [1, 2, 3]) await send(file, chunk)
@@ -93,7 +96,7 @@ test('a file that two senders feed finishes with its last byte for a version tha
   expect(await send(file, 4)).toMatchObject({ id, finished: true })
 })
 
-test('an upload that a visitor began under the version before is open to no other visitor', async () => {
+test('an upload that a visitor began under the previous version is closed to other visitors', async () => {
   const [own, other] = ['1'.repeat(32), '2'.repeat(32)]
   const file = fileOf('wu_former_visitor', { name: 'big.bin' })
   const { id } = await send(file, 0)

@@ -1,6 +1,6 @@
 /**
- * The forms of common HTTP clients, byte by byte as recorded from their wire. Two were not recorded but written as their source
- * code has it: HttpClient of .NET, which itself refuses a name with quotes, and curl before 7.81.
+ * The forms of common HTTP clients, byte by byte as recorded from the wire. Two were not recorded but written after
+ * their source code: HttpClient of .NET, which refuses names with quotes, and curl before 7.81.
  */
 import { codedPiece } from '../http/wire.ts'
 

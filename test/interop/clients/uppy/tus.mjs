@@ -34,7 +34,7 @@ await page.goto(`${origin}/`)
 const retryDelays = Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100))
 const options = JSON.stringify({ endpoint: job.endpoint, retryDelays, ...job.options })
 const uploaded = page.evaluate(`uploadChosen(${options})`)
-// Uppy knows a file again by its name, its size, and its date.
+// Uppy recognizes a file by name, size, and date.
 const chosen = path.join(job.store, job.name)
 cpSync(job.file, chosen, { preserveTimestamps: true })
 await page.setInputFiles('input', chosen)
