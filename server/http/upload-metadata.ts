@@ -61,7 +61,7 @@ export function concatHeader(concat: string): string {
  */
 export function creationHeaders(record: UploadRecord): Readonly<Record<string, string>> {
   const concat = record.partial ? 'partial' : concatHeader(record.concat ?? '')
-  const metadata = Object.keys(record.metadata).length > 0 ? formatMetadata(record) : ''
+  const metadata = formatMetadata(record)
   const isTold = metadata !== '' && concat.length + metadata.length <= MOST_REPEATED
   return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(isTold && { 'Upload-Metadata': metadata }) }
 }
