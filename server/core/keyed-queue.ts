@@ -1,6 +1,6 @@
 /** Runs work with a common key in order, and all other work concurrently. */
 export class KeyedQueue {
-  /** The last work of each key that has any. */
+  /** By key: its latest work that is queued or running. */
   readonly #last = new Map<string, Promise<unknown>>()
 
   /**

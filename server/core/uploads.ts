@@ -165,10 +165,10 @@ export class Uploads {
   }
 
   /**
-   * A part stays as long as its final upload can still be made or read, and that one as long as any of its parts gets bytes. A byte that
-   * comes to a part after the look at it comes too late for the final upload, as one that comes after the removal.
+   * Expires an upload, unless related uploads keep it: a part stays while its final upload can be created or read, and a
+   * final upload while one of its parts receives bytes. A byte that reaches a part after this check is too late.
    *
-   * @throws UploadError when one of them cannot be read just now: what is not known to be gone keeps the others.
+   * @throws UploadError when a related upload cannot be read: it may still exist, so this one stays.
    */
   async #expire(upload: Upload, deadline: Date): Promise<boolean> {
     const { final, parts } = upload.record

@@ -48,7 +48,7 @@ export async function send(service: TestService, file: CutFile, chunk: number): 
   return answer
 }
 
-/** Asserts that complete says 200, and that the file is the one that was sent. @returns what its sender is told of it. */
+/** Asserts that complete returns 200 and that the stored file equals the sent one. @returns the response to its sender. */
 export async function expectWhole(service: TestService, file: CutFile): Promise<LegacyAnswer> {
   const query = { task_id: String(file.fields.task_id), filename: String(file.fields.name) }
   const response = await complete(service.url, query)
