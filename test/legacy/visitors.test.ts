@@ -139,6 +139,27 @@ describe('A file that is selected again', () => {
     expect(last).toMatchObject({ id, finished: true })
   })
 
+  it('keeps its upload after it finished, even if a late copy of a chunk arrives after a restart', async () => {
+    const browser = await newBrowser()
+    const { id } = await browser.land(fileOf(content), 0, 1, 2)
+    service = await service.restart()
+    const again = fileOf(content, { id: 'WU_FILE_1' })
+    await browser.land(again, 0, 1, 2, 3, 4)
+    service = await service.restart()
+    expect(await browser.send(again, 4)).toMatchObject({ status: 200, id, finished: true })
+  })
+
+  it('finishes only by complete if no selection of it sent all chunks, and no check listed the others', async () => {
+    const browser = await newBrowser()
+    const { id } = await browser.land(fileOf(content), 0, 1, 2)
+    service = await service.restart()
+    // The page skips chunks 1 and 2 from a memory of its own.
+    const last = await browser.land(fileOf(content, { id: 'WU_FILE_1' }), 0, 3, 4)
+    expect(last).toMatchObject({ id, finished: false, received: 4500 })
+    expect(await browser.complete()).toMatchObject({ status: 200, url: last.url })
+    await expectBytes(last, content)
+  })
+
   it('is a new upload after it was finished: a name never means two files', async () => {
     const browser = await newBrowser()
     const first = await browser.land(fileOf(content), 0, 1, 2, 3, 4)
