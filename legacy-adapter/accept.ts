@@ -4,7 +4,7 @@ import { type Range, total } from '../server/core/ranges.ts'
 import type { PageRecord, UploadRecord } from '../server/core/record.ts'
 import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
-import type { Upload } from '../server/core/upload.ts'
+import { checkUsable, type Upload } from '../server/core/upload.ts'
 import { refuseCodings } from '../server/http/content-coding.ts'
 import { answerJson } from '../server/http/json.ts'
 import { withBody } from '../server/http/request-body.ts'
@@ -80,7 +80,7 @@ async function acceptChunk(ctx: Context, request: ChunkRequest, adapter: Adapter
   return placing.place(chunk, {
     put: (upload, isBeginner) => putChunk(upload, request, { ...place, size }, options, isBeginner),
     answer: async (upload, isBeginners) => {
-      if (upload.state === 'finishing') await upload.settle()
+      if (upload.state === 'finishing') await upload.finish()
       const { id, length } = upload.record
       return {
         ok: true,
@@ -101,10 +101,6 @@ function sizeOf({ fields, lengths }: ChunkRequest, { size, chunks }: ChunkPlace)
   const isImage = oneValue(fields, 'type')?.startsWith('image/') === true
   const [likeliest = size] = lengths.includes(size) ? [] : lengths
   return isImage && chunks === 1 ? Math.min(likeliest, size) : size
-}
-
-function explained(error: UploadError): UploadError {
-  return new UploadError(error.code, `${error.message} ${WHOLE_NUMBER}`, { cause: error })
 }
 
 async function putChunk(
@@ -132,7 +128,7 @@ async function putChunk(
   const chunk = new VerifiedChunk(request.file, range, verify)
   try {
     if (range === undefined) await chunk.read()
-    else await upload.put(range, chunk)
+    else await upload.receiving.put(range, chunk)
   } catch (error) {
     // Only a whole chunk proves that the file differs: the request may still break off, or reveal another chunk size.
     if (error instanceof UploadError && error.code === 'content_differs') await readToEnd(chunk)
@@ -157,17 +153,26 @@ function wrongLength({ size, chunks }: ChunkPlace, length: number): UploadError 
   return new UploadError('wrong_length', sentence)
 }
 
-/** Only the sender that began an upload can fail it with another chunk size: that sender may start again. */
+/**
+ * Makes the chunk size of a verified chunk that of the upload.
+ *
+ * @throws UploadError `chunk_size_changed` if it was another one before. The upload has failed then, unless all its bytes
+ * are there; only the sender that began it can make it fail: that sender may start again.
+ */
 async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: boolean): Promise<void> {
   const { chunkSize: known, page } = upload.record
-  if (!isBeginner && known !== undefined && known !== chunkSize) throw recut()
-  try {
-    await upload.agreeOnChunkSize(chunkSize)
-  } catch (error) {
-    const isRepeated = (page?.recut ?? 0) + 1 >= FAILURES_TO_EXPLAIN
-    if (error instanceof UploadError && error.code === 'chunk_size_changed' && isRepeated) throw explained(error)
-    throw error
+  if (known === undefined) {
+    await upload.update((record) => ({ ...record, chunkSize: record.chunkSize ?? chunkSize }))
   }
+  if (upload.record.chunkSize === chunkSize) return
+  if (!isBeginner && known !== undefined) throw recut()
+  checkUsable(upload)
+  const isRepeated = (page?.recut ?? 0) + 1 >= FAILURES_TO_EXPLAIN
+  const sentence = 'The chunks of this file were cut in two different sizes.'
+  const error = new UploadError('chunk_size_changed', isRepeated ? `${sentence} ${WHOLE_NUMBER}` : sentence)
+  // With every byte there, no chunk can contradict the file any more: it stays, and only this request fails.
+  if (upload.state === 'receiving') await upload.fail('chunk_size_changed', sentence)
+  throw error
 }
 
 /** The expected range of the chunk, before its bytes arrive; chunk 0 may turn out shorter. */

@@ -48,10 +48,10 @@ export function candidateOf(
 
 /** The facts that decide whether chunks of an upload may be skipped. */
 export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
-  const { record, busy } = upload
+  const { record, receiving, state } = upload
   return {
     contested: record.page?.contested === true,
-    atRest: live.isAtRest(record.id) && !busy,
+    atRest: live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
     chunks: chunkSetOf(upload),
   }
 }

@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
+import { LONGEST_WAIT } from '../server/core/deadline.ts'
 import { UploadError } from '../server/core/errors.ts'
-import { PATIENCE } from '../server/core/patience.ts'
 import { covers } from '../server/core/ranges.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { unlessMissing } from '../server/core/uploads.ts'
@@ -166,14 +166,14 @@ function choose(views: readonly View[]): View {
 /** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
 async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter): Promise<Pick<Upload, 'record'>> {
   return uploads.use(id, async (upload) => {
-    if (upload.state === 'receiving') await upload.quiet(PATIENCE / 2)
+    if (upload.state === 'receiving') await upload.receiving.quiet(LONGEST_WAIT / 2)
     const { length, page } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
     // If the page skipped chunks from a memory of its own, no single sender has sent them all; the file is whole
     // anyway.
     if (page?.held && isFull && !page?.contested && live.inFlight(id) === 0) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
-    await upload.settle(PATIENCE / 2)
+    await upload.finish(LONGEST_WAIT / 2)
     if (live.isLive(id)) live.settle(id)
     return { record: upload.record }
   })
@@ -184,7 +184,7 @@ async function confirm(id: string, { uploads }: Adapter): Promise<void> {
   try {
     await uploads.use(id, async (upload) => {
       if (upload.record.page?.confirmed) return
-      await upload.updatePage((page = pageOf(upload.record)) => ({ ...page, confirmed: true }))
+      await upload.update((record) => ({ ...record, page: { ...pageOf(record), confirmed: true } }))
     })
   } catch (error) {
     // The file exists in any case.

@@ -261,7 +261,7 @@ export class Placing {
 
   /** Caches the choice, and adds the sender to a record of the previous version. */
   async #remember(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
-    if (upload.record.page === undefined) await upload.updatePage(() => pageOf(upload.record, identity.sender))
+    if (upload.record.page === undefined) await updatePage(upload, () => pageOf(upload.record, identity.sender))
     if (this.#cache.has(chunk.key)) return
     const { sender, firstId } = identity
     this.#cache.set(chunk.key, { id: upload.record.id, identity: { sender, firstId }, own: { group: own.group } })
@@ -302,24 +302,32 @@ export class Placing {
     this.#cache.delete(chunk.key)
     wake(sender)
     if (!differs) return
-    await upload.updatePage((page = pageOf(upload.record)) => {
-      if (isProof) return { ...page, contested: true }
-      const { [identity.sender]: _, ...shares } = page.shares ?? {}
-      const senders = page.senders.filter((other) => other !== identity.sender)
-      return { ...page, contested: true, senders, shares }
-    }, !isProof)
+    await updatePage(
+      upload,
+      (page) => {
+        if (isProof) return { ...page, contested: true }
+        const { [identity.sender]: _, ...shares } = page.shares ?? {}
+        const senders = page.senders.filter((other) => other !== identity.sender)
+        return { ...page, contested: true, senders, shares }
+      },
+      !isProof,
+    )
   }
 
   /** Adds a sender whose chunk 0 matched. Everything stored until now is the share of the first sender. */
   async #join(chunk: PlacedChunk, upload: Upload, destination: Destination): Promise<void> {
     const { identity, own } = destination
-    await upload.updatePage((page = pageOf(upload.record)) => {
-      const [beginner, ...others] = page.senders.filter((other) => other !== identity.sender)
-      const senders = [beginner ?? page.begun, ...others.slice(2 - MOST_SENDERS), identity.sender]
-      const shares = page.shares ?? { [senders[0] ?? page.begun]: chunkSetOf(upload).slice(0, MOST_RUNS) }
-      const kept = Object.entries(shares).filter(([other]) => senders.includes(other))
-      return { ...page, senders, modified: page.modified ?? chunk.modified, shares: Object.fromEntries(kept) }
-    }, true)
+    await updatePage(
+      upload,
+      (page) => {
+        const [beginner, ...others] = page.senders.filter((other) => other !== identity.sender)
+        const senders = [beginner ?? page.begun, ...others.slice(2 - MOST_SENDERS), identity.sender]
+        const shares = page.shares ?? { [senders[0] ?? page.begun]: chunkSetOf(upload).slice(0, MOST_RUNS) }
+        const kept = Object.entries(shares).filter(([other]) => senders.includes(other))
+        return { ...page, senders, modified: page.modified ?? chunk.modified, shares: Object.fromEntries(kept) }
+      },
+      true,
+    )
     await this.#lookup.note(identity, upload.record.id)
     await this.#remember(chunk, upload, destination)
     await this.#histories.change(historyName(chunk.caller, own), (history) => history.clearRefusal(own.group))
@@ -331,7 +339,7 @@ export class Placing {
   /** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */
   async #share(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
     if (upload.record.page?.shares === undefined || upload.state !== 'receiving') return
-    await upload.updatePage((page = pageOf(upload.record)) => {
+    await updatePage(upload, (page) => {
       const share = union([...(page.shares?.[identity.sender] ?? []), { start: chunk.chunk, end: chunk.chunk + 1 }])
       return { ...page, shares: { ...page.shares, [identity.sender]: share.slice(0, MOST_RUNS) } }
     })
@@ -394,6 +402,19 @@ export class Placing {
       return
     }
   }
+}
+
+/**
+ * Changes the page record.
+ *
+ * @param hold whether an unfinished upload is no longer finished by its last missing byte, but only by `announceEnd`.
+ * @throws UploadError `no_space`, `storage_error`.
+ */
+async function updatePage(upload: Upload, change: (page: PageRecord) => PageRecord, hold = false): Promise<void> {
+  await upload.update((record) => {
+    const page = change(pageOf(record))
+    return { ...record, page: hold && upload.state === 'receiving' ? { ...page, held: true } : page }
+  })
 }
 
 /** The name of the history that records what `/check` has listed to the caller. */

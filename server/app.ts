@@ -154,7 +154,7 @@ function isDraftByMethod({ method, path }: Pick<Context, 'method' | 'path'>): bo
 /** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
 async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<void> {
   await uploads.use(id, async (upload) => {
-    await upload.settle()
+    await upload.finish()
     const file = fileOf(upload)
     if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
     await download(ctx, file)
@@ -167,9 +167,9 @@ async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<voi
  */
 async function observeUpload(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
   await uploads.use(id, async (upload) => {
-    await upload.catchUp()
-    await upload.settle()
-    await draft.setUploadHeaders(ctx, upload, upload.offerOffset())
+    await upload.receiving.catchUp()
+    await upload.finish()
+    await draft.setUploadHeaders(ctx, upload, upload.receiving.offerOffset())
     const file = fileOf(upload)
     if (file !== undefined) return download(ctx, file)
     ctx.set('Cache-Control', 'no-store')

@@ -8,7 +8,7 @@ import { createApp, dialectOf } from './app.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
-import { memoryClaims } from './core/memory-claims.ts'
+import { MemoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
 import { DiskStore } from './disk/disk-store.ts'
@@ -67,7 +67,7 @@ export async function start(
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
-  const uploads = new Uploads(store, memoryClaims(), settings.MAX_SIZE)
+  const uploads = new Uploads(store, new MemoryClaims(), settings.MAX_SIZE)
   const layout = new Layout(settings.DATA_DIR)
   const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
   const concatenation = new Concatenation(uploads, secret)

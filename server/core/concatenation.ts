@@ -1,45 +1,45 @@
 import { createHmac } from 'node:crypto'
+import { LONGEST_WAIT, waitAtMost } from './deadline.ts'
 import { stopping, UploadError } from './errors.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
-import { PATIENCE, withPatience } from './patience.ts'
 import type { UploadRecord } from './record.ts'
 import type { Upload } from './upload.ts'
 import { type Uploads, unlessMissing } from './uploads.ts'
 
-/** After how long what did not work is tried again, in milliseconds. */
+/** Wait before a retry, in milliseconds. */
 const RETRY_AFTER = 15_000
 
-/** A final upload to be made. */
+/** A final upload to create. */
 export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileName' | 'concat'> & {
   /** Ids of the parts, in order. */
   readonly parts: readonly string[]
 }
 
 /**
- * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The first
- * part's file becomes its beginning, the others are copied behind it, and they keep their bytes until the final file has
- * landed. Each step may be taken again after a crash.
+ * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The file
+ * of the first part becomes its beginning, the others are appended, and they keep their bytes until the final upload is
+ * finished. Each step can be repeated after a crash.
  */
 export class Concatenation {
   readonly #uploads: Uploads
   readonly #secret: string
-  /** What is being done for each final upload, one after the other. */
+  /** The running work of each final upload, one step at a time. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
   /** Final uploads that share a part are created one at a time: each must see who owns the part. Others do not wait. */
   readonly #creating = new KeyedQueue()
   #closed = false
 
-  /** @param secret what makes the ids of final uploads unguessable. */
+  /** @param secret makes the ids of final uploads unguessable. */
   constructor(uploads: Uploads, secret: string) {
     this.#uploads = uploads
     this.#secret = secret
   }
 
   /**
-   * Makes a final upload, and waits for its file if its parts are complete. The same parts in the same order are the same
-   * final upload, so that a client whose answer was lost may ask again.
+   * Creates a final upload, and waits for its file if its parts are complete. The same parts in the same order are the same
+   * final upload, so a client that lost the response can repeat the request.
    *
    * @returns its id.
    * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `too_large`,
@@ -52,37 +52,37 @@ export class Concatenation {
       .slice(0, 32)
     await this.#creating.run(asked.parts, () => this.#createOnce(id, asked))
     const joined = this.advance(id)
-    await withPatience(joined, PATIENCE, 'The parts are still being put together.').catch((error: unknown) => {
-      // It goes on in the background, and a HEAD tells how it is.
+    await waitAtMost(LONGEST_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
+      // It continues in the background, and HEAD reports its state.
       if (!(error instanceof UploadError) || error.code !== 'busy') throw error
     })
     return id
   }
 
   /**
-   * Does for a final upload what can be done now: nothing while parts are incomplete.
+   * Joins the parts of a final upload as far as possible: not at all while parts are incomplete.
    *
-   * @throws UploadError why it could not be done; what passes by itself is tried again in the background.
+   * @throws UploadError why it failed; transient errors are retried in the background.
    */
   advance(id: string): Promise<void> {
     const before = this.#running.get(id) ?? Promise.resolve()
     const work = before.catch(() => undefined).then(() => this.#advance(id))
     this.#running.set(id, work)
-    // Whoever waits for it gets the error.
+    // Callers that wait for it receive the error.
     work.catch(() => undefined).finally(() => this.#running.get(id) === work && this.#running.delete(id))
     return work
   }
 
-  /** Looks after the final upload that an upload is, or is a part of, without waiting for it. */
+  /** Advances the final upload that an upload is, or is a part of, in the background. */
   look(upload: Upload): void {
     const { id, parts, final } = upload.record
     const concerned = parts === undefined ? final : id
     if (concerned !== undefined) this.advance(concerned).catch(() => undefined)
   }
 
-  /** Forgets those of the parts whose bytes were in a final upload that is gone. */
+  /** Removes those of the parts whose bytes were in a final upload that is gone. */
   async forget(final: string, parts: readonly string[]): Promise<void> {
-    // Until what is done for it is over, it may still take over bytes of its parts, or give them up.
+    // Work that is still running may absorb the bytes of its parts, or discard them.
     await this.#running.get(final)?.catch(() => undefined)
     await this.#uploads.forgetJoined(parts, 'deleted')
   }
@@ -97,7 +97,7 @@ export class Concatenation {
 
   /**
    * The final upload of this id, if it is finished: its parts still hold bytes that it no longer needs. Unfinished ones
-   * are resumed by themselves.
+   * are resumed separately.
    */
   async #landed(final: string | undefined): Promise<string | undefined> {
     if (final === undefined) return undefined
@@ -105,11 +105,11 @@ export class Concatenation {
     return state === 'finished' ? final : undefined
   }
 
-  /** Begins nothing more, ends what runs, with its bytes kept, and waits until it has ended. */
+  /** Ends what is running, bytes kept, and starts nothing any more. */
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#retries.values()) clearTimeout(timer)
-    const ended = [...this.#running.keys()].map((id) => this.#uploads.use(id, (final) => final.end(stopping())))
+    const ended = [...this.#running.keys()].map((id) => this.#uploads.use(id, (final) => final.close(stopping())))
     await Promise.allSettled([...ended, ...this.#running.values()])
   }
 
@@ -120,13 +120,13 @@ export class Concatenation {
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
     this.#uploads.checkSize(length)
     for (const part of asked.parts) {
-      const bound = await unlessMissing(this.#uploads.use(part, (upload) => upload.bind(id).then(() => true)))
-      if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted just now.')
+      const bound = await unlessMissing(this.#uploads.use(part, (upload) => bind(upload, id)))
+      if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted meanwhile.')
     }
     await this.#uploads.create({ ...asked, id, length, createdAt: new Date().toISOString() }, async () => undefined)
   }
 
-  /** @throws UploadError `gone` when it existed once. */
+  /** @throws UploadError `gone` if it existed once. */
   async #exists(id: string): Promise<boolean> {
     return (
       (await unlessMissing(
@@ -136,7 +136,7 @@ export class Concatenation {
     )
   }
 
-  /** @returns the length of the part. @throws UploadError when it cannot be a part of the final upload `final`. */
+  /** @returns the length of the part. @throws UploadError if it cannot be a part of the final upload `final`. */
   async #usable(part: string, final: string): Promise<number | null> {
     const record = await unlessMissing(this.#uploads.use(part, async (upload) => upload.record))
     if (record === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat does not exist.')
@@ -150,7 +150,7 @@ export class Concatenation {
     return record.length
   }
 
-  /** Asked before each step that takes its time: closing ends only what runs. @throws UploadError `stopping`. */
+  /** Called before each slow step: closing ends only what is running. @throws UploadError `stopping`. */
   #goOn(): void {
     if (this.#closed) throw stopping()
   }
@@ -160,7 +160,7 @@ export class Concatenation {
     try {
       await this.#uploads.use(id, (final) => this.#join(final, final.record.parts ?? []))
     } catch (error) {
-      if (!(error instanceof UploadError) || PASSING.has(error.code)) this.#retryLater(id)
+      if (!(error instanceof UploadError) || TRANSIENT.has(error.code)) this.#retryLater(id)
       throw error
     }
   }
@@ -172,15 +172,15 @@ export class Concatenation {
       try {
         await this.#fill(final, sealed)
       } catch (error) {
-        // What is gone may be a part, or its bytes while they were read: then the final upload has failed, and is not itself gone.
+        // The error may be that of a part: then the final upload has failed, and is not itself gone.
         if (error instanceof UploadError && MAY_BE_A_PART.has(error.code)) await this.#sealed(final, parts)
         throw error
       }
     }
     this.#goOn()
-    await final.settle()
+    await final.finish()
     for (const part of parts) {
-      await unlessMissing(this.#uploads.use(part, (upload) => upload.release()))
+      await unlessMissing(this.#uploads.use(part, (upload) => upload.discardBytes()))
     }
   }
 
@@ -192,7 +192,7 @@ export class Concatenation {
       const part = await unlessMissing(this.#uploads.use(id, async ({ state, record }) => ({ state, record })))
       if (part === undefined || part.state === 'failed' || part.state === 'gone') {
         const message = 'A part of this upload was deleted, has expired, or has failed.'
-        await final.giveUp('part_gone', message)
+        await final.fail('part_gone', message)
         throw new UploadError('part_gone', message)
       }
       if (part.state !== 'sealed' || part.record.length === null) complete = false
@@ -207,21 +207,21 @@ export class Concatenation {
       try {
         this.#uploads.checkSize(length)
       } catch (error) {
-        if (error instanceof UploadError) await final.giveUp('too_large', error.message)
+        if (error instanceof UploadError) await final.fail('too_large', error.message)
         throw error
       }
       await final.setLength(length)
     }
     const first = parts[0]
     if (final.offset === 0 && first !== undefined && first.length > 0) {
-      await this.#uploads.use(first.id, (part) => final.takeOver(part))
+      await this.#uploads.use(first.id, (part) => final.absorb(part))
     }
     const start = final.offset
     if (start >= length) return
     this.#goOn()
     const source = new PartsSource(parts, start, (id, range) => this.#uploads.use(id, async (part) => part.read(range)))
     try {
-      await final.append({ start, end: length }, source, 'as-received')
+      await final.receiving.append({ start, end: length }, source, 'as-received')
     } finally {
       await source.close()
     }
@@ -238,7 +238,13 @@ export class Concatenation {
   }
 }
 
-/** What a part says that was deleted just now. */
+/** Notes in the record of a part which final upload it belongs to. @returns true. */
+async function bind(part: Upload, final: string): Promise<true> {
+  await part.update((record) => (record.final === final ? record : { ...record, final }))
+  return true
+}
+
+/** The errors of a part that was deleted meanwhile. */
 const MAY_BE_A_PART: ReadonlySet<string> = new Set(['gone', 'storage_error'])
-/** What may be better in a while. */
-const PASSING: ReadonlySet<string> = new Set(['busy', 'no_space', 'storage_error', 'superseded'])
+/** Errors that may not occur again. */
+const TRANSIENT: ReadonlySet<string> = new Set(['busy', 'no_space', 'storage_error', 'superseded'])

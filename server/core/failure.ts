@@ -4,7 +4,7 @@ import type { StoredUpload } from './store.ts'
 
 type Reason = NonNullable<UploadRecord['failed']>
 
-/** Why an upload has failed: its record says it, and as long as the disk refuses that, it is known here. */
+/** Why an upload has failed. Its record says so; while the record cannot be written, only this object does. */
 export class Failure {
   readonly #stored: StoredUpload
   #unwritten: Reason | undefined
@@ -13,7 +13,7 @@ export class Failure {
     this.#stored = stored
   }
 
-  /** Whether there is something to write that is known only here. */
+  /** Whether the record does not say it yet. */
   get isUnwritten(): boolean {
     return this.#unwritten !== undefined
   }
@@ -22,7 +22,7 @@ export class Failure {
     return this.#stored.record.failed ?? this.#unwritten
   }
 
-  /** Makes this the reason, unless there is one already. @returns the reason as an error. */
+  /** Sets the reason, unless there already is one. @returns the reason as an error. */
   async because(code: FailureCode, message: string): Promise<UploadError> {
     const reason = this.reason ?? { code, message }
     this.#unwritten = reason
@@ -30,7 +30,7 @@ export class Failure {
     return new UploadError(reason.code, reason.message)
   }
 
-  /** Makes the record say it. A disk that refuses that is asked again the next time. */
+  /** Writes the reason into the record. If that fails, the next call tries again. */
   async write(): Promise<void> {
     const reason = this.#unwritten
     if (reason === undefined) return
@@ -38,12 +38,12 @@ export class Failure {
       await this.#stored.update((record) => ({ ...record, failed: record.failed ?? reason }))
       this.#unwritten = undefined
     } catch {
-      // The upload has failed all the same.
+      // The upload has failed nevertheless.
     }
   }
 }
 
-/** Whether trying again would not help, or would even call good what is not. */
+/** Whether a retry would not help, or could even report lost bytes as stored. */
 export function isFinal(error: unknown): error is UploadError & { readonly code: FailureCode } {
   return error instanceof UploadError && (error.code === 'sync_failed' || error.code === 'digest_mismatch')
 }

@@ -1,9 +1,10 @@
-import { withPatience } from './patience.ts'
+import { waitAtMost } from './deadline.ts'
 
+/** Wait before the first retry, in milliseconds; each further wait is twice as long. */
 const FIRST_RETRY = 5_000
 const LAST_RETRY = 60_000
 
-/** The way of one upload to its finished file: walked by one at a time, and taken up again after a while when it failed. */
+/** Finalizes an upload: one attempt at a time, retried with backoff. */
 export class Finishing {
   readonly #isDue: () => boolean
   readonly #finish: () => Promise<void>
@@ -12,8 +13,8 @@ export class Finishing {
   #retryAfter = FIRST_RETRY
 
   /**
-   * @param isDue whether all bytes are there and the file is not finished yet.
-   * @param finish makes the finished file, or throws; it is not tried again when it is no longer due then.
+   * @param isDue whether all bytes are there and the file is not finished.
+   * @param finish makes the finished file, or throws; it is retried while it is due.
    */
   constructor(isDue: () => boolean, finish: () => Promise<void>) {
     this.#isDue = isDue
@@ -24,26 +25,26 @@ export class Finishing {
     return this.#running !== undefined
   }
 
-  /** Whether it runs, or will be tried again. */
+  /** Whether it is running or will be retried. */
   get isPending(): boolean {
     return this.isRunning || this.#retry !== undefined
   }
 
-  /** Begins if it is due and nobody has. */
+  /** Starts an attempt if it is due and none is running. */
   start(): void {
     if (!this.#isDue() || this.#running !== undefined) return
     this.cancelRetry()
     this.#running = this.#try()
-    // Whoever waits for the outcome gets the error from `outcome`.
+    // Callers that wait for the outcome receive the error from `outcome`.
     this.#running.catch(() => undefined)
   }
 
-  /** Waits for what runs, up to `patience` milliseconds. @throws UploadError `busy` after that, and what `finish` threw. */
-  async outcome(patience: number): Promise<void> {
-    await withPatience(this.#running ?? Promise.resolve(), patience, 'The file is still being finished.')
+  /** Waits for the running attempt, at most `ms` milliseconds. @throws UploadError `busy`, and what `finish` threw. */
+  async outcome(ms: number): Promise<void> {
+    await waitAtMost(ms, this.#running ?? Promise.resolve(), 'The file is still being finished.')
   }
 
-  /** Waits until nothing runs, whatever comes of it. */
+  /** Waits until no attempt is running, successful or not. */
   async settled(): Promise<void> {
     await this.#running?.catch(() => undefined)
   }

@@ -8,6 +8,7 @@ interface Waiter {
   readonly grant: (ranges: Ranges) => void
 }
 
+/** The claims of one upload. */
 interface Book {
   readonly held: Set<Ranges>
   readonly queue: Set<Waiter>
@@ -17,27 +18,59 @@ interface Book {
 const EVERYTHING: Ranges = [{ start: 0, end: Number.MAX_SAFE_INTEGER }]
 
 /** Claims within one process. */
-export function memoryClaims(): Claims {
-  const books = new Map<string, Book>()
+export class MemoryClaims implements Claims {
+  readonly #books = new Map<string, Book>()
 
-  function bookOf(id: string): Book {
-    const known = books.get(id)
+  whole(id: string, want: () => Ranges, signal: AbortSignal): Promise<Claim> {
+    return this.#ask(id, signal, false, (held) => wholly(want(), held))
+  }
+
+  leading(id: string, want: () => Range | undefined, signal: AbortSignal): Promise<Claim> {
+    return this.#ask(id, signal, false, (held) => freeBeginning(want(), held))
+  }
+
+  exclusive(id: string, signal: AbortSignal): Promise<Claim> {
+    return this.#ask(id, signal, true, (held) => wholly(EVERYTHING, held))
+  }
+
+  tryExclusive(id: string): Claim | undefined {
+    const book = this.#bookOf(id)
+    if (book.held.size > 0 || book.queue.size > 0) return undefined
+    return this.#hold(id, book, EVERYTHING, true)
+  }
+
+  #bookOf(id: string): Book {
+    const known = this.#books.get(id)
     if (known !== undefined) return known
     const fresh: Book = { held: new Set(), queue: new Set(), exclusive: false }
-    books.set(id, fresh)
+    this.#books.set(id, fresh)
     return fresh
   }
 
-  function tryGrant(book: Book, waiter: Waiter): Ranges | undefined {
-    if (book.exclusive) return undefined
-    for (const earlier of book.queue) {
-      if (earlier === waiter) break
-      if (earlier.exclusive) return undefined
-    }
-    return waiter.grantable(book.held)
+  #ask(id: string, signal: AbortSignal, exclusive: boolean, grantable: Waiter['grantable']): Promise<Claim> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason)
+      const book = this.#bookOf(id)
+      const withdraw = (): void => {
+        book.queue.delete(waiter)
+        this.#wake(id, book)
+        reject(signal.reason)
+      }
+      const waiter: Waiter = {
+        exclusive,
+        grantable,
+        grant: (ranges) => {
+          signal.removeEventListener('abort', withdraw)
+          resolve(this.#hold(id, book, ranges, exclusive))
+        },
+      }
+      signal.addEventListener('abort', withdraw, { once: true })
+      book.queue.add(waiter)
+      this.#wake(id, book)
+    })
   }
 
-  function hold(id: string, book: Book, ranges: Ranges, exclusive: boolean): Claim {
+  #hold(id: string, book: Book, ranges: Ranges, exclusive: boolean): Claim {
     if (ranges.length > 0) book.held.add(ranges)
     if (exclusive) book.exclusive = true
     let released = ranges.length === 0
@@ -46,59 +79,30 @@ export function memoryClaims(): Claims {
       released = true
       book.held.delete(ranges)
       if (exclusive) book.exclusive = false
-      wake(id, book)
+      this.#wake(id, book)
     }
     return { ranges, release }
   }
 
-  function wake(id: string, book: Book): void {
+  /** Grants every claim whose turn has come. */
+  #wake(id: string, book: Book): void {
     for (const waiter of book.queue) {
       const ranges = tryGrant(book, waiter)
       if (ranges === undefined) continue
       book.queue.delete(waiter)
       waiter.grant(ranges)
     }
-    if (book.held.size === 0 && book.queue.size === 0) books.delete(id)
+    if (book.held.size === 0 && book.queue.size === 0) this.#books.delete(id)
   }
+}
 
-  function ask(
-    id: string,
-    signal: AbortSignal,
-    exclusive: boolean,
-    grantable: (held: Iterable<Ranges>) => Ranges | undefined,
-  ): Promise<Claim> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason)
-      const book = bookOf(id)
-      const giveUp = (): void => {
-        book.queue.delete(waiter)
-        wake(id, book)
-        reject(signal.reason)
-      }
-      const waiter: Waiter = {
-        exclusive,
-        grantable,
-        grant: (ranges) => {
-          signal.removeEventListener('abort', giveUp)
-          resolve(hold(id, book, ranges, exclusive))
-        },
-      }
-      signal.addEventListener('abort', giveUp, { once: true })
-      book.queue.add(waiter)
-      wake(id, book)
-    })
+function tryGrant(book: Book, waiter: Waiter): Ranges | undefined {
+  if (book.exclusive) return undefined
+  for (const earlier of book.queue) {
+    if (earlier === waiter) break
+    if (earlier.exclusive) return undefined
   }
-
-  return {
-    whole: (id, want, signal) => ask(id, signal, false, (held) => wholly(want(), held)),
-    leading: (id, want, signal) => ask(id, signal, false, (held) => freeBeginning(want(), held)),
-    exclusive: (id, signal) => ask(id, signal, true, (held) => wholly(EVERYTHING, held)),
-    tryExclusive: (id) => {
-      const book = bookOf(id)
-      if (book.held.size > 0 || book.queue.size > 0) return undefined
-      return hold(id, book, EVERYTHING, true)
-    },
-  }
+  return waiter.grantable(book.held)
 }
 
 function wholly(want: Ranges, held: Iterable<Ranges>): Ranges | undefined {

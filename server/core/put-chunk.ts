@@ -1,42 +1,41 @@
 import { compareRange } from './comparison.ts'
 import { UploadError } from './errors.ts'
-import type { PutTarget } from './put-stream.ts'
+import type { Destination, Put } from './put.ts'
 import { overlap, type Range, type Ranges } from './ranges.ts'
 import { bytesIn, Reader } from './reader.ts'
-import type { Source } from './source.ts'
-import type { Attempt } from './store.ts'
+import type { Attempt, StoredUpload } from './store.ts'
 
 /**
- * Writes a chunk into `range`, all of it or nothing: it counts once the source has proved itself whole. A source that ends
- * early must have made sure itself that this is right (chunk 0 may turn out shorter than its hint). Bytes that are there
- * already are compared and dropped.
+ * Writes a chunk into its range, all of it or nothing: it counts once the source has proved itself whole. A source that
+ * ends early must have checked that this is right (chunk 0 may turn out shorter than its hint). Bytes that have been
+ * received already are compared and dropped.
  *
  * @throws UploadError what the source, the claim, or the store throw; `wrong_length` for bytes beyond the range;
  * `content_differs`. Nothing counts then.
  */
-export async function putChunk(target: PutTarget, range: Range, source: Source): Promise<void> {
-  const claim = await target.claimMissing()
+export async function putChunk(upload: Destination, put: Put): Promise<void> {
+  const claim = await put.claimWhole()
   const attempts: Attempt[] = []
   try {
-    target.check()
-    const reader = new Reader(source)
-    for (const piece of piecesOf(range, claim.ranges)) {
+    upload.check()
+    const reader = new Reader(put.source)
+    for (const piece of piecesOf(put.range, claim.ranges)) {
       const whole = piece.missing
-        ? await writePiece(target, reader, piece, attempts)
-        : await compareRange(target.stored, piece, reader)
+        ? await writePiece(upload.stored, reader, piece, attempts)
+        : await compareRange(upload.stored, piece, reader)
       if (!whole) break
     }
     if ((await reader.take(1)) !== null) {
       throw new UploadError('wrong_length', 'The chunk is longer than its place in the file.')
     }
-    target.check()
+    upload.check()
     for (const attempt of attempts) await attempt.commit()
   } finally {
     // While the claim is held, no other request writes to this range.
     for (const attempt of attempts) await attempt.discard()
     claim.release()
   }
-  target.committed()
+  upload.committed()
 }
 
 interface Piece extends Range {
@@ -56,8 +55,8 @@ function piecesOf(range: Range, claimed: Ranges): Piece[] {
 }
 
 /** @returns whether the source had all of the piece. */
-async function writePiece(target: PutTarget, reader: Reader, piece: Piece, attempts: Attempt[]): Promise<boolean> {
-  const attempt = await target.stored.begin(piece, 'when-verified')
+async function writePiece(stored: StoredUpload, reader: Reader, piece: Piece, attempts: Attempt[]): Promise<boolean> {
+  const attempt = await stored.begin(piece, 'when-verified')
   attempts.push(attempt)
   let position = piece.start
   while (position < piece.end) {

@@ -11,13 +11,13 @@ export type Count = 'as-received' | 'when-verified'
 export type Departure = 'deleted' | 'expired' | 'refused'
 
 /**
- * One try at bringing the bytes of a range. Only its `commit` changes what counts as received. One call at a time; when a
- * call has returned or thrown, nothing of it is still on its way to the bytes.
+ * One attempt to write the bytes of a range. Only its `commit` changes what counts as received. One call at a time; when
+ * a call has returned or thrown, none of its writes is still in flight.
  */
 export interface Attempt {
   /**
-   * Writes `buffers` after what this attempt has written so far. If it throws, a beginning of them may have been written,
-   * and `commit` makes just that count.
+   * Writes `buffers` after what this attempt has written so far. If it throws, a beginning of them may have been written;
+   * `commit` then counts exactly that.
    *
    * @throws UploadError `no_space` or `storage_error`.
    */
@@ -34,25 +34,25 @@ export interface Attempt {
   discard(): Promise<void>
 }
 
-/** One upload as the store has it. The core sees to it that writers of one upload never overlap. */
+/** An upload in the store. The core makes sure that writers of one upload never overlap. */
 export interface StoredUpload {
   readonly record: UploadRecord
-  /** What counts as received now. */
+  /** The bytes that count as received. */
   readonly received: Ranges
-  /** Whether the file lies under its final name. */
+  /** Whether the file has its final name. */
   readonly finished: boolean
-  /** Whether it is gone for good, although some of it may be there still. */
+  /** Whether it is removed for good, although some of it may still be on disk. */
   readonly removed: boolean
-  /** When it was finished; only a finished upload has it. */
+  /** When it was finished; `undefined` for an unfinished upload. */
   readonly finishedAt: Date | undefined
 
   /** Begins an attempt at `range`, of which nothing has been received. */
   begin(range: Range, count: Count): Promise<Attempt>
-  /** Replaces the record by what `change` makes of it, atomically; calls take turns. */
+  /** Replaces the record by what `change` returns for it, atomically; calls take turns. */
   update(change: (record: UploadRecord) => UploadRecord): Promise<void>
   /**
-   * Received bytes in order, finished or not; once begun it goes on while the upload is finished or removed. A buffer is the
-   * caller's until it asks for the next one.
+   * Received bytes in order, finished or not. A reader that has begun continues while the upload is finished or removed. A
+   * buffer is the caller's until it asks for the next one.
    */
   read(range: Range): AsyncIterable<Buffer>
   /**
@@ -62,14 +62,15 @@ export interface StoredUpload {
    */
   finish(): Promise<void>
   /**
-   * Makes the bytes of `part`, a wholly received upload of this store, the beginning of this one, which is empty. The part
-   * says from then on that it has `joined`. May be called again after it threw, or after a crash, on an upload that is still empty.
+   * Makes the bytes of `part`, a completely received upload of this store, the beginning of this one, which is empty. The
+   * record of the part says `joined` from then on. May be called again after it threw, or after a crash, on an upload that
+   * is still empty.
    *
    * @throws UploadError `sync_failed`, `no_space`, `storage_error`.
    */
-  takeOver(part: StoredUpload): Promise<void>
-  /** Forgets the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
-  release(): Promise<void>
+  absorb(part: StoredUpload): Promise<void>
+  /** Removes the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
+  discardBytes(): Promise<void>
   /**
    * Frees the disk space of a failed upload, whose bytes will not be read again. Its ranges remain as reported. May be
    * called again.
@@ -78,20 +79,21 @@ export interface StoredUpload {
    */
   abandon(): Promise<void>
   /**
-   * Forgets the bytes and remembers that they are gone. If it throws when the upload is `removed` already, the rest is done
-   * when somebody asks for the upload, or after a restart.
+   * Removes the upload and leaves a tombstone. If it throws although the upload is `removed`, the rest is removed when the
+   * upload is next opened, or after a restart.
    *
    * @throws UploadError `no_space`, `storage_error`. It may be called again then.
    */
   remove(why: Departure): Promise<void>
-  /** When the last byte came. */
+  /** When the last byte arrived. */
   lastChange(): Promise<Date>
-  /** Lets go of descriptors. Called when nothing runs; everything still works afterwards. */
-  rest(): Promise<void>
+  /** Releases descriptors. Called when nothing is running; everything still works afterwards. */
+  release(): Promise<void>
   /**
-   * Lets go for good: before that, what was received is made as durable as the store is set to. If that fails, the record says it.
+   * Closes the upload for good, after it has made the received bytes as durable as the store is set to. If that fails, the
+   * record says so.
    *
-   * @throws UploadError `no_space`, `storage_error` when the record cannot say it: then the upload must not be opened anew.
+   * @throws UploadError `no_space`, `storage_error` when the record cannot say so: the upload must not be opened again then.
    */
   close(): Promise<void>
 }
@@ -105,19 +107,19 @@ export type Found =
 /** Where uploads and their bytes are kept. */
 export interface Store {
   /**
-   * Makes room for a new upload. When it returns, the upload survives a crash of the process.
+   * Creates an upload. When it returns, the upload survives a crash of the process.
    *
-   * @throws UploadError `no_space`, `storage_error`; an id that exists already is a `storage_error` and nothing is changed.
+   * @throws UploadError `no_space`, `storage_error`; an id that already exists is a `storage_error`, and nothing is changed.
    */
   create(record: UploadRecord): Promise<StoredUpload>
   /**
-   * Makes a finished upload of which all bytes are at hand: what `create`, an attempt, and `finish` do, in fewer steps.
+   * Creates a finished upload whose bytes are all in memory: like `create`, an attempt, and `finish`, in fewer steps.
    *
    * @throws UploadError `no_space`, `storage_error`; then there is no such upload.
    */
   createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload>
   open(id: string): Promise<Found>
-  /** Ids of one group: those that begin with `group` and a dot, in no order. Gone ones are left out. */
+  /** Ids of one group: those that begin with `group` and a dot, in no order, without removed ones. */
   group(group: string): Promise<readonly string[]>
   /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinished(): AsyncIterable<string>
@@ -125,9 +127,9 @@ export interface Store {
    * When the last byte of an unfinished upload arrived, or when a finished one was renamed; the epoch if there is none.
    */
   lastChange(id: string): Promise<Date>
-  /** Ids of the uploads that went before `deadline` and are remembered as gone, in no order. */
+  /** Ids of the tombstones from before `deadline`, in no order. */
   gone(deadline: Date): Promise<readonly string[]>
-  /** Forgets that an upload is gone: nothing is known of its id any more. */
+  /** Removes a tombstone: the id is unknown from then on. */
   forget(id: string): Promise<void>
   close(): Promise<void>
 }

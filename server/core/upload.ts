@@ -1,35 +1,28 @@
-import { catchUp } from './catch-up.ts'
 import type { Claims } from './claims.ts'
-import { type Algorithm, digestOf } from './digest.ts'
+import { LONGEST_WAIT, waitAtMost } from './deadline.ts'
+import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
-import { exclusively } from './exclusively.ts'
-import { Failure, isFinal } from './failure.ts'
+import { Failure } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
 import { Finishing } from './finishing.ts'
-import { PATIENCE } from './patience.ts'
-import { putChunk } from './put-chunk.ts'
-import { type PutTarget, putStream } from './put-stream.ts'
-import { Puts, type RunningPut } from './puts.ts'
-import { covers, lengthOf, missing, prefix, type Range, type Ranges } from './ranges.ts'
-import type { FailureCode, PageRecord, UploadRecord } from './record.ts'
-import type { Source } from './source.ts'
-import type { Count, Departure, StoredUpload } from './store.ts'
-import { Turns } from './turns.ts'
+import { covers, prefix, type Range, type Ranges } from './ranges.ts'
+import { Receiving } from './receiving.ts'
+import type { FailureCode, UploadRecord } from './record.ts'
+import type { Departure, StoredUpload } from './store.ts'
 
 /**
- * `receiving`: bytes are missing, or the word that these are all. `sealed`: all are there, but the upload is a part of another one and never lands by
- * itself; other uploads go on to `finishing` at once, on their way to the final name.
+ * `receiving`: bytes are missing, or the announcement that these are all. `sealed`: all bytes are there, but the upload is
+ * a part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is on its way to
+ * its final name.
  */
 export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
 
-/** One upload while somebody works with it: who writes what, in which state it is, and its way to the finished file. */
+/** A live upload: coordinates its writers, tracks its state, and finalizes the file. */
 export class Upload {
+  /** The requests that bring bytes. */
+  readonly receiving: Receiving
   readonly #stored: StoredUpload
   readonly #claims: Claims
-  /** The most bytes that an upload of unknown length may take. */
-  readonly #maxSize: number
-  readonly #puts: Puts
-  readonly #turns = new Turns()
   readonly #finishing = new Finishing(
     () => this.state === 'finishing',
     () => this.#finish(),
@@ -37,17 +30,22 @@ export class Upload {
   readonly #digests: FileDigests
   readonly #failure: Failure
   #lastChange: Date | undefined
-  /** The last offset reported to a client, until a request with bytes has ended. */
-  #offered: number | undefined
-  #stopped: Error | undefined
 
-  constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
+  constructor(stored: StoredUpload, claims: Claims) {
     this.#stored = stored
+    this.#claims = claims
     this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
-    this.#claims = claims
-    this.#puts = new Puts(stored.record.id, claims)
-    this.#maxSize = maxSize
+    const destination = {
+      stored,
+      check: () => this.#check(),
+      passed: (position: number, bytes: readonly Buffer[]) => this.#digests.pass(position, bytes),
+      committed: () => {
+        this.#lastChange = new Date()
+        this.#finishing.start()
+      },
+    }
+    this.receiving = new Receiving(destination, claims, this.#failure)
   }
 
   get record(): UploadRecord {
@@ -59,7 +57,7 @@ export class Upload {
     return this.#stored.received
   }
 
-  /** What tus calls the offset: how many bytes from 0 on have been received. */
+  /** The offset of tus: how many bytes from 0 on have been received. */
   get offset(): number {
     return prefix(this.received)
   }
@@ -77,125 +75,50 @@ export class Upload {
     return partial ? 'sealed' : 'finishing'
   }
 
-  /** Whether bytes are on their way, the file is just being finished, or there is something to note that is known only here. */
-  get busy(): boolean {
-    return this.#puts.areRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
-  }
-
-  /** Whether the upload has nothing but what its creation set. */
-  get isBlank(): boolean {
-    return this.state === 'receiving' && this.received.length === 0 && this.record.chunkSize === undefined
-  }
-
   get #isEndAwaited(): boolean {
     const { endAwaited, page } = this.record
     return endAwaited === true || page?.held === true
   }
 
-  /** Received bytes, as `StoredUpload.read` gives them. */
+  /** Whether something is running, will be retried, or is known only here. */
+  get #isBusy(): boolean {
+    const { receiving } = this
+    return receiving.isRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
+  }
+
+  /** Received bytes, as `StoredUpload.read` returns them. */
   read(range: Range): AsyncIterable<Buffer> {
     return this.#stored.read(range)
   }
 
-  /** When the last byte came, or the upload was made; `undefined` for one that time does not remove. */
-  async idleSince(): Promise<Date | undefined> {
-    const { final, parts } = this.record
-    const stays = this.state !== 'receiving' && this.state !== 'sealed'
-    // What belongs together expires together, later than any of it says.
-    return stays || final !== undefined || parts !== undefined ? undefined : this.lastChange()
-  }
-
-  /** When the last byte came, or the upload was made. */
+  /** When the last byte arrived, or the upload was created. */
   async lastChange(): Promise<Date> {
     this.#lastChange ??= await this.#stored.lastChange()
     return this.#lastChange
   }
 
   /**
-   * Puts a chunk anywhere into the file: the bytes of `source` into `range`. It counts as a whole or not at all.
+   * The digest of the finished file; it is computed once and kept.
    *
-   * @throws UploadError what `putChunk` throws.
+   * @throws UploadError `storage_error`.
    */
-  async put(range: Range, source: Source): Promise<void> {
-    return this.#run(range, source, (put) => putChunk(this.#target(put), range, source))
+  digest(algorithm: Algorithm): Promise<Buffer> {
+    return this.#digests.of(algorithm)
   }
 
   /**
-   * Goes on at the offset with the bytes of `source`, and ends an older request that does so at once. `as-received`: each
-   * batch counts when it is written. `when-verified`: all of them count when the source has proved itself whole, or none.
+   * Replaces the record by what `change` returns for it. Calls take turns.
    *
-   * @throws UploadError `offset_mismatch` when `range` does not begin at the offset, and all that `putStream` and `putChunk`
-   * throw.
+   * @throws UploadError `no_space`, `storage_error`.
    */
-  async append(range: Range, source: Source, count: Count): Promise<void> {
-    return this.#run(range, source, async (put) => {
-      await this.#puts.becomeStream(put)
-      this.expectOffset(range.start)
-      if (count === 'when-verified') await putChunk(this.#target(put), range, source)
-      else await putStream(this.#target(put), range.start, source)
-    })
+  async update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
+    await this.#stored.update(change)
   }
 
   /**
-   * The offset for a client that will resume there. The next append may start at it even if a request of a lost client
-   * adds bytes meanwhile: overlapping bytes are compared, not written again.
-   */
-  offerOffset(): number {
-    this.#offered = this.offset
-    return this.offset
-  }
-
-  /** Waits briefly until the bytes that have arrived for a running append count. */
-  async catchUp(): Promise<void> {
-    const { stream } = this.#puts
-    if (stream === undefined || this.record.parts !== undefined) return
-    await catchUp(stream.source, () => this.#puts.stream === stream)
-  }
-
-  /** Whether an append may begin at `offset`. */
-  continuesAt(offset: number): boolean {
-    if (offset === this.offset) return true
-    // The bytes of a part move to its final upload, so nothing can be compared with them any more.
-    return offset === this.#offered && offset < this.offset && !this.record.joined
-  }
-
-  /**
-   * @throws UploadError `offset_mismatch` when no append may start at `offset`; `gone`, or the error of a failed
-   * upload.
-   */
-  expectOffset(offset: number): void {
-    this.#check()
-    if (this.continuesAt(offset)) return
-    throw new UploadError('offset_mismatch', `The upload continues at byte ${this.offset}, not at ${offset}.`, {
-      details: { offset: this.offset, provided: offset },
-    })
-  }
-
-  /** Ends the request that goes on with the upload, if one does, and waits until the offset is settled. */
-  async interrupt(): Promise<void> {
-    const stream = this.#endRequest()
-    await this.#turns.end()
-    await stream
-  }
-
-  /**
-   * Does the work of a request that goes on with the upload, after it has ended the one before.
+   * Announces that the upload ends before byte `end`, which is its length from now on.
    *
-   * @param work asks, before it appends, whether it still may.
-   * @throws UploadError `superseded` when a newer one has come meanwhile, and what `work` throws.
-   */
-  async inTurn<T>(work: (check: () => void) => Promise<T>): Promise<T> {
-    const stream = this.#endRequest()
-    return this.#turns.take(async (check) => {
-      await stream
-      return work(check)
-    })
-  }
-
-  /**
-   * Says that the upload ends with the byte before `end`; its length is known by that, if it was not before.
-   *
-   * @throws UploadError `wrong_length` when it has another length, or not these bytes.
+   * @throws UploadError `wrong_length` if it has another length, or not exactly these bytes.
    */
   async announceEnd(end: number): Promise<void> {
     if (this.record.length === end && !this.#isEndAwaited) return
@@ -215,21 +138,21 @@ export class Upload {
   }
 
   /**
-   * Says how long the file is.
+   * Sets the length of the file, in bytes.
    *
-   * @throws UploadError `length_known` when another length was said before, `wrong_length` when more bytes are there.
+   * @throws UploadError `length_known` if another length was set before, `wrong_length` if more bytes are there.
    */
   async setLength(length: number): Promise<void> {
     if (this.record.length === length) return
-    await this.#puts.endStream()
+    await this.receiving.endStream()
     await this.#exclusively(async () => {
       this.#check()
       if (this.record.length === length) return
       if (this.record.length !== null) {
-        throw new UploadError('length_known', `The length of this upload is ${this.record.length} bytes already.`)
+        throw new UploadError('length_known', `The length of this upload is already ${this.record.length} bytes.`)
       }
       if ((this.received.at(-1)?.end ?? 0) > length) {
-        throw new UploadError('wrong_length', 'More bytes than this length have been received already.')
+        throw new UploadError('wrong_length', 'More bytes than this length have already been received.')
       }
       await this.#stored.update((record) => ({ ...record, length }))
     })
@@ -237,223 +160,121 @@ export class Upload {
   }
 
   /**
-   * Makes `chunkSize`, which a verified chunk has told, the chunk size of this upload.
+   * Waits until the upload is finished, if all its bytes are there, and resumes finishing if it was interrupted. The
+   * request that brought the last byte waits, so that no client takes a file for finished that is not.
    *
-   * @throws UploadError `chunk_size_changed` when it was another one before; the upload has failed then, unless all of its
-   * bytes are there.
+   * @param wait at most, in milliseconds.
+   * @throws UploadError the reason if the upload failed; `gone`; `busy` when the time is over; `no_space` or
+   * `storage_error` when finishing failed for now. It is retried in the background.
    */
-  async agreeOnChunkSize(chunkSize: number): Promise<void> {
-    if (this.record.chunkSize === undefined) {
-      await this.#stored.update((record) => ({ ...record, chunkSize: record.chunkSize ?? chunkSize }))
-    }
-    if (this.record.chunkSize === chunkSize) return
-    const message = 'The chunks of this file were cut in two different sizes.'
-    this.#check()
-    // With every byte there no chunk can contradict the file any more: it stays, and only this request fails.
-    if (this.state !== 'receiving') throw new UploadError('chunk_size_changed', message)
-    await this.#fail('chunk_size_changed', message)
-    this.#check()
-  }
-
-  /**
-   * Waits until the upload is finished, if all its bytes are there. The request that brought the last one does, so that nobody takes
-   * a file for finished that is not.
-   *
-   * @throws UploadError the reason if it failed; `busy` after `patience` milliseconds; `no_space` or `storage_error` when finishing did
-   * not work yet. It is tried again in the background.
-   */
-  async settle(patience: number = PATIENCE): Promise<void> {
+  async finish(wait: number = LONGEST_WAIT): Promise<void> {
     if (this.state === 'finishing') {
       this.#finishing.start()
-      await this.#finishing.outcome(patience)
+      await this.#finishing.outcome(wait)
     }
     this.#check()
   }
 
-  /** Waits until no bytes are on their way, but no longer than `patience` milliseconds. */
-  async quiet(patience: number): Promise<void> {
-    await this.#puts.quiet(patience)
-  }
-
   /**
-   * Changes the page record.
-   *
-   * @param hold whether the last missing byte no longer finishes the file, but only `announceEnd`.
-   * @throws UploadError `no_space`, `storage_error`.
-   */
-  async updatePage(change: (page: PageRecord | undefined) => PageRecord, hold = false): Promise<void> {
-    await this.#stored.update((record) => {
-      const page = change(record.page)
-      return { ...record, page: hold && this.state === 'receiving' ? { ...page, held: true } : page }
-    })
-  }
-
-  /** Notes that this part belongs to a final upload. */
-  async bind(final: string): Promise<void> {
-    await this.#stored.update((record) => (record.final === final ? record : { ...record, final }))
-  }
-
-  /**
-   * Makes the bytes of a sealed part the beginning of this upload, if it is empty yet.
+   * Makes the bytes of a sealed part the beginning of this upload, if it is still empty.
    *
    * @throws UploadError `busy`, `sync_failed`, `no_space`, `storage_error`. It may be called again then.
    */
-  async takeOver(part: Upload): Promise<void> {
-    await this.#orFail(() =>
+  async absorb(part: Upload): Promise<void> {
+    await this.receiving.orFail(() =>
       this.#exclusively(() =>
         part.#exclusively(async () => {
           this.#check()
-          if (this.offset === 0 && part.state === 'sealed') await this.#stored.takeOver(part.#stored)
+          if (this.offset === 0 && part.state === 'sealed') await this.#stored.absorb(part.#stored)
         }),
       ),
     )
   }
 
-  /** Gives up the bytes of a part whose final upload is finished; the part goes on to answer as complete. */
-  async release(): Promise<void> {
+  /** Removes the bytes of a part whose final upload is finished; the part is still reported as complete. */
+  async discardBytes(): Promise<void> {
     await this.#exclusively(async () => {
-      if (!this.#stored.removed) await this.#stored.release()
+      if (!this.#stored.removed) await this.#stored.discardBytes()
     })
   }
 
-  /** Ends the upload in `failed`, for a reason that comes from outside of it. */
-  async giveUp(code: FailureCode, message: string): Promise<void> {
-    await this.#fail(code, message)
+  /** Makes the upload fail for a reason that lies outside of it. */
+  async fail(code: FailureCode, message: string): Promise<void> {
+    await this.receiving.fail(code, message)
   }
 
   /**
-   * The digest of the finished file; it is computed once and kept.
+   * Ends everything that is running and removes the upload, finished or not.
    *
-   * @throws UploadError `storage_error`.
+   * @param options `onlyIncomplete`: a complete upload stays.
+   * @throws UploadError `already_complete`, `busy`, `no_space`, `storage_error`.
    */
-  digest(algorithm: Algorithm): Promise<Buffer> {
-    return this.#digests.of(algorithm)
-  }
-
-  /**
-   * Computes the digest of a range of received bytes, finished or not.
-   *
-   * @throws UploadError `range_not_satisfiable` when bytes of the range are missing; `gone`, or the error of a failed
-   * upload; `storage_error`;
-   * the reason of `signal`.
-   */
-  async rangeDigest(algorithm: Algorithm, range: Range, signal: AbortSignal): Promise<Buffer> {
-    this.#check()
-    if (this.record.joined) throw new UploadError('gone', 'The bytes of this part are in its final upload.')
-    if (!covers(this.received, range)) {
-      throw new UploadError('range_not_satisfiable', `Bytes ${range.start} to ${range.end} have not all been received.`)
+  async remove(why: Departure, { onlyIncomplete = false } = {}): Promise<void> {
+    const check = (): void => {
+      if (onlyIncomplete && (this.state === 'finishing' || this.state === 'finished')) {
+        throw new UploadError('already_complete', 'This upload is complete; its file stays.')
+      }
     }
-    return digestOf(algorithm, this.read(range), lengthOf(range), signal)
-  }
-
-  /**
-   * Ends what is running and forgets the upload, unless all of it has come.
-   *
-   * @throws UploadError `already_complete`.
-   */
-  async cancel(): Promise<void> {
-    this.#checkIncomplete()
-    await this.#ending(new UploadError('gone', 'This upload was cancelled.'), async () => {
-      this.#checkIncomplete()
-      await this.#leave('deleted')
+    check()
+    const reason = new UploadError('gone', 'This upload was deleted.')
+    // Asked for before anything has ended: what begins meanwhile waits behind it, and cannot keep it waiting.
+    const removed = this.#exclusively(async () => {
+      await this.#end(reason)
+      check()
+      await this.#remove(why)
     })
-  }
-
-  /** Ends what is running and forgets the upload, finished or not. */
-  async remove(why: Departure): Promise<void> {
-    await this.#ending(new UploadError('gone', 'This upload was deleted.'), () => this.#leave(why))
+    await Promise.all([this.#end(reason), removed])
   }
 
   /**
-   * Forgets the upload if it is unfinished, has got no byte since `deadline`, and nobody works with it.
+   * Removes the upload as expired, if it is unfinished, has received no byte since `deadline`, and is not in use.
    *
-   * @returns whether it did.
+   * @returns whether it was removed.
    */
-  async expire(deadline: Date): Promise<boolean> {
-    const claim = this.#puts.areRunning ? undefined : this.#claims.tryExclusive(this.record.id)
+  async removeIfIdle(deadline: Date): Promise<boolean> {
+    const claim = this.receiving.isRunning ? undefined : this.#claims.tryExclusive(this.record.id)
     if (claim === undefined) return false
     try {
       if (this.#stored.finished || this.state === 'finishing' || this.state === 'gone') return false
       if ((await this.#stored.lastChange()) >= deadline) return false
-      await this.#leave('expired')
+      await this.#remove('expired')
       return true
     } finally {
       claim.release()
     }
   }
 
-  /** Ends every running put with `reason` and waits until their last writes have returned; digests of the file end, too. */
-  async end(reason: Error): Promise<void> {
-    this.#puts.abort(reason)
-    await this.#puts.settled()
-    await this.#digests.end(reason)
-  }
-
-  /** The same, and nothing begins any more that changes the upload: a request that is under way may come to that only later. */
-  async stop(reason: Error): Promise<void> {
-    this.#stopped = reason
-    await this.end(reason)
-  }
-
-  /** Closes descriptors and frees the bytes of a failed upload, if nothing is running. */
-  async rest(): Promise<void> {
+  /** Releases descriptors, and the disk space of a failed upload, unless something is running. */
+  async release(): Promise<void> {
     await this.#failure.write()
-    if (this.#puts.areRunning || this.#finishing.isRunning) return
+    if (this.receiving.isRunning || this.#finishing.isRunning) return
     const { failed, partial } = this.#stored.record
     // A final upload may still be reading a part.
     if (failed !== undefined && !partial) await this.#stored.abandon().catch(() => undefined)
-    // What counts was written before; a descriptor that cannot be closed well takes nothing of it.
-    await this.#stored.rest().catch(() => undefined)
+    // What counts was written before; a descriptor that cannot be closed loses none of it.
+    await this.#stored.release().catch(() => undefined)
   }
 
-  /** Lets go of everything that costs memory or descriptors. The upload must not be busy, but for a retry to come. */
-  async close(): Promise<void> {
+  /**
+   * Closes the upload for good, and releases its memory and descriptors.
+   *
+   * @param reason if given, what is running is ended with it, bytes kept, and nothing changes the upload any more.
+   * Without it, a busy upload stays open.
+   * @returns whether it is closed and nothing of it is known only here.
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  async close(reason?: Error): Promise<boolean> {
+    if (reason !== undefined) {
+      this.receiving.close(reason)
+      await this.#end(reason)
+    } else if (this.#isBusy) {
+      return false
+    }
     await this.#finishing.settled()
     this.#finishing.cancelRetry()
     await this.#failure.write()
     await this.#stored.close()
-  }
-
-  /** Takes finishing up again where a crash may have left it. */
-  resume(): void {
-    this.#finishing.start()
-  }
-
-  async #run(range: Range, source: Source, work: (put: RunningPut) => Promise<void>): Promise<void> {
-    this.#checkRunning()
-    this.#check()
-    // It fails before this put is over: the next one must not go on with what could not be synced.
-    await this.#puts.run(range, source, (put) => this.#orFail(() => work(put)))
-    this.#offered = undefined
-  }
-
-  /** What brings the bytes of a final upload is no request: whoever asks for it must not keep it from its end. */
-  async #endRequest(): Promise<void> {
-    if (this.record.parts === undefined) await this.#puts.endStream()
-  }
-
-  #target(put: RunningPut): PutTarget {
-    return {
-      stored: this.#stored,
-      claimMissing: () => this.#puts.claimWhole(put, () => missing(this.received, put.range)),
-      claimWindow: (want) => this.#puts.claimLeading(put, want),
-      limit: () => this.record.length ?? this.#maxSize,
-      check: () => this.#check(),
-      written: (position, bytes) => this.#digests.pass(position, bytes),
-      committed: () => {
-        this.#lastChange = new Date()
-        this.#finishing.start()
-      },
-    }
-  }
-
-  #checkIncomplete(): void {
-    if (this.state !== 'finishing' && this.state !== 'finished') return
-    throw new UploadError('already_complete', 'This upload is complete: its file stays.')
-  }
-
-  #checkRunning(): void {
-    if (this.#stopped !== undefined) throw this.#stopped
+    return !this.#isBusy
   }
 
   #check(): void {
@@ -462,24 +283,28 @@ export class Upload {
     if (this.#stored.removed) throw new UploadError('gone', 'This upload is gone.')
   }
 
-  #exclusively(work: () => Promise<void>): Promise<void> {
-    return exclusively(this.#claims, this.record.id, () => {
-      this.#checkRunning()
-      return work()
-    })
-  }
-
-  /** Ends what is running with `reason` and does work alone. */
-  async #ending(reason: Error, work: () => Promise<void>): Promise<void> {
-    // Asked for before anything has ended: what begins meanwhile waits behind it, and cannot keep it waiting.
-    const done = this.#exclusively(async () => {
-      await this.end(reason)
+  /** Does work while no other request works with the upload, and waits for that. @throws UploadError `busy`. */
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    const abort = new AbortController()
+    const asked = this.#claims.exclusive(this.record.id, abort.signal)
+    const message = 'Another request is still working with this upload.'
+    const claim = await waitAtMost(LONGEST_WAIT, asked, message, (reason) => abort.abort(reason))
+    try {
+      this.receiving.checkOpen()
       await work()
-    })
-    await Promise.all([this.end(reason), done])
+    } finally {
+      claim.release()
+    }
   }
 
-  async #leave(why: Departure): Promise<void> {
+  /** Ends every put and the digests of the file, and waits until the last writes have returned. */
+  async #end(reason: Error): Promise<void> {
+    this.receiving.end(reason)
+    await this.receiving.settled()
+    await this.#digests.end(reason)
+  }
+
+  async #remove(why: Departure): Promise<void> {
     if (this.#stored.removed) return
     try {
       await this.#stored.remove(why)
@@ -488,24 +313,9 @@ export class Upload {
     }
   }
 
-  async #fail(code: FailureCode, message: string): Promise<void> {
-    if (this.#stored.removed) return
-    this.#puts.abort(await this.#failure.because(code, message))
-  }
-
-  /** Does work after which the upload has failed if it ends in an error that is final. */
-  async #orFail(work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      if (isFinal(error)) await this.#fail(error.code, error.message)
-      throw error
-    }
-  }
-
   async #finish(): Promise<void> {
     try {
-      await this.#orFail(() =>
+      await this.receiving.orFail(() =>
         this.#exclusively(async () => {
           if (this.state !== 'finishing') return
           await this.#digests.verify()
@@ -513,7 +323,25 @@ export class Upload {
         }),
       )
     } finally {
-      if (!this.#puts.areRunning) await this.#stored.rest()
+      if (!this.receiving.isRunning) await this.#stored.release()
     }
   }
+}
+
+/**
+ * Since when the upload expires, unless a byte arrives: when the last one did, or the upload was created.
+ *
+ * @returns `undefined` if it does not expire by itself.
+ */
+export async function idleSince(upload: Upload): Promise<Date | undefined> {
+  const { final, parts } = upload.record
+  const stays = upload.state !== 'receiving' && upload.state !== 'sealed'
+  // Related uploads expire together, later than each of them would.
+  return stays || final !== undefined || parts !== undefined ? undefined : upload.lastChange()
+}
+
+/** @throws UploadError the error of a failed upload, or `gone`. */
+export function checkUsable({ record: { failed }, state }: Upload): void {
+  if (failed !== undefined) throw new UploadError(failed.code, failed.message)
+  if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
 }

@@ -5,7 +5,7 @@ import type { UploadRecord } from './record.ts'
 import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
 
-/** How many uploads that nobody works with are kept in memory. */
+/** How many unused uploads are kept in memory. */
 const IDLE_KEPT = 1_000
 
 interface Entry {
@@ -13,26 +13,26 @@ interface Entry {
   users: number
   /** Whether a request has used the upload since its closing began. */
   isUsed: boolean
-  /** Set while the upload is being removed again: until then, its id is neither free nor taken. */
+  /** Set while the upload is being removed: until that is over, its id is neither free nor taken. */
   removing?: Promise<void>
 }
 
 /**
- * All uploads. There is one `Upload` object per id at any time, which is what keeps its state in one place; it is kept while
- * somebody uses it and, for a while, afterwards.
+ * All uploads. There is one `Upload` object per id at any time, which keeps its state in one place. It stays in memory
+ * while it is used, and for some time afterwards.
  */
 export class Uploads {
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
   readonly #entries = new Map<string, Entry>()
-  /** Uploads created by a request that has not succeeded yet. */
-  readonly #unconfirmed = new WeakSet<Upload>()
-  /** What goes through all unfinished uploads just now. */
+  /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
+  readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
+  /** The running passes over all unfinished uploads. */
   readonly #rounds = new Set<Promise<unknown>>()
   #closed = false
 
-  /** @param maxSize the most bytes that an upload may have; `Infinity` for no limit. */
+  /** @param maxSize maximum length of an upload in bytes; `Infinity` for no limit. */
   constructor(store: Store, claims: Claims, maxSize: number) {
     this.#store = store
     this.#claims = claims
@@ -40,7 +40,7 @@ export class Uploads {
   }
 
   /**
-   * Makes a new upload and works with it.
+   * Creates an upload and runs `work` on it.
    *
    * @throws UploadError `too_large`, `no_space`, `storage_error`, and what `work` throws.
    */
@@ -67,7 +67,7 @@ export class Uploads {
   }
 
   /**
-   * Makes an upload of which all bytes are at hand, and finishes it.
+   * Creates a finished upload whose bytes are all in memory, and runs `work` on it.
    *
    * @throws UploadError `too_large`, `no_space`, `storage_error`; then there is no such upload.
    */
@@ -80,7 +80,7 @@ export class Uploads {
   }
 
   /**
-   * Works with the upload of this id.
+   * Runs `work` on the upload of this id.
    *
    * @throws UploadError `not_found`, `gone`, and what `work` throws.
    */
@@ -88,16 +88,16 @@ export class Uploads {
     return this.#with(id, () => this.#open(id), work)
   }
 
-  /** @throws UploadError `too_large` when a file of `length` bytes is not welcome. */
+  /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
   checkSize(length: number | null): void {
-    // Parts can be longer together than a number can say; a record that says so could not be read again.
+    // The sum of parts can exceed the safe integers; a record with such a length could not be read back.
     const most = Math.min(this.#maxSize, Number.MAX_SAFE_INTEGER)
     if (length !== null && length > most) {
-      throw new UploadError('too_large', `A file may have at most ${most} bytes here.`)
+      throw new UploadError('too_large', `A file may have at most ${most} bytes.`)
     }
   }
 
-  /** Removes the tombstones of uploads that were gone before `deadline`. @returns how many. */
+  /** Removes tombstones from before `deadline`. @returns how many. */
   async forgetGone(deadline: Date): Promise<number> {
     return this.#round(async () => {
       let forgotten = 0
@@ -110,7 +110,7 @@ export class Uploads {
     })
   }
 
-  /** Ids of one group that are not gone. */
+  /** Ids of one group, without removed uploads. */
   group(group: string): Promise<readonly string[]> {
     return this.#store.group(group)
   }
@@ -125,7 +125,7 @@ export class Uploads {
     return this.#store.unfinished()
   }
 
-  /** Works with every unfinished upload in turn; those that cannot be had are passed over. */
+  /** Runs `work` on every unfinished upload in turn; those that cannot be opened are skipped. */
   async eachUnfinished(work: (upload: Upload) => Promise<void>): Promise<void> {
     await this.#round(async () => {
       for await (const id of this.#store.unfinished()) {
@@ -143,13 +143,14 @@ export class Uploads {
   async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
     const pause = pacer()
     await this.eachUnfinished(async (upload) => {
-      upload.resume()
+      // Not awaited: the next upload need not wait for this one.
+      upload.finish(0).catch(() => undefined)
       await also(upload)
       await pause()
     })
   }
 
-  /** Forgets unfinished uploads without a new byte since `deadline`. @returns how many. */
+  /** Removes unfinished uploads without a new byte since `deadline`. @returns how many. */
   async expire(deadline: Date): Promise<number> {
     return this.#round(async () => {
       let expired = 0
@@ -180,26 +181,25 @@ export class Uploads {
       const lastChange = await unlessMissing(this.use(id, (part) => part.lastChange()))
       if (lastChange !== undefined && lastChange >= deadline) return false
     }
-    const expired = await upload.expire(deadline)
+    const expired = await upload.removeIfIdle(deadline)
     if (expired) await this.forgetJoined(parts ?? [], 'expired')
     return expired
   }
 
-  /** Forgets those of the parts whose bytes were in a final upload that is gone: nothing else would. */
+  /** Removes those of the parts whose bytes were in a final upload that is gone: nothing else would. */
   async forgetJoined(parts: readonly string[], why: Departure): Promise<void> {
     for (const id of parts) {
       await unlessMissing(this.use(id, async (part) => part.record.joined && part.remove(why)))
     }
   }
 
-  /** Ends all that runs, bytes kept, and closes the store. */
+  /** Ends everything that is running, bytes kept, and closes the store. */
   async close(): Promise<void> {
     this.#closed = true
     const open = [...this.#entries.values()].map(async (entry) => {
       await entry.removing
       const upload = await entry.upload.catch(() => undefined)
-      await upload?.stop(stopping())
-      await upload?.close()
+      await upload?.close(stopping())
     })
     await Promise.allSettled(open)
     this.#entries.clear()
@@ -207,7 +207,7 @@ export class Uploads {
     await this.#store.close()
   }
 
-  /** The store is closed only when the round is over; it comes to its end at once then. */
+  /** A pass over uploads: it ends early when the service stops, and the store is closed only after it. */
   async #round<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw stopping()
     const round = work()
@@ -234,13 +234,13 @@ export class Uploads {
     try {
       return await this.use(id, work)
     } catch (error) {
-      // One upload that is gone, or cannot be read just now, must not keep the others from their turn.
+      // One upload that is gone or cannot be read must not keep the others from their turn.
       if (error instanceof UploadError) return undefined
       throw error
     }
   }
 
-  /** Works with what may be made only now. */
+  /** Like `#with`, for an upload that `open` may create. */
   async #withNew<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
     for (;;) {
       let opened = false
@@ -250,7 +250,7 @@ export class Uploads {
           return work(upload)
         })
       } catch (error) {
-        // Somebody else looked for this upload just before there was one, and this call has shared the answer.
+        // Another call opened this id just before the upload existed, and this call has shared its result.
         if (opened || !(error instanceof UploadError) || error.code !== 'not_found') throw error
       }
     }
@@ -281,13 +281,19 @@ export class Uploads {
     entry.users -= 1
     if (entry.users > 0) return
     if (upload === undefined || upload.state === 'gone') this.#forget(id, entry)
-    else await this.#rest(id, entry, upload)
+    else await this.#release(id, entry, upload)
   }
 
-  async #rest(id: string, entry: Entry, upload: Upload): Promise<void> {
-    if (!this.#unconfirmed.has(upload) || !upload.isBlank || this.#closed) return upload.rest()
+  async #release(id: string, entry: Entry, upload: Upload): Promise<void> {
+    if (!this.#isBlank(upload) || this.#closed) return upload.release()
     entry.removing = this.#removeRefused(id, entry, upload)
     await entry.removing
+  }
+
+  /** Whether the upload was created only for requests that were refused, and has nothing but its creation. */
+  #isBlank(upload: Upload): boolean {
+    const isUntouched = upload.state === 'receiving' && upload.received.length === 0
+    return isUntouched && this.#unconfirmed.get(upload) === upload.record
   }
 
   /** Removes an upload that was created only for refused requests. */
@@ -303,7 +309,7 @@ export class Uploads {
     if (upload.state === 'gone') this.#forget(id, entry)
   }
 
-  /** Lets go of uploads that nobody has used for the longest time; nobody waits for that. */
+  /** Closes the least recently used uploads in the background. */
   #evict(): void {
     let surplus = this.#entries.size - IDLE_KEPT
     for (const [id, entry] of this.#entries) {
@@ -311,22 +317,20 @@ export class Uploads {
       if (entry.users > 0) continue
       surplus -= 1
       // A file that cannot be closed is tried again with the next eviction.
-      this.#letGo(id, entry).catch(() => undefined)
+      this.#close(id, entry).catch(() => undefined)
     }
   }
 
-  async #letGo(id: string, entry: Entry): Promise<void> {
-    // Used while it is closed: nobody may open the same upload anew before this object has let go of it.
+  async #close(id: string, entry: Entry): Promise<void> {
+    // Counts as used: the upload must not be opened again before this object is closed.
     entry.users += 1
     entry.isUsed = false
     let upload: Upload | undefined
     let isClosed = false
     try {
       upload = await entry.upload
-      if (upload.busy) return
-      await upload.close()
       // A request that has used it meanwhile may have left something to close.
-      isClosed = !entry.isUsed && !upload.busy
+      isClosed = (await upload.close()) && !entry.isUsed
     } finally {
       if (isClosed) this.#forget(id, entry)
       else await this.#leave(id, entry, upload)
@@ -339,29 +343,29 @@ export class Uploads {
 
   async #make(record: UploadRecord): Promise<Upload> {
     this.checkSize(record.length)
-    return new Upload(await this.#store.create(record), this.#claims, this.#maxSize)
+    return new Upload(await this.#store.create(record), this.#claims)
   }
 
   async #makeFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
     this.checkSize(record.length)
-    return new Upload(await this.#store.createFinished(record, bytes), this.#claims, this.#maxSize)
+    return new Upload(await this.#store.createFinished(record, bytes), this.#claims)
   }
 
   async #open(id: string): Promise<Upload> {
     const found = await this.#store.open(id)
     if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
     if (found.kind === 'unknown') throw new UploadError('not_found', 'There is no such upload.')
-    return new Upload(found.upload, this.#claims, this.#maxSize)
+    return new Upload(found.upload, this.#claims)
   }
 
   async #makeTentative(record: UploadRecord): Promise<Upload> {
     const made = await this.#make(record)
-    this.#unconfirmed.add(made)
+    this.#unconfirmed.set(made, made.record)
     return made
   }
 }
 
-/** What `work` gives, or `undefined` when the upload does not exist, or no longer. */
+/** What `work` returns, or `undefined` if the upload does not exist (any more). */
 export async function unlessMissing<T>(work: Promise<T>, codes = ['not_found', 'gone']): Promise<T | undefined> {
   try {
     return await work

@@ -177,13 +177,13 @@ export class DiskUpload implements StoredUpload, Unsynced {
     return mtime
   }
 
-  async takeOver(part: StoredUpload): Promise<void> {
+  async absorb(part: StoredUpload): Promise<void> {
     const { layout, boot, sync, directorySync, onStep } = this.#environment
     const length = part.record.length ?? 0
     const from = layout.incomingFile(part.record.id)
     await part.close()
     if (part.record.failed !== undefined) throw new UploadError(part.record.failed.code, part.record.failed.message)
-    await this.rest()
+    await this.release()
     await onDisk(async () => {
       // Bytes behind the end were refused, and a plain upload's size is its offset.
       if ((await stat(from)).size > length) await truncate(from, length)
@@ -208,11 +208,11 @@ export class DiskUpload implements StoredUpload, Unsynced {
     onStep('takeover:renamed')
   }
 
-  async release(): Promise<void> {
+  async discardBytes(): Promise<void> {
     const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
     await this.#marking
-    await this.rest()
+    await this.release()
     if (!this.#record.joined) await this.update((record) => ({ ...record, joined: true }))
     // Were only the removal on the disk, a power cut would leave a part that is gone instead of complete.
     if (sync !== 'never') await onDisk(() => directorySync.sync(layout.recordFolder(id)))
@@ -232,7 +232,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
     const { id } = this.#record
     const removal = why === 'expired' ? 'expire' : 'remove'
     await this.#marking
-    await this.rest()
+    await this.release()
     await onDiskWithoutBytes(async () => {
       await makeTombstone(path.join(layout.leaving, id), why)
       this.#removed = true
@@ -291,7 +291,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
     return onDisk(() => lastChange(this.#environment, this.#record.id))
   }
 
-  async rest(): Promise<void> {
+  async release(): Promise<void> {
     const file = this.#file
     if (file === undefined && !this.#journal.isOpen) return
     this.#file = undefined
@@ -306,13 +306,13 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   async close(): Promise<void> {
     // First of all, before anybody can wait: a put that begins meanwhile opens descriptors of its own.
-    const rested = this.rest()
+    const released = this.release()
     // A mark that is under way does not cover what came after it had begun.
     await this.#marking
     if (this.#record.failed !== undefined) this.#noteSynced()
     if (this.#unsynced > 0) this.startMarking()
     await this.#marking
-    await rested
+    await released
     await this.#noteSyncFailure()
   }
 

@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
+import { rangeDigest } from '../core/range-digest.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { clientOf, limitRequests } from '../http/address-limits.ts'
@@ -15,7 +16,7 @@ const AT_ONCE_PER_CLIENT = 1
 const AT_ONCE = 2
 
 /** Maximum wait for a turn, in milliseconds. */
-const PATIENCE = 10_000
+const LONGEST_WAIT = 10_000
 
 /**
  * `GET /files/<id>/digest?start=0&end=8388608` returns the SHA-256 of these bytes of an upload, finished or not. A client compares
@@ -23,7 +24,7 @@ const PATIENCE = 10_000
  */
 export function rangeDigests(uploads: Uploads): Handler {
   const sentence = 'Too many digests are being computed; try again in a moment.'
-  const rules = { patience: PATIENCE, sentence }
+  const rules = { wait: LONGEST_WAIT, sentence }
   const perClient = limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) })
   // Each client has at most one request in this queue, so no client can fill it.
   const inTotal = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
@@ -43,7 +44,7 @@ async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void>
   if (ctx.req.socket.destroyed) close()
   try {
     closed.signal.throwIfAborted()
-    const digest = await uploads.use(id, (upload) => upload.rangeDigest('sha256', range, closed.signal))
+    const digest = await uploads.use(id, (upload) => rangeDigest(upload, 'sha256', range, closed.signal))
     ctx.set('Cache-Control', 'no-store')
     answerJson(ctx, { ...range, digest: formatDigest('sha-256', digest) })
   } finally {

@@ -2,7 +2,7 @@ import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { newRecord } from '../core/new-record.ts'
 import type { Source } from '../core/source.ts'
-import type { Upload } from '../core/upload.ts'
+import { idleSince, type Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { parseDigests } from '../http/digest-fields.ts'
 import { contentLength } from '../http/header-values.ts'
@@ -55,7 +55,7 @@ export class Draft {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
       tellInterim(ctx, this.#options.interimResponses, sending.interop, announced)
-      await upload.inTurn(() => this.#take(ctx, upload, { ...sending, offset: 0 }))
+      await upload.receiving.inTurn(() => this.#take(ctx, upload, { ...sending, offset: 0 }))
       if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
@@ -68,9 +68,9 @@ export class Draft {
   async inform(ctx: Context, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
-      await upload.interrupt()
+      await upload.receiving.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
-      await upload.settle()
+      await upload.finish()
       await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
@@ -89,7 +89,7 @@ export class Draft {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      await upload.inTurn((check) => this.#goOn(ctx, upload, asked, check))
+      await upload.receiving.inTurn((check) => this.#goOn(ctx, upload, asked, check))
       tellState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
@@ -102,15 +102,15 @@ export class Draft {
 
   /** DELETE: upload cancellation, which a finished file outlives. */
   async cancel(ctx: Context, id: string): Promise<void> {
-    await this.#intake.remove(id, (upload) => upload.cancel())
+    await this.#intake.remove(id, (upload) => upload.remove('deleted', { onlyIncomplete: true }))
     ctx.status = 204
   }
 
   /** @param check throws when a newer request has come. */
   async #goOn(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
-    await upload.settle()
+    await upload.finish()
     try {
-      upload.expectOffset(asked.offset)
+      upload.receiving.expectOffset(asked.offset)
     } catch (error) {
       ctx.set('Upload-Offset', String(upload.offset))
       throw error
@@ -138,7 +138,7 @@ export class Draft {
       })
       if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
       else if (endsByLength(interop)) await endIfWhole(upload)
-      await upload.settle()
+      await upload.finish()
     } catch (error) {
       throw (source?.passed ?? 0) > 0 ? await ifTooLong(upload, error) : error
     } finally {
@@ -148,7 +148,7 @@ export class Draft {
   }
 
   async #limitsOf(upload: Upload): Promise<string> {
-    const since = await upload.idleSince()
+    const since = await idleSince(upload)
     if (since === undefined) return this.#limits()
     const left = since.getTime() + this.#options.expiresAfter - Date.now()
     return `${this.#limits()}, max-age=${Math.max(0, Math.floor(left / 1000))}`
@@ -212,6 +212,6 @@ async function ifTooLong(upload: Upload, error: unknown): Promise<unknown> {
  */
 async function tooLong(upload: Upload, code: 'too_large' | 'wrong_length'): Promise<UploadError> {
   const message = 'The request sends more bytes than the length of this upload allows.'
-  if (upload.record.endAwaited) await upload.giveUp(code, message)
+  if (upload.record.endAwaited) await upload.fail(code, message)
   return new UploadError(code, message)
 }

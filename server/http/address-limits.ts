@@ -1,8 +1,7 @@
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import type { Context } from 'koa'
-import { UploadError } from '../core/errors.ts'
-import { PATIENCE } from '../core/patience.ts'
+import { LONGEST_WAIT, waitAtMost } from '../core/deadline.ts'
 import type { Handler } from './routes.ts'
 
 /** Closes connections of an address that has `most` open already; 0 for no limit. Behind a proxy all have the proxy's address. */
@@ -36,7 +35,7 @@ interface LineRules {
   /** Maximum concurrent requests. */
   readonly most: number
   /** Maximum wait, in milliseconds. */
-  readonly patience: number
+  readonly wait: number
   /** The error message after that wait. */
   readonly sentence: string
   /** The queue of a request. */
@@ -47,25 +46,25 @@ interface LineRules {
  * Lets each client address have `most` requests at a time for the handlers that it is given; 0 for no limit. Others wait with their
  * body unread, because WebUploader would give a file up. Of a proxy that is trusted its word about the address counts.
  *
- * @param patience how long a request waits, in milliseconds; then it throws UploadError `busy`.
+ * @param wait how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
-export function limitUploads(most: number, patience: number = PATIENCE): (handler: Handler) => Handler {
+export function limitUploads(most: number, wait: number = LONGEST_WAIT): (handler: Handler) => Handler {
   const sentence = 'Too many uploads from your address are running; try again in a moment.'
-  const limited = limitRequests({ most, patience, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
+  const limited = limitRequests({ most, wait, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
   return (handler) => (most === 0 ? handler : limited(handler))
 }
 
 /**
- * Runs at most `most` requests of a queue concurrently. Others wait; after `patience` they throw UploadError `busy`.
+ * Runs at most `most` requests of a queue concurrently. Others wait; after `wait` they throw UploadError `busy`.
  */
-export function limitRequests({ most, patience, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
+export function limitRequests({ most, wait, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
   const lines = new Map<string, Line>()
   return (handler) => async (ctx, id) => {
     const name = lineOf(ctx)
     const line = lines.get(name) ?? { running: 0, waiting: new Set() }
     lines.set(name, line)
     if (line.running < most) line.running += 1
-    else await turnIn(line, patience, sentence)
+    else await turnIn(line, wait, sentence)
     try {
       await handler(ctx, id)
     } finally {
@@ -94,17 +93,14 @@ export function clientOf(address: string): string {
   return network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')
 }
 
-function turnIn({ waiting }: Line, patience: number, sentence: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      waiting.delete(begin)
-      reject(new UploadError('busy', sentence))
-    }, patience)
-    const begin = (): void => {
-      clearTimeout(timer)
+async function turnIn({ waiting }: Line, wait: number, sentence: string): Promise<void> {
+  let begin = (): void => undefined
+  const turn = new Promise<void>((resolve) => {
+    begin = () => {
       waiting.delete(begin)
       resolve()
     }
     waiting.add(begin)
   })
+  await waitAtMost(wait, turn, sentence, () => waiting.delete(begin))
 }

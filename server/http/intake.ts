@@ -51,16 +51,16 @@ export class Intake {
    * Goes on at `offset` with the body of a request.
    *
    * @param taking how the bytes of the body are taken.
-   * @throws UploadError `final_upload`, `too_large`, and what `Upload.append` throws.
+   * @throws UploadError `final_upload`, `too_large`, and what `Receiving.append` throws.
    */
   async append(exchange: Exchange, upload: Upload, offset: number, taking: (body: Source) => Taking): Promise<void> {
     refuseFinal(upload)
     const { length } = upload.record
-    if (upload.continuesAt(offset)) this.checkRoom(exchange.req.headers, offset, length)
+    if (upload.receiving.continuesAt(offset)) this.checkRoom(exchange.req.headers, offset, length)
     const range = { start: offset, end: length ?? this.#maxSize }
     await withBody(exchange, this.#idleTimeout, (body) => {
       const { source, count } = taking(body)
-      return upload.append(range, source, count)
+      return upload.receiving.append(range, source, count)
     })
   }
 

@@ -1,9 +1,9 @@
+import { waitAtMost } from '../core/deadline.ts'
 import type { Algorithm } from '../core/digest.ts'
-import { withPatience } from '../core/patience.ts'
 import { formatDigest, preferredDigest } from './digest-fields.ts'
 
-/** How long an answer waits for a digest that is not known yet, in milliseconds; a later one will have it. */
-const PATIENCE = 10_000
+/** How long a response waits for a digest that is not known yet, in milliseconds; a later one will have it. */
+const LONGEST_WAIT = 10_000
 
 /**
  * `Repr-Digest`, when the client wants it (RFC 9530 §4): the digest of the whole file, whatever part of it is sent. A digest
@@ -17,10 +17,7 @@ export async function reprDigest(
 ): Promise<Record<string, string>> {
   const wanted = preferredDigest(want)
   if (wanted === undefined) return {}
-  const digest = await withPatience(
-    file.digest(wanted.algorithm),
-    PATIENCE,
-    'The digest is still being computed.',
-  ).catch(() => undefined)
+  const computed = file.digest(wanted.algorithm)
+  const digest = await waitAtMost(LONGEST_WAIT, computed, 'The digest is still being computed.').catch(() => undefined)
   return digest === undefined ? {} : { 'Repr-Digest': formatDigest(wanted.name, digest) }
 }

@@ -5,7 +5,7 @@ import { UploadError } from '../core/errors.ts'
 import { newRecord } from '../core/new-record.ts'
 import { safeName } from '../core/safe-name.ts'
 import type { Source } from '../core/source.ts'
-import type { Upload } from '../core/upload.ts'
+import { idleSince, type Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { endIfWhole, type Intake } from '../http/intake.ts'
@@ -89,8 +89,7 @@ export class Tus {
     await this.#uploads.create(record, async (upload) => {
       ctx.set('Location', location)
       if (asked.withBody) await this.#take(ctx, upload, 0)
-      else upload.resume()
-      await upload.settle()
+      await upload.finish()
       await tell(upload)
     })
   }
@@ -109,14 +108,14 @@ export class Tus {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
-      await upload.catchUp()
+      await upload.receiving.catchUp()
       await endIfWhole(upload)
-      await upload.settle()
+      await upload.finish()
       const { record } = upload
       // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
       // are known.
       if (record.parts === undefined || upload.state === 'finished')
-        ctx.set('Upload-Offset', String(upload.offerOffset()))
+        ctx.set('Upload-Offset', String(upload.receiving.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
       else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
       ctx.set(creationHeaders(record))
@@ -134,7 +133,7 @@ export class Tus {
         if (length !== undefined) await this.#intake.sayLength(upload, length)
         await this.#take(ctx, upload, offset)
         await endIfWhole(upload)
-        await upload.settle()
+        await upload.finish()
       } finally {
         ctx.set('Upload-Offset', String(upload.offset))
         this.#intake.look(upload)
@@ -153,7 +152,7 @@ export class Tus {
 
   /** Expiration: when an unfinished upload will be removed; each byte puts that off. */
   async #setExpires(ctx: Context, upload: Upload): Promise<void> {
-    const since = await upload.idleSince()
+    const since = await idleSince(upload)
     if (since !== undefined) ctx.set('Upload-Expires', this.#expiryOf(since))
   }
 

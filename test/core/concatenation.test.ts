@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Concatenation, type FinalUpload } from '../../server/core/concatenation.ts'
 import { UploadError } from '../../server/core/errors.ts'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import type { Range } from '../../server/core/ranges.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
@@ -35,13 +35,13 @@ class Gate {
 }
 
 /** The disk store, but the bytes of one part are given up, or read, only when the gate is open. */
-function gated(store: DiskStore, part: string, gate: Gate, what: 'release' | 'read' = 'release'): Store {
+function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' | 'read' = 'discardBytes'): Store {
   const gatedUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {
       get: (target, key) => {
         const value: unknown = Reflect.get(target, key)
         if (key === what && target.record.id === part) {
-          if (key === 'release') return () => gate.pass().then(() => target.release())
+          if (key === 'discardBytes') return () => gate.pass().then(() => target.discardBytes())
           return async function* (range: Range) {
             await gate.pass()
             yield* target.read(range)
@@ -82,7 +82,7 @@ function bytes(text: string): Source {
 /** A complete part of five bytes. */
 async function makePart(uploads: Uploads, id: string): Promise<void> {
   await uploads.create({ ...recordOf(id, 5), partial: true }, (upload) =>
-    upload.append({ start: 0, end: 5 }, bytes(id.slice(0, 5)), 'as-received'),
+    upload.receiving.append({ start: 0, end: 5 }, bytes(id.slice(0, 5)), 'as-received'),
   )
 }
 
@@ -109,7 +109,7 @@ describe('a final upload that is deleted while the bytes of its parts are given 
     gate = new Gate()
     const options = { directory: folder.path, sync: 'finish', boot: 'boot', onNotice: () => undefined } as const
     const store = gated(await DiskStore.open(options), 'second', gate)
-    uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+    uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
     concatenation = new Concatenation(uploads, 'secret')
     for (const id of ['first', 'second', 'other']) await makePart(uploads, id)
     made = concatenation.create(asked(['first', 'second']))
@@ -158,7 +158,7 @@ it('fills no final upload any more when the service is closed while the first pa
       if (step === 'takeover:marked') closed = concatenation.close()
     },
   })
-  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, 'secret')
   for (const id of ['first', 'second']) await makePart(uploads, id)
   await expect(concatenation.create(asked(['first', 'second']))).rejects.toMatchObject({ code: 'stopping' })
@@ -174,13 +174,13 @@ it('goes on to put a final upload together when somebody asks how far it is', as
   const gate = new Gate()
   const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
   const store = gated(await DiskStore.open(options), 'second', gate, 'read')
-  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, 'secret')
   for (const id of ['first', 'second']) await makePart(uploads, id)
   const made = concatenation.create(asked(['first', 'second']))
   await gate.reached
   const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
-  const told = uploads.use(final, (upload) => upload.interrupt())
+  const told = uploads.use(final, (upload) => upload.receiving.interrupt())
   await tooEarly(told)
   gate.open()
   await told
@@ -194,21 +194,23 @@ it('goes on to put a final upload together when somebody asks how far it is', as
 it('refuses an offset that a part offered before its bytes moved to the final upload, and returns the right one', async () => {
   const folder = await temporaryFolder()
   const store = await DiskStore.open({ directory: folder.path, sync: 'never', boot: 'b', onNotice: () => undefined })
-  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, 'secret')
   try {
     await uploads.create({ ...recordOf('part', 10), partial: true }, async (part) => {
-      await part.append({ start: 0, end: 10 }, bytes('hello'), 'as-received')
-      expect(part.offerOffset()).toBe(5)
+      await part.receiving.append({ start: 0, end: 10 }, bytes('hello'), 'as-received')
+      expect(part.receiving.offerOffset()).toBe(5)
       // Its client has disconnected when the last byte is written.
       const cut = new ArraySource([[Buffer.from('world')]], new UploadError('connection_closed', 'The client is gone.'))
-      await expect(part.append({ start: 5, end: 10 }, cut, 'as-received')).rejects.toMatchObject({
+      await expect(part.receiving.append({ start: 5, end: 10 }, cut, 'as-received')).rejects.toMatchObject({
         code: 'connection_closed',
       })
-      expect(part.continuesAt(5)).toBe(true)
+      expect(part.receiving.continuesAt(5)).toBe(true)
     })
     await concatenation.create({ parts: ['part'], concat: 'final;part', metadata: {}, fileName: 'f' })
-    const late = uploads.use('part', (part) => part.append({ start: 5, end: 10 }, bytes('world'), 'as-received'))
+    const late = uploads.use('part', (part) =>
+      part.receiving.append({ start: 5, end: 10 }, bytes('world'), 'as-received'),
+    )
     await expect(late).rejects.toMatchObject({ code: 'offset_mismatch', details: { offset: 10 } })
   } finally {
     await concatenation.close()

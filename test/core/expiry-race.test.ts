@@ -27,7 +27,9 @@ it('an upload that was stale when a sweep began, and got bytes before its turn c
   const senders = [0, 1, 2, 3].map(async (first) => {
     for (const id of ids.filter((_, i) => i % 4 === first).reverse()) {
       await uploads
-        .use(id, (upload) => upload.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('bytes')), 'as-received'))
+        .use(id, (upload) =>
+          upload.receiving.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('bytes')), 'as-received'),
+        )
         .then(() => acknowledged.add(id))
         .catch((error: unknown) => expect(error).toMatchObject({ code: 'gone' }))
     }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Concatenation } from '../../server/core/concatenation.ts'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
@@ -75,7 +75,7 @@ beforeEach(async () => {
     onNotice: () => undefined,
   })
   reading = new Promise((resolve) => {
-    uploads = new Uploads(endless(store, resolve), memoryClaims(), Number.POSITIVE_INFINITY)
+    uploads = new Uploads(endless(store, resolve), new MemoryClaims(), Number.POSITIVE_INFINITY)
   })
   concatenation = new Concatenation(uploads, 'secret')
 })
@@ -89,8 +89,8 @@ afterEach(async () => {
 function compared(): Promise<unknown> {
   const making = uploads.create({ ...recordOf('file', LENGTH), metadata: { sha256 } }, async (upload) => {
     // Such bytes do not pass by in order: they are read for the digest.
-    await upload.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'when-verified')
-    await upload.settle()
+    await upload.receiving.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'when-verified')
+    await upload.finish()
   })
   return making.then(
     () => 'finished',
@@ -115,7 +115,7 @@ describe('a file that takes for ever to be compared with its digest', () => {
 
   it('lets the service be closed that has put it together of parts', async () => {
     await uploads.create({ ...recordOf('part', LENGTH), partial: true }, (upload) =>
-      upload.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'as-received'),
+      upload.receiving.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'as-received'),
     )
     const final = { parts: ['part'], metadata: { sha256 }, fileName: 'a.txt', concat: 'final;part' }
     const outcome = concatenation.create(final).catch((error: unknown) => error)

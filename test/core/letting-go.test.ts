@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { openFiles } from '../disk/descriptors.ts'
@@ -22,12 +22,12 @@ afterEach(async () => {
 
 async function open(boot: string): Promise<Uploads> {
   const store = await DiskStore.open({ directory: folder.path, sync: 'finish', boot, onNotice: () => undefined })
-  return new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  return new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
 }
 
 function send(uploads: Uploads, start: number, text: string): Promise<void> {
   const source = ArraySource.of(Buffer.from(text))
-  return uploads.use('used', (upload) => upload.append({ start, end: 100 }, source, 'as-received'))
+  return uploads.use('used', (upload) => upload.receiving.append({ start, end: 100 }, source, 'as-received'))
 }
 
 it('keeps the bytes of a request to an upload that is being closed, and leaves no descriptor open', async () => {

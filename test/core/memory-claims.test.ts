@@ -1,4 +1,4 @@
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import { claimsContract } from './claims-contract.ts'
 
-claimsContract(memoryClaims)
+claimsContract(() => new MemoryClaims())

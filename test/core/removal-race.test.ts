@@ -60,10 +60,10 @@ async function errorOf(work: Promise<void>): Promise<unknown> {
 
 it.each<[string, (upload: Upload) => Promise<void>]>([
   ['is removed', (upload) => upload.remove('deleted')],
-  ['is cancelled', (upload) => upload.cancel()],
+  ['is cancelled', (upload) => upload.remove('deleted', { onlyIncomplete: true })],
 ])('an upload %s although its client sends again while the request before is ended', async (_, leave) => {
   const append = (source: Source): Promise<void> =>
-    uploads.use('id', (upload) => upload.append({ start: 0, end: 10 }, source, 'as-received'))
+    uploads.use('id', (upload) => upload.receiving.append({ start: 0, end: 10 }, source, 'as-received'))
   const [older, newer] = [silent(false), silent(true)]
   const first = errorOf(append(older))
   await older.asked

@@ -37,7 +37,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       under = await make()
     })
     afterEach(async () => {
-      for (const upload of touched.splice(0)) await upload.rest()
+      for (const upload of touched.splice(0)) await upload.release()
       await under.dispose()
     })
     const touched: StoredUpload[] = []
@@ -56,7 +56,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
     }
 
     it('knows a new upload, empty, also after it was opened again', async () => {
-      await (await create(recordOf('new', 10))).rest()
+      await (await create(recordOf('new', 10))).release()
       await under.reopen()
       const upload = await opened('new')
       expect(upload.record).toMatchObject(recordOf('new', 10))
@@ -67,7 +67,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       const upload = await create(recordOf('taken', 5))
       await put(upload, 0, 'hello', 'as-received')
       await expect(under.store.create(recordOf('taken', 7))).rejects.toMatchObject({ code: 'storage_error' })
-      await upload.rest()
+      await upload.release()
       expect((await opened('taken')).record.length).toBe(5)
       expect((await opened('taken')).received).toEqual([{ start: 0, end: 5 }])
     })
@@ -82,7 +82,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       await put(upload, 0, 'hello', 'as-received')
       await put(upload, 5, 'wo', 'as-received')
       expect(upload.received).toEqual([{ start: 0, end: 7 }])
-      await upload.rest()
+      await upload.release()
       await under.reopen()
       expect((await opened('stream')).received).toEqual([{ start: 0, end: 7 }])
     })
@@ -93,7 +93,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       const attempt = await upload.begin({ start: 2, end: 10 }, 'when-verified')
       await attempt.write([Buffer.from('XXXXX')])
       expect(upload.received).toEqual([{ start: 0, end: 2 }])
-      await upload.rest()
+      await upload.release()
       await under.reopen()
       expect((await opened('attempt')).received).toEqual([{ start: 0, end: 2 }])
     })
@@ -108,7 +108,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         { start: 0, end: 7 },
         { start: 9, end: 11 },
       ])
-      await upload.rest()
+      await upload.release()
       await under.reopen()
       const again = await opened('ranges')
       expect(again.received).toEqual(upload.received)
@@ -140,7 +140,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(upload.finished).toBe(true)
       expect(await text(reading)).toBe('hello')
       expect(await text(upload.read({ start: 1, end: 4 }))).toBe('ell')
-      await upload.rest()
+      await upload.release()
       await under.reopen()
       const again = await opened('done')
       expect([again.finished, again.received]).toEqual([true, [{ start: 0, end: 5 }]])
@@ -165,7 +165,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         const upload = await create(recordOf('taken', 5))
         await put(upload, 0, 'hello', 'as-received')
         if (how === 'finished') await upload.finish()
-        await upload.rest()
+        await upload.release()
         const wanted = under.store.createFinished(recordOf('taken', 3), [Buffer.from('bye')])
         await expect(wanted).rejects.toMatchObject({ code: 'storage_error' })
         await under.reopen()
@@ -178,7 +178,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
     it('finishes an upload without bytes', async () => {
       const upload = await create(recordOf('empty', 0))
       await upload.finish()
-      await upload.rest()
+      await upload.release()
       await under.reopen()
       const again = await opened('empty')
       expect([again.finished, again.received]).toEqual([true, []])
@@ -191,7 +191,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         upload.update((record) => ({ ...record, length: 10 })),
         upload.update((record) => ({ ...record, chunkSize: 3 })),
       ])
-      await upload.rest()
+      await upload.release()
       await under.reopen()
       expect((await opened('record')).record).toMatchObject({ length: 10, chunkSize: 3 })
     })
@@ -237,7 +237,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
     })
 
     it('lists a group, without those of others and those that are gone', async () => {
-      for (const id of ['g.a.1', 'g.a.2', 'g.b.3', 'gg.a.4']) await (await create(recordOf(id, 5))).rest()
+      for (const id of ['g.a.1', 'g.a.2', 'g.b.3', 'gg.a.4']) await (await create(recordOf(id, 5))).release()
       await (await opened('g.a.2')).remove('deleted')
       expect([...(await under.store.group('g'))].sort()).toEqual(['g.a.1', 'g.b.3'])
       expect(await under.store.group('other')).toEqual([])
@@ -259,10 +259,10 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       it('has the bytes of the part, which stays complete without them, also after it was opened again', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
-        await final.takeOver(first)
+        await final.absorb(first)
         expect([final.received, final.finished]).toEqual([[{ start: 0, end: 5 }], false])
         expect([first.received, first.record.joined]).toEqual([[{ start: 0, end: 5 }], true])
-        for (const upload of [first, final]) await upload.rest()
+        for (const upload of [first, final]) await upload.release()
         await under.reopen()
         expect(await ids()).toEqual(['final'])
         expect([(await opened('first')).received, (await opened('first')).record.joined]).toEqual([
@@ -278,14 +278,14 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
 
       it('takes over what a crash in between has left: a part that says it has joined, and has its bytes still', async () => {
         await (await part('first', 'hello')).update((record) => ({ ...record, joined: true }))
-        await (await create(recordOf('final', 5))).rest()
-        for (const upload of touched.splice(0)) await upload.rest()
+        await (await create(recordOf('final', 5))).release()
+        for (const upload of touched.splice(0)) await upload.release()
         await under.reopen()
         const first = await opened('first')
         expect(await text(first.read({ start: 0, end: 5 }))).toBe('hello')
         const final = await opened('final')
         expect(final.received).toEqual([])
-        await final.takeOver(first)
+        await final.absorb(first)
         await final.finish()
         expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
       })
@@ -296,15 +296,15 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         const reading = first.read({ start: 0, end: 5 })[Symbol.asyncIterator]()
         const { value } = await reading.next()
         expect(String(value)).toBe('hello')
-        await final.takeOver(first)
+        await final.absorb(first)
         expect((await reading.next()).done).toBe(true)
       })
 
       it('has the bytes of the part for good: neither giving them up nor removing the part takes them away', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
-        await final.takeOver(first)
-        await first.release()
+        await final.absorb(first)
+        await first.discardBytes()
         expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
         await first.remove('deleted')
         expect(await under.store.open('first')).toEqual({ kind: 'gone' })
@@ -314,14 +314,14 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       it('makes a part forget its bytes and stay complete, as often as it is told', async () => {
         const second = await part('second', 'world')
         for (let i = 0; i < 2; i++) {
-          await second.release()
+          await second.discardBytes()
           expect([second.received, second.record.joined]).toEqual([[{ start: 0, end: 5 }], true])
         }
         await under.reopen()
         expect(await ids()).toEqual([])
         const again = await opened('second')
         expect([again.received, again.finished, again.record]).toEqual([[{ start: 0, end: 5 }], false, second.record])
-        await again.release()
+        await again.discardBytes()
         await again.remove('deleted')
         await under.reopen()
         expect(await under.store.open('second')).toEqual({ kind: 'gone' })
@@ -330,9 +330,9 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       it('makes a part forget its bytes that says already that it has joined: a crash came in between', async () => {
         const second = await part('second', 'world')
         await second.update((record) => ({ ...record, joined: true }))
-        await second.rest()
+        await second.release()
         await under.reopen()
-        await (await opened('second')).release()
+        await (await opened('second')).discardBytes()
         expect(await ids()).toEqual([])
         expect((await opened('second')).received).toEqual([{ start: 0, end: 5 }])
       })

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { UploadError } from '../../server/core/errors.ts'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Attempt, Found, Store, StoredUpload } from '../../server/core/store.ts'
 import type { Upload } from '../../server/core/upload.ts'
@@ -108,7 +108,7 @@ describe('a put that is ended while its write is under way', () => {
       boot: 'boot',
       onNotice: () => undefined,
     })
-    uploads = new Uploads(slow(store, log), memoryClaims(), Number.POSITIVE_INFINITY)
+    uploads = new Uploads(slow(store, log), new MemoryClaims(), Number.POSITIVE_INFINITY)
   })
   afterEach(async () => {
     await uploads.close()
@@ -126,13 +126,13 @@ describe('a put that is ended while its write is under way', () => {
 
   it('keeps a newer stream waiting until that write has returned, and its bytes count', async () => {
     await withUpload(10, async (upload) => {
-      const older = upload.append({ start: 0, end: 10 }, sends('OLDER', 'hangs'), 'as-received')
+      const older = upload.receiving.append({ start: 0, end: 10 }, sends('OLDER', 'hangs'), 'as-received')
       older.catch(() => undefined)
       await logged('write of OLDER begins')
-      const newer = upload.append({ start: 5, end: 10 }, sends('newer', 'ends'), 'as-received')
+      const newer = upload.receiving.append({ start: 5, end: 10 }, sends('newer', 'ends'), 'as-received')
       await expect(older).rejects.toMatchObject({ code: 'superseded' })
       await newer
-      await upload.settle()
+      await upload.finish()
     })
     expect(log).toEqual([
       'write of OLDER begins',
@@ -148,14 +148,14 @@ describe('a put that is ended while its write is under way', () => {
     await withUpload(5, async (upload) => {
       const range = { start: 0, end: 5 }
       const source = sends('CHUNK', 'hangs')
-      const older = upload.put(range, source)
+      const older = upload.receiving.put(range, source)
       older.catch(() => undefined)
       await logged('write of CHUNK begins')
-      const newer = upload.put(range, sends('chunk', 'ends'))
+      const newer = upload.receiving.put(range, sends('chunk', 'ends'))
       source.cancel(new UploadError('connection_closed', 'The socket was closed.'))
       await expect(older).rejects.toMatchObject({ code: 'connection_closed' })
       await newer
-      await upload.settle()
+      await upload.finish()
     })
     expect(log).toEqual([
       'write of CHUNK begins',
@@ -169,7 +169,7 @@ describe('a put that is ended while its write is under way', () => {
 
   it('keeps the removal of the upload waiting, too', async () => {
     await withUpload(10, async (upload) => {
-      const put = upload.append({ start: 0, end: 10 }, sends('bytes', 'hangs'), 'as-received')
+      const put = upload.receiving.append({ start: 0, end: 10 }, sends('bytes', 'hangs'), 'as-received')
       put.catch(() => undefined)
       await logged('write of bytes begins')
       await upload.remove('deleted')

@@ -1,4 +1,4 @@
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -15,7 +15,7 @@ export interface UploadsOnDisk {
 export async function uploadsOnDisk(): Promise<UploadsOnDisk> {
   const folder = await temporaryFolder()
   const store = await DiskStore.open({ directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined })
-  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   return {
     uploads,
     folder: folder.path,

@@ -24,7 +24,10 @@ it('makes an upload also while somebody looks for it who finds none', async () =
 })
 
 it.each<[string, (upload: Upload) => Promise<void>]>([
-  ['bytes', (upload) => upload.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('hello')), 'as-received')],
+  [
+    'bytes',
+    (upload) => upload.receiving.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('hello')), 'as-received'),
+  ],
   ['a length', (upload) => upload.setLength(5)],
   ['the word that it ends', (upload) => upload.announceEnd(0)],
   ['a deletion', (upload) => upload.remove('deleted')],

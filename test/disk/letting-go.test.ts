@@ -57,7 +57,7 @@ it('leaves no file open when the close of one fails', async () => {
   expect(before).toEqual([`${folder.path}/incoming/id`, `${folder.path}/journals/id`])
   // The journal's descriptor is closed behind its back, so that its own close fails.
   closeSync(await descriptorOf(`${folder.path}/journals/id`))
-  await expect(upload.rest()).rejects.toMatchObject({ code: 'storage_error' })
+  await expect(upload.release()).rejects.toMatchObject({ code: 'storage_error' })
   expect(await openFiles(process.pid, folder.path)).toEqual([])
   await store.close()
 })

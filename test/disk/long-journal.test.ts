@@ -49,7 +49,7 @@ describe('the journal of very many small puts', () => {
     expect(await journalSize()).toBeLessThan(LONGEST)
     const received = [{ start: 5, end: 5 + PUTS }]
     expect(upload.received).toEqual(received)
-    await upload.rest()
+    await upload.release()
     await store.close()
     store = await openStore(sync)
     expect((await openUpload(store)).received).toEqual(received)
@@ -75,7 +75,7 @@ describe('the journal of very many small puts', () => {
     }
     await put(upload, 5 + PUTS, 'x', 'when-verified')
     expect(folders).toHaveBeenCalledTimes(1)
-    await upload.rest()
+    await upload.release()
     await store.close()
   })
 
@@ -86,7 +86,7 @@ describe('the journal of very many small puts', () => {
     await first.close()
     await putMany(first, 100)
     expect(await journalSize()).toBeLessThan(LONGEST)
-    await first.rest()
+    await first.release()
     await store.close()
     store = await openStore('finish', 'two')
     expect((await openUpload(store)).received).toEqual([{ start: 5, end: 11 }])
@@ -105,7 +105,7 @@ describe('the journal of very many small puts', () => {
     jest.spyOn(await fileHandles(), 'datasync').mockImplementation(() => new Promise(() => undefined))
     sync()
     await put(upload, 2 * MANY - 5, 'later', 'when-verified')
-    await upload.rest()
+    await upload.release()
     await store.close()
     jest.restoreAllMocks()
     store = await openStore('finish', 'two')

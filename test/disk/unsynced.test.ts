@@ -92,7 +92,7 @@ describe('Uploads with unsynced bytes', () => {
     const begun = async (): Promise<StoredUpload> => {
       const upload = await store.create(recordOf(randomUUID(), 10))
       await put(upload, 0, 'hello', 'as-received')
-      await upload.rest()
+      await upload.release()
       return upload
     }
     for (let i = 0; i < FIRST; i++) uploads.push(await begun())

@@ -30,7 +30,7 @@ async function begin(sync: SyncMode): Promise<void> {
 
 /** What counts for a process that comes after this one. */
 async function receivedLater(): Promise<unknown> {
-  await upload.rest()
+  await upload.release()
   await store.close()
   store = await open('finish')
   const found = await store.open('id')

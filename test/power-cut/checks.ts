@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Concatenation } from '../../server/core/concatenation.ts'
-import { memoryClaims } from '../../server/core/memory-claims.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import { covers, missing, type Ranges } from '../../server/core/ranges.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import { Uploads, unlessMissing } from '../../server/core/uploads.ts'
@@ -31,7 +31,7 @@ export async function checkAfterCut(
 ): Promise<void> {
   const store = await DiskStore.open({ directory, sync, boot, onNotice: () => undefined })
   const layout = new Layout(directory)
-  const uploads = new Uploads(store, memoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, await folderSecret(layout))
   try {
     await checkIncoming(layout)
@@ -73,7 +73,7 @@ async function checkFile({ uploads, layout, sync }: Service, file: SentFile, kno
   const isThere = await unlessMissing(
     uploads.use(idOf(file), async (upload) => {
       // It may be finishing.
-      await upload.settle()
+      await upload.finish()
       await checkUpload(upload, file, known, sync)
       if (upload.state === 'finished') await checkFinished(file, layout)
       if (upload.state === 'finished' && file.kind === 'webuploader') await checkListed(uploads, file)
@@ -132,10 +132,10 @@ async function goOn(upload: Upload, file: SentFile, layout: Layout): Promise<voi
   if (upload.record.length === null) await upload.setLength(content.length)
   for (const { start, end } of missing(upload.received, { start: 0, end: content.length })) {
     const source = ArraySource.of(content.subarray(start, end))
-    if (file.kind === 'webuploader') await upload.put({ start, end }, source)
-    else await upload.append({ start, end }, source, 'as-received')
+    if (file.kind === 'webuploader') await upload.receiving.put({ start, end }, source)
+    else await upload.receiving.append({ start, end }, source, 'as-received')
   }
-  await upload.settle()
+  await upload.finish()
   if (file.kind === 'part') {
     if (upload.state !== 'sealed') broken(file, `has all its bytes, but is ${upload.state}`)
     return

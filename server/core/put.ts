@@ -1,0 +1,118 @@
+import type { Claim, Claims } from './claims.ts'
+import { LONGEST_WAIT, waitAtMost } from './deadline.ts'
+import { UploadError } from './errors.ts'
+import { missing, overlap, type Range, type Ranges } from './ranges.ts'
+import type { Source } from './source.ts'
+import type { StoredUpload } from './store.ts'
+
+/** After how long without a byte an older copy of a chunk gives way to a newer one. Milliseconds. */
+const STALE_AFTER = 5_000
+
+/** What happens to the bytes of all puts of an upload. */
+export interface Destination {
+  readonly stored: StoredUpload
+  /** Throws if the upload has failed or is removed. Checked after every wait. */
+  check(): void
+  /** Called with the bytes of a stream once they count, in order; they are valid until it returns. */
+  passed(position: number, bytes: readonly Buffer[]): void
+  /** Called after each commit. */
+  committed(): void
+}
+
+/** The bytes of one request on their way into an upload. */
+export class Put {
+  readonly range: Range
+  readonly source: Source
+  /** Settles when the put is over and its last write has returned. */
+  readonly settled: Promise<void>
+  readonly #upload: StoredUpload
+  readonly #claims: Claims
+  readonly #running: ReadonlySet<Put>
+  readonly #abort = new AbortController()
+  #settle: () => void = () => undefined
+  #claimed: Ranges = []
+
+  /**
+   * @param range where the bytes of `source` go; the end may be only the most that they can be.
+   * @param running the puts of the same upload, among them older copies of this one.
+   */
+  constructor(upload: StoredUpload, claims: Claims, running: ReadonlySet<Put>, range: Range, source: Source) {
+    this.#upload = upload
+    this.#claims = claims
+    this.#running = running
+    this.range = range
+    this.source = source
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    this.signal.addEventListener('abort', () => source.cancel(this.signal.reason), { once: true })
+  }
+
+  /** Aborted when the put is ended: its source is cancelled, and claims that it waits for reject. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Ends the put without waiting; bytes that count already stay. */
+  end(reason: Error): void {
+    this.#abort.abort(reason)
+  }
+
+  /** Marks the put as over. */
+  settle(): void {
+    this.#settle()
+  }
+
+  /**
+   * Claims all missing bytes of the range at once. Older copies that bring no bytes are ended meanwhile.
+   *
+   * @throws UploadError `busy`, or the reason for which the put was ended.
+   */
+  async claimWhole(): Promise<Claim> {
+    const watch = this.#watchOlderCopies()
+    try {
+      const want = (): Ranges => missing(this.#upload.received, this.range)
+      return await this.#hold(this.#claims.whole(this.#upload.record.id, want, this.signal))
+    } finally {
+      watch.stop()
+    }
+  }
+
+  /**
+   * Claims the free beginning of what `want` returns.
+   *
+   * @throws UploadError `busy`, or the reason for which the put was ended.
+   */
+  claimLeading(want: () => Range | undefined): Promise<Claim> {
+    return this.#hold(this.#claims.leading(this.#upload.record.id, want, this.signal))
+  }
+
+  async #hold(asked: Promise<Claim>): Promise<Claim> {
+    const message = 'Another request is still uploading this range.'
+    const claim = await waitAtMost(LONGEST_WAIT, asked, message, (reason) => this.end(reason))
+    this.#claimed = claim.ranges
+    const release = (): void => {
+      this.#claimed = []
+      claim.release()
+    }
+    return { ranges: claim.ranges, release }
+  }
+
+  /** Ends copies of this chunk as soon as they have brought nothing for `STALE_AFTER`. */
+  #watchOlderCopies(): { stop(): void } {
+    let timer: NodeJS.Timeout | undefined
+    const look = (): void => {
+      const now = performance.now()
+      let next = STALE_AFTER
+      for (const put of this.#running) {
+        if (put === this || !put.#claimed.some((range) => overlap(range, this.range))) continue
+        const silence = now - (put.source.waitingSince ?? now)
+        if (silence < STALE_AFTER) next = Math.min(next, STALE_AFTER - silence)
+        else put.end(new UploadError('superseded', 'A newer copy of this chunk took over.'))
+      }
+      timer = setTimeout(look, next)
+    }
+    look()
+    return { stop: () => clearTimeout(timer) }
+  }
+}

@@ -1,0 +1,234 @@
+import { catchUp } from './catch-up.ts'
+import type { Claims } from './claims.ts'
+import { waitAtMost } from './deadline.ts'
+import { UploadError } from './errors.ts'
+import { type Failure, isFinal } from './failure.ts'
+import { type Destination, Put } from './put.ts'
+import { putChunk } from './put-chunk.ts'
+import { putStream } from './put-stream.ts'
+import { prefix, type Range } from './ranges.ts'
+import type { FailureCode } from './record.ts'
+import type { Source } from './source.ts'
+import type { Count } from './store.ts'
+
+interface Turn {
+  isSuperseded: boolean
+  readonly over: Promise<void>
+}
+
+/**
+ * The requests that bring bytes to an upload: which of them wins, how each is ended, and where the next one continues.
+ *
+ * Chunks go anywhere into the file, side by side. There is one stream at a time: a newer one ends the older one at once,
+ * and the bytes of the older one stay.
+ */
+export class Receiving {
+  readonly #destination: Destination
+  readonly #claims: Claims
+  readonly #failure: Failure
+  readonly #running = new Set<Put>()
+  #stream: Put | undefined
+  #turn: Turn | undefined
+  /** The last offset reported to a client, until a request with bytes has ended. */
+  #offered: number | undefined
+  #closed: Error | undefined
+
+  constructor(destination: Destination, claims: Claims, failure: Failure) {
+    this.#destination = destination
+    this.#claims = claims
+    this.#failure = failure
+  }
+
+  get isRunning(): boolean {
+    return this.#running.size > 0
+  }
+
+  /**
+   * Puts the bytes of `source` into `range`, anywhere in the file. They count as a whole or not at all.
+   *
+   * @throws UploadError what `putChunk` throws.
+   */
+  async put(range: Range, source: Source): Promise<void> {
+    await this.#run(range, source, (put) => putChunk(this.#destination, put))
+  }
+
+  /**
+   * Appends the bytes of `source` at the offset, and ends an older append. `as-received`: each batch counts when it is
+   * written. `when-verified`: all of them count when the source has proved itself whole, or none.
+   *
+   * @throws UploadError `offset_mismatch` when `range` does not begin at the offset, and all that `putStream` and
+   * `putChunk` throw.
+   */
+  async append(range: Range, source: Source, count: Count): Promise<void> {
+    await this.#run(range, source, async (put) => {
+      const older = this.endStream()
+      this.#stream = put
+      await older
+      put.signal.throwIfAborted()
+      this.expectOffset(range.start)
+      if (count === 'when-verified') await putChunk(this.#destination, put)
+      else await putStream(this.#destination, put)
+    })
+  }
+
+  /**
+   * The offset for a client that will resume there. The next append may start at it even if a request of a lost client
+   * adds bytes meanwhile: overlapping bytes are compared, not written again.
+   */
+  offerOffset(): number {
+    this.#offered = this.#offset
+    return this.#offset
+  }
+
+  /** Waits briefly until the bytes that have arrived for a running append count. */
+  async catchUp(): Promise<void> {
+    const stream = this.#stream
+    if (stream === undefined || this.#isFinalUpload) return
+    await catchUp(stream.source, () => this.#stream === stream)
+  }
+
+  /** Whether an append may begin at `offset`. */
+  continuesAt(offset: number): boolean {
+    if (offset === this.#offset) return true
+    // The bytes of a part move to its final upload, so nothing can be compared with them any more.
+    return offset === this.#offered && offset < this.#offset && !this.#destination.stored.record.joined
+  }
+
+  /**
+   * @throws UploadError `offset_mismatch` when no append may start at `offset`; `gone`, or the error of a failed
+   * upload.
+   */
+  expectOffset(offset: number): void {
+    this.#destination.check()
+    if (this.continuesAt(offset)) return
+    throw new UploadError('offset_mismatch', `The upload continues at byte ${this.#offset}, not at ${offset}.`, {
+      details: { offset: this.#offset, provided: offset },
+    })
+  }
+
+  /** Ends the request that appends, if there is one, and waits until the offset is settled. */
+  async interrupt(): Promise<void> {
+    const stream = this.#endRequest()
+    await this.#endTurn()
+    await stream
+  }
+
+  /**
+   * Runs a request that appends, after it has ended the one before: also while that has no bytes yet, or no more.
+   *
+   * @param work calls `check` before it changes anything.
+   * @throws UploadError `superseded` when a newer request has come meanwhile, and what `work` throws.
+   */
+  async inTurn<T>(work: (check: () => void) => Promise<T>): Promise<T> {
+    const stream = this.#endRequest()
+    const before = this.#endTurn()
+    let finish = (): void => undefined
+    const over = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const turn: Turn = { isSuperseded: false, over }
+    this.#turn = turn
+    const check = (): void => {
+      if (turn.isSuperseded) throw superseded()
+    }
+    try {
+      await before
+      check()
+      await stream
+      return await work(check)
+    } finally {
+      finish()
+      if (this.#turn === turn) this.#turn = undefined
+    }
+  }
+
+  /** Ends the running stream, if there is one, and waits until its last write has returned; its bytes stay. */
+  async endStream(): Promise<void> {
+    const stream = this.#stream
+    stream?.end(superseded())
+    await stream?.settled
+  }
+
+  /** Waits until no put is running, at most `ms` milliseconds. */
+  async quiet(ms: number): Promise<void> {
+    await waitAtMost(ms, this.settled(), 'Another request is still uploading.').catch(() => undefined)
+  }
+
+  /** Waits until the puts that are running now are over, successful or not. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#running].map((put) => put.settled))
+  }
+
+  /** Ends every put with `reason`, without waiting. */
+  end(reason: Error): void {
+    for (const put of this.#running) put.end(reason)
+  }
+
+  /** Ends every put, and lets none begin any more. */
+  close(reason: Error): void {
+    this.#closed = reason
+    this.end(reason)
+  }
+
+  /** @throws the reason for which it was closed. */
+  checkOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed
+  }
+
+  /** Makes the upload fail, unless it is removed, and ends every put. */
+  async fail(code: FailureCode, message: string): Promise<void> {
+    if (this.#destination.stored.removed) return
+    this.end(await this.#failure.because(code, message))
+  }
+
+  /** Runs `work`, after which the upload has failed if it throws a final error. @throws what `work` throws. */
+  async orFail(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (isFinal(error)) await this.fail(error.code, error.message)
+      throw error
+    }
+  }
+
+  get #offset(): number {
+    return prefix(this.#destination.stored.received)
+  }
+
+  get #isFinalUpload(): boolean {
+    return this.#destination.stored.record.parts !== undefined
+  }
+
+  async #run(range: Range, source: Source, work: (put: Put) => Promise<void>): Promise<void> {
+    this.checkOpen()
+    this.#destination.check()
+    const put = new Put(this.#destination.stored, this.#claims, this.#running, range, source)
+    this.#running.add(put)
+    try {
+      // The upload fails before this put is over: the next one must not continue with what could not be synced.
+      await this.orFail(() => work(put))
+    } finally {
+      this.#running.delete(put)
+      if (this.#stream === put) this.#stream = undefined
+      put.settle()
+    }
+    this.#offered = undefined
+  }
+
+  /** A final upload is filled internally; a client request must not supersede that. */
+  async #endRequest(): Promise<void> {
+    if (!this.#isFinalUpload) await this.endStream()
+  }
+
+  /** Supersedes the request whose turn it is, and waits until it is over. */
+  async #endTurn(): Promise<void> {
+    const turn = this.#turn
+    if (turn === undefined) return
+    turn.isSuperseded = true
+    await turn.over
+  }
+}
+
+function superseded(): UploadError {
+  return new UploadError('superseded', 'A newer request continues this upload.')
+}
