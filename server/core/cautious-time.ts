@@ -1,9 +1,9 @@
 /**
- * Tells the time, in milliseconds since 1970, so that nothing seems older by it than it is: it does not follow a clock that is set
- * forward, because what was there before still has the times of before.
+ * Returns a clock, in milliseconds since 1970, by which nothing seems older than it is: it does not follow the system
+ * clock when that is set forward, because existing files keep their old times.
  *
- * @param clock the system's time, which may be set, in milliseconds.
- * @param elapsed milliseconds since some moment, which nobody sets.
+ * @param clock the system time, in milliseconds; it may be set.
+ * @param elapsed monotonic time, in milliseconds.
  */
 export function cautiousTime(
   clock: () => number = () => Date.now(),

@@ -12,15 +12,17 @@ export interface Claim {
  * Which put may write which bytes of which upload. Claims of one upload are disjoint. Waiting is a queue in order of
  * arrival: each release grants the claims that it made possible. A waiting exclusive claim lets no later claim pass.
  *
- * `want` returns what is still missing at the moment of the grant: bytes that another put has brought meanwhile are never
- * claimed. A put must not wait here while it holds a claim on the same upload: so there are no deadlocks.
+ * `want` returns what is still missing at the moment of the grant: bytes that another put has brought meanwhile are
+ * never claimed. A put must not wait here while it holds a claim on the same upload: so there are no deadlocks.
  *
  * Every method rejects with `signal.reason` when the signal fires while it waits; nothing is held then.
  */
 export interface Claims {
   /** Grants everything that `want` returns at once, or waits. For chunks. */
   whole(id: string, want: () => Ranges, signal: AbortSignal): Promise<Claim>
-  /** Grants the free beginning of the range that `want` returns, and waits only if its first byte is held. For streams. */
+  /**
+   * Grants the free beginning of the range that `want` returns, and waits only if its first byte is held. For streams.
+   */
   leading(id: string, want: () => Range | undefined, signal: AbortSignal): Promise<Claim>
   /** Grants the whole upload when no part of it is held. For length, finish, delete. */
   exclusive(id: string, signal: AbortSignal): Promise<Claim>

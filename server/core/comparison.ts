@@ -4,7 +4,7 @@ import { bytesIn, Reader } from './reader.ts'
 import type { StoredUpload } from './store.ts'
 
 /**
- * Takes the bytes of a received range from `sent` and compares them with the stored ones.
+ * Reads the bytes of a received range from `sent`, and compares them with the stored ones.
  *
  * @returns whether the source had all of them.
  * @throws UploadError `content_differs` at the first difference, and what the source and the store throw.
@@ -25,7 +25,7 @@ export async function compareRange(stored: StoredUpload, range: Range, sent: Rea
   }
 }
 
-/** Compares bytes that were sent again with those that are stored, in order. */
+/** Compares bytes that were sent again with the stored ones, in order. */
 class Comparison {
   readonly #stored: AsyncIterator<Buffer>
   readonly #expected: Reader
@@ -51,10 +51,7 @@ class Comparison {
         if (pieces === null) throw new UploadError('storage_error', 'The stored bytes could not be read.')
         for (const piece of pieces) {
           if (!piece.equals(buffer.subarray(position, position + piece.length))) {
-            throw new UploadError(
-              'content_differs',
-              'Other bytes than these have been received for this place already.',
-            )
+            throw new UploadError('content_differs', 'These bytes differ from those already received for this range.')
           }
           position += piece.length
         }

@@ -17,9 +17,9 @@ export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileN
 }
 
 /**
- * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The file
- * of the first part becomes its beginning, the others are appended, and they keep their bytes until the final upload is
- * finished. Each step can be repeated after a crash.
+ * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The
+ * file of the first part becomes its beginning, the others are appended, and they keep their bytes until the final
+ * upload is finished. Each step can be repeated after a crash.
  */
 export class Concatenation {
   readonly #uploads: Uploads
@@ -38,8 +38,8 @@ export class Concatenation {
   }
 
   /**
-   * Creates a final upload, and waits for its file if its parts are complete. The same parts in the same order are the same
-   * final upload, so a client that lost the response can repeat the request.
+   * Creates a final upload, and waits for its file if its parts are complete. The same parts in the same order are the
+   * same final upload, so a client that lost the response can repeat the request.
    *
    * @returns its id.
    * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `too_large`,
@@ -191,7 +191,7 @@ export class Concatenation {
     for (const id of parts) {
       const part = await unlessMissing(this.#uploads.use(id, async ({ state, record }) => ({ state, record })))
       if (part === undefined || part.state === 'failed' || part.state === 'gone') {
-        const message = 'A part of this upload was deleted, has expired, or has failed.'
+        const message = 'A part of this upload was deleted, expired, or failed.'
         await final.fail('part_gone', message)
         throw new UploadError('part_gone', message)
       }

@@ -4,19 +4,21 @@ import type { Range } from './ranges.ts'
 import { bytesIn } from './reader.ts'
 import type { Metadata } from './record.ts'
 
-/** The digests that are computed, the strongest first, by the names of node:crypto; clients use the same as keys of their metadata. */
+/**
+ * The supported digests, strongest first, by their names in node:crypto. Clients use these as keys of their metadata.
+ */
 export const ALGORITHMS = ['sha512', 'sha256', 'sha1', 'md5'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 
 const SIZES: Readonly<Record<Algorithm, number>> = { sha512: 64, sha256: 32, sha1: 20, md5: 16 }
 
-/** What a client says the digest of its whole file is. */
+/** The digest of the whole file as its client announced it. */
 export interface ExpectedDigest {
   readonly algorithm: Algorithm
   readonly value: Buffer
 }
 
-/** The strongest digest that the metadata name, as hexadecimal or base64 text; what is neither says nothing. */
+/** The strongest digest in the metadata, as hexadecimal or base64 text; other values are ignored. */
 export function expectedDigest(metadata: Metadata): ExpectedDigest | undefined {
   for (const algorithm of ALGORITHMS) {
     const text = metadata[algorithm]
@@ -26,7 +28,7 @@ export function expectedDigest(metadata: Metadata): ExpectedDigest | undefined {
   return undefined
 }
 
-/** @throws UploadError `bad_request` when the length of a digest does not match its algorithm. */
+/** @throws UploadError `bad_request` if the length of a digest does not match its algorithm. */
 export function checkSizes(digests: ReadonlyMap<Algorithm, Buffer>): void {
   for (const [algorithm, { length }] of digests) {
     if (length === SIZES[algorithm]) continue
@@ -41,22 +43,22 @@ function parseDigest(algorithm: Algorithm, text: string): Buffer | undefined {
   return value?.length === size ? value : undefined
 }
 
-/** The bytes of strict base64 text; `undefined` when it is none. */
+/** The bytes of strict base64 text; `undefined` if it is not base64. */
 export function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64')
   return unpadded(bytes.toString('base64')) === unpadded(text) ? bytes : undefined
 }
 
-/** Tried only where padding begins: the text is a client's, and may be all of it. */
+/** Matches only where padding begins: a text of nothing but padding must not take quadratic time. */
 function unpadded(text: string): string {
   return text.replace(/(?<!=)=+$/, '')
 }
 
-/** A digest that is computed while bytes come in order; what did not pass by in order is read from the store at the end. */
+/** A digest that is computed while bytes arrive in order. The rest is read from the store at the end. */
 export class RunningDigest {
   readonly algorithm: Algorithm
   readonly #hash: Hash
-  /** Bytes from 0 on that are in the digest. */
+  /** How many bytes from 0 on are in the digest. */
   #position = 0
 
   constructor(algorithm: Algorithm) {
@@ -64,7 +66,7 @@ export class RunningDigest {
     this.#hash = createHash(algorithm)
   }
 
-  /** Takes bytes that are stored at `position`, if it is their turn. */
+  /** Adds bytes that are stored at `position`, if they are the next ones. */
   pass(position: number, buffers: readonly Buffer[]): void {
     if (position !== this.#position) return
     for (const buffer of buffers) this.#hash.update(buffer)
@@ -74,7 +76,7 @@ export class RunningDigest {
   /**
    * The digest of the whole file of `length` bytes.
    *
-   * @throws UploadError `storage_error` when stored bytes cannot be read. It may be called again then.
+   * @throws UploadError `storage_error` if stored bytes cannot be read. It may be called again then.
    */
   async complete(length: number, read: (range: Range) => AsyncIterable<Buffer>): Promise<Buffer> {
     if (this.#position < length) {
@@ -90,7 +92,7 @@ export class RunningDigest {
  *
  * @param bytes the whole range, in order.
  * @param length the expected number of bytes.
- * @throws UploadError `storage_error` when fewer bytes can be read; the reason of `signal`.
+ * @throws UploadError `storage_error` if fewer bytes can be read; the reason of `signal`.
  */
 export async function digestOf(
   algorithm: Algorithm,

@@ -2,14 +2,14 @@ import { type Algorithm, expectedDigest, RunningDigest } from './digest.ts'
 import { UploadError } from './errors.ts'
 import type { StoredUpload } from './store.ts'
 
-/** The digests of one upload's whole file: the one that its client announced, and those that are asked for later. */
+/** The digests of a whole file: the one that its client announced, and those that are requested later. */
 export class FileDigests {
   readonly #stored: StoredUpload
-  /** Computed while bytes come in order, if the client said what it will be. */
+  /** Computed while bytes arrive, if the client announced a digest. */
   readonly #running: RunningDigest | undefined
-  /** What is being computed because somebody asked for it. */
+  /** Digests that are being computed for requests. */
   readonly #computing = new Map<Algorithm, Promise<Buffer>>()
-  #patience = new AbortController()
+  #abort = new AbortController()
 
   constructor(stored: StoredUpload) {
     this.#stored = stored
@@ -22,15 +22,15 @@ export class FileDigests {
     return this.#computing.size > 0
   }
 
-  /** Takes bytes that count now. */
+  /** Adds bytes that count now. */
   pass(position: number, buffers: readonly Buffer[]): void {
     this.#running?.pass(position, buffers)
   }
 
   /**
-   * Compares the wholly received file with what its client announced, if it did.
+   * Compares the completely received file with the digest that its client announced, if any.
    *
-   * @throws UploadError `digest_mismatch`; `storage_error` when the bytes cannot be read just now; the reason of `end`.
+   * @throws UploadError `digest_mismatch`; `storage_error` if the bytes cannot be read; the reason of `end`.
    */
   async verify(): Promise<void> {
     const { length, metadata, digests } = this.#stored.record
@@ -39,13 +39,17 @@ export class FileDigests {
     if (digests?.[expected.algorithm] !== undefined) return
     const digest = await this.#complete(this.#running, length)
     if (!digest.equals(expected.value)) {
-      const message = `The file that was received does not have the ${expected.algorithm} that was announced.`
+      const message = `The received file does not have the announced ${expected.algorithm}.`
       throw new UploadError('digest_mismatch', message)
     }
     await this.#keep(expected.algorithm, digest)
   }
 
-  /** The digest of the finished file, computed once and kept. @throws UploadError `storage_error`, and the reason of `end`. */
+  /**
+   * The digest of the finished file, computed once and kept.
+   *
+   * @throws UploadError `storage_error`, the reason of `end`.
+   */
   of(algorithm: Algorithm): Promise<Buffer> {
     const known = this.#stored.record.digests?.[algorithm]
     if (known !== undefined) return Promise.resolve(Buffer.from(known, 'base64'))
@@ -56,10 +60,10 @@ export class FileDigests {
     return computed
   }
 
-  /** Ends what is being computed, and waits until what was asked for has ended. What is verified ends soon. */
+  /** Aborts running computations, and waits for those of requests. A verification ends soon afterwards. */
   async end(reason: Error): Promise<void> {
-    this.#patience.abort(reason)
-    this.#patience = new AbortController()
+    this.#abort.abort(reason)
+    this.#abort = new AbortController()
     await Promise.allSettled(this.#computing.values())
   }
 
@@ -70,7 +74,7 @@ export class FileDigests {
   }
 
   #complete(digest: RunningDigest, length: number): Promise<Buffer> {
-    const { signal } = this.#patience
+    const { signal } = this.#abort
     return digest.complete(length, (range) => untilAborted(signal, this.#stored.read(range)))
   }
 

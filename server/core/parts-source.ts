@@ -9,13 +9,13 @@ export interface SealedPart {
   readonly length: number
 }
 
-/** The bytes of several uploads, one after the other, as the source of one put. */
+/** The bytes of several uploads, one after another, as the source of one put. */
 export class PartsSource implements Source {
   readonly waitingSince = undefined
   readonly #bytes: AsyncGenerator<Buffer>
   #cancelled: Error | undefined
 
-  /** @param start how many of the first bytes are left out. */
+  /** @param start how many of the first bytes are skipped. */
   constructor(
     parts: readonly SealedPart[],
     start: number,
@@ -34,13 +34,13 @@ export class PartsSource implements Source {
     this.#cancelled ??= reason
   }
 
-  /** Lets go of the part that is open. */
+  /** Closes the part that is open. */
   async close(): Promise<void> {
     await this.#bytes.return(undefined)
   }
 }
 
-/** @throws UploadError `storage_error` when a part turns out shorter than it was. */
+/** @throws UploadError `storage_error` if a part is shorter than its length. */
 async function* bytesOf(
   parts: readonly SealedPart[],
   from: number,

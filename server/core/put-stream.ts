@@ -9,10 +9,11 @@ const WINDOW = 4 * 1024 * 1024
 
 /**
  * Writes a stream of bytes from the start of its range; each batch counts once it is written. Bytes that other requests
- * have brought meanwhile are compared and dropped. One window is claimed at a time, and none while waiting for the next.
+ * have brought meanwhile are compared and dropped. One window is claimed at a time, and none while waiting for the
+ * next.
  *
- * @throws UploadError what the source, the claims, or the store throw; `too_large` for bytes beyond the end. What counted
- * before keeps counting.
+ * @throws UploadError what the source, the claims, or the store throw; `too_large` for bytes beyond the end. What
+ * counted before keeps counting.
  */
 export async function putStream(upload: Destination, put: Put): Promise<void> {
   const reader = new Reader(put.source)

@@ -6,8 +6,8 @@ import { checkUsable, type Upload } from './upload.ts'
 /**
  * Computes the digest of a range of received bytes, finished or not.
  *
- * @throws UploadError `range_not_satisfiable` if bytes of the range are missing; `gone`, or the error of a failed upload;
- * `storage_error`; the reason of `signal`.
+ * @throws UploadError `range_not_satisfiable` if bytes of the range are missing; `gone`, or the error of a failed
+ * upload; `storage_error`; the reason of `signal`.
  */
 export async function rangeDigest(
   upload: Upload,

@@ -1,4 +1,4 @@
-/** Byte ranges and sets of them: pure functions, nothing is changed in place. */
+/** Byte ranges and sets of them, as pure functions. */
 
 /** A range of bytes, from `start` up to but not including `end`. */
 export interface Range {
@@ -19,7 +19,7 @@ export function total(ranges: Ranges): number {
   return ranges.reduce((sum, range) => sum + lengthOf(range), 0)
 }
 
-/** How many bytes from 0 on are in the set without a gap: what tus calls the offset. */
+/** How many bytes from 0 on are in the set without a gap: the offset of tus. */
 export function prefix(ranges: Ranges): number {
   const first = ranges[0]
   return first !== undefined && first.start === 0 ? first.end : 0

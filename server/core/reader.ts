@@ -1,6 +1,6 @@
 import type { Source } from './source.ts'
 
-/** Hands out the bytes of a source in pieces of a wished size, without copying them. */
+/** Reads pieces of a given size from a source, without copying bytes. */
 export class Reader {
   readonly #source: Source
   #left: Buffer[] = []

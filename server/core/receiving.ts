@@ -19,8 +19,8 @@ interface Turn {
 /**
  * The requests that bring bytes to an upload: which of them wins, how each is ended, and where the next one continues.
  *
- * Chunks go anywhere into the file, side by side. There is one stream at a time: a newer one ends the older one at once,
- * and the bytes of the older one stay.
+ * Chunks go anywhere into the file, side by side. There is one stream at a time: a newer one ends the older one at
+ * once, and the bytes of the older one stay.
  */
 export class Receiving {
   readonly #destination: Destination

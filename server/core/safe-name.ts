@@ -1,7 +1,10 @@
 /** The longest name that common file systems take, in bytes. */
 const LONGEST_NAME = 255
 const FALLBACK = 'file'
-/** Tried only where such characters begin: a name may have thousands of them in its middle, and is made safe for each download. */
+/**
+ * Tried only where such characters begin: a name may have thousands of them in its middle, and is made safe for each
+ * download.
+ */
 const TAIL = /(?<![\s.])[\s.]+$/
 
 /**

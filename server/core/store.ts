@@ -2,8 +2,8 @@ import type { Range, Ranges } from './ranges.ts'
 import type { UploadRecord } from './record.ts'
 
 /**
- * `as-received`: bytes count as they arrive; what is written directly after the received prefix may be left by a crash and
- * be counted then. `when-verified`: bytes count only by `commit`, also across a crash.
+ * `as-received`: bytes count as they arrive; what is written directly after the received prefix may be left by a crash
+ * and be counted then. `when-verified`: bytes count only by `commit`, also across a crash.
  */
 export type Count = 'as-received' | 'when-verified'
 
@@ -11,13 +11,13 @@ export type Count = 'as-received' | 'when-verified'
 export type Departure = 'deleted' | 'expired' | 'refused'
 
 /**
- * One attempt to write the bytes of a range. Only its `commit` changes what counts as received. One call at a time; when
- * a call has returned or thrown, none of its writes is still in flight.
+ * One attempt to write the bytes of a range. Only its `commit` changes what counts as received. One call at a time;
+ * when a call has returned or thrown, none of its writes is still in flight.
  */
 export interface Attempt {
   /**
-   * Writes `buffers` after what this attempt has written so far. If it throws, a beginning of them may have been written;
-   * `commit` then counts exactly that.
+   * Writes `buffers` after what this attempt has written so far. If it throws, a beginning of them may have been
+   * written; `commit` then counts exactly that.
    *
    * @throws UploadError `no_space` or `storage_error`.
    */
@@ -51,8 +51,8 @@ export interface StoredUpload {
   /** Replaces the record by what `change` returns for it, atomically; calls take turns. */
   update(change: (record: UploadRecord) => UploadRecord): Promise<void>
   /**
-   * Received bytes in order, finished or not. A reader that has begun continues while the upload is finished or removed. A
-   * buffer is the caller's until it asks for the next one.
+   * Received bytes in order, finished or not. A reader that has begun continues while the upload is finished or
+   * removed. A buffer is the caller's until it asks for the next one.
    */
   read(range: Range): AsyncIterable<Buffer>
   /**
@@ -62,9 +62,9 @@ export interface StoredUpload {
    */
   finish(): Promise<void>
   /**
-   * Makes the bytes of `part`, a completely received upload of this store, the beginning of this one, which is empty. The
-   * record of the part says `joined` from then on. May be called again after it threw, or after a crash, on an upload that
-   * is still empty.
+   * Makes the bytes of `part`, a completely received upload of this store, the beginning of this one, which is empty.
+   * The record of the part says `joined` from then on. May be called again after it threw, or after a crash, on an
+   * upload that is still empty.
    *
    * @throws UploadError `sync_failed`, `no_space`, `storage_error`.
    */
@@ -79,8 +79,8 @@ export interface StoredUpload {
    */
   abandon(): Promise<void>
   /**
-   * Removes the upload and leaves a tombstone. If it throws although the upload is `removed`, the rest is removed when the
-   * upload is next opened, or after a restart.
+   * Removes the upload and leaves a tombstone. If it throws although the upload is `removed`, the rest is removed when
+   * the upload is next opened, or after a restart.
    *
    * @throws UploadError `no_space`, `storage_error`. It may be called again then.
    */
@@ -90,10 +90,11 @@ export interface StoredUpload {
   /** Releases descriptors. Called when nothing is running; everything still works afterwards. */
   release(): Promise<void>
   /**
-   * Closes the upload for good, after it has made the received bytes as durable as the store is set to. If that fails, the
-   * record says so.
+   * Closes the upload for good, after it has made the received bytes as durable as the store is set to. If that fails,
+   * the record says so.
    *
-   * @throws UploadError `no_space`, `storage_error` when the record cannot say so: the upload must not be opened again then.
+   * @throws UploadError `no_space`, `storage_error` when the record cannot say so: the upload must not be opened again
+   * then.
    */
   close(): Promise<void>
 }
@@ -109,7 +110,8 @@ export interface Store {
   /**
    * Creates an upload. When it returns, the upload survives a crash of the process.
    *
-   * @throws UploadError `no_space`, `storage_error`; an id that already exists is a `storage_error`, and nothing is changed.
+   * @throws UploadError `no_space`, `storage_error`; an id that already exists is a `storage_error`, and nothing is
+   * changed.
    */
   create(record: UploadRecord): Promise<StoredUpload>
   /**

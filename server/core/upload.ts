@@ -11,9 +11,9 @@ import type { FailureCode, UploadRecord } from './record.ts'
 import type { Departure, StoredUpload } from './store.ts'
 
 /**
- * `receiving`: bytes are missing, or the announcement that these are all. `sealed`: all bytes are there, but the upload is
- * a part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is on its way to
- * its final name.
+ * `receiving`: bytes are missing, or the announcement that these are all. `sealed`: all bytes are there, but the upload
+ * is a part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is on its
+ * way to its final name.
  */
 export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
 

@@ -166,8 +166,8 @@ export class Uploads {
   }
 
   /**
-   * Expires an upload, unless related uploads keep it: a part stays while its final upload can be created or read, and a
-   * final upload while one of its parts receives bytes. A byte that reaches a part after this check is too late.
+   * Expires an upload, unless related uploads keep it: a part stays while its final upload can be created or read, and
+   * a final upload while one of its parts receives bytes. A byte that reaches a part after this check is too late.
    *
    * @throws UploadError when a related upload cannot be read: it may still exist, so this one stays.
    */
