@@ -11,7 +11,7 @@ import { putChunk } from './put-chunk.ts'
 import { type PutTarget, putStream } from './put-stream.ts'
 import { Puts, type RunningPut } from './puts.ts'
 import { covers, lengthOf, missing, prefix, type Range, type Ranges } from './ranges.ts'
-import type { FailureCode, PageRecord, UploadRecord } from './record.ts'
+import type { FailureCode, UploadRecord, WebUploaderRecord } from './record.ts'
 import type { Source } from './source.ts'
 import type { Count, Departure, StoredUpload } from './store.ts'
 import { Turns } from './turns.ts'
@@ -25,6 +25,8 @@ export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'f
 /** One upload while somebody works with it: who writes what, in which state it is, and its way to the finished file. */
 export class Upload {
   readonly #stored: StoredUpload
+  /** The record when the upload was created or opened. */
+  readonly #opened: UploadRecord
   readonly #claims: Claims
   /** The most bytes that an upload of unknown length may take. */
   readonly #maxSize: number
@@ -43,6 +45,7 @@ export class Upload {
 
   constructor(stored: StoredUpload, claims: Claims, maxSize: number) {
     this.#stored = stored
+    this.#opened = stored.record
     this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
     this.#claims = claims
@@ -84,12 +87,11 @@ export class Upload {
 
   /** Whether the upload has nothing but what its creation set. */
   get isBlank(): boolean {
-    return this.state === 'receiving' && this.received.length === 0 && this.record.chunkSize === undefined
+    return this.state === 'receiving' && this.received.length === 0 && this.record === this.#opened
   }
 
   get #isEndAwaited(): boolean {
-    const { endAwaited, page } = this.record
-    return endAwaited === true || page?.held === true
+    return this.record.endAwaited === true
   }
 
   /** Received bytes, as `StoredUpload.read` gives them. */
@@ -205,11 +207,7 @@ export class Upload {
       if ((length ?? end) !== end || this.offset !== end) {
         throw new UploadError('wrong_length', `The upload was ended at byte ${end}, which is not its end.`)
       }
-      await this.#stored.update(({ endAwaited, page, ...record }) => {
-        if (page === undefined) return { ...record, length: end }
-        const { held, ...others } = page
-        return { ...record, page: others, length: end }
-      })
+      await this.#stored.update(({ endAwaited, ...record }) => ({ ...record, length: end }))
     })
     this.#finishing.start()
   }
@@ -243,10 +241,13 @@ export class Upload {
    * bytes are there.
    */
   async agreeOnChunkSize(chunkSize: number): Promise<void> {
-    if (this.record.chunkSize === undefined) {
-      await this.#stored.update((record) => ({ ...record, chunkSize: record.chunkSize ?? chunkSize }))
+    if (this.record.webUploader?.chunkSize === undefined) {
+      await this.#stored.update((record) => ({
+        ...record,
+        webUploader: { ...record.webUploader, chunkSize: record.webUploader?.chunkSize ?? chunkSize },
+      }))
     }
-    if (this.record.chunkSize === chunkSize) return
+    if (this.record.webUploader?.chunkSize === chunkSize) return
     const message = 'The chunks of this file were cut in two different sizes.'
     this.#check()
     // With every byte there no chunk can contradict the file any more: it stays, and only this request fails.
@@ -276,15 +277,15 @@ export class Upload {
   }
 
   /**
-   * Changes the page record.
+   * Changes the WebUploader adapter's part of the record.
    *
    * @param hold whether the last missing byte no longer finishes the file, but only `announceEnd`.
    * @throws UploadError `no_space`, `storage_error`.
    */
-  async updatePage(change: (page: PageRecord | undefined) => PageRecord, hold = false): Promise<void> {
+  async updatePage(change: (record: UploadRecord) => WebUploaderRecord, hold = false): Promise<void> {
     await this.#stored.update((record) => {
-      const page = change(record.page)
-      return { ...record, page: hold && this.state === 'receiving' ? { ...page, held: true } : page }
+      const endAwaited = hold && this.state === 'receiving' ? true : record.endAwaited
+      return { ...record, endAwaited, webUploader: change(record) }
     })
   }
 
