@@ -4,28 +4,16 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ALGORITHMS } from '../../server/core/digest.ts'
 import type { UploadRecord } from '../../server/core/record.ts'
-import { DirectorySync } from '../../server/disk/directory-sync.ts'
 import type { Environment } from '../../server/disk/environment.ts'
-import { Layout } from '../../server/disk/layout.ts'
 import { createRecord, readRecord, replaceRecord } from '../../server/disk/record-file.ts'
-import { RecordFolders } from '../../server/disk/record-folders.ts'
-import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { environmentIn } from './environment.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let environment: Environment
 beforeAll(async () => {
   folder = await temporaryFolder()
-  const layout = new Layout(folder.path)
-  environment = {
-    layout,
-    sync: 'never',
-    boot: '0'.repeat(32),
-    directorySync: new DirectorySync(),
-    recordFolders: new RecordFolders(layout, undefined),
-    unsynced: new UnsyncedUploads(),
-    onStep: () => undefined,
-  }
+  environment = environmentIn(folder.path)
 })
 afterAll(() => folder.dispose())
 
