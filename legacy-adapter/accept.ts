@@ -1,7 +1,7 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
 import { type Range, total } from '../server/core/ranges.ts'
-import type { PageRecord, UploadRecord } from '../server/core/record.ts'
+import { nameOf, type UploadRecord, type WebUploaderRecord } from '../server/core/record.ts'
 import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
 import { checkUsable, type Upload } from '../server/core/upload.ts'
@@ -63,17 +63,20 @@ async function acceptChunk(ctx: Context, request: ChunkRequest, adapter: Adapter
     facts: { size: place.size, chunks: place.chunks, date: oneValue(fields, 'lastModifiedDate') },
     chunk: place.chunk,
     modified,
-    recordOf: (id: string, page: PageRecord): UploadRecord => {
+    recordOf: (id: string, senders: WebUploaderRecord): UploadRecord => {
       const metadata = metadataOf(fields)
       return {
         id,
         length: size,
         metadata,
-        fileName: safeName(metadata['filename']),
+        fileName: safeName(nameOf(metadata)),
         createdAt: new Date().toISOString(),
-        chunks: place.chunks,
-        visitor: caller.whose,
-        page: size === place.size ? page : { ...page, size: place.size },
+        webUploader: {
+          chunks: place.chunks,
+          visitor: caller.whose,
+          ...senders,
+          ...(size === place.size ? {} : { size: place.size }),
+        },
       }
     },
   }
@@ -113,7 +116,7 @@ async function putChunk(
   if (upload.record.length !== place.size) {
     throw new UploadError('bad_field', 'The field "size" differs from earlier chunks of this file.')
   }
-  const range = expectedRange(upload.record.chunkSize, request.lengths, place)
+  const range = expectedRange(upload.record.webUploader?.chunkSize, request.lengths, place)
   const verify = async (length: number): Promise<void> => {
     checkTrailingFields(request, options)
     const chunkSize = chunkSizeFrom(place, length)
@@ -160,14 +163,17 @@ function wrongLength({ size, chunks }: ChunkPlace, length: number): UploadError 
  * are there; only the sender that began it can make it fail: that sender may start again.
  */
 async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: boolean): Promise<void> {
-  const { chunkSize: known, page } = upload.record
+  const { chunkSize: known, recut: failures = 0 } = upload.record.webUploader ?? {}
   if (known === undefined) {
-    await upload.update((record) => ({ ...record, chunkSize: record.chunkSize ?? chunkSize }))
+    await upload.update(({ webUploader, ...record }) => ({
+      ...record,
+      webUploader: { ...webUploader, chunkSize: webUploader?.chunkSize ?? chunkSize },
+    }))
   }
-  if (upload.record.chunkSize === chunkSize) return
+  if (upload.record.webUploader?.chunkSize === chunkSize) return
   if (!isBeginner && known !== undefined) throw recut()
   checkUsable(upload)
-  const isRepeated = (page?.recut ?? 0) + 1 >= FAILURES_TO_EXPLAIN
+  const isRepeated = failures + 1 >= FAILURES_TO_EXPLAIN
   const sentence = 'The chunks of this file were cut in two different sizes.'
   const error = new UploadError('chunk_size_changed', isRepeated ? `${sentence} ${WHOLE_NUMBER}` : sentence)
   // With every byte there, no chunk can contradict the file any more: it stays, and only this request fails.

@@ -1,4 +1,4 @@
-import type { PageRecord, UploadRecord } from '../server/core/record.ts'
+import type { UploadRecord, WebUploaderRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { wholeChunks } from './chunk-layout.ts'
 import type { Identity, Whose } from './identity.ts'
@@ -37,11 +37,11 @@ export function candidateOf(
   if (!isUsable(upload) || !isVisible(record, caller)) return undefined
   return {
     id: record.id,
-    own: record.visitor !== undefined || caller.whose === undefined,
+    own: record.webUploader?.visitor !== undefined || caller.whose === undefined,
     knowsSender: knowsSender(record, identity, date),
     finished: state === 'finished' || state === 'finishing',
     ...skippableOf(upload, live),
-    modified: record.page === undefined ? knownDate(record.metadata['lastModifiedDate']) : record.page.modified,
+    modified: withSenders(record).modified,
     fed: live.fed(record.id),
   }
 }
@@ -50,7 +50,7 @@ export function candidateOf(
 export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
   const { record, receiving, state } = upload
   return {
-    contested: record.page?.contested === true,
+    contested: record.webUploader?.contested === true,
     atRest: live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
     chunks: chunkSetOf(upload),
   }
@@ -58,10 +58,8 @@ export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
 
 /** Whether an upload matches the file of a request in everything that its id does not encode. */
 export function fits(record: UploadRecord, identity: Identity, { size, chunks }: FileFacts): boolean {
-  const named = record.page?.size ?? record.length
-  return (
-    named === size && (chunks ?? chunksOf(record)) === chunksOf(record) && record.page?.further === identity.further
-  )
+  const { size: named = record.length, further } = record.webUploader ?? {}
+  return named === size && (chunks ?? chunksOf(record)) === chunksOf(record) && further === identity.further
 }
 
 /** Whether the upload can still accept chunks, or be compared with them. */
@@ -70,30 +68,38 @@ export function isUsable({ state }: Upload): boolean {
 }
 
 /** Whether the caller may access an upload: one begun by a visitor belongs to that visitor. */
-export function isVisible({ visitor }: UploadRecord, { whose, former }: Caller): boolean {
+export function isVisible({ webUploader }: UploadRecord, { whose, former }: Caller): boolean {
+  const visitor = webUploader?.visitor
   return visitor === undefined || visitor === whose || visitor === former
 }
 
 /** Whether the record names the sender. A record of the previous version is matched by its date and by its id. */
 export function knowsSender(record: UploadRecord, identity: Identity, date: string | undefined): boolean {
-  if (record.page !== undefined) return record.page.senders.includes(identity.sender)
+  const { senders } = record.webUploader ?? {}
+  if (senders !== undefined) return senders.includes(identity.sender)
   return record.metadata['lastModifiedDate'] === date && identity.formerEndings().has(endingOf(record.id))
 }
 
-/** The page record of an upload. One of the previous version belongs to the sender encoded in its id. */
-export function pageOf(record: UploadRecord, sender: string = endingOf(record.id)): PageRecord {
-  return record.page ?? { begun: sender, senders: [sender], modified: knownDate(record.metadata['lastModifiedDate']) }
+/** The adapter's part of a record. An upload of the previous version belongs to the sender encoded in its id. */
+export function withSenders(
+  { id, metadata, webUploader }: UploadRecord,
+  sender: string = endingOf(id),
+): WebUploaderRecord & { readonly begun: string; readonly senders: readonly string[] } {
+  const { begun, senders } = webUploader ?? {}
+  if (begun !== undefined && senders !== undefined) return { ...webUploader, begun, senders }
+  return { ...webUploader, begun: sender, senders: [sender], modified: knownDate(metadata['lastModifiedDate']) }
 }
 
 /** The complete chunks of an upload. */
 export function chunkSetOf({ record, received }: Upload): ChunkSet {
-  const { length, chunkSize = chunksOf(record) === 1 ? length : undefined } = record
+  const { length, webUploader } = record
+  const chunkSize = webUploader?.chunkSize ?? (chunksOf(record) === 1 ? length : undefined)
   if (length === null || chunkSize === undefined || chunkSize === null) return []
   return received.length === 0 ? [] : wholeChunks(received, length, chunkSize)
 }
 
 export function chunksOf(record: UploadRecord): number {
-  return record.chunks ?? 1
+  return record.webUploader?.chunks ?? 1
 }
 
 function endingOf(id: string): string {

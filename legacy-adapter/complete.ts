@@ -2,11 +2,12 @@ import type { Context } from 'koa'
 import { LONGEST_WAIT } from '../server/core/deadline.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
+import { nameOf } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { unlessMissing } from '../server/core/uploads.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
-import { type Caller, isVisible, pageOf } from './candidates.ts'
+import { type Caller, isVisible, withSenders } from './candidates.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'
 import { type Task, taskOf } from './identity.ts'
@@ -35,8 +36,8 @@ export async function complete(ctx: Context, adapter: Adapter): Promise<void> {
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, {
     ok: true,
-    ...(record.visitor === undefined ? {} : { id: record.id, url: adapter.options.urlOf(ctx, record.id) }),
-    name: record.metadata['filename'] ?? record.fileName,
+    ...(record.webUploader?.visitor === undefined ? {} : { id: record.id, url: adapter.options.urlOf(ctx, record.id) }),
+    name: nameOf(record.metadata) || record.fileName,
     size: record.length,
   })
 }
@@ -64,7 +65,7 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, adapter
   const ids = await idsOfTasks(tasks, adapter)
   if (ids.length > MOST_OF_TASK) return []
   const views = await viewsOf(ids, caller, adapter)
-  return views.filter((view) => nameOf(view).normalize('NFC') === name.normalize('NFC'))
+  return views.filter((view) => nameOf(view.record.metadata).normalize('NFC') === name.normalize('NFC'))
 }
 
 /** The uploads of a task with the requested extension and type. @throws UploadError `ambiguous` if names differ. */
@@ -80,10 +81,10 @@ async function viewsOfOneName(
   const type = oneValue(fields, 'type')
   const views = (await viewsOf(ids, caller, adapter)).filter(
     (view) =>
-      (ext === undefined || nameOf(view).toLowerCase().endsWith(ext)) &&
+      (ext === undefined || nameOf(view.record.metadata).toLowerCase().endsWith(ext)) &&
       (type === undefined || type === view.record.metadata['filetype']),
   )
-  if (new Set(views.map(nameOf)).size > 1) throw ambiguous()
+  if (new Set(views.map(({ record }) => nameOf(record.metadata))).size > 1) throw ambiguous()
   return views
 }
 
@@ -149,7 +150,7 @@ async function viewOf(id: string, { uploads, live }: Adapter): Promise<View | un
       const { record, state, finishedAt } = upload
       const finished = finishedAt?.getTime()
       const fed = live.fed(id) || (finished ?? (await upload.lastChange()).getTime())
-      return { record, state, finished, confirmed: record.page?.confirmed === true, fed }
+      return { record, state, finished, confirmed: record.webUploader?.confirmed === true, fed }
     }),
   )
 }
@@ -167,11 +168,12 @@ function choose(views: readonly View[]): View {
 async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter): Promise<Pick<Upload, 'record'>> {
   return uploads.use(id, async (upload) => {
     if (upload.state === 'receiving') await upload.receiving.quiet(LONGEST_WAIT / 2)
-    const { length, page } = upload.record
+    const { length, endAwaited, webUploader } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
     // If the page skipped chunks from a memory of its own, no single sender has sent them all; the file is whole
     // anyway.
-    if (page?.held && isFull && !page?.contested && live.inFlight(id) === 0) await upload.announceEnd(length)
+    const isWhole = isFull && !webUploader?.contested && live.inFlight(id) === 0
+    if (endAwaited && isWhole) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
     await upload.finish(LONGEST_WAIT / 2)
     if (live.isLive(id)) live.settle(id)
@@ -183,8 +185,8 @@ async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter
 async function confirm(id: string, { uploads }: Adapter): Promise<void> {
   try {
     await uploads.use(id, async (upload) => {
-      if (upload.record.page?.confirmed) return
-      await upload.update((record) => ({ ...record, page: { ...pageOf(record), confirmed: true } }))
+      if (upload.record.webUploader?.confirmed) return
+      await upload.update((record) => ({ ...record, webUploader: { ...withSenders(record), confirmed: true } }))
     })
   } catch (error) {
     // The file exists in any case.
@@ -193,11 +195,11 @@ async function confirm(id: string, { uploads }: Adapter): Promise<void> {
 }
 
 function incomplete({ record, received }: Upload): UploadError {
-  const chunks = record.chunks ?? 1
+  const { chunks = 1, chunkSize } = record.webUploader ?? {}
   const { missing, total } =
-    record.chunkSize === undefined
+    chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
-      : missingChunks(received, record.length ?? 0, record.chunkSize, MOST_NAMED)
+      : missingChunks(received, record.length ?? 0, chunkSize, MOST_NAMED)
   if (total === 0)
     return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', {
       details: { missing, missing_total: total },
@@ -208,8 +210,4 @@ function incomplete({ record, received }: Upload): UploadError {
 
 function ambiguous(): UploadError {
   return new UploadError('ambiguous', 'Several files of this task match; name one with "filename".')
-}
-
-function nameOf({ record }: View): string {
-  return record.metadata['filename'] ?? ''
 }

@@ -86,7 +86,7 @@ export class Lookup {
         const { record } = upload
         const isFit = facts === undefined || fits(record, identity, facts)
         const candidate = isFit ? candidateOf(upload, identity, caller, date, this.#live) : undefined
-        const recut = record.failed?.code === 'chunk_size_changed' ? (record.page?.recut ?? 0) + 1 : 0
+        const recut = record.failed?.code === 'chunk_size_changed' ? (record.webUploader?.recut ?? 0) + 1 : 0
         return { candidate, isTaken: true, recut }
       })
     } catch (error) {

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
 import { covers, type Ranges, union } from '../server/core/ranges.ts'
-import type { PageRecord, UploadRecord } from '../server/core/record.ts'
+import type { UploadRecord, WebUploaderRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
-import { type Caller, chunkSetOf, type FileFacts, isUsable, pageOf } from './candidates.ts'
+import { type Caller, chunkSetOf, type FileFacts, isUsable, withSenders } from './candidates.ts'
 import type { CheckHistories } from './check-histories.ts'
 import type { Identity } from './identity.ts'
 import { KeyedLock } from './keyed-lock.ts'
@@ -31,7 +31,7 @@ export interface PlacedChunk extends FileRequest {
   /** The modification time of the file if known, in milliseconds since 1970. */
   readonly modified: number | undefined
   /** Creates the record of a new upload. */
-  readonly recordOf: (id: string, page: PageRecord) => UploadRecord
+  readonly recordOf: (id: string, senders: WebUploaderRecord) => UploadRecord
 }
 
 /** What to do with the upload of a chunk. */
@@ -129,7 +129,7 @@ export class Placing {
     if (cached === undefined) return undefined
     const { id, identity, own } = cached
     const outcome = await this.#tryUse(id, async (upload) => {
-      if (!upload.record.page?.senders.includes(identity.sender) || !isUsable(upload)) return undefined
+      if (!upload.record.webUploader?.senders?.includes(identity.sender) || !isUsable(upload)) return undefined
       return this.#feed(chunk, work, upload, { identity, own, isProof: false })
     })
     if (outcome === undefined && this.#cache.get(chunk.key) === cached) this.#cache.delete(chunk.key)
@@ -253,7 +253,8 @@ export class Placing {
       if (isFed && upload.state === 'failed') this.#live.settle(id)
     }
     if (isFailed) throw wronglySkipped()
-    const isBeginners = upload.record.visitor !== undefined || upload.record.page?.begun === identity.sender
+    const { visitor, begun } = upload.record.webUploader ?? {}
+    const isBeginners = visitor !== undefined || begun === identity.sender
     const value = await work.answer(upload, isBeginners)
     if (isFed && upload.state === 'finished') this.#live.settle(id)
     return { value }
@@ -261,7 +262,9 @@ export class Placing {
 
   /** Caches the choice, and adds the sender to a record of the previous version. */
   async #remember(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
-    if (upload.record.page === undefined) await updatePage(upload, () => pageOf(upload.record, identity.sender))
+    if (upload.record.webUploader?.senders === undefined) {
+      await upload.update((record) => ({ ...record, webUploader: withSenders(record, identity.sender) }))
+    }
     if (this.#cache.has(chunk.key)) return
     const { sender, firstId } = identity
     this.#cache.set(chunk.key, { id: upload.record.id, identity: { sender, firstId }, own: { group: own.group } })
@@ -272,13 +275,13 @@ export class Placing {
   async #put<T>(chunk: PlacedChunk, work: Work<T>, upload: Upload, destination: Destination): Promise<void> {
     const { identity, isProof } = destination
     try {
-      await work.put(upload, upload.record.page?.begun === identity.sender)
+      await work.put(upload, upload.record.webUploader?.begun === identity.sender)
     } catch (error) {
       if (error instanceof UploadError) await this.#reject(chunk, upload, destination, error)
       throw error
     }
     if (isProof) await this.#join(chunk, upload, destination)
-    else if (!upload.record.page?.senders.includes(identity.sender)) {
+    else if (!upload.record.webUploader?.senders?.includes(identity.sender)) {
       throw new UploadError(
         'content_differs',
         'Another chunk of this file differs from the stored one; send the whole file again.',
@@ -338,14 +341,14 @@ export class Placing {
 
   /** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */
   async #share(chunk: PlacedChunk, upload: Upload, { identity, own }: Destination): Promise<void> {
-    if (upload.record.page?.shares === undefined || upload.state !== 'receiving') return
+    if (upload.record.webUploader?.shares === undefined || upload.state !== 'receiving') return
     await updatePage(upload, (page) => {
       const share = union([...(page.shares?.[identity.sender] ?? []), { start: chunk.chunk, end: chunk.chunk + 1 }])
       return { ...page, shares: { ...page.shares, [identity.sender]: share.slice(0, MOST_RUNS) } }
     })
-    const { length, page } = upload.record
+    const { length, webUploader } = upload.record
     if (length === null || !covers(upload.received, { start: 0, end: length })) return
-    const shares: Ranges[] = (page?.senders ?? []).map((sender) => page?.shares?.[sender] ?? [])
+    const shares: Ranges[] = (webUploader?.senders ?? []).map((sender) => webUploader?.shares?.[sender] ?? [])
     const listed = await this.#histories.listed(historyName(chunk.caller, own), own.group)
     if (isWhole(shares, chunk.facts.chunks, listed)) await upload.announceEnd(length)
   }
@@ -405,15 +408,19 @@ export class Placing {
 }
 
 /**
- * Changes the page record.
+ * Changes the adapter's part of a record.
  *
  * @param hold whether an unfinished upload is no longer finished by its last missing byte, but only by `announceEnd`.
  * @throws UploadError `no_space`, `storage_error`.
  */
-async function updatePage(upload: Upload, change: (page: PageRecord) => PageRecord, hold = false): Promise<void> {
+async function updatePage(
+  upload: Upload,
+  change: (page: ReturnType<typeof withSenders>) => WebUploaderRecord,
+  hold = false,
+): Promise<void> {
   await upload.update((record) => {
-    const page = change(pageOf(record))
-    return { ...record, page: hold && upload.state === 'receiving' ? { ...page, held: true } : page }
+    const endAwaited = hold && upload.state === 'receiving' ? true : record.endAwaited
+    return { ...record, endAwaited, webUploader: change(withSenders(record)) }
   })
 }
 

@@ -11,7 +11,7 @@ import { type Uploads, unlessMissing } from './uploads.ts'
 const RETRY_AFTER = 15_000
 
 /** A final upload to create. */
-export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileName' | 'concat'> & {
+export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileName' | 'tus'> & {
   /** Ids of the parts, in order. */
   readonly parts: readonly string[]
 }

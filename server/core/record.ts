@@ -1,57 +1,64 @@
-import { z } from 'zod'
+import { randomUUID } from 'node:crypto'
 import type { Ranges } from './ranges.ts'
+import { safeName } from './safe-name.ts'
 
-/** What a client said about its file; a key without a value is `null` (tus creation extension). */
+/** Metadata from the client; a key without a value is `null` (tus creation extension). */
 export type Metadata = Readonly<Record<string, string | null>>
 
 /**
- * What is kept of an upload beside its bytes. It says neither "finished" (that is where the file is) nor how much has been
- * received (that is the file's size or the journal).
+ * The stored facts about an upload, apart from its bytes. Two facts are elsewhere: an upload is finished when its file
+ * has its final name, and the size of the file or the journal tells which bytes were received.
  */
 export interface UploadRecord {
   readonly id: string
-  /** Bytes; `null` while the client has not said it. */
+  /** Bytes; `null` until the client declares it. */
   readonly length: number | null
   readonly metadata: Metadata
-  /** The name under which the finished file will lie: safe as the last part of a path. */
+  /** The Upload-Metadata header, if `metadata` does not reproduce it byte for byte. */
+  readonly rawMetadata?: string | undefined
+  /** The name of the finished file: a safe path segment. */
   readonly fileName: string
   /** ISO 8601. */
   readonly createdAt: string
-  /** WebUploader only: how many chunks, their size once a verified one has told it, and the visitor who sent the first. */
-  readonly chunks?: number | undefined
-  readonly chunkSize?: number | undefined
-  readonly visitor?: string | undefined
-  /** Only for WebUploader uploads: the data of its adapter. Records of the previous version have none. */
-  readonly page?: PageRecord | undefined
-  /** Upload-Metadata as it was sent, where the values above do not give it back byte for byte. */
-  readonly rawMetadata?: string | undefined
   /** Digests of the finished file, in base64, by the names of `digest.ts`. */
   readonly digests?: Readonly<Record<string, string>> | undefined
-  /** Concatenation: this is a part. It seals, but never lands by itself. */
+  /** Concatenation: a part, which never becomes a file by itself. */
   readonly partial?: true | undefined
   /** The final upload that this part belongs to. */
   readonly final?: string | undefined
-  /** This part's bytes are, or are about to be, the final upload's. */
+  /** The bytes of this part belong to the final upload, or are about to. */
   readonly joined?: true | undefined
-  /** Concatenation: the parts of this final upload, in order, and the header that named them. */
+  /** The ids of the parts of this final upload, in order. */
   readonly parts?: readonly string[] | undefined
-  readonly concat?: string | undefined
-  /** All of its bytes may be there, and still its client has to say that nothing follows (IETF draft, `Upload-Complete`). */
+  /** Only an explicit end finishes the upload, not its last byte. */
   readonly endAwaited?: true | undefined
-  /** Which digest the answer to the end is to tell, as `Want-Repr-Digest` said it at the beginning (RFC 9530 §4). */
-  readonly wantedDigest?: string | undefined
-  /** Why this upload can never finish. */
+  /** Why the upload can never finish. */
   readonly failed?: { readonly code: FailureCode; readonly message: string } | undefined
-  /** During which boot of the machine the bytes came, and how many of a plain upload's first bytes are surely on the disk. */
+  /**
+   * The boot of the host during which the bytes arrived, and how many leading bytes of an upload without a journal are
+   * on disk.
+   */
   readonly mark?: { readonly boot: string; readonly synced: number } | undefined
+  readonly webUploader?: WebUploaderRecord | undefined
+  /** `concat`: the Upload-Concat header of a final upload. */
+  readonly tus?: { readonly concat: string } | undefined
+  /** `wantedDigest`: the Want-Repr-Digest header of the creation (RFC 9530 §4). */
+  readonly draft?: { readonly wantedDigest: string } | undefined
+  /** Keys written by a newer version. Only the store that read them looks inside, to write them back. */
+  readonly unknown?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** The data that the WebUploader adapter keeps with an upload. Senders are digests. */
-export interface PageRecord {
-  /** The sender that began the upload. */
-  readonly begun: string
+/** The WebUploader adapter's part of a record. Senders are digests. */
+export interface WebUploaderRecord {
+  readonly chunks?: number | undefined
+  /** Bytes; known from the first verified chunk on. */
+  readonly chunkSize?: number | undefined
+  /** The visitor that began the upload. */
+  readonly visitor?: string | undefined
+  /** The sender that began the upload. Records of the first version have neither `begun` nor `senders`. */
+  readonly begun?: string | undefined
   /** The senders whose chunks count, at most 32; the one that began the upload is first, unless it was removed. */
-  readonly senders: readonly string[]
+  readonly senders?: readonly string[] | undefined
   /** A sender sent different bytes for a stored chunk. */
   readonly contested?: true | undefined
   /** The modification time of the file, if a sender stated it. Milliseconds since 1970. */
@@ -64,19 +71,12 @@ export interface PageRecord {
   readonly recut?: number | undefined
   /** A complete has confirmed the file. */
   readonly confirmed?: true | undefined
-  /**
-   * An explicit end finishes the upload, not its last byte. The previous version ignores this field and finishes the
-   * upload.
-   */
-  readonly held?: true | undefined
   /** From the second sender on: the chunks that each has sent first, or sent again with equal bytes. */
   readonly shares?: Readonly<Record<string, Ranges>> | undefined
 }
 
-/** The reasons for which an upload ends in `failed`. */
-export type FailureCode = (typeof FAILURES)[number]
-
-const FAILURES = [
+/** The reasons for which an upload fails. */
+export const FAILURE_CODES = [
   'chunk_size_changed',
   'sync_failed',
   'digest_mismatch',
@@ -85,56 +85,29 @@ const FAILURES = [
   'wrong_length',
 ] as const
 
-const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
+export type FailureCode = (typeof FAILURE_CODES)[number]
 
-const page: z.ZodType<PageRecord> = z.object({
-  begun: z.string(),
-  senders: z.array(z.string()),
-  contested: z.literal(true).optional(),
-  modified: z.number().int().optional(),
-  further: z.string().optional(),
-  size: size.optional(),
-  recut: size.optional(),
-  confirmed: z.literal(true).optional(),
-  held: z.literal(true).optional(),
-  shares: z.record(z.string(), z.array(z.object({ start: size, end: size }))).optional(),
-})
+/** The facts that the client of a new upload decides. */
+export type NewUpload = Pick<UploadRecord, 'length' | 'metadata' | 'rawMetadata' | 'partial' | 'endAwaited' | 'draft'>
 
-const schema: z.ZodType<UploadRecord> = z.object({
-  id: z.string(),
-  length: size.nullable(),
-  metadata: z.record(z.string(), z.string().nullable()),
-  fileName: z.string(),
-  createdAt: z.string(),
-  chunks: size.optional(),
-  chunkSize: size.optional(),
-  visitor: z.string().optional(),
-  page: page.optional(),
-  rawMetadata: z.string().optional(),
-  digests: z.record(z.string(), z.string()).optional(),
-  partial: z.literal(true).optional(),
-  final: z.string().optional(),
-  joined: z.literal(true).optional(),
-  parts: z.array(z.string()).optional(),
-  concat: z.string().optional(),
-  endAwaited: z.literal(true).optional(),
-  wantedDigest: z.string().optional(),
-  failed: z.object({ code: z.enum(FAILURES), message: z.string() }).optional(),
-  mark: z.object({ boot: z.string(), synced: size }).optional(),
-})
+/** Makes the record of a new upload, with an unguessable id. */
+export function newRecord(upload: NewUpload): UploadRecord {
+  return {
+    ...upload,
+    id: randomUUID().replaceAll('-', ''),
+    fileName: safeName(nameOf(upload.metadata)),
+    createdAt: new Date().toISOString(),
+  }
+}
 
-/**
- * Reads a record out of parsed JSON.
- *
- * @throws ZodError when it is not one.
- */
-export function parseRecord(json: unknown): UploadRecord {
-  return schema.parse(json)
+/** The client's name of the file, as sent; empty if there is none. */
+export function nameOf({ filename, name }: Metadata): string {
+  return filename || name || ''
 }
 
 const ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/
 
-/** Whether `id` can be the id of an upload: one plain part of a path, never `.` or `..`. */
+/** Whether `id` can be the id of an upload: a single path segment, never `.` or `..`. */
 export function isUploadId(id: string): boolean {
   return ID.test(id)
 }

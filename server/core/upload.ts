@@ -68,16 +68,11 @@ export class Upload {
 
   get state(): UploadState {
     if (this.#stored.removed) return 'gone'
-    const { length, failed, partial } = this.record
+    const { length, failed, partial, endAwaited } = this.record
     if (failed !== undefined) return 'failed'
     if (this.#stored.finished) return 'finished'
-    if (this.#isEndAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
+    if (endAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
     return partial ? 'sealed' : 'finishing'
-  }
-
-  get #isEndAwaited(): boolean {
-    const { endAwaited, page } = this.record
-    return endAwaited === true || page?.held === true
   }
 
   /** Whether something is running, will be retried, or is known only here. */
@@ -121,18 +116,14 @@ export class Upload {
    * @throws UploadError `wrong_length` if it has another length, or not exactly these bytes.
    */
   async announceEnd(end: number): Promise<void> {
-    if (this.record.length === end && !this.#isEndAwaited) return
+    if (this.record.length === end && !this.record.endAwaited) return
     await this.#exclusively(async () => {
       this.#check()
       const { length } = this.record
       if ((length ?? end) !== end || this.offset !== end) {
         throw new UploadError('wrong_length', `The upload was ended at byte ${end}, which is not its end.`)
       }
-      await this.#stored.update(({ endAwaited, page, ...record }) => {
-        if (page === undefined) return { ...record, length: end }
-        const { held, ...others } = page
-        return { ...record, page: others, length: end }
-      })
+      await this.#stored.update(({ endAwaited, ...record }) => ({ ...record, length: end }))
     })
     this.#finishing.start()
   }

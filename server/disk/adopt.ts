@@ -2,7 +2,7 @@ import { readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
-import { isUploadId, type UploadRecord } from '../core/record.ts'
+import { isUploadId, nameOf, type UploadRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
@@ -74,7 +74,7 @@ function recordOf(environment: Environment, from: z.infer<typeof description>, b
     id: from.id,
     length: from.size ?? null,
     metadata,
-    fileName: safeName(metadata.filename ?? metadata.name),
+    fileName: safeName(nameOf(metadata)),
     createdAt: from.creation_date ?? new Date().toISOString(),
     // The other server has acknowledged these bytes: they are not forgotten at a reboot that comes before the first sync.
     mark: { boot: environment.boot, synced: bytes },

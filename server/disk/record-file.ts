@@ -4,10 +4,11 @@ import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
-import { parseRecord, type UploadRecord } from '../core/record.ts'
+import type { UploadRecord } from '../core/record.ts'
 import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { writeNewFile } from './new-file.ts'
+import { formatRecord, parseRecord } from './record-format.ts'
 import { isOnlyRecord } from './upload-files.ts'
 import { writeAll } from './write-all.ts'
 
@@ -118,7 +119,7 @@ export function syncRecord(environment: Environment, id: string): Promise<void> 
 }
 
 function encode(record: UploadRecord): string {
-  const line = JSON.stringify(record)
+  const line = formatRecord(record)
   return `${line}\n${crc32(line).toString(16)}\n`
 }
 

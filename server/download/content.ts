@@ -1,4 +1,5 @@
 import { create } from 'content-disposition'
+import { nameOf } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
 
 /** What the client said of its file when it began the upload: all of it untrusted. */
@@ -39,7 +40,7 @@ export function contentHeaders(metadata: Metadata, inline: boolean): ContentHead
   const shown = inline && isHarmless(type)
   return {
     'Content-Type': type,
-    'Content-Disposition': disposition(shown ? 'inline' : 'attachment', metadata.filename || metadata.name),
+    'Content-Disposition': disposition(shown ? 'inline' : 'attachment', nameOf(metadata)),
     'Content-Security-Policy': shown ? policyFor(type) : LOCKED,
     // Requests of plain <img> and <video> carry no Origin, so that allowed pages cannot be told from others here: a
     // stricter value would shut out those on other sites. Reading the bytes still needs CORS, and the id is the secret.

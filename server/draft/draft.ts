@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
-import { newRecord } from '../core/new-record.ts'
+import { newRecord } from '../core/record.ts'
 import type { Source } from '../core/source.ts'
 import { idleSince, type Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
@@ -50,7 +50,8 @@ export class Draft {
     const { metadata, rawMetadata, endAwaited, wantedDigest, ...sending } = parseCreation(ctx.headers)
     const length = sending.length ?? null
     this.#intake.checkRoom(ctx.headers, 0, length)
-    const record = newRecord({ length, metadata, rawMetadata, wantedDigest, ...(endAwaited && { endAwaited }) })
+    const draft = wantedDigest === undefined ? undefined : { wantedDigest }
+    const record = newRecord({ length, metadata, rawMetadata, draft, ...(endAwaited && { endAwaited }) })
     await this.#uploads.create(record, async (upload) => {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
@@ -94,7 +95,7 @@ export class Draft {
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
       // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
-      const want = ctx.get('Want-Repr-Digest') || (upload.record.wantedDigest ?? '')
+      const want = ctx.get('Want-Repr-Digest') || (upload.record.draft?.wantedDigest ?? '')
       ctx.set({ Location: this.#options.urlOf(ctx, id), ...(await reprDigest(want, upload)) })
     })
     ctx.status = ctx.response.get('Upload-Complete') === '?1' ? 201 : 204
@@ -212,6 +213,7 @@ async function ifTooLong(upload: Upload, error: unknown): Promise<unknown> {
  */
 async function tooLong(upload: Upload, code: 'too_large' | 'wrong_length'): Promise<UploadError> {
   const message = 'The request sends more bytes than the length of this upload allows.'
-  if (upload.record.endAwaited) await upload.fail(code, message)
+  const { endAwaited, webUploader } = upload.record
+  if (endAwaited && webUploader === undefined) await upload.fail(code, message)
   return new UploadError(code, message)
 }

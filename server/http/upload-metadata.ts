@@ -60,7 +60,7 @@ export function concatHeader(concat: string): string {
  * The headers of a HEAD response that repeat the creation: Upload-Concat, and Upload-Metadata if it is not too long.
  */
 export function creationHeaders(record: UploadRecord): Readonly<Record<string, string>> {
-  const concat = record.partial ? 'partial' : concatHeader(record.concat ?? '')
+  const concat = record.partial ? 'partial' : concatHeader(record.tus?.concat ?? '')
   const metadata = formatMetadata(record)
   const isTold = metadata !== '' && concat.length + metadata.length <= MOST_REPEATED
   return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(isTold && { 'Upload-Metadata': metadata }) }

@@ -2,7 +2,7 @@ import type { Context } from 'koa'
 import type { Concatenation } from '../core/concatenation.ts'
 import { expectedDigest } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
-import { newRecord } from '../core/new-record.ts'
+import { nameOf, newRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
 import type { Source } from '../core/source.ts'
 import { idleSince, type Upload } from '../core/upload.ts'
@@ -98,8 +98,8 @@ export class Tus {
     const { metadata, rawMetadata } = asked
     const concat = concatHeader(asked.concat)
     const parts = idsOfParts(asked.parts)
-    const fileName = safeName(metadata.filename ?? metadata.name)
-    const id = await this.#concatenation.create({ parts, concat, metadata, rawMetadata, fileName })
+    const fileName = safeName(nameOf(metadata))
+    const id = await this.#concatenation.create({ parts, tus: { concat }, metadata, rawMetadata, fileName })
     ctx.set('Location', this.#options.urlOf(ctx, id))
   }
 

@@ -87,7 +87,7 @@ async function makePart(uploads: Uploads, id: string): Promise<void> {
 }
 
 function asked(parts: readonly string[]): FinalUpload {
-  return { parts, metadata: {}, fileName: 'a.txt', concat: `final;${parts.join(' ')}` }
+  return { parts, metadata: {}, fileName: 'a.txt', tus: { concat: `final;${parts.join(' ')}` } }
 }
 
 /** Gives work that should wait the time to end before it should. */
@@ -207,7 +207,7 @@ it('refuses an offset that a part offered before its bytes moved to the final up
       })
       expect(part.receiving.continuesAt(5)).toBe(true)
     })
-    await concatenation.create({ parts: ['part'], concat: 'final;part', metadata: {}, fileName: 'f' })
+    await concatenation.create({ parts: ['part'], tus: { concat: 'final;part' }, metadata: {}, fileName: 'f' })
     const late = uploads.use('part', (part) =>
       part.receiving.append({ start: 5, end: 10 }, bytes('world'), 'as-received'),
     )

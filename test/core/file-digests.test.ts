@@ -117,7 +117,7 @@ describe('a file that takes for ever to be compared with its digest', () => {
     await uploads.create({ ...recordOf('part', LENGTH), partial: true }, (upload) =>
       upload.receiving.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'as-received'),
     )
-    const final = { parts: ['part'], metadata: { sha256 }, fileName: 'a.txt', concat: 'final;part' }
+    const final = { parts: ['part'], metadata: { sha256 }, fileName: 'a.txt', tus: { concat: 'final;part' } }
     const outcome = concatenation.create(final).catch((error: unknown) => error)
     await reading
     await concatenation.close()

@@ -189,11 +189,11 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       const upload = await create(recordOf('record', null))
       await Promise.all([
         upload.update((record) => ({ ...record, length: 10 })),
-        upload.update((record) => ({ ...record, chunkSize: 3 })),
+        upload.update((record) => ({ ...record, webUploader: { chunkSize: 3 } })),
       ])
       await upload.release()
       await under.reopen()
-      expect((await opened('record')).record).toMatchObject({ length: 10, chunkSize: 3 })
+      expect((await opened('record')).record).toMatchObject({ length: 10, webUploader: { chunkSize: 3 } })
     })
 
     it.each(['unfinished', 'finished'])(
@@ -229,7 +229,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         const removed = upload.remove('deleted')
         for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve))
         // It may come too late; what it must not do is bring back what is gone.
-        await upload.update((record) => ({ ...record, chunkSize: 3 })).catch(() => undefined)
+        await upload.update((record) => ({ ...record, webUploader: { chunkSize: 3 } })).catch(() => undefined)
         await removed
         expect(await under.store.open(`g.race.${i}`)).toEqual({ kind: 'gone' })
       }

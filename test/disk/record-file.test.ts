@@ -4,28 +4,16 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ALGORITHMS } from '../../server/core/digest.ts'
 import type { UploadRecord } from '../../server/core/record.ts'
-import { DirectorySync } from '../../server/disk/directory-sync.ts'
 import type { Environment } from '../../server/disk/environment.ts'
-import { Layout } from '../../server/disk/layout.ts'
 import { createRecord, readRecord, replaceRecord } from '../../server/disk/record-file.ts'
-import { RecordFolders } from '../../server/disk/record-folders.ts'
-import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { environmentIn } from './environment.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let environment: Environment
 beforeAll(async () => {
   folder = await temporaryFolder()
-  const layout = new Layout(folder.path)
-  environment = {
-    layout,
-    sync: 'never',
-    boot: '0'.repeat(32),
-    directorySync: new DirectorySync(),
-    recordFolders: new RecordFolders(layout, undefined),
-    unsynced: new UnsyncedUploads(),
-    onStep: () => undefined,
-  }
+  environment = environmentIn(folder.path)
 })
 afterAll(() => folder.dispose())
 
@@ -35,6 +23,20 @@ const key = text.filter((name) => name !== '__proto__')
 const size = fc.maxSafeNat()
 const id = fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,30}$/)
 
+const yes = fc.constant(true as const)
+const chunked = { chunks: size, chunkSize: size, visitor: text }
+const senders = {
+  begun: text,
+  senders: fc.array(text),
+  contested: yes,
+  modified: fc.maxSafeInteger(),
+  further: text,
+  size,
+  recut: size,
+  confirmed: yes,
+  shares: fc.dictionary(key, fc.array(fc.record({ start: size, end: size })), { noNullPrototype: true }),
+}
+
 const record: fc.Arbitrary<UploadRecord> = fc.record(
   {
     id,
@@ -42,15 +44,19 @@ const record: fc.Arbitrary<UploadRecord> = fc.record(
     metadata: fc.dictionary(key, fc.option(text), { noNullPrototype: true }),
     fileName: text,
     createdAt: fc.constant('2026-11-23T08:09:10.567Z'),
-    chunks: size,
-    chunkSize: size,
-    visitor: text,
     rawMetadata: text,
     digests: fc.dictionary(fc.constantFrom(...ALGORITHMS), text, { noNullPrototype: true }),
-    partial: fc.constant(true as const),
+    partial: yes,
     final: text,
+    joined: yes,
     parts: fc.array(id),
-    concat: text,
+    endAwaited: yes,
+    webUploader: fc.oneof(
+      fc.record(chunked, { requiredKeys: ['chunks'] }),
+      fc.record({ ...chunked, ...senders }, { requiredKeys: ['begun', 'senders'] }),
+    ),
+    tus: fc.record({ concat: text }),
+    draft: fc.record({ wantedDigest: text }),
     failed: fc.record({ code: fc.constantFrom('sync_failed', 'part_gone'), message: text }),
     mark: fc.record({ boot: text, synced: size }),
   },

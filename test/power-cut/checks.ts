@@ -152,7 +152,7 @@ async function checkFinal(
   const states = await Promise.all(parts.map((id) => unlessMissing(uploads.use(id, async ({ state }) => state))))
   const isMade = file.path !== undefined && (await isThere(path.join(layout.finishedFolder(idOf(file)), file.name)))
   if (!isMade && states.some((state) => state !== 'sealed')) return
-  const id = await concatenation.create({ parts, fileName: file.name, metadata: {}, concat: 'final' })
+  const id = await concatenation.create({ parts, fileName: file.name, metadata: {}, tus: { concat: 'final' } })
   if (file.path !== undefined && id !== idOf(file)) broken(file, 'has another id')
   const bytes = await readFile(path.join(layout.finishedFolder(id), file.name))
   if (!bytes.equals(file.content)) broken(file, 'was put together wrongly')

@@ -1,0 +1,19 @@
+import { DirectorySync } from '../../server/disk/directory-sync.ts'
+import type { Environment } from '../../server/disk/environment.ts'
+import { Layout } from '../../server/disk/layout.ts'
+import { RecordFolders } from '../../server/disk/record-folders.ts'
+import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
+
+/** What the record files of a data folder need, without a store. */
+export function environmentIn(folder: string): Environment {
+  const layout = new Layout(folder)
+  return {
+    layout,
+    sync: 'never',
+    boot: '0'.repeat(32),
+    directorySync: new DirectorySync(),
+    recordFolders: new RecordFolders(layout, undefined),
+    unsynced: new UnsyncedUploads(),
+    onStep: () => undefined,
+  }
+}
