@@ -3,7 +3,7 @@ import { examine, type Finding } from './disk/doctor.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { withAccess } from './disk/refusal.ts'
-import { declaration } from './settings.ts'
+import { parseDataDir } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
 
@@ -38,7 +38,7 @@ export async function doctor(
     print(DOCTOR_HELP.trimEnd())
     return 0
   }
-  const layout = new Layout(values['data-dir'] ?? environment['DATA_DIR'] ?? declaration.DATA_DIR.default)
+  const layout = new Layout(parseDataDir(values['data-dir'] ?? environment['DATA_DIR']))
   const repairs = values.repair === true && values['dry-run'] !== true
   return withAccess(layout, async () => {
     const owner = await takeOwnership(layout)
