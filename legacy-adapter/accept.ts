@@ -104,7 +104,7 @@ function sizeOf({ fields, lengths }: ChunkRequest, { size, chunks }: ChunkPlace)
 }
 
 function explained(error: UploadError): UploadError {
-  return new UploadError(error.code, `${error.message} ${WHOLE_NUMBER}`, { cause: error })
+  return new UploadError('chunk_size_changed', `${error.message} ${WHOLE_NUMBER}`, { cause: error })
 }
 
 async function putChunk(
