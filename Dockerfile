@@ -3,7 +3,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
-RUN npm run build && find dist -name '*.map' -delete
+RUN npm run build && find dist \( -name '*.map' -o -name '*.d.ts' \) -delete
 
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app

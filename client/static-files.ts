@@ -1,10 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
 
 const require = createRequire(import.meta.url)
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
 
 /** The folder of an installed package. Throws when it is not installed. */
 function packageFolder(name: string): string {
@@ -33,11 +40,19 @@ function filesByName(): Map<string, string> {
   return files
 }
 
-/** A vite plugin that puts the classical page and its libraries, unchanged, into the built site. */
+/** A Vite plugin that adds the classical page and its libraries, unchanged, to the built site and the dev server. */
 export function staticFiles(): Plugin {
   return {
     name: 'landfall-static-files',
-    apply: 'build',
+    configureServer({ middlewares }) {
+      middlewares.use((request, response, next) => {
+        const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+        const path = filesByName().get(pathname === '/legacy' ? 'legacy.html' : pathname.slice(1))
+        if (path === undefined) return next()
+        response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream')
+        response.end(readFileSync(path))
+      })
+    },
     generateBundle() {
       for (const [fileName, path] of filesByName()) {
         this.emitFile({ type: 'asset', fileName, source: readFileSync(path) })

@@ -8,6 +8,15 @@ export default defineConfig({
   // Relative links, so that the page works under any path.
   base: './',
   plugins: [staticFiles()],
+  // For `npm run dev`. The service sees the host of the page, so its URLs lead back through the proxy.
+  server: {
+    proxy: {
+      '^/(files|upload|check|healthz|readyz)\\b': {
+        target: `http://127.0.0.1:${process.env['PORT'] ?? 1080}`,
+        changeOrigin: false,
+      },
+    },
+  },
   build: {
     outDir: fileURLToPath(new URL('../dist/client', import.meta.url)),
     emptyOutDir: true,

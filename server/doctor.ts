@@ -3,22 +3,23 @@ import { examine, type Finding } from './disk/doctor.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { withAccess } from './disk/refusal.ts'
-import { declaration } from './settings.ts'
+import { parseDataDir } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
 
-Looks through a data folder that no service works on, and says what should not be as it is.
-Without --repair nothing is changed (--dry-run). Nothing that holds somebody's bytes is ever deleted:
-what belongs to nobody is moved to DATA_DIR/quarantine.
-Ends with 0 when there is nothing to say, or all of it was repaired; otherwise with 1.
+Checks the data directory of a stopped service and lists the problems that it finds.
+With --repair, it fixes what it can; without (or with --dry-run), it changes nothing.
+It never deletes uploaded bytes: it moves orphans to DATA_DIR/quarantine.
+Exits with 0 if no problem is left, else with 1.
 `
 
 /**
  * `landfall doctor`.
  *
- * @param print takes a line for the operator.
+ * @param print receives lines for the operator.
  * @returns the exit code.
- * @throws Error with a sentence for the operator when a flag is wrong, or the folder cannot be used or belongs to a running process.
+ * @throws Error with a sentence for the operator when a flag is wrong, or when the data directory is not accessible or
+ * in use.
  */
 export async function doctor(
   environment: NodeJS.ProcessEnv,
@@ -38,14 +39,14 @@ export async function doctor(
     print(DOCTOR_HELP.trimEnd())
     return 0
   }
-  const layout = new Layout(values['data-dir'] ?? environment['DATA_DIR'] ?? declaration.DATA_DIR.default)
+  const layout = new Layout(parseDataDir(values['data-dir'] ?? environment['DATA_DIR']))
   const repairs = values.repair === true && values['dry-run'] !== true
   return withAccess(layout, async () => {
     const owner = await takeOwnership(layout)
     try {
       const findings = await examine(layout)
       let left = 0
-      for (const found of findings) left += (await treat(found, repairs, print)) ? 0 : 1
+      for (const finding of findings) left += (await treat(finding, repairs, print)) ? 0 : 1
       print(summary(findings.length, left))
       return left === 0 ? 0 : 1
     } finally {
@@ -54,10 +55,14 @@ export async function doctor(
   })
 }
 
-/** @returns whether it is put right now. */
-async function treat({ place, sentence, repair }: Finding, repairs: boolean, print: (line: string) => void) {
+/** Reports a finding, and repairs it if asked to and possible. @returns whether it is repaired. */
+async function treat(
+  { place, sentence, repair }: Finding,
+  repairs: boolean,
+  print: (line: string) => void,
+): Promise<boolean> {
   const what = `${place}: ${sentence}`
-  if (repair === undefined) print(`${what} Left as it is.`)
+  if (repair === undefined) print(`${what} Left unchanged.`)
   else if (!repairs) print(`${what} --repair would ${repair.sentence}.`)
   else {
     await repair.run()
@@ -67,6 +72,6 @@ async function treat({ place, sentence, repair }: Finding, repairs: boolean, pri
 }
 
 function summary(found: number, left: number): string {
-  if (found === 0) return 'Everything is as it should be.'
+  if (found === 0) return 'No problems found.'
   return `Found: ${found}. Repaired: ${found - left}. Left: ${left}.`
 }

@@ -8,25 +8,25 @@ async function main(): Promise<void> {
     process.exitCode = await doctor(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
     return
   }
-  const asked = readSettings(process.env, process.argv.slice(2))
-  if (asked.kind === 'help') {
-    process.stdout.write(asked.text)
+  const command = readSettings(process.env, process.argv.slice(2))
+  if (command.kind === 'help') {
+    process.stdout.write(command.text)
     return
   }
-  // Listened to from the beginning: process 1 of a container ignores signals that it does not handle.
-  const stopping = signal()
-  const service = await Promise.race([start(asked.settings), stopping])
-  // Stopped during the start, which can be cut off anywhere and taken up again.
+  // Handled from the beginning, because process 1 of a container ignores signals without a handler.
+  const stopSignal = nextStopSignal()
+  const service = await Promise.race([start(command.settings), stopSignal])
+  // Stopped during the start, which may be interrupted anywhere.
   if (service === undefined) process.exit(0)
   process.stdout.write(`Landfall listens on ${service.url}\n`)
-  await stopping
-  // A second signal means now.
+  await stopSignal
+  // A second signal stops the program at once.
   process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
   await service.close()
   process.exit(0)
 }
 
-function signal(): Promise<undefined> {
+function nextStopSignal(): Promise<undefined> {
   return new Promise((resolve) => {
     process.once('SIGTERM', () => resolve(undefined)).once('SIGINT', () => resolve(undefined))
   })

@@ -30,28 +30,28 @@ import { Tus } from './tus/tus.ts'
 export interface Service {
   /** `http://host:port` */
   readonly url: string
-  /** Stops: nothing new is taken, running requests get up to `DRAIN` seconds, then they are ended with their bytes kept. */
+  /** Refuses new work; running requests may continue for up to `DRAIN` seconds, then they are interrupted. */
   close(): Promise<void>
 }
 
-/** How often unfinished uploads are looked through for expired ones, in milliseconds. */
+/** Maximum time between two sweeps for expired uploads, in milliseconds. */
 const SWEEP_EVERY = 60 * 60 * 1000
 
-/** For how long it is remembered at least that an upload was deleted or has expired, in milliseconds: 410 instead of 404. */
-const GONE_KEPT = 7 * 24 * 60 * 60 * 1000
+/** Minimum age of a tombstone before it is removed, in milliseconds; from then on, the upload is 404 instead of 410. */
+const TOMBSTONE_KEPT = 7 * 24 * 60 * 60 * 1000
 
-/** Maximum WebUploader visitors whose listed chunks are kept; each takes up to 16 KiB. */
-const MOST_VISITORS = 20_000
+/** Maximum WebUploader visitors whose listed chunks are kept, up to 16 KiB each. */
+const MAX_VISITORS = 20_000
 
 /** Maximum WebUploader senders whose current upload is kept. */
-const MOST_SENDERS = 50_000
+const MAX_SENDERS = 50_000
 
 /**
- * Starts the service: here the implementations are chosen.
+ * Wires the implementations together and starts the service.
  *
- * @param onStep told of each step that the disk store has done; tests stop the program there.
- * @param pagesFolder where the build has put the pages.
- * @throws Error with a sentence for the operator when the data folder or the port cannot be had.
+ * @param onStep called after each step of the disk store; tests stop the program there.
+ * @param pagesFolder the directory of the built pages.
+ * @throws Error with a sentence for the operator when the data directory or the port is not available.
  */
 export async function start(
   settings: Settings,
@@ -85,8 +85,8 @@ export async function start(
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },
       visitors: new Visitors(secret, reach),
-      histories: new Notes(layout.visitors, MOST_VISITORS),
-      senders: new Notes(layout.senders, MOST_SENDERS),
+      histories: new Notes(layout.visitors, MAX_VISITORS),
+      senders: new Notes(layout.senders, MAX_SENDERS),
       urlOf: urls.forPage,
       idleTimeout: settings.IDLE_TIMEOUT,
       maxChunks: settings.MAX_CHUNKS,
@@ -107,7 +107,7 @@ export async function start(
     await uploads.close()
     throw error
   })
-  const background = keepTidy(uploads, concatenation, settings.EXPIRES_AFTER, log)
+  const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),
     close: async () => {
@@ -131,7 +131,12 @@ function listen(server: http.Server, settings: Settings): Promise<void> {
   })
 }
 
-function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: number, log: Logger): { stop(): void } {
+function startBackgroundWork(
+  uploads: Uploads,
+  concatenation: Concatenation,
+  expiresAfter: number,
+  log: Logger,
+): { stop(): void } {
   const now = cautiousTime()
   const logError = (sentence: string) => (error: unknown) => {
     // Work that a stop interrupts is resumed at the next start.
@@ -147,7 +152,7 @@ function keepTidy(uploads: Uploads, concatenation: Concatenation, expiresAfter: 
       if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
     })
     await expired.catch(logError('Expiring uploads failed.'))
-    const forgotten = uploads.forgetGone(new Date(now() - GONE_KEPT))
+    const forgotten = uploads.forgetGone(new Date(now() - TOMBSTONE_KEPT))
     await forgotten.catch(logError('Removing old tombstones failed.'))
     isSweeping = false
   }

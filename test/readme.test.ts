@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { readResults } from '../bench/results.ts'
 import { renderOverview, renderTable } from '../bench/table.ts'
-import { settingsTable } from '../server/settings-table.ts'
+import { settingsTable } from '../server/settings.ts'
 
 const pathOf = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
 

@@ -3,11 +3,11 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { declaration, describeSettings, parseSettings, readSettings, type Settings } from '../server/settings.ts'
+import { describeSettings, parseSettings, readSettings, type Settings } from '../server/settings.ts'
 import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
-const NAMES = Object.keys(declaration)
+const NAMES = describeSettings().map(({ name }) => name)
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
   const asked = readSettings(environment, args)
@@ -147,13 +147,24 @@ describe('settings', () => {
     expect(settingsOf({ PORT: 'wrong' }, ['--port', '3333']).PORT).toBe(3333)
   })
 
+  it('are all reported when several are wrong, one a line, and each once', () => {
+    expect(() => settingsOf({ PORT: 'http', LEGACY_IDENTITY: ',,' }, ['--sync=sometimes'])).toThrow(
+      new Error(
+        [
+          'PORT must be a whole number from 0 to 65535.',
+          'SYNC must be one of finish, always, never.',
+          'LEGACY_IDENTITY must be names separated by commas.',
+        ].join('\n'),
+      ),
+    )
+  })
+
   it('each have a flag, which is described', () => {
     for (const { name, flag: described, help } of describeSettings()) {
       expect(described).toBe(`--${flag(name)}`)
       expect(help).toMatch(/^[A-Z].*\.$/)
     }
-    expect(describeSettings().map(({ name }) => name)).toEqual(NAMES)
-    expect(Object.keys(parseSettings(() => undefined))).toEqual(NAMES)
+    expect(Object.keys(parseSettings({}))).toEqual(NAMES)
   })
 
   it.each([['--prot=1'], ['--port'], ['stray']])('%s is refused', (arg) => {

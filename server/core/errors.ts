@@ -1,7 +1,4 @@
-/**
- * Everything that can go wrong in a way that a client is told of. What a code means over HTTP is decided in
- * `http/error-status.ts` alone.
- */
+/** Every error that a client can receive. `http/error-status.ts` alone maps codes to HTTP statuses. */
 export type ErrorCode =
   // the request
   | 'bad_request'
@@ -54,25 +51,36 @@ export type ErrorCode =
   | 'stopping'
   | 'internal'
 
-/** Facts that go with an error into the answer's body. */
-export type ErrorDetails = Readonly<Record<string, number | string | readonly number[]>>
+/** Facts for the response body, by code. A code without an entry has none. */
+interface ErrorDetails {
+  /** `offset` is where the upload continues, `provided` is what the client sent; both in bytes. */
+  readonly offset_mismatch: { readonly offset: number; readonly provided: number }
+  /** Missing chunks, counted from 0: the first ones by index, and how many there are in all. */
+  readonly incomplete: { readonly missing: readonly number[]; readonly missing_total: number }
+}
+
+type Detailed = keyof ErrorDetails
+
+type Arguments =
+  | { [C in Detailed]: [code: C, message: string, options: { details: ErrorDetails[C]; cause?: unknown }] }[Detailed]
+  | [code: Exclude<ErrorCode, Detailed>, message: string, options?: { details?: undefined; cause?: unknown }]
 
 /** An error whose message is one sentence for the client: no paths, no stacks; the `cause` is for the log only. */
 export class UploadError extends Error {
   override readonly name = 'UploadError'
   readonly code: ErrorCode
-  readonly details: ErrorDetails
+  readonly details: ErrorDetails[Detailed] | undefined
 
-  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  constructor(...[code, message, { details, cause } = {}]: Arguments) {
+    super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.details = options.details ?? {}
+    this.details = details
   }
 }
 
-/** What a request is told whose work cannot be begun, or is ended, because the service stops. */
+/** The error of a request that cannot begin, or is interrupted, because the service stops. */
 export function stopping(): UploadError {
-  return new UploadError('stopping', 'The service is stopping; go on in a moment.')
+  return new UploadError('stopping', 'The service is stopping; try again in a moment.')
 }
 
 /** The code of a system error (`ENOENT` and the like), if that is what `error` is. */

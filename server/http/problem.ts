@@ -30,6 +30,7 @@ export function problemOf({ code, message, details }: UploadError, status: numbe
     status,
     detail: message,
     code,
-    ...(code === 'offset_mismatch' && { 'expected-offset': details['offset'], 'provided-offset': details['provided'] }),
+    ...(details !== undefined &&
+      'provided' in details && { 'expected-offset': details.offset, 'provided-offset': details.provided }),
   }
 }

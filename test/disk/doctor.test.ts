@@ -53,7 +53,7 @@ describe('landfall doctor', () => {
     })
 
     it('has nothing to say of what a service left in order', async () => {
-      expect(await examine()).toEqual({ code: 0, lines: ['Everything is as it should be.'] })
+      expect(await examine()).toEqual({ code: 0, lines: ['No problems found.'] })
     })
 
     it('says what is wrong and changes nothing, then puts right what it can, and loses no bytes', async () => {

@@ -1,4 +1,5 @@
 // Finds the programs that tests need beside npm's packages, and installs them where that is possible.
+// With --missing, it only prints the Debian packages of those that are missing.
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -17,8 +18,13 @@ const MISSING = [
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 
+const packages = MISSING.map((tool) => tool.packages).join(' ')
+if (process.argv.includes('--missing')) {
+  console.log(packages)
+  process.exit(0)
+}
+
 if (MISSING.length > 0) {
-  const packages = MISSING.map((tool) => tool.packages).join(' ')
   const install = `apt-get install -y --no-install-recommends ${packages}`
   const needs = `The tests need ${MISSING.map((tool) => tool.name).join(' and ')}.`
   const isRoot = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')

@@ -32,11 +32,7 @@ async function startIn(
     ...settings,
     DATA_DIR: dataDir,
   }
-  const service: Service = await start(
-    parseSettings((name) => all[name]),
-    () => undefined,
-    PAGES,
-  )
+  const service: Service = await start(parseSettings(all), () => undefined, PAGES)
   return {
     url: service.url,
     dataDir,

@@ -41,7 +41,7 @@ describe('a folder that plain @tus/server wrote', () => {
   /** Starts Landfall on the folder. */
   async function adopt(): Promise<Pick<TestService, 'url' | 'dataDir'> & TestService> {
     const texts: Record<string, string> = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', DATA_DIR: folder.path }
-    const running = await start(parseSettings((name) => texts[name]))
+    const running = await start(parseSettings(texts))
     service = running
     return { url: running.url, dataDir: folder.path, restart: adopt, close: () => running.close() }
   }
