@@ -4,11 +4,11 @@ import { type BareItem, parseItem } from 'structured-headers'
 import { checkSizes } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Metadata } from '../core/record.ts'
-import { refuseCodings } from '../http/content-coding.ts'
-import { parseDigests, preferredDigest } from '../http/digest-fields.ts'
 import { contentLength, mediaType, single } from '../http/header-values.ts'
-import { PARTIAL_UPLOAD } from '../http/protocol.ts'
-import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
+import { refuseCodings } from '../protocol/content-coding.ts'
+import { parseDigests, preferredDigest } from '../protocol/digest-fields.ts'
+import { PARTIAL_UPLOAD } from '../protocol/protocol.ts'
+import { type ParsedMetadata, parseMetadata } from '../protocol/upload-metadata.ts'
 
 /** The interop versions that are spoken here. */
 const INTEROP_VERSIONS = [5, 6, 8] as const

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { UploadError } from '../core/errors.ts'
-import { refuseCodings } from '../http/content-coding.ts'
 import { contentLength, mediaType, single, wholeNumber } from '../http/header-values.ts'
-import { PATCH_TYPE } from '../http/protocol.ts'
-import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
+import { refuseCodings } from '../protocol/content-coding.ts'
+import { PATCH_TYPE } from '../protocol/protocol.ts'
+import { type ParsedMetadata, parseMetadata } from '../protocol/upload-metadata.ts'
 
 export const TUS_VERSION = '1.0.0'
 

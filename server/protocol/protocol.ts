@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { mediaType } from './header-values.ts'
+import { mediaType } from '../http/header-values.ts'
 
 /** Media type of a PATCH in the IETF draft. */
 export const PARTIAL_UPLOAD = 'application/partial-upload'
