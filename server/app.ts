@@ -19,8 +19,9 @@ import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
+import { ACCEPT_PATCH } from './http/patch-types.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
-import { ACCEPT_PATCH, protocolOf } from './protocol/protocol.ts'
+import { protocolOf } from './protocol/protocol.ts'
 import type { Tus } from './tus/tus.ts'
 
 /** What the HTTP application is made of. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { UploadError } from '../core/errors.ts'
-import { ACCEPT_PATCH } from '../protocol/protocol.ts'
 import { type Dialect, statusOf } from './error-status.ts'
+import { ACCEPT_PATCH } from './patch-types.ts'
 import { problemOf } from './problem.ts'
 
 /** An error response. */
