@@ -3,18 +3,16 @@ import type { Logger } from 'pino'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { checkHead } from './connections/request-head.ts'
 import { trackResponses } from './connections/unread-responses.ts'
-import { stopping, UploadError } from './core/errors.ts'
-import type { Upload } from './core/upload.ts'
+import { stopping } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
-import { type DownloadableFile, download } from './download/download.ts'
+import { dialectOf } from './dialect.ts'
+import { DownloadHandlers } from './download/handlers.ts'
 import { rangeDigests } from './download/range-digests.ts'
 import type { Draft } from './draft/draft.ts'
-import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
-import type { Dialect } from './http/error-status.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
@@ -71,6 +69,7 @@ export function createApp(parts: Parts): Koa {
 
 function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Parts): Readonly<Record<string, Methods>> {
   const limited = limitUploads(maxUploads)
+  const downloads = new DownloadHandlers(uploads, (ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
   const describe: Handler = (ctx) => {
     tus.describe(ctx)
     draft.describe(ctx)
@@ -86,8 +85,8 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
     }
   const inform: Handler = (ctx, id) => draft.inform(ctx, id)
   const cancel: Handler = (ctx, id) => draft.cancel(ctx, id)
-  const read: Handler = (ctx, id) => readFile(ctx, id, uploads)
-  const observe: Handler = (ctx, id) => observeUpload(ctx, id, uploads, draft)
+  const read: Handler = (ctx, id) => downloads.get(ctx, id)
+  const observe: Handler = (ctx, id) => downloads.head(ctx, id)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   const showLegacy = (ctx: Context): void => {
     pages.show(ctx, 'legacy.html')
@@ -134,54 +133,7 @@ function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-/** How the client of a request expects errors to be reported. */
-export function dialectOf(request: Pick<Context, 'method' | 'path' | 'headers'>): Dialect {
-  if (/^\/(upload\/|check$)/.test(request.path)) return 'legacy'
-  const protocol = protocolOf(request)
-  if (protocol === 'draft' && endsByLength(interopVersion(request.headers))) return 'early-draft'
-  return protocol ?? (isDraftByMethod(request) ? 'draft' : 'tus')
-}
-
 function tell(ctx: Context, status: number, text: string): void {
   ctx.status = status
   ctx.body = text
-}
-
-/** Whether this is a request that clients of the published RFC send to an upload without a protocol header. */
-function isDraftByMethod({ method, path }: Pick<Context, 'method' | 'path'>): boolean {
-  return (method === 'HEAD' || method === 'DELETE') && /^\/files\/[^/]+\/?$/.test(path)
-}
-
-/** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
-async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<void> {
-  await uploads.use(id, async (upload) => {
-    await upload.settle()
-    const file = fileOf(upload)
-    if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
-    await download(ctx, file)
-  })
-}
-
-/**
- * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
- * receive the state of the upload; for a finished file, also the headers of a download.
- */
-async function observeUpload(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
-  await uploads.use(id, async (upload) => {
-    await upload.catchUp()
-    await upload.settle()
-    await draft.setUploadHeaders(ctx, upload, upload.offerOffset())
-    const file = fileOf(upload)
-    if (file !== undefined) return download(ctx, file)
-    ctx.set('Cache-Control', 'no-store')
-    ctx.status = 204
-  })
-}
-
-function fileOf(upload: Upload): DownloadableFile | undefined {
-  const { finishedAt: modified, record } = upload
-  if (modified === undefined || record.length === null) return undefined
-  const read = upload.read.bind(upload)
-  const digest = upload.digest.bind(upload)
-  return { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest }
 }
