@@ -71,8 +71,8 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
   const limited = limitUploads(maxUploads)
   const downloads = new DownloadHandlers(uploads, (ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
   const describe: Handler = (ctx) => {
-    tus.describe(ctx)
-    draft.describe(ctx)
+    tus.options(ctx)
+    draft.options(ctx)
     ctx.set('Accept-Patch', ACCEPT_PATCH)
   }
   /** Chooses by the protocol in which the request speaks. */
@@ -83,8 +83,8 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
       ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
       return protocolOf(ctx) === 'draft' ? byDraft(ctx, id) : otherwise(ctx, id)
     }
-  const inform: Handler = (ctx, id) => draft.inform(ctx, id)
-  const cancel: Handler = (ctx, id) => draft.cancel(ctx, id)
+  const inform: Handler = (ctx, id) => draft.head(ctx, id)
+  const cancel: Handler = (ctx, id) => draft.delete(ctx, id)
   const read: Handler = (ctx, id) => downloads.get(ctx, id)
   const observe: Handler = (ctx, id) => downloads.head(ctx, id)
   const complete: Handler = (ctx) => legacy.complete(ctx)
@@ -102,24 +102,24 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
       OPTIONS: describe,
       POST: limited(
         by(
-          (ctx) => draft.create(ctx),
-          (ctx) => tus.create(ctx),
+          (ctx) => draft.post(ctx),
+          (ctx) => tus.post(ctx),
         ),
       ),
-      PUT: limited((ctx) => draft.create(ctx)),
+      PUT: limited((ctx) => draft.post(ctx)),
     },
     '/files/:id': {
       OPTIONS: describe,
-      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : observe(ctx, id))),
+      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.head(ctx, id) : observe(ctx, id))),
       GET: by(inform, read),
       PATCH: limited(
         by(
-          (ctx, id) => draft.append(ctx, id),
-          (ctx, id) => tus.append(ctx, id),
+          (ctx, id) => draft.patch(ctx, id),
+          (ctx, id) => tus.patch(ctx, id),
         ),
       ),
       // A DELETE without a protocol header follows the draft, which never removes a finished file.
-      DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.terminate(ctx, id) : cancel(ctx, id))),
+      DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.delete(ctx, id) : cancel(ctx, id))),
     },
     '/files/:id/digest': { GET: rangeDigests(uploads) },
     '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },

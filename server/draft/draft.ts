@@ -39,13 +39,13 @@ export class Draft {
   }
 
   /** OPTIONS: the limits of uploads that can be created here. */
-  describe(ctx: Context): void {
+  options(ctx: Context): void {
     ctx.set('Upload-Limit', this.#limits())
     ctx.status = 204
   }
 
   /** POST or PUT: upload creation. */
-  async create(ctx: Context): Promise<void> {
+  async post(ctx: Context): Promise<void> {
     ctx.set({ 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const { metadata, rawMetadata, endAwaited, wantedDigest, ...sending } = parseCreation(ctx.headers)
     const length = sending.length ?? null
@@ -62,10 +62,10 @@ export class Draft {
   }
 
   /**
-   * HEAD or GET: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
+   * HEAD: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
    * accepted in a subsequent request".
    */
-  async inform(ctx: Context, id: string): Promise<void> {
+  async head(ctx: Context, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
       await upload.interrupt()
@@ -74,6 +74,11 @@ export class Draft {
       await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
+  }
+
+  /** GET: offset retrieval, like HEAD. */
+  get(ctx: Context, id: string): Promise<void> {
+    return this.head(ctx, id)
   }
 
   /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
@@ -85,7 +90,7 @@ export class Draft {
   }
 
   /** PATCH: upload append. */
-  async append(ctx: Context, id: string): Promise<void> {
+  async patch(ctx: Context, id: string): Promise<void> {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
@@ -101,7 +106,7 @@ export class Draft {
   }
 
   /** DELETE: upload cancellation, which a finished file outlives. */
-  async cancel(ctx: Context, id: string): Promise<void> {
+  async delete(ctx: Context, id: string): Promise<void> {
     await this.#intake.remove(id, (upload) => upload.cancel())
     ctx.status = 204
   }
