@@ -1,26 +1,25 @@
 import Koa, { type Context } from 'koa'
 import type { Logger } from 'pino'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
-import { stopping, UploadError } from './core/errors.ts'
-import type { Upload } from './core/upload.ts'
+import { checkHead } from './connections/request-head.ts'
+import { trackResponses } from './connections/unread-responses.ts'
+import { stopping } from './core/errors.ts'
 import type { Uploads } from './core/uploads.ts'
-import { type DownloadableFile, download } from './download/download.ts'
+import { dialectOf } from './dialect.ts'
+import { DownloadHandlers } from './download/handlers.ts'
 import { rangeDigests } from './download/range-digests.ts'
 import type { Draft } from './draft/draft.ts'
-import { endsByLength, interopVersion } from './draft/headers.ts'
 import { limitUploads } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
-import type { Dialect } from './http/error-status.ts'
 import { believeProxy, type TrustProxy } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
-import { ACCEPT_PATCH, protocolOf } from './http/protocol.ts'
-import { checkHead } from './http/request-head.ts'
+import { ACCEPT_PATCH } from './http/patch-types.ts'
 import { type Handler, type Methods, routes } from './http/routes.ts'
-import { trackResponses } from './http/unread-responses.ts'
+import { protocolOf } from './protocol/protocol.ts'
 import type { Tus } from './tus/tus.ts'
 
 /** What the HTTP application is made of. */
@@ -70,9 +69,10 @@ export function createApp(parts: Parts): Koa {
 
 function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Parts): Readonly<Record<string, Methods>> {
   const limited = limitUploads(maxUploads)
+  const downloads = new DownloadHandlers(uploads, (ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
   const describe: Handler = (ctx) => {
-    tus.describe(ctx)
-    draft.describe(ctx)
+    tus.options(ctx)
+    draft.options(ctx)
     ctx.set('Accept-Patch', ACCEPT_PATCH)
   }
   /** Chooses by the protocol in which the request speaks. */
@@ -83,10 +83,10 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
       ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
       return protocolOf(ctx) === 'draft' ? byDraft(ctx, id) : otherwise(ctx, id)
     }
-  const inform: Handler = (ctx, id) => draft.inform(ctx, id)
-  const cancel: Handler = (ctx, id) => draft.cancel(ctx, id)
-  const read: Handler = (ctx, id) => readFile(ctx, id, uploads)
-  const observe: Handler = (ctx, id) => observeUpload(ctx, id, uploads, draft)
+  const inform: Handler = (ctx, id) => draft.head(ctx, id)
+  const cancel: Handler = (ctx, id) => draft.delete(ctx, id)
+  const read: Handler = (ctx, id) => downloads.get(ctx, id)
+  const observe: Handler = (ctx, id) => downloads.head(ctx, id)
   const complete: Handler = (ctx) => legacy.complete(ctx)
   const showLegacy = (ctx: Context): void => {
     pages.show(ctx, 'legacy.html')
@@ -102,24 +102,24 @@ function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Part
       OPTIONS: describe,
       POST: limited(
         by(
-          (ctx) => draft.create(ctx),
-          (ctx) => tus.create(ctx),
+          (ctx) => draft.post(ctx),
+          (ctx) => tus.post(ctx),
         ),
       ),
-      PUT: limited((ctx) => draft.create(ctx)),
+      PUT: limited((ctx) => draft.post(ctx)),
     },
     '/files/:id': {
       OPTIONS: describe,
-      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.inform(ctx, id) : observe(ctx, id))),
+      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.head(ctx, id) : observe(ctx, id))),
       GET: by(inform, read),
       PATCH: limited(
         by(
-          (ctx, id) => draft.append(ctx, id),
-          (ctx, id) => tus.append(ctx, id),
+          (ctx, id) => draft.patch(ctx, id),
+          (ctx, id) => tus.patch(ctx, id),
         ),
       ),
       // A DELETE without a protocol header follows the draft, which never removes a finished file.
-      DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.terminate(ctx, id) : cancel(ctx, id))),
+      DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.delete(ctx, id) : cancel(ctx, id))),
     },
     '/files/:id/digest': { GET: rangeDigests(uploads) },
     '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },
@@ -133,54 +133,7 @@ function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-/** How the client of a request expects errors to be reported. */
-export function dialectOf(request: Pick<Context, 'method' | 'path' | 'headers'>): Dialect {
-  if (/^\/(upload\/|check$)/.test(request.path)) return 'legacy'
-  const protocol = protocolOf(request)
-  if (protocol === 'draft' && endsByLength(interopVersion(request.headers))) return 'early-draft'
-  return protocol ?? (isDraftByMethod(request) ? 'draft' : 'tus')
-}
-
 function tell(ctx: Context, status: number, text: string): void {
   ctx.status = status
   ctx.body = text
-}
-
-/** Whether this is a request that clients of the published RFC send to an upload without a protocol header. */
-function isDraftByMethod({ method, path }: Pick<Context, 'method' | 'path'>): boolean {
-  return (method === 'HEAD' || method === 'DELETE') && /^\/files\/[^/]+\/?$/.test(path)
-}
-
-/** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
-async function readFile(ctx: Context, id: string, uploads: Uploads): Promise<void> {
-  await uploads.use(id, async (upload) => {
-    await upload.finish()
-    const file = fileOf(upload)
-    if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
-    await download(ctx, file)
-  })
-}
-
-/**
- * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
- * receive the state of the upload; for a finished file, also the headers of a download.
- */
-async function observeUpload(ctx: Context, id: string, uploads: Uploads, draft: Draft): Promise<void> {
-  await uploads.use(id, async (upload) => {
-    await upload.receiving.catchUp()
-    await upload.finish()
-    await draft.setUploadHeaders(ctx, upload, upload.receiving.offerOffset())
-    const file = fileOf(upload)
-    if (file !== undefined) return download(ctx, file)
-    ctx.set('Cache-Control', 'no-store')
-    ctx.status = 204
-  })
-}
-
-function fileOf(upload: Upload): DownloadableFile | undefined {
-  const { finishedAt: modified, record } = upload
-  if (modified === undefined || record.length === null) return undefined
-  const read = upload.read.bind(upload)
-  const digest = upload.digest.bind(upload)
-  return { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest }
 }

@@ -4,9 +4,9 @@ import { rangeDigest } from '../core/range-digest.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { clientOf, limitRequests } from '../http/address-limits.ts'
-import { formatDigest } from '../http/digest-fields.ts'
 import { answerJson } from '../http/json.ts'
 import type { Handler } from '../http/routes.ts'
+import { formatDigest } from '../protocol/digest-fields.ts'
 
 /** Maximum bytes per request. */
 const LONGEST = 16 * 1024 * 1024

@@ -4,11 +4,11 @@ import { newRecord } from '../core/record.ts'
 import type { Source } from '../core/source.ts'
 import { idleSince, type Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
-import { parseDigests } from '../http/digest-fields.ts'
 import { contentLength } from '../http/header-values.ts'
-import { endIfWhole, type Intake, type Taking } from '../http/intake.ts'
-import { reprDigest } from '../http/repr-digest.ts'
-import { VerifiedSource } from '../http/verified-source.ts'
+import { parseDigests } from '../protocol/digest-fields.ts'
+import { endIfWhole, type Intake, type Taking } from '../protocol/intake.ts'
+import { reprDigest } from '../protocol/repr-digest.ts'
+import { VerifiedSource } from '../protocol/verified-source.ts'
 import { type DraftAppend, endsByLength, interopVersion, parseAppend, parseCreation, type Sending } from './headers.ts'
 import { type InterimResponses, tellInterim } from './interim.ts'
 import { ProgressSource } from './progress-source.ts'
@@ -39,13 +39,13 @@ export class Draft {
   }
 
   /** OPTIONS: the limits of uploads that can be created here. */
-  describe(ctx: Context): void {
+  options(ctx: Context): void {
     ctx.set('Upload-Limit', this.#limits())
     ctx.status = 204
   }
 
   /** POST or PUT: upload creation. */
-  async create(ctx: Context): Promise<void> {
+  async post(ctx: Context): Promise<void> {
     ctx.set({ 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const { metadata, rawMetadata, endAwaited, wantedDigest, ...sending } = parseCreation(ctx.headers)
     const length = sending.length ?? null
@@ -63,10 +63,10 @@ export class Draft {
   }
 
   /**
-   * HEAD or GET: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
+   * HEAD: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
    * accepted in a subsequent request".
    */
-  async inform(ctx: Context, id: string): Promise<void> {
+  async head(ctx: Context, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
       await upload.receiving.interrupt()
@@ -75,6 +75,11 @@ export class Draft {
       await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
+  }
+
+  /** GET: offset retrieval, like HEAD. */
+  get(ctx: Context, id: string): Promise<void> {
+    return this.head(ctx, id)
   }
 
   /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
@@ -86,7 +91,7 @@ export class Draft {
   }
 
   /** PATCH: upload append. */
-  async append(ctx: Context, id: string): Promise<void> {
+  async patch(ctx: Context, id: string): Promise<void> {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
@@ -102,7 +107,7 @@ export class Draft {
   }
 
   /** DELETE: upload cancellation, which a finished file outlives. */
-  async cancel(ctx: Context, id: string): Promise<void> {
+  async delete(ctx: Context, id: string): Promise<void> {
     await this.#intake.remove(id, (upload) => upload.remove('deleted', { onlyIncomplete: true }))
     ctx.status = 204
   }

@@ -4,11 +4,11 @@ import { type BareItem, parseItem } from 'structured-headers'
 import { checkSizes } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Metadata } from '../core/record.ts'
-import { refuseCodings } from '../http/content-coding.ts'
-import { parseDigests, preferredDigest } from '../http/digest-fields.ts'
 import { contentLength, mediaType, single } from '../http/header-values.ts'
-import { PARTIAL_UPLOAD } from '../http/protocol.ts'
-import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
+import { DRAFT_PATCH_TYPE } from '../http/patch-types.ts'
+import { refuseCodings } from '../protocol/content-coding.ts'
+import { parseDigests, preferredDigest } from '../protocol/digest-fields.ts'
+import { type ParsedMetadata, parseMetadata } from '../protocol/upload-metadata.ts'
 
 /** The interop versions that are spoken here. */
 const INTEROP_VERSIONS = [5, 6, 8] as const
@@ -75,8 +75,8 @@ export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
 export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
   const interop = interopVersion(headers)
   // Up to interop version 5 the body had no type of its own.
-  if (interop !== 5 && mediaType(headers) !== PARTIAL_UPLOAD) {
-    throw new UploadError('unsupported_type', `Content-Type must be ${PARTIAL_UPLOAD}.`)
+  if (interop !== 5 && mediaType(headers) !== DRAFT_PATCH_TYPE) {
+    throw new UploadError('unsupported_type', `Content-Type must be ${DRAFT_PATCH_TYPE}.`)
   }
   refuseCodings(headers)
   const offset = integer(headers, 'Upload-Offset')
@@ -107,7 +107,7 @@ function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
   checkSizes(digests)
   const metadata: Metadata = {
     ...(filename !== undefined && { filename }),
-    ...(type !== '' && type !== PARTIAL_UPLOAD && { filetype: type }),
+    ...(type !== '' && type !== DRAFT_PATCH_TYPE && { filetype: type }),
     ...said,
     ...Object.fromEntries([...digests].map(([algorithm, digest]) => [algorithm, digest.toString('base64')])),
   }

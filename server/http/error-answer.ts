@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { UploadError } from '../core/errors.ts'
 import { type Dialect, statusOf } from './error-status.ts'
+import { ACCEPT_PATCH } from './patch-types.ts'
 import { problemOf } from './problem.ts'
-import { ACCEPT_PATCH } from './protocol.ts'
 
 /** An error response. */
 export interface ErrorAnswer {

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Algorithm, fromBase64 } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
-import type { Taking } from '../http/intake.ts'
-import { type Digests, VerifiedSource } from '../http/verified-source.ts'
+import type { Taking } from '../protocol/intake.ts'
+import { type Digests, VerifiedSource } from '../protocol/verified-source.ts'
 
 const ALGORITHMS: readonly Algorithm[] = ['sha1', 'sha256', 'md5']
 

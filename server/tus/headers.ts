@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { UploadError } from '../core/errors.ts'
-import { refuseCodings } from '../http/content-coding.ts'
 import { contentLength, mediaType, single, wholeNumber } from '../http/header-values.ts'
-import { PATCH_TYPE } from '../http/protocol.ts'
-import { type ParsedMetadata, parseMetadata } from '../http/upload-metadata.ts'
+import { TUS_PATCH_TYPE } from '../http/patch-types.ts'
+import { refuseCodings } from '../protocol/content-coding.ts'
+import { type ParsedMetadata, parseMetadata } from '../protocol/upload-metadata.ts'
 
 export const TUS_VERSION = '1.0.0'
 
@@ -47,7 +47,7 @@ export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCre
   if ((length === undefined) === (deferred === undefined)) {
     throw bad('Either Upload-Length or Upload-Defer-Length: 1 must be sent.')
   }
-  const withBody = mediaType(headers) === PATCH_TYPE
+  const withBody = mediaType(headers) === TUS_PATCH_TYPE
   if (withBody) refuseCodings(headers)
   return {
     length: length ?? null,
@@ -71,8 +71,8 @@ function parseFinalCreation(headers: IncomingHttpHeaders, concat: string): Final
 /** @throws UploadError `unsupported_type`, `unsupported_coding`, `bad_request` with a sentence that names the header. */
 export function parseAppend(headers: IncomingHttpHeaders): Append {
   // Core protocol, PATCH: other types get 415 Unsupported Media Type.
-  if (mediaType(headers) !== PATCH_TYPE)
-    throw new UploadError('unsupported_type', `Content-Type must be ${PATCH_TYPE}.`)
+  if (mediaType(headers) !== TUS_PATCH_TYPE)
+    throw new UploadError('unsupported_type', `Content-Type must be ${TUS_PATCH_TYPE}.`)
   refuseCodings(headers)
   const offset = wholeNumber(headers, 'Upload-Offset')
   if (offset === undefined) throw bad('Upload-Offset is missing.')

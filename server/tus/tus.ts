@@ -8,9 +8,9 @@ import type { Source } from '../core/source.ts'
 import { idleSince, type Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
-import { endIfWhole, type Intake } from '../http/intake.ts'
-import { withBody } from '../http/request-body.ts'
-import { concatHeader, creationHeaders } from '../http/upload-metadata.ts'
+import { endIfWhole, type Intake } from '../protocol/intake.ts'
+import { withBody } from '../protocol/request-body.ts'
+import { concatHeader, creationHeaders } from '../protocol/upload-metadata.ts'
 import { CHECKSUM_ALGORITHMS, checksummed } from './checksum.ts'
 import { type Creation, type FinalCreation, parseAppend, parseCreation, TUS_VERSION } from './headers.ts'
 import { idsOfParts } from './part-urls.ts'
@@ -54,7 +54,7 @@ export class Tus {
   }
 
   /** OPTIONS: what this server can do. */
-  describe(ctx: Context): void {
+  options(ctx: Context): void {
     ctx.set({ 'Tus-Resumable': TUS_VERSION, 'Tus-Version': TUS_VERSION, 'Tus-Extension': EXTENSIONS })
     ctx.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS)
     if (Number.isFinite(this.#options.maxSize)) ctx.set('Tus-Max-Size', String(this.#options.maxSize))
@@ -62,7 +62,7 @@ export class Tus {
   }
 
   /** POST: creation, creation-with-upload, creation-defer-length, concatenation. */
-  async create(ctx: Context): Promise<void> {
+  async post(ctx: Context): Promise<void> {
     checkVersion(ctx)
     const asked = parseCreation(ctx.headers)
     if ('parts' in asked) await this.#createFinal(ctx, asked)
@@ -104,7 +104,7 @@ export class Tus {
   }
 
   /** HEAD: how far the upload is. Answers also while bytes come in; waits while the file is finished. */
-  async inform(ctx: Context, id: string): Promise<void> {
+  async head(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
     await this.#uploads.use(id, async (upload) => {
@@ -125,7 +125,7 @@ export class Tus {
   }
 
   /** PATCH: the next bytes. */
-  async append(ctx: Context, id: string): Promise<void> {
+  async patch(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
     const { offset, length } = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
@@ -144,7 +144,7 @@ export class Tus {
   }
 
   /** DELETE: termination, also of a finished upload. */
-  async terminate(ctx: Context, id: string): Promise<void> {
+  async delete(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
     await this.#intake.remove(id, (upload) => upload.remove('deleted'))
     ctx.status = 204

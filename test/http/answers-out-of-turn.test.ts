@@ -3,7 +3,7 @@ import type { RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, expect, test } from '@jest/globals'
-import { connections } from '../../server/http/connections.ts'
+import { connections } from '../../server/connections/connections.ts'
 import { connect, requestHead, until } from './wire.ts'
 
 /** Node reads so many bytes at once. */

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
-import { Batch } from '../../server/http/batch.ts'
-import { type Exchange, RequestBody } from '../../server/http/request-body.ts'
+import { Batch } from '../../server/protocol/batch.ts'
+import { type Exchange, RequestBody } from '../../server/protocol/request-body.ts'
 import { until } from './wire.ts'
 
 const MIB = 1024 * 1024

@@ -1,9 +1,9 @@
 import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Logger } from 'pino'
 import { systemCode, UploadError } from '../core/errors.ts'
-import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from './cors.ts'
-import { errorAnswer, logError } from './error-answer.ts'
-import type { Dialect } from './error-status.ts'
+import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from '../http/cors.ts'
+import { errorAnswer, logError } from '../http/error-answer.ts'
+import type { Dialect } from '../http/error-status.ts'
 import { LONGEST_HEAD } from './request-head.ts'
 
 /** The known parts of a request that could not be parsed. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { askForBody } from '../connections/expectation.ts'
 import { UploadError } from '../core/errors.ts'
 import type { BodyProgress, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
-import { askForBody } from './expectation.ts'
 
 /** For how long a batch that is not full waits for more bytes. Milliseconds. */
 const GATHER = 5

@@ -5,7 +5,7 @@ import type { Source } from '../core/source.ts'
 import type { Count } from '../core/store.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
-import { contentLength } from './header-values.ts'
+import { contentLength } from '../http/header-values.ts'
 import { type Exchange, withBody } from './request-body.ts'
 
 /** How the bytes of a body are taken. */

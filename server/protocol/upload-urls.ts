@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
-import { originOf } from './allowed-hosts.ts'
-import { forwardedRequest, type TrustProxy } from './forwarded.ts'
+import { originOf } from '../http/allowed-hosts.ts'
+import { forwardedRequest, type TrustProxy } from '../http/forwarded.ts'
 
 /** The URLs of uploads in responses. */
 export interface UploadUrls {

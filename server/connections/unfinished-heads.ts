@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { clientOf } from './address-limits.ts'
+import { clientOf } from '../http/address-limits.ts'
 import type { Pipeline } from './pipeline.ts'
 import { LONGEST_HEAD } from './request-head.ts'
 

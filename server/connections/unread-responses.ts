@@ -1,5 +1,5 @@
 import type { Context, Middleware } from 'koa'
-import { clientOf } from './address-limits.ts'
+import { clientOf } from '../http/address-limits.ts'
 
 /** Shorter responses are not counted, in bytes: an idle connection costs as much. */
 const SHORT = 16 * 1024

@@ -1,0 +1,53 @@
+import type { Context } from 'koa'
+import { UploadError } from '../core/errors.ts'
+import type { Upload } from '../core/upload.ts'
+import type { Uploads } from '../core/uploads.ts'
+import { type DownloadableFile, download } from './download.ts'
+
+/** Sets the headers that describe the state of an upload. */
+type StateHeaders = (ctx: Context, upload: Upload, offset: number) => Promise<void>
+
+/** GET and HEAD of an upload, for requests that name no upload protocol. */
+export class DownloadHandlers {
+  readonly #uploads: Uploads
+  readonly #setStateHeaders: StateHeaders
+
+  constructor(uploads: Uploads, setStateHeaders: StateHeaders) {
+    this.#uploads = uploads
+    this.#setStateHeaders = setStateHeaders
+  }
+
+  /** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
+  async get(ctx: Context, id: string): Promise<void> {
+    await this.#uploads.use(id, async (upload) => {
+      await upload.finish()
+      const file = fileOf(upload)
+      if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
+      await download(ctx, file)
+    })
+  }
+
+  /**
+   * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
+   * receive the state of the upload; for a finished file, also the headers of a download.
+   */
+  async head(ctx: Context, id: string): Promise<void> {
+    await this.#uploads.use(id, async (upload) => {
+      await upload.receiving.catchUp()
+      await upload.finish()
+      await this.#setStateHeaders(ctx, upload, upload.receiving.offerOffset())
+      const file = fileOf(upload)
+      if (file !== undefined) return download(ctx, file)
+      ctx.set('Cache-Control', 'no-store')
+      ctx.status = 204
+    })
+  }
+}
+
+function fileOf(upload: Upload): DownloadableFile | undefined {
+  const { finishedAt: modified, record } = upload
+  if (modified === undefined || record.length === null) return undefined
+  const read = upload.read.bind(upload)
+  const digest = upload.digest.bind(upload)
+  return { id: record.id, size: record.length, modified, metadata: record.metadata, read, digest }
+}
