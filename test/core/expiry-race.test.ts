@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import type { Uploads } from '../../server/core/uploads.ts'
-import { ArraySource } from '../legacy-adapter/array-source.ts'
-import { recordOf } from './store-contract.ts'
-import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
+import { ArraySource } from '../support/array-source.ts'
+import { recordOf } from '../support/store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from '../support/uploads-on-disk.ts'
 
 /** So many that a sweep is long under way when the last ones have got their bytes. */
 const UPLOADS = 150

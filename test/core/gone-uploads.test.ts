@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Uploads } from '../../server/core/uploads.ts'
-import { recordOf } from './store-contract.ts'
-import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
+import { recordOf } from '../support/store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from '../support/uploads-on-disk.ts'
 
 let uploads: Uploads
 let dispose: UploadsOnDisk['dispose']

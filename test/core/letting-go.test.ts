@@ -2,11 +2,11 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { memoryClaims } from '../../server/core/memory-claims.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
-import { openFiles } from '../disk/descriptors.ts'
-import { holdNext } from '../disk/file-handles.ts'
-import { ArraySource } from '../legacy-adapter/array-source.ts'
+import { ArraySource } from '../support/array-source.ts'
+import { holdNext } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { recordOf } from './store-contract.ts'
+import { openFiles } from '../support/open-files.ts'
+import { recordOf } from '../support/store-contract.ts'
 
 /** How many idle uploads are kept in memory. */
 const KEPT = 1_000

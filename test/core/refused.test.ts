@@ -2,12 +2,21 @@ import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, until } from '../http/wire.ts'
-import { answerOf, CLOSING, cut, expectWhole, fieldPart, filePart, post, send } from '../legacy/steps.ts'
+import { answerOf, CLOSING, cut, expectWhole, fieldPart, filePart, post, send } from '../support/legacy-steps.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
+import {
+  bytesOf,
+  create,
+  expectFile,
+  idOf,
+  locationOf,
+  offsetOf,
+  PATCH_HEADERS,
+  patchWith,
+} from '../support/tus-steps.ts'
 import { BOUNDARY, multipartBody, sendChunk } from '../support/webuploader.ts'
-import { bytesOf, create, expectFile, idOf, locationOf, offsetOf, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 const MIB = 1024 * 1024
 const content = bytesOf(2 * MIB)

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import type { Source } from '../../server/core/source.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import type { Uploads } from '../../server/core/uploads.ts'
-import { recordOf } from './store-contract.ts'
-import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
+import { recordOf } from '../support/store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from '../support/uploads-on-disk.ts'
 
 let uploads: Uploads
 let dispose: UploadsOnDisk['dispose']

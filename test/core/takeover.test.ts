@@ -9,7 +9,7 @@ import type { Upload } from '../../server/core/upload.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { recordOf } from './store-contract.ts'
+import { recordOf } from '../support/store-contract.ts'
 
 /** How long a write takes in these tests, in milliseconds. */
 const SLOW = 500

@@ -1,6 +1,6 @@
+import { type Random, randomBytesFrom } from '../support/random.ts'
 import { Join } from './join.ts'
 import type { UploadModel } from './model.ts'
-import { type Random, randomBytesFrom } from './random.ts'
 import { webUploaderFile } from './webuploader-requests.ts'
 
 const MIB = 1024 * 1024

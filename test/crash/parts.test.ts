@@ -7,9 +7,9 @@ import type { Step, SyncMode } from '../../server/disk/environment.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { head, patch } from '../support/tus.ts'
-import { bytesOf, create, idOf, locationOf, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
+import { bytesOf, create, idOf, locationOf, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
 
-const PROGRAM = fileURLToPath(new URL('program-with-stops.mjs', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 const contents = [1_500_000, 10, 2_500_000].map((size, i) => bytesOf(size, i + 1))
 const whole = Buffer.concat(contents)
 

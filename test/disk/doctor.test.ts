@@ -6,7 +6,7 @@ import { doctor } from '../../server/doctor.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, create, idOf, locationOf, PATCH_HEADERS } from '../tus/steps.ts'
+import { bytesOf, create, idOf, locationOf, PATCH_HEADERS } from '../support/tus-steps.ts'
 
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 const content = bytesOf(1000)

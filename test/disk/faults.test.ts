@@ -1,10 +1,10 @@
 import { constants } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { until } from '../http/wire.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { openFiles } from '../support/open-files.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { head } from '../support/tus.ts'
-import { openFiles } from './descriptors.ts'
+import { until } from '../support/wire.ts'
 import { type Call, failCalls } from './failing-calls.ts'
 import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
 

@@ -2,10 +2,10 @@ import { closeSync } from 'node:fs'
 import { readdir, readlink } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { DiskStore } from '../../server/disk/disk-store.ts'
-import { put, recordOf } from '../core/store-contract.ts'
+import { holdNext } from '../support/file-handles.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { openFiles } from './descriptors.ts'
-import { holdNext } from './file-handles.ts'
+import { openFiles } from '../support/open-files.ts'
+import { put, recordOf } from '../support/store-contract.ts'
 
 /** As many bytes as start a sync in the background. */
 const MANY = 64 * 1024 * 1024

@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { until } from '../http/wire.ts'
-import { cut, land } from '../legacy/landing.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { cut, land } from '../support/landing.ts'
+import { openFiles } from '../support/open-files.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch } from '../support/tus.ts'
+import { bytesOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { openFiles } from './descriptors.ts'
+import { until } from '../support/wire.ts'
 import { expectDownload, sendRest } from './operations.ts'
 
 const CLIENTS = 40

@@ -7,15 +7,15 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { bootId } from '../../server/disk/boot-id.ts'
 import type { RecoveryStep } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
-import { until } from '../http/wire.ts'
-import { answerOf, cut } from '../legacy/steps.ts'
 import { memoryFolder } from '../support/folder.ts'
+import { answerOf, cut } from '../support/legacy-steps.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
+import { bytesOf, idOf, offsetOf } from '../support/tus-steps.ts'
 import { complete, sendChunk } from '../support/webuploader.ts'
-import { bytesOf, idOf, offsetOf } from '../tus/steps.ts'
+import { until } from '../support/wire.ts'
 
-const STOPPABLE = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+const STOPPABLE = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 /** Enough uploads for the start to return before it has checked all. */
 const MANY = 8_000
 const MINUTE = 60_000

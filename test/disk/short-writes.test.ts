@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, land } from '../legacy/landing.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
+import { bytesOf, offsetOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf, offsetOf } from '../tus/steps.ts'
 import { expectDownload, OPERATIONS, type OperationName } from './operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('program-with-short-writes.mjs', import.meta.url))

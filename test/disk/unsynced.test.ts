@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { Attempt, StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
-import { put, recordOf } from '../core/store-contract.ts'
-import { cut } from '../legacy/steps.ts'
+import { fileHandles } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
+import { cut } from '../support/legacy-steps.ts'
 import { type Program, startProgram } from '../support/program.ts'
+import { put, recordOf } from '../support/store-contract.ts'
+import { bytesOf, create, locationOf, offsetOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf, create, locationOf, offsetOf } from '../tus/steps.ts'
-import { fileHandles } from './file-handles.ts'
 
-const PRELOAD = new URL('../power-cut/preload.mjs', import.meta.url).href
+const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 
 let folder: Awaited<ReturnType<typeof memoryFolder>>
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, idOf } from '../tus/steps.ts'
+import { bytesOf, idOf } from '../support/tus-steps.ts'
 
 const content = bytesOf(300_000)
 const digestOf = (algorithm: string): string => createHash(algorithm).update(content).digest('base64')

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { systemCode } from '../../server/core/errors.ts'
-import { connect, requestHead } from '../http/wire.ts'
+import { connect, requestHead } from '../support/wire.ts'
 import { bytes, Service, type StreamedFile } from './support.ts'
 
 const MiB = 1024 * 1024

@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead, urlIn } from '../http/wire.ts'
+import {
+  append,
+  beginAppend,
+  createUpload,
+  DRAFT,
+  expectComplete,
+  PARTIAL,
+  received,
+  stateOf,
+} from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, bytesOnDisk, expectFile, expectSentence } from '../tus/steps.ts'
-import { append, beginAppend, createUpload, DRAFT, expectComplete, PARTIAL, received, stateOf } from './steps.ts'
+import { bytesOf, bytesOnDisk, expectFile, expectSentence } from '../support/tus-steps.ts'
+import { codedPiece, connect, requestHead, urlIn } from '../support/wire.ts'
 
 const content = bytesOf(1_200_000)
 let service: TestService

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../http/wire.ts'
+import { ask, expectComplete, type Headers, PARTIAL, stateOf } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, expectFile, locationOf } from '../tus/steps.ts'
-import { ask, expectComplete, type Headers, PARTIAL, stateOf } from './steps.ts'
+import { bytesOf, expectFile, locationOf } from '../support/tus-steps.ts'
+import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(1000)
 let service: TestService

@@ -1,4 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import {
+  append,
+  ask,
+  create,
+  createUpload,
+  DRAFT,
+  expectComplete,
+  type Headers,
+  PARTIAL,
+  stateOf,
+} from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload as createTus, head, patch, TUS } from '../support/tus.ts'
 import {
@@ -9,8 +20,7 @@ import {
   locationOf,
   PATCH_HEADERS,
   patchWith,
-} from '../tus/steps.ts'
-import { append, ask, create, createUpload, DRAFT, expectComplete, type Headers, PARTIAL, stateOf } from './steps.ts'
+} from '../support/tus-steps.ts'
 
 const content = bytesOf(10_000)
 const SIZE = String(content.length)

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, expect, test } from '@jest/globals'
 import { connections } from '../../server/http/connections.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 /** Node reads so many bytes at once. */
 const READ_AT_ONCE = 65_536

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { createUpload as createByDraft, DRAFT, PARTIAL } from '../draft/steps.ts'
+import { createUpload as createByDraft, DRAFT, PARTIAL } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload } from '../support/tus.ts'
-import { bytesOf, countUploads, expectToGoOn, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
-import { connect, requestHead } from './wire.ts'
+import { bytesOf, countUploads, expectToGoOn, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import { Random } from '../crash/random.ts'
-import { type Cut, cut, land, rawChunk } from '../legacy/landing.ts'
+import { type Cut, cut, land, rawChunk } from '../support/landing.ts'
+import { Random } from '../support/random.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
+import { bytesOf, expectFile, expectNoBytes, idOf, offsetOf, PATCH_HEADERS } from '../support/tus-steps.ts'
 import { complete } from '../support/webuploader.ts'
-import { bytesOf, expectFile, expectNoBytes, idOf, offsetOf, PATCH_HEADERS } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
-import { requestHead } from './wire.ts'
+import { requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {

@@ -6,13 +6,13 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
-import { launchChrome, withPage } from '../e2e/support/chrome.ts'
+import { launchChrome, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, TUS } from '../support/tus.ts'
-import { PATCH_HEADERS } from '../tus/steps.ts'
-import { connect, requestHead } from './wire.ts'
+import { PATCH_HEADERS } from '../support/tus-steps.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 

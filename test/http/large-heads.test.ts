@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectSentence, locationOf } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { bytesOf, create, expectFile, expectSentence, locationOf } from '../support/tus-steps.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 let service: TestService
 let nginx: Nginx

@@ -1,12 +1,12 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, land } from '../legacy/landing.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../support/tus-steps.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('the built program', () => {
   const content = bytesOf(1_000_000)

@@ -6,13 +6,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { Upload, type UploadOptions } from 'tus-js-client'
 import { z } from 'zod'
-import { Random } from '../crash/random.ts'
-import { type Cut, cut } from '../legacy/landing.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { type Cut, cut } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
+import { Random } from '../support/random.ts'
+import { bytesOf } from '../support/tus-steps.ts'
 import { complete, sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { until } from './wire.ts'
+import { until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 

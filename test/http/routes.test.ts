@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { expectRefusal } from '../legacy/landing.ts'
+import { expectRefusal } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, expectSentence, expectToGoOn } from '../tus/steps.ts'
-import { connect, requestHead } from './wire.ts'
+import { bytesOf, expectSentence, expectToGoOn } from '../support/tus-steps.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {

@@ -6,8 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, expectFile, idOf, reached } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { beginPatch, bytesOf, expectFile, idOf, reached } from '../support/tus-steps.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 jest.setTimeout(60_000)
 

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { z } from 'zod'
 import { startService, type TestService } from '../support/service.ts'
 import { patch } from '../support/tus.ts'
+import { bytesOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 

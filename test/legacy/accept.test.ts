@@ -1,8 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../http/wire.ts'
-import { startService, type TestService } from '../support/service.ts'
-import { head, TUS } from '../support/tus.ts'
-import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
 import {
   type Accepted,
   bytesOf,
@@ -17,7 +13,11 @@ import {
   landAll,
   MULTIPART,
   post,
-} from './landing.ts'
+} from '../support/landing.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { head, TUS } from '../support/tus.ts'
+import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
+import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 /** A task of its own for each test, so that they can share a service. */

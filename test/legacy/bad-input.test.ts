@@ -1,11 +1,21 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { connect } from '../http/wire.ts'
+import {
+  answerOf,
+  CLOSING,
+  cut,
+  expectWhole,
+  fieldPart,
+  filePart,
+  onDisk,
+  post,
+  send,
+} from '../support/legacy-steps.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { bytesOf } from '../support/tus-steps.ts'
 import { BOUNDARY, type ChunkFields, complete, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { answerOf, CLOSING, cut, expectWhole, fieldPart, filePart, onDisk, post, send } from './steps.ts'
+import { connect } from '../support/wire.ts'
 
 let service: TestService
 let tasks = 0

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, until } from '../http/wire.ts'
+import { bytesOf, cut, expectAccepted, expectFile, MULTIPART } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
 import { multipartBody } from '../support/webuploader.ts'
-import { bytesOf, cut, expectAccepted, expectFile, MULTIPART } from './landing.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('a bare /check with LEGACY_CHECK=list', () => {
   const content = bytesOf(2500)

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { connect, until } from '../http/wire.ts'
+import { answerOf, type CutFile, cut, expectWhole, send } from '../support/legacy-steps.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { patch } from '../support/tus.ts'
+import { bytesOf } from '../support/tus-steps.ts'
 import { BOUNDARY, complete, multipartBody, sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { answerOf, type CutFile, cut, expectWhole, send } from './steps.ts'
+import { connect, until } from '../support/wire.ts'
 
 let service: TestService
 let tasks = 0

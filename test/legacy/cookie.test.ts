@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { bytesOf, cut, MULTIPART } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { multipartBody } from '../support/webuploader.ts'
-import { bytesOf, cut, MULTIPART } from './landing.ts'
 
 let service: TestService
 afterEach(() => service.close())

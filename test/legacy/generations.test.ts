@@ -1,11 +1,11 @@
 import { utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { until } from '../http/wire.ts'
+import { bytesOf, cut, land, landAll } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, TUS } from '../support/tus.ts'
-import { idOf } from '../tus/steps.ts'
-import { bytesOf, cut, land, landAll } from './landing.ts'
+import { idOf } from '../support/tus-steps.ts'
+import { until } from '../support/wire.ts'
 
 const LONG_AGO = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000)
 const file = cut(bytesOf(2000), 1000)

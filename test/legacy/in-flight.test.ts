@@ -1,8 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, type Wire } from '../http/wire.ts'
-import { startService, type TestService } from '../support/service.ts'
-import { TUS } from '../support/tus.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
 import {
   type Accepted,
   bytesOf,
@@ -13,7 +9,11 @@ import {
   land,
   onDisk,
   rawChunk,
-} from './landing.ts'
+} from '../support/landing.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { TUS } from '../support/tus.ts'
+import { complete, sendChunk } from '../support/webuploader.ts'
+import { connect, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(250_000)
 const file = cut(content, 100_000)

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
-import { type Answer, connect } from '../http/wire.ts'
+import { bytesOf, type Cut, cut } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { complete } from '../support/webuploader.ts'
-import { bytesOf, type Cut, cut } from './landing.ts'
+import { type Answer, connect } from '../support/wire.ts'
 import { type Form, NAME, requestOf, SENDERS, type Sender } from './senders.ts'
 
 const accepted = z.object({ id: z.string(), url: z.string() })

@@ -2,7 +2,7 @@
  * The forms of common HTTP clients, byte by byte as recorded from the wire. Two were not recorded but written after
  * their source code: HttpClient of .NET, which refuses names with quotes, and curl before 7.81.
  */
-import { codedPiece } from '../http/wire.ts'
+import { codedPiece } from '../support/wire.ts'
 
 /** The file's name in every form. Each client encodes it differently in the headers of the file part. */
 export const NAME = '测 "a".bin'

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { connect } from '../http/wire.ts'
+import { answerOf, cut } from '../support/legacy-steps.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { bytesOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { answerOf, cut } from './steps.ts'
+import { connect } from '../support/wire.ts'
 
 let service: TestService
 

@@ -9,7 +9,7 @@ import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { folderSecret } from '../../server/disk/secret.ts'
-import { ArraySource } from '../legacy-adapter/array-source.ts'
+import { ArraySource } from '../support/array-source.ts'
 import type { Facts } from './facts.ts'
 import type { SentFile } from './load.ts'
 

@@ -1,7 +1,7 @@
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { head, patch, TUS } from '../support/tus.ts'
+import { PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
 import { complete, sendChunk } from '../support/webuploader.ts'
-import { PATCH_HEADERS, patchWith } from '../tus/steps.ts'
 import { Broken } from './checks.ts'
 import type { Facts } from './facts.ts'
 import type { SentFile } from './load.ts'

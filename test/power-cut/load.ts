@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Random, randomBytesFrom } from '../crash/random.ts'
+import { type Random, randomBytesFrom } from '../support/random.ts'
 import { TUS } from '../support/tus.ts'
 import { BOUNDARY, type ChunkFields, fileFields, multipartBody } from '../support/webuploader.ts'
 

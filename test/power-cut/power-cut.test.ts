@@ -3,13 +3,13 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Random, randomBytesFrom } from '../crash/random.ts'
-import { until } from '../http/wire.ts'
-import { answerOf } from '../legacy/steps.ts'
 import { memoryFolder } from '../support/folder.ts'
+import { answerOf } from '../support/legacy-steps.ts'
+import { Random, randomBytesFrom } from '../support/random.ts'
 import { TUS } from '../support/tus.ts'
+import { PATCH_HEADERS } from '../support/tus-steps.ts'
 import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
-import { PATCH_HEADERS } from '../tus/steps.ts'
+import { until } from '../support/wire.ts'
 import { checkAfterCut } from './checks.ts'
 import { factsAt } from './facts.ts'
 import { finishByHttp } from './http-checks.ts'
@@ -25,7 +25,7 @@ const cuts = Number(process.env['POWER_CUTS'] ?? 150)
 const recordings = Number(process.env['POWER_RECORDINGS'] ?? 1)
 
 const LOSSES: readonly Loss[] = ['all', 'nothing', 'anything', 'anything']
-const STOPPABLE = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+const STOPPABLE = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 
 let machine: Machine
 beforeEach(async () => {

@@ -4,8 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { until } from '../http/wire.ts'
 import { temporaryFolder } from './folder.ts'
+import { until } from './wire.ts'
 
 const CONFIGURATION = fileURLToPath(new URL('../../deploy/nginx/landfall.conf', import.meta.url))
 

@@ -9,7 +9,16 @@ import { parseSettings } from '../../server/settings.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import type { TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectToGoOn, idOf, locationOf, PATCH_HEADERS, patchWith } from './steps.ts'
+import {
+  bytesOf,
+  create,
+  expectFile,
+  expectToGoOn,
+  idOf,
+  locationOf,
+  PATCH_HEADERS,
+  patchWith,
+} from '../support/tus-steps.ts'
 
 describe('a folder that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch } from '../support/tus.ts'
 import {
@@ -12,7 +11,8 @@ import {
   offsetOf,
   PATCH_HEADERS,
   reached,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 afterEach(() => service.close())

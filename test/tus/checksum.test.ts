@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead, until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
 import {
@@ -14,7 +13,8 @@ import {
   offsetOf,
   PATCH_HEADERS,
   patchWith,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { codedPiece, connect, requestHead, until } from '../support/wire.ts'
 
 const content = bytesOf(3_000_000)
 const wrong = bytesOf(3_000_000, 2)

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, patch, TUS } from '../support/tus.ts'
 import {
@@ -15,7 +14,8 @@ import {
   locationOf,
   PATCH_HEADERS,
   patchWith,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { until } from '../support/wire.ts'
 
 let service: TestService
 beforeEach(async () => {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, urlIn } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, patch, TUS } from '../support/tus.ts'
 import {
@@ -16,7 +15,8 @@ import {
   locationOf,
   PATCH_HEADERS,
   reached,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { connect, requestHead, urlIn } from '../support/wire.ts'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 

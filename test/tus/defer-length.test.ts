@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, patch } from '../support/tus.ts'
 import {
@@ -11,7 +10,8 @@ import {
   locationOf,
   PATCH_HEADERS,
   patchWith,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('an upload whose length is said later', () => {
   const content = bytesOf(1000)

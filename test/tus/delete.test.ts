@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { beginPatch, bytesOf, expectNoBytes, expectSentence, expectToGoOn, reached } from './steps.ts'
+import { beginPatch, bytesOf, expectNoBytes, expectSentence, expectToGoOn, reached } from '../support/tus-steps.ts'
+import { connect } from '../support/wire.ts'
 
 describe('DELETE', () => {
   const content = bytesOf(10_000)

@@ -4,7 +4,16 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectSentence, idOf, locationOf, PATCH_HEADERS, patchWith } from './steps.ts'
+import {
+  bytesOf,
+  create,
+  expectFile,
+  expectSentence,
+  idOf,
+  locationOf,
+  PATCH_HEADERS,
+  patchWith,
+} from '../support/tus-steps.ts'
 
 const content = bytesOf(2_500_000)
 const digest = (algorithm: string): Buffer => createHash(algorithm).update(content).digest()

@@ -1,10 +1,19 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import { connect, until } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, create, expectFile, expectNoBytes, idOf, locationOf, reached } from './steps.ts'
+import {
+  beginPatch,
+  bytesOf,
+  create,
+  expectFile,
+  expectNoBytes,
+  idOf,
+  locationOf,
+  reached,
+} from '../support/tus-steps.ts'
+import { connect, until } from '../support/wire.ts'
 
 const content = bytesOf(1000)
 let service: TestService

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
 import {
@@ -13,7 +12,8 @@ import {
   PATCH_HEADERS,
   patchWith,
   reached,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(10_000)
 let service: TestService

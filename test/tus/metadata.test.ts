@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { head, patch } from '../support/tus.ts'
-import { bytesOf, create, idOf, locationOf } from './steps.ts'
+import { bytesOf, create, idOf, locationOf } from '../support/tus-steps.ts'
 
 let service: TestService
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, expectSentence, PATCH_HEADERS } from './steps.ts'
+import { bytesOf, expectFile, expectSentence, PATCH_HEADERS } from '../support/tus-steps.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(1000)
 let service: TestService

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
-import { bytesOf, expectToGoOn } from './steps.ts'
+import { bytesOf, expectToGoOn } from '../support/tus-steps.ts'
 
 const TYPES = 'application/partial-upload, application/offset+octet-stream'
 let service: TestService

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create, expectFile, PATCH_HEADERS, patchWith } from './steps.ts'
+import { bytesOf, create, expectFile, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
 
 const content = bytesOf(12)
 let service: TestService

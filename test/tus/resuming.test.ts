@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { append, beginAppend, createUpload as createByDraft, expectComplete, PARTIAL } from '../draft/steps.ts'
-import { connect, requestHead, until, type Wire } from '../http/wire.ts'
+import { append, beginAppend, createUpload as createByDraft, expectComplete, PARTIAL } from '../support/draft.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProgram } from '../support/program.ts'
 import { startService, type TestService } from '../support/service.ts'
@@ -17,7 +16,8 @@ import {
   PATCH_HEADERS,
   patchWith,
   reached,
-} from './steps.ts'
+} from '../support/tus-steps.ts'
+import { connect, requestHead, until, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(10_000)
 let service: TestService
@@ -112,7 +112,7 @@ describe('The offset that HEAD returned', () => {
 })
 
 describe('HEAD after the connection of a PATCH was cut', () => {
-  const SLOW = fileURLToPath(new URL('../disk/program-on-slow-disk.mjs', import.meta.url))
+  const SLOW = fileURLToPath(new URL('../support/program-on-slow-disk.mjs', import.meta.url))
 
   it('waits until a slow disk has the bytes that arrived', async () => {
     const folder = await temporaryFolder()

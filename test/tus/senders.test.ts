@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { type Answer, codedPiece, connect } from '../http/wire.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { bytesOf, expectFile, idOf } from '../support/tus-steps.ts'
+import { type Answer, codedPiece, connect } from '../support/wire.ts'
 import { NAME, TUS_SENDERS } from './senders.ts'
-import { bytesOf, expectFile, idOf } from './steps.ts'
 
 const content = bytesOf(100_000)
 const sha1 = createHash('sha1').update(content).digest('base64')

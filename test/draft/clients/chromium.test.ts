@@ -2,12 +2,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
-import { launchChrome, limitUpload } from '../../e2e/support/chrome.ts'
-import { type ClientSite, startClientSite } from '../../e2e/support/client-site.ts'
-import { type Landfall, startLandfall } from '../../e2e/support/landfall.ts'
-import { until } from '../../http/wire.ts'
-import { bytesOf, idOf } from '../../tus/steps.ts'
-import { stateOf } from '../steps.ts'
+import { launchChrome, limitUpload } from '../../support/chrome.ts'
+import { type ClientSite, startClientSite } from '../../support/client-site.ts'
+import { stateOf } from '../../support/draft.ts'
+import { type Landfall, startLandfall } from '../../support/landfall.ts'
+import { bytesOf, idOf } from '../../support/tus-steps.ts'
+import { until } from '../../support/wire.ts'
 
 jest.setTimeout(120_000)
 

@@ -1,7 +1,10 @@
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
+import { launchChrome } from '../../support/chrome.ts'
 import { temporaryFolder } from '../../support/folder.ts'
+import { type Landfall, startLandfall } from '../../support/landfall.ts'
+import type { SampleFile } from '../../support/sample-files.ts'
 import {
   breakOff,
   builds,
@@ -14,9 +17,6 @@ import {
   sameHalf,
   withBlogPage,
 } from '../support/blog-page.ts'
-import { launchChrome } from '../support/chrome.ts'
-import type { SampleFile } from '../support/files.ts'
-import { type Landfall, startLandfall } from '../support/landfall.ts'
 import type { OldPage } from '../support/old-page.ts'
 
 jest.setTimeout(60_000)

@@ -4,7 +4,7 @@ import { Upload, type UploadOptions } from 'tus-js-client'
 import { type FaultyProxy, startFaultyProxy } from '../../support/faulty-proxy.ts'
 import { startService, type TestService } from '../../support/service.ts'
 import { head } from '../../support/tus.ts'
-import { bytesOf, expectFile, idOf } from '../steps.ts'
+import { bytesOf, expectFile, idOf } from '../../support/tus-steps.ts'
 
 const content = bytesOf(12_000_001)
 let service: TestService

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { startFaultyProxy } from '../../support/faulty-proxy.ts'
 import { startService, type TestService } from '../../support/service.ts'
-import { bytesOf, expectFile, idOf } from '../steps.ts'
+import { bytesOf, expectFile, idOf } from '../../support/tus-steps.ts'
 
 /** Where `npm test` puts it. */
 const TUSPY = fileURLToPath(new URL('../../../node_modules/.cache/tuspy', import.meta.url))

@@ -3,9 +3,9 @@ import { createCipheriv } from 'node:crypto'
 import { access, readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
-import { requestHead, until, type Wire } from '../http/wire.ts'
-import type { TestService } from '../support/service.ts'
-import { head, patch, TUS } from '../support/tus.ts'
+import type { TestService } from './service.ts'
+import { head, patch, TUS } from './tus.ts'
+import { requestHead, until, type Wire } from './wire.ts'
 
 export const PATCH_HEADERS = { ...TUS, 'Content-Type': 'application/offset+octet-stream' } as const
 

@@ -1,7 +1,7 @@
 /** What the tests of the IETF draft do again and again. */
 import { expect } from '@jest/globals'
-import { connect, requestHead, until, type Wire } from '../http/wire.ts'
-import { head } from '../support/tus.ts'
+import { head } from './tus.ts'
+import { connect, requestHead, until, type Wire } from './wire.ts'
 
 export const DRAFT = { 'Upload-Draft-Interop-Version': '8' } as const
 export const PARTIAL = 'application/partial-upload'

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
-import type { TestService } from '../support/service.ts'
-import { BOUNDARY, type ChunkFields, complete, fileFields, sendChunk } from '../support/webuploader.ts'
+import type { TestService } from './service.ts'
+import { BOUNDARY, type ChunkFields, complete, fileFields, sendChunk } from './webuploader.ts'
 
 /** What `/upload/accept` and `/upload/complete` answer, as far as tests look at it. */
 export interface LegacyAnswer {

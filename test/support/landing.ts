@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
 import { z } from 'zod'
-import { requestHead, until } from '../http/wire.ts'
-import type { TestService } from '../support/service.ts'
-import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
+import type { TestService } from './service.ts'
+import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from './webuploader.ts'
+import { requestHead, until } from './wire.ts'
 
-export { bytesOf } from '../tus/steps.ts'
+export { bytesOf } from './tus-steps.ts'
 
 export const MULTIPART = `multipart/form-data; boundary=${BOUNDARY}`
 

@@ -1,5 +1,5 @@
-import { temporaryFolder } from '../../support/folder.ts'
-import { type Program, startProgram } from '../../support/program.ts'
+import { temporaryFolder } from './folder.ts'
+import { type Program, startProgram } from './program.ts'
 
 /** The built program with a data folder of its own, that can be killed and started again at its place. */
 export interface Landfall {

@@ -1,7 +1,7 @@
 import { memoryClaims } from '../../server/core/memory-claims.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
-import { temporaryFolder } from '../support/folder.ts'
+import { temporaryFolder } from './folder.ts'
 
 export interface UploadsOnDisk {
   readonly uploads: Uploads

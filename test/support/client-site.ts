@@ -27,7 +27,7 @@ export async function startClientSite(content: Buffer): Promise<ClientSite> {
 }
 
 async function bundle(): Promise<string> {
-  const bundler = fileURLToPath(new URL('../pages/bundle.mjs', import.meta.url))
+  const bundler = fileURLToPath(new URL('./pages/bundle.mjs', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [bundler], {
     env: { PATH: process.env['PATH'] ?? '' },
     maxBuffer: 16 * 1024 * 1024,
