@@ -7,8 +7,8 @@ import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
 import { bytesOf, idOf } from '../support/tus-steps.ts'
 import { until } from '../support/wire.ts'
+import { OPERATIONS, type OperationName, type Situation } from './client-operations.ts'
 import { failCalls } from './failing-calls.ts'
-import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let layout: Layout

@@ -9,7 +9,7 @@ import { createUpload, patch } from '../support/tus.ts'
 import { bytesOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
-import { expectDownload, sendRest } from './operations.ts'
+import { expectDownload, sendRest } from './client-operations.ts'
 
 const CLIENTS = 40
 const SIZE = 1024 * 1024

@@ -8,7 +8,7 @@ import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { bytesOf, offsetOf } from '../support/tus-steps.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { expectDownload, OPERATIONS, type OperationName } from './operations.ts'
+import { expectDownload, OPERATIONS, type OperationName } from './client-operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('program-with-short-writes.mjs', import.meta.url))
 

@@ -9,7 +9,7 @@ import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch } from '../support/tus.ts'
 import { bytesOf, offsetOf, PATCH_HEADERS } from '../support/tus-steps.ts'
-import { expectDownload } from './operations.ts'
+import { expectDownload } from './client-operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('../support/program-on-slow-disk.mjs', import.meta.url))
 const MIB = 1024 * 1024

@@ -5,7 +5,7 @@ import { memoryFolder } from '../support/folder.ts'
 import { Random } from '../support/random.ts'
 import { historyOf } from './history.ts'
 import { type Loss, writeImage } from './image.ts'
-import { type Line, parseLog } from './log.ts'
+import { type Line, parseLog } from './recorder-log.ts'
 
 const PAGE = 4096
 

@@ -10,12 +10,12 @@ import { TUS } from '../support/tus.ts'
 import { PATCH_HEADERS } from '../support/tus-steps.ts'
 import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
-import { checkAfterCut } from './checks.ts'
-import { factsAt } from './facts.ts'
+import { factsAt } from './acknowledged-facts.ts'
+import { checkAfterCut } from './after-cut-checks.ts'
 import { finishByHttp } from './http-checks.ts'
 import { type Cut, type Loss, writeImage } from './image.ts'
-import type { SentFile } from './load.ts'
 import { Machine, type Recording, recordLoad } from './recording.ts'
+import type { SentFile } from './workload.ts'
 
 const MINUTE = 60_000
 /** A failure says its seed. */

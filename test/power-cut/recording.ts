@@ -6,8 +6,8 @@ import { memoryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { Random } from '../support/random.ts'
 import { type History, historyOf } from './history.ts'
-import { Load, type SentFile } from './load.ts'
-import { type Line, parseLog } from './log.ts'
+import { type Line, parseLog } from './recorder-log.ts'
+import { Load, type SentFile } from './workload.ts'
 
 const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 

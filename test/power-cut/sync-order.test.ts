@@ -11,10 +11,10 @@ import { head, patch, TUS } from '../support/tus.ts'
 import { bytesOf, create, idOf, locationOf, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
 import { complete, sendChunk } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
-import { SyncRules } from './durable.ts'
 import { historyOf } from './history.ts'
-import type { Line } from './log.ts'
-import { parseTrace, STRACE } from './trace.ts'
+import type { Line } from './recorder-log.ts'
+import { parseTrace, STRACE } from './strace-parser.ts'
+import { SyncRules } from './sync-rules.ts'
 
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 const content = bytesOf(100_000)

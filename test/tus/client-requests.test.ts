@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { bytesOf, expectFile, idOf } from '../support/tus-steps.ts'
 import { type Answer, codedPiece, connect } from '../support/wire.ts'
-import { NAME, TUS_SENDERS } from './senders.ts'
+import { NAME, TUS_SENDERS } from './recorded-requests.ts'
 
 const content = bytesOf(100_000)
 const sha1 = createHash('sha1').update(content).digest('base64')

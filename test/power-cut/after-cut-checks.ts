@@ -10,8 +10,8 @@ import type { SyncMode } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { folderSecret } from '../../server/disk/secret.ts'
 import { ArraySource } from '../support/array-source.ts'
-import type { Facts } from './facts.ts'
-import type { SentFile } from './load.ts'
+import type { Facts } from './acknowledged-facts.ts'
+import type { SentFile } from './workload.ts'
 
 /** A promise was broken. */
 export class Broken extends Error {}

@@ -5,8 +5,8 @@ import { Layout } from '../../server/disk/layout.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { checkFolder } from './folder-checks.ts'
-import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from './ids.ts'
-import { checkOnDisk, checkOverHttp, create, createByDraft, type Kept, makeKept } from './kept.ts'
+import { checkOnDisk, checkOverHttp, create, createByDraft, type Kept, makeKept } from './kept-uploads.ts'
+import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from './placeholder-ids.ts'
 
 /** How long descriptors may take to be closed when the last client has gone, in milliseconds: longer than `IDLE_TIMEOUT`. */
 const PATIENCE = 20_000

@@ -5,8 +5,8 @@ import { openFiles } from '../support/open-files.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { head } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
+import { OPERATIONS, type OperationName, type Situation } from './client-operations.ts'
 import { type Call, failCalls } from './failing-calls.ts'
-import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let program: Program

@@ -7,7 +7,7 @@ import { bytesOf, type Cut, cut } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { complete } from '../support/webuploader.ts'
 import { type Answer, connect } from '../support/wire.ts'
-import { type Form, NAME, requestOf, SENDERS, type Sender } from './senders.ts'
+import { type Form, NAME, requestOf, SENDERS, type Sender } from './recorded-forms.ts'
 
 const accepted = z.object({ id: z.string(), url: z.string() })
 type Accepted = z.infer<typeof accepted>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { add, type Range, type Ranges } from '../../server/core/ranges.ts'
-import type { SentFile } from './load.ts'
-import type { Line } from './log.ts'
+import type { Line } from './recorder-log.ts'
+import type { SentFile } from './workload.ts'
 
 /** What the clients of one file have been told until a moment. */
 export interface Facts {

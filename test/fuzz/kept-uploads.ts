@@ -5,7 +5,7 @@ import type { Layout } from '../../server/disk/layout.ts'
 import { DRAFT } from '../support/draft.ts'
 import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
 import { bytesOf } from './grammar/text.ts'
-import { KEPT_TASK } from './ids.ts'
+import { KEPT_TASK } from './placeholder-ids.ts'
 
 const FINISHED = Buffer.from(bytesOf(0, 5000), 'latin1')
 const UNFINISHED = Buffer.from(bytesOf(0, 1000), 'latin1')

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Layout } from '../../server/disk/layout.ts'
 import { TUS } from '../support/tus.ts'
+import { all } from './all-settled.ts'
 import { type Client, NoAnswer, saysGone } from './client.ts'
 import {
   checkDisk,
@@ -17,7 +18,6 @@ import { chunkRange, Over, type UploadModel, Violation } from './model.ts'
 import { download } from './readers.ts'
 import { askOffset, pathOf } from './tus-requests.ts'
 import { allChunks, askMissing } from './webuploader-requests.ts'
-import { all } from './works.ts'
 
 /** How long an upload may take to finish by itself, in milliseconds. */
 const PATIENCE = 10_000

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Random } from '../support/random.ts'
+import { all } from './all-settled.ts'
 import type { Manner } from './bodies.ts'
 import { type Client, NoAnswer } from './client.ts'
 import { createByDraft, sendByDraft } from './draft-load.ts'
@@ -11,7 +12,6 @@ import { askInAnyWay, download } from './readers.ts'
 import { sendByTus, streamByTus, touchByTus } from './tus-load.ts'
 import { type Creation, createTus, remove } from './tus-requests.ts'
 import { sendByWebUploader } from './webuploader-load.ts'
-import { all } from './works.ts'
 
 /** How many unfinished uploads there are before no new ones are begun. */
 const MOST_OPEN = 14

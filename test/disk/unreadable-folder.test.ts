@@ -9,8 +9,8 @@ import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
 import { bytesOf, idOf, offsetOf } from '../support/tus-steps.ts'
 import { until } from '../support/wire.ts'
+import { sendRest } from './client-operations.ts'
 import { type Call, failing } from './failing-calls.ts'
-import { sendRest } from './operations.ts'
 
 const content = bytesOf(10_000)
 const SENT = 4000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseTrace } from './trace.ts'
+import { parseTrace } from './strace-parser.ts'
 
 const answer = { headers: {}, body: '' }
 

@@ -1,4 +1,4 @@
-import { type Line, parseLog } from './log.ts'
+import { type Line, parseLog } from './recorder-log.ts'
 
 /** What strace has to be told so that `parseTrace` understands what it writes. */
 export const STRACE = [
