@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { answerOf, CLOSING, cut, expectWhole, fieldPart, filePart, post, send } from '../support/legacy-steps.ts'
+import { answerOf, expectWhole, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
 import {
@@ -15,7 +15,7 @@ import {
   PATCH_HEADERS,
   patchWith,
 } from '../support/tus-steps.ts'
-import { BOUNDARY, multipartBody, sendChunk } from '../support/webuploader.ts'
+import { BOUNDARY, CLOSING, cut, fieldPart, filePart, multipartBody, post, sendChunk } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
 const MIB = 1024 * 1024
@@ -44,11 +44,11 @@ describe('a refused first chunk', () => {
   const file = cut(content, MIB)
 
   it.each<[string, () => Promise<Response>]>([
-    ['that does not fit its fields', () => sendChunk(service.url, file.fieldsOf(0), bytesOf(1000))],
+    ['that does not fit its fields', () => sendChunk(service.url, file.fields(0), bytesOf(1000))],
     [
       'that contradicts a later field',
       () =>
-        post(service, [
+        post(service.url, [
           ...['task_id', 'name'].map((name) => fieldPart(name, 'a')),
           fieldPart('size', String(MIB)),
           filePart(bytesOf(MIB)),
@@ -56,7 +56,7 @@ describe('a refused first chunk', () => {
           CLOSING,
         ]),
     ],
-    ['that is shorter than its file', () => sendChunk(service.url, file.fields, bytesOf(1000))],
+    ['that is shorter than its file', () => sendChunk(service.url, file.common, bytesOf(1000))],
   ])('%s leaves nothing, however often it is sent', async (_, refuse) => {
     for (let i = 0; i < 10; i++) expect((await refuse()).status).toBe(400)
     expect(await left()).toEqual([])
@@ -64,14 +64,14 @@ describe('a refused first chunk', () => {
 
   it('leaves nothing when it belongs to many files', async () => {
     for (let i = 0; i < 10; i++) {
-      const other = cut(content, MIB, `file ${i}.bin`, `task ${i}`)
-      expect((await sendChunk(service.url, other.fieldsOf(0), bytesOf(1000))).status).toBe(400)
+      const other = cut(content, MIB, { name: `file ${i}.bin`, task_id: `task ${i}` })
+      expect((await sendChunk(service.url, other.fields(0), bytesOf(1000))).status).toBe(400)
     }
     expect(await left()).toEqual([])
   })
 
   it('that breaks off leaves nothing', async () => {
-    const body = multipartBody(file.fieldsOf(0), file.bytesOf(0))
+    const body = multipartBody(file.fields(0), file.bytes(0))
     const wire = await connect(service.url)
     const type = `multipart/form-data; boundary=${BOUNDARY}`
     await wire.send(requestHead('POST', '/upload/accept', { 'Content-Type': type, 'Content-Length': body.length }))
@@ -79,19 +79,19 @@ describe('a refused first chunk', () => {
     await until(async () => (await readdir(path.join(service.dataDir, 'incoming'))).length > 0)
     await wire.cut()
     await until(async () => (await left()).length === 0)
-    for (const chunk of [0, 1]) await send(service, file, chunk)
+    for (const chunk of [0, 1]) await land(service.url, file, chunk)
     await expectWhole(service, file)
   })
 
   it('does not affect concurrent chunks of the same file', async () => {
     for (let i = 0; i < 5; i++) {
-      const each = cut(content.subarray(0, 64_000), 32_000, `file ${i}.bin`)
+      const each = cut(content.subarray(0, 64_000), 32_000, { name: `file ${i}.bin` })
       const refuse = async (): Promise<void> => {
-        const answer = await sendChunk(service.url, each.fieldsOf(0), bytesOf(1000))
+        const answer = await sendChunk(service.url, each.fields(0), bytesOf(1000))
         // It may wait for its range until another request has filled it.
         expect([400, 409]).toContain(answer.status)
       }
-      await Promise.all([refuse(), ...[0, 1].map((chunk) => send(service, each, chunk)), refuse()])
+      await Promise.all([refuse(), ...[0, 1].map((chunk) => land(service.url, each, chunk)), refuse()])
       await expectWhole(service, each)
     }
     expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
@@ -164,8 +164,8 @@ describe('refused bytes', () => {
 
   it('before a chunk in flight are not cut off under it', async () => {
     const file = cut(bytesOf(6 * MIB), 2 * MIB)
-    await send(service, file, 0)
-    const body = multipartBody(file.fieldsOf(2), file.bytesOf(2))
+    await land(service.url, file, 0)
+    const body = multipartBody(file.fields(2), file.bytes(2))
     const type = `multipart/form-data; boundary=${BOUNDARY}`
     const wire = await connect(service.url)
     await wire.send(
@@ -175,19 +175,19 @@ describe('refused bytes', () => {
     const name = (await readdir(path.join(service.dataDir, 'incoming'))).find((id) => id !== idOf(url)) ?? ''
     const incoming = path.join(service.dataDir, 'incoming', name)
     await until(async () => (await stat(incoming)).size > 4 * MIB)
-    const middle = multipartBody(file.fieldsOf(1), file.bytesOf(1)).subarray(0, -CLOSING.length)
-    expect((await post(service, [middle, fieldPart('size', '7'), CLOSING])).status).toBe(400)
+    const middle = multipartBody(file.fields(1), file.bytes(1)).subarray(0, -CLOSING.length)
+    expect((await post(service.url, [middle, fieldPart('size', '7'), CLOSING])).status).toBe(400)
     expect((await stat(incoming)).size).toBeGreaterThan(4 * MIB)
     await wire.send(body.subarray(1.5 * MIB))
     expect((await wire.answer()).status).toBe(200)
-    await send(service, file, 1)
+    await land(service.url, file, 1)
     await expectWhole(service, file)
   })
 
   it('after the last chunk are cut off when a chunk with different bytes is refused', async () => {
     const file = cut(content, MIB / 2)
-    const first = await send(service, file, 0)
-    const other = await sendChunk(service.url, file.fieldsOf(0), bytesOf(MIB / 2, 3))
+    const first = await land(service.url, file, 0)
+    const other = await sendChunk(service.url, file.fields(0), bytesOf(MIB / 2, 3))
     expect([other.status, (await answerOf(other)).error?.code]).toEqual([409, 'content_differs'])
     expect(await spaceOf(String(first.url))).toBe(MIB / 2)
   })

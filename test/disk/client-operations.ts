@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { expect } from '@jest/globals'
-import { cut, land } from '../support/landing.ts'
+import { land } from '../support/chunks.ts'
 import { createUpload, head, patch, TUS } from '../support/tus.ts'
 import { bytesOf, create, locationOf, offsetOf, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
+import { complete, cut, sendChunk } from '../support/webuploader.ts'
 
 /** Something that a client is about to ask. */
 export interface Situation {

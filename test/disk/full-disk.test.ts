@@ -1,12 +1,12 @@
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { expectRefusal, land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { cut, expectRefusal, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
 import { bytesOf, create, locationOf, offsetOf, PATCH_HEADERS } from '../support/tus-steps.ts'
-import { sendChunk } from '../support/webuploader.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
 
 const MIB = 1024 * 1024
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }

@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { bytesOf, offsetOf } from '../support/tus-steps.ts'
-import { sendChunk } from '../support/webuploader.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
 import { expectDownload, OPERATIONS, type OperationName } from './client-operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('program-with-short-writes.mjs', import.meta.url))

@@ -4,11 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch } from '../support/tus.ts'
 import { bytesOf, offsetOf, PATCH_HEADERS } from '../support/tus-steps.ts'
+import { cut } from '../support/webuploader.ts'
 import { expectDownload } from './client-operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('../support/program-on-slow-disk.mjs', import.meta.url))

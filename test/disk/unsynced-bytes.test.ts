@@ -4,11 +4,10 @@ import type { Attempt, StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { fileHandles } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { cut } from '../support/legacy-steps.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { put, recordOf } from '../support/store-contract.ts'
 import { bytesOf, create, locationOf, offsetOf } from '../support/tus-steps.ts'
-import { sendChunk } from '../support/webuploader.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
 
 const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 
@@ -48,7 +47,7 @@ describe('An orderly stop', () => {
       }
       await Promise.all(Array.from({ length: AT_ONCE }, sendSome))
       const file = cut(bytesOf(3 * SENT), SENT)
-      for (const chunk of [0, 2]) await sendChunk(program.url, file.fieldsOf(chunk), file.bytesOf(chunk))
+      for (const chunk of [0, 2]) await sendChunk(program.url, file.fields(chunk), file.bytes(chunk))
       expect(await program.end('SIGTERM')).toBe(0)
       program = await start('two')
       for (let i = 0; i < paths.length; i += AT_ONCE) {
@@ -56,7 +55,7 @@ describe('An orderly stop', () => {
         const told = await Promise.all(asked.map((path) => offsetOf(program.url + path)))
         expect(told).toEqual(asked.map(() => SENT))
       }
-      const last = await sendChunk(program.url, file.fieldsOf(1), file.bytesOf(1))
+      const last = await sendChunk(program.url, file.fields(1), file.bytes(1))
       expect(await last.json()).toMatchObject({ finished: true })
     },
     2 * MINUTE,

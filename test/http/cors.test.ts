@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { cut, expectFile, land, MULTIPART } from '../support/landing.ts'
+import { expectFile, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
 import { bytesOf, expectToGoOn } from '../support/tus-steps.ts'
-import { fileFields, multipartBody } from '../support/webuploader.ts'
+import { cut, fileFields, MULTIPART, multipartBody } from '../support/webuploader.ts'
 
 let service: TestService
 afterEach(() => service.close())

@@ -1,11 +1,12 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { cut, land } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, head, patch } from '../support/tus.ts'
 import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../support/tus-steps.ts'
+import { cut } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('the built program', () => {

@@ -7,11 +7,10 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { Upload, type UploadOptions } from 'tus-js-client'
 import { z } from 'zod'
 import { temporaryFolder } from '../support/folder.ts'
-import { type Cut, cut } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { Random } from '../support/random.ts'
 import { bytesOf } from '../support/tus-steps.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
+import { type Cut, complete, cut, sendChunk } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)

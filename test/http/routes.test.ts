@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { expectRefusal } from '../support/landing.ts'
+import { expectRefusal } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, patch } from '../support/tus.ts'
 import { bytesOf, expectSentence, expectToGoOn } from '../support/tus-steps.ts'

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { landAll } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { cut, landAll, rawChunk } from '../support/landing.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
 import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../support/tus-steps.ts'
+import { cut, rawChunk } from '../support/webuploader.ts'
 import { connect, requestHead, until, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(1_000_000)

@@ -1,9 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import {
   type Accepted,
-  bytesOf,
-  type Cut,
-  cut,
   expectAccepted,
   expectFile,
   expectRefusal,
@@ -11,12 +8,21 @@ import {
   expectToFinish,
   land,
   landAll,
-  MULTIPART,
-  post,
-} from '../support/landing.ts'
+} from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, TUS } from '../support/tus.ts'
-import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
+import { bytesOf } from '../support/tus-steps.ts'
+import {
+  BOUNDARY,
+  type ChunkFields,
+  type Cut,
+  cut,
+  fileFields,
+  MULTIPART,
+  multipartBody,
+  post,
+  sendChunk,
+} from '../support/webuploader.ts'
 import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
@@ -160,12 +166,8 @@ describe('a file in one block', () => {
   })
 
   it('of no bytes lands', async () => {
-    const file = fresh(Buffer.alloc(0), 1)
-    const answer = await expectAccepted(
-      await sendChunk(service.url, { ...fileFields('empty.txt', 0, `wu_task_of_the_test_${task}`) }, Buffer.alloc(0)),
-    )
+    const answer = await land(service.url, fresh(Buffer.alloc(0), 1000, { name: 'empty.txt' }), 0)
     expect(answer).toMatchObject({ size: 0, received: 0, finished: true })
-    expect(file.count).toBe(0)
     await expectFile(service, answer, Buffer.alloc(0), 'empty.txt')
   })
 
@@ -385,8 +387,7 @@ describe('sendAsBinary', () => {
   })
 
   it('of no bytes lands', async () => {
-    const common = { ...fileFields('empty.txt', 0, `wu_task_of_the_test_${task}`) }
-    const file: Cut = { count: 1, fields: () => common, bytes: () => Buffer.alloc(0) }
+    const file = fresh(Buffer.alloc(0), 1000, { name: 'empty.txt' })
     const answer = await expectAccepted(await sendBinary(file, 0, undefined))
     await expectFile(service, answer, Buffer.alloc(0), 'empty.txt')
   })

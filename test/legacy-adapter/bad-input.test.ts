@@ -1,20 +1,22 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import {
-  answerOf,
-  CLOSING,
-  cut,
-  expectWhole,
-  fieldPart,
-  filePart,
-  onDisk,
-  post,
-  send,
-} from '../support/legacy-steps.ts'
+import { answerOf, expectWhole, finishedFile, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { bytesOf } from '../support/tus-steps.ts'
-import { BOUNDARY, type ChunkFields, complete, fileFields, multipartBody, sendChunk } from '../support/webuploader.ts'
+import {
+  BOUNDARY,
+  type ChunkFields,
+  CLOSING,
+  complete,
+  cut,
+  fieldPart,
+  fileFields,
+  filePart,
+  multipartBody,
+  post,
+  sendChunk,
+} from '../support/webuploader.ts'
 import { connect } from '../support/wire.ts'
 
 let service: TestService
@@ -27,7 +29,7 @@ afterAll(() => service.close())
 
 /** A file of three chunks, 10 + 10 + 5 bytes, of a task of its own. */
 function threeChunks(name = 'file.bin'): ReturnType<typeof cut> {
-  return cut(bytesOf(25, ++tasks), 10, name, `wu_bad_input_task_${tasks}`)
+  return cut(bytesOf(25, ++tasks), 10, { name, task_id: `wu_bad_input_task_${tasks}` })
 }
 
 /** Asserts a refusal with its code, one sentence, and nothing of the inside. */
@@ -60,10 +62,10 @@ describe('a chunk request with the wrong parts', () => {
     ['another boundary than its header says', () => [`--other\r\n\r\nx\r\n--other--\r\n`], 'malformed_body'],
   ])('%s is refused, and the chunks still land', async (_, body, code) => {
     const file = threeChunks()
-    await send(service, file, 1)
-    await expectRefusal(await post(service, body(file.fieldsOf(0))), 400, code)
-    await send(service, file, 0)
-    await send(service, file, 2)
+    await land(service.url, file, 1)
+    await expectRefusal(await post(service.url, body(file.fields(0))), 400, code)
+    await land(service.url, file, 0)
+    await land(service.url, file, 2)
     await expectWhole(service, file)
   })
 
@@ -76,7 +78,7 @@ describe('a chunk request with the wrong parts', () => {
   ])('the Content-Type %s is refused', async (contentType, status, code) => {
     const file = threeChunks()
     await expectRefusal(
-      await post(service, [...parts(file.fieldsOf(0)), filePart('x'), CLOSING], contentType),
+      await post(service.url, [...parts(file.fields(0)), filePart('x'), CLOSING], contentType),
       status,
       code,
     )
@@ -89,7 +91,7 @@ describe('numbers that are none', () => {
     async (text) => {
       const file = threeChunks()
       for (const name of ['size', 'chunks', 'chunk'] as const) {
-        const response = await sendChunk(service.url, { ...file.fieldsOf(0), [name]: text }, file.bytesOf(0))
+        const response = await sendChunk(service.url, { ...file.fields(0), [name]: text }, file.bytes(0))
         expect((await answerOf(response.clone())).error?.message).toContain(`"${name}"`)
         await expectRefusal(response, 400, 'bad_field')
       }
@@ -103,14 +105,14 @@ describe('numbers that are none', () => {
     ['more chunks than allowed', { size: 1_000_000_000, chunks: 100_001 }, 'bad_field'],
   ])('%s is refused', async (_, change, code) => {
     const file = threeChunks()
-    await expectRefusal(await sendChunk(service.url, { ...file.fieldsOf(0), ...change }, file.bytesOf(0)), 400, code)
+    await expectRefusal(await sendChunk(service.url, { ...file.fields(0), ...change }, file.bytes(0)), 400, code)
   })
 
   it.each(['size', 'chunk'] as const)('a missing %s is refused', async (name) => {
     const file = threeChunks()
-    const { [name]: _, ...rest } = file.fieldsOf(1)
+    const { [name]: _, ...rest } = file.fields(1)
     await expectRefusal(
-      await post(service, [
+      await post(service.url, [
         ...parts({ size: '', ...rest }).filter((part) => !part.includes(`name="${name}"`)),
         filePart('x'),
         CLOSING,
@@ -122,21 +124,21 @@ describe('numbers that are none', () => {
 
   it('one field with two values is refused', async () => {
     const file = threeChunks()
-    const body = [...parts(file.fieldsOf(0)), fieldPart('chunk', '1'), filePart('0123456789'), CLOSING]
-    await expectRefusal(await post(service, body), 400, 'duplicate_field')
+    const body = [...parts(file.fields(0)), fieldPart('chunk', '1'), filePart('0123456789'), CLOSING]
+    await expectRefusal(await post(service.url, body), 400, 'duplicate_field')
   })
 })
 
 describe('bytes that do not fit', () => {
   it('a file in one piece whose size disagrees is refused, and the right one lands', async () => {
-    const file = cut(bytesOf(20, 77), 100, 'one.bin', `wu_bad_input_task_${++tasks}`)
-    await expectRefusal(await sendChunk(service.url, file.fields, file.bytes.subarray(0, 19)), 400, 'wrong_length')
+    const file = cut(bytesOf(20, 77), 100, { name: 'one.bin', task_id: `wu_bad_input_task_${++tasks}` })
+    await expectRefusal(await sendChunk(service.url, file.common, file.content.subarray(0, 19)), 400, 'wrong_length')
     await expectRefusal(
-      await sendChunk(service.url, file.fields, Buffer.concat([file.bytes, file.bytes])),
+      await sendChunk(service.url, file.common, Buffer.concat([file.content, file.content])),
       400,
       'wrong_length',
     )
-    await send(service, file, 0)
+    await land(service.url, file, 0)
     await expectWhole(service, file)
   })
 
@@ -144,48 +146,48 @@ describe('bytes that do not fit', () => {
     'a chunk of %d bytes where no chunk size fits is refused; the right chunks land',
     async (length) => {
       const file = threeChunks()
-      await send(service, file, 2)
-      await expectRefusal(await sendChunk(service.url, file.fieldsOf(1), bytesOf(length)), 400, 'wrong_length')
-      await send(service, file, 1)
-      await send(service, file, 0)
+      await land(service.url, file, 2)
+      await expectRefusal(await sendChunk(service.url, file.fields(1), bytesOf(length)), 400, 'wrong_length')
+      await land(service.url, file, 1)
+      await land(service.url, file, 0)
       await expectWhole(service, file)
     },
   )
 
   it('another chunk size ends the upload for all; the next chunk begins it anew, and the second time the page is told why', async () => {
     const file = threeChunks()
-    const { url } = await send(service, file, 0)
-    const other = cut(file.bytes, 9, 'file.bin', String(file.fields.task_id))
-    await expectRefusal(await sendChunk(service.url, other.fieldsOf(1), other.bytesOf(1)), 409, 'chunk_size_changed')
+    const { url } = await land(service.url, file, 0)
+    const other = cut(file.content, 9, { name: 'file.bin', task_id: String(file.common.task_id) })
+    await expectRefusal(await sendChunk(service.url, other.fields(1), other.bytes(1)), 409, 'chunk_size_changed')
     const status = await fetch(`${service.url}${url}`, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } })
     expect(status.status).toBe(422)
-    const next = await send(service, file, 0)
+    const next = await land(service.url, file, 0)
     expect(next.url).not.toBe(url)
-    const again = await sendChunk(service.url, other.fieldsOf(1), other.bytesOf(1))
+    const again = await sendChunk(service.url, other.fields(1), other.bytes(1))
     expect((await answerOf(again)).error?.message).toMatch(/whole number/)
-    for (const chunk of [0, 1, 2]) await send(service, file, chunk)
+    for (const chunk of [0, 1, 2]) await land(service.url, file, chunk)
     await expectWhole(service, file)
   })
 
   it('other bytes for a chunk that is there are refused, and the stored ones stay', async () => {
     const file = threeChunks()
-    for (const chunk of [0, 1]) await send(service, file, chunk)
-    const { url } = await send(service, file, 2)
-    const wrong = Buffer.from(file.bytesOf(1))
+    for (const chunk of [0, 1]) await land(service.url, file, chunk)
+    const { url } = await land(service.url, file, 2)
+    const wrong = Buffer.from(file.bytes(1))
     wrong.writeUInt8(wrong.readUInt8(9) ^ 1, 9)
-    await expectRefusal(await sendChunk(service.url, file.fieldsOf(1), wrong), 409, 'content_differs')
-    const query = { task_id: String(file.fields.task_id), filename: 'file.bin' }
+    await expectRefusal(await sendChunk(service.url, file.fields(1), wrong), 409, 'content_differs')
+    const query = { task_id: String(file.common.task_id), filename: 'file.bin' }
     expect((await complete(service.url, query)).status).toBe(200)
     const download = await fetch(`${service.url}${url}`)
-    expect(Buffer.from(await download.arrayBuffer()).equals(file.bytes)).toBe(true)
+    expect(Buffer.from(await download.arrayBuffer()).equals(file.content)).toBe(true)
   })
 })
 
 describe('a body that is cut off', () => {
   it('anywhere, counts nothing, also right behind CRLF --boundary; the chunk lands afterwards', async () => {
     const file = threeChunks()
-    await send(service, file, 0)
-    const body = multipartBody(file.fieldsOf(1), file.bytesOf(1))
+    await land(service.url, file, 0)
+    const body = multipartBody(file.fields(1), file.bytes(1))
     const end = body.lastIndexOf(`--${BOUNDARY}--`) + BOUNDARY.length + 4
     const head = `POST /upload/accept HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n`
     for (let length = 0; length < end; length++) {
@@ -199,9 +201,9 @@ describe('a body that is cut off', () => {
       expect([length, (await wire.answer()).status]).toEqual([length, 400])
       await wire.cut()
     }
-    const query = { task_id: String(file.fields.task_id), filename: 'file.bin' }
+    const query = { task_id: String(file.common.task_id), filename: 'file.bin' }
     expect(await answerOf(await complete(service.url, query))).toMatchObject({ missing: [1, 2], missing_total: 2 })
-    for (const chunk of [1, 2]) await send(service, file, chunk)
+    for (const chunk of [1, 2]) await land(service.url, file, chunk)
     await expectWhole(service, file)
   })
 })
@@ -217,9 +219,9 @@ describe('names and fields that mean harm', () => {
     ['gpj.\u202Eexe', 'gpj.exe'],
     [`${'长'.repeat(2_000)}.txt`, `${'长'.repeat(83)}.txt`],
   ])('the name %j becomes a plain file in its own folder', async (name, stored) => {
-    const file = cut(bytesOf(20, ++tasks), 100, name, `wu_bad_input_task_${tasks}`)
-    const { id } = await send(service, file, 0)
-    expect((await onDisk(service, id, stored)).equals(file.bytes)).toBe(true)
+    const file = cut(bytesOf(20, ++tasks), 100, { name, task_id: `wu_bad_input_task_${tasks}` })
+    const { id } = await land(service.url, file, 0)
+    expect((await finishedFile(service, id, stored)).equals(file.content)).toBe(true)
     expect(await readdir(path.join(service.dataDir, 'files', String(id)))).toEqual([stored])
   })
 
@@ -235,21 +237,21 @@ describe('names and fields that mean harm', () => {
 
   it('an endlessly repeated value is refused, also in the query', async () => {
     const many = Array.from({ length: 200 }, () => fieldPart('id', 'x'))
-    await expectRefusal(await post(service, [...many, filePart('x'), CLOSING]), 400, 'too_many_fields')
+    await expectRefusal(await post(service.url, [...many, filePart('x'), CLOSING]), 400, 'too_many_fields')
     const query = `?${'id=x&'.repeat(200)}`
-    await expectRefusal(await post(service, ['x'], 'application/octet-stream', query), 400, 'too_many_fields')
+    await expectRefusal(await post(service.url, ['x'], 'application/octet-stream', query), 400, 'too_many_fields')
   })
 
   it('more parts than any page sends are refused', async () => {
     const many = fieldPart('x', '').repeat(20_000)
-    await expectRefusal(await post(service, [many, filePart('x'), CLOSING]), 400, 'too_many_fields')
+    await expectRefusal(await post(service.url, [many, filePart('x'), CLOSING]), 400, 'too_many_fields')
   })
 
   it('fields named like properties of objects are just fields', async () => {
-    const file = cut(bytesOf(20, ++tasks), 100, '__proto__', `wu_bad_input_task_${tasks}`)
+    const file = cut(bytesOf(20, ++tasks), 100, { name: '__proto__', task_id: `wu_bad_input_task_${tasks}` })
     const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
-    const body = [...parts(file.fields), ...names.map((name) => fieldPart(name, 'x')), filePart(file.bytes), CLOSING]
-    expect((await post(service, body)).status).toBe(200)
+    const body = [...parts(file.common), ...names.map((name) => fieldPart(name, 'x')), filePart(file.content), CLOSING]
+    expect((await post(service.url, body)).status).toBe(200)
     await expectWhole(service, file)
     expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('x')
   })
@@ -257,13 +259,13 @@ describe('names and fields that mean harm', () => {
 
 describe('after a refusal', () => {
   it('the same connection goes on, even if the refused body was long', async () => {
-    const file = cut(bytesOf(20, ++tasks), 100, 'next.bin', `wu_bad_input_task_${tasks}`)
+    const file = cut(bytesOf(20, ++tasks), 100, { name: 'next.bin', task_id: `wu_bad_input_task_${tasks}` })
     const wire = await connect(service.url)
     const head = `POST /upload/accept HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n`
-    const bad = multipartBody({ ...file.fields, size: 'x' }, bytesOf(3_000_000))
+    const bad = multipartBody({ ...file.common, size: 'x' }, bytesOf(3_000_000))
     await wire.send(`${head}Content-Length: ${bad.length}\r\n\r\n`, bad)
     expect((await wire.answer()).status).toBe(400)
-    const good = multipartBody(file.fields, file.bytes)
+    const good = multipartBody(file.common, file.content)
     await wire.send(`${head}Content-Length: ${good.length}\r\n\r\n`, good)
     expect((await wire.answer()).status).toBe(200)
     await wire.cut()

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { bytesOf, cut, expectAccepted, expectFile, MULTIPART } from '../support/landing.ts'
+import { expectAccepted, expectFile } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { multipartBody } from '../support/webuploader.ts'
+import { bytesOf } from '../support/tus-steps.ts'
+import { cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('a bare /check with LEGACY_CHECK=list', () => {

@@ -1,18 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import {
-  type Accepted,
-  bytesOf,
-  cut,
-  expectFile,
-  expectRefusalText,
-  expectToFinish,
-  land,
-  onDisk,
-  rawChunk,
-} from '../support/landing.ts'
+import { type Accepted, expectFile, expectRefusalText, expectToFinish, land, untilOnDisk } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
+import { bytesOf } from '../support/tus-steps.ts'
+import { complete, cut, rawChunk, sendChunk } from '../support/webuploader.ts'
 import { connect, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(250_000)
@@ -43,7 +34,7 @@ async function sendHalf(): Promise<{ readonly wire: Wire; readonly rest: Buffer 
   const { head, body } = rawChunk(file, 1)
   const half = body.length - file.bytes(1).length + HALF
   await wire.send(head, body.subarray(0, half))
-  await onDisk(service, begun.id, file.bytes(0).length, file.bytes(1).subarray(0, HALF / 2))
+  await untilOnDisk(service, begun.id, file.bytes(0).length, file.bytes(1).subarray(0, HALF / 2))
   return { wire, rest: body.subarray(half) }
 }
 
@@ -99,7 +90,7 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     const wrong = bytesOf(100_000, 9)
     const { head, body } = rawChunk({ ...file, bytes: () => wrong }, 1)
     await older.send(head, body.subarray(0, body.length - 40_000))
-    await onDisk(service, begun.id, file.bytes(0).length, wrong.subarray(0, HALF / 2))
+    await untilOnDisk(service, begun.id, file.bytes(0).length, wrong.subarray(0, HALF / 2))
     const newer = await sendWhole()
     await older.cut()
     await expectLanded(newer, 200_000)

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { answerOf, type CutFile, cut, expectWhole, send } from '../support/legacy-steps.ts'
+import { answerOf, expectWhole, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { patch } from '../support/tus.ts'
 import { bytesOf } from '../support/tus-steps.ts'
-import { BOUNDARY, complete, multipartBody, sendChunk } from '../support/webuploader.ts'
+import { BOUNDARY, type Cut, complete, cut, multipartBody, sendChunk } from '../support/webuploader.ts'
 import { connect, until } from '../support/wire.ts'
 
 let service: TestService
@@ -18,17 +18,17 @@ function newTask(): string {
   return `wu_complete_task_${++tasks}`
 }
 
-function newFile(taskId: string, name: string, seed: number, length = 25): CutFile {
-  return cut(bytesOf(length, seed), 10, name, taskId)
+function newFile(taskId: string, name: string, seed: number, length = 25): Cut {
+  return cut(bytesOf(length, seed), 10, { name, task_id: taskId })
 }
 
-function withId(file: CutFile, id: string): CutFile {
-  return { ...file, fields: { ...file.fields, id }, fieldsOf: (chunk) => ({ ...file.fieldsOf(chunk), id }) }
+function withId(file: Cut, id: string): Cut {
+  return { ...file, common: { ...file.common, id }, fields: (chunk) => ({ ...file.fields(chunk), id }) }
 }
 
-async function sendAll(file: CutFile): Promise<string> {
+async function sendAll(file: Cut): Promise<string> {
   let url = ''
-  for (let chunk = 0; chunk < file.count; chunk++) url = String((await send(service, file, chunk)).url)
+  for (let chunk = 0; chunk < file.count; chunk++) url = String((await land(service.url, file, chunk)).url)
   return url
 }
 
@@ -69,8 +69,8 @@ describe('/upload/complete', () => {
 
   it('names the chunks that are missing, at most a thousand of them, and loses nothing', async () => {
     const taskId = newTask()
-    const file = cut(bytesOf(5_000, 3), 2, 'holes.bin', taskId)
-    await send(service, file, 7)
+    const file = cut(bytesOf(5_000, 3), 2, { name: 'holes.bin', task_id: taskId })
+    await land(service.url, file, 7)
     const response = await complete(service.url, { task_id: taskId, filename: 'holes.bin' })
     const answer = await answerOf(response)
     expect([response.status, answer.error?.code, answer.missing_total]).toEqual([409, 'incomplete', 2_499])
@@ -94,15 +94,15 @@ describe('/upload/complete', () => {
       const response = await complete(service.url, { task_id: taskId, filename: 'same.bin' })
       return [response.status, (await answerOf(response)).missing]
     }
-    for (const chunk of [0, 1]) await send(service, one, chunk)
-    await send(service, other, 0)
+    for (const chunk of [0, 1]) await land(service.url, one, chunk)
+    await land(service.url, other, 0)
     expect(await asked()).toEqual([409, [1, 2]])
-    await send(service, one, 2)
+    await land(service.url, one, 2)
     expect(await asked()).toEqual([200, undefined])
-    await send(service, other, 1)
+    await land(service.url, other, 1)
     // The finished file is confirmed, so the page now means its other one.
     expect(await asked()).toEqual([409, [2]])
-    await send(service, other, 2)
+    await land(service.url, other, 2)
     expect(await asked()).toEqual([200, undefined])
     for (const file of [one, other]) await expectWhole(service, file)
   })
@@ -114,10 +114,10 @@ describe('/upload/complete', () => {
         withId(newFile('wu_confirmed', 'same.bin', at), id),
       )
       if (one === undefined || other === undefined) throw new Error('There must be two files.')
-      for (const chunk of [0, 1, 2]) await send(restarted, one, chunk)
+      for (const chunk of [0, 1, 2]) await land(restarted.url, one, chunk)
       const query = { task_id: 'wu_confirmed', filename: 'same.bin' }
       expect((await complete(restarted.url, query)).status).toBe(200)
-      await send(restarted, other, 0)
+      await land(restarted.url, other, 0)
       restarted = await restarted.restart()
       expect((await complete(restarted.url, query)).status).toBe(409)
     } finally {
@@ -129,7 +129,7 @@ describe('/upload/complete', () => {
     const taskId = newTask()
     const first = newFile(taskId, 'same.bin', 1)
     const url = await sendAll(first)
-    const second = { ...newFile(taskId, 'same.bin', 2).fieldsOf(0), id: 'WU_FILE_1' }
+    const second = { ...newFile(taskId, 'same.bin', 2).fields(0), id: 'WU_FILE_1' }
     const body = multipartBody(second, bytesOf(10, 2))
     const wire = await connect(service.url)
     await wire.send(
@@ -174,7 +174,7 @@ describe('/upload/complete', () => {
       [`${longest}abc`, 400],
     ] as const) {
       const file = newFile(taskId, 'a.bin', 1)
-      const sent = await sendChunk(service.url, file.fieldsOf(0), file.bytesOf(0))
+      const sent = await sendChunk(service.url, file.fields(0), file.bytes(0))
       expect(sent.status).toBe(status)
       if (status === 400) expect((await answerOf(sent)).error?.message).toMatch(/"task_id" is longer than 512 bytes\.$/)
       const asked = await complete(service.url, { task_id: taskId, filename: 'a.bin' })
@@ -203,7 +203,7 @@ describe('/check', () => {
   it('lists the chunks of the file that is named, as a form, JSON, or query', async () => {
     const taskId = newTask()
     const file = newFile(taskId, 'named.bin', 1, 45)
-    for (const chunk of [0, 3]) await send(service, file, chunk)
+    for (const chunk of [0, 3]) await land(service.url, file, chunk)
     const query = new URLSearchParams({ task_id: taskId, name: 'named.bin', size: '45' })
     // Never chunk 0, which proves that the file is the same.
     const expected = { file_list: [[`${taskId}3`]] }
@@ -228,7 +228,7 @@ describe('/check', () => {
     for (const fields of [named, edited, { ...edited, id: 'WU_FILE_0' }]) {
       expect(await check(service, new URLSearchParams(fields).toString())).toEqual({ file_list: [[]] })
     }
-    const same = { ...named, id: 'WU_FILE_0', lastModifiedDate: String(before.fields.lastModifiedDate) }
+    const same = { ...named, id: 'WU_FILE_0', lastModifiedDate: String(before.common.lastModifiedDate) }
     expect(await check(service, new URLSearchParams(same).toString())).toEqual({
       file_list: [[1, 2, 3, 4].map((chunk) => `${taskId}${chunk}`)],
     })
@@ -237,10 +237,10 @@ describe('/check', () => {
   it('finds a file among many of its name and task', async () => {
     const taskId = newTask()
     const fileOf = (id: number) => withId(newFile(taskId, 'image.jpg', id, 45), `WU_FILE_${id}`)
-    for (let id = 0; id < 40; id++) await send(service, fileOf(id), 0)
+    for (let id = 0; id < 40; id++) await land(service.url, fileOf(id), 0)
     const file = fileOf(7)
-    await send(service, file, 3)
-    const query = new URLSearchParams(Object.entries(file.fieldsOf(0)).map(([name, value]) => [name, String(value)]))
+    await land(service.url, file, 3)
+    const query = new URLSearchParams(Object.entries(file.fields(0)).map(([name, value]) => [name, String(value)]))
     expect(await check(service, query.toString())).toEqual({ file_list: [[`${taskId}3`]] })
   })
 
@@ -290,7 +290,7 @@ describe('/check', () => {
 
   it('gives the cookie to nobody else: sending the fields of a file does not make its visitor', async () => {
     const file = newFile('short-task', 'mine.bin', 1)
-    const first = await sendChunk(service.url, file.fieldsOf(0), file.bytesOf(0))
+    const first = await sendChunk(service.url, file.fields(0), file.bytes(0))
     expect(first.headers.get('Set-Cookie')).toBeNull()
   })
 
@@ -302,8 +302,8 @@ describe('/check', () => {
     const file = newFile(taskId, 'left.bin', 1, 45)
     const sendAs = async (chunk: number, id: string): Promise<unknown> => {
       const form = new FormData()
-      for (const [name, value] of Object.entries({ ...file.fieldsOf(chunk), id })) form.set(name, String(value))
-      form.set('file', new Blob([file.bytesOf(chunk)]), 'left.bin')
+      for (const [name, value] of Object.entries({ ...file.fields(chunk), id })) form.set(name, String(value))
+      form.set('file', new Blob([file.bytes(chunk)]), 'left.bin')
       const response = await fetch(`${listing.url}/upload/accept`, { method: 'POST', headers: { cookie }, body: form })
       return JSON.parse(await response.text())
     }
@@ -320,7 +320,7 @@ describe('/check', () => {
     const completed = await fetch(`${listing.url}/upload/complete?${query}`, { headers: { cookie } })
     const { url } = await answerOf(completed)
     const download = await fetch(`${listing.url}${url}`)
-    expect(Buffer.from(await download.arrayBuffer()).equals(file.bytes)).toBe(true)
+    expect(Buffer.from(await download.arrayBuffer()).equals(file.content)).toBe(true)
     expect(await check(listing, 'POST TEST', { cookie })).toEqual({ file_list: [[]] })
     await listing.close()
   })

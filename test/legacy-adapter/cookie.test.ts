@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { bytesOf, cut, MULTIPART } from '../support/landing.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { multipartBody } from '../support/webuploader.ts'
+import { bytesOf } from '../support/tus-steps.ts'
+import { cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 
 let service: TestService
 afterEach(() => service.close())

@@ -1,10 +1,11 @@
 import { utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { bytesOf, cut, land, landAll } from '../support/landing.ts'
+import { land, landAll } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, TUS } from '../support/tus.ts'
-import { idOf } from '../support/tus-steps.ts'
+import { bytesOf, idOf } from '../support/tus-steps.ts'
+import { cut } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
 
 const LONG_AGO = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000)

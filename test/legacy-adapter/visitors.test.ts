@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { bytesOf, type Cut, cut, MULTIPART } from '../support/landing.ts'
-import { answerOf, type LegacyAnswer } from '../support/legacy-steps.ts'
+import { answerOf, type LegacyAnswer } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { type ChunkFields, multipartBody } from '../support/webuploader.ts'
+import { bytesOf } from '../support/tus-steps.ts'
+import { type ChunkFields, type Cut, cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
 const DATE = 'Mon Nov 23 2026 15:36:49 GMT+0800 (中国标准时间)'

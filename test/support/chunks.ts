@@ -1,15 +1,11 @@
-/** What the tests of WebUploader's protocol do again and again. */
+/** Expectations about the responses to WebUploader's requests, and about the files that come of them. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
 import { z } from 'zod'
 import type { TestService } from './service.ts'
-import { BOUNDARY, type ChunkFields, fileFields, multipartBody, sendChunk } from './webuploader.ts'
-import { requestHead, until } from './wire.ts'
-
-export { bytesOf } from './tus-steps.ts'
-
-export const MULTIPART = `multipart/form-data; boundary=${BOUNDARY}`
+import { type Cut, complete, sendChunk } from './webuploader.ts'
+import { until } from './wire.ts'
 
 const accepted = z.object({
   ok: z.literal(true),
@@ -22,24 +18,6 @@ const accepted = z.object({
 export type Accepted = z.infer<typeof accepted>
 
 const refusal = z.object({ ok: z.literal(false), error: z.object({ code: z.string(), message: z.string() }) })
-
-/** A file as a page cuts it. */
-export interface Cut {
-  readonly count: number
-  readonly fields: (chunk: number) => ChunkFields
-  readonly bytes: (chunk: number) => Buffer<ArrayBuffer>
-}
-
-/** Cuts a file as WebUploader does: a file of one block has no chunk fields. @param more fields in place of the usual ones. */
-export function cut(content: Buffer<ArrayBuffer>, chunkSize: number, more: Partial<ChunkFields> = {}): Cut {
-  const count = Math.ceil(content.length / chunkSize)
-  const common = { ...fileFields('big.bin', content.length), ...more }
-  return {
-    count,
-    fields: (chunk) => (count > 1 ? { ...common, chunks: count, chunk } : common),
-    bytes: (chunk) => content.subarray(chunk * chunkSize, (chunk + 1) * chunkSize),
-  }
-}
 
 /** Sends a chunk, which is accepted. */
 export async function land(base: string, file: Cut, chunk: number): Promise<Accepted> {
@@ -82,7 +60,41 @@ export async function expectFile(service: TestService, { id, url }: Accepted, co
   expect((await readFile(path.join(service.dataDir, 'files', id, name))).equals(content)).toBe(true)
 }
 
-/** Sends whatever is missing, by asking for it, and expects the whole file. */
+/** What `/upload/accept` and `/upload/complete` answer, as far as tests look at it. */
+export interface LegacyAnswer {
+  readonly ok: boolean
+  readonly id?: string
+  readonly url?: string
+  readonly received?: number
+  readonly finished?: boolean
+  readonly missing?: readonly number[]
+  readonly missing_total?: number
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+export async function answerOf(response: Response): Promise<LegacyAnswer> {
+  return JSON.parse(await response.text())
+}
+
+/** Asserts that complete returns 200 and that the stored file equals the sent one. @returns the response to its sender. */
+export async function expectWhole(service: TestService, file: Cut): Promise<Accepted> {
+  const query = { task_id: String(file.common.task_id), filename: String(file.common.name) }
+  const response = await complete(service.url, query)
+  const size = file.content.length
+  expect([response.status, await answerOf(response)]).toEqual([200, expect.objectContaining({ ok: true, size })])
+  const answer = await land(service.url, file, 0)
+  expect(answer.finished).toBe(true)
+  const download = await fetch(`${service.url}${answer.url}`)
+  expect(Buffer.from(await download.arrayBuffer()).equals(file.content)).toBe(true)
+  return answer
+}
+
+/** The finished file as it lies on the disk. */
+export function finishedFile(service: TestService, id: string, name: string): Promise<Buffer> {
+  return readFile(path.join(service.dataDir, 'files', id, name))
+}
+
+/** Sends every chunk again, and expects the whole file. */
 export async function expectToFinish(service: TestService, file: Cut, content: Buffer, name = 'big.bin') {
   let last: Accepted | undefined
   for (let chunk = 0; chunk < file.count; chunk++) last = await land(service.url, file, chunk)
@@ -90,22 +102,8 @@ export async function expectToFinish(service: TestService, file: Cut, content: B
   if (last !== undefined) await expectFile(service, last, content, name)
 }
 
-/** The request of a chunk as it goes over the wire, head and body. */
-export function rawChunk(file: Cut, chunk: number): { readonly head: string; readonly body: Buffer } {
-  const body = multipartBody(file.fields(chunk), file.bytes(chunk))
-  return {
-    head: requestHead('POST', '/upload/accept', { 'Content-Type': MULTIPART, 'Content-Length': body.length }),
-    body,
-  }
-}
-
-/** A body that is not what `sendChunk` makes. */
-export function post(base: string, body: string | Uint8Array<ArrayBuffer>, contentType = MULTIPART): Promise<Response> {
-  return fetch(`${base}/upload/accept`, { method: 'POST', headers: { 'Content-Type': contentType }, body })
-}
-
 /** Waits until these bytes lie at this place of the file of an unfinished upload. */
-export function onDisk(service: TestService, id: string, position: number, bytes: Buffer): Promise<void> {
+export function untilOnDisk(service: TestService, id: string, position: number, bytes: Buffer): Promise<void> {
   const file = path.join(service.dataDir, 'incoming', id)
   return until(async () => (await readFile(file)).subarray(position, position + bytes.length).equals(bytes))
 }
