@@ -2,23 +2,24 @@ import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf, MIB } from '../support/bytes.ts'
 import { answerOf, expectWhole, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
+import { expectFile } from '../support/stored-uploads.ts'
 import {
-  bytesOf,
   create,
-  expectFile,
+  createUpload,
+  head,
   idOf,
   locationOf,
   offsetOf,
   PATCH_HEADERS,
+  patch,
   patchWith,
-} from '../support/tus-steps.ts'
+} from '../support/tus.ts'
 import { BOUNDARY, CLOSING, cut, fieldPart, filePart, multipartBody, post, sendChunk } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
-const MIB = 1024 * 1024
 const content = bytesOf(2 * MIB)
 const wrong = { 'Upload-Checksum': `sha1 ${createHash('sha1').update('other bytes').digest('base64')}` }
 

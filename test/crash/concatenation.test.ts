@@ -4,10 +4,10 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Step, SyncMode } from '../../server/disk/environment.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { head, patch } from '../support/tus.ts'
-import { bytesOf, create, idOf, locationOf, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
+import { create, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
 const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 const contents = [1_500_000, 10, 2_500_000].map((size, i) => bytesOf(size, i + 1))

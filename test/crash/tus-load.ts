@@ -1,7 +1,7 @@
+import { inverted } from '../support/bytes.ts'
 import type { Manner } from './bodies.ts'
 import { slowly } from './bodies.ts'
 import { BrokenOff, type Client } from './client.ts'
-import { inverted } from './inverted-bytes.ts'
 import type { UploadModel } from './model.ts'
 import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
 

@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto'
 import { expect } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { land } from '../support/chunks.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create, locationOf, offsetOf, PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
+import {
+  create,
+  createUpload,
+  head,
+  locationOf,
+  offsetOf,
+  PATCH_HEADERS,
+  patch,
+  patchWith,
+  TUS,
+} from '../support/tus.ts'
 import { complete, cut, sendChunk } from '../support/webuploader.ts'
 
 /** Something that a client is about to ask. */

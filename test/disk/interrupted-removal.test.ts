@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, idOf } from '../support/tus-steps.ts'
+import { createUpload, head, idOf, patch, TUS } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
 import { failCalls } from './failing-calls.ts'
 

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { Attempt, StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { fileHandles } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { put, recordOf } from '../support/store-contract.ts'
-import { bytesOf, create, locationOf, offsetOf } from '../support/tus-steps.ts'
+import { create, locationOf, offsetOf } from '../support/tus.ts'
 import { cut, sendChunk } from '../support/webuploader.ts'
 
 const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import {
   append,
   beginAppend,
@@ -10,7 +11,7 @@ import {
   stateOf,
 } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, bytesOnDisk, expectFile, expectSentence } from '../support/tus-steps.ts'
+import { bytesOnDisk, expectFile, expectSentence } from '../support/stored-uploads.ts'
 import { codedPiece, connect, requestHead, urlIn } from '../support/wire.ts'
 
 const content = bytesOf(1_200_000)
@@ -21,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => service.close())
 
 /** The upload stands at `offset`, goes on from there, and becomes the file. */
-async function expectToGoOn(url: string, offset: number) {
+async function expectToResume(url: string, offset: number) {
   expect(await stateOf(url)).toEqual([String(offset), '?0'])
   expect(await bytesOnDisk(service, url)).toBe(offset)
   expectComplete(await append(url, offset, true, content.subarray(offset)))
@@ -36,7 +37,7 @@ describe('an append whose connection breaks', () => {
       const wire = await beginAppend(url, 0, true, content.length, content.subarray(0, sent))
       await received(url, sent)
       await wire.cut()
-      await expectToGoOn(url, sent)
+      await expectToResume(url, sent)
     },
   )
 
@@ -45,7 +46,7 @@ describe('an append whose connection breaks', () => {
     const wire = await beginAppend(url, 0, true, content.length, content.subarray(0, sent))
     await received(url, sent)
     await wire.reset()
-    await expectToGoOn(url, sent)
+    await expectToResume(url, sent)
   })
 
   it('in the middle of a chunk of the transfer coding, and exactly behind one', async () => {
@@ -63,7 +64,7 @@ describe('an append whose connection breaks', () => {
       await wire.cut()
       expect(await stateOf(url)).toEqual([String(offset), '?0'])
     }
-    await expectToGoOn(url, 5000)
+    await expectToResume(url, 5000)
   })
 
   it('with a Content-Digest: none of its bytes count', async () => {
@@ -95,7 +96,7 @@ describe('a creation whose connection breaks', () => {
     if (sent > 0) await wire.send(chunked ? codedPiece(content.subarray(0, sent)) : content.subarray(0, sent))
     await received(url, sent)
     await wire.cut()
-    await expectToGoOn(url, sent)
+    await expectToResume(url, sent)
   })
 })
 
@@ -108,6 +109,6 @@ describe('an append that falls silent', () => {
     expect(answer.headers.get('Upload-Complete')).toBe('?0')
     expectSentence(JSON.parse(answer.body).detail, service)
     await wire.closed
-    await expectToGoOn(url, 4000)
+    await expectToResume(url, 4000)
   })
 })

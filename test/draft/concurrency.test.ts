@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import {
   append,
   ask,
@@ -11,7 +12,7 @@ import {
   stateOf,
 } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, expectFile, expectNoBytes } from '../support/tus-steps.ts'
+import { expectFile, expectNoBytes } from '../support/stored-uploads.ts'
 import { connect, requestHead, urlIn } from '../support/wire.ts'
 
 const content = bytesOf(3_000_000)

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { ask, expectComplete, type Headers, PARTIAL, stateOf } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, expectFile, locationOf } from '../support/tus-steps.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { locationOf } from '../support/tus.ts'
 import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(1000)

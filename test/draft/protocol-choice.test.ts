@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import {
   append,
   ask,
@@ -11,16 +12,17 @@ import {
   stateOf,
 } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload as createTus, head, patch, TUS } from '../support/tus.ts'
+import { expectFile, expectNoBytes } from '../support/stored-uploads.ts'
 import {
-  bytesOf,
   create as createByTus,
-  expectFile,
-  expectNoBytes,
+  createUpload as createTus,
+  head,
   locationOf,
   PATCH_HEADERS,
+  patch,
   patchWith,
-} from '../support/tus-steps.ts'
+  TUS,
+} from '../support/tus.ts'
 
 const content = bytesOf(10_000)
 const SIZE = String(content.length)

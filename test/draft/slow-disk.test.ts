@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { append, beginAppend, connectWell, createUpload, expectComplete, stateOf } from '../support/draft.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProgram } from '../support/program.ts'
 import { Random } from '../support/random.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 
 const MAIN = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 

@@ -1,9 +1,11 @@
 /** Clients of the published RFC send no interop version: the service responds in the newest known version. */
+
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { ask, createUpload, expectComplete, type Headers, PARTIAL, received } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload as createByTus, patch } from '../support/tus.ts'
-import { bytesOf, expectFile, locationOf } from '../support/tus-steps.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { createUpload as createByTus, locationOf, patch } from '../support/tus.ts'
 import { connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(10_000)

@@ -1,10 +1,11 @@
 import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
 import { launchChrome, limitUpload, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { type Landfall, startLandfall } from '../support/landfall.ts'
-import { MIB, randomFile, type SampleFile, sha256Of, storedFiles } from '../support/sample-files.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, sha256Of, storedFiles } from '../support/sample-files.ts'
 import { createUpload, patch } from '../support/tus.ts'
 import { choose, offsetsOf, press, ROW, rowIn, rowsIn, shows } from './support/modern-page.ts'
 

@@ -2,10 +2,11 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Page, Request } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
 import { launchChrome, limitUpload, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { type Landfall, startLandfall } from '../support/landfall.ts'
-import { MIB, randomFile, type SampleFile, storedFiles } from '../support/sample-files.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, storedFiles } from '../support/sample-files.ts'
 import { choose, offsetsOf, ROW, rowIn, rowsIn, shows } from './support/modern-page.ts'
 
 jest.setTimeout(120_000)

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
 import { launchChrome, limitUpload } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { type Landfall, startLandfall } from '../support/landfall.ts'
-import { MIB, randomFile, type SampleFile, storedFiles } from '../support/sample-files.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, storedFiles } from '../support/sample-files.ts'
 import { type OldPage, withOldPage } from './support/old-page.ts'
 
 jest.setTimeout(120_000)

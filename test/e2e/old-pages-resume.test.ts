@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
 import { launchChrome } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { type Landfall, startLandfall } from '../support/landfall.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import {
   breakOff,
   builds,

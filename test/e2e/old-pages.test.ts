@@ -2,10 +2,11 @@ import { mkdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
 import { launchChrome } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { type Landfall, startLandfall } from '../support/landfall.ts'
-import { MIB, randomFile, type SampleFile, storedFile, storedFiles } from '../support/sample-files.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, storedFile, storedFiles } from '../support/sample-files.ts'
 import { withOldPage } from './support/old-page.ts'
 
 jest.setTimeout(120_000)

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { landAll } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, PATCH_HEADERS } from '../support/tus-steps.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { createUpload, PATCH_HEADERS, TUS } from '../support/tus.ts'
 import { cut, rawChunk } from '../support/webuploader.ts'
 import { connect, requestHead, urlIn, type Wire } from '../support/wire.ts'
 

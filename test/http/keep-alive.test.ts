@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, offsetOf, PATCH_HEADERS } from '../support/tus-steps.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { createUpload, head, offsetOf, PATCH_HEADERS, TUS } from '../support/tus.ts'
 import { cut, MULTIPART, rawChunk } from '../support/webuploader.ts'
 import { type Answer, codedPiece, connect, requestHead, until, type Wire } from '../support/wire.ts'
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, expectSentence, idOf } from '../support/tus-steps.ts'
+import { expectSentence } from '../support/stored-uploads.ts'
+import { createUpload, idOf, patch } from '../support/tus.ts'
 import { type Answer, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService

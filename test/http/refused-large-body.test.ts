@@ -6,17 +6,16 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
 import { launchChrome, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, TUS } from '../support/tus.ts'
-import { PATCH_HEADERS } from '../support/tus-steps.ts'
+import { createUpload, PATCH_HEADERS, TUS } from '../support/tus.ts'
 import { connect, requestHead } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 
-const MIB = 1024 * 1024
 const body = Buffer.alloc(64 * MIB, 'x')
 const MISSING = `/files/${'0'.repeat(32)}`
 

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { Batch } from '../../server/http/batch.ts'
 import { type Exchange, RequestBody } from '../../server/http/request-body.ts'
+import { MIB } from '../support/bytes.ts'
 import { until } from '../support/wire.ts'
 
-const MIB = 1024 * 1024
 /** More than the system's own socket buffers take. */
 const LENGTH = 64 * MIB
 

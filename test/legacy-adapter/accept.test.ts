@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import {
   type Accepted,
   expectAccepted,
@@ -11,7 +12,6 @@ import {
 } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, TUS } from '../support/tus.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import {
   BOUNDARY,
   type ChunkFields,

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { answerOf, expectWhole, finishedFile, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import {
   BOUNDARY,
   type ChunkFields,

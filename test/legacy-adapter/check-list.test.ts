@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { expectAccepted, expectFile } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { type Accepted, expectFile, expectRefusalText, expectToFinish, land, untilOnDisk } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { complete, cut, rawChunk, sendChunk } from '../support/webuploader.ts'
 import { connect, type Wire } from '../support/wire.ts'
 

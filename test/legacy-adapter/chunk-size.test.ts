@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { expectFile, expectRefusal, expectToFinish, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { head, patch } from '../support/tus.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { type Cut, complete, cut, fileFields, sendChunk } from '../support/webuploader.ts'
 
 let service: TestService

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { answerOf, expectWhole, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { patch } from '../support/tus.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { BOUNDARY, type Cut, complete, cut, multipartBody, sendChunk } from '../support/webuploader.ts'
 import { connect, until } from '../support/wire.ts'
 

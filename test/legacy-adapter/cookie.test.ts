@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 
 let service: TestService

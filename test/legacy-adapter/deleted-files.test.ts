@@ -1,10 +1,10 @@
 import { utimes } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { land, landAll } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, TUS } from '../support/tus.ts'
-import { bytesOf, idOf } from '../support/tus-steps.ts'
+import { createUpload, idOf, TUS } from '../support/tus.ts'
 import { cut } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
 

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { answerOf } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { cut, sendChunk } from '../support/webuploader.ts'
 import { connect } from '../support/wire.ts'
 

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { answerOf, type LegacyAnswer } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf } from '../support/tus-steps.ts'
 import { type ChunkFields, type Cut, cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 

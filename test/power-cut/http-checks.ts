@@ -1,6 +1,5 @@
 import type { SyncMode } from '../../server/disk/environment.ts'
-import { head, patch, TUS } from '../support/tus.ts'
-import { PATCH_HEADERS, patchWith } from '../support/tus-steps.ts'
+import { head, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
 import { complete, sendChunk } from '../support/webuploader.ts'
 import type { Facts } from './acknowledged-facts.ts'
 import { Broken } from './after-cut-checks.ts'

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { answerOf } from '../support/chunks.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { Random, randomBytesFrom } from '../support/random.ts'
-import { TUS } from '../support/tus.ts'
-import { PATCH_HEADERS } from '../support/tus-steps.ts'
+import { Random } from '../support/random.ts'
+import { PATCH_HEADERS, TUS } from '../support/tus.ts'
 import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
 import { factsAt } from './acknowledged-facts.ts'
@@ -118,7 +118,7 @@ it(
     const records = path.join(machine.dataDir, 'records')
     const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
     const files = [0, 1].map((i): SentFile => {
-      const content = Buffer.from(randomBytesFrom(seed + i, 1_000))
+      const content = Buffer.from(bytesOf(1_000, seed + i))
       return { kind: 'webuploader', name: `file ${i}.bin`, content, parts: [], path: undefined }
     })
     const send = async (i: number): Promise<void> => {
@@ -145,7 +145,7 @@ describe('a power cut after a new start', () => {
   const file: SentFile = {
     kind: 'tus',
     name: 'file.bin',
-    content: Buffer.from(randomBytesFrom(seed, 100_000)),
+    content: Buffer.from(bytesOf(100_000, seed)),
     parts: [],
     path: undefined,
   }

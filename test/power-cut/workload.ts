@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Random, randomBytesFrom } from '../support/random.ts'
+import { bytesOf } from '../support/bytes.ts'
+import type { Random } from '../support/random.ts'
 import { TUS } from '../support/tus.ts'
 import { BOUNDARY, type ChunkFields, fileFields, multipartBody } from '../support/webuploader.ts'
 
@@ -208,7 +209,7 @@ export class Load {
   }
 
   #file(kind: SentFile['kind'], size: number): SentFile {
-    const content = randomBytesFrom(this.#seed + this.files.length, size)
+    const content = bytesOf(size, this.#seed + this.files.length)
     return this.#add({ kind, content: Buffer.from(content), parts: [] })
   }
 

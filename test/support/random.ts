@@ -1,5 +1,3 @@
-import { createCipheriv, createHash } from 'node:crypto'
-
 /** Decisions that a seed repeats. */
 export class Random {
   #state: number
@@ -36,10 +34,4 @@ export class Random {
       .sort((a, b) => a.place - b.place)
       .map(({ item }) => item)
   }
-}
-
-/** `length` bytes in which no run repeats: the same for the same seed. */
-export function randomBytesFrom(seed: number, length: number): Buffer {
-  const key = createHash('sha256').update(String(seed)).digest()
-  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length))
 }

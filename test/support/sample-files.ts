@@ -4,8 +4,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { finished } from 'node:stream/promises'
-
-export const MIB = 1024 * 1024
+import { MIB } from './bytes.ts'
 
 /** A file made for a test. */
 export interface SampleFile {

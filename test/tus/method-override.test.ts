@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, expectSentence, PATCH_HEADERS } from '../support/tus-steps.ts'
+import { expectFile, expectSentence } from '../support/stored-uploads.ts'
+import { createUpload, head, PATCH_HEADERS, TUS } from '../support/tus.ts'
 import { connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(1000)

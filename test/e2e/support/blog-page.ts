@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from '@jest/globals'
 import type { Browser } from 'playwright-core'
 import { limitUpload } from '../../support/chrome.ts'
-import type { Landfall } from '../../support/landfall.ts'
+import type { Landfall } from '../../support/restartable-program.ts'
 import { randomFile, type SampleFile, sha256Of, storedFiles } from '../../support/sample-files.ts'
 import { type OldPage, withOldPage } from './old-page.ts'
 

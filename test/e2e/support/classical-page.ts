@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { limitUpload, openPicker, withPage } from '../../support/chrome.ts'
-import type { Landfall } from '../../support/landfall.ts'
+import type { Landfall } from '../../support/restartable-program.ts'
 import { type SampleFile, storedFile } from '../../support/sample-files.ts'
 import type { SeenRequest } from './old-page.ts'
 
