@@ -9,9 +9,9 @@ import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
-import { ArraySource } from '../legacy-adapter/array-source.ts'
+import { ArraySource } from '../support/array-source.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { recordOf } from './store-contract.ts'
+import { recordOf } from '../support/store-contract.ts'
 
 /** Where one call of the store waits, and how it goes on. */
 class Gate {

@@ -6,7 +6,7 @@ import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { recordOf } from './store-contract.ts'
+import { recordOf } from '../support/store-contract.ts'
 
 /** The disk store, but its files take for ever to read; `onRead` is told when somebody has begun. */
 function endless(store: DiskStore, onRead: () => void): Store {

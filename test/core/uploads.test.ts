@@ -3,9 +3,9 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import type { Upload } from '../../server/core/upload.ts'
 import type { Uploads } from '../../server/core/uploads.ts'
-import { ArraySource } from '../legacy-adapter/array-source.ts'
-import { recordOf } from './store-contract.ts'
-import { type UploadsOnDisk, uploadsOnDisk } from './uploads-on-disk.ts'
+import { ArraySource } from '../support/array-source.ts'
+import { recordOf } from '../support/store-contract.ts'
+import { type UploadsOnDisk, uploadsOnDisk } from '../support/uploads-on-disk.ts'
 
 let uploads: Uploads
 let folder: string

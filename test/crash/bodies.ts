@@ -1,5 +1,5 @@
+import type { Random } from '../support/random.ts'
 import type { Body, Piece } from './client.ts'
-import type { Random } from './random.ts'
 
 /** How the bodies of one run of the program are sent. */
 export interface Manner {

@@ -1,9 +1,9 @@
+import { bytesOf, MIB } from '../support/bytes.ts'
+import type { Random } from '../support/random.ts'
 import { Join } from './join.ts'
 import type { UploadModel } from './model.ts'
-import { type Random, randomBytesFrom } from './random.ts'
 import { webUploaderFile } from './webuploader-requests.ts'
 
-const MIB = 1024 * 1024
 const LONGEST = 6 * MIB
 const LONGEST_SMALL = 5_000
 const MOST_PARTS = 4
@@ -19,7 +19,7 @@ export class FileMaker {
 
   constructor(random: Random, seed: number) {
     this.#random = random
-    this.#pool = randomBytesFrom(seed, LONGEST * 4)
+    this.#pool = bytesOf(LONGEST * 4, seed)
   }
 
   name(): string {

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { TUS } from '../support/tus.ts'
+import { all } from './all-settled.ts'
 import type { Manner } from './bodies.ts'
 import { type Answer, type Client, saysGone } from './client.ts'
 import type { Join } from './join.ts'
 import { Over, type UploadModel } from './model.ts'
 import { sendByTus } from './tus-load.ts'
 import { locationIn, orOver, pathOf, remove, told } from './tus-requests.ts'
-import { all } from './works.ts'
 
 /** How long a final upload may take to be put together by itself, in milliseconds. */
 const PATIENCE = 20_000

@@ -1,5 +1,5 @@
 import type { RecoveryStep, Step, SyncMode } from '../../server/disk/environment.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 
 /** One run of the program. */
 export interface Run {

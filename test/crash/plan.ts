@@ -1,6 +1,6 @@
 import { temporaryFolder } from '../support/folder.ts'
+import { Random } from '../support/random.ts'
 import { type Amounts, planRuns, type Run, sooner } from './kills.ts'
-import { Random } from './random.ts'
 import { Rounds } from './rounds.ts'
 import type { Tally } from './tally.ts'
 

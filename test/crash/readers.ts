@@ -1,7 +1,7 @@
+import type { Random } from '../support/random.ts'
 import { TUS } from '../support/tus.ts'
 import { type Answer, type Client, type Headers, saysGone } from './client.ts'
 import type { UploadModel } from './model.ts'
-import type { Random } from './random.ts'
 import { pathOf, told } from './tus-requests.ts'
 
 /** GET of the whole finished file. @throws NoAnswer, Violation */

@@ -2,17 +2,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Layout } from '../../server/disk/layout.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { checkPromises } from './checks.ts'
+import type { Random } from '../support/random.ts'
 import { Client, NoAnswer } from './client.ts'
 import { checkLeftovers } from './disk-checks.ts'
 import type { Kill, Run } from './kills.ts'
-import { Load } from './load.ts'
 import { type UploadModel, Violation } from './model.ts'
-import type { Random } from './random.ts'
+import { checkPromises } from './promise-checks.ts'
 import { EXPIRES_AFTER, Sweeps } from './sweeps.ts'
 import type { Tally } from './tally.ts'
+import { Load } from './workload.ts'
 
-const PROGRAM = fileURLToPath(new URL('program-with-stops.mjs', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 /** How long a stop may take to come, in milliseconds. */
 const LONGEST_ROUND = 8_000
 

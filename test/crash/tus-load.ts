@@ -1,8 +1,8 @@
+import { inverted } from '../support/bytes.ts'
 import type { Manner } from './bodies.ts'
 import { slowly } from './bodies.ts'
 import { BrokenOff, type Client } from './client.ts'
 import type { UploadModel } from './model.ts'
-import { inverted } from './other-bytes.ts'
 import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
 
 /** Sends what is missing of an upload, in several requests. @throws NoAnswer, Over, Violation */

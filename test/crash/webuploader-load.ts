@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { inverted } from '../support/bytes.ts'
+import { all } from './all-settled.ts'
 import type { Manner } from './bodies.ts'
 import { type Body, BrokenOff, type Client } from './client.ts'
 import { type Cut, chunkRange, type UploadModel } from './model.ts'
-import { inverted } from './other-bytes.ts'
 import { sendPrefixByTus } from './tus-load.ts'
 import { told } from './tus-requests.ts'
 import { allChunks, askMissing, chunkMessage, codeOf, noteAccepted, post } from './webuploader-requests.ts'
 import { sendInAnotherSize, sendOtherBytes } from './webuploader-wrongs.ts'
-import { all } from './works.ts'
 
 /** What is answered to a chunk that its page has to send again: its place is known now, or it was silent for too long. */
 const SENT_AGAIN: ReadonlySet<string> = new Set(['chunk_not_placed', 'superseded'])

@@ -7,8 +7,8 @@ import type { UploadRecord } from '../../server/core/record.ts'
 import type { StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { Step, SyncMode } from '../../server/disk/environment.ts'
-import { put, recordOf, type StoreUnderTest, storeContract } from '../core/store-contract.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { put, recordOf, type StoreUnderTest, storeContract } from '../support/store-contract.ts'
 
 interface DiskUnderTest extends StoreUnderTest {
   readonly directory: string

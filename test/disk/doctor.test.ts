@@ -3,10 +3,10 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
 import { doctor } from '../../server/doctor.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, create, idOf, locationOf, PATCH_HEADERS } from '../tus/steps.ts'
+import { create, createUpload, idOf, locationOf, PATCH_HEADERS, patch } from '../support/tus.ts'
 
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 const content = bytesOf(1000)

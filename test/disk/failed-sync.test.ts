@@ -1,14 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
-import { until } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { openFiles } from '../support/open-files.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
-import { bytesOf, idOf } from '../tus/steps.ts'
-import { openFiles } from './descriptors.ts'
+import { createUpload, head, idOf, patch } from '../support/tus.ts'
+import { until } from '../support/wire.ts'
+import { OPERATIONS, type OperationName, type Situation } from './client-operations.ts'
 import { failCalls } from './failing-calls.ts'
-import { OPERATIONS, type OperationName, type Situation } from './operations.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let layout: Layout

@@ -1,14 +1,13 @@
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, expectRefusal, land } from '../legacy/landing.ts'
+import { bytesOf, MIB } from '../support/bytes.ts'
+import { expectRefusal, land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, patch, TUS } from '../support/tus.ts'
-import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf, create, locationOf, offsetOf, PATCH_HEADERS } from '../tus/steps.ts'
+import { create, createUpload, locationOf, offsetOf, PATCH_HEADERS, patch, TUS } from '../support/tus.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
 
-const MIB = 1024 * 1024
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 /** A disk of its own that only the program sees, of 24 MiB, of which something else takes 18. */
 const SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$1" && head -c 18m /dev/zero > "$1/ballast" && shift && exec "$@"'

@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
-import { until } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, idOf } from '../tus/steps.ts'
+import { createUpload, head, idOf, patch, TUS } from '../support/tus.ts'
+import { until } from '../support/wire.ts'
 import { failCalls } from './failing-calls.ts'
 
 const content = bytesOf(10_000)

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
-import { put, recordOf } from '../core/store-contract.ts'
+import { fileHandles, holdNext } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { fileHandles, holdNext } from './file-handles.ts'
+import { put, recordOf } from '../support/store-contract.ts'
 
 /** As many bytes as start a sync in the background. */
 const MANY = 64 * 1024 * 1024

@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { until } from '../http/wire.ts'
-import { cut, land } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { openFiles } from '../support/open-files.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { openFiles } from './descriptors.ts'
-import { expectDownload, sendRest } from './operations.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
+import { until } from '../support/wire.ts'
+import { expectDownload, sendRest } from './client-operations.ts'
 
 const CLIENTS = 40
 const SIZE = 1024 * 1024

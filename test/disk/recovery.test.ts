@@ -7,15 +7,15 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { bootId } from '../../server/disk/boot-id.ts'
 import type { RecoveryStep } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
-import { until } from '../http/wire.ts'
-import { answerOf, cut } from '../legacy/steps.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { answerOf } from '../support/chunks.ts'
 import { memoryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
-import { bytesOf, idOf, offsetOf } from '../tus/steps.ts'
+import { createUpload, head, idOf, offsetOf, patch, TUS } from '../support/tus.ts'
+import { complete, cut, sendChunk } from '../support/webuploader.ts'
+import { until } from '../support/wire.ts'
 
-const STOPPABLE = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+const STOPPABLE = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 /** Enough uploads for the start to return before it has checked all. */
 const MANY = 8_000
 const MINUTE = 60_000
@@ -55,7 +55,7 @@ function describeForFileStore(id: string, size: number): string {
  */
 async function leaveRemains(): Promise<Readonly<Record<'page' | 'whole' | 'begun', string>>> {
   await start()
-  const page = (await answerOf(await sendChunk(program.url, file.fieldsOf(1), file.bytesOf(1)))).id ?? ''
+  const page = (await answerOf(await sendChunk(program.url, file.fields(1), file.bytes(1)))).id ?? ''
   const whole = idOf(await createUpload(program.url, content.length))
   const begun = idOf(await createUpload(program.url, content.length))
   expect((await patch(urlOf(begun), 0, content.subarray(0, 4_000))).status).toBe(204)
@@ -81,12 +81,12 @@ async function expectAllRight({ page, whole, begun }: Awaited<ReturnType<typeof 
   expect(await offsetOf(urlOf(whole))).toBe(content.length)
   expect((await patch(urlOf(begun), 4_000, content.subarray(4_000))).status).toBe(204)
   for (const chunk of [0, 1, 2]) {
-    const answer = await sendChunk(program.url, file.fieldsOf(chunk), file.bytesOf(chunk))
+    const answer = await sendChunk(program.url, file.fields(chunk), file.bytes(chunk))
     // The orphaned bytes do not count.
     const received = Math.min(4_000 * (chunk + 1), content.length)
     expect(await answerOf(answer)).toMatchObject({ id: page, received, finished: chunk === 2 })
   }
-  expect((await complete(program.url, { task_id: String(file.fields.task_id) })).status).toBe(200)
+  expect((await complete(program.url, { task_id: String(file.common.task_id) })).status).toBe(200)
   for (const id of [page, whole, begun]) {
     expect(Buffer.from(await (await fetch(urlOf(id))).arrayBuffer()).equals(content)).toBe(true)
   }

@@ -3,12 +3,13 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, land } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf, offsetOf } from '../tus/steps.ts'
-import { expectDownload, OPERATIONS, type OperationName } from './operations.ts'
+import { offsetOf } from '../support/tus.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
+import { expectDownload, OPERATIONS, type OperationName } from './client-operations.ts'
 
 const PROGRAM = fileURLToPath(new URL('program-with-short-writes.mjs', import.meta.url))
 
@@ -56,7 +57,7 @@ describe('a journal entry of which the disk took a part', () => {
   }
 
   /** Entries that come later count. */
-  async function expectToGoOn(url: string): Promise<void> {
+  async function expectToResume(url: string): Promise<void> {
     expect(await offsetOf(new URL(url, program.url).href)).toBe(20)
     await land(program.url, file, 2)
     await program.end('SIGKILL')
@@ -69,14 +70,14 @@ describe('a journal entry of which the disk took a part', () => {
   it('does not count, and is written over by the next', async () => {
     const url = await tearAnEntry()
     limitFiles('unlimited')
-    await expectToGoOn(url)
+    await expectToResume(url)
   })
 
   it('does not count after a crash either, nor does it hide what comes after it', async () => {
     const url = await tearAnEntry()
     await program.end('SIGKILL')
     program = await startProgram({ DATA_DIR: folder.path })
-    await expectToGoOn(url)
+    await expectToResume(url)
   })
 
   it('does not count either when it is whole, but without the mark that belongs to it', async () => {
@@ -84,6 +85,6 @@ describe('a journal entry of which the disk took a part', () => {
     const url = await tearAnEntry('always', 128, 96)
     await program.end('SIGKILL')
     program = await startProgram({ DATA_DIR: folder.path })
-    await expectToGoOn(url)
+    await expectToResume(url)
   })
 })

@@ -4,15 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, land } from '../legacy/landing.ts'
+import { bytesOf, MIB } from '../support/bytes.ts'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, offsetOf, PATCH_HEADERS } from '../tus/steps.ts'
-import { expectDownload } from './operations.ts'
+import { createUpload, offsetOf, PATCH_HEADERS, patch } from '../support/tus.ts'
+import { cut } from '../support/webuploader.ts'
+import { expectDownload } from './client-operations.ts'
 
-const PROGRAM = fileURLToPath(new URL('program-on-slow-disk.mjs', import.meta.url))
-const MIB = 1024 * 1024
+const PROGRAM = fileURLToPath(new URL('../support/program-on-slow-disk.mjs', import.meta.url))
 const CLIENTS = 200
 /** The file of each client, in bytes. */
 const SIZE = MIB

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import type { StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
-import { put, recordOf } from '../core/store-contract.ts'
+import { fileHandles, holdNext } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { fileHandles, holdNext } from './file-handles.ts'
+import { put, recordOf } from '../support/store-contract.ts'
 
 let folder: Awaited<ReturnType<typeof memoryFolder>>
 let store: DiskStore

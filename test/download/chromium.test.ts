@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import type { Metadata } from '../../server/download/content.ts'
-import { launchChrome } from '../e2e/support/chrome.ts'
-import { Service } from './support.ts'
+import { launchChrome } from '../support/chrome.ts'
+import { Service } from './one-file-service.ts'
 
 let browser: Browser
 let page: Page

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, until } from '../http/wire.ts'
+import { bytesOf, MIB } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch, TUS } from '../support/tus.ts'
-import { beginPatch, bytesOf, create, expectFile, expectSentence, locationOf, reached } from '../tus/steps.ts'
+import { expectFile, expectSentence } from '../support/stored-uploads.ts'
+import { beginPatch, create, createUpload, locationOf, patch, reached, TUS } from '../support/tus.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
-const MIB = 1024 * 1024
 const content = bytesOf(1_000_000)
 
 let service: TestService

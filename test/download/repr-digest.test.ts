@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, idOf } from '../tus/steps.ts'
+import { createUpload, idOf, patch } from '../support/tus.ts'
 
 const content = bytesOf(300_000)
 const digestOf = (algorithm: string): string => createHash(algorithm).update(content).digest('base64')

@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, urlIn } from '../http/wire.ts'
-import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, expectFile, expectNoBytes } from '../tus/steps.ts'
+import { bytesOf } from '../support/bytes.ts'
 import {
   append,
   ask,
@@ -12,7 +10,10 @@ import {
   expectComplete,
   received,
   stateOf,
-} from './steps.ts'
+} from '../support/draft.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { expectFile, expectNoBytes } from '../support/stored-uploads.ts'
+import { connect, requestHead, urlIn } from '../support/wire.ts'
 
 const content = bytesOf(3_000_000)
 let service: TestService

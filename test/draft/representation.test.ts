@@ -2,9 +2,7 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../http/wire.ts'
-import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, expectFile, expectSentence, idOf, locationOf } from '../tus/steps.ts'
+import { bytesOf } from '../support/bytes.ts'
 import {
   append,
   create,
@@ -15,7 +13,11 @@ import {
   metadataOf,
   PARTIAL,
   stateOf,
-} from './steps.ts'
+} from '../support/draft.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { expectFile, expectSentence } from '../support/stored-uploads.ts'
+import { idOf, locationOf } from '../support/tus.ts'
+import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(1000)
 let service: TestService

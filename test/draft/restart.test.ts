@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { type Landfall, startLandfall } from '../e2e/support/landfall.ts'
-import { connect, requestHead, until, urlIn } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { append, ask, beginAppend, createUpload, DRAFT, expectComplete, received, stateOf } from '../support/draft.ts'
 import { type Program, startProgram } from '../support/program.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { head } from '../support/tus.ts'
-import { bytesOf, expectFile, expectNoBytes, idOf } from '../tus/steps.ts'
-import { append, ask, beginAppend, createUpload, DRAFT, expectComplete, received, stateOf } from './steps.ts'
+import { expectFile, expectNoBytes } from '../support/stored-uploads.ts'
+import { head, idOf } from '../support/tus.ts'
+import { connect, requestHead, until, urlIn } from '../support/wire.ts'
 
 const content = bytesOf(300_000)
 const LENGTH = { 'Upload-Length': String(content.length) }
@@ -194,7 +195,7 @@ function landfallService({ url, dataDir }: Landfall): TestService {
 }
 
 describe('the program, killed while it ends an upload', () => {
-  const main = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+  const main = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
   let folder: string
   let program: Program | undefined
   beforeEach(async () => {

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
-import { Random } from '../crash/random.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { append, beginAppend, connectWell, createUpload, expectComplete, stateOf } from '../support/draft.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProgram } from '../support/program.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { append, beginAppend, connectWell, createUpload, expectComplete, stateOf } from './steps.ts'
+import { Random } from '../support/random.ts'
 
-const MAIN = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+const MAIN = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 
 const content = bytesOf(3_000_000)
 

@@ -1,12 +1,13 @@
 import { open, utimes } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Route } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
+import { launchChrome } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, sha256Of } from '../support/sample-files.ts'
 import { TUS } from '../support/tus.ts'
-import { launchChrome } from './support/chrome.ts'
 import { type ClassicalPage, withClassicalPage } from './support/classical-page.ts'
-import { MIB, randomFile, type SampleFile, sha256Of } from './support/files.ts'
-import { type Landfall, startLandfall } from './support/landfall.ts'
 
 jest.setTimeout(60_000)
 

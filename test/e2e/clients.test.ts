@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
+import { bytesOf } from '../support/bytes.ts'
+import { launchChrome, withPage } from '../support/chrome.ts'
+import { type ClientSite, startClientSite } from '../support/client-site.ts'
 import { startFaultyProxy } from '../support/faulty-proxy.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { bytesOf, expectFile, idOf } from '../tus/steps.ts'
-import { launchChrome, withPage } from './support/chrome.ts'
-import { type ClientSite, startClientSite } from './support/client-site.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { idOf } from '../support/tus.ts'
 
 jest.setTimeout(120_000)
 

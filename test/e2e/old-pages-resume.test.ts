@@ -1,7 +1,9 @@
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
+import { launchChrome } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import {
   breakOff,
   builds,
@@ -12,8 +14,6 @@ import {
   OTHER_FILES,
   withBlogPage,
 } from './support/blog-page.ts'
-import { launchChrome } from './support/chrome.ts'
-import { type Landfall, startLandfall } from './support/landfall.ts'
 import type { OldPage } from './support/old-page.ts'
 
 jest.setTimeout(60_000)

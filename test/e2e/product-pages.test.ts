@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
+import { launchChrome, limitUpload, openPicker, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, sha256Of, storedFile } from '../support/sample-files.ts'
 import { TUS } from '../support/tus.ts'
-import { launchChrome, limitUpload, openPicker, withPage } from './support/chrome.ts'
-import { MIB, randomFile, type SampleFile, sha256Of, storedFile } from './support/files.ts'
-import { type Landfall, startLandfall } from './support/landfall.ts'
 import { choose, offsetsOf, press, ROW, rowIn, shows } from './support/modern-page.ts'
 
 jest.setTimeout(120_000)

@@ -4,11 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { type PreviousUpload, Upload, type UploadOptions, type UrlStorage } from 'tus-js-client'
+import { MIB } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, storedFile } from '../support/sample-files.ts'
 import { head, patch } from '../support/tus.ts'
 import { type ChunkFields, complete, fileFields, sendChunk } from '../support/webuploader.ts'
-import { MIB, randomFile, storedFile } from './support/files.ts'
-import { type Landfall, startLandfall } from './support/landfall.ts'
 
 jest.setTimeout(120_000)
 

@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { byRequest, parseAnswers } from './answers.ts'
 import { draftFaultOf, interimFaultOf, speaksDraft } from './draft-verdict.ts'
 import { type Ending, exchange } from './exchange.ts'
+import { Stage } from './fuzzed-program.ts'
 import { isWellFramed, type Message, render } from './message.ts'
 import { type Mutation, mutate, mutation } from './mutation.ts'
-import { Stage } from './stage.ts'
 import { faultOf, legacyFaultOf } from './verdict.ts'
 
 /** What one connection is used for. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { codedPiece } from '../http/wire.ts'
+import { codedPiece } from '../support/wire.ts'
 
 export type Header = readonly [name: string, value: string]
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, test } from '@jest/globals'
 import { clientOf } from '../../server/http/address-limits.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { beginPatch, bytesOf, PATCH_HEADERS, reached } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { beginPatch, createUpload, head, PATCH_HEADERS, patch, reached, TUS } from '../support/tus.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { type Answer, connect, requestHead } from './wire.ts'
+import { type Answer, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 afterEach(() => service.close())

@@ -1,10 +1,11 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { createUpload as createByDraft, DRAFT, PARTIAL } from '../draft/steps.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { createUpload as createByDraft, DRAFT, PARTIAL } from '../support/draft.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload } from '../support/tus.ts'
-import { bytesOf, countUploads, expectToGoOn, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
-import { connect, requestHead } from './wire.ts'
+import { countUploads, expectToResume } from '../support/stored-uploads.ts'
+import { createUpload, PATCH_HEADERS, patchWith } from '../support/tus.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {
@@ -35,7 +36,7 @@ describe('A Content-Encoding', () => {
     const url = await createUpload(service.url, content.length)
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Content-Encoding': coding }
     await expectRefused(await patchWith(url, headers, coded))
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 
   it.each(CODINGS)('is refused in a creation of any protocol, and creates no upload: %s', async (coding) => {
@@ -59,7 +60,7 @@ describe('A Content-Encoding', () => {
     const url = await createUpload(service.url, content.length)
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Content-Encoding': coding }
     expect((await patchWith(url, headers, content)).status).toBe(204)
-    await expectToGoOn(service, url, content, content.length)
+    await expectToResume(service, url, content, content.length)
     const type = { 'Content-Type': 'application/octet-stream', 'Content-Encoding': coding }
     expect((await post(`${LEGACY}${content.length}&id=${encodeURIComponent(coding)}`, type, content)).status).toBe(200)
   })

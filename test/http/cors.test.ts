@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { cut, expectFile, land, MULTIPART } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { expectFile, land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { expectToResume } from '../support/stored-uploads.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
-import { fileFields, multipartBody } from '../support/webuploader.ts'
-import { bytesOf, expectToGoOn } from '../tus/steps.ts'
+import { cut, fileFields, MULTIPART, multipartBody } from '../support/webuploader.ts'
 
 let service: TestService
 afterEach(() => service.close())
@@ -73,7 +74,7 @@ describe('a page of an allowed origin', () => {
         expect(exposed.split(', ')).toContain(header)
       }
     }
-    await expectToGoOn(service, url, content, 4)
+    await expectToResume(service, url, content, 4)
   })
 
   it('sees what is wrong with a chunk, with complete, and what check says', async () => {

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, landAll, rawChunk } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { landAll } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, PATCH_HEADERS } from '../tus/steps.ts'
-import { connect, requestHead, urlIn, type Wire } from './wire.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { createUpload, PATCH_HEADERS, TUS } from '../support/tus.ts'
+import { cut, rawChunk } from '../support/webuploader.ts'
+import { connect, requestHead, urlIn, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(200_000)
 const EXPECT = { Expect: '100-continue' } as const

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, land, MULTIPART, rawChunk } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, offsetOf, PATCH_HEADERS } from '../tus/steps.ts'
-import { type Answer, codedPiece, connect, requestHead, until, type Wire } from './wire.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { createUpload, head, offsetOf, PATCH_HEADERS, TUS } from '../support/tus.ts'
+import { cut, MULTIPART, rawChunk } from '../support/webuploader.ts'
+import { type Answer, codedPiece, connect, requestHead, until, type Wire } from '../support/wire.ts'
 
 const SIZE = 1_000
 const MISSING = `/files/${'0'.repeat(32)}`

@@ -1,10 +1,11 @@
 import http from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { type Nginx, startNginx } from '../support/nginx.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectSentence, locationOf } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { expectFile, expectSentence } from '../support/stored-uploads.ts'
+import { create, createUpload, head, locationOf, patch, TUS } from '../support/tus.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 let service: TestService
 let nginx: Nginx

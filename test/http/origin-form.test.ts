@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, expectSentence, idOf } from '../tus/steps.ts'
-import { type Answer, connect, requestHead } from './wire.ts'
+import { expectSentence } from '../support/stored-uploads.ts'
+import { createUpload, idOf, patch } from '../support/tus.ts'
+import { type Answer, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {

@@ -1,12 +1,13 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, land } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { beginPatch, createUpload, head, idOf, offsetOf, patch, reached } from '../support/tus.ts'
+import { cut } from '../support/webuploader.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('the built program', () => {
   const content = bytesOf(1_000_000)
@@ -27,7 +28,7 @@ describe('the built program', () => {
     return program
   }
 
-  async function expectToGoOn(base: string, id: string, offset: number): Promise<void> {
+  async function expectToResume(base: string, id: string, offset: number): Promise<void> {
     const url = `${base}/files/${id}`
     expect(await offsetOf(url)).toBe(offset)
     expect((await patch(url, offset, content.subarray(offset))).status).toBe(204)
@@ -40,7 +41,7 @@ describe('the built program', () => {
     const program = await begin()
     const id = idOf(await createUpload(program.url, content.length))
     expect(await program.end(signal)).toBe(0)
-    await expectToGoOn((await begin()).url, id, 0)
+    await expectToResume((await begin()).url, id, 0)
   })
 
   it('has nothing to complain of when it is stopped before it has looked through what it may take up again', async () => {
@@ -113,7 +114,7 @@ describe('the built program', () => {
     await reached(url, 400_000)
     expect(await program.end('SIGTERM')).toBe(0)
     await wire.closed
-    await expectToGoOn((await begin()).url, idOf(url), 400_000)
+    await expectToResume((await begin()).url, idOf(url), 400_000)
   })
 
   it('ends at once at a second signal, with the bytes of a running PATCH kept', async () => {
@@ -127,7 +128,7 @@ describe('the built program', () => {
     program.process.kill('SIGTERM')
     expect(await end).toBe(1)
     await wire.closed
-    await expectToGoOn((await begin()).url, idOf(url), 400_000)
+    await expectToResume((await begin()).url, idOf(url), 400_000)
   })
 
   it('starts again after SIGKILL in the middle of a PATCH and of a chunk, with what was acknowledged', async () => {
@@ -141,7 +142,7 @@ describe('the built program', () => {
     await reached(url, 500_000)
     expect(await program.end('SIGKILL')).toBeNull()
     const next = await begin()
-    await expectToGoOn(next.url, idOf(url), 500_000)
+    await expectToResume(next.url, idOf(url), 500_000)
     await land(next.url, file, 0)
     const last = await land(next.url, file, 2)
     expect(last).toMatchObject({ id: chunk.id, finished: true, received: content.length })
@@ -154,7 +155,7 @@ describe('the built program', () => {
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(
       /^The program ended with 1: Another process works on the data folder .*\.\n$/,
     )
-    await expectToGoOn(program.url, idOf(url), 0)
+    await expectToResume(program.url, idOf(url), 0)
     expect((await head(url)).status).toBe(200)
   })
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create } from '../tus/steps.ts'
-import { connect, requestHead } from './wire.ts'
+import { create, createUpload, head, patch, TUS } from '../support/tus.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 afterEach(() => service.close())

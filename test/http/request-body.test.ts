@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { Batch } from '../../server/protocol/batch.ts'
 import { type Exchange, RequestBody } from '../../server/protocol/request-body.ts'
-import { until } from './wire.ts'
+import { MIB } from '../support/bytes.ts'
+import { until } from '../support/wire.ts'
 
-const MIB = 1024 * 1024
 /** More than the system's own socket buffers take. */
 const LENGTH = 64 * MIB
 

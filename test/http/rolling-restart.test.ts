@@ -1,22 +1,19 @@
-import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
-import net from 'node:net'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { Upload, type UploadOptions } from 'tus-js-client'
 import { z } from 'zod'
-import { Random } from '../crash/random.ts'
-import { type Cut, cut } from '../legacy/landing.ts'
+import { bytesOf, MIB } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { freePort } from '../support/free-port.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { until } from './wire.ts'
+import { Random } from '../support/random.ts'
+import { type Cut, complete, cut, sendChunk } from '../support/webuploader.ts'
+import { until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 
-const MIB = 1024 * 1024
 /** More patience than the test has, with a service that is just being started. */
 const RETRIES = Array.from({ length: 3_000 }, () => 50)
 /** How long the service lives between one start and the next stop. Milliseconds. */
@@ -128,16 +125,6 @@ async function missingOf(base: string, file: Cut): Promise<readonly number[]> {
     if (response?.status === 404) return [...Array(file.count).keys()]
     await pause(50)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
-  return address.port
 }
 
 async function landed(name: string): Promise<Buffer | undefined> {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { expectRefusal } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { expectRefusal } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { expectSentence, expectToResume } from '../support/stored-uploads.ts'
 import { createUpload, patch } from '../support/tus.ts'
-import { bytesOf, expectSentence, expectToGoOn } from '../tus/steps.ts'
-import { connect, requestHead } from './wire.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {
@@ -65,7 +66,7 @@ describe('a method that is not offered', () => {
         await expectRefusal(response, 405, 'unsupported_method')
       }
     }
-    await expectToGoOn(service, url, content, 3)
+    await expectToResume(service, url, content, 3)
   })
 
   it('lets a client see the refusal of a long body', async () => {
@@ -105,6 +106,6 @@ describe('requests that are no HTTP', () => {
     expect(answer.status).toBeLessThan(500)
     expect(answer.body).not.toMatch(/node_modules|\bat .*:\d+/)
     await wire.cut()
-    await expectToGoOn(service, await createUpload(service.url, 5), bytesOf(5), 0)
+    await expectToResume(service, await createUpload(service.url, 5), bytesOf(5), 0)
   })
 })

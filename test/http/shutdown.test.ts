@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { cut, landAll, rawChunk } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { landAll } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { createUpload, patch, TUS } from '../support/tus.ts'
-import { beginPatch, bytesOf, idOf, offsetOf, reached } from '../tus/steps.ts'
-import { connect, requestHead, until, type Wire } from './wire.ts'
+import { beginPatch, createUpload, idOf, offsetOf, patch, reached, TUS } from '../support/tus.ts'
+import { cut, rawChunk } from '../support/webuploader.ts'
+import { connect, requestHead, until, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(1_000_000)
 const HALF = 400_000

@@ -4,10 +4,11 @@ import net from 'node:net'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, expectFile, idOf, reached } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { beginPatch, createUpload, idOf, patch, reached } from '../support/tus.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 jest.setTimeout(60_000)
 

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { z } from 'zod'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { patch } from '../support/tus.ts'
 import { sendChunk } from '../support/webuploader.ts'
-import { bytesOf } from '../tus/steps.ts'
-import { connect, requestHead, until } from './wire.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 

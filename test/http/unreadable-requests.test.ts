@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head } from '../support/tus.ts'
-import { PATCH_HEADERS } from '../tus/steps.ts'
-import { type Answer, codedPiece, connect, requestHead } from './wire.ts'
+import { createUpload, head, PATCH_HEADERS } from '../support/tus.ts'
+import { type Answer, codedPiece, connect, requestHead } from '../support/wire.ts'
 
 const PAGE = 'https://pages.example'
 const ORIGIN = `Origin: ${PAGE}\r\n`

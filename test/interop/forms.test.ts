@@ -3,11 +3,11 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
-import { storedFile } from '../e2e/support/files.ts'
-import { type Landfall, startLandfall } from '../e2e/support/landfall.ts'
-import { bytesOf, type Cut, cut } from '../legacy/landing.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
-import { complete } from '../support/webuploader.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { storedFile } from '../support/sample-files.ts'
+import { type Cut, complete, cut } from '../support/webuploader.ts'
 import { FORM_CLIENTS, type FormClient } from './clients.ts'
 import { startJob } from './job.ts'
 
@@ -30,14 +30,12 @@ afterAll(async () => {
 
 /** A file to send. */
 interface Sample extends Cut {
-  readonly content: Buffer
   readonly taskId: string
 }
 
 function sample(size: number): Sample {
-  const content = bytesOf(size)
   const taskId = `wu_${randomUUID()}`
-  return { ...cut(content, CHUNK_SIZE, { task_id: taskId, name: NAME }), content, taskId }
+  return { ...cut(bytesOf(size), CHUNK_SIZE, { task_id: taskId, name: NAME }), taskId }
 }
 
 interface Way {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { BodyBytes } from '../../legacy-adapter/body-bytes.ts'
-import { ArraySource, cutAt, LendingSource } from './array-source.ts'
+import { ArraySource, cutAt, LendingSource } from '../support/array-source.ts'
 
 /** What may be done with the bytes, one after the other. */
 type Step =

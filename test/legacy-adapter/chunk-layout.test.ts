@@ -11,9 +11,9 @@ import {
 } from '../../legacy-adapter/chunk-layout.ts'
 import { covers, type Ranges, union } from '../../server/core/ranges.ts'
 import { atOnce } from '../support/at-once.ts'
+import { MIB } from '../support/bytes.ts'
 
 const MAX = Number.MAX_SAFE_INTEGER
-const MIB = 1024 * 1024
 
 /** The numbers in runs of chunks. */
 function listed(runs: Ranges): number[] {

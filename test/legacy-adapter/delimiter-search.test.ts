@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { DelimiterSearch } from '../../legacy-adapter/delimiter-search.ts'
-import { cutAt } from './array-source.ts'
+import { cutAt } from '../support/array-source.ts'
 
 const BOUNDARY = '--ab-a'
 const DELIMITER = `\r\n--${BOUNDARY}`

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readMultipart } from '../../legacy-adapter/multipart.ts'
 import { UploadError } from '../../server/core/errors.ts'
-import { ArraySource, cutAt, LendingSource } from './array-source.ts'
+import { ArraySource, cutAt, LendingSource } from '../support/array-source.ts'
 
 const BOUNDARY = 'b-b'
 

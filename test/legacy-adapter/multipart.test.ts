@@ -5,7 +5,7 @@ import { type Fields, LONGEST_VALUE, MOST_VALUES } from '../../legacy-adapter/fi
 import { MOST_PARTS, type MultipartRequest, readMultipart } from '../../legacy-adapter/multipart.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Source } from '../../server/core/source.ts'
-import { ArraySource, cutAt, LendingSource } from './array-source.ts'
+import { ArraySource, cutAt, LendingSource } from '../support/array-source.ts'
 
 /** Identity fields, so that the field names of these tests are read. */
 const NAMES = [

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { Line, Operation } from './log.ts'
+import type { Line, Operation } from './recorder-log.ts'
 
 /** From which line of a recording to which; `Infinity` when its end was not seen. */
 export interface Span {

@@ -1,10 +1,9 @@
 import type { SyncMode } from '../../server/disk/environment.ts'
-import { head, patch, TUS } from '../support/tus.ts'
+import { head, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
 import { complete, sendChunk } from '../support/webuploader.ts'
-import { PATCH_HEADERS, patchWith } from '../tus/steps.ts'
-import { Broken } from './checks.ts'
-import type { Facts } from './facts.ts'
-import type { SentFile } from './load.ts'
+import type { Facts } from './acknowledged-facts.ts'
+import { Broken } from './after-cut-checks.ts'
+import type { SentFile } from './workload.ts'
 
 /**
  * Sends what is missing of every file to the program after a power cut, as clients do that were cut off, and compares what can be

@@ -1,11 +1,11 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Random } from '../crash/random.ts'
 import { memoryFolder } from '../support/folder.ts'
+import { Random } from '../support/random.ts'
 import { historyOf } from './history.ts'
 import { type Loss, writeImage } from './image.ts'
-import { type Line, parseLog } from './log.ts'
+import { type Line, parseLog } from './recorder-log.ts'
 
 const PAGE = 4096
 

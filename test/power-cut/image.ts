@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Random } from '../crash/random.ts'
+import type { Random } from '../support/random.ts'
 import type { Change, History, Move, Node, Span } from './history.ts'
 
 /** What is lost or kept as a whole, in bytes. */

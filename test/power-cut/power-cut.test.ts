@@ -3,19 +3,19 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Random, randomBytesFrom } from '../crash/random.ts'
-import { until } from '../http/wire.ts'
-import { answerOf } from '../legacy/steps.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { answerOf } from '../support/chunks.ts'
 import { memoryFolder } from '../support/folder.ts'
-import { TUS } from '../support/tus.ts'
+import { Random } from '../support/random.ts'
+import { PATCH_HEADERS, TUS } from '../support/tus.ts'
 import { BOUNDARY, fileFields, multipartBody } from '../support/webuploader.ts'
-import { PATCH_HEADERS } from '../tus/steps.ts'
-import { checkAfterCut } from './checks.ts'
-import { factsAt } from './facts.ts'
+import { until } from '../support/wire.ts'
+import { factsAt } from './acknowledged-facts.ts'
+import { checkAfterCut } from './after-cut-checks.ts'
 import { finishByHttp } from './http-checks.ts'
 import { type Cut, type Loss, writeImage } from './image.ts'
-import type { SentFile } from './load.ts'
 import { Machine, type Recording, recordLoad } from './recording.ts'
+import type { SentFile } from './workload.ts'
 
 const MINUTE = 60_000
 /** A failure says its seed. */
@@ -25,7 +25,7 @@ const cuts = Number(process.env['POWER_CUTS'] ?? 150)
 const recordings = Number(process.env['POWER_RECORDINGS'] ?? 1)
 
 const LOSSES: readonly Loss[] = ['all', 'nothing', 'anything', 'anything']
-const STOPPABLE = fileURLToPath(new URL('../crash/program-with-stops.mjs', import.meta.url))
+const STOPPABLE = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 
 let machine: Machine
 beforeEach(async () => {
@@ -118,7 +118,7 @@ it(
     const records = path.join(machine.dataDir, 'records')
     const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
     const files = [0, 1].map((i): SentFile => {
-      const content = Buffer.from(randomBytesFrom(seed + i, 1_000))
+      const content = Buffer.from(bytesOf(1_000, seed + i))
       return { kind: 'webuploader', name: `file ${i}.bin`, content, parts: [], path: undefined }
     })
     const send = async (i: number): Promise<void> => {
@@ -145,7 +145,7 @@ describe('a power cut after a new start', () => {
   const file: SentFile = {
     kind: 'tus',
     name: 'file.bin',
-    content: Buffer.from(randomBytesFrom(seed, 100_000)),
+    content: Buffer.from(bytesOf(100_000, seed)),
     parts: [],
     path: undefined,
   }

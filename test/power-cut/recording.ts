@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { appendFile, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { SyncMode } from '../../server/disk/environment.ts'
-import { Random } from '../crash/random.ts'
 import { memoryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
+import { Random } from '../support/random.ts'
 import { type History, historyOf } from './history.ts'
-import { Load, type SentFile } from './load.ts'
-import { type Line, parseLog } from './log.ts'
+import { type Line, parseLog } from './recorder-log.ts'
+import { Load, type SentFile } from './workload.ts'
 
-const PRELOAD = new URL('preload.mjs', import.meta.url).href
+const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 
 /** All that clients did with the program, and all that it did to its data folder. */
 export interface Recording {

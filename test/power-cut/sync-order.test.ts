@@ -4,17 +4,17 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
-import { until } from '../http/wire.ts'
-import { answerOf, cut } from '../legacy/steps.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { answerOf } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { head, patch, TUS } from '../support/tus.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
-import { bytesOf, create, idOf, locationOf, PATCH_HEADERS, patchWith } from '../tus/steps.ts'
-import { SyncRules } from './durable.ts'
+import { create, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
+import { complete, cut, sendChunk } from '../support/webuploader.ts'
+import { until } from '../support/wire.ts'
 import { historyOf } from './history.ts'
-import type { Line } from './log.ts'
-import { parseTrace, STRACE } from './trace.ts'
+import type { Line } from './recorder-log.ts'
+import { parseTrace, STRACE } from './strace-parser.ts'
+import { SyncRules } from './sync-rules.ts'
 
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 const content = bytesOf(100_000)
@@ -110,18 +110,18 @@ async function everyRequest(session: Session, base: string, durable: boolean): P
   const joined = await session.add('concatenation', 201, concat, (rules, at) => rules.finished(final, 'file.bin', at))
   final = idOf(locationOf(joined, base))
 
-  const file = cut(content, 40_000)
+  const file = cut(content, 40_000, { name: 'file.bin' })
   const range = { start: 0, end: 40_000 }
   let id = ''
-  const first = sendChunk(base, file.fieldsOf(0), file.bytesOf(0))
+  const first = sendChunk(base, file.fields(0), file.bytes(0))
   const answer = await session.add('chunk', 200, first, (rules, at) => rules.received(id, range, at))
   id = (await answerOf(answer)).id ?? ''
-  await session.add('next chunk', 200, sendChunk(base, file.fieldsOf(1), file.bytesOf(1)), (rules, at) =>
+  await session.add('next chunk', 200, sendChunk(base, file.fields(1), file.bytes(1)), (rules, at) =>
     rules.received(id, { start: 0, end: 80_000 }, at),
   )
   const url = `${base}/files/${id}`
-  await session.finished('last chunk', 200, sendChunk(base, file.fieldsOf(2), file.bytesOf(2)), url)
-  const asked = complete(base, { task_id: String(file.fields.task_id) })
+  await session.finished('last chunk', 200, sendChunk(base, file.fields(2), file.bytes(2)), url)
+  const asked = complete(base, { task_id: String(file.common.task_id) })
   // The record notes that the page knows of the file. A power cut may undo that, but replaces the record atomically.
   if (durable) await session.finished('complete', 200, asked, url)
   else await session.add('complete', 200, asked)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { Random } from '../crash/random.ts'
+import { Random } from './random.ts'
 
 /** A bad network: connections through it break off at random places until it has done so often enough. */
 export interface FaultyProxy {

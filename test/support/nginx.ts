@@ -4,8 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { until } from '../http/wire.ts'
 import { temporaryFolder } from './folder.ts'
+import { freePort } from './free-port.ts'
+import { until } from './wire.ts'
 
 const CONFIGURATION = fileURLToPath(new URL('../../deploy/nginx/landfall.conf', import.meta.url))
 
@@ -52,16 +53,6 @@ export async function startNginx(target: string): Promise<Nginx> {
       await folder.dispose()
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
-  return address.port
 }
 
 function answers(port: number): Promise<boolean> {

@@ -1,6 +1,11 @@
 /** Requests of tus 1.0.0, as plain as they go over the wire. */
 
+import { requestHead, until, type Wire } from './wire.ts'
+
 export const TUS = { 'Tus-Resumable': '1.0.0' } as const
+export const PATCH_HEADERS = { ...TUS, 'Content-Type': 'application/offset+octet-stream' } as const
+
+type Body = string | Uint8Array<ArrayBuffer>
 
 /** Creates an upload. @returns its absolute URL. */
 export async function createUpload(
@@ -30,7 +35,52 @@ export function patch(url: string, offset: number, body: Uint8Array<ArrayBuffer>
   })
 }
 
-/** What HEAD tells. */
+/** HEAD with the version of tus. */
 export function head(url: string): Promise<Response> {
   return fetch(url, { method: 'HEAD', headers: TUS })
+}
+
+/** The id of the upload at this URL. */
+export function idOf(url: string): string {
+  return url.slice(url.lastIndexOf('/') + 1)
+}
+
+/** POST /files with these headers. */
+export function create(base: string, headers: Readonly<Record<string, string>>, body?: Body): Promise<Response> {
+  return fetch(`${base}/files`, {
+    method: 'POST',
+    headers: { ...TUS, ...headers },
+    ...(body === undefined ? {} : { body }),
+  })
+}
+
+/** The absolute URL that an answer names. */
+export function locationOf(response: Response, base: string): string {
+  return new URL(response.headers.get('Location') ?? '', base).href
+}
+
+/** PATCH with any headers and any body. */
+export function patchWith(url: string, headers: Readonly<Record<string, string>>, body?: Body): Promise<Response> {
+  return fetch(url, { method: 'PATCH', headers, ...(body === undefined ? {} : { body }) })
+}
+
+/** The offset that HEAD returns. @throws Error when it returns another status than 200. */
+export async function offsetOf(url: string): Promise<number> {
+  const response = await head(url)
+  if (response.status !== 200) throw new Error(`HEAD: ${response.status}`)
+  return Number(response.headers.get('Upload-Offset'))
+}
+
+/** Begins a PATCH over a raw connection and sends the first bytes of its body. */
+export async function beginPatch(wire: Wire, url: string, offset: number, announced: number, first: Uint8Array) {
+  const { pathname } = new URL(url)
+  await wire.send(
+    requestHead('PATCH', pathname, { ...PATCH_HEADERS, 'Upload-Offset': offset, 'Content-Length': announced }),
+    first,
+  )
+}
+
+/** Waits until the service returns this offset. */
+export function reached(url: string, offset: number): Promise<void> {
+  return until(async () => (await offsetOf(url)) === offset)
 }

@@ -6,10 +6,11 @@ import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
 import { type Service, start } from '../../server/service.ts'
 import { parseSettings } from '../../server/settings.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import type { TestService } from '../support/service.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectToGoOn, idOf, locationOf, PATCH_HEADERS, patchWith } from './steps.ts'
+import { expectFile, expectToResume } from '../support/stored-uploads.ts'
+import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
 describe('a folder that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)
@@ -59,7 +60,7 @@ describe('a folder that plain @tus/server wrote', () => {
     expect(told.headers.get('Upload-Length')).toBe('100000')
     expect(told.headers.get('Upload-Metadata')).toBe(metadata)
     expect((await fetch(url)).status).toBe(404)
-    await expectToGoOn(running, url, content, 34_567)
+    await expectToResume(running, url, content, 34_567)
     expect(await readdir(path.join(folder.path, 'files', id))).toEqual(['测试 文件.txt'])
   })
 
@@ -101,7 +102,7 @@ describe('a folder that plain @tus/server wrote', () => {
     ])
     const running = await adopt()
     await expectFile(running, `${running.url}/files/${empty}`, Buffer.alloc(0))
-    await expectToGoOn(running, `${running.url}/files/${begun}`, content, 0)
+    await expectToResume(running, `${running.url}/files/${begun}`, content, 0)
   })
 
   it('takes over many at once, and finds them again after another start', async () => {
@@ -113,7 +114,7 @@ describe('a folder that plain @tus/server wrote', () => {
     await (await adopt()).close()
     const running = await adopt()
     for (const [i, id] of ids.entries()) {
-      await expectToGoOn(running, `${running.url}/files/${id}`, content, i * 5000)
+      await expectToResume(running, `${running.url}/files/${id}`, content, i * 5000)
     }
     const left = (await readdir(folder.path)).filter((name) => ids.some((id) => name.startsWith(id)))
     expect(left).toEqual([])

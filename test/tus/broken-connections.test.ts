@@ -1,18 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch } from '../support/tus.ts'
-import {
-  beginPatch,
-  bytesOf,
-  bytesOnDisk,
-  expectFile,
-  expectSentence,
-  expectToGoOn,
-  offsetOf,
-  PATCH_HEADERS,
-  reached,
-} from './steps.ts'
+import { bytesOnDisk, expectFile, expectSentence, expectToResume } from '../support/stored-uploads.ts'
+import { beginPatch, createUpload, offsetOf, PATCH_HEADERS, patch, reached } from '../support/tus.ts'
+import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 afterEach(() => service.close())
@@ -33,7 +24,7 @@ describe('a PATCH whose connection breaks', () => {
       await wire.cut()
       await reached(url, sent)
       expect(await bytesOnDisk(service, url)).toBe(sent)
-      await expectToGoOn(service, url, content, sent)
+      await expectToResume(service, url, content, sent)
     },
   )
 
@@ -43,7 +34,7 @@ describe('a PATCH whose connection breaks', () => {
     await reached(url, sent)
     await wire.reset()
     expect(await offsetOf(url)).toBe(sent)
-    await expectToGoOn(service, url, content, sent)
+    await expectToResume(service, url, content, sent)
   })
 
   it('in the middle of a piece of the chunked transfer coding', async () => {
@@ -56,7 +47,7 @@ describe('a PATCH whose connection breaks', () => {
     )
     await reached(url, 3000 + 2000 - '1770\r\n'.length)
     await wire.cut()
-    await expectToGoOn(service, url, content, 4994)
+    await expectToResume(service, url, content, 4994)
   })
 
   it('again and again, a few bytes further each time', async () => {
@@ -68,7 +59,7 @@ describe('a PATCH whose connection breaks', () => {
       offset += more
       await reached(url, offset)
     }
-    await expectToGoOn(service, url, content, 1_101_011)
+    await expectToResume(service, url, content, 1_101_011)
   })
 
   it('silently, without an end: a newer PATCH goes on at once, and the older one is told', async () => {
@@ -93,7 +84,7 @@ describe('a PATCH whose connection breaks', () => {
     expect(stale.headers.get('Upload-Offset')).toBe('1000')
     expect((await older.answer()).status).toBe(409)
     await older.closed
-    await expectToGoOn(service, url, content, 1000)
+    await expectToResume(service, url, content, 1000)
   })
 
   it('is taken over by each of many newer ones, and every byte of all of them counts', async () => {
@@ -129,7 +120,7 @@ describe('a PATCH that goes slowly', () => {
     expect(answer.headers.get('Upload-Offset')).toBe('4000')
     expectSentence(answer.body, service)
     await wire.closed
-    await expectToGoOn(service, url, content, 4000)
+    await expectToResume(service, url, content, 4000)
   })
 
   it('and never sends a byte is ended after IDLE_TIMEOUT', async () => {
@@ -139,7 +130,7 @@ describe('a PATCH that goes slowly', () => {
     await beginPatch(wire, url, 0, content.length, Buffer.alloc(0))
     expect((await wire.answer()).status).toBe(408)
     await wire.closed
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 
   it('and steadily is not cut, however much longer than IDLE_TIMEOUT it takes', async () => {

@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead, until } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
+import { bytesOnDisk, expectFile, expectSentence } from '../support/stored-uploads.ts'
 import {
-  bytesOf,
-  bytesOnDisk,
   create,
-  expectFile,
-  expectSentence,
+  createUpload,
+  head,
   idOf,
   locationOf,
   offsetOf,
   PATCH_HEADERS,
+  patch,
   patchWith,
-} from './steps.ts'
+  TUS,
+} from '../support/tus.ts'
+import { codedPiece, connect, requestHead, until } from '../support/wire.ts'
 
 const content = bytesOf(3_000_000)
 const wrong = bytesOf(3_000_000, 2)

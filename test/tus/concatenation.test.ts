@@ -2,20 +2,11 @@ import { createHash } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { until } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { head, patch, TUS } from '../support/tus.ts'
-import {
-  bytesOf,
-  create,
-  expectFile,
-  expectNoBytes,
-  expectSentence,
-  idOf,
-  locationOf,
-  PATCH_HEADERS,
-  patchWith,
-} from './steps.ts'
+import { expectFile, expectNoBytes, expectSentence } from '../support/stored-uploads.ts'
+import { create, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
+import { until } from '../support/wire.ts'
 
 let service: TestService
 beforeEach(async () => {

@@ -2,21 +2,11 @@ import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, urlIn } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { head, patch, TUS } from '../support/tus.ts'
-import {
-  bytesOf,
-  countUploads,
-  create,
-  expectFile,
-  expectSentence,
-  expectToGoOn,
-  idOf,
-  locationOf,
-  PATCH_HEADERS,
-  reached,
-} from './steps.ts'
+import { countUploads, expectFile, expectSentence, expectToResume } from '../support/stored-uploads.ts'
+import { create, head, idOf, locationOf, PATCH_HEADERS, patch, reached, TUS } from '../support/tus.ts'
+import { connect, requestHead, urlIn } from '../support/wire.ts'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -37,7 +27,7 @@ describe('POST /files', () => {
     expect(answer.headers.get('Tus-Resumable')).toBe('1.0.0')
     expect(answer.headers.get('Upload-Offset')).toBe('0')
     const url = urlIn(answer, service.url)
-    await expectToGoOn(service, url, bytesOf(9), 0)
+    await expectToResume(service, url, bytesOf(9), 0)
   })
 
   it('gives every upload an id of its own', async () => {
@@ -54,7 +44,7 @@ describe('POST /files', () => {
     const url = locationOf(response, service.url)
     const told = (await head(url)).headers.get('Upload-Metadata') ?? ''
     expect(told.split(',').sort()).toEqual(said.split(',').sort())
-    await expectToGoOn(service, url, bytesOf(5), 0)
+    await expectToResume(service, url, bytesOf(5), 0)
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['测试 文件.txt'])
     const disposition = (await fetch(url)).headers.get('Content-Disposition') ?? ''
     expect(disposition).toContain(`filename*=UTF-8''${encodeURIComponent('测试 文件.txt')}`)
@@ -72,7 +62,7 @@ describe('POST /files', () => {
     const response = await create(service.url, { 'Upload-Length': '3', 'Upload-Metadata': `filename ${base64(name)}` })
     expect(response.status).toBe(201)
     const url = locationOf(response, service.url)
-    await expectToGoOn(service, url, bytesOf(3), 0)
+    await expectToResume(service, url, bytesOf(3), 0)
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual([expected])
   })
 
@@ -144,7 +134,7 @@ describe('POST /files', () => {
     const response = await create(service.url, { 'Upload-Length': '5', 'Content-Type': 'text/plain' }, 'hello')
     expect(response.status).toBe(201)
     expect(response.headers.get('Upload-Offset')).toBe('0')
-    await expectToGoOn(service, locationOf(response, service.url), bytesOf(5), 0)
+    await expectToResume(service, locationOf(response, service.url), bytesOf(5), 0)
   })
 })
 
@@ -189,14 +179,14 @@ describe('POST /files with the first bytes', () => {
     const response = await create(service.url, { 'Upload-Length': '3000000', ...type }, content.subarray(0, 1_234_567))
     expect(response.status).toBe(201)
     expect(response.headers.get('Upload-Offset')).toBe('1234567')
-    await expectToGoOn(service, locationOf(response, service.url), content, 1_234_567)
+    await expectToResume(service, locationOf(response, service.url), content, 1_234_567)
   })
 
   it('takes a body of no bytes for none', async () => {
     const response = await create(service.url, { 'Upload-Length': '7', ...type }, '')
     expect(response.status).toBe(201)
     expect(response.headers.get('Upload-Offset')).toBe('0')
-    await expectToGoOn(service, locationOf(response, service.url), bytesOf(7), 0)
+    await expectToResume(service, locationOf(response, service.url), bytesOf(7), 0)
   })
 
   it('does not wait for a body that a file of no bytes does not need', async () => {
@@ -240,7 +230,7 @@ describe('POST /files with the first bytes', () => {
     expect(response.status).toBe(413)
     expectSentence(await response.text(), service)
     for (const id of await readdir(path.join(service.dataDir, 'incoming'))) {
-      await expectToGoOn(service, `${service.url}/files/${id}`, bytesOf(5), 0)
+      await expectToResume(service, `${service.url}/files/${id}`, bytesOf(5), 0)
     }
     const next = await create(service.url, { 'Upload-Length': '5', ...type }, bytesOf(5))
     expect(next.status).toBe(201)
@@ -259,7 +249,7 @@ describe('POST /files with the first bytes', () => {
     const url = `${service.url}/files/${id}`
     await reached(url, 40_000)
     await wire.cut()
-    await expectToGoOn(service, url, content, 40_000)
+    await expectToResume(service, url, content, 40_000)
   })
 
   it('waits with the body for a client that asks first (Expect: 100-continue)', async () => {
@@ -287,7 +277,7 @@ describe('POST /files behind a proxy', () => {
       const response = await create(service.url, { 'Upload-Length': '3' })
       expect(response.status).toBe(201)
       expect(response.headers.get('Location')).toMatch(/^https:\/\/up\.example\/base\/files\/[0-9a-f]{32}$/)
-      await expectToGoOn(service, `${service.url}/files/${idOf(locationOf(response, service.url))}`, bytesOf(3), 0)
+      await expectToResume(service, `${service.url}/files/${idOf(locationOf(response, service.url))}`, bytesOf(3), 0)
     } finally {
       await service.close()
     }
@@ -308,7 +298,7 @@ describe('a largest size', () => {
     expect(await countUploads(service)).toBe(0)
     const response = await create(service.url, { 'Upload-Length': '1000' })
     expect(response.status).toBe(201)
-    await expectToGoOn(service, locationOf(response, service.url), bytesOf(1000), 0)
+    await expectToResume(service, locationOf(response, service.url), bytesOf(1000), 0)
   })
 
   it('stops a file of unknown length there, with what came before kept', async () => {

@@ -1,17 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead, until } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { head, patch } from '../support/tus.ts'
-import {
-  bytesOf,
-  create,
-  expectFile,
-  expectSentence,
-  expectToGoOn,
-  locationOf,
-  PATCH_HEADERS,
-  patchWith,
-} from './steps.ts'
+import { expectFile, expectSentence, expectToResume } from '../support/stored-uploads.ts'
+import { create, head, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 describe('an upload whose length is said later', () => {
   const content = bytesOf(1000)
@@ -40,7 +32,7 @@ describe('an upload whose length is said later', () => {
   it('tells that its length is not known, and is no file yet', async () => {
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
-    await expectToGoOn(service, url, content, 700)
+    await expectToResume(service, url, content, 700)
   })
 
   it('learns it with the last bytes and is finished', async () => {
@@ -64,7 +56,7 @@ describe('an upload whose length is said later', () => {
   it('learns it on the way', async () => {
     expect((await say('1000', 700, content.subarray(700, 800))).status).toBe(204)
     expect((await head(url)).headers.get('Upload-Length')).toBe('1000')
-    await expectToGoOn(service, url, content, 800)
+    await expectToResume(service, url, content, 800)
   })
 
   it('refuses one that is smaller than what is there', async () => {
@@ -73,7 +65,7 @@ describe('an upload whose length is said later', () => {
     expectSentence(await response.text(), service)
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
-    await expectToGoOn(service, url, content, 700)
+    await expectToResume(service, url, content, 700)
   })
 
   it('takes the same one again, and refuses another', async () => {
@@ -84,7 +76,7 @@ describe('an upload whose length is said later', () => {
       expect(response.status).toBe(400)
       expectSentence(await response.text(), service)
     }
-    await expectToGoOn(service, url, content, 710)
+    await expectToResume(service, url, content, 710)
   })
 
   it('refuses another length for an upload that was created with one', async () => {
@@ -93,7 +85,7 @@ describe('an upload whose length is said later', () => {
     const response = await patchWith(known, headers, content.subarray(0, 10))
     expect(response.status).toBe(400)
     expectSentence(await response.text(), service)
-    await expectToGoOn(service, known, content, 0)
+    await expectToResume(service, known, content, 0)
   })
 
   it('refuses one that is larger than the largest size', async () => {
@@ -102,7 +94,7 @@ describe('an upload whose length is said later', () => {
     expectSentence(await response.text(), service)
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
-    await expectToGoOn(service, url, content, 700)
+    await expectToResume(service, url, content, 700)
   })
 
   it.each(['-1', '1.5', '1e3', ' ', '99999999999999999999', '0x10'])('refuses Upload-Length: %j', async (length) => {
@@ -111,7 +103,7 @@ describe('an upload whose length is said later', () => {
     expectSentence(await response.text(), service)
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
-    await expectToGoOn(service, url, content, 700)
+    await expectToResume(service, url, content, 700)
   })
 
   it('is an empty file when 0 is said and nothing came', async () => {
@@ -127,7 +119,7 @@ describe('an upload whose length is said later', () => {
     url = `${service.url}${path}`
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
-    await expectToGoOn(service, url, content, 700)
+    await expectToResume(service, url, content, 700)
   })
 })
 

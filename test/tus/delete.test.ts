@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { beginPatch, bytesOf, expectNoBytes, expectSentence, expectToGoOn, reached } from './steps.ts'
+import { expectNoBytes, expectSentence, expectToResume } from '../support/stored-uploads.ts'
+import { beginPatch, createUpload, head, patch, reached, TUS } from '../support/tus.ts'
+import { connect } from '../support/wire.ts'
 
 describe('DELETE', () => {
   const content = bytesOf(10_000)
@@ -50,13 +51,13 @@ describe('DELETE', () => {
     url = `${service.url}${paths[0]}`
     neighbour = `${service.url}${paths[1]}`
     await expectGone()
-    await expectToGoOn(service, neighbour, content, 77)
+    await expectToResume(service, neighbour, content, 77)
   })
 
   it('removes one of which no byte has come', async () => {
     expect((await remove()).status).toBe(204)
     await expectGone()
-    await expectToGoOn(service, neighbour, content, 77)
+    await expectToResume(service, neighbour, content, 77)
   })
 
   it('removes a finished file', async () => {
@@ -64,7 +65,7 @@ describe('DELETE', () => {
     expect((await fetch(url)).status).toBe(200)
     expect((await remove()).status).toBe(204)
     await expectGone()
-    await expectToGoOn(service, neighbour, content, 77)
+    await expectToResume(service, neighbour, content, 77)
   })
 
   it('ends a PATCH that is running, which is told so', async () => {
@@ -77,7 +78,7 @@ describe('DELETE', () => {
     expectSentence(answer.body, service)
     await wire.cut()
     await expectGone()
-    await expectToGoOn(service, neighbour, content, 77)
+    await expectToResume(service, neighbour, content, 77)
   })
 
   it('removes once what is asked for many times at once', async () => {
@@ -85,6 +86,6 @@ describe('DELETE', () => {
     expect(statuses).toContain(204)
     expect(statuses.every((status) => status === 204 || status === 410)).toBe(true)
     await expectGone()
-    await expectToGoOn(service, neighbour, content, 77)
+    await expectToResume(service, neighbour, content, 77)
   })
 })

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
-import { bytesOf, create, expectFile, expectSentence, idOf, locationOf, PATCH_HEADERS, patchWith } from './steps.ts'
+import { expectFile, expectSentence } from '../support/stored-uploads.ts'
+import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
 const content = bytesOf(2_500_000)
 const digest = (algorithm: string): Buffer => createHash(algorithm).update(content).digest()

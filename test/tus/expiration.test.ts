@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import { connect, until } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
-import { beginPatch, bytesOf, create, expectFile, expectNoBytes, idOf, locationOf, reached } from './steps.ts'
+import { expectFile, expectNoBytes } from '../support/stored-uploads.ts'
+import { beginPatch, create, createUpload, head, idOf, locationOf, patch, reached } from '../support/tus.ts'
+import { connect, until } from '../support/wire.ts'
 
 const content = bytesOf(1000)
 let service: TestService

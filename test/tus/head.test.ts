@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
+import { countUploads, expectFile, expectSentence, expectToResume } from '../support/stored-uploads.ts'
 import {
   beginPatch,
-  bytesOf,
-  countUploads,
   create,
-  expectFile,
-  expectSentence,
-  expectToGoOn,
+  createUpload,
+  head,
   PATCH_HEADERS,
+  patch,
   patchWith,
   reached,
-} from './steps.ts'
+  TUS,
+} from '../support/tus.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(10_000)
 let service: TestService
@@ -35,7 +35,7 @@ describe('HEAD', () => {
     expect(response.headers.get('Cache-Control')).toBe('no-store')
     expect(response.headers.get('Tus-Resumable')).toBe('1.0.0')
     expect(response.headers.get('Vary')).toContain('Tus-Resumable')
-    await expectToGoOn(service, url, content, 123)
+    await expectToResume(service, url, content, 123)
   })
 
   it('answers while a PATCH is running', async () => {
@@ -70,7 +70,7 @@ describe('HEAD', () => {
     expect(read.status).toBe(404)
     expect(read.headers.get('Cache-Control')).toBe('no-store')
     expectSentence(await read.text(), service)
-    await expectToGoOn(service, url, content, 123)
+    await expectToResume(service, url, content, 123)
   })
 
   it('without Tus-Resumable tells of a finished one what a download brings', async () => {
@@ -104,7 +104,7 @@ describe('the version', () => {
         expectSentence(await response.text(), service)
       }
       expect(await countUploads(service)).toBe(1)
-      await expectToGoOn(service, url, content, 10)
+      await expectToResume(service, url, content, 10)
     },
   )
 
@@ -112,7 +112,7 @@ describe('the version', () => {
     const response = await fetch(url, { method: 'HEAD', headers: { 'Tus-Resumable': '0.2.2' } })
     expect(response.status).toBe(412)
     expect(response.headers.get('Tus-Version')).toBe('1.0.0')
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 })
 
@@ -164,7 +164,7 @@ describe('an id that is none', () => {
       await wire.cut()
     }
     expect(await countUploads(service)).toBe(1)
-    await expectToGoOn(service, url, content, 10)
+    await expectToResume(service, url, content, 10)
   })
 })
 
@@ -181,6 +181,6 @@ describe('an unknown id', () => {
     expectSentence(await write.text(), service)
     const next = await create(service.url, { 'Upload-Length': '1' })
     expect(next.status).toBe(201)
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 })

@@ -7,7 +7,7 @@ import { UploadError } from '../../server/core/errors.ts'
 import { formatMetadata, parseMetadata } from '../../server/protocol/upload-metadata.ts'
 import { checksummed } from '../../server/tus/checksum.ts'
 import { parseAppend, parseCreation } from '../../server/tus/headers.ts'
-import { ArraySource, cutAt, LendingSource } from '../legacy-adapter/array-source.ts'
+import { ArraySource, cutAt, LendingSource } from '../support/array-source.ts'
 
 type Headers = Readonly<Record<string, string>>
 

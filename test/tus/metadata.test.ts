@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { head, patch } from '../support/tus.ts'
-import { bytesOf, create, idOf, locationOf } from './steps.ts'
+import { create, head, idOf, locationOf, patch } from '../support/tus.ts'
 
 let service: TestService
 beforeAll(async () => {

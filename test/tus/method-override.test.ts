@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { connect, requestHead } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, TUS } from '../support/tus.ts'
-import { bytesOf, expectFile, expectSentence, PATCH_HEADERS } from './steps.ts'
+import { expectFile, expectSentence } from '../support/stored-uploads.ts'
+import { createUpload, head, PATCH_HEADERS, TUS } from '../support/tus.ts'
+import { connect, requestHead } from '../support/wire.ts'
 
 const content = bytesOf(1000)
 let service: TestService

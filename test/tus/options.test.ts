@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { expectToResume } from '../support/stored-uploads.ts'
 import { createUpload, patch, TUS } from '../support/tus.ts'
-import { bytesOf, expectToGoOn } from './steps.ts'
 
 const TYPES = 'application/partial-upload, application/offset+octet-stream'
 let service: TestService
@@ -37,7 +38,7 @@ describe('OPTIONS', () => {
       expect(response.headers.has('Tus-Max-Size')).toBe(false)
       expect(await response.text()).toBe('')
     }
-    await expectToGoOn(service, url, content, 4)
+    await expectToResume(service, url, content, 4)
   })
 
   it('lists the media types of a PATCH and the methods, with and without an id, also for other origins', async () => {

@@ -1,8 +1,10 @@
 /** Checks of other conformance suites, beyond the sentences of the specification. */
+
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch, TUS } from '../support/tus.ts'
-import { bytesOf, create, expectFile, PATCH_HEADERS, patchWith } from './steps.ts'
+import { expectFile } from '../support/stored-uploads.ts'
+import { create, createUpload, head, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
 
 const content = bytesOf(12)
 let service: TestService

@@ -1,18 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, patch, TUS } from '../support/tus.ts'
-import {
-  beginPatch,
-  bytesOf,
-  expectFile,
-  expectSentence,
-  expectToGoOn,
-  offsetOf,
-  PATCH_HEADERS,
-  patchWith,
-  reached,
-} from './steps.ts'
+import { expectFile, expectSentence, expectToResume } from '../support/stored-uploads.ts'
+import { beginPatch, createUpload, offsetOf, PATCH_HEADERS, patch, patchWith, reached, TUS } from '../support/tus.ts'
+import { codedPiece, connect, requestHead } from '../support/wire.ts'
 
 describe('PATCH', () => {
   const content = bytesOf(10_000)
@@ -78,7 +69,7 @@ describe('PATCH', () => {
       expect(response.status).toBe(409)
       expect(response.headers.get('Upload-Offset')).toBe('100')
       expectSentence(await response.text(), service)
-      await expectToGoOn(service, url, content, 100)
+      await expectToResume(service, url, content, 100)
     },
   )
 
@@ -90,7 +81,7 @@ describe('PATCH', () => {
       const sentence = await response.text()
       expect(sentence).toContain('Upload-Offset')
       expectSentence(sentence, service)
-      await expectToGoOn(service, url, content, 0)
+      await expectToResume(service, url, content, 0)
     },
   )
 
@@ -98,7 +89,7 @@ describe('PATCH', () => {
     const response = await patchWith(url, PATCH_HEADERS, content)
     expect(response.status).toBe(400)
     expectSentence(await response.text(), service)
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 
   it.each(['application/octet-stream', 'text/plain', 'multipart/form-data; boundary=x', ''])(
@@ -107,7 +98,7 @@ describe('PATCH', () => {
       const response = await patchWith(url, { ...TUS, 'Upload-Offset': '0', 'Content-Type': type }, content)
       expect(response.status).toBe(415)
       expectSentence(await response.text(), service)
-      await expectToGoOn(service, url, content, 0)
+      await expectToResume(service, url, content, 0)
     },
   )
 
@@ -124,13 +115,13 @@ describe('PATCH', () => {
     expect(response.status).toBe(413)
     expect(response.headers.get('Upload-Offset')).toBe('100')
     expectSentence(await response.text(), service)
-    await expectToGoOn(service, url, content, 100)
+    await expectToResume(service, url, content, 100)
   })
 
   it('lets a client see the refusal of a body of many megabytes', async () => {
     const response = await patch(url, 0, bytesOf(40_000_000))
     expect(response.status).toBe(413)
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 
   it('keeps what belongs to the file of a longer body in the chunked transfer coding', async () => {
@@ -146,7 +137,7 @@ describe('PATCH', () => {
     await wire.cut()
     expect(answer.status).toBe(413)
     expectSentence(answer.body, service)
-    await expectToGoOn(service, url, content, content.length)
+    await expectToResume(service, url, content, content.length)
   })
 
   it('refuses bytes behind the end of a finished file, which stays as it is', async () => {
@@ -170,7 +161,7 @@ describe('PATCH', () => {
     await wire.cut()
     expect([400, 413]).toContain(answer.status)
     expect(answer.body).not.toContain(service.dataDir)
-    await expectToGoOn(service, url, content, 0)
+    await expectToResume(service, url, content, 0)
   })
 
   it('ends a chunked body that is malformed, with the bytes before the fault kept', async () => {
@@ -183,14 +174,14 @@ describe('PATCH', () => {
     await reached(url, 500)
     await wire.send('zzz\r\n')
     await wire.closed
-    await expectToGoOn(service, url, content, 500)
+    await expectToResume(service, url, content, 500)
   })
 
   it('lets one of two that begin at the same moment win, and mixes nothing', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => patch(url, 0, content)))
     expect(answers.every(({ status }) => status === 204 || status === 409)).toBe(true)
     expect(answers.some(({ status }) => status === 204)).toBe(true)
-    await expectToGoOn(service, url, content, content.length)
+    await expectToResume(service, url, content, content.length)
   })
 
   it('answers two requests on one connection one after the other', async () => {

@@ -1,23 +1,14 @@
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { append, beginAppend, createUpload as createByDraft, expectComplete, PARTIAL } from '../draft/steps.ts'
-import { connect, requestHead, until, type Wire } from '../http/wire.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { append, beginAppend, createUpload as createByDraft, expectComplete, PARTIAL } from '../support/draft.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProgram } from '../support/program.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { createUpload, head, patch } from '../support/tus.ts'
-import {
-  beginPatch,
-  bytesOf,
-  bytesOnDisk,
-  expectFile,
-  expectToGoOn,
-  offsetOf,
-  PATCH_HEADERS,
-  patchWith,
-  reached,
-} from './steps.ts'
+import { bytesOnDisk, expectFile, expectToResume } from '../support/stored-uploads.ts'
+import { beginPatch, createUpload, head, offsetOf, PATCH_HEADERS, patch, patchWith, reached } from '../support/tus.ts'
+import { connect, requestHead, until, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(10_000)
 let service: TestService
@@ -49,7 +40,7 @@ describe('The offset that HEAD returned', () => {
     expect((await patch(url, 1000, content.subarray(1000, 2000))).status).toBe(204)
     expect((await older.answer()).status).toBe(409)
     await older.closed
-    await expectToGoOn(service, url, content, 2000)
+    await expectToResume(service, url, content, 2000)
   })
 
   it('is accepted only with the same bytes as have arrived meanwhile', async () => {
@@ -57,7 +48,7 @@ describe('The offset that HEAD returned', () => {
     const other = await patch(url, 1000, bytesOf(9000, 2))
     expect([other.status, other.headers.get('Upload-Error')]).toEqual([409, 'content_differs'])
     await older.closed
-    await expectToGoOn(service, url, content, 1500)
+    await expectToResume(service, url, content, 1500)
   })
 
   it('is accepted with a checksum, too', async () => {
@@ -86,7 +77,7 @@ describe('The offset that HEAD returned', () => {
       const refused = await patch(url, offset, content.subarray(offset))
       expect([refused.status, refused.headers.get('Upload-Offset')]).toEqual([409, '1500'])
     }
-    await expectToGoOn(service, url, content, 1500)
+    await expectToResume(service, url, content, 1500)
   })
 
   it('is only that of the last HEAD', async () => {
@@ -94,7 +85,7 @@ describe('The offset that HEAD returned', () => {
     await reached(url, 1500)
     await older.cut()
     expect((await patch(url, 1000, content.subarray(1000))).status).toBe(409)
-    await expectToGoOn(service, url, content, 1500)
+    await expectToResume(service, url, content, 1500)
   })
 
   it('is accepted from a draft client, after a HEAD without a version', async () => {
@@ -112,7 +103,7 @@ describe('The offset that HEAD returned', () => {
 })
 
 describe('HEAD after the connection of a PATCH was cut', () => {
-  const SLOW = fileURLToPath(new URL('../disk/program-on-slow-disk.mjs', import.meta.url))
+  const SLOW = fileURLToPath(new URL('../support/program-on-slow-disk.mjs', import.meta.url))
 
   it('waits until a slow disk has the bytes that arrived', async () => {
     const folder = await temporaryFolder()

@@ -3,11 +3,13 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Upload, type UploadOptions } from 'tus-js-client'
-import { type Landfall, startLandfall } from '../../e2e/support/landfall.ts'
+import { bytesOf } from '../../support/bytes.ts'
+import { stateOf } from '../../support/draft.ts'
 import { type FaultyProxy, startFaultyProxy } from '../../support/faulty-proxy.ts'
+import { type Landfall, startLandfall } from '../../support/restartable-program.ts'
 import { startService, type TestService } from '../../support/service.ts'
-import { bytesOf, expectFile, expectNoBytes, idOf } from '../../tus/steps.ts'
-import { stateOf } from '../steps.ts'
+import { expectFile, expectNoBytes } from '../../support/stored-uploads.ts'
+import { idOf } from '../../support/tus.ts'
 
 const content = bytesOf(1_400_007)
 const RETRIES = Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Wire } from '../../http/wire.ts'
+import type { Wire } from '../../support/wire.ts'
 import { append, beginAppend, create, HELLO, head, stateOf } from './server.ts'
 
 /** The request is over, without a success. */

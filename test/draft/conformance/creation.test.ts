@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { codedPiece, connect } from '../../http/wire.ts'
+import { codedPiece, connect } from '../../support/wire.ts'
 import {
   append,
   create,

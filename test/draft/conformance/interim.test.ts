@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Answer, codedPiece, connect, requestHead } from '../../http/wire.ts'
+import { type Answer, codedPiece, connect, requestHead } from '../../support/wire.ts'
 import {
   allAnswers,
   appendHead,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { codedPiece, connect, requestHead } from '../../http/wire.ts'
+import { codedPiece, connect, requestHead } from '../../support/wire.ts'
 import {
   append,
   appendHead,

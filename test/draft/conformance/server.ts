@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { afterAll, expect } from '@jest/globals'
-import { type Answer, connect, requestHead, type Wire } from '../../http/wire.ts'
 import { startService } from '../../support/service.ts'
+import { type Answer, connect, requestHead, type Wire } from '../../support/wire.ts'
 
 const { DRAFT_URL } = process.env
 const own = DRAFT_URL === undefined ? await startService({ MAX_SIZE: '100000000' }) : undefined

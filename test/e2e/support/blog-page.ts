@@ -4,9 +4,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from '@jest/globals'
 import type { Browser } from 'playwright-core'
-import { limitUpload } from './chrome.ts'
-import { randomFile, type SampleFile, sha256Of, storedFiles } from './files.ts'
-import type { Landfall } from './landfall.ts'
+import { limitUpload } from '../../support/chrome.ts'
+import type { Landfall } from '../../support/restartable-program.ts'
+import { randomFile, type SampleFile, sha256Of, storedFiles } from '../../support/sample-files.ts'
 import { type OldPage, withOldPage } from './old-page.ts'
 
 /** Bytes. A chunk takes an eighth of a second at `SLOW`. */

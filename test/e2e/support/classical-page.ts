@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
-import { limitUpload, openPicker, withPage } from './chrome.ts'
-import { type SampleFile, storedFile } from './files.ts'
-import type { Landfall } from './landfall.ts'
+import { limitUpload, openPicker, withPage } from '../../support/chrome.ts'
+import type { Landfall } from '../../support/restartable-program.ts'
+import { type SampleFile, storedFile } from '../../support/sample-files.ts'
 import type { SeenRequest } from './old-page.ts'
 
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))

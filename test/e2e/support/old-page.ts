@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
-import { openPicker } from './chrome.ts'
+import { openPicker } from '../../support/chrome.ts'
 
 const FOLDER = new URL('../pages/', import.meta.url)
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))

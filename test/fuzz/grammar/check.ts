@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { KEPT_TASK } from '../ids.ts'
 import { framing, type Header, type Message } from '../message.ts'
+import { KEPT_TASK } from '../placeholder-ids.ts'
 import { chunk } from './legacy-file.ts'
 import { queryOf } from './query.ts'
 import { edited, edits, mostly, oddText } from './text.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { FINISHED, SCRATCH, UNFINISHED } from '../ids.ts'
 import type { Header, Message } from '../message.ts'
+import { FINISHED, SCRATCH, UNFINISHED } from '../placeholder-ids.ts'
 import { edited, edits, mostly, oddText } from './text.ts'
 
 const position = fc.oneof(

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from '../ids.ts'
 import { framing, type Header, type Message, utf8 } from '../message.ts'
+import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from '../placeholder-ids.ts'
 import { digests, field } from './structured.ts'
 import { bytesOf, edited, edits, mostly, oddText } from './text.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { SCRATCH } from '../ids.ts'
 import { framing, type Header, type Message } from '../message.ts'
+import { SCRATCH } from '../placeholder-ids.ts'
 import { mostly, oddText, oddValue } from './text.ts'
 
 const method = mostly(

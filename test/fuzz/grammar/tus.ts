@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
-import { FINISHED, SCRATCH, UNFINISHED } from '../ids.ts'
 import { framing, type Header, type Message, utf8 } from '../message.ts'
+import { FINISHED, SCRATCH, UNFINISHED } from '../placeholder-ids.ts'
 import { bytesOf, edited, edits, mostly, oddText } from './text.ts'
 
 const version: Header = ['Tus-Resumable', '1.0.0']

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { Upload, type UploadOptions } from 'tus-js-client'
+import { bytesOf } from '../../support/bytes.ts'
 import { type FaultyProxy, startFaultyProxy } from '../../support/faulty-proxy.ts'
 import { startService, type TestService } from '../../support/service.ts'
-import { head } from '../../support/tus.ts'
-import { bytesOf, expectFile, idOf } from '../steps.ts'
+import { expectFile } from '../../support/stored-uploads.ts'
+import { head, idOf } from '../../support/tus.ts'
 
 const content = bytesOf(12_000_001)
 let service: TestService

@@ -5,9 +5,11 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { bytesOf } from '../../support/bytes.ts'
 import { startFaultyProxy } from '../../support/faulty-proxy.ts'
 import { startService, type TestService } from '../../support/service.ts'
-import { bytesOf, expectFile, idOf } from '../steps.ts'
+import { expectFile } from '../../support/stored-uploads.ts'
+import { idOf } from '../../support/tus.ts'
 
 /** Where `npm test` puts it. */
 const TUSPY = fileURLToPath(new URL('../../../node_modules/.cache/tuspy', import.meta.url))

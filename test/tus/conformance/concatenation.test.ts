@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import { until } from '../../http/wire.ts'
+import { until } from '../../support/wire.ts'
 import { create, extension, head, locationOf, patch, post } from './server.ts'
 
 const HELLO = Buffer.from('hello ')

@@ -1,9 +1,10 @@
 /** Clients that die inside a PATCH of a large file of zeros. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import http from 'node:http'
-import { connect, requestHead } from '../../http/wire.ts'
-import { PATCH_HEADERS } from '../steps.ts'
+import { PATCH_HEADERS } from '../../support/tus.ts'
+import { connect, requestHead } from '../../support/wire.ts'
 
 /** A client that sends at full speed. */
 export interface Victim {

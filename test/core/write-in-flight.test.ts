@@ -1,0 +1,191 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { UploadError } from '../../server/core/errors.ts'
+import { MemoryClaims } from '../../server/core/memory-claims.ts'
+import type { Source } from '../../server/core/source.ts'
+import type { Attempt, Found, Store, StoredUpload } from '../../server/core/store.ts'
+import type { Upload } from '../../server/core/upload.ts'
+import { Uploads } from '../../server/core/uploads.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { recordOf } from '../support/store-contract.ts'
+
+/** How long a write takes in these tests, in milliseconds. */
+const SLOW = 500
+
+/** The disk store, but writes and removals return late, as on a disk that is busy; `log` tells what began and ended, in order. */
+function slow(store: DiskStore, log: string[]): Store {
+  const slowUpload = (upload: StoredUpload): StoredUpload =>
+    new Proxy(upload, {
+      get: (target, key) => {
+        if (key === 'begin')
+          return async (...args: Parameters<StoredUpload['begin']>) => slowAttempt(await target.begin(...args))
+        if (key === 'finish') {
+          return async () => {
+            log.push('finish begins')
+            await target.finish()
+          }
+        }
+        if (key === 'remove') {
+          return async (...args: Parameters<StoredUpload['remove']>) => {
+            log.push('removal begins')
+            await new Promise((resolve) => setTimeout(resolve, SLOW))
+            await target.remove(...args)
+            log.push('removal returned')
+          }
+        }
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  const slowAttempt = (attempt: Attempt): Attempt => ({
+    write: async (buffers) => {
+      const text = Buffer.concat([...buffers]).toString()
+      log.push(`write of ${text} begins`)
+      await new Promise((resolve) => setTimeout(resolve, SLOW))
+      await attempt.write(buffers)
+      log.push(`write of ${text} returned`)
+    },
+    commit: () => attempt.commit(),
+    discard: () => attempt.discard(),
+  })
+  return {
+    create: async (record) => slowUpload(await store.create(record)),
+    createFinished: async (record, bytes) => slowUpload(await store.createFinished(record, bytes)),
+    open: async (id): Promise<Found> => {
+      const found = await store.open(id)
+      return found.kind === 'upload' ? { kind: 'upload', upload: slowUpload(found.upload) } : found
+    },
+    group: (group) => store.group(group),
+    unfinished: () => store.unfinished(),
+    lastChange: (id) => store.lastChange(id),
+    gone: (deadline) => store.gone(deadline),
+    forget: (id) => store.forget(id),
+    close: async () => {
+      log.push('store closes')
+      await store.close()
+    },
+  }
+}
+
+/** A client that sends one piece and then ends, or hangs until it is cancelled. */
+function sends(text: string, then: 'ends' | 'hangs'): Source {
+  let given = false
+  let giveUp: ((reason: Error) => void) | undefined
+  let cancelled: Error | undefined
+  return {
+    read: async () => {
+      if (cancelled !== undefined) throw cancelled
+      if (!given) {
+        given = true
+        return [Buffer.from(text)]
+      }
+      if (then === 'ends') return null
+      return new Promise((_, reject) => {
+        giveUp = reject
+      })
+    },
+    cancel: (reason) => {
+      cancelled = reason
+      giveUp?.(reason)
+    },
+    waitingSince: undefined,
+  }
+}
+
+describe('a put that is ended while its write is under way', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let uploads: Uploads
+  const log: string[] = []
+
+  beforeEach(async () => {
+    log.length = 0
+    folder = await temporaryFolder()
+    const store = await DiskStore.open({
+      directory: folder.path,
+      sync: 'finish',
+      boot: 'boot',
+      onNotice: () => undefined,
+    })
+    uploads = new Uploads(slow(store, log), new MemoryClaims(), Number.POSITIVE_INFINITY)
+  })
+  afterEach(async () => {
+    await uploads.close()
+    await folder.dispose()
+  })
+
+  /** Waits until the log has the entry. */
+  async function logged(entry: string): Promise<void> {
+    while (!log.includes(entry)) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  async function withUpload(length: number, work: (upload: Upload) => Promise<void>): Promise<void> {
+    await uploads.create(recordOf('upload', length), work)
+  }
+
+  it('keeps a newer stream waiting until that write has returned, and its bytes count', async () => {
+    await withUpload(10, async (upload) => {
+      const older = upload.receiving.append({ start: 0, end: 10 }, sends('OLDER', 'hangs'), 'as-received')
+      older.catch(() => undefined)
+      await logged('write of OLDER begins')
+      const newer = upload.receiving.append({ start: 5, end: 10 }, sends('newer', 'ends'), 'as-received')
+      await expect(older).rejects.toMatchObject({ code: 'superseded' })
+      await newer
+      await upload.finish()
+    })
+    expect(log).toEqual([
+      'write of OLDER begins',
+      'write of OLDER returned',
+      'write of newer begins',
+      'write of newer returned',
+      'finish begins',
+    ])
+    expect(await readFile(path.join(folder.path, 'files', 'upload', 'a.txt'), 'utf8')).toBe('OLDERnewer')
+  })
+
+  it('keeps a second copy of a chunk waiting until that write has returned', async () => {
+    await withUpload(5, async (upload) => {
+      const range = { start: 0, end: 5 }
+      const source = sends('CHUNK', 'hangs')
+      const older = upload.receiving.put(range, source)
+      older.catch(() => undefined)
+      await logged('write of CHUNK begins')
+      const newer = upload.receiving.put(range, sends('chunk', 'ends'))
+      source.cancel(new UploadError('connection_closed', 'The socket was closed.'))
+      await expect(older).rejects.toMatchObject({ code: 'connection_closed' })
+      await newer
+      await upload.finish()
+    })
+    expect(log).toEqual([
+      'write of CHUNK begins',
+      'write of CHUNK returned',
+      'write of chunk begins',
+      'write of chunk returned',
+      'finish begins',
+    ])
+    expect(await readFile(path.join(folder.path, 'files', 'upload', 'a.txt'), 'utf8')).toBe('chunk')
+  })
+
+  it('keeps the removal of the upload waiting, too', async () => {
+    await withUpload(10, async (upload) => {
+      const put = upload.receiving.append({ start: 0, end: 10 }, sends('bytes', 'hangs'), 'as-received')
+      put.catch(() => undefined)
+      await logged('write of bytes begins')
+      await upload.remove('deleted')
+      expect(log).toContain('write of bytes returned')
+      await expect(put).rejects.toMatchObject({ code: 'gone' })
+      expect(upload.state).toBe('gone')
+    })
+    await expect(uploads.use('upload', async () => undefined)).rejects.toMatchObject({ code: 'gone' })
+  })
+
+  it('lets the store be closed only when a sweep that runs has ended', async () => {
+    await withUpload(10, async () => undefined)
+    const sweep = uploads.expire(new Date(Date.now() + 60_000))
+    await logged('removal begins')
+    await uploads.close()
+    expect(log).toEqual(['removal begins', 'removal returned', 'store closes'])
+    await sweep
+  })
+})

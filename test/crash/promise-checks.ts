@@ -1,0 +1,194 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Layout } from '../../server/disk/layout.ts'
+import { TUS } from '../support/tus.ts'
+import { all } from './all-settled.ts'
+import { type Client, NoAnswer, saysGone } from './client.ts'
+import {
+  checkDisk,
+  checkFinishedFile,
+  checkIncomingBytes,
+  checkNothingLeft,
+  checkWhatIsThere,
+  hasNoBytes,
+  isLanded,
+  isWhollyIncoming,
+} from './disk-checks.ts'
+import { askFinal } from './join-load.ts'
+import { chunkRange, Over, type UploadModel, Violation } from './model.ts'
+import { download } from './readers.ts'
+import { askOffset, pathOf } from './tus-requests.ts'
+import { allChunks, askMissing } from './webuploader-requests.ts'
+
+/** How long an upload may take to finish by itself, in milliseconds. */
+const PATIENCE = 10_000
+/** After how many restarts an upload that is finished or deleted is asked for only at the end. */
+const ASK_AFTER_RESTARTS = 3
+const AT_ONCE = 8
+
+/** What is asked, and how. */
+export interface Checking {
+  readonly layout: Layout
+  readonly client: Client
+  /** Whether the program has not been killed meanwhile. */
+  readonly alive: () => boolean
+  /** Whether those are asked for, too, that have been all right for long. */
+  readonly isLast: boolean
+}
+
+/**
+ * Everything that was promised, after a restart.
+ *
+ * @throws Violation, or NoAnswer when the program is killed while it is asked.
+ */
+export async function checkPromises(uploads: readonly UploadModel[], checking: Checking): Promise<void> {
+  const { layout, isLast } = checking
+  await checkDisk(uploads, layout)
+  for (const upload of uploads) {
+    if (!upload.isOpen || upload.failure !== 'none') continue
+    if (await mustFinish(upload, layout)) await waitUntilLanded(upload, checking)
+  }
+  const asked = uploads.filter(
+    (upload) => upload.path !== undefined && (isLast || upload.restartsSeen < ASK_AFTER_RESTARTS),
+  )
+  // What has become of its parts says what may have become of a final upload.
+  await askAll(
+    asked.filter(({ nature }) => nature.kind !== 'final'),
+    checking,
+  )
+  await askAll(
+    asked.filter(({ nature }) => nature.kind === 'final'),
+    checking,
+  )
+}
+
+async function askAll(uploads: readonly UploadModel[], checking: Checking): Promise<void> {
+  const queue = [...uploads]
+  const askers = Array.from({ length: AT_ONCE }, async () => {
+    for (let upload = queue.shift(); upload !== undefined; upload = queue.shift()) await checkUpload(upload, checking)
+  })
+  await all(askers)
+}
+
+/** Whether all bytes are there, by what was acknowledged, or by what the disk says without a journal. */
+async function mustFinish(upload: UploadModel, layout: Layout): Promise<boolean> {
+  const { kind } = upload.nature
+  if (kind === 'part') return false
+  if (kind === 'final') return upload.everythingAcknowledged && upload.parts.every(({ removal }) => removal === 'none')
+  return upload.everythingAcknowledged || (upload.length === 'acknowledged' && (await isWhollyIncoming(upload, layout)))
+}
+
+/** It finishes without being asked for. */
+async function waitUntilLanded(upload: UploadModel, { layout, client, alive }: Checking): Promise<void> {
+  await until(
+    async () => (await isLanded(upload, layout)) || upload.mayHaveExpired(client.sweeps),
+    alive,
+    () => upload.broken('has all its bytes, but does not finish by itself'),
+  )
+}
+
+async function until(come: () => Promise<boolean>, alive: () => boolean, tooLate: () => never): Promise<void> {
+  const deadline = performance.now() + PATIENCE
+  while (!(await come())) {
+    if (!alive()) throw new NoAnswer('The program was killed while it did something by itself')
+    if (performance.now() > deadline) tooLate()
+    await pause(5)
+  }
+}
+
+async function checkUpload(upload: UploadModel, checking: Checking): Promise<void> {
+  try {
+    await checkOne(upload, checking)
+  } catch (error) {
+    // It was expired between two questions, or is known now to have failed.
+    if (!(error instanceof Over)) throw error
+  }
+}
+
+async function checkOne(upload: UploadModel, checking: Checking): Promise<void> {
+  const { layout, client, isLast } = checking
+  const answer = await client.send('HEAD', pathOf(upload), TUS)
+  const { status } = answer
+  if (saysGone(answer)) return checkRemoved(upload, checking)
+  if (status === 422) return checkFailed(upload, client)
+  if (status !== 200 || upload.removal === 'done') upload.broken(`answers ${status}, removal ${upload.removal}`)
+  if (upload.failure === 'certain') upload.broken('had failed, but has not any more')
+  // A removal that got no answer, or was only told of, has not happened, then.
+  upload.removal = 'none'
+  upload.expired = false
+  if (upload.nature.kind === 'final') await checkFinal(upload, checking)
+  else await checkReceived(upload, checking)
+  if (!upload.finished) return
+  await checkFinishedFile(upload, layout, isLast)
+  if (upload.restartsSeen === 0 || isLast) await download(upload, client)
+  upload.restartsSeen += 1
+}
+
+async function checkReceived(upload: UploadModel, { layout, client }: Checking): Promise<void> {
+  const { cut, final } = upload
+  // What was asked in another size has not come.
+  upload.failure = 'none'
+  const offset = await askOffset(upload, client)
+  const missing = cut === undefined ? [] : await askMissing(upload, cut, client)
+  if (upload.finished) return
+  const received = cut === undefined ? [] : allChunks(cut).filter((chunk) => !missing.includes(chunk))
+  const chunks = cut === undefined ? [] : received.map((chunk) => chunkRange(upload, cut, chunk))
+  // A part's bytes are the final upload's from some moment on.
+  if (final === undefined) {
+    // Unless it has just expired, its bytes are there.
+    const ask = (): Promise<number> => askOffset(upload, client)
+    await checkIncomingBytes(upload, [{ start: 0, end: offset }, ...chunks], layout, ask)
+  }
+  const answer = await client.send('GET', pathOf(upload), {})
+  if (answer.status === 410) upload.isSaidToBeGone(client.sweeps)
+  if (answer.status !== 404) upload.broken(`can be downloaded before it is finished: ${answer.status}`)
+}
+
+async function checkFinal(final: UploadModel, { layout, client, alive }: Checking): Promise<void> {
+  const isShortOfParts = final.parts.some(({ removal }) => removal !== 'none')
+  if (!isShortOfParts) final.failure = 'none'
+  if (await askFinal(final, client)) {
+    const gaveUp = async (): Promise<boolean> => {
+      const left = await Promise.all(
+        final.parts.map(async (part) => part.removal === 'none' && !(await hasNoBytes(part, layout))),
+      )
+      return !left.includes(true)
+    }
+    return until(gaveUp, alive, () => final.broken('is finished, but parts keep their bytes'))
+  }
+  // It learns by itself that it can never be put together.
+  if (isShortOfParts) {
+    final.failure = 'possible'
+    const over = async (): Promise<boolean> => askFinal(final, client)
+    return until(over, alive, () => final.broken('has lost a part, but does not fail'))
+  }
+  await checkWhatIsThere(final, layout)
+}
+
+async function checkFailed(upload: UploadModel, client: Client): Promise<void> {
+  if (upload.finished || upload.failure === 'none') upload.broken('has failed, though nothing was wrong with it')
+  upload.failure = 'certain'
+  if (upload.removal !== 'done') upload.removal = 'none'
+  const answer = await client.send('GET', pathOf(upload), {})
+  if (answer.status === 200) upload.broken('has failed, but can be downloaded')
+}
+
+/** @throws Violation when nobody has deleted it and it has not expired. */
+async function checkRemoved(upload: UploadModel, { layout, client, alive }: Checking): Promise<void> {
+  if (!upload.mayBeGone(client.sweeps)) upload.broken('is gone, but was not deleted and cannot have expired')
+  if (upload.removal === 'none') upload.expired = upload.mayHaveExpired(client.sweeps)
+  if (upload.removal !== 'done') {
+    // It is told from the moment that its removal begins.
+    const isRemoved = (): Promise<boolean> => checkNothingLeft(upload, layout).then(() => true, isViolation)
+    await until(isRemoved, alive, () => upload.broken('is gone, but something of it is left'))
+    upload.acknowledgeRemoved()
+  }
+  await checkNothingLeft(upload, layout)
+  const answer = await client.send('GET', pathOf(upload), {})
+  if (answer.status !== 410) upload.broken(`is deleted, but a download is answered with ${answer.status}`)
+  upload.restartsSeen += 1
+}
+
+function isViolation(error: unknown): false {
+  if (error instanceof Violation) return false
+  throw error
+}

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import type { Browser } from 'playwright-core'
+import { MIB } from '../support/bytes.ts'
+import { launchChrome, limitUpload } from '../support/chrome.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { randomFile, type SampleFile, storedFiles } from '../support/sample-files.ts'
+import { type OldPage, withOldPage } from './support/old-page.ts'
+
+jest.setTimeout(120_000)
+
+let browser: Browser
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let big: SampleFile
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  big = await randomFile(folder.path, 'big.bin', 105 * MIB + 12_345)
+  browser = await launchChrome()
+})
+
+afterAll(async () => {
+  await browser.close()
+  await folder.dispose()
+})
+
+async function withLandfall(work: (landfall: Landfall) => Promise<void>) {
+  const landfall = await startLandfall()
+  try {
+    await work(landfall)
+  } finally {
+    await landfall.dispose()
+  }
+}
+
+/** Kills the program while the page sends the body of a chunk, and waits until the page has given up. */
+async function killWhileSending(old: OldPage, landfall: Landfall, choose: () => Promise<unknown>): Promise<void> {
+  await limitUpload(old.page, 16 * MIB)
+  await choose()
+  await old.sentMoreThan(0.45)
+  await landfall.kill()
+  await old.heard('uploadError')
+  const unanswered = (await old.requests('/upload/accept')).filter(({ status }) => status === 0)
+  expect(unanswered.length).toBeGreaterThan(0)
+  await limitUpload(old.page)
+}
+
+/** The only file of the data folder is the one that was chosen. */
+async function expectOnlyBig(landfall: Landfall): Promise<void> {
+  const stored = await storedFiles(landfall.dataDir)
+  expect(stored).toMatchObject([{ name: big.name, size: big.size, sha256: big.sha256 }])
+}
+
+describe('the program is killed inside the body of a chunk and started again', () => {
+  it.each([
+    ['20 MiB chunks, one at a time', 'old.html?threads=1'],
+    ['5 MiB chunks, three at a time', `old.html?threads=3&chunkSize=${5 * MIB}`],
+  ])('the page goes on by retry() into the same upload (%s)', async (_, address) => {
+    await withLandfall(async (landfall) => {
+      await withOldPage(browser, landfall.url, address, async (old) => {
+        await killWhileSending(old, landfall, () => old.choose(big.path))
+        await landfall.startAgain()
+        await old.page.evaluate('uploader.retry()')
+        const [completed] = await old.completed()
+        expect(completed).toMatchObject({ status: 200, answer: { name: big.name, size: big.size } })
+        await expectOnlyBig(landfall)
+      })
+    })
+  })
+
+  it.each([
+    ['the page of the article', 'seed.html', 20 * MIB],
+    ['5 MiB chunks, three at a time', `old.html?check=1&threads=3&chunkSize=${5 * MIB}`, 5 * MIB],
+  ])('the visitor chooses the file again, and chunks that /check lists are skipped (%s)', async (_, address, size) => {
+    await withLandfall(async (landfall) => {
+      await withOldPage(browser, landfall.url, address, async (old) => {
+        await killWhileSending(old, landfall, () => old.chooseAfterCheck(big.path))
+        const sentBefore = (await old.sentChunks()).length
+        await landfall.startAgain()
+        const list = chunksIn(await old.chooseAfterCheck(big.path), await taskOf(old))
+        const [completed] = await old.completed()
+        const sentAgain = (await old.sentChunks()).slice(sentBefore)
+        const all = [...Array(Math.ceil(big.size / size)).keys()]
+        expect(list.length).toBeGreaterThan(0)
+        expect(list).not.toContain(0)
+        expect(sentAgain.sort((a, b) => a - b)).toEqual(all.filter((chunk) => !list.includes(chunk)))
+        expect(completed).toMatchObject({ status: 200, answer: { name: big.name, size: big.size } })
+        await expectOnlyBig(landfall)
+      })
+    })
+  })
+})
+
+async function taskOf(old: OldPage): Promise<string> {
+  const [first] = await old.requests('/upload/accept')
+  return first?.fields['task_id'] ?? ''
+}
+
+/** The chunk numbers in an answer of `/check`. */
+function chunksIn(text: string, taskId: string): number[] {
+  const { file_list: list }: { file_list: string[][] } = JSON.parse(text)
+  return list.flat().map((name) => Number(name.slice(taskId.length)))
+}

@@ -1,0 +1,179 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Layout } from '../../server/disk/layout.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type Program, startProgram } from '../support/program.ts'
+import { checkFolder } from './folder-checks.ts'
+import { checkOnDisk, checkOverHttp, create, createByDraft, type Kept, makeKept } from './kept-uploads.ts'
+import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from './placeholder-ids.ts'
+
+/** How long descriptors may take to be closed when the last client has gone, in milliseconds: longer than `IDLE_TIMEOUT`. */
+const PATIENCE = 20_000
+/** After how many runs the uploads that requests may change are made anew. */
+const RENEW_EVERY = 12
+/** After how many runs the uploads that must not change are asked for over HTTP. */
+const ASK_EVERY = 50
+
+/** The built program on a folder of its own, and what must stay true of it. */
+export class Stage {
+  readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>
+  readonly #dataDir: string
+  #program: Program | undefined
+  #port = 0
+  #kept: Kept | undefined
+  #scratch: readonly string[] = []
+  #runs = 0
+  #descriptors = 0
+  #complaints = ''
+
+  private constructor(folder: Awaited<ReturnType<typeof temporaryFolder>>) {
+    this.#folder = folder
+    this.#dataDir = path.join(folder.path, 'data')
+  }
+
+  static async open(): Promise<Stage> {
+    const stage = new Stage(await temporaryFolder())
+    try {
+      await stage.prepare()
+      return stage
+    } catch (error) {
+      // The program would go on, and the test with it.
+      await stage.close()
+      throw error
+    }
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** What no client may be told. */
+  get secrets(): readonly string[] {
+    return [this.#dataDir, process.cwd()]
+  }
+
+  /** Text with the stand-ins for ids replaced by ids. */
+  fill(text: string): string {
+    let filled = text
+    for (const [standIn, id] of [
+      [FINISHED, this.#kept?.finished ?? ''],
+      [UNFINISHED, this.#kept?.unfinished ?? ''],
+      [DRAFT_FINISHED, this.#kept?.draftFinished ?? ''],
+      [DRAFT_UNFINISHED, this.#kept?.draftUnfinished ?? ''],
+      ...SCRATCH.map((name, i) => [name, this.#scratch[i] ?? ''] as const),
+    ] as const) {
+      filled = filled.replaceAll(standIn, id)
+    }
+    return filled
+  }
+
+  /** Bytes as they may be sent: nothing that removes, or adds bytes, is aimed at what must not change. */
+  spare(text: string): string {
+    const [other = ''] = this.#scratch
+    const { finished = '', draftFinished = '', unfinished = '', draftUnfinished = '' } = this.#kept ?? {}
+    const spared = [
+      ...(/DELETE/i.test(text) ? [finished, draftFinished] : []),
+      ...(/DELETE|PATCH/i.test(text) ? [unfinished, draftUnfinished] : []),
+    ]
+    return spared.reduce((left, id) => left.replaceAll(id, other), text)
+  }
+
+  /** To be called before each run. */
+  async prepare(): Promise<void> {
+    if (this.#program === undefined) await this.#start()
+    if (this.#runs % RENEW_EVERY === 0) await this.#renew()
+    this.#runs += 1
+  }
+
+  /** What must be true after each run. @throws Error that says what is not. */
+  async check(): Promise<void> {
+    this.#expectRunning()
+    const complaint = this.#complaint()
+    if (complaint !== '') throw new Error(`The program complains: ${complaint}`)
+    if (this.#kept === undefined) return
+    await checkOnDisk(this.#kept, new Layout(this.#dataDir))
+    if (this.#runs % ASK_EVERY === 0) await checkOverHttp(this.#kept, this.#port)
+  }
+
+  /** To be called when something has failed. @throws Error when the program has ended, with what it said. */
+  async expectAlive(): Promise<void> {
+    // The system tells of the end of a process later than of that of its connections.
+    await pause(200)
+    this.#expectRunning()
+  }
+
+  /** What must be true when all clients have gone. @throws Error */
+  async checkAtRest(): Promise<void> {
+    if (this.#kept !== undefined) await checkOverHttp(this.#kept, this.#port)
+    for (let waited = 0; (await this.#openDescriptors()).length > this.#descriptors; waited += 50) {
+      if (waited > PATIENCE) {
+        const open = await this.#openDescriptors()
+        throw new Error(`${open.length} descriptors are open, not ${this.#descriptors}: ${open.join(' ')}`)
+      }
+      await pause(50)
+    }
+    await checkFolder(this.#dataDir)
+    await this.check()
+  }
+
+  /** Resident memory of the program in MiB. */
+  async resident(): Promise<number> {
+    const status = await readFile(`/proc/${this.#running().process.pid}/status`, 'utf8')
+    return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1] ?? 0) / 1024
+  }
+
+  async close(): Promise<void> {
+    await this.#program?.end('SIGKILL')
+    await this.#folder.dispose()
+  }
+
+  #expectRunning(): void {
+    const { process: child } = this.#running()
+    if (child.exitCode === null && child.signalCode === null) return
+    this.#program = undefined
+    throw new Error(`The program has ended with ${child.exitCode ?? child.signalCode}: ${this.#complaint()}`)
+  }
+
+  #running(): Program {
+    if (this.#program === undefined) throw new Error('The program does not run.')
+    return this.#program
+  }
+
+  async #start(): Promise<void> {
+    const program = await startProgram({ DATA_DIR: this.#dataDir, IDLE_TIMEOUT: '3000' })
+    this.#program = program
+    this.#port = Number(new URL(program.url).port)
+    program.process.stderr?.on('data', (text) => {
+      this.#complaints += text
+    })
+    this.#kept ??= await makeKept(this.#port)
+    await checkOverHttp(this.#kept, this.#port)
+    await pause(100)
+    this.#descriptors = (await this.#openDescriptors()).length
+  }
+
+  async #renew(): Promise<void> {
+    const bytes = Buffer.alloc(40)
+    const created = [
+      await create(this.#port, { 'Upload-Length': '4000' }, Buffer.alloc(0)),
+      await create(this.#port, { 'Upload-Defer-Length': '1' }, Buffer.alloc(0)),
+      await create(this.#port, { 'Upload-Length': '40', 'Upload-Concat': 'partial' }, bytes),
+      await create(this.#port, { 'Upload-Length': '40', 'Upload-Concat': 'partial' }, bytes),
+      await createByDraft(this.#port, false, Buffer.alloc(0)),
+      await createByDraft(this.#port, false, bytes, { 'Upload-Length': '4000' }),
+    ]
+    this.#scratch = created
+  }
+
+  /** What has been written to the error output since the last call. */
+  #complaint(): string {
+    const text = this.#complaints
+    this.#complaints = ''
+    return text.slice(0, 4000)
+  }
+
+  async #openDescriptors(): Promise<string[]> {
+    return readdir(`/proc/${this.#running().process.pid}/fd`)
+  }
+}
