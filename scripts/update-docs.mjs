@@ -1,5 +1,5 @@
-// Writes what is generated into README.md and docs/bench.md: the settings from their declaration, the tables from the
-// published results of the bench. Run `npm run docs` after changing either.
+// Writes the generated parts of docs/: the settings from their declaration, the tables from the published results of the bench.
+// Run `npm run docs` after changing either.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { renderReport } from '../dist/bench/report.js'
 import { readResults } from '../dist/bench/results.js'
@@ -7,14 +7,16 @@ import { renderOverview } from '../dist/bench/table.js'
 import { settingsTable } from '../dist/server/settings.js'
 
 const published = await readResults('bench/results/published.json')
-fill('README.md', 'settings', settingsTable())
-fill('README.md', 'bench', renderOverview(published))
+fill('docs/settings.md', 'settings', settingsTable())
+fill('docs/bench.md', 'overview', renderOverview(published))
 fill('docs/bench.md', 'bench', await renderReport(published))
 
 function fill(file, name, content) {
   const between = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*(<!-- /${name} -->)`)
+  const text = readFileSync(file, 'utf8')
+  if (!between.test(text)) throw new Error(`${file} has no place for ${name}.`)
   writeFileSync(
     file,
-    readFileSync(file, 'utf8').replace(between, (_, begin, end) => begin + content + end),
+    text.replace(between, (_, begin, end) => begin + content + end),
   )
 }
