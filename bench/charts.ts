@@ -55,11 +55,11 @@ const horizontal = {
   concurrency: { name: 'uploads at once', base: 2, label: String },
 }
 
-/** Told apart also by who sees few colours (after Okabe and Ito). */
+/** Distinguishable with color blindness (after Okabe and Ito). */
 const COLOURS = ['#0072b2', '#e69f00', '#6b6b6b', '#009e73', '#d55e00', '#cc79a7']
 const SYMBOLS = ['circle', 'rect', 'triangle', 'diamond', 'emptyCircle', 'emptyRect']
 
-/** Draws the curves of some results into SVG files of a folder. What was not measured keeps its file. */
+/** Draws the measured curves into SVG files in a directory; other files remain. */
 export async function drawCurves(results: Results, folder: string): Promise<void> {
   const measured = charts.filter(({ curve }) => results.workloads.some(({ point }) => point?.curve === curve))
   for (const chart of measured) await writeFile(path.join(folder, chart.file), render(results, chart))
@@ -75,7 +75,7 @@ function render(results: Results, chart: Chart): string {
   }
   drawing.setOption({
     animation: false,
-    // Readable on a dark page, too.
+    // Also readable on a dark page.
     backgroundColor: '#fff',
     color: COLOURS,
     title: { text: chart.title, left: 'center', top: 8, textStyle: { fontSize: 15, color: '#222' } },
@@ -98,7 +98,7 @@ function render(results: Results, chart: Chart): string {
   return `${svg}\n`
 }
 
-/** A line for each server, that ends where the server failed. */
+/** A line per server, up to the point where the server failed. */
 function seriesOf(results: Results, { curve, metric }: Chart): LineSeriesOption[] {
   const rows = summarize(results).filter(({ workload }) => workload.point?.curve === curve)
   const servers = results.contestants.map(({ name }) => name).filter((name) => rows.some((row) => row.server === name))

@@ -30,14 +30,14 @@ export type Ability =
 /** How a server is found and started. */
 interface Peer {
   readonly name: string
-  /** How it is set, as the results tell it. */
+  /** Its settings, for the results. */
   readonly settings: string
   readonly can: readonly Ability[]
-  /** @returns nothing where the machine does not have it. */
+  /** @returns undefined if it is not installed. */
   find(): Promise<Found | undefined>
-  /** Puts a file of the pattern's bytes where it can be downloaded. @returns its path in URLs. */
+  /** Stores a file of the pattern's bytes for download. @returns its URL path. */
   place(server: ServerProcess, size: number): Promise<string>
-  /** Fills a folder with unfinished uploads before the start. @throws Error for a server without that ability. */
+  /** Fills a directory with unfinished uploads before the start. @throws Error for a server without that ability. */
   fill(folder: string, count: number): Promise<void>
 }
 
@@ -46,10 +46,10 @@ interface Found {
   command(port: number, folder: string): Promise<Command>
 }
 
-/** A server that is there. */
+/** An installed server. */
 export type Contestant = Omit<Peer, 'find'> & Found
 
-/** The project's folder, from `dist/bench`. */
+/** The project's directory, from `dist/bench`. */
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** As in `npm start` and in the image. */
@@ -68,7 +68,7 @@ const peers: readonly Peer[] = [
   {
     name: '@tus/server',
     settings: 'with @tus/file-store',
-    // Its downloads know no ranges.
+    // Its downloads do not support ranges.
     can: ['tus', 'crowd', 'unfinished', 'download', 'start', 'unfinished start'],
     find: async () => {
       const manifest = resolved('@tus/server')
@@ -93,7 +93,7 @@ const peers: readonly Peer[] = [
     find: async () => {
       const program = await findProgram('TUSD', 'tusd')
       if (program === undefined) return undefined
-      // Built from a module, tusd does not know its version.
+      // Built as a Go module, tusd does not know its version.
       const told = /^Version: v?(\d\S*)/m.exec((await outputOf(program, ['-version'])) ?? '')?.[1]
       return {
         version: told ?? process.env['TUSD_VERSION'] ?? 'unknown',
@@ -170,10 +170,10 @@ const peers: readonly Peer[] = [
 ]
 
 /**
- * The servers that this machine has, and the names of those that it has not.
+ * The installed servers, and the names of the others.
  *
- * @param only parts of names; only peers with one of them take part. Empty for all.
- * @throws Error when an environment variable names a program that cannot be run.
+ * @param only parts of names that select servers; empty for all.
+ * @throws Error when an environment variable does not name an executable program.
  */
 export async function findContestants(only: readonly string[]): Promise<{
   readonly contestants: readonly Contestant[]
@@ -190,7 +190,7 @@ export async function findContestants(only: readonly string[]): Promise<{
   return { contestants, absent }
 }
 
-/** Whether one of `parts` is in `name`, in any case; with no parts, always. */
+/** Whether `name` contains one of `parts`, ignoring case; true without parts. */
 export function isNamed(name: string, parts: readonly string[]): boolean {
   return parts.length === 0 || parts.some((part) => name.toLowerCase().includes(part.toLowerCase()))
 }
@@ -221,7 +221,7 @@ function script(name: string): string {
   return path.join(PROJECT, 'bench/peers', name)
 }
 
-/** Where the package.json of an installed package is. */
+/** The path of an installed package's package.json. */
 function resolved(name: string): string | undefined {
   try {
     return path.join(path.dirname(createRequire(import.meta.url).resolve(name)), '../package.json')
@@ -235,7 +235,7 @@ async function versionIn(manifest: string): Promise<string> {
 }
 
 function placeByTus(server: ServerProcess, size: number): Promise<string> {
-  // In parts, because some servers hold a whole body in memory, and might keep that memory for the download.
+  // In several requests, because some servers buffer a whole body, and may keep that memory during the download.
   return upload(server.port, size, 16 * MIB)
 }
 

@@ -13,8 +13,8 @@ import { KIB, MIB } from './sizes.ts'
 
 const HELP = `npm run bench:instructions -- --base DIR [flags]
 
-Compares the instructions per request of this checkout and of another one, which must be built. Unlike time, they hardly depend
-on other load on the host.
+Compares the instructions per request of this checkout and of another one, which must be built. Unlike time, they
+hardly depend on other load on the host.
 
   --base DIR       the other checkout
   --rounds N       runs of each checkout, alternating (5; with valgrind 1)
@@ -128,7 +128,7 @@ async function main(): Promise<void> {
       process.stderr.write(`${round + 1}/${rounds}  ${which === 0 ? 'base' : 'here'}\n`)
     }
   }
-  process.stdout.write(`Instructions for one request, by ${counter.name}, medians of ${rounds}:\n\n`)
+  process.stdout.write(`Instructions per request, by ${counter.name}, medians of ${rounds}:\n\n`)
   process.stdout.write('| request | base | here | here ÷ base |\n| --- | --- | --- | --- |\n')
   for (const [i, { name }] of chosen.entries()) {
     const [base, here] = all.map((figures) => median(figures.map((each) => each[i] ?? Number.NaN)))

@@ -4,7 +4,7 @@ import { outputOf } from './programs.ts'
 import type { Results } from './results.ts'
 import { GIB } from './sizes.ts'
 
-/** What the figures depend on, without anything that names the machine. */
+/** The properties of the host that results depend on, without its name. */
 export function describeMachine(): Results['machine'] {
   return {
     system: `${os.type()} ${os.release()}`,
@@ -15,7 +15,7 @@ export function describeMachine(): Results['machine'] {
   }
 }
 
-/** The commit that is measured; nothing outside a repository. */
+/** The measured commit; undefined outside a repository. */
 export function currentCommit(): Promise<string | undefined> {
   return outputOf('git', ['rev-parse', '--short=12', 'HEAD'], PROJECT)
 }

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { type Asked, HELP, readArguments } from './arguments.ts'
+import { type Arguments, HELP, readArguments } from './arguments.ts'
 import { findContestants, isNamed, PROJECT } from './contestants.ts'
 import { type Results, readResults, writeResults } from './results.ts'
 import { runAll } from './run.ts'
@@ -12,33 +12,33 @@ import { curves, workloads } from './workloads.ts'
 const RESULTS = path.join(PROJECT, 'bench/results')
 
 async function main(): Promise<void> {
-  const asked = readArguments(process.argv.slice(2))
-  if (asked === undefined) {
+  const options = readArguments(process.argv.slice(2))
+  if (options === undefined) {
     process.stdout.write(HELP)
     return
   }
-  const results = asked.from === undefined ? await run(asked) : await readResults(asked.from)
-  if (asked.publish) await writeResults(path.join(RESULTS, `${nameOf('published', asked)}.json`), results)
+  const results = options.from === undefined ? await run(options) : await readResults(options.from)
+  if (options.publish) await writeResults(path.join(RESULTS, `${nameOf('published', options)}.json`), results)
   process.stdout.write(renderTable(results))
-  if (asked.mode === 'curves') await draw(results)
-  if (asked.check) await check(results)
+  if (options.mode === 'curves') await draw(results)
+  if (options.check) await check(results)
 }
 
-async function run(asked: Asked): Promise<Results> {
-  if (!canMeasure()) throw new Error('The bench needs Linux: it reads from /proc what a server has used.')
-  const { contestants, absent } = await findContestants(asked.peers)
-  if (absent.length > 0) tell(`Not on this machine: ${absent.join(', ')}.`)
-  const all = asked.mode === 'table' ? workloads : curves
-  const chosen = all.filter(({ name }) => isNamed(name, asked.only === '' ? [] : [asked.only]))
+async function run(options: Arguments): Promise<Results> {
+  if (!canMeasure()) throw new Error('The bench needs Linux: it reads the usage of servers from /proc.')
+  const { contestants, absent } = await findContestants(options.peers)
+  if (absent.length > 0) tell(`Not on this host: ${absent.join(', ')}.`)
+  const all = options.mode === 'table' ? workloads : curves
+  const chosen = all.filter(({ name }) => isNamed(name, options.only === '' ? [] : [options.only]))
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
-  const file = path.join(RESULTS, `${nameOf(time, asked)}.json`)
-  return runAll({ workloads: chosen, contestants, absent, rounds: asked.rounds }, tell, (results) =>
+  const file = path.join(RESULTS, `${nameOf(time, options)}.json`)
+  return runAll({ workloads: chosen, contestants, absent, rounds: options.rounds }, tell, (results) =>
     writeResults(file, results),
   )
 }
 
 async function draw(results: Results): Promise<void> {
-  // The table does without the library that draws.
+  // Loaded late, because the table does not need the chart library.
   const { drawCurves } = await import('./charts.ts')
   await drawCurves(results, path.join(PROJECT, 'docs'))
 }
@@ -49,7 +49,7 @@ async function check(results: Results): Promise<void> {
   if (verdicts.some(({ outcome }) => outcome !== 'met')) process.exitCode = 1
 }
 
-function nameOf(name: string, { mode }: Asked): string {
+function nameOf(name: string, { mode }: Arguments): string {
   return mode === 'table' ? name : `${name}-curves`
 }
 

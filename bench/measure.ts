@@ -3,14 +3,14 @@ import type { Figures } from './results.ts'
 import type { ServerProcess } from './server-process.ts'
 
 /**
- * What a piece of work takes: wall time, the CPU time of server and client, the server's peak memory.
+ * Measures some work: wall time, CPU time of server and client, peak memory of the server.
  *
- * @param bytes the payload that is moved; 0 where there is none.
+ * @param bytes size of the payload; 0 without one.
  */
 export async function measure(server: ServerProcess, bytes: number, work: () => Promise<unknown>): Promise<Figures> {
-  // What was written before must not be on its way to the disk while the work is measured.
+  // Earlier writes must not reach the disk during the measurement.
   await outputOf('sync', [])
-  await server.forgetPeak()
+  await server.resetPeak()
   const idle = await server.usage()
   const client = process.cpuUsage()
   const before = performance.now()

@@ -1,4 +1,4 @@
-/** The middle of some numbers, between the two in the middle when they are even in number; NaN of none. */
+/** The median; the mean of the two middle values for an even count, NaN for none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const below = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN

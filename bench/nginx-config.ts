@@ -1,9 +1,9 @@
-/** The folder under an nginx's own whose files it serves at `/`. */
+/** The directory, inside that of nginx, whose files it serves at `/`. */
 export const NGINX_ROOT = 'files'
 
-/** The least that nginx needs to serve files on a port, and nothing outside its folder. */
+/** A minimal configuration for serving files on a port, with everything inside its directory. */
 export function nginxConfig(port: number, folder: string): string {
-  // Started as root, nginx would change to a user that may not read the bench's folder.
+  // As root, nginx would switch to a user that cannot read the bench's directory.
   const user = process.getuid?.() === 0 ? 'user root;\n' : ''
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `${user}daemon off;

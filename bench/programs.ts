@@ -6,10 +6,10 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /**
- * Finds a program: named by an environment variable, on PATH, or at one of `places`.
+ * Finds a program: by an environment variable, on PATH, or at one of `places`.
  *
- * @returns its path, or nothing where it is not installed.
- * @throws Error when the variable names something that cannot be run.
+ * @returns its path, or undefined if it is not installed.
+ * @throws Error when the variable does not name an executable program.
  */
 export async function findProgram(
   variable: string,
@@ -20,7 +20,7 @@ export async function findProgram(
   if (named !== undefined && named !== '') {
     const program = path.resolve(named)
     if (await canRun(program)) return program
-    throw new Error(`${variable} names no program that can be run.`)
+    throw new Error(`${variable} must be the path of an executable program.`)
   }
   const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => folder !== '')
   for (const candidate of [...folders.map((folder) => path.join(folder, name)), ...places]) {
@@ -29,7 +29,7 @@ export async function findProgram(
   return undefined
 }
 
-/** What a program prints, on either output; nothing when it cannot be run or fails. */
+/** The standard output and error of a program; undefined when it fails. */
 export async function outputOf(program: string, args: readonly string[], folder?: string): Promise<string | undefined> {
   try {
     const { stdout, stderr } = await run(program, args, { cwd: folder })

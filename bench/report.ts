@@ -4,12 +4,14 @@ import type { Results } from './results.ts'
 import { renderTable } from './table.ts'
 import { judge, readTargets } from './targets.ts'
 
-/** A run of the bench as Markdown: on what, against which versions, every median, and what became of the targets. */
+/** A run of the bench as Markdown: the host, the versions, every median, and the targets. */
 export async function renderReport(results: Results): Promise<string> {
   const { machine, rounds, startedAt, contestants } = results
   const verdicts = judge(results, await readTargets(path.join(PROJECT, 'bench/targets.json')))
+  const { cores, cpu, memoryGiB, system, node } = machine
+  const host = `${cores} cores (${cpu}), ${memoryGiB} GiB, ${system}, Node ${node}`
   return [
-    `${startedAt.slice(0, 10)}, medians of ${rounds} rounds; ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}.\n`,
+    `${startedAt.slice(0, 10)}, medians of ${rounds} rounds; ${host}.\n`,
     '| server | version | settings |\n| --- | --- | --- |',
     ...contestants.map(({ name, version, settings }) => `| ${name} | ${version} | ${settings} |`),
     '',

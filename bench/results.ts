@@ -2,30 +2,30 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 
-/** What a run of one workload against one server has shown. */
+/** The figures of one run of a workload against a server. */
 const figuresSchema = z.object({
-  /** What the workload is about, in its unit. */
+  /** The main figure of the workload, in its unit. */
   time: z.number(),
   /** Wall time of the measured part. */
   seconds: z.number(),
-  /** CPU seconds of the server. Where a workload lasts a fixed time: for 10,000 answers. */
+  /** CPU seconds of the server; for workloads of a fixed duration, per 10,000 responses. */
   cpu: z.number(),
-  /** CPU seconds of the bench itself, likewise. */
+  /** The same of the bench itself. */
   clientCpu: z.number(),
   /** Peak resident memory of the server in MiB. */
   peak: z.number(),
   /** 10⁶ bytes of payload per second. */
   megabytesPerSecond: z.number().optional(),
   requestsPerSecond: z.number().optional(),
-  /** Bytes handed to the disk for each byte of payload. */
+  /** Bytes written to the disk per byte of payload. */
   writtenPerByte: z.number().optional(),
-  /** Milliseconds until /upload/complete answered. */
+  /** Response time of /upload/complete in milliseconds. */
   completeMs: z.number().optional(),
   /** Resident memory in MiB at the end of the measured part. */
   resident: z.number().optional(),
-  /** Seconds from SIGTERM to the end of the server. */
+  /** Seconds from SIGTERM to the exit of the server. */
   stopSeconds: z.number().optional(),
-  /** KiB of resident memory that each open upload has added. */
+  /** Resident memory per open upload in KiB. */
   memoryPerUpload: z.number().optional(),
 })
 
@@ -48,16 +48,16 @@ const resultsSchema = z.object({
     memoryGiB: z.number(),
     node: z.string(),
   }),
-  /** Of Landfall; where it is known. */
+  /** Of Landfall, if known. */
   commit: z.string().optional(),
   contestants: z.array(z.object({ name: z.string(), version: z.string(), settings: z.string() })),
-  /** Peers that were not found on the machine. */
+  /** Peers that are not installed. */
   absent: z.array(z.object({ name: z.string() })),
   workloads: z.array(
     z.object({
       name: z.string(),
       unit: z.enum(['s', 'ms', 'µs']),
-      /** Where the workload is a point of a curve: of which, and where on its axis. */
+      /** For a workload that is a point of a curve. */
       point: z.object({ curve: z.enum(['size', 'concurrency']), at: z.number() }).optional(),
     }),
   ),
@@ -65,21 +65,21 @@ const resultsSchema = z.object({
   failures: z.array(whichSchema.extend({ reason: z.string() })),
 })
 
-/** Everything that one run of the bench has measured. */
+/** The results of one run of the bench. */
 export type Results = z.infer<typeof resultsSchema>
 
 export type WorkloadInfo = Results['workloads'][number]
 
 export { metricSchema }
 
-/** @throws Error when the file cannot be read or is no result of the bench. */
+/** @throws Error when the file is unreadable or has no valid results. */
 export async function readResults(file: string): Promise<Results> {
   const parsed = resultsSchema.safeParse(JSON.parse(await readFile(file, 'utf8')))
-  if (!parsed.success) throw new Error(`${path.basename(file)} holds no results: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success) throw new Error(`${path.basename(file)} has no valid results: ${z.prettifyError(parsed.error)}`)
   return parsed.data
 }
 
-/** Writes results, with six digits of each figure. */
+/** Writes results with six significant digits. */
 export async function writeResults(file: string, results: Results): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true })
   const short = (_: string, value: unknown): unknown =>

@@ -5,10 +5,10 @@ import type { Figures, Results } from './results.ts'
 import { startServer } from './server-process.ts'
 import type { Workload } from './workloads.ts'
 
-/** How long one run may take, in milliseconds. */
-const LIMIT = 300_000
+/** Maximum duration of one run, in milliseconds. */
+const RUN_TIMEOUT = 300_000
 
-/** What is to be run. */
+/** What to run. */
 export interface Plan {
   readonly workloads: readonly Workload[]
   readonly contestants: readonly Contestant[]
@@ -17,11 +17,11 @@ export interface Plan {
 }
 
 /**
- * Runs every workload: in each round, every server that can do it once, each in a new process on a new folder. Every round
- * begins with another server, so that none is always the first.
+ * Runs every workload: in each round, once per capable server, in a new process and directory. Each round starts with
+ * another server, so none is always the first.
  *
- * @param tell takes a line of progress.
- * @param keep takes what is known so far, after each workload.
+ * @param tell receives lines of progress.
+ * @param keep receives the results so far, after each workload.
  */
 export async function runAll(
   { workloads, contestants, absent, rounds }: Plan,
@@ -85,8 +85,8 @@ async function runOnce(workload: Workload, contestant: Contestant, tell: (line: 
 
 async function limited<T>(work: Promise<T>): Promise<T> {
   const done = new AbortController()
-  const late = wait(LIMIT, undefined, { signal: done.signal }).then(() => {
-    throw new Error(`It was not done within ${LIMIT / 1000} s.`)
+  const late = wait(RUN_TIMEOUT, undefined, { signal: done.signal }).then(() => {
+    throw new Error(`Not done within ${RUN_TIMEOUT / 1000} s.`)
   })
   try {
     return await Promise.race([work, late])
@@ -101,7 +101,7 @@ function summaryOf({ unit }: Workload, { time, cpu, clientCpu, peak }: Figures):
   return `${parts.join(', ')}, peak ${peak.toFixed(0)} MiB`
 }
 
-/** Results may be published; where a machine keeps its files is nobody's business. */
+/** Results may be published, so they must not reveal paths of the host. */
 function withoutPaths(text: string): string {
   return text.replace(/(?:\/[\w.@+-]+){2,}/g, '(path)')
 }

@@ -6,7 +6,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { forgetPeak, offerToKernel, type Usage, usageOf } from './usage.ts'
+import { preferForOomKill, resetPeak, type Usage, usageOf } from './usage.ts'
 
 /** How a server is started. */
 export interface Command {
@@ -15,37 +15,37 @@ export interface Command {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A server under measurement, on 127.0.0.1. */
+/** A measured server, on 127.0.0.1. */
 export interface ServerProcess {
   readonly pid: number
   readonly port: number
   readonly folder: string
-  /** Seconds from the start of the process to its first answer. */
+  /** Seconds from the start of the process to its first response. */
   readonly startSeconds: number
   usage(): Promise<Usage>
-  forgetPeak(): Promise<void>
-  /** The last lines that it wrote to its standard error. */
+  resetPeak(): Promise<void>
+  /** The end of its standard error. */
   complaints(): string
   /** Sends SIGTERM and waits for the exit. @returns the seconds until then. */
   terminate(): Promise<number>
-  /** Ends it with all that it has started, and frees the space of its folder, which stays until `stopAll`. */
+  /** Kills it with its children and frees the space of its directory, which is removed by `stopAll`. */
   stop(): Promise<void>
 }
 
-/** How long a server may take to answer for the first time, in milliseconds. */
-const PATIENCE = 20_000
+/** Maximum time until the first response, in milliseconds. */
+const START_TIMEOUT = 20_000
 
 /**
- * Starts a server on a free port, with a new folder.
+ * Starts a server on a free port, with a new directory.
  *
- * @param fill prepares the folder before the start.
- * @param patience maximum time until the first response, in milliseconds.
- * @throws Error when it cannot be started, ends, or does not answer in time.
+ * @param fill prepares the directory before the start.
+ * @param startTimeout maximum time until the first response, in milliseconds.
+ * @throws Error when it does not start, exits, or does not respond in time.
  */
 export async function startServer(
   command: (port: number, folder: string) => Promise<Command>,
   fill: (folder: string) => Promise<void> = () => Promise.resolve(),
-  patience: number = PATIENCE,
+  startTimeout: number = START_TIMEOUT,
 ): Promise<ServerProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bench-'))
   await fill(folder)
@@ -53,10 +53,10 @@ export async function startServer(
   const { program, args, environment } = await command(port, folder)
   const before = performance.now()
   const child = spawn(program, args, {
-    // None of the variables around the bench must set something in a server.
+    // The variables of the bench must not configure a server.
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? folder, ...environment },
     cwd: folder,
-    // A group of its own, so that it can be ended with its children.
+    // An own process group, so that its children can be killed with it.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -64,15 +64,15 @@ export async function startServer(
   const complaints = lastOf(child)
   try {
     const pid = await started(child)
-    await offerToKernel(pid)
-    await firstAnswer(child, port, patience)
+    await preferForOomKill(pid)
+    await firstResponse(child, port, startTimeout)
     return {
       pid,
       port,
       folder,
       startSeconds: (performance.now() - before) / 1000,
       usage: () => usageOf(pid),
-      forgetPeak: () => forgetPeak(pid),
+      resetPeak: () => resetPeak(pid),
       complaints,
       terminate: () => terminate(child),
       stop: () => stop(child, folder),
@@ -85,14 +85,14 @@ export async function startServer(
 
 const running = new Map<ChildProcess, string>()
 /**
- * Folders of servers that have ended. They go at the end of the bench: for minutes ext4 does not use the inodes of removed
- * files again but passes over them one by one, so that the next servers would pay for each file that the last ones made.
+ * Directories of stopped servers, removed at the end of the bench. For minutes, ext4 scans over the inodes of removed
+ * files instead of reusing them, which would slow down the next servers.
  */
 const ended = new Set<string>()
 
-/** Ends every server that still runs and removes all folders: for the end of the bench itself. */
+/** Kills every running server and removes all directories, at the end of the bench. */
 export function stopAll(): void {
-  for (const child of running.keys()) endGroup(child)
+  for (const child of running.keys()) killGroup(child)
   for (const folder of [...running.values(), ...ended]) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -109,14 +109,14 @@ async function terminate(child: ChildProcess): Promise<number> {
 async function stop(child: ChildProcess, folder: string): Promise<void> {
   const hasEnded = child.pid === undefined || child.exitCode !== null || child.signalCode !== null
   const exit = hasEnded ? undefined : once(child, 'exit')
-  endGroup(child)
+  killGroup(child)
   await exit
   running.delete(child)
   ended.add(folder)
   await freeSpace(folder)
 }
 
-/** Empties the files of a folder without removing them. */
+/** Empties the files of a directory without removing them. */
 async function freeSpace(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   for (const entry of entries) {
@@ -124,12 +124,12 @@ async function freeSpace(folder: string): Promise<void> {
   }
 }
 
-function endGroup(child: ChildProcess): void {
+function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return
   try {
     process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // It has ended by itself.
+    // It has exited by itself.
   }
 }
 
@@ -148,7 +148,7 @@ function lastOf(child: ChildProcess): () => string {
   return () => text.trim()
 }
 
-/** Any free port; between here and the server's start nobody else is expected to take it. */
+/** A free port, which another process could still take before the server does. */
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -158,20 +158,20 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-async function firstAnswer(child: ChildProcess, port: number, patience: number): Promise<void> {
-  const deadline = performance.now() + patience
-  while (!(await answers(port, patience))) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error('The server ended at its start.')
-    if (performance.now() > deadline) throw new Error(`The server gave no answer within ${patience / 1000} s.`)
+async function firstResponse(child: ChildProcess, port: number, startTimeout: number): Promise<void> {
+  const deadline = performance.now() + startTimeout
+  while (!(await responds(port, startTimeout))) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error('The server exited during its start.')
+    if (performance.now() > deadline) throw new Error(`The server did not respond within ${startTimeout / 1000} s.`)
     await wait(2)
   }
 }
 
-/** Whether a request to the port brings anything back. */
-function answers(port: number, patience: number): Promise<boolean> {
+/** Whether a request to the port gets any response. */
+function responds(port: number, startTimeout: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1')
-    socket.setTimeout(patience, () => socket.destroy())
+    socket.setTimeout(startTimeout, () => socket.destroy())
     socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
     socket.once('data', () => {
       resolve(true)

@@ -1,18 +1,18 @@
 import { median } from './median.ts'
 import type { Figures, Metric, Results, WorkloadInfo } from './results.ts'
 
-/** What one server has shown in one workload. */
+/** The results of one server in one workload. */
 export interface Row {
   readonly workload: WorkloadInfo
   readonly server: string
-  /** How many runs gave figures. */
+  /** The number of successful runs. */
   readonly runs: number
   readonly failures: number
-  /** The median over the runs; nothing where no run has the metric. */
+  /** The median of the runs; undefined if no run has the metric. */
   median(metric: Metric): number | undefined
 }
 
-/** The rows of all workloads that were run, each workload's servers in their order. */
+/** The rows of all workloads, each with its servers in order. */
 export function summarize(results: Results): readonly Row[] {
   return results.workloads.flatMap((workload) =>
     results.contestants

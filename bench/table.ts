@@ -42,12 +42,12 @@ const besides: Column = {
   },
 }
 
-/** Everything that was measured, as one Markdown table of medians. Landfall is 1.00 in the ratios. */
+/** All medians as a Markdown table. Ratios are relative to Landfall. */
 export function renderTable(results: Results): string {
   return render(results, [workload, server, time, rate, cpu, clientCpu, peak, timeRatio, cpuRatio, besides])
 }
 
-/** How the servers compare, a column for each, as a Markdown table of medians. What a workload has beside its time follows it. */
+/** A Markdown table of medians with a column per server. Other figures of a workload follow its time. */
 export function renderOverview(results: Results): string {
   const rows = summarize(results)
   const servers = results.contestants.map(({ name }) => name).filter((name) => !name.startsWith('Landfall, '))
@@ -67,9 +67,9 @@ export function renderOverview(results: Results): string {
 
 /** A line of the overview. */
 interface Figure {
-  /** Instead of the workload's name. */
+  /** The title; by default, the workload's name. */
   readonly title?: string
-  /** How the names of its workloads begin; without it, all have it. */
+  /** The prefix of its workloads' names; by default, all workloads. */
   readonly of?: string
   cell(row: Row): string
 }
@@ -111,7 +111,7 @@ function ratio(metric: Metric, row: Row, ours: Row | undefined): string {
   return value === undefined || base === undefined || base === 0 ? '' : (value / base).toFixed(2)
 }
 
-/** Two or three digits that count. */
+/** Formats with two or three significant digits. */
 function significant(value: number): string {
   if (value >= 100) return value.toFixed(0)
   return value.toPrecision(value >= 1 ? 3 : 2)

@@ -3,37 +3,37 @@ import { z } from 'zod'
 import { metricSchema, type Results } from './results.ts'
 import { type Row, summarize } from './summary.ts'
 
-/** What Landfall must reach. A name that ends in `*` stands for all that begin so. */
+/** A limit for Landfall. A name that ends in `*` is a prefix. */
 const targetSchema = z.strictObject({
   workload: z.string(),
-  /** Workloads that the name does not stand for. */
+  /** Excluded workloads. */
   except: z.array(z.string()).default([]),
   metric: metricSchema,
   of: z.string(),
-  /** What the figure is divided by; without it, the figure itself counts. */
+  /** The divisor; by default, the figure itself is compared. */
   against: z.strictObject({ server: z.string(), workload: z.string().optional() }).optional(),
   atMost: z.number(),
-  /** What would be better still. */
+  /** A better value to aim for. */
   aim: z.number().optional(),
 })
 
 export type Target = z.infer<typeof targetSchema>
 
-/** What became of a target. */
+/** The result for a target. */
 export interface Verdict {
   readonly outcome: 'met' | 'missed' | 'absent'
-  /** One line for people. */
+  /** One line for the report. */
   readonly sentence: string
 }
 
-/** @throws Error when the file is no list of targets. */
+/** @throws Error when the file is not a valid list of targets. */
 export async function readTargets(file: string): Promise<readonly Target[]> {
   const parsed = z.array(targetSchema).safeParse(JSON.parse(await readFile(file, 'utf8')))
   if (!parsed.success) throw new Error(`The targets are wrong: ${z.prettifyError(parsed.error)}`)
   return parsed.data
 }
 
-/** Compares medians with targets. Where several rows are meant, the worst counts. */
+/** Compares medians with targets. If several rows match, the worst counts. */
 export function judge(results: Results, targets: readonly Target[]): readonly Verdict[] {
   const rows = summarize(results)
   return targets.map((target) => verdictOn(target, rows))
@@ -42,7 +42,7 @@ export function judge(results: Results, targets: readonly Target[]): readonly Ve
 function verdictOn(target: Target, rows: readonly Row[]): Verdict {
   const { metric, against, atMost, aim } = target
   const worst = rows
-    .filter((row) => isMeant(target, row))
+    .filter((row) => matchesRow(target, row))
     .flatMap((row) => {
       const value = figureOf(row, target, rows)
       return value === undefined ? [] : [{ row, value }]
@@ -59,9 +59,9 @@ function verdictOn(target: Target, rows: readonly Row[]): Verdict {
   return { outcome, sentence: `${outcome.padEnd(6)}  ${worst.row.workload.name}: ${figure} (${limits})` }
 }
 
-function isMeant({ workload, except, of }: Target, row: Row): boolean {
+function matchesRow({ workload, except, of }: Target, row: Row): boolean {
   const { name } = row.workload
-  return standsFor(workload, name) && !except.some((other) => standsFor(other, name)) && standsFor(of, row.server)
+  return matches(workload, name) && !except.some((other) => matches(other, name)) && matches(of, row.server)
 }
 
 function figureOf(row: Row, { metric, against }: Target, rows: readonly Row[]): number | undefined {
@@ -72,6 +72,6 @@ function figureOf(row: Row, { metric, against }: Target, rows: readonly Row[]): 
   return base === undefined ? undefined : value / base
 }
 
-function standsFor(pattern: string, name: string): boolean {
+function matches(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name
 }

@@ -14,17 +14,17 @@ import type { ServerProcess } from './server-process.ts'
 import { GIB, KIB, MIB, nameOfSize } from './sizes.ts'
 import { checkStored } from './stored.ts'
 
-/** Something that servers are asked to do. */
+/** A task for servers, with its measurement. */
 export interface Workload extends WorkloadInfo {
-  /** Only servers that can do this take part. */
+  /** The ability that a server needs. */
   readonly needs: Ability
-  /** Fills the folder of the server before it starts. */
+  /** Fills the directory of the server before it starts. */
   fill?(folder: string, contestant: Contestant): Promise<void>
-  /** @throws Error when the server did not do all of it. */
+  /** @throws Error when the server does not complete it. */
   run(server: ServerProcess, contestant: Contestant): Promise<Figures>
 }
 
-/** The workloads of the table, in its order. */
+/** The workloads of the table, in order. */
 export const workloads: readonly Workload[] = [
   tus('1 GiB in one PATCH', 1, GIB, ({ port }) => upload(port, GIB, GIB)),
   tus('512 MiB in 5 MiB PATCHes', 1, 512 * MIB, ({ port }) => upload(port, 512 * MIB, 5 * MIB)),
@@ -96,7 +96,7 @@ function heads(): Workload {
     needs: 'crowd',
     run: async (server) => {
       const path = await leaveUnfinished(server.port)
-      // A server that has just started is slower than it will be.
+      // A new process is slower until its code is compiled.
       await headLoad(server.port, path, 32, 500)
       let answers = 0
       const figures = await measure(server, 0, async () => {
@@ -158,7 +158,7 @@ function rangeDownloads(): Workload {
   }
 }
 
-/** Each creation leaves an upload with half of its bytes; then the server receives SIGTERM. */
+/** Creates uploads with half of their bytes; then the server receives SIGTERM. */
 function manyUnfinished(): Workload {
   const count = 20_000
   const sent = 1_000
@@ -175,7 +175,7 @@ function manyUnfinished(): Workload {
   }
 }
 
-/** Memory is compared when the uploads exist but nobody sends, and when all of them are being sent. */
+/** Compares memory before any upload sends data with memory while all of them do. */
 function slowUploads(): Workload {
   const count = 500
   const held = 8000

@@ -13,12 +13,12 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The folder of an installed package. Throws when it is not installed. */
+/** The directory of an installed package. Throws when it is not installed. */
 function packageFolder(name: string): string {
   return dirname(require.resolve(`${name}/package.json`))
 }
 
-/** What the classical page loads, by its place in the built site; these names are part of old pages and carry no hash. */
+/** The files of the classical page by path in the built site. Legacy pages use these paths, so they have no hash. */
 function filesByName(): Map<string, string> {
   const own = fileURLToPath(new URL('legacy', import.meta.url))
   const webuploader = join(packageFolder('webuploader'), 'dist')

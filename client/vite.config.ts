@@ -21,7 +21,7 @@ export default defineConfig({
     outDir: fileURLToPath(new URL('../dist/client', import.meta.url)),
     emptyOutDir: true,
     target: 'es2022',
-    // The pages' content policy allows nothing inline, so nothing is turned into a data: URL.
+    // The pages' content policy restricts data: URLs.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,

@@ -1,4 +1,4 @@
-// `npm run chaos -- --minutes 30 --seed 1`: the crash test, one plan of kills after another, each on a folder of its own.
+// `npm run chaos -- --minutes 30 --seed 1`: runs plans of the crash test, each on its own directory.
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
@@ -13,7 +13,7 @@ for (const [name, text] of Object.entries(values)) {
   console.error(`--${name} must be a whole number.`)
   process.exit(1)
 }
-console.error(`Seed ${values.seed}; with it the same uploads are made and the same kills planned.`)
+console.error(`Seed ${values.seed} (repeats the same uploads and kills)`)
 const jest = spawn(process.execPath, ['node_modules/jest/bin/jest.js', 'test/crash/crash.test.ts'], {
   env: {
     ...process.env,

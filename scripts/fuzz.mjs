@@ -1,5 +1,5 @@
-// `npm run fuzz -- --minutes 10 --parser tus --seed 1`: nearly valid requests, whole and damaged, to the built program.
-// `--path` goes on at the place that a failure has named; without `--parser` all of them take their turns.
+// `npm run fuzz -- --minutes 10 --parser tus --seed 1`: sends nearly valid requests to the built program.
+// `--path` resumes where a failure says; without `--parser`, all parsers are tested in turn.
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
@@ -18,12 +18,12 @@ const wrong =
   (!/^\d{1,5}$/.test(minutes) && '--minutes must be a whole number.') ||
   (!/^-?\d{1,10}$/.test(seed) && '--seed must be a whole number.') ||
   (parser !== undefined && !PARSERS.includes(parser) && `--parser must be one of ${PARSERS.join(', ')}.`) ||
-  (path !== undefined && !/^\d+(:\d+)*$/.test(path) && '--path must be numbers with colons between them.')
+  (path !== undefined && !/^\d+(:\d+)*$/.test(path) && '--path must be numbers separated by colons.')
 if (wrong) {
   console.error(wrong)
   process.exit(1)
 }
-console.error(`Seed ${seed}; with it the same requests are made.`)
+console.error(`Seed ${seed} (repeats the same requests)`)
 const jest = spawn(process.execPath, ['node_modules/jest/bin/jest.js', 'test/fuzz/fuzz.test.ts'], {
   env: {
     ...process.env,

@@ -1,4 +1,4 @@
-// `npm run simulate -- --runs 60000 --seed 1`: pages whose files are alike, against the rule that tells which upload is meant.
+// `npm run simulate -- --runs 60000 --seed 1`: simulates pages with similar files, to test which upload they reach.
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 

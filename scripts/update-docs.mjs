@@ -1,5 +1,5 @@
-// Writes the generated parts of docs/: the settings from their declaration, the tables from the published results of the bench.
-// Run `npm run docs` after changing either.
+// `npm run docs`: writes the generated parts of the documentation, which are the settings and the published results of
+// the bench.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { renderReport } from '../dist/bench/report.js'
 import { readResults } from '../dist/bench/results.js'

@@ -1,17 +1,17 @@
-/** An answer to a request. */
+/** A response. */
 export interface Answer {
   readonly status: number
   /** By lower-case name. */
   readonly headers: ReadonlyMap<string, string>
-  /** Bytes of the body. */
+  /** Size of the body in bytes. */
   readonly length: number
-  /** The body when no `onBody` took it, else empty. */
+  /** The body; empty if `onBody` received it. */
   readonly text: string
-  /** Whether the server closes the connection now. */
+  /** Whether the server closes the connection. */
   readonly closes: boolean
 }
 
-/** Where the body ends: after so many bytes, with its last chunk, or with the connection. */
+/** Where the body ends: after that many bytes, with its last chunk, or with the connection. */
 type Framing = number | 'chunked' | 'until-close'
 
 interface Head {
@@ -20,7 +20,7 @@ interface Head {
 }
 
 /**
- * Reads one HTTP/1.1 answer as it comes. Node's own client would cost more than some of the servers that are measured.
+ * Parses an HTTP/1.1 response incrementally. Node's own client would cost more than some of the measured servers.
  */
 export class AnswerParser {
   readonly #bodiless: boolean
@@ -40,7 +40,7 @@ export class AnswerParser {
     this.#onBody = onBody
   }
 
-  /** Takes what came. @returns the answer when it is complete. @throws Error when it is no HTTP. */
+  /** Parses received bytes. @returns the response once it is complete. @throws Error when it is not HTTP. */
   push(bytes: Buffer): Answer | undefined {
     let rest = bytes
     while (this.#head === undefined) {
@@ -58,7 +58,7 @@ export class AnswerParser {
     return this.#takeBody(rest)
   }
 
-  /** The server closed the connection. @returns the answer when that was its end. */
+  /** The server closed the connection. @returns the response if that ends it. */
   end(): Answer | undefined {
     return this.#head !== undefined && this.#framing === 'until-close' ? this.#answer(this.#head) : undefined
   }
@@ -112,7 +112,7 @@ function framingOf(headers: ReadonlyMap<string, string>): Framing {
   return length === undefined ? 'until-close' : Number(length)
 }
 
-/** The body of a complete message in chunked coding, or nothing while it is incomplete. */
+/** The body of a message in chunked coding; undefined while it is incomplete. */
 function dechunk(coded: Buffer): Buffer | undefined {
   const pieces: Buffer[] = []
   for (let at = 0; ; ) {

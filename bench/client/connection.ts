@@ -2,7 +2,7 @@ import net from 'node:net'
 import { type Answer, AnswerParser } from './answer-parser.ts'
 import { LONGEST_PIECE, patternAt } from './pattern.ts'
 
-/** What a request carries: text, then the pattern's bytes from `offset` on, then text. */
+/** The body of a request: text, then the pattern's bytes from `offset` on, then text. */
 export interface Body {
   readonly before?: string
   readonly offset: number
@@ -16,11 +16,11 @@ export interface Request {
   readonly path: string
   readonly headers?: Readonly<Record<string, string | number>>
   readonly body?: Body
-  /** Takes the bytes of the answer; they are overwritten after the call. */
+  /** Receives the bytes of the response; they are overwritten after the call. */
   readonly onBody?: (bytes: Buffer) => void
 }
 
-/** All connections read into this buffer: each read is handed on before the next one begins. */
+/** Shared by all connections: each read is processed before the next one. */
 const received = Buffer.alloc(256 * 1024)
 
 interface Waiting {
@@ -30,8 +30,8 @@ interface Waiting {
 }
 
 /**
- * One request after the other over a connection that is kept, and opened again when the server has closed it. It copies
- * and allocates as little as it can, so that the client is never what limits a server.
+ * A persistent connection for one request at a time, reopened when the server closes it. It copies and allocates
+ * little, so the client does not limit a server.
  */
 export class Connection {
   readonly #port: number
@@ -42,7 +42,7 @@ export class Connection {
     this.#port = port
   }
 
-  /** @returns the answer with any status below 400. @throws Error that says what the server answered, or why none came. */
+  /** @returns a response with a status below 400. @throws Error with the response, or the reason of a missing one. */
   async request(request: Request): Promise<Answer> {
     const answer = await this.#exchange(request)
     if (answer.status >= 400) {
@@ -61,7 +61,7 @@ export class Connection {
       this.#waiting = { parser: new AnswerParser(method === 'HEAD', onBody), resolve, reject }
     })
     const head = headOf(method, path, this.#port, body === undefined ? headers : withLength(headers, body))
-    // A server may answer before it has read everything; then its answer says more than the broken connection.
+    // A server may respond before it has read everything; that response is more useful than the broken connection.
     const [answer, sent] = await Promise.allSettled([answered, send(socket, head, body)])
     if (answer.status === 'rejected') throw answer.reason
     if (sent.status === 'rejected' && answer.value.status < 400) throw sent.reason
@@ -144,7 +144,7 @@ async function send(socket: net.Socket, head: string, body: Body | undefined): P
   if (after !== '') await write(socket, after)
 }
 
-/** Returns when the system has taken the bytes. */
+/** Resolves when the OS has accepted the bytes. */
 function write(socket: net.Socket, bytes: Buffer | string): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.write(bytes, (error) => (error == null ? resolve() : reject(error)))

@@ -7,7 +7,7 @@ const RANGE = MIB
 
 const drop = (): void => undefined
 
-/** Downloads a file of `size` bytes and drops what comes. @throws Error when it is not that long. */
+/** Downloads a file of `size` bytes and discards it. @throws Error when it has another size. */
 export async function download(port: number, path: string, size: number): Promise<void> {
   const connection = new Connection(port)
   expect(await connection.request({ method: 'GET', path, onBody: drop }), 200, size)
@@ -27,7 +27,7 @@ export async function checkDownload(port: number, path: string, size: number): P
  * Downloads `count` ranges of 1 MiB from a file of `size` bytes over `lanes` connections; the offsets are the same in
  * every run.
  *
- * @throws Error when an answer is not exactly the range that was asked for.
+ * @throws Error when a response is not exactly the requested range.
  */
 export async function downloadRanges(port: number, path: string, size: number, count: number, lanes: number) {
   const offsets = scattered(count, size - RANGE)

@@ -7,15 +7,15 @@ const END_OF_HEAD = Buffer.from('\r\n\r\n')
 const STATUS_AT = 'HTTP/1.1 '.length
 const SUCCESS = '2'.charCodeAt(0)
 
-/** All sockets read into this buffer: each read is handed on before the next one begins. */
+/** Shared by all sockets: each read is processed before the next one. */
 const received = Buffer.alloc(64 * 1024)
 
 /**
- * Asks HEAD again and again from `clients` connections for `duration` milliseconds. The request is prepared once, and of
- * an answer only its status and its end are looked at: a complete client would cost more than the server.
+ * Repeats HEAD over `clients` connections for `duration` milliseconds. The request is prepared once, and only status
+ * and end of a response are parsed: a complete client would cost more than the server.
  *
- * @returns the number of answers and the seconds they took.
- * @throws Error when an answer is no success or a connection breaks.
+ * @returns the number of responses and the seconds they took.
+ * @throws Error when a response is no success or a connection breaks.
  */
 export async function headLoad(
   port: number,

@@ -1,20 +1,20 @@
 import { MIB } from '../sizes.ts'
 
-/** The most bytes that `patternAt` gives at once. */
+/** Maximum length of `patternAt`, in bytes. */
 export const LONGEST_PIECE = MIB
 
-/** A prime, so that a piece that lands at a wrong multiple of any chunk size is noticed. */
+/** A prime, so a chunk at a wrong multiple of its size differs from the pattern. */
 const PERIOD = 1_048_573
 
 const twice = fill(PERIOD + LONGEST_PIECE)
 
-/** The bytes that every upload of the bench has at `offset`: a view on one buffer. @param length at most `LONGEST_PIECE`. */
+/** The bytes of every upload at `offset`: a view on a shared buffer. @param length at most `LONGEST_PIECE`. */
 export function patternAt(offset: number, length: number): Buffer {
   const start = offset % PERIOD
   return twice.subarray(start, start + length)
 }
 
-/** Whether `bytes` are those of the pattern at `offset`. */
+/** Whether `bytes` equal the pattern at `offset`. */
 export function isPatternAt(offset: number, bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; at += LONGEST_PIECE) {
     const piece = bytes.subarray(at, at + LONGEST_PIECE)
@@ -23,7 +23,7 @@ export function isPatternAt(offset: number, bytes: Buffer): boolean {
   return true
 }
 
-/** Bytes that do not compress and hold no delimiter, the same in every run (xorshift32). */
+/** Incompressible bytes without a delimiter, the same in every run (xorshift32). */
 function fill(length: number): Buffer {
   const bytes = Buffer.alloc(length)
   let state = 0x9e3779b9

@@ -8,16 +8,16 @@ import { create, OFFSET_STREAM, TUS } from './tus.ts'
 const FIRST = 16 * KIB
 const EVERY_SECOND = KIB
 
-/** Uploads that have begun and hardly go on. */
+/** Open uploads that send very slowly. */
 export interface SlowUploads {
-  /** Begins to send on all of them: 16 KiB at once, then 1 KiB a second. @throws Error when a connection fails. */
+  /** Starts all of them: 16 KiB immediately, then 1 KiB per second. @throws Error when a connection fails. */
   begin(): Promise<void>
-  /** @throws Error when the server has answered or closed one of them. */
+  /** @throws Error when the server has responded to or closed one of them. */
   checkOpen(): void
   end(): void
 }
 
-/** Creates `count` uploads of 1 MiB; none of their bytes is sent yet. */
+/** Creates `count` uploads of 1 MiB without sending any bytes. */
 export async function createSlowUploads(port: number, count: number): Promise<SlowUploads> {
   const connection = new Connection(port)
   const paths: string[] = []

@@ -2,7 +2,7 @@ import { MIB } from '../sizes.ts'
 import type { Answer } from './answer-parser.ts'
 import { Connection } from './connection.ts'
 
-/** What each request of tus 1.0.0 has. */
+/** The headers of every tus 1.0.0 request. */
 export const TUS = { 'Tus-Resumable': '1.0.0' }
 export const OFFSET_STREAM = 'application/offset+octet-stream'
 
@@ -14,7 +14,7 @@ export async function create(connection: Connection, size: number): Promise<stri
   return pathOf(await connection.request({ method: 'POST', path: '/files', headers, body: NOTHING }))
 }
 
-/** Creates an upload that brings its `size` bytes, at most 1 MiB, along. @returns its path. */
+/** Creates an upload together with its `size` bytes, at most 1 MiB. @returns its path. */
 export async function createWithUpload(connection: Connection, size: number): Promise<string> {
   const headers = { ...TUS, 'Upload-Length': size, 'Content-Type': OFFSET_STREAM }
   const answer = await connection.request({
@@ -27,18 +27,18 @@ export async function createWithUpload(connection: Connection, size: number): Pr
   return pathOf(answer)
 }
 
-/** Sends `length` bytes at `offset`. @throws Error when the server does not say that it has them. */
+/** Sends `length` bytes at `offset`. @throws Error when the server does not confirm them. */
 export async function patch(connection: Connection, path: string, offset: number, length: number): Promise<void> {
   const headers = { ...TUS, 'Upload-Offset': offset, 'Content-Type': OFFSET_STREAM }
   expectOffset(await connection.request({ method: 'PATCH', path, headers, body: { offset, length } }), offset + length)
 }
 
-/** @throws Error when HEAD tells another offset. */
+/** @throws Error when HEAD returns another offset. */
 export async function checkOffset(connection: Connection, path: string, offset: number): Promise<void> {
   expectOffset(await connection.request({ method: 'HEAD', path, headers: TUS }), offset)
 }
 
-/** Uploads `size` bytes in PATCHes of `patchSize` and asks whether they are all there. @returns the upload's path. */
+/** Uploads `size` bytes in PATCHes of `patchSize`, then checks the offset. @returns the upload's path. */
 export async function upload(port: number, size: number, patchSize: number): Promise<string> {
   const connection = new Connection(port)
   const path = await create(connection, size)
@@ -50,12 +50,12 @@ export async function upload(port: number, size: number, patchSize: number): Pro
   return path
 }
 
-/** `count` uploads of `size` bytes at once, each in one PATCH over a connection of its own. */
+/** `count` concurrent uploads of `size` bytes, each in one PATCH over its own connection. */
 export async function uploadAtOnce(port: number, count: number, size: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, () => upload(port, size, size)))
 }
 
-/** `count` uploads of `size` bytes that come with their creation, over `lanes` connections. */
+/** `count` uploads of `size` bytes, sent with their creation, over `lanes` connections. */
 export async function uploadSmall(port: number, count: number, size: number, lanes: number): Promise<void> {
   let begun = 0
   const lane = async (): Promise<void> => {
@@ -69,7 +69,7 @@ export async function uploadSmall(port: number, count: number, size: number, lan
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
-/** An upload of which only the first MiB has come. @returns its path. */
+/** Creates an upload with only its first MiB. @returns its path. */
 export async function leaveUnfinished(port: number): Promise<string> {
   const connection = new Connection(port)
   const path = await create(connection, 2 * MIB)

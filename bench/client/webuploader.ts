@@ -3,9 +3,9 @@ import { Connection } from './connection.ts'
 const BOUNDARY = '----WebKitFormBoundaryq7Bn2LxW0sYkTz4e'
 
 /**
- * Uploads as WebUploader does: chunks in order over `threads` connections, then the question whether all is there.
+ * Uploads as WebUploader does: chunks in order over `threads` connections, then /upload/complete.
  *
- * @returns how many milliseconds that last answer took.
+ * @returns the response time of /upload/complete in milliseconds.
  * @throws Error when a request is refused.
  */
 export async function uploadByWebUploader(

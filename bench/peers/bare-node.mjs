@@ -1,4 +1,4 @@
-// The least that Node can do: each body is piped into a file, and files are piped into answers.
+// Minimal Node: each body is piped into a file, and files are piped into responses.
 import { createReadStream, createWriteStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import http from 'node:http'

@@ -1,4 +1,4 @@
-// Plain @tus/server with @tus/file-store, as its README sets it up.
+// Plain @tus/server with @tus/file-store, as in its README.
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
 

@@ -6,7 +6,7 @@ import type { Sample } from './samples.ts'
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
 
-/** Told apart also by who sees few colours (after Okabe and Ito). */
+/** Distinguishable with color blindness (after Okabe and Ito). */
 const LINES = [
   { column: 'resident', name: 'resident, MiB', colour: '#0072b2', axis: 0 },
   { column: 'heap', name: 'heap, MiB', colour: '#e69f00', axis: 0 },
@@ -22,7 +22,7 @@ export function drawSamples(samples: readonly Sample[]): string {
   const axis = { type: 'value', nameTextStyle: text, axisLabel: text, min: 0 } as const
   drawing.setOption({
     animation: false,
-    // Readable on a dark page, too.
+    // Also readable on a dark page.
     backgroundColor: '#fff',
     color: LINES.map(({ colour }) => colour),
     title: { text: 'Landfall under mixed load', left: 'center', top: 8, textStyle: { fontSize: 15, color: '#222' } },

@@ -1,4 +1,4 @@
-// Loaded into the program under load: writes what its heap holds, in MiB, into the file SOAK_PROBE every second.
+// Runs inside the program under load: writes the size of its heap, in MiB, to the file SOAK_PROBE every second.
 import { renameSync, writeFileSync } from 'node:fs'
 import { MIB } from '../sizes.ts'
 
@@ -6,7 +6,7 @@ const file = process.env['SOAK_PROBE']
 
 function write(target: string): void {
   const { heapUsed, external } = process.memoryUsage()
-  // Renamed, so that nobody reads half of it.
+  // The rename is atomic, so no reader sees a partial file.
   writeFileSync(`${target}.new`, JSON.stringify({ heap: heapUsed / MIB, buffers: external / MIB }))
   renameSync(`${target}.new`, target)
 }

@@ -6,16 +6,16 @@ import { KIB } from '../sizes.ts'
 import { breakChunkOff, chunkCount, expectComplete, type PageFile, sendChunks } from './pages.ts'
 import type { Answer, Requests } from './requests.ts'
 
-/** How many finished files are kept; older ones are deleted. */
+/** Maximum finished files; older ones are deleted. */
 const KEPT = 60
-/** So long each guest rests between two pieces of work, in milliseconds, on the average. */
+/** Average pause of each client between two tasks, in milliseconds. */
 const REST = 40
-/** Longest body. Bytes. */
+/** Maximum size of a body, in bytes. */
 const LONGEST = 768 * KIB
 
 const APPEND = { ...TUS, 'Content-Type': OFFSET_STREAM }
 
-/** Guests of all kinds, each doing one thing after the other: whole uploads, broken ones, downloads, mistakes. */
+/** Clients that each run random tasks: complete and aborted uploads, downloads, bad requests. */
 export class Load {
   readonly #requests: Requests
   readonly #finished: { readonly path: string; readonly size: number }[] = []
@@ -31,20 +31,20 @@ export class Load {
     return this.#done
   }
 
-  /** What was not answered as it should be. */
+  /** Descriptions of unexpected responses. */
   get failures(): readonly string[] {
     return this.#failures
   }
 
-  async run(guests: number): Promise<void> {
-    await Promise.all(Array.from({ length: guests }, () => this.#guest()))
+  async run(clients: number): Promise<void> {
+    await Promise.all(Array.from({ length: clients }, () => this.#client()))
   }
 
   stop(): void {
     this.#isOver = true
   }
 
-  async #guest(): Promise<void> {
+  async #client(): Promise<void> {
     const works = [
       ...[this.#upload, this.#upload, this.#small, this.#small, this.#page, this.#page, this.#download, this.#download],
       ...[this.#broken, this.#brokenPage, this.#abandon, this.#leave, this.#mistake, this.#mistake, this.#mumble],
@@ -114,10 +114,10 @@ export class Load {
     const path = await this.#create(size)
     const headers = { ...APPEND, 'Upload-Offset': 0 }
     await this.#requests.breakOff('PATCH', path, headers, patternAt(0, size), { after: size >> 1 })
-    // What was sent before the break may still be on its way when it is asked for.
+    // The bytes before the abort may still be arriving at the time of the HEAD.
     for (let isWhole = false; !isWhole; ) {
-      const { headers: told } = await this.#requests.expect([200], 'HEAD', path, TUS)
-      const offset = Number(told['upload-offset'])
+      const { headers: received } = await this.#requests.expect([200], 'HEAD', path, TUS)
+      const offset = Number(received['upload-offset'])
       const asked = { ...APPEND, 'Upload-Offset': offset }
       const { status } = await this.#requests.expect([204, 409], 'PATCH', path, asked, patternAt(offset, size - offset))
       isWhole = status === 204

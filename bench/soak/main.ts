@@ -14,19 +14,19 @@ import { grownColumns, type Sample, sample, toCsv } from './samples.ts'
 
 const HELP = `npm run soak -- [flags]
 
-  --minutes N    how long (30)
-  --out FOLDER   where soak.csv and soak.svg are written (a new folder for temporary files)
+  --minutes N    duration (30)
+  --out DIR      where to write soak.csv and soak.svg (a new temporary directory)
 
-Mixed load on the built program, with memory, descriptors, and files measured every few seconds. It fails when one of
-them is higher in the last third of the time than in the middle one by more than its margin (bench/soak/samples.ts), or
-when something is not answered as it should be.
+Runs mixed load on the built program, and measures memory, descriptors, and files every few seconds. It fails when one
+of them exceeds, in the last third of the time, its value in the middle third by more than its margin
+(bench/soak/samples.ts), or on an unexpected response.
 `
 
 const PROBE = fileURLToPath(new URL('heap-probe.js', import.meta.url))
-const GUESTS = 6
-/** At most so many samples; at most every second one. */
-const SAMPLES = 400
-/** How long unfinished uploads live, in seconds: they must expire many times while the load runs. */
+const CLIENTS = 6
+/** Maximum number of samples; there is at most one per second. */
+const MAX_SAMPLES = 400
+/** EXPIRES_AFTER of the program, in seconds; short, so uploads expire many times during the load. */
 const EXPIRES_AFTER = 20
 
 async function main(): Promise<void> {
@@ -38,8 +38,8 @@ async function main(): Promise<void> {
     return
   }
   const minutes = Number(values.minutes)
-  if (!(minutes > 0)) throw new Error('The minutes must be a number above 0.')
-  if (!canMeasure()) throw new Error('The soak needs Linux: it reads from /proc what the program holds.')
+  if (!(minutes > 0)) throw new Error('--minutes must be a number above 0.')
+  if (!canMeasure()) throw new Error('The soak test needs Linux: it reads the usage of the program from /proc.')
   const out = values.out ?? (await mkdtemp(path.join(tmpdir(), 'landfall-soak-')))
   await mkdir(out, { recursive: true })
   const server = await startServer(async (port, folder) => ({
@@ -58,17 +58,17 @@ async function main(): Promise<void> {
   const { samples, load } = await run(server, minutes * 60_000, out)
   const complaints = server.complaints()
   await server.stop()
-  tell(`${load.done} pieces of work, ${samples.length} samples in ${path.join(out, 'soak.csv')} and soak.svg.`)
+  tell(`${load.done} tasks, ${samples.length} samples in ${path.join(out, 'soak.csv')} and soak.svg.`)
   const faults = [
     ...grownColumns(samples).map((column) => `The column ${column} has grown.`),
     ...new Set(load.failures),
-    ...(complaints === '' ? [] : [`The program complains: ${complaints}`]),
+    ...(complaints === '' ? [] : [`The program wrote to its standard error: ${complaints}`]),
   ]
   for (const fault of faults.slice(0, 20)) tell(fault)
   if (faults.length > 0) process.exitCode = 1
 }
 
-/** Loads the server for some milliseconds and measures it; each sample is written at once. */
+/** Runs the load for `length` milliseconds and writes each sample immediately. */
 async function run(
   server: ServerProcess,
   length: number,
@@ -77,10 +77,10 @@ async function run(
   const requests = new Requests(server.port)
   const load = new Load(requests)
   const since = performance.now()
-  const work = load.run(GUESTS)
+  const work = load.run(CLIENTS)
   const samples: Sample[] = []
   while (performance.now() - since < length) {
-    await pause(Math.max(1000, length / SAMPLES))
+    await pause(Math.max(1000, length / MAX_SAMPLES))
     samples.push(await sample(server, dataDirOf(server.folder), probeOf(server.folder), since, load.done))
     await writeFile(path.join(out, 'soak.csv'), toCsv(samples))
   }

@@ -4,14 +4,14 @@ import type { Requests } from './requests.ts'
 const BOUNDARY = '----WebKitFormBoundaryq7Bn2LxW0sYkTz4e'
 const TYPE = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}` }
 
-/** A file of an old page. */
+/** A file of a legacy page. */
 export interface PageFile {
   readonly task: string
   readonly size: number
   readonly chunkSize: number
 }
 
-/** Sends chunk after chunk, some of them twice. @returns the path of the upload. @throws Error when one is refused. */
+/** Sends chunks, some of them twice. @returns the path of the upload. @throws Error when one is refused. */
 export async function sendChunks(requests: Requests, file: PageFile, chunks: readonly number[]): Promise<string> {
   let path = ''
   for (const chunk of chunks) {
@@ -21,13 +21,13 @@ export async function sendChunks(requests: Requests, file: PageFile, chunks: rea
   return path
 }
 
-/** Breaks a chunk off in the middle. */
+/** Aborts a chunk in the middle. */
 export function breakChunkOff(requests: Requests, file: PageFile, chunk: number): Promise<void> {
   const body = bodyOf(file, chunk)
   return requests.breakOff('POST', '/upload/accept', TYPE, body, { after: body.length >> 1 })
 }
 
-/** Says what a page says when it has sent all. @throws Error when the file is not there, or is where it must not be. */
+/** Requests /upload/complete. @throws Error for an unexpected response. */
 export async function expectComplete(requests: Requests, { task }: PageFile, status: 200 | 409): Promise<void> {
   await requests.expect([status], 'GET', `/upload/complete?task_id=${task}&filename=soak.bin`, {})
 }
@@ -47,7 +47,8 @@ function bodyOf(file: PageFile, chunk: number): Buffer {
     chunk,
   }
   const parts = Object.entries(fields).map(([name, value]) => `${head(`name="${name}"`)}\r\n${value}\r\n`)
-  const before = `${parts.join('')}${head('name="file"; filename="soak.bin"')}Content-Type: application/octet-stream\r\n\r\n`
+  const fileHead = head('name="file"; filename="soak.bin"')
+  const before = `${parts.join('')}${fileHead}Content-Type: application/octet-stream\r\n\r\n`
   const bytes = patternAt(start, Math.min(file.chunkSize, file.size - start))
   return Buffer.concat([Buffer.from(before), bytes, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
 }

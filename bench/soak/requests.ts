@@ -10,7 +10,7 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** Where a body, or the reading of an answer, breaks off: after how many bytes. */
+/** After how many bytes a request body or the reading of a response is aborted. */
 export interface Break {
   readonly after: number
 }
@@ -24,7 +24,7 @@ export class Requests {
     this.port = port
   }
 
-  /** @throws Error when the status is none of those expected. */
+  /** @throws Error for an unexpected status. */
   async expect(
     expected: readonly number[],
     method: string,
@@ -38,7 +38,7 @@ export class Requests {
     throw new Error(`${method} ${path} was answered with ${found}, not ${expected.join(' or ')}.`)
   }
 
-  /** Sends the first bytes of a body and ends the connection. */
+  /** Sends the first bytes of a body and closes the connection. */
   async breakOff(method: string, path: string, headers: Headers, body: Buffer, { after }: Break): Promise<void> {
     const request = this.#request(method, path, { ...headers, 'Content-Length': body.length }, false)
     request.on('error', () => undefined)
@@ -47,7 +47,7 @@ export class Requests {
     request.destroy()
   }
 
-  /** Takes the first bytes of an answer and ends the connection. */
+  /** Reads the first bytes of a response and closes the connection. */
   async leave(path: string, { after }: Break): Promise<void> {
     const request = this.#request('GET', path, {}, false)
     await new Promise<void>((resolve) => {
@@ -65,7 +65,7 @@ export class Requests {
     })
   }
 
-  /** Opens a connection, says something that is no whole request, and leaves after some milliseconds. */
+  /** Opens a connection, sends an incomplete request, and closes it after some milliseconds. */
   async mumble(text: string, stay: number): Promise<void> {
     const socket = net.connect({ port: this.port, host: '127.0.0.1' })
     socket.on('error', () => undefined).resume()
@@ -83,9 +83,9 @@ export class Requests {
     return http.request({ port: this.port, host: '127.0.0.1', method, path, headers, agent })
   }
 
-  /** @returns `undefined` when the connection ended without an answer, also when it was tried again. */
+  /** @returns `undefined` when the connection closes without a response, even after a retry. */
   async #send(method: string, path: string, headers: Headers, body?: Buffer): Promise<Answer | undefined> {
-    // A connection that was kept may be closed just when it is used again.
+    // The server may close an idle connection at the moment of its reuse.
     return (await this.#sendOnce(method, path, headers, body)) ?? this.#sendOnce(method, path, headers, body)
   }
 

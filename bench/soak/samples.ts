@@ -4,9 +4,9 @@ import { z } from 'zod'
 import type { ServerProcess } from '../server-process.ts'
 import { hasGrown, type Margin } from './growth.ts'
 
-/** What the program holds at one moment. */
+/** The resources of the program at one moment. */
 export interface Sample {
-  /** Since the begin of the load. */
+  /** Since the start of the load. */
   readonly seconds: number
   /** MiB. */
   readonly resident: number
@@ -14,15 +14,15 @@ export interface Sample {
   readonly heap: number
   readonly buffers: number
   readonly descriptors: number
-  /** In the data folder, without tombstones. */
+  /** In the data directory, without tombstones. */
   readonly files: number
-  /** Of uploads that were deleted or have expired. They stay, so that their number is no sign of a leak. */
+  /** Tombstones of deleted and expired uploads. They accumulate, which is no leak. */
   readonly tombstones: number
-  /** Pieces of work done so far. */
+  /** Completed tasks. */
   readonly done: number
 }
 
-/** What must come to rest, each with how much it may still move. */
+/** The columns that must not grow, with their margins. */
 export const MARGINS: Readonly<Partial<Record<keyof Sample, Margin>>> = {
   resident: { share: 0.1, fixed: 16 },
   heap: { share: 0.1, fixed: 12 },
@@ -33,10 +33,10 @@ export const MARGINS: Readonly<Partial<Record<keyof Sample, Margin>>> = {
 
 const COLUMNS = ['seconds', 'resident', 'heap', 'buffers', 'descriptors', 'files', 'tombstones', 'done'] as const
 
-/** What the probe in the program writes: MiB. */
+/** The output of the probe in the program, in MiB. */
 const probed = z.object({ heap: z.number(), buffers: z.number() })
 
-/** Measures the program. @param dataDir its data folder. @param probe the file that the probe writes. */
+/** Measures the program. @param dataDir its data directory. @param probe the output file of the probe. */
 export async function sample(
   server: ServerProcess,
   dataDir: string,
@@ -54,7 +54,7 @@ export async function sample(
 }
 
 async function filesIn(folder: string): Promise<number> {
-  // A folder may go while it is looked into.
+  // A directory may be removed while it is listed.
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
   let files = 0
   for (const entry of entries) {
@@ -64,13 +64,13 @@ async function filesIn(folder: string): Promise<number> {
   return files
 }
 
-/** A table for spreadsheets, one line for each sample. */
+/** A CSV table with a line per sample. */
 export function toCsv(samples: readonly Sample[]): string {
   const lines = samples.map((one) => COLUMNS.map((column) => Math.round(one[column] * 10) / 10).join(','))
   return `${[COLUMNS.join(','), ...lines].join('\n')}\n`
 }
 
-/** The names of the columns that have grown by more than their margin. */
+/** The columns that have grown by more than their margin. */
 export function grownColumns(samples: readonly Sample[]): readonly string[] {
   return COLUMNS.filter((column) => {
     const margin = MARGINS[column]

@@ -10,12 +10,12 @@ import { joinedIn, makeParts } from './finals.ts'
 const HELP = `npm run bench:strangers -- [flags]
 
   --main FILE          the program to measure (dist/server/main.js)
-  --only NAMES         answers, heads, finals: some of them, separated by commas
+  --only NAMES         a comma-separated list of answers, heads, finals
   --connections LIST   numbers of connections, one measurement each (60,250,500)
 
-Measures what hostile clients cost: the peak memory, and the response time of /healthz, while connections never read the largest
-responses, or never finish the largest request heads; and the time to create a final upload of two parts while others create
-final uploads of 450 parts.
+Measures the cost of hostile clients: peak memory, and the response time of /healthz, while connections never read the
+largest responses, or never finish the largest request heads; and the time to create a final upload of two parts while
+others create final uploads of 450 parts.
 `
 
 /** Time for both processes to settle before the peak is reset. Milliseconds. */
@@ -79,7 +79,7 @@ async function peakDuring(
   begin: (port: number) => Promise<{ readonly destroy: () => void }>,
 ): Promise<string> {
   await pause(SETTLE)
-  await server.forgetPeak()
+  await server.resetPeak()
   const sockets = await Promise.all(Array.from({ length: count }, () => begin(server.port)))
   let slowest = 0
   const end = performance.now() + WATCHED
@@ -107,7 +107,8 @@ async function finalsOfOthers({ port }: ServerProcess): Promise<string> {
   const among = await joinedIn(port, second)
   const longest = Math.max(...(await others))
   const ms = (seconds: number): string => `${(seconds * 1000).toFixed(0)} ms`
-  return `a final upload of two parts: ${ms(alone)} alone, ${ms(among)} among eight of 450 parts (at most ${ms(longest)})`
+  const crowd = `eight of 450 parts (at most ${ms(longest)})`
+  return `a final upload of two parts: ${ms(alone)} alone, ${ms(among)} among ${crowd}`
 }
 
 main()

@@ -1,8 +1,8 @@
-/* One file of the list: its name, bar and state. */
+/* A row of the list: name, progress bar, and state of a file. */
 ;(($, WebUploader, Landfall) => {
   const BAR_CLASSES = { finished: 'bg-success', failed: 'bg-danger', paused: 'bg-warning' }
 
-  /** Adds a row for a WebUploader file and returns it; `set` changes what it shows. */
+  /** Adds a row for a WebUploader file and returns it; `set` updates it. */
   Landfall.addRow = (file) => {
     const row = { state: 'waiting', percent: 0, text: { key: 'waiting' }, detail: null, url: null }
     const $name = $('<span class="file-name">').text(file.name).attr('title', file.name)

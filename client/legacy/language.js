@@ -1,4 +1,4 @@
-/* The language of the page (the same choice as on the modern page) and its light or dark look. */
+/* The language of the page (shared with the modern page), and its light or dark theme. */
 ;(($, Landfall) => {
   const KEY = 'landfall.language'
   const listeners = []
@@ -18,7 +18,7 @@
     }
   }
 
-  /** The text in the current language, with `{name}` filled in from `values`. */
+  /** The text in the current language, with placeholders replaced by `values`. */
   Landfall.t = (key, values = {}) =>
     Landfall.texts[current][key].replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole))
 
@@ -30,7 +30,7 @@
     document.documentElement.lang = current === 'zh' ? 'zh-Hans' : 'en'
     document.title = Landfall.t('title')
     $('[data-text]').each((_, target) => {
-      // WebUploader wraps the label of its picker and lays the file input over it.
+      // WebUploader wraps the label of its picker and puts the file input on top.
       const label = $(target).find('.webuploader-pick')
       ;(label.length ? label : $(target)).text(Landfall.t(target.dataset.text))
       $(target).find('input[type=file]').attr('aria-label', Landfall.t(target.dataset.text))
@@ -50,7 +50,7 @@
     try {
       localStorage.setItem(KEY, language)
     } catch {
-      // Without storage the choice holds until the page is closed.
+      // Without storage, the choice lasts until the page is closed.
     }
     Landfall.showLanguage()
   }

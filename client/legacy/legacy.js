@@ -34,12 +34,12 @@
   })
 
   uploader.on('uploadProgress', (file, share) => {
-    // Progress of a request that was under way when the page was paused still comes in.
+    // A request that was running at the pause may still report progress.
     if (rows.get(file.id).state === 'paused') return
     show(file, { state: 'uploading', percent: Math.floor(share * 100), text: { key: 'uploading' } })
   })
 
-  // On a 5xx this is where the answer can be read; for the upload it changes nothing.
+  // Only this event has the body of a 5xx response. It does not change the upload.
   uploader.on('uploadAccept', (block, answer) => {
     if (answer.error?.message) serverSentences.set(block.file.id, answer.error.message)
   })
@@ -73,7 +73,7 @@
   })
 
   $('#retry').on('click', () => {
-    // Files that WebUploader takes for sent but the server does not: sent again as a whole.
+    // Files that are complete for WebUploader, but not for the server, are sent again as a whole.
     for (const file of uploader.getFiles('complete')) {
       if (rows.get(file.id).state === 'failed') uploader.retry(file, true)
     }
@@ -81,7 +81,7 @@
     uploader.retry()
   })
 
-  /** Asks the server to confirm the file, and shows where it is. */
+  /** Asks the server to confirm the file, and shows its URL. */
   function complete(file) {
     $.getJSON('upload/complete', { task_id: Landfall.resume.taskIdOf(file), filename: file.name })
       .done((answer) => {
@@ -115,7 +115,7 @@
     showButtons()
   }
 
-  /** Names the files that were not taken when files were chosen last; others of the same choice may have been. */
+  /** Names the files of the last selection that were refused. */
   function showRefused() {
     $('#notice')
       .prop('hidden', refusedNames.length === 0)

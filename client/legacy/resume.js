@@ -168,7 +168,7 @@
       return isRefused && !isRestart
     },
 
-    /** Forgets the upload, once the server has confirmed the file. */
+    /** Removes the stored upload, once the server has confirmed the file. */
     finish(file) {
       const attempt = attempts.get(file.id)
       attempt.isFinished = true

@@ -1,11 +1,11 @@
-/* Remembers unfinished uploads across page loads: their task ids, and a digest of the confirmed chunks. */
+/* Stores unfinished uploads across page loads: their task ids, and a digest of the confirmed chunks. */
 ;((Landfall) => {
   const KEY = 'landfall.legacy'
   const MAX_ENTRIES = 100
   // Another service may run under another path of this origin.
   const ENDPOINT = new URL('upload/accept', location.href).pathname
 
-  /** What a browser knows of a file without reading it. Two files may share it. */
+  /** The properties of a file that need no reading. Two files may share them. */
   const describe = ({ name, size, lastModified }) => JSON.stringify([ENDPOINT, name, size, lastModified])
 
   function read() {

@@ -1,6 +1,6 @@
 import { byId, setText } from './dom.ts'
 
-/** Says a sentence to those who listen to the page instead of looking at it. */
+/** Announces a sentence to screen readers. */
 export function announce(sentence: string): void {
   setText(byId('announcer', HTMLElement), sentence)
 }

@@ -1,15 +1,15 @@
 import { DetailedError, type HttpRequest, type HttpResponse, Upload, type UploadOptions } from 'tus-js-client'
 import { servicePresent } from './presence.ts'
-import { isTemporary, readable, ServerAnswer, statusOf } from './problem.ts'
+import { isTemporary, readable, ServerError, statusOf } from './problem.ts'
 import { OtherBytes, type Proof } from './proof.ts'
 import { entryOf, forget } from './remembered.ts'
 import { chunkSize, endpoint, removalDelays, retryDelays } from './settings.ts'
 
-/** What an attempt reports. Nothing is reported any more after it was stopped. */
+/** Callbacks of an attempt. A stopped attempt calls none. */
 export interface AttemptEvents {
-  /** The upload has a URL, and every byte that the server holds is the file's. */
+  /** The upload has a URL, and every byte on the server is the file's. */
   located(url: string): void
-  /** The attempt compares the server's bytes with the file; a `share` of them, from 0 to 1, is proved. */
+  /** The attempt is comparing the server's bytes with the file; a `share` of them, from 0 to 1, is proved. */
   checking(share: number): void
   progress(sent: number): void
   /** A request failed temporarily; the attempt retries by itself. */
@@ -30,7 +30,7 @@ export interface ChosenFile {
 }
 
 /** Statuses of a HEAD for an upload that no longer exists. */
-const OVER = new Set([404, 410])
+const GONE = new Set([404, 410])
 
 /**
  * One continuous upload of a file, from start to pause, failure, or completion. A pause ends the attempt: the next one
@@ -83,16 +83,16 @@ export class Attempt {
       } catch (error) {
         if (!this.#isLive) return
         if (error instanceof OtherBytes) return this.#events.differs()
-        // A file that the browser cannot read any more stays unreadable.
+        // A file that has become unreadable stays so.
         if (!isTemporary(error) || !(await readable(file))) return this.#fail(error)
         if (!this.#isLive) return
         this.#events.retrying()
         const wasAway = await servicePresent()
-        // After a conflict, another tab is sending this file; polling its offset would gain nothing.
+        // After a conflict, another tab is uploading this file; polling its offset would gain nothing.
         if (wasAway || proof.end > proved) failures = statusOf(error) === 409 ? 1 : 0
         const delay = retryDelays[failures]
         if (delay === undefined) return this.#fail(error)
-        await pause(delay, this.#stopped.signal)
+        await delayFor(delay, this.#stopped.signal)
       }
     }
   }
@@ -128,8 +128,8 @@ export class Attempt {
       retryDelays: null,
       fingerprint: () => Promise.resolve(fingerprint),
       metadata: { filename: file.name, filetype: file.type },
-      onBeforeRequest: (request) => this.#letPass(request),
-      onAfterResponse: (request, response) => this.#mayResume(request, response),
+      onBeforeRequest: (request) => this.#checkRunning(request),
+      onAfterResponse: (request, response) => this.#checkResumable(request, response),
       onUploadUrlAvailable: () => this.#located(),
       onProgress: (sent) => {
         if (this.#isLive) this.#events.progress(sent)
@@ -140,8 +140,8 @@ export class Attempt {
     }
   }
 
-  /** Stops requests in preparation, which `abort` does not reach. Throws to do so. */
-  #letPass(request: HttpRequest): void {
+  /** Stops requests in preparation, which `abort` does not reach, by throwing. */
+  #checkRunning(request: HttpRequest): void {
     if (this.#isLive || request.getMethod() === 'DELETE') return
     void this.#upload?.abort()
     throw new Error('the upload was stopped')
@@ -149,14 +149,14 @@ export class Attempt {
 
   /**
    * Stops tus-js-client from resuming before the server's bytes are proved to be the file's, and from starting over
-   * when a HEAD fails: only a missing upload justifies that. Throws to do so.
+   * when a HEAD fails: only a missing upload justifies that. It does so by throwing.
    */
-  async #mayResume(request: HttpRequest, response: HttpResponse): Promise<void> {
+  async #checkResumable(request: HttpRequest, response: HttpResponse): Promise<void> {
     const status = response.getStatus()
-    if (request.getMethod() !== 'HEAD' || OVER.has(status)) return
-    if (status >= 400) throw new ServerAnswer(status, response.getBody())
+    if (request.getMethod() !== 'HEAD' || GONE.has(status)) return
+    if (status >= 400) throw new ServerError(status, response.getBody())
     const offset = Number(response.getHeader('Upload-Offset') ?? Number.NaN)
-    if (!Number.isSafeInteger(offset)) throw new ServerAnswer(status, '')
+    if (!Number.isSafeInteger(offset)) throw new ServerError(status, '')
     await this.#chosen.proof.extend(request.getURL(), offset, this.#stopped.signal, (share) => {
       if (this.#isLive) this.#events.checking(share)
     })
@@ -172,7 +172,7 @@ export class Attempt {
 }
 
 /** Waits for `ms` milliseconds, or until `signal` aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+function delayFor(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms)
     signal.addEventListener('abort', () => {
@@ -192,8 +192,8 @@ export async function removeUpload(url: string): Promise<void> {
   try {
     await Upload.terminate(url, { retryDelays: [...removalDelays] })
   } catch (error) {
-    // It was deleted before.
-    if (!OVER.has(statusOf(error))) throw error
+    // It is already deleted.
+    if (!GONE.has(statusOf(error))) throw error
   }
   await forget(url)
 }

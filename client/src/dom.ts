@@ -1,26 +1,26 @@
-/** What `element` takes: attributes by name; `class` and `data-…` included. */
+/** Attributes by name, including `class` and `data-…`. */
 type Attributes = Readonly<Record<string, string>>
 
-/** Makes an element with attributes and children. */
+/** Creates an element with attributes and children. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   attributes: Attributes = {},
   ...children: readonly (Node | string)[]
 ): HTMLElementTagNameMap[Name] {
-  const made = document.createElement(name)
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value)
-  made.append(...children)
-  return made
+  const created = document.createElement(name)
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value)
+  created.append(...children)
+  return created
 }
 
-/** The element with this id. Throws when the page has none, or one of another kind. */
+/** The element with this id. Throws when the page has none of this kind. */
 export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id)
-  if (!(found instanceof kind)) throw new Error(`the page lacks its #${id}`)
+  if (!(found instanceof kind)) throw new Error(`The page has no #${id} of the expected kind.`)
   return found
 }
 
-/** Sets a text only where it differs, so that nothing is selected away or read out again for nothing. */
+/** Sets a text if it differs: setting it again would clear the selection and make screen readers repeat it. */
 export function setText(target: Node, text: string): void {
   if (target.textContent !== text) target.textContent = text
 }

@@ -6,7 +6,7 @@ import { sha256, toHex } from './sha256.ts'
 const SAMPLES = 8
 const SAMPLE_SIZE = 16 * 1024
 
-/** Keys for finding the uploads of a file again. Equal fingerprints are only a hint: unsampled bytes may differ. */
+/** Keys for finding earlier uploads of a file. Equal fingerprints are only a hint: unsampled bytes may differ. */
 export interface Fingerprints {
   /** The key of new uploads. */
   readonly current: string

@@ -1,10 +1,10 @@
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const
 
-/** A size in bytes as people read it: `1536` → `1.5 KB`. Powers of 1024, at most three figures. */
+/** Formats a size in bytes: `1536` → `1.5 KB`. Powers of 1024, at most three digits. */
 export function formatBytes(bytes: number, locale: string): string {
   let value = bytes
   let unit = 0
-  // 999.5 and not 1024, so that no more than three figures are ever shown.
+  // 999.5 instead of 1024 keeps it at three digits.
   while (value >= 999.5 && unit < UNITS.length - 1) {
     value /= 1024
     unit += 1
@@ -14,20 +14,20 @@ export function formatBytes(bytes: number, locale: string): string {
   return `${number} ${UNITS[unit] ?? 'B'}`
 }
 
-/** A share of a whole as a percentage; below 100 % until everything is there. An empty whole counts as complete. */
+/** A share as a whole percentage; 100 only if complete. An empty whole is complete. */
 export function percentOf(part: number, whole: number): number {
   if (part >= whole) return 100
   return Math.min(99, Math.max(0, Math.floor((part / whole) * 100)))
 }
 
-/** A duration in whole hours, minutes and seconds; the seconds are left out from one hour on. */
+/** A duration in hours, minutes, and seconds; from one hour on, the seconds are 0. */
 export interface Duration {
   readonly hours: number
   readonly minutes: number
   readonly seconds: number
 }
 
-/** Splits a number of seconds, rounded up so that something which is not over never reads as zero. */
+/** Splits a number of seconds, rounded up to at least 1. */
 export function splitSeconds(total: number): Duration {
   const whole = Math.max(1, Math.ceil(total))
   const hours = Math.floor(whole / 3600)
@@ -35,7 +35,7 @@ export function splitSeconds(total: number): Duration {
   return { hours, minutes, seconds: hours > 0 ? 0 : whole % 60 }
 }
 
-/** The letters for a file's tile: its extension in capitals, at most four of them, or nothing. */
+/** The text of a file's tile: its extension in capitals if it has at most four letters, else nothing. */
 export function extensionOf(name: string): string {
   const dot = name.lastIndexOf('.')
   const extension = dot > 0 ? name.slice(dot + 1) : ''

@@ -6,27 +6,27 @@ import { stateText } from './status-line.ts'
 import type { UploadItem } from './upload-item.ts'
 import { type ListEvents, UploadList } from './upload-list.ts'
 
-/** How often, in milliseconds, rows are refreshed without news, so that a stalled speed does not stand there for ever. */
-const REFRESH = 1000
+/** How often uploading rows are rendered without progress, so that a stale speed disappears, in milliseconds. */
+const REFRESH_EVERY = 1000
 
-/** The list on the page: a row per file, a line that sums up, and the sentences for those who listen. */
+/** The list on the page: a row per file, a summary, and announcements for screen readers. */
 export class ListView implements ListEvents {
   readonly list: UploadList
   readonly #rows = new Map<UploadItem, RowView>()
-  readonly #said = new Map<UploadItem, string>()
+  readonly #announced = new Map<UploadItem, string>()
   readonly #section = byId('uploads', HTMLElement)
   readonly #rowList = byId('rows', HTMLUListElement)
   readonly #summary = byId('summary', HTMLElement)
   readonly #clear = byId('clear', HTMLButtonElement)
   readonly #chooseFiles: () => void
 
-  /** `chooseFiles` opens the browser's file dialogue. */
+  /** `chooseFiles` opens the browser's file dialog. */
   constructor(chooseFiles: () => void) {
     this.#chooseFiles = chooseFiles
     this.list = new UploadList(this)
     this.#clear.addEventListener('click', () => this.list.clearFinished())
     onLanguage(() => this.#renderAll())
-    setInterval(() => this.#refresh(), REFRESH)
+    setInterval(() => this.#refresh(), REFRESH_EVERY)
   }
 
   added(item: UploadItem): void {
@@ -38,7 +38,7 @@ export class ListView implements ListEvents {
 
   changed(item: UploadItem): void {
     this.#rows.get(item)?.render()
-    this.#sayState(item)
+    this.#announceState(item)
     this.#renderSummary()
   }
 
@@ -47,7 +47,7 @@ export class ListView implements ListEvents {
     const hadFocus = row?.root.contains(document.activeElement) ?? false
     row?.root.remove()
     this.#rows.delete(item)
-    this.#said.delete(item)
+    this.#announced.delete(item)
     this.#renderSummary()
     if (hadFocus) this.#focusSomewhere()
   }
@@ -67,11 +67,11 @@ export class ListView implements ListEvents {
     }
   }
 
-  /** Progress is not read out, only what changes the state; a reader would never come to an end otherwise. */
-  #sayState(item: UploadItem): void {
+  /** Announces changes of state, but no progress, which would keep a screen reader busy. */
+  #announceState(item: UploadItem): void {
     const state = stateText(item)
-    if (this.#said.get(item) === state || item.state === 'waiting') return
-    this.#said.set(item, state)
+    if (this.#announced.get(item) === state || item.state === 'waiting') return
+    this.#announced.set(item, state)
     announce(t('said.state', { name: item.name, state }))
   }
 

@@ -15,7 +15,7 @@ const { list } = new ListView(() => input.click())
 
 input.addEventListener('change', () => {
   const files = [...(input.files ?? [])]
-  // Emptied, so that the same file can be chosen again.
+  // Without this, choosing the same file again would fire no event.
   input.value = ''
   void list.add(files)
 })

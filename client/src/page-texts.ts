@@ -2,7 +2,7 @@ import { setText } from './dom.ts'
 import { currentLanguage, locale, onLanguage, switchLanguage, t } from './i18n/language.ts'
 import { type Language, languages, type TextKey } from './i18n/texts.ts'
 
-/** Fills the fixed texts of the page, keeps them in the chosen language, and makes the language buttons work. */
+/** Shows the fixed texts of the page in the current language, and connects the language buttons. */
 export function showTexts(): void {
   const buttons = [...document.querySelectorAll<HTMLButtonElement>('button[data-language]')]
   for (const button of buttons) {

@@ -1,11 +1,11 @@
 import { readiness } from './settings.ts'
 
-/** Timeout of a probe, and the first and the longest pause between two. Milliseconds. */
-const PATIENCE = 5_000
-const FIRST_PAUSE = 500
-const LONGEST_PAUSE = 10_000
+/** Timeout of a probe, and the minimum and maximum delay between two, in milliseconds. */
+const PROBE_TIMEOUT = 5_000
+const MIN_DELAY = 500
+const MAX_DELAY = 10_000
 
-/** Statuses of a proxy without the service, and of a service that is stopping. */
+/** Statuses of a proxy that cannot reach the service, and of a service that is stopping. */
 const AWAY = new Set([502, 503, 504])
 
 const listeners = new Set<() => void>()
@@ -17,7 +17,7 @@ export function isAway(): boolean {
   return away
 }
 
-/** Calls `listener` when the service becomes unavailable, and when it is back. */
+/** Calls `listener` when the service becomes unavailable, and when it is available again. */
 export function onPresence(listener: () => void): void {
   listeners.add(listener)
 }
@@ -31,27 +31,27 @@ export function servicePresent(): Promise<boolean> {
 }
 
 async function wait(): Promise<boolean> {
-  if (await answers()) return false
-  announce(true)
-  for (let longest = FIRST_PAUSE; ; longest = Math.min(longest * 2, LONGEST_PAUSE)) {
-    // The jitter keeps pages that lost the service together from returning together.
-    await pause(longest * (0.5 + Math.random() / 2))
-    if (await answers()) break
+  if (await responds()) return false
+  setAway(true)
+  for (let delay = MIN_DELAY; ; delay = Math.min(delay * 2, MAX_DELAY)) {
+    // The jitter keeps all pages from returning at the same time.
+    await pause(delay * (0.5 + Math.random() / 2))
+    if (await responds()) break
   }
-  announce(false)
+  setAway(false)
   return true
 }
 
-async function answers(): Promise<boolean> {
+async function responds(): Promise<boolean> {
   try {
-    const { status } = await fetch(readiness, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) })
+    const { status } = await fetch(readiness, { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT) })
     return !AWAY.has(status)
   } catch {
     return false
   }
 }
 
-/** Ends early when the browser goes online or the page becomes visible. */
+/** Waits for `ms` milliseconds, or until the browser is online again or the page becomes visible. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -69,7 +69,7 @@ function pause(ms: number): Promise<void> {
   })
 }
 
-function announce(isNow: boolean): void {
+function setAway(isNow: boolean): void {
   away = isNow
   for (const listener of listeners) listener()
 }

@@ -1,13 +1,13 @@
 import { DetailedError } from 'tus-js-client'
 import type { Text, TextKey } from './i18n/texts.ts'
 
-/** A server's answer that ends an attempt, kept as an error where tus-js-client would go on without looking at it. */
-export class ServerAnswer extends Error {
+/** An error response that tus-js-client would ignore or misread. */
+export class ServerError extends Error {
   readonly status: number
   readonly body: string
 
   constructor(status: number, body: string) {
-    super(`the server answered ${status}`)
+    super(`The server responded with ${status}.`)
     this.status = status
     this.body = body
   }
@@ -27,11 +27,11 @@ const BY_STATUS: Readonly<Record<number, TextKey>> = {
   507: 'problem.full',
 }
 
-/** Says in one sentence what went wrong with a request, or with reading `file`. */
+/** Explains in one sentence why a request, or reading `file`, failed. */
 export async function explain(error: unknown, file: Blob): Promise<Text> {
-  const answer = answerOf(error)
-  if (answer !== null) return answerText(answer)
-  // The browser reports a file that changed under a request as a lost connection.
+  const response = responseOf(error)
+  if (response !== null) return responseText(response)
+  // If a file changes during a request, the browser reports a lost connection.
   return { key: (await readable(file)) ? 'problem.unreachable' : 'problem.file' }
 }
 
@@ -41,26 +41,26 @@ export function isTemporary(error: unknown): boolean {
   return status === 0 || status >= 500 || TEMPORARY.has(status)
 }
 
-/** The status of the answer behind an error, or 0 when there was no answer. */
+/** The status of the error response, or 0 without a response. */
 export function statusOf(error: unknown): number {
-  return answerOf(error)?.status ?? 0
+  return responseOf(error)?.status ?? 0
 }
 
-function answerOf(error: unknown): ServerAnswer | null {
-  if (error instanceof ServerAnswer) return error
+function responseOf(error: unknown): ServerError | null {
+  if (error instanceof ServerError) return error
   if (!(error instanceof DetailedError)) return null
-  if (error.causingError instanceof ServerAnswer) return error.causingError
+  if (error.causingError instanceof ServerError) return error.causingError
   const response = error.originalResponse
-  return response === null ? null : new ServerAnswer(response.getStatus(), response.getBody())
+  return response === null ? null : new ServerError(response.getStatus(), response.getBody())
 }
 
-function answerText({ status, body }: ServerAnswer): Text {
+function responseText({ status, body }: ServerError): Text {
   const sentence = sentenceIn(body)
   if (sentence !== null) return { key: 'problem.said', values: { sentence } }
   return { key: BY_STATUS[status] ?? (status >= 500 ? 'problem.server' : 'problem.refused') }
 }
 
-/** The sentence in an answer: `error.message` of JSON, or a short plain text. A proxy's HTML page has none. */
+/** The sentence in a response: `error.message` of JSON, or a short plain text. A proxy's HTML page has none. */
 function sentenceIn(body: string): string | null {
   const text = body.trim()
   if (text.startsWith('{')) return messageIn(text)
@@ -77,7 +77,7 @@ function messageIn(json: string): string | null {
   }
 }
 
-/** Whether the browser can still read a chosen file: not after it was changed, moved or unplugged. */
+/** Whether the browser can still read a chosen file, which may have been changed, moved, or unplugged. */
 export async function readable(file: Blob): Promise<boolean> {
   try {
     await file.slice(0, 1).arrayBuffer()

@@ -1,10 +1,10 @@
-import { ServerAnswer, TEMPORARY } from './problem.ts'
+import { ServerError, TEMPORARY } from './problem.ts'
 import { sha256, toBase64 } from './sha256.ts'
 
 /** Bytes per comparison. The server accepts up to 16 MiB. */
 const BLOCK = 8 * 1024 * 1024
 
-/** The server holds bytes of another file: nothing may be appended to them. */
+/** The server has bytes of another file; nothing may be appended to them. */
 export class OtherBytes extends Error {}
 
 /**
@@ -33,7 +33,7 @@ export class Proof {
 
   /**
    * Compares the server's bytes up to `offset`; calls `compared` with the share done, from 0 to 1. Throws OtherBytes if
-   * they differ or the server has no digest of them; a ServerAnswer or a TypeError for a temporary failure; a
+   * they differ or the server has no digest of them; a ServerError or a TypeError for a temporary failure; a
    * DOMException if the file cannot be read or `signal` aborts.
    */
   async extend(url: string, offset: number, signal: AbortSignal, compared: (share: number) => void): Promise<void> {
@@ -56,13 +56,13 @@ export class Proof {
 }
 
 /**
- * The server's digest of a range, or null if it has none. Throws a ServerAnswer or a TypeError for a temporary failure.
+ * The server's digest of a range, or null if it has none. Throws a ServerError or a TypeError for a temporary failure.
  */
 async function askDigest(url: string, start: number, end: number, signal: AbortSignal): Promise<string | null> {
-  const answer = await fetch(`${url}/digest?start=${start}&end=${end}`, { cache: 'no-store', signal })
-  const body = await answer.text()
-  if (answer.status >= 500 || TEMPORARY.has(answer.status)) throw new ServerAnswer(answer.status, body)
-  return answer.ok ? digestIn(body) : null
+  const response = await fetch(`${url}/digest?start=${start}&end=${end}`, { cache: 'no-store', signal })
+  const body = await response.text()
+  if (response.status >= 500 || TEMPORARY.has(response.status)) throw new ServerError(response.status, body)
+  return response.ok ? digestIn(body) : null
 }
 
 function digestIn(json: string): string | null {

@@ -6,12 +6,12 @@ export interface Remembered {
   readonly name: string
   /** Bytes. */
   readonly size: number
-  /** The key by which its file is recognised. */
+  /** The key that identifies its file. */
   readonly fingerprint: string
 }
 
-/** What the server says about a remembered upload. */
-export type Standing =
+/** The state of a remembered upload on the server; `unknown` without a valid response. */
+export type ServerState =
   | { readonly kind: 'unfinished'; readonly offset: number }
   | { readonly kind: 'finished' }
   | { readonly kind: 'gone' }
@@ -19,15 +19,14 @@ export type Standing =
 
 const storage = defaultOptions.urlStorage
 
-/** The unfinished uploads to `endpoint` that the storage knows, newest first, each URL once. */
+/** The unfinished uploads to `endpoint` in the storage, newest first, each URL once. */
 export async function findRemembered(endpoint: string): Promise<Remembered[]> {
   const byUrl = new Map<string, Remembered>()
   const entries = await storage.findAllUploads()
   entries.sort((a, b) => Date.parse(b.creationTime) - Date.parse(a.creationTime))
   for (const entry of entries) {
     const remembered = fromEntry(entry)
-    // Another origin's uploads can neither be asked about nor continued from here; those that another page of this origin has sent to
-    // an endpoint of its own are its business, and no file chosen here would be found to belong to them.
+    // Uploads of other origins, and of other endpoints of this origin, belong to other pages.
     if (remembered === null || new URL(remembered.url).origin !== new URL(endpoint).origin) continue
     if (!remembered.fingerprint.endsWith(`-${endpoint}`)) continue
     if (!byUrl.has(remembered.url)) byUrl.set(remembered.url, remembered)
@@ -35,7 +34,7 @@ export async function findRemembered(endpoint: string): Promise<Remembered[]> {
   return [...byUrl.values()]
 }
 
-/** Whether the storage still knows the upload at `url`; another tab may have finished or cancelled it. */
+/** Whether the upload at `url` is still in the storage; another tab may have finished or cancelled it. */
 export async function isRemembered(url: string): Promise<boolean> {
   return (await entryOf(url)) !== undefined
 }
@@ -45,21 +44,21 @@ export async function entryOf(url: string): Promise<PreviousUpload | undefined> 
   return (await storage.findAllUploads()).find((entry) => entry.uploadUrl === url)
 }
 
-/** Removes everything that the storage knows about the upload at `url`. The server keeps what it has. */
+/** Removes the upload at `url` from the storage, but not from the server. */
 export async function forget(url: string): Promise<void> {
   for (const entry of await storage.findAllUploads()) {
     if (entry.uploadUrl === url) await storage.removeUpload(entry.urlStorageKey)
   }
 }
 
-/** Asks the server how far the upload at `url` is. Never throws: a server that does not answer is `unknown`. */
-export async function askStanding(url: string): Promise<Standing> {
+/** Asks the server for the state of the upload at `url`. Never throws. */
+export async function fetchState(url: string): Promise<ServerState> {
   try {
-    const answer = await fetch(url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' }, cache: 'no-store' })
-    if (answer.status === 404 || answer.status === 410) return { kind: 'gone' }
-    const offset = numberIn(answer.headers.get('Upload-Offset'))
-    if (!answer.ok || offset === null) return { kind: 'unknown' }
-    return offset === numberIn(answer.headers.get('Upload-Length'))
+    const response = await fetch(url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' }, cache: 'no-store' })
+    if (response.status === 404 || response.status === 410) return { kind: 'gone' }
+    const offset = numberIn(response.headers.get('Upload-Offset'))
+    if (!response.ok || offset === null) return { kind: 'unknown' }
+    return offset === numberIn(response.headers.get('Upload-Length'))
       ? { kind: 'finished' }
       : { kind: 'unfinished', offset }
   } catch {
@@ -67,7 +66,7 @@ export async function askStanding(url: string): Promise<Standing> {
   }
 }
 
-/** Entries of other versions of the library, or of other pages, may lack anything: those are left alone. */
+/** Entries of other pages, or of other versions of tus-js-client, may lack fields; those are ignored. */
 function fromEntry(entry: PreviousUpload): Remembered | null {
   const fingerprint = /^tus::(.*)::\d+$/s.exec(entry.urlStorageKey)?.[1]
   const name = entry.metadata?.filename

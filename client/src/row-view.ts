@@ -7,8 +7,8 @@ import type { State, UploadItem } from './upload-item.ts'
 const ACTIONS = ['choose', 'pause', 'resume', 'retry', 'cancel', 'forget'] as const
 export type Action = (typeof ACTIONS)[number]
 
-/** What can be done in each state, in the order of the buttons. */
-const OFFERED: Readonly<Record<State, readonly Action[]>> = {
+/** The actions for each state, in the order of the buttons. */
+const AVAILABLE: Readonly<Record<State, readonly Action[]>> = {
   comparing: ['cancel'],
   waiting: ['pause', 'cancel'],
   uploading: ['pause', 'cancel'],
@@ -18,7 +18,7 @@ const OFFERED: Readonly<Record<State, readonly Action[]>> = {
   remembered: ['choose', 'forget'],
 }
 
-/** One row of the list: shows an item and passes on what its buttons are pressed for. */
+/** A row of the list: shows an item, and reports which action its user chose. */
 export class RowView {
   readonly root: HTMLLIElement
   readonly #item: UploadItem
@@ -56,7 +56,7 @@ export class RowView {
     this.render()
   }
 
-  /** Brings the row up to date with its item and the language. */
+  /** Updates the row from its item, in the current language. */
   render(): void {
     const { name, size, state, cancelling } = this.#item
     this.root.dataset.state = state
@@ -72,7 +72,7 @@ export class RowView {
     this.#renderActions()
   }
 
-  /** Puts the keyboard focus on the first thing that can be done here. Returns whether there is any. */
+  /** Focuses the first visible control. Returns whether there is one. */
   focus(): boolean {
     const target = [this.#open, ...this.#buttons.values()].find((control) => !control.hidden)
     target?.focus()
@@ -86,31 +86,31 @@ export class RowView {
     const { part, whole } = shareShown(this.#item)
     if (part === null) this.#bar.removeAttribute('aria-valuenow')
     else this.#bar.setAttribute('aria-valuenow', String(percentOf(part, whole)))
-    // The exact share, so that a large file visibly moves between two whole per cent.
+    // Not rounded to percent, so that a large file moves visibly.
     this.#fill.style.transform = `scaleX(${whole === 0 ? 1 : (part ?? 0) / whole})`
   }
 
   #renderActions(): void {
     const focused = document.activeElement
     this.#renderLinks()
-    const offered = OFFERED[this.#item.state]
+    const available = AVAILABLE[this.#item.state]
     for (const [action, control] of this.#buttons) {
-      control.hidden = !offered.includes(action)
+      control.hidden = !available.includes(action)
       control.disabled = this.#item.cancelling
       label(control, t(`action.${action}`), this.#item.name)
     }
-    // A pressed button that gives way to another hands its focus on, so that the keyboard does not lose its place.
+    // When the focused button disappears, the focus stays in the row.
     if (focused instanceof HTMLElement && focused.hidden && this.root.contains(focused)) this.focus()
   }
 
   #renderLinks(): void {
     const { name, url, state } = this.#item
-    const there = state === 'finished' && url !== null
+    const isAvailable = state === 'finished' && url !== null
     for (const link of [this.#open, this.#download]) {
-      link.hidden = !there
-      if (there) link.href = url
+      link.hidden = !isAvailable
+      if (isAvailable) link.href = url
     }
-    if (there) this.#open.href = `${url}?inline=1`
+    if (isAvailable) this.#open.href = `${url}?inline=1`
     this.#download.download = name
     label(this.#open, t('action.open'), name)
     label(this.#download, t('action.download'), name)
@@ -118,13 +118,13 @@ export class RowView {
 }
 
 function button(action: Action, press: () => void): HTMLButtonElement {
-  const made = element('button', { class: 'button', type: 'button', 'data-testid': action })
-  if (action === 'resume' || action === 'retry' || action === 'choose') made.classList.add('strong')
-  made.addEventListener('click', press)
-  return made
+  const created = element('button', { class: 'button', type: 'button', 'data-testid': action })
+  if (action === 'resume' || action === 'retry' || action === 'choose') created.classList.add('strong')
+  created.addEventListener('click', press)
+  return created
 }
 
-/** Many rows have a button of the same name: those who listen hear which file it is about. */
+/** Names the file in the label, because each row has a button with the same text. */
 function label(control: HTMLElement, action: string, name: string): void {
   setText(control, action)
   control.setAttribute('aria-label', t('action.label', { action, name }))

@@ -12,10 +12,10 @@ export const chunkSize = chunkSizeFrom(new URLSearchParams(location.search))
  */
 export const retryDelays: readonly number[] = [0, 1000, 3000, 5000, 10000, 20000]
 
-/** The same for a deletion, which a person waits for. */
+/** The same for a deletion, which its user waits for. */
 export const removalDelays: readonly number[] = [0, 1000]
 
-/** How many files are sent at the same time; the others wait for their turn. */
+/** Maximum concurrent files; the others are queued. */
 export const filesAtOnce = 3
 
 function chunkSizeFrom(query: URLSearchParams): number {

@@ -1,4 +1,4 @@
-/** Bytes hashed in one go without the browser's own SHA-256; the page stays responsive in between. */
+/** Bytes per step without `crypto.subtle`; the page stays responsive in between. */
 const STEP = 1024 * 1024
 
 /** The SHA-256 of a blob that fits into memory. Throws a DOMException when it cannot be read. */

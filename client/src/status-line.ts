@@ -4,7 +4,7 @@ import type { TextKey } from './i18n/texts.ts'
 import { isAway } from './presence.ts'
 import type { Phase, UploadItem } from './upload-item.ts'
 
-/** The state of an item in words, as it is shown first and read out. */
+/** The state of an item as text, shown and announced. */
 export function stateText(item: UploadItem): string {
   if (item.state === 'failed' && item.problem !== null) return say(item.problem)
   return t(stateKey(item))
@@ -21,7 +21,7 @@ export function shareShown(item: UploadItem): { readonly part: number | null; re
   return isChecking(item) ? { part: item.checked, whole: 1 } : { part: item.sent, whole: item.size }
 }
 
-/** The figures of an item that mean something in its state: share, speed, time left. */
+/** The figures that its state allows: share, speed, time left. */
 export function figures(item: UploadItem): string[] {
   const { part, whole } = shareShown(item)
   if (item.state === 'finished' || item.cancelling || part === null) return []

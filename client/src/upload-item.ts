@@ -2,9 +2,9 @@ import { Attempt, type ChosenFile, removeUpload } from './attempt.ts'
 import type { Text } from './i18n/texts.ts'
 import { explain } from './problem.ts'
 import { Proof } from './proof.ts'
-import { askStanding, forget, type Remembered } from './remembered.ts'
+import { fetchState, forget, type Remembered } from './remembered.ts'
 import { SpeedMeter } from './speed.ts'
-import { occupy } from './tabs.ts'
+import { lockUpload } from './tabs.ts'
 
 /** `comparing`: the file may be that of another row. */
 export type State = 'comparing' | 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
@@ -19,7 +19,7 @@ export interface Chosen {
   readonly state: 'comparing' | 'waiting' | 'failed'
 }
 
-/** One file of the list: its state, its progress, and what can be done with it. */
+/** A file of the list: its state, progress, and actions. */
 export class UploadItem {
   readonly name: string
   /** Bytes. */
@@ -28,16 +28,16 @@ export class UploadItem {
   readonly meter = new SpeedMeter()
 
   state: State
-  /** Bytes that were sent, or null as long as only the server knows. */
+  /** Bytes sent, or null while only the server knows. */
   sent: number | null
-  /** Where the upload is, as soon as the server has given it a place. */
+  /** The URL of the upload, once it is created. */
   url: string | null
   /** Why it failed. */
   problem: Text | null = null
   phase: Phase = 'sending'
   /** The share, from 0 to 1, that is compared in the state `comparing` or the phase `checking`. */
   checked = 0
-  /** Whether the server is being asked to delete it. */
+  /** Whether the server is deleting it. */
   cancelling = false
 
   #chosen: ChosenFile | null
@@ -87,7 +87,7 @@ export class UploadItem {
     this.queue()
   }
 
-  /** Waits for its turn; the list starts it. */
+  /** Queues the item; the list starts it. */
   queue(): void {
     if (this.#chosen === null || this.state === 'finished' || this.state === 'uploading') return
     this.problem = null
@@ -117,7 +117,7 @@ export class UploadItem {
     this.#become('paused')
   }
 
-  /** Deletes the upload here and on the server. Returns whether it is gone; if not, the item says why. */
+  /** Deletes the upload here and on the server. Returns whether that worked; if not, the item shows why. */
   async cancel(): Promise<boolean> {
     this.cancelling = true
     this.#changed()
@@ -133,22 +133,22 @@ export class UploadItem {
     }
   }
 
-  /** Drops what the browser remembers. The server keeps its part until it expires. */
+  /** Removes the upload from this browser. On the server, it expires later. */
   async forget(): Promise<void> {
     if (this.url !== null) await forget(this.url)
   }
 
-  /** Asks the server how far a remembered upload is. Returns false when there is nothing to go on with. */
+  /** Asks the server for the state of a remembered upload. Returns whether it still exists. */
   async lookUp(): Promise<boolean> {
     const url = this.url
     if (url === null) return false
-    const standing = await askStanding(url)
-    // Meanwhile the file may have been chosen again, and the upload be on its way.
+    const remote = await fetchState(url)
+    // Meanwhile, the file may have been chosen again.
     if (this.state !== 'remembered') return true
-    if (standing.kind === 'gone' || standing.kind === 'finished') await forget(url)
-    if (standing.kind === 'gone') return false
-    if (standing.kind === 'finished') this.#finish()
-    if (standing.kind === 'unfinished') this.sent = standing.offset
+    if (remote.kind === 'gone' || remote.kind === 'finished') await forget(url)
+    if (remote.kind === 'gone') return false
+    if (remote.kind === 'finished') this.#finish()
+    if (remote.kind === 'unfinished') this.sent = remote.offset
     this.#changed()
     return true
   }
@@ -165,7 +165,7 @@ export class UploadItem {
     if (this.url !== null && this.url !== url) void forget(this.url)
     this.url = url
     this.#isOther = null
-    occupy(url)
+    lockUpload(url)
   }
 
   #checking(share: number): void {

@@ -3,13 +3,13 @@ import { isAway, onPresence } from './presence.ts'
 import { findRemembered, isRemembered, type Remembered } from './remembered.ts'
 import { sameBytes } from './same-bytes.ts'
 import { endpoint, filesAtOnce } from './settings.ts'
-import { whenFree } from './tabs.ts'
+import { whenUnlocked } from './tabs.ts'
 import { type Chosen, UploadItem } from './upload-item.ts'
 
-/** How long, in milliseconds, chosen files wait for remembered rows that they might belong to. */
-const RECALL_PATIENCE = 500
+/** How long chosen files wait for remembered rows that they may belong to, in milliseconds. */
+const RECALL_TIMEOUT = 500
 
-/** What the list tells its view. */
+/** Callbacks of the list to its view. */
 export interface ListEvents {
   added(item: UploadItem): void
   changed(item: UploadItem): void
@@ -18,13 +18,13 @@ export interface ListEvents {
   alreadyPresent(item: UploadItem): void
 }
 
-/** The files of the page in their order, and whose turn it is. */
+/** The files of the page in order, of which some upload at the same time. */
 export class UploadList {
   readonly #items: UploadItem[] = []
   readonly #events: ListEvents
   readonly #ready: Promise<void>
 
-  /** Begins with what the browser remembers from earlier visits. */
+  /** Starts with the uploads that the browser remembers. */
   constructor(events: ListEvents) {
     this.#events = events
     this.#ready = this.#recall()
@@ -45,33 +45,33 @@ export class UploadList {
     }
   }
 
-  /** Cancels an upload; its row goes unless the server could not be told. Returns whether it went. */
+  /** Cancels an upload and removes its row, unless the server fails to delete it. Returns whether that worked. */
   async cancel(item: UploadItem): Promise<boolean> {
-    const gone = await item.cancel()
-    if (gone) this.#remove(item)
-    return gone
+    const isCancelled = await item.cancel()
+    if (isCancelled) this.#remove(item)
+    return isCancelled
   }
 
-  /** Drops a remembered upload from this browser. */
+  /** Removes a remembered upload from this browser. */
   async forget(item: UploadItem): Promise<void> {
     await item.forget()
     this.#remove(item)
   }
 
-  /** Takes finished files off the list; they stay on the server. */
+  /** Removes finished files from the list, but not from the server. */
   clearFinished(): void {
     for (const item of [...this.#items]) if (item.state === 'finished') this.#remove(item)
   }
 
-  /** Shows what is remembered, except what another tab is at work on: that follows when the tab lets it go. */
+  /** Shows remembered uploads. One that another tab locks follows when it is unlocked. */
   async #recall(): Promise<void> {
     const rows = (await findRemembered(endpoint)).map((remembered) => this.#recallOne(remembered))
-    const patience = new Promise((resolve) => setTimeout(resolve, RECALL_PATIENCE))
-    await Promise.race([Promise.all(rows), patience])
+    const timeout = new Promise((resolve) => setTimeout(resolve, RECALL_TIMEOUT))
+    await Promise.race([Promise.all(rows), timeout])
   }
 
   async #recallOne(remembered: Remembered): Promise<void> {
-    await whenFree(remembered.url)
+    await whenUnlocked(remembered.url)
     const present = this.#items.some((item) => item.url === remembered.url)
     if (!present && (await isRemembered(remembered.url))) void this.#lookUp(this.#append(remembered))
   }
@@ -108,9 +108,9 @@ export class UploadList {
   async #findSame(row: UploadItem, file: File, rivals: readonly UploadItem[]): Promise<UploadItem | undefined> {
     for (const rival of rivals) {
       if (rival.file === null) continue
-      // A rival that cannot be read any more fails in its own row.
+      // A rival that is no longer readable fails in its own row.
       const same = await sameBytes(rival.file, file, (share) => row.compared(share)).catch(() => false)
-      // A rival that was cancelled meanwhile no longer brings the file to the server.
+      // A rival may have been cancelled meanwhile.
       if (same && this.#items.includes(rival)) return rival
     }
     return undefined

@@ -1,6 +1,6 @@
 #!/bin/sh
-# nginx looks a name up once, when it starts, unless it is told a name server; a container that is made anew has a new
-# address. The name server is that of this container.
+# Without a resolver, nginx resolves names only at its start, but a recreated container has a new address. The resolver
+# is the name server of this container.
 set -eu
 server=$(awk '$1 == "nameserver" { print ($2 ~ /:/) ? "[" $2 "]" : $2; exit }' /etc/resolv.conf)
 sed "s/NAME_SERVER/$server/" /etc/landfall/landfall.conf > /tmp/nginx.conf

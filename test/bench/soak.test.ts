@@ -44,7 +44,7 @@ describe('the soak', () => {
     const folder = await temporaryFolder()
     try {
       const { stderr } = await promisify(execFile)(process.execPath, [SOAK, '--minutes', '0.08', '--out', folder.path])
-      expect(stderr).toMatch(/^\d+ pieces of work, \d+ samples in \S+soak\.csv and soak\.svg\.\n$/)
+      expect(stderr).toMatch(/^\d+ tasks, \d+ samples in \S+soak\.csv and soak\.svg\.\n$/)
       const lines = (await readFile(path.join(folder.path, 'soak.csv'), 'utf8')).trim().split('\n')
       expect(lines.length).toBeGreaterThan(1)
       expect(lines[0]).toBe('seconds,resident,heap,buffers,descriptors,files,tombstones,done')

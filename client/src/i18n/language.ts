@@ -1,13 +1,13 @@
 import { type Language, languages, type Text, type TextKey } from './texts.ts'
 
-/** Shared with the classical page, so that the choice holds on both. */
+/** Shared with the classical page. */
 const STORAGE_KEY = 'landfall.language'
 const LOCALES = { en: 'en', zh: 'zh-Hans' } as const
 
 const listeners = new Set<() => void>()
 let current: Language = remembered() ?? preferred(navigator.languages)
 
-/** The language of the first entry that the page speaks, or English. */
+/** The first supported language of `tags`, or English. */
 export function preferred(tags: readonly string[]): Language {
   for (const tag of tags) {
     const language = tag.toLowerCase().split('-')[0]
@@ -34,13 +34,13 @@ export function locale(): string {
   return LOCALES[current]
 }
 
-/** Switches the page over and remembers the choice where the browser lets it. */
+/** Switches the language, and remembers the choice if the browser allows that. */
 export function switchLanguage(language: Language): void {
   current = language
   try {
     localStorage.setItem(STORAGE_KEY, language)
   } catch {
-    // Without storage the choice holds until the page is closed.
+    // Without storage, the choice lasts until the page is closed.
   }
   for (const listener of listeners) listener()
 }
@@ -51,12 +51,12 @@ export function onLanguage(listener: () => void): void {
   listener()
 }
 
-/** The text in the current language, with `{name}` filled in from `values`. */
+/** The text in the current language, with placeholders replaced by `values`. */
 export function t(key: TextKey, values: Text['values'] = {}): string {
   return languages[current][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
 
-/** The same for a text that was kept for later. */
+/** The same for a stored text. */
 export function say(text: Text): string {
   return t(text.key, text.values)
 }

@@ -1,11 +1,11 @@
-/** Every text of the page. `{name}` is filled in. A text that exists in English must exist in Chinese. */
+/** Every text of the page, with placeholders like `{name}`. */
 const english = {
   'page.title': 'Landfall – resumable uploads',
   'page.heading': 'Bring your files ashore',
   'page.lead': 'Pause, lose the connection, close the page: uploads resume where they stopped.',
   'page.classical': 'Classical page (WebUploader)',
   'page.language': 'Language',
-  'page.protocol': 'Uploads speak the open tus protocol.',
+  'page.protocol': 'Uploads use the open tus protocol.',
 
   'drop.choose': 'Choose files',
   'drop.hint': 'or drop them anywhere on this page',
@@ -15,17 +15,17 @@ const english = {
   'list.summary': '{done} of {all} finished',
   'list.clear': 'Clear finished',
 
-  'state.waiting': 'Waiting for its turn',
-  'state.starting': 'Getting ready',
+  'state.waiting': 'Queued',
+  'state.starting': 'Preparing',
   'state.uploading': 'Uploading',
-  'state.landing': 'All sent; the server is finishing',
+  'state.landing': 'Uploaded; the server is processing it',
   'state.checking': 'Checking the file',
-  'state.retrying': 'Interrupted, trying again',
+  'state.retrying': 'Interrupted; retrying',
   'state.away': 'Waiting for the server…',
   'state.paused': 'Paused',
   'state.cancelling': 'Cancelling',
   'state.finished': 'Finished',
-  'state.failed': 'Stopped',
+  'state.failed': 'Failed',
   'state.remembered': 'Choose the file again to resume',
 
   'row.percent': '{percent}%',
@@ -40,26 +40,26 @@ const english = {
   'action.pause': 'Pause',
   'action.resume': 'Resume',
   'action.cancel': 'Cancel',
-  'action.retry': 'Try again',
+  'action.retry': 'Retry',
   'action.choose': 'Choose file',
-  'action.forget': 'Forget',
+  'action.forget': 'Remove',
   'action.open': 'Open',
   'action.download': 'Download',
   'action.label': '{action}: {name}',
 
   'said.state': '{name}: {state}',
   'said.cancelled': '{name} was cancelled.',
-  'said.forgotten': '{name} was forgotten.',
+  'said.forgotten': '{name} was removed.',
   'said.present': '{name} is already being uploaded.',
-  'said.folder': 'Folders cannot be uploaded; choose the files inside.',
+  'said.folder': 'Folders cannot be uploaded; choose their files.',
 
   'problem.unreachable': 'Cannot reach the server. Uploaded data is kept.',
   'problem.file': 'The file was changed or moved; choose it again.',
-  'problem.cancel': 'The upload could not be cancelled on the server.',
-  'problem.denied': 'You are not allowed to upload here.',
-  'problem.too-large': 'The file is larger than the server accepts.',
-  'problem.busy': 'The server is busy with this upload; try again in a moment.',
-  'problem.full': 'The server has no space left.',
+  'problem.cancel': 'Could not cancel the upload on the server.',
+  'problem.denied': 'You do not have permission to upload here.',
+  'problem.too-large': 'The file exceeds the maximum size.',
+  'problem.busy': 'The server is busy with this upload; try again soon.',
+  'problem.full': 'The server is out of space.',
   'problem.server': 'Server error; try again later.',
   'problem.refused': 'The server refused the upload.',
   'problem.said': '{sentence}',
@@ -70,10 +70,10 @@ export type TextKey = keyof typeof english
 const chinese: Record<TextKey, string> = {
   'page.title': 'Landfall – 断点续传',
   'page.heading': '让文件安全靠岸',
-  'page.lead': '暂停、断网、关闭页面都没关系：上传会从停下的地方继续。',
+  'page.lead': '支持断点续传：暂停、断网、关闭页面后，均可从中断处继续上传。',
   'page.classical': '经典页面（WebUploader）',
   'page.language': '语言',
-  'page.protocol': '上传使用开放的 tus 协议。',
+  'page.protocol': '基于开放的 tus 协议。',
 
   'drop.choose': '选择文件',
   'drop.hint': '或将文件拖放到本页任意位置',
@@ -86,18 +86,18 @@ const chinese: Record<TextKey, string> = {
   'state.waiting': '排队中',
   'state.starting': '准备中',
   'state.uploading': '正在上传',
-  'state.landing': '已传完，服务器正在处理',
+  'state.landing': '上传完毕，服务器处理中',
   'state.checking': '正在校验文件',
   'state.retrying': '传输中断，正在重试',
   'state.away': '正在等待服务器恢复…',
   'state.paused': '已暂停',
   'state.cancelling': '正在取消',
   'state.finished': '已完成',
-  'state.failed': '已停止',
+  'state.failed': '上传失败',
   'state.remembered': '重新选择该文件即可续传',
 
   'row.percent': '{percent}%',
-  'row.rate': '{size}/秒',
+  'row.rate': '{size}/s',
   'row.left': '剩余 {time}',
   'row.progress': '{name} 的进度',
 
@@ -119,24 +119,24 @@ const chinese: Record<TextKey, string> = {
   'said.cancelled': '已取消 {name}。',
   'said.forgotten': '已移除 {name}。',
   'said.present': '{name} 正在上传中。',
-  'said.folder': '无法上传文件夹，请选择其中的文件。',
+  'said.folder': '不支持上传文件夹，请选择其中的文件。',
 
   'problem.unreachable': '无法连接服务器，已上传的部分会保留。',
   'problem.file': '文件已被修改或移动，请重新选择。',
-  'problem.cancel': '取消失败，服务器未删除该上传。',
+  'problem.cancel': '取消失败，服务器上的文件未删除。',
   'problem.denied': '您没有上传权限。',
-  'problem.too-large': '文件超过了服务器允许的大小。',
-  'problem.busy': '服务器正在处理该上传，请稍后重试。',
-  'problem.full': '服务器空间已满。',
+  'problem.too-large': '文件超出大小限制。',
+  'problem.busy': '服务器正忙，请稍后重试。',
+  'problem.full': '服务器存储空间不足。',
   'problem.server': '服务器出错，请稍后重试。',
-  'problem.refused': '服务器拒绝了该上传。',
+  'problem.refused': '服务器拒绝了上传请求。',
   'problem.said': '服务器提示：{sentence}',
 }
 
 export const languages = { en: english, zh: chinese } as const
 export type Language = keyof typeof languages
 
-/** A text with what is to be filled in, kept as such so that it can be shown again in another language. */
+/** A text with its values, which can be shown in either language. */
 export interface Text {
   readonly key: TextKey
   readonly values?: Readonly<Record<string, string | number>>
