@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { bytes, Service, type StreamedFile } from './one-file-service.ts'
+import { bytes, Service, type StreamedFile } from '../support/one-file-service.ts'
 
 const ETAG = '"an-id-1000-mjwaidke"'
 const MODIFIED = 'Fri, 02 Jan 2026 03:04:05 GMT'

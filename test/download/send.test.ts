@@ -6,8 +6,8 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { systemCode } from '../../server/core/errors.ts'
+import { bytes, Service, type StreamedFile } from '../support/one-file-service.ts'
 import { connect, requestHead } from '../support/wire.ts'
-import { bytes, Service, type StreamedFile } from './one-file-service.ts'
 
 const MiB = 1024 * 1024
 const large = bytes(48 * MiB)

@@ -126,6 +126,21 @@ describe('an append while another one runs', () => {
   })
 })
 
+describe('Concurrent appends at one offset', () => {
+  it('count once: one succeeds, and the file holds its bytes', async () => {
+    service = await startService()
+    const bodies = [1, 2, 3, 4].map((seed) => bytesOf(1000 * seed, seed))
+    for (let i = 0; i < 10; i++) {
+      const url = await createUpload(service.url)
+      const statuses = await Promise.all(bodies.map(async (body) => (await append(url, 0, false, body)).status))
+      const [taken, ...others] = bodies.filter((_, at) => statuses[at] === 204)
+      expect([taken, others]).toEqual([expect.any(Buffer), []])
+      expectComplete(await append(url, taken?.length ?? 0, true, content.subarray(0, 500)))
+      await expectFile(service, url, Buffer.concat([taken ?? Buffer.alloc(0), content.subarray(0, 500)]))
+    }
+  })
+})
+
 describe('DELETE', () => {
   it('ends a running append before it answers, and nothing of it is left', async () => {
     service = await startService()

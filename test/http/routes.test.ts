@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
 import { expectRefusal } from '../support/chunks.ts'
-import { startService, type TestService } from '../support/service.ts'
+import { BUILT_PAGES, startService, type TestService } from '../support/service.ts'
 import { expectSentence, expectToResume } from '../support/stored-uploads.ts'
 import { createUpload, patch } from '../support/tus.ts'
 import { connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
 beforeAll(async () => {
-  service = await startService()
+  service = await startService({}, BUILT_PAGES)
 })
 afterAll(() => service.close())
 

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
-import { startService, type TestService } from '../support/service.ts'
+import { BUILT_PAGES, startService, type TestService } from '../support/service.ts'
 import { expectFile } from '../support/stored-uploads.ts'
 import { beginPatch, createUpload, idOf, patch, reached } from '../support/tus.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
@@ -19,7 +19,7 @@ const IDLE_TIMEOUT = 1_000
 
 let service: TestService
 beforeAll(async () => {
-  service = await startService({ IDLE_TIMEOUT: String(IDLE_TIMEOUT) })
+  service = await startService({ IDLE_TIMEOUT: String(IDLE_TIMEOUT) }, BUILT_PAGES)
 })
 afterAll(() => service.close())
 

@@ -1,17 +1,31 @@
 import { writeSync } from 'node:fs'
+import path from 'node:path'
 
-/** Closes the run with one plain line. A test that was skipped counts as failed: nothing may be left out silently. */
+const SLOWEST = 10
+
+/** Closes the run with the slowest files and one plain line. A skipped test counts as failed: none may be left out silently. */
 export default class SummaryReporter {
   #skipped = 0
 
   onRunComplete(_, results) {
     this.#skipped = results.numPendingTests + results.numTodoTests
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites + this.#skipped
-    // At the exit, so that it stands behind what the other reporters print.
-    process.once('exit', () => writeSync(1, `${results.numPassedTests} passed, ${failed} failed\n`))
+    const lines = [...slowest(results.testResults), `${results.numPassedTests} passed, ${failed} failed`]
+    // At the exit, so that it comes after what the other reporters print.
+    process.once('exit', () => writeSync(1, `${lines.join('\n')}\n`))
   }
 
   getLastError() {
     return this.#skipped > 0 ? new Error('Tests were skipped.') : undefined
   }
+}
+
+/** The files that took longest, in seconds of wall-clock time; none for a run of one file. */
+function slowest(files) {
+  if (files.length < 2) return []
+  const times = files
+    .map(({ testFilePath, perfStats }) => ({ name: path.relative('', testFilePath), time: perfStats.runtime }))
+    .sort((a, b) => b.time - a.time)
+    .slice(0, SLOWEST)
+  return ['Slowest files:', ...times.map(({ name, time }) => `${(time / 1000).toFixed(1).padStart(7)} s  ${name}`)]
 }

@@ -3,7 +3,10 @@ import { type Service, start } from '../../server/service.ts'
 import { parseSettings } from '../../server/settings.ts'
 import { temporaryFolder } from './folder.ts'
 
-const PAGES = fileURLToPath(new URL('../../dist/client', import.meta.url))
+/** Pages without content, so that tests of requests need no build. */
+const BLANK_PAGES = fileURLToPath(new URL('blank-pages', import.meta.url))
+/** The pages as `npm run build` makes them. */
+export const BUILT_PAGES = fileURLToPath(new URL('../../dist/client', import.meta.url))
 
 export interface TestService {
   /** `http://127.0.0.1:port` */
@@ -14,15 +17,24 @@ export interface TestService {
   close(): Promise<void>
 }
 
-/** The service in this process, on a free port and a folder of its own. @param settings texts by name, as in the environment. */
-export async function startService(settings: Readonly<Record<string, string>> = {}): Promise<TestService> {
+/**
+ * Starts the service in this process, on a free port and a folder of its own.
+ *
+ * @param settings texts by name, as in the environment.
+ * @param pages the folder of the pages.
+ */
+export async function startService(
+  settings: Readonly<Record<string, string>> = {},
+  pages: string = BLANK_PAGES,
+): Promise<TestService> {
   const folder = await temporaryFolder()
-  return startIn(folder.path, settings, folder.dispose)
+  return startIn(folder.path, settings, pages, folder.dispose)
 }
 
 async function startIn(
   dataDir: string,
   settings: Readonly<Record<string, string>>,
+  pages: string,
   dispose: () => Promise<void>,
 ): Promise<TestService> {
   const all: Readonly<Record<string, string>> = {
@@ -32,13 +44,13 @@ async function startIn(
     ...settings,
     DATA_DIR: dataDir,
   }
-  const service: Service = await start(parseSettings(all), () => undefined, PAGES)
+  const service: Service = await start(parseSettings(all), () => undefined, pages)
   return {
     url: service.url,
     dataDir,
     restart: async () => {
       await service.close()
-      return startIn(dataDir, settings, dispose)
+      return startIn(dataDir, settings, pages, dispose)
     },
     close: async () => {
       await service.close()

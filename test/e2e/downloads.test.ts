@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { Browser, Page } from 'playwright-core'
 import type { Metadata } from '../../server/download/content.ts'
 import { launchChrome } from '../support/chrome.ts'
-import { Service } from './one-file-service.ts'
+import { Service } from '../support/one-file-service.ts'
 
 let browser: Browser
 let page: Page

@@ -1,11 +1,15 @@
-// npm run test:conformance: the conformance tests against this program and, beside it, the peers that this machine has; with
-// --publish the result is written to docs/conformance.md.
+// `npm run test:conformance`: the conformance tests of tus against this program and the peers on this host; `--publish` writes the
+// result to docs/conformance.md and README.md. `TUS_URL=http://HOST/files npm run test:conformance` tests another server, as does
+// `DRAFT_URL=…` with the tests of the IETF draft.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { findContestants, PROJECT } from '../../../dist/bench/contestants.js'
-import { startServer } from '../../../dist/bench/server-process.js'
+import { findContestants, PROJECT } from '../dist/bench/contestants.js'
+import { startServer } from '../dist/bench/server-process.js'
+
+/** The tests of a server, by the variable that names its upload creation URL. */
+const SUITES = { TUS_URL: 'test/tus/conformance', DRAFT_URL: 'test/draft/conformance' }
 
 /** What a peer that is not here says of itself. */
 const DOCUMENTED = {
@@ -17,17 +21,34 @@ const DOCUMENTED = {
   rustus: ['creation', 'creation-with-upload', 'creation-defer-length', 'termination', 'concatenation', 'checksum'],
 }
 
-function run(port, folder) {
-  const output = path.join(folder, `${port}.json`)
-  spawnSync('npx', ['jest', 'test/tus/conformance', '--json', '--outputFile', output], {
+/** Runs Jest; cases of extensions that a server does not offer are skipped, so the project's own reporter is left out. */
+function jest(args, environment, stdio) {
+  const { status } = spawnSync(process.execPath, ['node_modules/jest/bin/jest.js', '--reporters=default', ...args], {
     cwd: PROJECT,
     env: {
       ...process.env,
       NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
-      TUS_URL: `http://127.0.0.1:${port}/files`,
+      ...environment,
     },
-    stdio: 'ignore',
+    stdio,
   })
+  return status ?? 1
+}
+
+/** Tests the servers that `TUS_URL` and `DRAFT_URL` name. @returns the exit status. */
+async function testNamed(urls) {
+  for (const [name, url] of urls) {
+    const response = await fetch(url, { method: 'OPTIONS' }).catch(() => undefined)
+    if (response !== undefined) continue
+    console.error(`No server responds at ${name}=${url}.`)
+    return 1
+  }
+  return jest(['-w', '1', '--verbose', ...urls.map(([name]) => SUITES[name])], {}, 'inherit')
+}
+
+function run(port, folder) {
+  const output = path.join(folder, `${port}.json`)
+  jest([SUITES.TUS_URL, '--json', '--outputFile', output], { TUS_URL: `http://127.0.0.1:${port}/files` }, 'ignore')
   const cases = JSON.parse(readFileSync(output, 'utf8')).testResults.flatMap(({ assertionResults }) => assertionResults)
   return cases.map(({ ancestorTitles, title, status }) => ({ extension: ancestorTitles[0], title, status }))
 }
@@ -70,7 +91,7 @@ function report(results, table) {
 
 The same cases, each named by a sentence of the specification, against each server: how many of them it passes. A server without
 a run has what its documentation says. \`npm run test:conformance\` runs them on the servers that the machine has; programs are
-found on PATH, or where TUSD and RUSTUS say. \`TUS_URL=… npx jest test/tus/conformance\` asks any other server.
+found on PATH, or where TUSD and RUSTUS say. \`TUS_URL=http://HOST/files npm run test:conformance\` tests any other server.
 
 ${table}
 
@@ -80,6 +101,9 @@ What fails:
 
 ${failures.length > 0 ? failures.join('\n') : 'nothing\n'}`
 }
+
+const named = Object.keys(SUITES).flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))
+if (named.length > 0) process.exit(await testNamed(named))
 
 const { contestants, absent } = await findContestants(['Landfall', '@tus/server', 'tusd', 'rustus'])
 const folder = mkdtempSync(path.join(tmpdir(), 'landfall-conformance-'))
