@@ -1,5 +1,5 @@
 // `npm run test:conformance`: the conformance tests of tus against this program and the peers on this host; `--publish` writes the
-// result to docs/conformance.md and README.md. `TUS_URL=http://HOST/files npm run test:conformance` tests another server, as does
+// result to docs/conformance.md. `TUS_URL=http://HOST/files npm run test:conformance` tests another server, as does
 // `DRAFT_URL=…` with the tests of the IETF draft.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -89,9 +89,12 @@ function report(results, table) {
     .map(({ name, failed }) => `## ${name}\n\n${failed.map((f) => `- ${f.extension}: ${f.title}`).join('\n')}\n`)
   return `# Conformance with tus 1.0.0
 
-The same cases, each named by a sentence of the specification, against each server: how many of them it passes. A server without
-a run has what its documentation says. \`npm run test:conformance\` runs them on the servers that the machine has; programs are
-found on PATH, or where TUSD and RUSTUS say. \`TUS_URL=http://HOST/files npm run test:conformance\` tests any other server.
+Every server runs the same cases, each named by a sentence of the specification. The table counts those that pass. A
+server that did not run has what its documentation says.
+
+\`npm run test:conformance\` runs the servers that it finds on \`PATH\`, or by \`TUSD\` and \`RUSTUS\`; with
+\`-- --publish\`, it writes this page. \`TUS_URL=http://HOST/files npm run test:conformance\` tests any other server,
+\`DRAFT_URL=…\` with the cases of the IETF draft.
 
 ${table}
 
@@ -126,13 +129,6 @@ try {
 }
 for (const name of absent) console.log(`${name}: not on this machine`)
 if (process.argv.includes('--publish')) {
-  const table = tableOf(results, absent)
-  writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, table))
-  const readme = path.join(PROJECT, 'README.md')
-  const marked = /(<!-- conformance -->\n)[\s\S]*?(\n<!-- \/conformance -->)/
-  writeFileSync(
-    readme,
-    readFileSync(readme, 'utf8').replace(marked, (_, begin, end) => `${begin}${table}${end}`),
-  )
+  writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, tableOf(results, absent)))
 }
 if (results[0].cases.some(({ status }) => status !== 'passed')) process.exitCode = 1
