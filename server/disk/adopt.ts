@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import { isUploadId, nameOf, type UploadRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
-import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { ifThere, syncPath } from './files.ts'
 import { createRecord } from './record-file.ts'
 
 /** The longest description that is looked at, in bytes: what is longer is somebody's file, which may have such a name, too. */

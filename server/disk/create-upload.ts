@@ -8,7 +8,7 @@ import type { StoredUpload } from '../core/store.ts'
 import { onDiskWithoutBytes } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { writeNewFile } from './new-file.ts'
+import { writeNewFile } from './files.ts'
 import { createRecord } from './record-file.ts'
 import { syncLanding } from './upload-files.ts'
 

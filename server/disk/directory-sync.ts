@@ -1,4 +1,4 @@
-import { syncPath } from './disk-error.ts'
+import { syncPath } from './files.ts'
 
 /** Syncs directories; those who ask for the same one while a sync of it runs share the next. */
 export class DirectorySync {

@@ -1,4 +1,3 @@
-import { open, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { systemCode, UploadError } from '../core/errors.ts'
 
@@ -54,36 +53,4 @@ export async function synced(work: () => Promise<void>): Promise<void> {
   } catch (error) {
     throw syncError(error)
   }
-}
-
-/**
- * Syncs a file or folder through a descriptor of its own.
- *
- * @param what `data`: the bytes and what it takes to read them; `all`: also the rest of what is known of the file.
- * @throws UploadError `sync_failed` when the sync fails; the system's error when the file cannot even be opened, which says
- * nothing about its bytes.
- */
-export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
-  const handle = await open(file, 'r')
-  try {
-    await synced(() => (what === 'data' ? handle.datasync() : handle.sync()))
-  } finally {
-    await handle.close()
-  }
-}
-
-/** What `work` gives, or `undefined` when the file or folder that it needs is not there. */
-export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw error
-  }
-}
-
-/** Whether there is a file or folder of this name. @throws the system's error when that cannot be seen. */
-export async function exists(file: string): Promise<boolean> {
-  return (await ifThere(() => stat(file))) !== undefined
 }

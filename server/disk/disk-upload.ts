@@ -5,17 +5,16 @@ import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.t
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
 import { Attempts } from './attempts.ts'
-import { ifThere, onDisk, onDiskWithoutBytes, synced, syncPath } from './disk-error.ts'
+import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { ifThere, makeFolder, syncPath, writeAll } from './files.ts'
 import type { Journal } from './journal.ts'
-import { makeFolder } from './make-folder.ts'
 import { turns } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
 import type { Unsynced } from './unsynced.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
-import { writeAll } from './write-all.ts'
 
 /** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
 const SYNC_EVERY = 64 * 1024 * 1024

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { add, type Range, type Ranges, union } from '../core/ranges.ts'
-import { ifThere, synced } from './disk-error.ts'
+import { synced } from './disk-error.ts'
+import { ifThere } from './files.ts'
 
 // A journal says which ranges of an upload count. It is a header and entries, 32 bytes each:
 //   header  magic(8) boot(20) crc(4)

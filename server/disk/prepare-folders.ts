@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { access, constants, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { systemCode } from '../core/errors.ts'
-import { syncPath } from './disk-error.ts'
+import { syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
 
 /**

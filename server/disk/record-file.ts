@@ -5,12 +5,10 @@ import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import type { UploadRecord } from '../core/record.ts'
-import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
-import { writeNewFile } from './new-file.ts'
+import { ifThere, syncPath, writeAll, writeNewFile } from './files.ts'
 import { formatRecord, parseRecord } from './record-format.ts'
 import { isOnlyRecord } from './upload-files.ts'
-import { writeAll } from './write-all.ts'
 
 /** How often a folder is made anew that others remove: more often than that it is no folder that can be made. */
 const MOST_TRIES = 100

@@ -1,6 +1,6 @@
 import type { DirectorySync } from './directory-sync.ts'
+import { makeFolder } from './files.ts'
 import type { Layout } from './layout.ts'
-import { makeFolder } from './make-folder.ts'
 
 /** How many folders are known to be there at most. */
 const MOST = 10_000

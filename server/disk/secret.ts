@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
-import { ifThere, syncPath } from './disk-error.ts'
+import { ifThere, syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
 import { withAccess } from './refusal.ts'
 

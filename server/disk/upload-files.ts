@@ -2,8 +2,8 @@ import type { Stats } from 'node:fs'
 import { rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { UploadRecord } from '../core/record.ts'
-import { exists, ifThere } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { exists, ifThere } from './files.ts'
 
 /**
  * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
