@@ -3,7 +3,7 @@ import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
-import { prepareFolders } from './data-folder.ts'
+import { checkFormat, prepareFolders, writeFormat } from './data-folder.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
@@ -58,11 +58,14 @@ export class DiskStore implements Store {
       unsynced: new UnsyncedUploads(),
       onStep: options.onStep ?? (() => undefined),
     }
-    return withAccess(environment.layout, async () => {
-      await prepareFolders(environment.layout, environment.sync !== 'never')
-      const owner = await takeOwnership(environment.layout)
+    return withAccess(layout, async () => {
+      await checkFormat(layout)
+      await prepareFolders(layout, environment.sync !== 'never')
+      const owner = await takeOwnership(layout)
       const recovery = new Recovery(environment, options.onNotice)
       try {
+        // A full disk must not prevent the start, and without the file the format is still 1.
+        await writeFormat(layout).catch(() => options.onNotice(`${layout.format} could not be written.`))
         await recovery.begin()
       } catch (error) {
         await owner.release()

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
+import { checkFormat } from './data-folder.ts'
 import { exists, ifThere } from './files.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
 import { readRecordFile } from './record-file.ts'
@@ -17,9 +18,10 @@ export interface Finding {
 /**
  * Looks through a data folder that no process works on.
  *
- * @throws the system's error when a folder cannot be read.
+ * @throws Error with a sentence for the operator when this version cannot read its format; the OS error.
  */
 export async function examine(layout: Layout): Promise<readonly Finding[]> {
+  await checkFormat(layout)
   const records = await readRecords(layout)
   return [
     ...records.findings,

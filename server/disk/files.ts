@@ -1,5 +1,6 @@
 import { closeSync, fdatasync, fstatSync, fsync, open, type Stats, writev } from 'node:fs'
 import * as fs from 'node:fs/promises'
+import path from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../core/errors.ts'
 import { bytesIn } from '../core/reader.ts'
@@ -30,6 +31,24 @@ export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined>
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw error
   }
+}
+
+/**
+ * Replaces a small file durably: after a crash or a power cut, it has the old content or the new.
+ *
+ * @throws UploadError `sync_failed`; the OS error.
+ */
+export async function replaceFile(file: string, content: string, mode = 0o666): Promise<void> {
+  const temporary = `${file}.tmp`
+  const handle = await fs.open(temporary, 'w', mode)
+  try {
+    await handle.writeFile(content)
+    await synced(() => handle.sync())
+  } finally {
+    await handle.close()
+  }
+  await fs.rename(temporary, file)
+  await syncPath(path.dirname(file), 'all')
 }
 
 /** Whether there is a file or folder of this name. @throws the system's error when that cannot be seen. */

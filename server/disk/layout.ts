@@ -17,6 +17,8 @@ export class Layout {
   readonly visitors: string
   /** What was found and belongs to nobody. */
   readonly quarantine: string
+  /** The number of the format of the data folder. Folders of the first versions have no such file. */
+  readonly format: string
   readonly secret: string
   readonly ownerSocket: string
 
@@ -31,6 +33,7 @@ export class Layout {
     this.senders = path.join(this.root, 'senders')
     this.visitors = path.join(this.root, 'visitors')
     this.quarantine = path.join(this.root, 'quarantine')
+    this.format = path.join(this.root, 'format')
     this.secret = path.join(this.root, 'secret')
     this.ownerSocket = path.join(this.root, 'owner.sock')
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile, rename } from 'node:fs/promises'
-import { ifThere, syncPath } from './files.ts'
+import { readFile } from 'node:fs/promises'
+import { ifThere, replaceFile } from './files.ts'
 import type { Layout } from './layout.ts'
 import { withAccess } from './refusal.ts'
 
@@ -20,15 +20,6 @@ async function known(layout: Layout): Promise<string | undefined> {
 
 async function make(layout: Layout): Promise<string> {
   const fresh = randomBytes(32).toString('hex')
-  const temporary = `${layout.secret}.tmp`
-  const file = await open(temporary, 'w', 0o600)
-  try {
-    await file.writeFile(`${fresh}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, layout.secret)
-  await syncPath(layout.root, 'all')
+  await replaceFile(layout.secret, `${fresh}\n`, 0o600)
   return fresh
 }
