@@ -8,10 +8,7 @@ import { createApp, dialectOf } from './app.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
-import { memoryClaims } from './core/memory-claims.ts'
-import { Uploads } from './core/uploads.ts'
-import { bootId } from './disk/boot-id.ts'
-import { DiskStore } from './disk/disk-store.ts'
+import type { Uploads } from './core/uploads.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
@@ -23,6 +20,7 @@ import { Intake } from './http/intake.ts'
 import { loadPages } from './http/pages.ts'
 import { refusals } from './http/refusal.ts'
 import { uploadUrls } from './http/upload-urls.ts'
+import { openStore } from './open-store.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -60,14 +58,13 @@ export async function start(
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
   const pages = await loadPages(pagesFolder)
-  const store = await DiskStore.open({
+  const uploads = await openStore({
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
-    boot: bootId(),
+    maxSize: settings.MAX_SIZE,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
-  const uploads = new Uploads(store, memoryClaims(), settings.MAX_SIZE)
   const layout = new Layout(settings.DATA_DIR)
   const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
   const concatenation = new Concatenation(uploads, secret)
