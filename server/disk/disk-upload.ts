@@ -5,6 +5,7 @@ import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.t
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
 import { Attempts } from './attempts.ts'
+import { BackgroundSync } from './background-sync.ts'
 import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { ifThere, makeFolder, syncPath, writeAll } from './files.ts'
@@ -12,12 +13,8 @@ import type { Journal } from './journal.ts'
 import { turns } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
-import type { Unsynced } from './unsynced.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
-
-/** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
-const SYNC_EVERY = 64 * 1024 * 1024
 
 /** What is known of an upload when it is opened. */
 export interface Opened {
@@ -35,7 +32,7 @@ export interface Opened {
  * An upload on the disk. Without a journal its offset is the size of its file, so it is written in order, one write at a
  * time; from the moment that a journal exists, the journal alone says what counts.
  */
-export class DiskUpload implements StoredUpload, Unsynced {
+export class DiskUpload implements StoredUpload {
   readonly #environment: Environment
   #record: UploadRecord
   #received: Ranges
@@ -45,9 +42,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
   #renamedAt: Date | undefined
   #finishedAt: Date | undefined
   readonly #attempts = new Attempts(() => this.#cutOff())
-  #unsynced = 0
-  #marking: Promise<void> | undefined
-  #syncFailure: UploadError | undefined
+  readonly #sync: BackgroundSync
   #removed = false
   readonly #recordTurn = turns()
 
@@ -61,7 +56,12 @@ export class DiskUpload implements StoredUpload, Unsynced {
     }))
     this.#file = opened.file
     this.#finishedAt = opened.finishedAt
-    this.#noteUnsynced(opened.unsynced ?? 0)
+    this.#sync = new BackgroundSync(environment, {
+      file: environment.layout.incomingFile(opened.record.id),
+      marker: () => this.#marker(),
+      onFailure: () => this.#noteSyncFailure(),
+    })
+    this.#sync.add(opened.unsynced ?? 0)
   }
 
   get record(): UploadRecord {
@@ -82,10 +82,6 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   get finishedAt(): Date | undefined {
     return this.#finishedAt
-  }
-
-  get unsynced(): number {
-    return this.#unsynced
   }
 
   async begin(range: Range, count: Count): Promise<Attempt> {
@@ -143,13 +139,13 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   async finish(): Promise<void> {
     const { sync, onStep } = this.#environment
-    await this.#marking
-    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    await this.#sync.settled()
+    if (this.#sync.failure !== undefined) throw this.#sync.failure
     const durable = sync !== 'never'
     if (this.#renamedAt === undefined) this.#renamedAt = await this.#moveToFiles(durable)
     if (durable) await onDisk(() => syncLanding(this.#environment, this.#record.id))
     onStep('finish:directories')
-    this.#noteSynced()
+    this.#sync.clear()
     this.#finishedAt = this.#renamedAt
     // A journal that stays does no harm: it is removed at the next start.
     await this.#journal.drop().catch(() => undefined)
@@ -210,7 +206,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
   async release(): Promise<void> {
     const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
-    await this.#marking
+    await this.#sync.settled()
     await this.rest()
     if (!this.#record.joined) await this.update((record) => ({ ...record, joined: true }))
     // Were only the removal on the disk, a power cut would leave a part that is gone instead of complete.
@@ -222,7 +218,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
       await rm(layout.journal(id), { force: true })
     })
     this.#journal.forget()
-    this.#noteSynced()
+    this.#sync.clear()
     onStep('release:done')
   }
 
@@ -230,12 +226,12 @@ export class DiskUpload implements StoredUpload, Unsynced {
     const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
     const removal = why === 'expired' ? 'expire' : 'remove'
-    await this.#marking
+    await this.#sync.settled()
     await this.rest()
     await onDiskWithoutBytes(async () => {
       await makeTombstone(path.join(layout.leaving, id), why)
       this.#removed = true
-      this.#noteSynced()
+      this.#sync.clear()
       this.#journal.forget()
       this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
@@ -254,7 +250,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
     const { layout, directorySync } = this.#environment
     const { id, failed } = this.#record
     if (failed === undefined || this.#removed) return
-    await this.#marking
+    await this.#sync.settled()
     await onDisk(async () => {
       const stats = await ifThere(() => stat(layout.incomingFile(id)))
       if (stats === undefined || stats.blocks === 0) return
@@ -265,7 +261,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
       // The offset that the client has seen stays true.
       await truncate(layout.incomingFile(id), stats.size)
     })
-    this.#noteSynced()
+    this.#sync.clear()
   }
 
   /** Makes everything durable that is known of an unfinished upload. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */
@@ -307,10 +303,10 @@ export class DiskUpload implements StoredUpload, Unsynced {
     // First of all, before anybody can wait: a put that begins meanwhile opens descriptors of its own.
     const rested = this.rest()
     // A mark that is under way does not cover what came after it had begun.
-    await this.#marking
-    if (this.#record.failed !== undefined) this.#noteSynced()
-    if (this.#unsynced > 0) this.startMarking()
-    await this.#marking
+    await this.#sync.settled()
+    if (this.#record.failed !== undefined) this.#sync.clear()
+    if (this.#sync.unsynced > 0) this.#sync.startMarking()
+    await this.#sync.settled()
     await rested
     await this.#noteSyncFailure()
   }
@@ -333,7 +329,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   async #commit(file: FileHandle, range: Range): Promise<void> {
     const { sync, unsynced } = this.#environment
-    const isFirst = sync === 'finish' && this.#unsynced === 0 && lengthOf(range) > 0
+    const isFirst = sync === 'finish' && this.#sync.unsynced === 0 && lengthOf(range) > 0
     // Requested only here, so that a slow client holds no place.
     const leave = isFirst ? await unsynced.enter() : undefined
     try {
@@ -342,17 +338,17 @@ export class DiskUpload implements StoredUpload, Unsynced {
       leave?.()
     }
     await this.#journal.shorten()
-    if (this.#unsynced >= SYNC_EVERY) this.startMarking()
+    this.#sync.startIfDue()
   }
 
   async #countRange(file: FileHandle, range: Range): Promise<void> {
-    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    if (this.#sync.failure !== undefined) throw this.#sync.failure
     if (lengthOf(range) === 0) return
     if (this.#environment.sync === 'always') await synced(() => file.datasync())
     // A journal that is just being made does not have this range yet: its turn comes first.
     if (this.#journal.isAwaited) await onDisk(() => this.#journal.append(range))
     this.#received = add(this.#received, range)
-    this.#noteUnsynced(lengthOf(range))
+    this.#sync.add(lengthOf(range))
   }
 
   /** Cuts off everything after the last byte that counts. */
@@ -363,50 +359,15 @@ export class DiskUpload implements StoredUpload, Unsynced {
     if (end === 0) await this.#journal.drop()
   }
 
-  /** Counts unsynced bytes. Only SYNC=finish syncs them later. */
-  #noteUnsynced(bytes: number): void {
-    if (bytes === 0 || this.#environment.sync !== 'finish') return
-    this.#unsynced += bytes
-    this.#environment.unsynced.note(this, bytes)
-  }
-
-  #noteSynced(): void {
-    this.#environment.unsynced.forget(this)
-    this.#unsynced = 0
-  }
-
-  startMarking(): void {
-    if (this.#marking !== undefined) return
-    this.#marking = this.#environment.unsynced
-      .sync(this, () => this.#mark())
-      .finally(() => {
-        this.#marking = undefined
-      })
-    this.#unsynced = 0
-  }
-
-  async #mark(): Promise<void> {
-    const markJournal = this.#journal.marker()
+  #marker(): () => Promise<boolean> {
     const synced = prefix(this.#received)
-    try {
-      await syncPath(this.#environment.layout.incomingFile(this.#record.id), 'data')
-    } catch (error) {
-      // Only a failed sync is final; a file that could not be opened just now is marked another time.
-      if (error instanceof UploadError) this.#syncFailure = error
-      // A disk that refuses that is asked again when the upload is let go.
-      await this.#noteSyncFailure().catch(() => undefined)
-      return
-    }
-    try {
-      if (markJournal === undefined) {
+    return (
+      this.#journal.marker() ??
+      (async () => {
         await this.#recordTurn(() => this.#markRecord(synced))
-      } else if (!(await markJournal())) {
-        // The next put syncs all of it.
-        this.#noteUnsynced(SYNC_EVERY)
-      }
-    } catch {
-      // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
-    }
+        return true
+      })
+    )
   }
 
   async #markRecord(synced: number): Promise<void> {
@@ -418,8 +379,8 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   /** Whoever opens the upload next would sync it again and call it good, if its record did not say it. */
   async #noteSyncFailure(): Promise<void> {
-    if (this.#syncFailure === undefined) return
-    const { message } = this.#syncFailure
+    if (this.#sync.failure === undefined) return
+    const { message } = this.#sync.failure
     await this.update((record) => (record.failed ? record : { ...record, failed: { code: 'sync_failed', message } }))
   }
 
