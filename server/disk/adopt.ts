@@ -10,7 +10,7 @@ import type { Layout } from './layout.ts'
 import { createRecord } from './record-file.ts'
 
 /** Maximum size of a description, in bytes. A longer file with such a name is an upload itself. */
-const LONGEST = 1024 * 1024
+const MAX_DESCRIPTION = 1024 * 1024
 
 /** The fields of a description that matter here. */
 const description = z.object({
@@ -40,7 +40,7 @@ export async function adopt(environment: Environment, id: string): Promise<boole
   const file = path.join(layout.root, id)
   const json = `${file}${ENDING}`
   const found = await ifThere(() => stat(json))
-  if (found === undefined || !found.isFile() || found.size > LONGEST) return false
+  if (found === undefined || !found.isFile() || found.size > MAX_DESCRIPTION) return false
   const described = await readDescription(layout, id)
   if (described?.id !== id) return false
   const stats = await ifThere(() => stat(file))

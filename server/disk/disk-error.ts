@@ -1,34 +1,34 @@
 import { constants } from 'node:os'
 import { systemCode, UploadError } from '../core/errors.ts'
 
-/** What the client is told of an error of the file system; the error itself is its cause, for the log. */
+/** Converts a file system error for the client; the original is the cause, for the log. */
 export function diskError(error: unknown): UploadError {
   if (error instanceof UploadError) return error
   const code = systemCode(error)
   if (code === 'ENOSPC' || isOverQuota(error)) {
-    return new UploadError('no_space', 'There is no space left for this upload.', { cause: error })
+    return new UploadError('no_space', 'Not enough disk space for this upload.', { cause: error })
   }
-  // A byte behind what the file system can address: no retry will help.
+  // The file system cannot address that byte, so no retry will help.
   if (code === 'EFBIG') {
-    return new UploadError('too_large', 'The file is longer than the storage can hold.', { cause: error })
+    return new UploadError('too_large', 'The file exceeds the maximum file size of the storage.', { cause: error })
   }
-  return new UploadError('storage_error', 'The storage did not work.', { cause: error })
+  return new UploadError('storage_error', 'Storage error; try again later.', { cause: error })
 }
 
-/** Node has no name for this error: its code is a sentence with the number in it. */
+/** Node has no code for EDQUOT. */
 function isOverQuota(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'errno' in error && error.errno === -constants.errno.EDQUOT
 }
 
 /**
- * What a failed sync means: the kernel may have dropped the pages and forgotten the error, so it must not be tried again
- * and called good (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+ * A failed sync is final. The kernel may have dropped the pages and cleared the error, so a second sync would succeed
+ * without the bytes (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
  */
 function syncError(error: unknown): UploadError {
   return new UploadError('sync_failed', 'The storage could not keep the bytes of this upload.', { cause: error })
 }
 
-/** Runs file operations; what they throw comes out as an `UploadError`. */
+/** Runs file operations, and converts their errors. @throws UploadError */
 export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -37,7 +37,7 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The same where a failed sync is not final: no upload is there yet whose bytes it could have cost, or none is there any more. */
+/** Like `onDisk`, for an upload that has no bytes yet, or none any more: there, a failed sync can be repeated. */
 export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await onDisk(work)
@@ -46,7 +46,7 @@ export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Runs a sync; what it throws comes out as `sync_failed`. */
+/** Runs a sync. @throws UploadError `sync_failed` */
 export async function synced(work: () => Promise<void>): Promise<void> {
   try {
     await work()

@@ -20,14 +20,14 @@ import { lastChange } from './upload-files.ts'
 export interface DiskStoreOptions {
   readonly directory: string
   readonly sync: SyncMode
-  /** The machine's boot, `bootId()`; tests change it to play a reboot. */
+  /** The boot of the host, `bootId()`; tests change it to simulate a reboot. */
   readonly boot: string
-  /** Told of things found at the start that an operator should know, in one sentence each. */
+  /** Receives notices for the operator, one sentence each. */
   readonly onNotice: (sentence: string) => void
   readonly onStep?: (step: Step) => void
 }
 
-/** Uploads in a folder of a local file system. State is where the file is; the rename is the commit. */
+/** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
 export class DiskStore implements Store {
   readonly #environment: Environment
   readonly #owner: Owner

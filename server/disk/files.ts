@@ -7,11 +7,11 @@ import { bytesIn } from '../core/reader.ts'
 import { diskError, synced } from './disk-error.ts'
 
 /**
- * Syncs a file or folder through a descriptor of its own.
+ * Syncs a file or directory through its own descriptor.
  *
- * @param what `data`: the bytes and what it takes to read them; `all`: also the rest of what is known of the file.
- * @throws UploadError `sync_failed` when the sync fails; the system's error when the file cannot even be opened, which says
- * nothing about its bytes.
+ * @param what `data` like fdatasync(2), `all` like fsync(2).
+ * @throws UploadError `sync_failed` when the sync fails; the OS error when the file cannot be opened, which is not
+ * final.
  */
 export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
   const handle = await fs.open(file, 'r')
@@ -22,7 +22,7 @@ export async function syncPath(file: string, what: 'data' | 'all'): Promise<void
   }
 }
 
-/** What `work` gives, or `undefined` when the file or folder that it needs is not there. */
+/** Returns the result of `work`, or `undefined` if its file or directory does not exist. */
 export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
@@ -51,16 +51,15 @@ export async function replaceFile(file: string, content: string, mode = 0o666): 
   await syncPath(path.dirname(file), 'all')
 }
 
-/** Whether there is a file or folder of this name. @throws the system's error when that cannot be seen. */
+/** Whether a file or directory exists. @throws the OS error when that cannot be determined. */
 export async function exists(file: string): Promise<boolean> {
   return (await ifThere(() => fs.stat(file))) !== undefined
 }
 
 /**
- * Makes a folder, unless it is there, in one that is. (What Node makes with `recursive` hides why it could not be made: a full
- * disk becomes a folder that does not exist.)
+ * Creates a directory in an existing one, unless it exists. Node's `recursive` would report a full disk as ENOENT.
  *
- * @throws the system's error.
+ * @throws the OS error.
  */
 export async function makeFolder(folder: string): Promise<void> {
   try {
@@ -70,7 +69,7 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** How many names to read at once. */
+/** Names per read. */
 const BATCH = 256
 
 /**
@@ -84,9 +83,11 @@ export async function* namesIn(folder: string): AsyncGenerator<string> {
 }
 
 /**
- * Writes all of the buffers at `position`. `writev` may write less than it was given without an error: then the rest follows.
+ * Writes all buffers at `position`, however few bytes each `writev` writes.
  *
- * @param written told how many bytes reached the file when it fails after a part of them.
+ * @param written receives the number of written bytes if the write fails.
+ * @returns the number of written bytes.
+ * @throws UploadError `no_space`, `too_large`, `storage_error`.
  */
 export async function writeAll(
   file: Pick<fs.FileHandle, 'writev'>,
@@ -125,11 +126,11 @@ const writeTo = promisify(writev)
 const syncs = { none: undefined, data: promisify(fdatasync), all: promisify(fsync) }
 
 /**
- * Makes a small file with all its bytes. What waits for the disk has its turn in the thread pool; asking for the size and closing
- * touch memory only, and such a turn costs more than they do.
+ * Creates a small file with its content. Calls that may wait for the disk run in the thread pool; fstat and close only
+ * touch memory, and cost less than a round trip to the pool.
  *
- * @param sync what of it is on the disk when this returns: nothing for sure, the `data`, `all` that is known of the file.
- * @throws the system's error, `EEXIST` if there is such a file; otherwise there is none afterwards.
+ * @param sync `none`, `data` like fdatasync(2), or `all` like fsync(2).
+ * @throws the OS error, `EEXIST` if the file exists. After any other error, there is no such file.
  */
 export async function writeNewFile(
   file: string,

@@ -2,19 +2,19 @@ import type { FileHandle } from 'node:fs/promises'
 import type { Range } from '../core/ranges.ts'
 import { onDisk } from './disk-error.ts'
 
-/** How much a read brings at once, in bytes. */
+/** Bytes per read. */
 const LARGE = 256 * 1024
-/** The same when all large buffers are lent: many readers shall not fill the memory. */
+/** Bytes per read when all large buffers are in use, which bounds the memory of many readers. */
 const SMALL = 64 * 1024
-/** How many large buffers there are at most in the process. */
-const MOST = 64
+/** Maximum large buffers in the process. */
+const MAX_LARGE = 64
 
 const free: Buffer[] = []
 let made = 0
 
 /**
- * The bytes of a range that is not empty, as far as the file has them. The next are read while the last are used, into two buffers
- * in turns: each is the caller's until it asks for the next. The file is closed at the end.
+ * Reads a range that is not empty, up to the end of the file, into two alternating buffers: one is filled while the
+ * caller uses the other, which is valid until the caller asks for the next. Closes the file at the end.
  *
  * @throws UploadError `storage_error`.
  */
@@ -34,7 +34,7 @@ export async function* readAhead(file: FileHandle, range: Range): AsyncGenerator
       position += bytes.length
       if (position < range.end) {
         ahead = fill(position, turn)
-        // Whoever asks for these bytes gets the error.
+        // The caller that asks for these bytes gets the error.
         ahead.catch(() => undefined)
       }
       yield bytes
@@ -47,19 +47,19 @@ export async function* readAhead(file: FileHandle, range: Range): AsyncGenerator
 }
 
 /**
- * Lends a buffer for reading `bytes` bytes, or some of them at a time. Buffers are used again and again: new ones of this size
- * would cost the process more in page faults than the reads themselves.
+ * Lends a buffer for reading up to `bytes` bytes. Large buffers are reused: the page faults of new ones would cost more
+ * than the reads.
  */
 function borrow(bytes: number): Buffer {
   if (bytes <= SMALL) return Buffer.allocUnsafe(bytes)
   const known = free.pop()
   if (known !== undefined) return known
-  if (made >= MOST) return Buffer.allocUnsafe(SMALL)
+  if (made >= MAX_LARGE) return Buffer.allocUnsafe(SMALL)
   made += 1
   return Buffer.allocUnsafeSlow(LARGE)
 }
 
-/** Takes a buffer back that nobody reads into or looks at any more. */
+/** Takes back a buffer that is no longer in use. */
 function giveBack(buffer: Buffer): void {
   if (buffer.length === LARGE) free.push(buffer)
 }

@@ -5,9 +5,9 @@ import type { Layout } from './layout.ts'
 import { withAccess } from './refusal.ts'
 
 /**
- * The secret of a data folder, made at the first start: the same ids must come out of the same names for ever.
+ * The secret of a data folder, created at the first start. It must stay, because ids are derived from it.
  *
- * @throws Error with a sentence for the operator when this user cannot read or make it.
+ * @throws Error with a sentence for the operator when this user cannot read or create it.
  */
 export function folderSecret(layout: Layout): Promise<string> {
   return withAccess(layout, async () => (await known(layout)) ?? (await make(layout)))

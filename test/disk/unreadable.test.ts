@@ -83,7 +83,7 @@ describe('a data folder that the disk refuses to read or change', () => {
     const known: object = JSON.parse((await readFile(record, 'utf8')).split('\n')[0] ?? '')
     const line = JSON.stringify({ ...known, failed: { code: 'of_next_year', message: 'x' } })
     await writeFile(record, `${line}\n${crc32(line).toString(16)}\n`)
-    const sentence = /1: .*json was written by another version of Landfall, which has to read it\.$/m
+    const sentence = /1: .*json was written by another version of Landfall; start that version to read it\.$/m
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(sentence)
     const examined = doctor({}, ['--data-dir', folder.path, '--repair'], () => undefined)
     await expect(examined).rejects.toThrow('was written by another version')
