@@ -40,8 +40,8 @@ interface Records {
 async function readRecords(layout: Layout): Promise<Records> {
   const byId = new Map<string, UploadRecord>()
   const findings: Finding[] = []
-  for (const group of await namesIn(layout.records)) {
-    for (const name of await namesIn(layout.groupFolder(group))) {
+  for (const group of await list(layout.records)) {
+    for (const name of await list(layout.groupFolder(group))) {
       const file = path.join(layout.groupFolder(group), name)
       if (name.endsWith('.tmp')) {
         findings.push(finding(layout, file, 'A record that was not completely written.', removal(file)))
@@ -67,7 +67,7 @@ async function readRecords(layout: Layout): Promise<Records> {
 
 /** The bytes of a torn record are unreachable, but they may be a finished file. */
 async function tornRecord(layout: Layout, id: string, file: string): Promise<Finding> {
-  const isFinished = (await namesIn(layout.finishedFolder(id))).length > 0
+  const isFinished = (await list(layout.finishedFolder(id))).length > 0
   if (isFinished) return finding(layout, file, 'The record of a finished file cannot be read.', undefined)
   return finding(layout, file, 'An unreadable record.', aside(layout, file))
 }
@@ -80,7 +80,7 @@ async function hasBytes(layout: Layout, record: UploadRecord): Promise<boolean> 
 
 async function examineIncoming(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const name of await namesIn(layout.incoming)) {
+  for (const name of await list(layout.incoming)) {
     const file = layout.incomingFile(name)
     const record = records.get(name)
     if (record === undefined) findings.push(finding(layout, file, 'Bytes without a record.', aside(layout, file)))
@@ -93,13 +93,13 @@ async function examineIncoming(layout: Layout, records: ReadonlyMap<string, Uplo
 
 async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const id of await namesIn(layout.files)) {
+  for (const id of await list(layout.files)) {
     const folder = layout.finishedFolder(id)
     const record = records.get(id)
-    const names = await namesIn(folder)
+    const names = await list(folder)
     if (names.length === 0) {
       const isOnItsWay = await exists(layout.incomingFile(id))
-      if (!isOnItsWay) findings.push(finding(layout, folder, 'A folder without its file.', emptyRemoval(folder)))
+      if (!isOnItsWay) findings.push(finding(layout, folder, 'A directory without its file.', emptyRemoval(folder)))
       continue
     }
     if (record === undefined) {
@@ -120,7 +120,7 @@ async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadR
 
 async function examineJournals(layout: Layout): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const name of await namesIn(layout.journals)) {
+  for (const name of await list(layout.journals)) {
     if (await exists(layout.incomingFile(name))) continue
     const file = layout.journal(name)
     findings.push(finding(layout, file, 'A journal without an unfinished upload.', removal(file)))
@@ -130,7 +130,7 @@ async function examineJournals(layout: Layout): Promise<Finding[]> {
 
 async function examineRemovals(layout: Layout): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const id of (await namesIn(layout.leaving)).filter(isUploadId)) {
+  for (const id of (await list(layout.leaving)).filter(isUploadId)) {
     const sentence = 'An interrupted removal; the next start completes it.'
     findings.push(finding(layout, path.join(layout.leaving, id), sentence, undefined))
   }
@@ -148,7 +148,7 @@ function removal(file: string): Repair {
 }
 
 function emptyRemoval(folder: string): Repair {
-  return { sentence: 'remove the folder', run: () => rmdir(folder) }
+  return { sentence: 'remove the directory', run: () => rmdir(folder) }
 }
 
 /** The new name is unique, so no later start or repair overwrites it. */
@@ -161,6 +161,6 @@ function aside({ quarantine }: Layout, file: string): Repair {
   return { sentence: 'move it to quarantine', run }
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
+async function list(folder: string): Promise<readonly string[]> {
   return (await ifThere(() => readdir(folder))) ?? []
 }

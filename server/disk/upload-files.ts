@@ -22,7 +22,7 @@ export async function removeBytes(
   await rm(layout.journal(id), { force: true })
   onStep('bytes')
   await rm(layout.record(id), { force: true })
-  // The folder of a group goes with its last record; others stay in it.
+  // The last record of a group takes its directory with it.
   await rmdir(layout.recordFolder(id)).then(
     () => environment.recordFolders.forget(layout.recordFolder(id)),
     () => undefined,
