@@ -10,11 +10,8 @@ import { refusals } from './connections/refusal.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
-import { MemoryClaims } from './core/memory-claims.ts'
-import { Uploads } from './core/uploads.ts'
+import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
-import { bootId } from './disk/boot-id.ts'
-import { DiskStore } from './disk/disk-store.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
@@ -22,6 +19,7 @@ import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
+import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
 import type { Settings } from './settings.ts'
@@ -61,14 +59,13 @@ export async function start(
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
   const pages = await loadPages(pagesFolder)
-  const store = await DiskStore.open({
+  const uploads = await openStore({
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
-    boot: bootId(),
+    maxSize: settings.MAX_SIZE,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
-  const uploads = new Uploads(store, new MemoryClaims(), settings.MAX_SIZE)
   const layout = new Layout(settings.DATA_DIR)
   const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
   const concatenation = new Concatenation(uploads, secret)

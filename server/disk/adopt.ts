@@ -4,14 +4,15 @@ import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import { isUploadId, nameOf, type UploadRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
-import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { ifThere, syncPath } from './files.ts'
+import type { Layout } from './layout.ts'
 import { createRecord } from './record-file.ts'
 
-/** The longest description that is looked at, in bytes: what is longer is somebody's file, which may have such a name, too. */
-const LONGEST = 1024 * 1024
+/** Maximum size of a description, in bytes. A longer file with such a name is an upload itself. */
+const MAX_DESCRIPTION = 1024 * 1024
 
-/** What @tus/file-store writes beside each file, `<id>.json`. */
+/** The fields of a description that matter here. */
 const description = z.object({
   id: z.string(),
   size: z.number().int().nonnegative().optional(),
@@ -21,31 +22,32 @@ const description = z.object({
 
 const ENDING = '.json'
 
-/** The id of the upload that a file in the data folder may describe, by its name. */
+/** The id of the upload that a file in the data folder describes, judging by its name. */
 export function adoptableId(name: string): string | undefined {
   const id = name.endsWith(ENDING) ? name.slice(0, -ENDING.length) : ''
   return isUploadId(id) ? id : undefined
 }
 
 /**
- * Adopts an upload that @tus/file-store wrote into the data folder, finished or not: `<id>` and `<id>.json` become an
- * incoming file and a record. After a crash in between, the next call continues.
+ * Adopts an upload that @tus/file-store wrote into the data folder, finished or not: `<id>` becomes an incoming file,
+ * and its description `<id>.json` a record. After a crash in between, the next call continues.
  *
  * @returns whether there was such an upload.
+ * @throws the OS error.
  */
 export async function adopt(environment: Environment, id: string): Promise<boolean> {
   const { layout, sync, directorySync } = environment
   const file = path.join(layout.root, id)
   const json = `${file}${ENDING}`
   const found = await ifThere(() => stat(json))
-  if (found === undefined || !found.isFile() || found.size > LONGEST) return false
-  const described = parse(await readFile(json, 'utf8'))
-  if (described === undefined || described.id !== id) return false
+  if (found === undefined || !found.isFile() || found.size > MAX_DESCRIPTION) return false
+  const described = await readDescription(layout, id)
+  if (described?.id !== id) return false
   const stats = await ifThere(() => stat(file))
   if (stats !== undefined && stats.size > (described.size ?? Number.POSITIVE_INFINITY)) return false
   if (stats !== undefined) {
     const durable = sync !== 'never'
-    // The record will say that these bytes are on disk.
+    // The record will claim that these bytes are on disk.
     if (durable) await syncPath(file, 'data')
     await createUnlessThere(environment, recordOf(environment, described, stats.size), durable)
     environment.onStep('adopt:record')
@@ -60,12 +62,14 @@ export async function adopt(environment: Environment, id: string): Promise<boole
   return stats !== undefined
 }
 
-function parse(text: string): z.infer<typeof description> | undefined {
-  try {
-    return description.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
+/** @returns `undefined` for any other file. @throws the OS error. */
+async function readDescription({ root }: Layout, id: string): Promise<z.infer<typeof description> | undefined> {
+  // Loading the package takes about 60 ms, and few starts have anything to adopt.
+  const { FileConfigstore } = await import('@tus/file-store')
+  const found = await new FileConfigstore(root).get(id)
+  // The package hides read errors, but a description that cannot be read must not count as another file.
+  if (found === undefined) await readFile(path.join(root, `${id}${ENDING}`))
+  return description.safeParse(found).data
 }
 
 function recordOf(environment: Environment, from: z.infer<typeof description>, bytes: number): UploadRecord {
@@ -76,7 +80,7 @@ function recordOf(environment: Environment, from: z.infer<typeof description>, b
     metadata,
     fileName: safeName(nameOf(metadata)),
     createdAt: from.creation_date ?? new Date().toISOString(),
-    // The other server has acknowledged these bytes: they are not forgotten at a reboot that comes before the first sync.
+    // The other server has acknowledged these bytes: a reboot before the first sync must not discard them.
     mark: { boot: environment.boot, synced: bytes },
   }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** A name of the machine's current boot. @throws Error where the system has none. */
+/** Identifies the current boot of the host. @throws Error on an unsupported OS. */
 export function bootId(): string {
   if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   if (process.platform === 'darwin')

@@ -8,11 +8,11 @@ import type { StoredUpload } from '../core/store.ts'
 import { onDiskWithoutBytes } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { writeNewFile } from './new-file.ts'
+import { writeNewFile } from './files.ts'
 import { createRecord } from './record-file.ts'
 import { syncLanding } from './upload-files.ts'
 
-/** Makes a new upload without bytes. @throws UploadError `no_space`, `storage_error`; then there is none. */
+/** Creates an empty upload. @throws UploadError `no_space`, `storage_error`; then none exists. */
 export async function createUpload(environment: Environment, asked: UploadRecord): Promise<StoredUpload> {
   const { layout, sync, onStep } = environment
   const record = marked(environment, asked)
@@ -31,7 +31,11 @@ export async function createUpload(environment: Environment, asked: UploadRecord
   })
 }
 
-/** Makes an upload of which all bytes are at hand, under its final name. @throws UploadError `no_space`, `storage_error`; then there is none. */
+/**
+ * Creates a finished upload from all its bytes.
+ *
+ * @throws UploadError `no_space`, `storage_error`; then none exists.
+ */
 export async function createFinishedUpload(
   environment: Environment,
   asked: UploadRecord,
@@ -41,7 +45,7 @@ export async function createFinishedUpload(
   const record = marked(environment, asked)
   const durable = sync !== 'never'
   if (bytesIn(bytes) !== record.length) {
-    throw new UploadError('storage_error', 'The bytes of the file are not as many as were declared.')
+    throw new UploadError('storage_error', 'The file does not have the declared length.')
   }
   return onDiskWithoutBytes(async () => {
     const incoming = layout.incomingFile(record.id)
@@ -61,7 +65,7 @@ export async function createFinishedUpload(
       if (durable) await syncLanding(environment, record.id)
       onStep('whole:directories')
     } catch (error) {
-      // A folder that was there stays.
+      // A directory that already existed stays.
       await unmake([...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)])
       throw error
     }
@@ -69,7 +73,7 @@ export async function createFinishedUpload(
   })
 }
 
-/** The record of bytes that have just been made; without it they are none. */
+/** Creates the record of new bytes; if that fails, removes the bytes. */
 async function createRecordFor(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
   try {
     await createRecord(environment, record, durable)
@@ -79,7 +83,7 @@ async function createRecordFor(environment: Environment, record: UploadRecord, d
   }
 }
 
-/** Without it there is no such upload. */
+/** Makes a creation durable; if that fails, removes the upload. */
 async function syncCreation({ layout, directorySync }: Environment, id: string): Promise<void> {
   try {
     await Promise.all([directorySync.sync(layout.incoming), directorySync.sync(layout.recordFolder(id))])
@@ -89,12 +93,12 @@ async function syncCreation({ layout, directorySync }: Environment, id: string):
   }
 }
 
-/** A new record says during which boot the bytes come. */
+/** Adds the boot during which the bytes arrive. */
 function marked({ boot }: Environment, record: UploadRecord): UploadRecord {
   return { ...record, mark: { boot, synced: 0 } }
 }
 
-/** Removes what nobody was told of: no tombstone is needed, for which there may be no space. */
+/** Removes an upload that no client knows: it needs no tombstone, for which there may be no space. */
 async function unmake(places: readonly string[]): Promise<void> {
   for (const place of places) await rm(place, { recursive: true, force: true }).catch(() => undefined)
 }

@@ -1,15 +1,15 @@
-import { syncPath } from './disk-error.ts'
+import { syncPath } from './files.ts'
 
-/** Syncs directories; those who ask for the same one while a sync of it runs share the next. */
+/** Syncs directories. Calls for a directory that is being synced share the next sync of it. */
 export class DirectorySync {
   readonly #running = new Map<string, Promise<void>>()
   readonly #next = new Map<string, Promise<void>>()
 
-  /** Returns when every change made to the directory before the call is on the disk. */
+  /** Returns when every change made to the directory before the call is on disk. */
   async sync(directory: string): Promise<void> {
     const running = this.#running.get(directory)
     if (running === undefined) return this.#start(directory)
-    // The running sync may have begun before our change: only one that starts later will do.
+    // The running sync may have begun before this change, so only a later one covers it.
     const next = this.#next.get(directory)
     if (next !== undefined) return next
     const mine = running

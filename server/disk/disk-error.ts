@@ -1,35 +1,34 @@
-import { open, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { systemCode, UploadError } from '../core/errors.ts'
 
-/** What the client is told of an error of the file system; the error itself is its cause, for the log. */
+/** Converts a file system error for the client; the original is the cause, for the log. */
 export function diskError(error: unknown): UploadError {
   if (error instanceof UploadError) return error
   const code = systemCode(error)
   if (code === 'ENOSPC' || isOverQuota(error)) {
-    return new UploadError('no_space', 'There is no space left for this upload.', { cause: error })
+    return new UploadError('no_space', 'Not enough disk space for this upload.', { cause: error })
   }
-  // A byte behind what the file system can address: no retry will help.
+  // The file system cannot address that byte, so no retry will help.
   if (code === 'EFBIG') {
-    return new UploadError('too_large', 'The file is longer than the storage can hold.', { cause: error })
+    return new UploadError('too_large', 'The file exceeds the maximum file size of the storage.', { cause: error })
   }
-  return new UploadError('storage_error', 'The storage did not work.', { cause: error })
+  return new UploadError('storage_error', 'Storage error; try again later.', { cause: error })
 }
 
-/** Node has no name for this error: its code is a sentence with the number in it. */
+/** Node has no code for EDQUOT. */
 function isOverQuota(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'errno' in error && error.errno === -constants.errno.EDQUOT
 }
 
 /**
- * What a failed sync means: the kernel may have dropped the pages and forgotten the error, so it must not be tried again
- * and called good (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+ * A failed sync is final. The kernel may have dropped the pages and cleared the error, so a second sync would succeed
+ * without the bytes (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
  */
 function syncError(error: unknown): UploadError {
   return new UploadError('sync_failed', 'The storage could not keep the bytes of this upload.', { cause: error })
 }
 
-/** Runs file operations; what they throw comes out as an `UploadError`. */
+/** Runs file operations, and converts their errors. @throws UploadError */
 export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -38,7 +37,7 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The same where a failed sync is not final: no upload is there yet whose bytes it could have cost, or none is there any more. */
+/** Like `onDisk`, for an upload that has no bytes yet, or none any more: there, a failed sync can be repeated. */
 export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await onDisk(work)
@@ -47,43 +46,11 @@ export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** Runs a sync; what it throws comes out as `sync_failed`. */
+/** Runs a sync. @throws UploadError `sync_failed` */
 export async function synced(work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
     throw syncError(error)
   }
-}
-
-/**
- * Syncs a file or folder through a descriptor of its own.
- *
- * @param what `data`: the bytes and what it takes to read them; `all`: also the rest of what is known of the file.
- * @throws UploadError `sync_failed` when the sync fails; the system's error when the file cannot even be opened, which says
- * nothing about its bytes.
- */
-export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
-  const handle = await open(file, 'r')
-  try {
-    await synced(() => (what === 'data' ? handle.datasync() : handle.sync()))
-  } finally {
-    await handle.close()
-  }
-}
-
-/** What `work` gives, or `undefined` when the file or folder that it needs is not there. */
-export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    const code = systemCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw error
-  }
-}
-
-/** Whether there is a file or folder of this name. @throws the system's error when that cannot be seen. */
-export async function exists(file: string): Promise<boolean> {
-  return (await ifThere(() => stat(file))) !== undefined
 }

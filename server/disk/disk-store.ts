@@ -3,14 +3,14 @@ import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
+import { checkFormat, prepareFolders, writeFormat } from './data-folder.ts'
 import { DirectorySync } from './directory-sync.ts'
-import { diskError, ifThere, onDisk } from './disk-error.ts'
+import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
+import { ifThere, namesIn } from './files.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
-import { namesIn } from './names-in.ts'
 import { openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
-import { prepareFolders } from './prepare-folders.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { withAccess } from './refusal.ts'
@@ -20,14 +20,14 @@ import { lastChange } from './upload-files.ts'
 export interface DiskStoreOptions {
   readonly directory: string
   readonly sync: SyncMode
-  /** The machine's boot, `bootId()`; tests change it to play a reboot. */
+  /** The boot of the host, `bootId()`; tests change it to simulate a reboot. */
   readonly boot: string
-  /** Told of things found at the start that an operator should know, in one sentence each. */
+  /** Receives notices for the operator, one sentence each. */
   readonly onNotice: (sentence: string) => void
   readonly onStep?: (step: Step) => void
 }
 
-/** Uploads in a folder of a local file system. State is where the file is; the rename is the commit. */
+/** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
 export class DiskStore implements Store {
   readonly #environment: Environment
   readonly #owner: Owner
@@ -58,11 +58,14 @@ export class DiskStore implements Store {
       unsynced: new UnsyncedUploads(),
       onStep: options.onStep ?? (() => undefined),
     }
-    return withAccess(environment.layout, async () => {
-      await prepareFolders(environment.layout, environment.sync !== 'never')
-      const owner = await takeOwnership(environment.layout)
+    return withAccess(layout, async () => {
+      await checkFormat(layout)
+      await prepareFolders(layout, environment.sync !== 'never')
+      const owner = await takeOwnership(layout)
       const recovery = new Recovery(environment, options.onNotice)
       try {
+        // A full disk must not prevent the start, and without the file the format is still 1.
+        await writeFormat(layout).catch(() => options.onNotice(`${layout.format} could not be written.`))
         await recovery.begin()
       } catch (error) {
         await owner.release()

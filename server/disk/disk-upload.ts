@@ -5,52 +5,46 @@ import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.t
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
 import { Attempts } from './attempts.ts'
-import { ifThere, onDisk, onDiskWithoutBytes, synced, syncPath } from './disk-error.ts'
+import { BackgroundSync } from './background-sync.ts'
+import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { ifThere, makeFolder, syncPath, writeAll } from './files.ts'
 import type { Journal } from './journal.ts'
-import { makeFolder } from './make-folder.ts'
-import { turns } from './queue.ts'
+import { queue } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
-import type { Unsynced } from './unsynced.ts'
 import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
-import { writeAll } from './write-all.ts'
 
-/** After how many new bytes what was written is synced in the background, which also keeps the last sync short. */
-const SYNC_EVERY = 64 * 1024 * 1024
-
-/** What is known of an upload when it is opened. */
+/** The state of an upload when it is opened. */
 export interface Opened {
   readonly record: UploadRecord
   readonly received: Ranges
   readonly journal: Journal | undefined
-  /** The incoming file, if it is open already. */
+  /** The incoming file, if it is already open. */
   readonly file?: FileHandle
   readonly finishedAt?: Date
-  /** How many bytes count that may not be on the disk yet; a process that was killed has left them. */
+  /** How many of the received bytes may not be on disk; a killed process has left them. */
   readonly unsynced?: number
 }
 
 /**
- * An upload on the disk. Without a journal its offset is the size of its file, so it is written in order, one write at a
- * time; from the moment that a journal exists, the journal alone says what counts.
+ * An upload on disk. Without a journal, its offset is the size of its file, so it is written in order, one write at a
+ * time. Once it has a journal, only the journal determines which bytes count.
  */
-export class DiskUpload implements StoredUpload, Unsynced {
+export class DiskUpload implements StoredUpload {
   readonly #environment: Environment
   #record: UploadRecord
   #received: Ranges
   readonly #journal: UploadJournal
   #file: FileHandle | undefined
-  /** Set between the rename and the end of finishing, should the rest have to be tried again. */
+  /** Set after the rename: finishing may have to be retried from there. */
   #renamedAt: Date | undefined
   #finishedAt: Date | undefined
   readonly #attempts = new Attempts(() => this.#cutOff())
-  #unsynced = 0
-  #marking: Promise<void> | undefined
-  #syncFailure: UploadError | undefined
+  readonly #sync: BackgroundSync
   #removed = false
-  readonly #recordTurn = turns()
+  readonly #recordTurn = queue()
 
   constructor(environment: Environment, opened: Opened) {
     this.#environment = environment
@@ -62,7 +56,12 @@ export class DiskUpload implements StoredUpload, Unsynced {
     }))
     this.#file = opened.file
     this.#finishedAt = opened.finishedAt
-    this.#noteUnsynced(opened.unsynced ?? 0)
+    this.#sync = new BackgroundSync(environment, {
+      file: environment.layout.incomingFile(opened.record.id),
+      marker: () => this.#marker(),
+      onFailure: () => this.#noteSyncFailure(),
+    })
+    this.#sync.add(opened.unsynced ?? 0)
   }
 
   get record(): UploadRecord {
@@ -83,10 +82,6 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   get finishedAt(): Date | undefined {
     return this.#finishedAt
-  }
-
-  get unsynced(): number {
-    return this.#unsynced
   }
 
   async begin(range: Range, count: Count): Promise<Attempt> {
@@ -144,29 +139,29 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   async finish(): Promise<void> {
     const { sync, onStep } = this.#environment
-    await this.#marking
-    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    await this.#sync.settled()
+    if (this.#sync.failure !== undefined) throw this.#sync.failure
     const durable = sync !== 'never'
     if (this.#renamedAt === undefined) this.#renamedAt = await this.#moveToFiles(durable)
     if (durable) await onDisk(() => syncLanding(this.#environment, this.#record.id))
     onStep('finish:directories')
-    this.#noteSynced()
+    this.#sync.clear()
     this.#finishedAt = this.#renamedAt
-    // A journal that stays does no harm: it is removed at the next start.
+    // A leftover journal does no harm: the next start removes it.
     await this.#journal.drop().catch(() => undefined)
     onStep('finish:done')
   }
 
-  /** The commit of a finished file. @returns when its last byte was written. */
+  /** Commits the finished file. @returns when its last byte was written. */
   async #moveToFiles(durable: boolean): Promise<Date> {
     const { layout, onStep } = this.#environment
     const { id, length } = this.#record
     const file = await onDisk(() => this.#open())
     const { mtime, size } = await onDisk(() => file.stat())
-    // What was refused when its checksum did not match, or before the length was known, may lie behind the end.
+    // Refused bytes may follow the end: of a wrong checksum, or from before the length was known.
     if (length !== null && size > length) await onDisk(() => file.truncate(length))
     else if (size !== length)
-      throw new UploadError('storage_error', 'The stored file does not have the size that was declared.')
+      throw new UploadError('storage_error', 'The stored file does not have the declared length.')
     if (durable) await synced(() => file.datasync())
     if (durable) await onDisk(() => syncRecord(this.#environment, id))
     onStep('finish:synced')
@@ -185,23 +180,23 @@ export class DiskUpload implements StoredUpload, Unsynced {
     if (part.record.failed !== undefined) throw new UploadError(part.record.failed.code, part.record.failed.message)
     await this.release()
     await onDisk(async () => {
-      // Bytes behind the end were refused, and a plain upload's size is its offset.
+      // Bytes after the end were refused, and without a journal the size is the offset.
       if ((await stat(from)).size > length) await truncate(from, length)
       if (sync !== 'never') await syncPath(from, 'data')
       await part.update((record) => ({ ...record, joined: true }))
       onStep('takeover:joined')
       await this.update((record) => ({ ...record, mark: { boot, synced: length } }))
       if (sync !== 'never') {
-        // Were the rename on the disk without these, a power cut would take the bytes for unsynced ones.
+        // If only the rename reached the disk, the bytes would count as unsynced after a power cut.
         const folders = new Set([this.#record.id, part.record.id].map((id) => layout.recordFolder(id)))
         await Promise.all([...folders].map((folder) => directorySync.sync(folder)))
       }
       onStep('takeover:marked')
-      // An upload expires by the time of its file: something has just come to this one, however old the part is.
+      // An upload expires by the time of its file: this one has just received bytes, however old the part is.
       const now = new Date()
       await utimes(from, now, now)
       await rename(from, layout.incomingFile(this.#record.id))
-      // A journal will come that counts these bytes, whatever lies there under this name.
+      // A later journal will count these bytes, so the rename must be on disk before it.
       if (sync === 'always') await directorySync.sync(layout.incoming)
     })
     this.#received = add([], { start: 0, end: length })
@@ -211,10 +206,10 @@ export class DiskUpload implements StoredUpload, Unsynced {
   async discardBytes(): Promise<void> {
     const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
-    await this.#marking
+    await this.#sync.settled()
     await this.release()
     if (!this.#record.joined) await this.update((record) => ({ ...record, joined: true }))
-    // Were only the removal on the disk, a power cut would leave a part that is gone instead of complete.
+    // If only the removal reached the disk, the part would be gone instead of complete.
     if (sync !== 'never') await onDisk(() => directorySync.sync(layout.recordFolder(id)))
     onStep('release:marked')
     await onDisk(async () => {
@@ -223,7 +218,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
       await rm(layout.journal(id), { force: true })
     })
     this.#journal.forget()
-    this.#noteSynced()
+    this.#sync.clear()
     onStep('release:done')
   }
 
@@ -231,18 +226,18 @@ export class DiskUpload implements StoredUpload, Unsynced {
     const { layout, sync, directorySync, onStep } = this.#environment
     const { id } = this.#record
     const removal = why === 'expired' ? 'expire' : 'remove'
-    await this.#marking
+    await this.#sync.settled()
     await this.release()
     await onDiskWithoutBytes(async () => {
       await makeTombstone(path.join(layout.leaving, id), why)
       this.#removed = true
-      this.#noteSynced()
+      this.#sync.clear()
       this.#journal.forget()
       this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
     })
     onStep(`${removal}:tombstone`)
-    // A change of the record that is under way comes before, one that waits comes to nothing: neither brings the record back.
+    // In turn, so that no concurrent update writes the record again.
     await onDisk(() =>
       this.#recordTurn(() =>
         removeBytes(this.#environment, id, why !== 'refused', (step) => onStep(`${removal}:${step}`)),
@@ -255,21 +250,21 @@ export class DiskUpload implements StoredUpload, Unsynced {
     const { layout, directorySync } = this.#environment
     const { id, failed } = this.#record
     if (failed === undefined || this.#removed) return
-    await this.#marking
+    await this.#sync.settled()
     await onDisk(async () => {
       const stats = await ifThere(() => stat(layout.incomingFile(id)))
       if (stats === undefined || stats.blocks === 0) return
-      // Without this, a power cut could keep only the truncation, and leave zeros that count.
+      // If only the truncation reached the disk, zeros would count after a power cut.
       await syncRecord(this.#environment, id)
       await directorySync.sync(layout.recordFolder(id))
       await truncate(layout.incomingFile(id), 0)
-      // The offset that the client has seen stays true.
+      // The offset that the client has seen stays valid.
       await truncate(layout.incomingFile(id), stats.size)
     })
-    this.#noteSynced()
+    this.#sync.clear()
   }
 
-  /** Makes everything durable that is known of an unfinished upload. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */
+  /** Makes an unfinished upload durable. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */
   async secure(): Promise<void> {
     const { layout, boot, directorySync } = this.#environment
     const { id } = this.#record
@@ -305,13 +300,13 @@ export class DiskUpload implements StoredUpload, Unsynced {
   }
 
   async close(): Promise<void> {
-    // First of all, before anybody can wait: a put that begins meanwhile opens descriptors of its own.
+    // Before anything waits: a put that begins meanwhile opens its own descriptors.
     const released = this.release()
-    // A mark that is under way does not cover what came after it had begun.
-    await this.#marking
-    if (this.#record.failed !== undefined) this.#noteSynced()
-    if (this.#unsynced > 0) this.startMarking()
-    await this.#marking
+    // A running sync does not cover bytes that arrived after it began.
+    await this.#sync.settled()
+    if (this.#record.failed !== undefined) this.#sync.clear()
+    if (this.#sync.unsynced > 0) this.#sync.startMarking()
+    await this.#sync.settled()
     await released
     await this.#noteSyncFailure()
   }
@@ -324,7 +319,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
     if (this.#file !== undefined) return this.#file
     const file = await open(this.#environment.layout.incomingFile(this.#record.id), 'r+')
     if (this.#file !== undefined) {
-      // Another put was faster: one descriptor is enough.
+      // Another put was faster.
       await file.close()
       return this.#file
     }
@@ -334,26 +329,26 @@ export class DiskUpload implements StoredUpload, Unsynced {
 
   async #commit(file: FileHandle, range: Range): Promise<void> {
     const { sync, unsynced } = this.#environment
-    const isFirst = sync === 'finish' && this.#unsynced === 0 && lengthOf(range) > 0
-    // Requested only here, so that a slow client holds no place.
+    const isFirst = sync === 'finish' && this.#sync.unsynced === 0 && lengthOf(range) > 0
+    // Only now, so that no slow client takes a place.
     const leave = isFirst ? await unsynced.enter() : undefined
     try {
       await this.#countRange(file, range)
     } finally {
       leave?.()
     }
-    await this.#journal.shorten()
-    if (this.#unsynced >= SYNC_EVERY) this.startMarking()
+    await this.#journal.compact()
+    this.#sync.startIfDue()
   }
 
   async #countRange(file: FileHandle, range: Range): Promise<void> {
-    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    if (this.#sync.failure !== undefined) throw this.#sync.failure
     if (lengthOf(range) === 0) return
     if (this.#environment.sync === 'always') await synced(() => file.datasync())
-    // A journal that is just being made does not have this range yet: its turn comes first.
+    // A journal that is being created lacks this range; the append waits for it.
     if (this.#journal.isAwaited) await onDisk(() => this.#journal.append(range))
     this.#received = add(this.#received, range)
-    this.#noteUnsynced(lengthOf(range))
+    this.#sync.add(lengthOf(range))
   }
 
   /** Cuts off everything after the last byte that counts. */
@@ -364,50 +359,15 @@ export class DiskUpload implements StoredUpload, Unsynced {
     if (end === 0) await this.#journal.drop()
   }
 
-  /** Counts unsynced bytes. Only SYNC=finish syncs them later. */
-  #noteUnsynced(bytes: number): void {
-    if (bytes === 0 || this.#environment.sync !== 'finish') return
-    this.#unsynced += bytes
-    this.#environment.unsynced.note(this, bytes)
-  }
-
-  #noteSynced(): void {
-    this.#environment.unsynced.forget(this)
-    this.#unsynced = 0
-  }
-
-  startMarking(): void {
-    if (this.#marking !== undefined) return
-    this.#marking = this.#environment.unsynced
-      .sync(this, () => this.#mark())
-      .finally(() => {
-        this.#marking = undefined
-      })
-    this.#unsynced = 0
-  }
-
-  async #mark(): Promise<void> {
-    const markJournal = this.#journal.marker()
+  #marker(): () => Promise<boolean> {
     const synced = prefix(this.#received)
-    try {
-      await syncPath(this.#environment.layout.incomingFile(this.#record.id), 'data')
-    } catch (error) {
-      // Only a failed sync is final; a file that could not be opened just now is marked another time.
-      if (error instanceof UploadError) this.#syncFailure = error
-      // A disk that refuses that is asked again when the upload is let go.
-      await this.#noteSyncFailure().catch(() => undefined)
-      return
-    }
-    try {
-      if (markJournal === undefined) {
+    return (
+      this.#journal.marker() ??
+      (async () => {
         await this.#recordTurn(() => this.#markRecord(synced))
-      } else if (!(await markJournal())) {
-        // The next put syncs all of it.
-        this.#noteUnsynced(SYNC_EVERY)
-      }
-    } catch {
-      // Without this mark more is forgotten after a power cut, nothing else; the next one tries again.
-    }
+        return true
+      })
+    )
   }
 
   async #markRecord(synced: number): Promise<void> {
@@ -417,14 +377,14 @@ export class DiskUpload implements StoredUpload, Unsynced {
     this.#record = record
   }
 
-  /** Whoever opens the upload next would sync it again and call it good, if its record did not say it. */
+  /** Records a failed sync: otherwise, the next opening would sync again, and succeed without the bytes. */
   async #noteSyncFailure(): Promise<void> {
-    if (this.#syncFailure === undefined) return
-    const { message } = this.#syncFailure
+    if (this.#sync.failure === undefined) return
+    const { message } = this.#sync.failure
     await this.update((record) => (record.failed ? record : { ...record, failed: { code: 'sync_failed', message } }))
   }
 
-  /** Looked for again in the first place, because the file may have moved between the first look and the second. */
+  /** The file may move between two attempts, so the first place is tried again. */
   async #openWhereItIs(): Promise<FileHandle> {
     const incoming = this.#environment.layout.incomingFile(this.#record.id)
     return (
@@ -435,7 +395,7 @@ export class DiskUpload implements StoredUpload, Unsynced {
   }
 }
 
-/** That it is there says that the upload is gone. The word in it is for people, and a full disk has no room for that. */
+/** A tombstone counts even if it is empty: its text is for people, and a full disk has no room for it. */
 async function makeTombstone(place: string, why: Departure): Promise<void> {
   const tombstone = await open(place, 'w')
   await tombstone.writeFile(`${why}\n`).catch(() => undefined)

@@ -1,25 +1,27 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import { exists, ifThere } from './disk-error.ts'
+import { checkFormat } from './data-folder.ts'
+import { exists, ifThere } from './files.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
 import { readRecordFile } from './record-file.ts'
 
-/** Something in a data folder that should not be as it is. */
+/** A problem in a data folder. */
 export interface Finding {
-  /** Where, relative to the data folder. */
+  /** A path relative to the data folder. */
   readonly place: string
   readonly sentence: string
-  /** What would put it right; nothing is ever deleted that holds somebody's bytes. Without it, a person has to decide. */
+  /** How to fix it without deleting bytes of a client. `undefined` if a person has to decide. */
   readonly repair: { readonly sentence: string; readonly run: () => Promise<void> } | undefined
 }
 
 /**
- * Looks through a data folder that no process works on.
+ * Examines a data folder that no process is using.
  *
- * @throws the system's error when a folder cannot be read.
+ * @throws Error with a sentence for the operator when this version cannot read its format; the OS error.
  */
 export async function examine(layout: Layout): Promise<readonly Finding[]> {
+  await checkFormat(layout)
   const records = await readRecords(layout)
   return [
     ...records.findings,
@@ -38,11 +40,11 @@ interface Records {
 async function readRecords(layout: Layout): Promise<Records> {
   const byId = new Map<string, UploadRecord>()
   const findings: Finding[] = []
-  for (const group of await namesIn(layout.records)) {
-    for (const name of await namesIn(layout.groupFolder(group))) {
+  for (const group of await list(layout.records)) {
+    for (const name of await list(layout.groupFolder(group))) {
       const file = path.join(layout.groupFolder(group), name)
       if (name.endsWith('.tmp')) {
-        findings.push(finding(layout, file, 'A record that was never put in its place.', removal(file)))
+        findings.push(finding(layout, file, 'A record that was not completely written.', removal(file)))
       } else if (name.endsWith(RECORD_ENDING)) {
         const id = name.slice(0, -RECORD_ENDING.length)
         const record = await readRecordFile(file, id)
@@ -63,11 +65,11 @@ async function readRecords(layout: Layout): Promise<Records> {
   return { byId, findings }
 }
 
-/** Bytes that only a torn record tells of are no longer reachable, but they may be a finished file. */
+/** The bytes of a torn record are unreachable, but they may be a finished file. */
 async function tornRecord(layout: Layout, id: string, file: string): Promise<Finding> {
-  const isFinished = (await namesIn(layout.finishedFolder(id))).length > 0
+  const isFinished = (await list(layout.finishedFolder(id))).length > 0
   if (isFinished) return finding(layout, file, 'The record of a finished file cannot be read.', undefined)
-  return finding(layout, file, 'A record that cannot be read.', aside(layout, file))
+  return finding(layout, file, 'An unreadable record.', aside(layout, file))
 }
 
 async function hasBytes(layout: Layout, record: UploadRecord): Promise<boolean> {
@@ -78,12 +80,12 @@ async function hasBytes(layout: Layout, record: UploadRecord): Promise<boolean> 
 
 async function examineIncoming(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const name of await namesIn(layout.incoming)) {
+  for (const name of await list(layout.incoming)) {
     const file = layout.incomingFile(name)
     const record = records.get(name)
     if (record === undefined) findings.push(finding(layout, file, 'Bytes without a record.', aside(layout, file)))
     else if (await exists(path.join(layout.finishedFolder(name), record.fileName))) {
-      findings.push(finding(layout, file, 'Bytes of a file that is finished already.', aside(layout, file)))
+      findings.push(finding(layout, file, 'Bytes of a file that is already finished.', aside(layout, file)))
     }
   }
   return findings
@@ -91,13 +93,13 @@ async function examineIncoming(layout: Layout, records: ReadonlyMap<string, Uplo
 
 async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const id of await namesIn(layout.files)) {
+  for (const id of await list(layout.files)) {
     const folder = layout.finishedFolder(id)
     const record = records.get(id)
-    const names = await namesIn(folder)
+    const names = await list(folder)
     if (names.length === 0) {
       const isOnItsWay = await exists(layout.incomingFile(id))
-      if (!isOnItsWay) findings.push(finding(layout, folder, 'A folder without its file.', emptyRemoval(folder)))
+      if (!isOnItsWay) findings.push(finding(layout, folder, 'A directory without its file.', emptyRemoval(folder)))
       continue
     }
     if (record === undefined) {
@@ -110,7 +112,7 @@ async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadR
       findings.push(finding(layout, path.join(folder, record.fileName), sentence, undefined))
     }
     for (const name of names.filter((name) => name !== record.fileName)) {
-      findings.push(finding(layout, path.join(folder, name), 'A file that no record tells of.', undefined))
+      findings.push(finding(layout, path.join(folder, name), 'A file without a record.', undefined))
     }
   }
   return findings
@@ -118,18 +120,18 @@ async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadR
 
 async function examineJournals(layout: Layout): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const name of await namesIn(layout.journals)) {
+  for (const name of await list(layout.journals)) {
     if (await exists(layout.incomingFile(name))) continue
     const file = layout.journal(name)
-    findings.push(finding(layout, file, 'A journal of no unfinished upload.', removal(file)))
+    findings.push(finding(layout, file, 'A journal without an unfinished upload.', removal(file)))
   }
   return findings
 }
 
 async function examineRemovals(layout: Layout): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const id of (await namesIn(layout.leaving)).filter(isUploadId)) {
-    const sentence = 'A removal that was interrupted; the next start ends it.'
+  for (const id of (await list(layout.leaving)).filter(isUploadId)) {
+    const sentence = 'An interrupted removal; the next start completes it.'
     findings.push(finding(layout, path.join(layout.leaving, id), sentence, undefined))
   }
   return findings
@@ -146,19 +148,19 @@ function removal(file: string): Repair {
 }
 
 function emptyRemoval(folder: string): Repair {
-  return { sentence: 'remove the folder', run: () => rmdir(folder) }
+  return { sentence: 'remove the directory', run: () => rmdir(folder) }
 }
 
-/** Under a name of its own: neither a later start nor a later repair overwrites it. */
+/** The new name is unique, so no later start or repair overwrites it. */
 function aside({ quarantine }: Layout, file: string): Repair {
   const target = path.join(quarantine, `${path.basename(file)}.${Date.now()}`)
   const run = async (): Promise<void> => {
     await mkdir(quarantine, { recursive: true })
     await rename(file, target)
   }
-  return { sentence: 'set it aside in quarantine', run }
+  return { sentence: 'move it to quarantine', run }
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
+async function list(folder: string): Promise<readonly string[]> {
   return (await ifThere(() => readdir(folder))) ?? []
 }

@@ -4,12 +4,12 @@ import type { RecordFolders } from './record-folders.ts'
 import type { UnsyncedUploads } from './unsynced.ts'
 
 /**
- * When bytes are synced to the disk: `finish` before an upload is called finished, `always` before anything is
- * acknowledged, `never` leaves it to the operating system.
+ * When bytes are synced to disk: `finish` before an upload is reported as finished, `always` before anything is
+ * acknowledged, `never` leaves it to the OS.
  */
 export type SyncMode = 'finish' | 'always' | 'never'
 
-/** Because somebody asked for it, or because it was stale. */
+/** On request, or by expiration. */
 type Removal = 'remove' | 'expire'
 
 /** The steps of repair and adoption after a crash. */
@@ -21,7 +21,7 @@ export type RecoveryStep =
   | 'adopt:bytes'
   | 'adopt:done'
 
-/** The steps between which a crash must lose nothing; tests stop the program at them. */
+/** The steps between which a crash must lose nothing. Tests kill the program at each. */
 export type Step =
   | RecoveryStep
   | 'create:bytes'
@@ -51,15 +51,15 @@ export type Step =
   | `${Removal}:record`
   | `${Removal}:done`
 
-/** What the parts of a disk store share. */
+/** The state and settings that the files of this directory share. */
 export interface Environment {
   readonly layout: Layout
   readonly sync: SyncMode
-  /** Names the machine's current boot: after another one, bytes that were not synced cannot be trusted. */
+  /** Identifies the current boot of the host: unsynced bytes of an earlier one cannot be trusted. */
   readonly boot: string
   readonly directorySync: DirectorySync
   readonly recordFolders: RecordFolders
   readonly unsynced: UnsyncedUploads
-  /** Called when a step has been done. */
+  /** Called after each step. */
   readonly onStep: (step: Step) => void
 }

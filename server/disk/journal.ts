@@ -2,21 +2,22 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { add, type Range, type Ranges, union } from '../core/ranges.ts'
-import { ifThere, synced } from './disk-error.ts'
+import { synced } from './disk-error.ts'
+import { ifThere } from './files.ts'
 
-// A journal says which ranges of an upload count. It is a header and entries, 32 bytes each:
+// A journal lists the ranges of an upload that count. It has a header and entries, 32 bytes each:
 //   header  magic(8) boot(20) crc(4)
 //   entry   kind(1) unused(3) index(8) start(8) end(8) crc(4)
-// `range` adds [start, end). `mark` says that the data of the first `start` entries has been synced.
+// `range` adds [start, end). `mark` records that the data of the first `start` entries is on disk.
 
 const SIZE = 32
 const MAGIC = 'LFJRNL01'
 const RANGE = 1
 const MARK = 2
-/** From how many entries on a journal that says little is written anew when it is loaded. */
-const MANY = 256
-/** The same while it is written to: so that this is rare. */
-const VERY_MANY = 4096
+/** A journal with more entries is compacted when it is loaded, if that makes it much shorter. */
+const COMPACT_ON_LOAD_AFTER = 256
+/** The same while it is in use, where compaction must be rare. */
+const COMPACT_AFTER = 4096
 
 /** The suffix of journals that this process is writing and has not renamed yet. */
 const TEMPORARY = `.${randomBytes(4).toString('hex')}.tmp`
@@ -30,20 +31,20 @@ interface Entry extends Range {
   readonly kind: number
 }
 
-/** What an upload has received, as far as its journal says. */
+/** The received ranges that a journal describes. */
 export interface JournalContent {
-  /** All that counts. */
+  /** The ranges that count. */
   readonly received: Ranges
-  /** What is surely on the disk, too. */
+  /** The ranges that are on disk. */
   readonly synced: Ranges
 }
 
-/** The journal of one upload, open for more entries. One call at a time. */
+/** The journal of an upload. Calls must not overlap. */
 export class Journal {
   readonly #path: string
   #file: FileHandle | undefined
   #count: number
-  /** Whether whole entries lie behind the last one that counts: they would count if the process ended now. */
+  /** Whether complete entries follow the last one that counts: after a crash, they would count. */
   #hasRemains = false
 
   private constructor(path: string, count: number) {
@@ -51,22 +52,22 @@ export class Journal {
     this.#count = count
   }
 
-  /** How many entries there are. */
+  /** The number of entries. */
   get count(): number {
     return this.#count
   }
 
-  /** Whether it has so many more entries than it takes to say `received` that `load` should write it anew. */
+  /** Whether it has so many more entries than `received` needs that it should be compacted with `load`. */
   isLongFor(received: Ranges): boolean {
-    return this.#count > VERY_MANY + 8 * received.length && !this.#hasRemains
+    return this.#count > COMPACT_AFTER + 8 * received.length && !this.#hasRemains
   }
 
-  /** Whether it holds a descriptor. */
+  /** Whether it has an open descriptor. */
   get isOpen(): boolean {
     return this.#file !== undefined
   }
 
-  /** Writes a new journal, header and first entries with one write; it replaces one that is there. */
+  /** Writes a new journal, header and entries at once, in place of an existing one. */
   static async create(path: string, boot: string, content: JournalContent, durable: boolean): Promise<Journal> {
     const entries = entriesOf(content)
     const temporary = `${path}${TEMPORARY}`
@@ -82,10 +83,10 @@ export class Journal {
   }
 
   /**
-   * Reads a journal. What came in an earlier boot counts only as far as it was marked as synced. A torn tail is cut off.
+   * Reads a journal. Of the ranges from an earlier boot, only those marked as synced count. A torn tail is cut off.
    *
-   * @param alsoSynced bytes that are known to be on the disk from elsewhere.
-   * @returns `undefined` when there is none, or not even a whole header.
+   * @param alsoSynced more bytes that are on disk.
+   * @returns `undefined` when there is none with a valid header.
    */
   static async load(
     path: string,
@@ -102,29 +103,29 @@ export class Journal {
     const received = sameBoot ? add(rangesIn(entries), alsoSynced) : synced
     const content = { received, synced }
     const torn = bytes.length !== SIZE * (1 + entries.length)
-    if (!sameBoot || torn || entries.length > MANY + 4 * received.length) {
+    if (!sameBoot || torn || entries.length > COMPACT_ON_LOAD_AFTER + 4 * received.length) {
       return { journal: await Journal.create(path, boot, content, true), content }
     }
     return { journal: new Journal(path, entries.length), content }
   }
 
-  /** Adds ranges that count from now on. @param durable whether they are on the disk when this returns. */
+  /** Adds ranges, which then count. @param durable whether they are on disk when this returns. */
   async append(ranges: Ranges, durable: boolean): Promise<void> {
     const entries: Entry[] = ranges.map((range) => ({ kind: RANGE, start: range.start, end: range.end }))
-    // The data was synced before: said in the same write, so that a power cut forgets neither.
+    // The data was synced before. One write for both, so a power cut loses neither alone.
     if (durable) entries.push({ kind: MARK, start: this.#count + entries.length, end: 0 })
     await this.#write(entries, durable)
   }
 
-  /** Whether `clear` has something to do. */
+  /** Whether `clear` has anything to remove. */
   get hasRemains(): boolean {
     return this.#hasRemains
   }
 
   /**
-   * Cuts off entries that were written without those that belong to them: they do not count, and their ranges are written anew.
+   * Cuts off the entries of an incomplete write. They do not count, and their ranges will be overwritten.
    *
-   * @param durable whether that is on the disk when this returns.
+   * @param durable whether that is on disk when this returns.
    */
   async clear(durable: boolean): Promise<void> {
     if (!this.#hasRemains) return
@@ -135,7 +136,7 @@ export class Journal {
     this.#hasRemains = false
   }
 
-  /** Says that the data of the first `count` entries has been synced. */
+  /** Records that the data of the first `count` entries is on disk. */
   async mark(count: number): Promise<void> {
     await this.#write([{ kind: MARK, start: count, end: 0 }], false)
   }
@@ -168,7 +169,7 @@ export class Journal {
       throw error
     }
     if (durable) await synced(() => file.datasync())
-    // Only now: entries that were written in part or not at all are written over by the next.
+    // Only now: the next write replaces entries that are incomplete.
     this.#count += entries.length
   }
 }

@@ -1,6 +1,6 @@
 import path from 'node:path'
 
-/** Where everything lies inside a data folder. `incoming` and `files` must be on one file system. */
+/** The paths in a data folder. `incoming` and `files` must be on one file system. */
 export class Layout {
   readonly root: string
   readonly incoming: string
@@ -15,8 +15,10 @@ export class Layout {
   readonly senders: string
   /** The chunks that `/check` has listed to WebUploader visitors. */
   readonly visitors: string
-  /** What was found and belongs to nobody. */
+  /** Orphaned files that the start or the doctor set aside. */
   readonly quarantine: string
+  /** The number of the format of the data folder. Folders of the first versions have no such file. */
+  readonly format: string
   readonly secret: string
   readonly ownerSocket: string
 
@@ -31,6 +33,7 @@ export class Layout {
     this.senders = path.join(this.root, 'senders')
     this.visitors = path.join(this.root, 'visitors')
     this.quarantine = path.join(this.root, 'quarantine')
+    this.format = path.join(this.root, 'format')
     this.secret = path.join(this.root, 'secret')
     this.ownerSocket = path.join(this.root, 'owner.sock')
   }
@@ -52,7 +55,7 @@ export class Layout {
     return path.join(this.files, id)
   }
 
-  /** A group has a folder of its own, so that listing it is listing one folder; other ids are spread over 256 or so. */
+  /** Each group has its own directory, which lists it; other ids are spread over about 256 directories. */
   recordFolder(id: string): string {
     const dot = id.indexOf('.')
     return this.groupFolder(dot > 0 ? id.slice(0, dot) : id.slice(0, 2))

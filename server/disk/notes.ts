@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { ifThere, onDisk } from './disk-error.ts'
+import { onDisk } from './disk-error.ts'
+import { ifThere } from './files.ts'
 
 /** The share of notes to drop when there are too many. */
 const DROPPED = 0.1

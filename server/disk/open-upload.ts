@@ -5,27 +5,28 @@ import { UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Found, StoredUpload } from '../core/store.ts'
-import { exists, ifThere, onDisk } from './disk-error.ts'
+import { onDisk } from './disk-error.ts'
 import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
+import { exists, ifThere } from './files.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
 import { isOnlyRecord, removeBytes, syncLanding } from './upload-files.ts'
 
-/** After how long the system has surely written what nobody has synced, in milliseconds; it takes half a minute or so. */
+/** After this time the OS has certainly written unsynced data, in milliseconds; it takes about half a minute. */
 const WRITTEN_AFTER = 60 * 60 * 1000
 
 /**
- * Looks for an upload, and makes of it what may be told after a crash or a reboot.
+ * Opens an upload with only those bytes that can be trusted after a crash or a reboot.
  *
- * @param startedAt when this process took the folder over, in milliseconds since 1970.
+ * @param startedAt when this process took ownership of the data folder, in milliseconds since 1970.
  * @throws UploadError `no_space`, `storage_error`.
  */
 export async function openUpload(environment: Environment, id: string, startedAt: number): Promise<Found> {
   return onDisk(async () => {
     const { layout } = environment
     if (await exists(path.join(layout.leaving, id))) {
-      // Its removal could not be ended when it began; the next start is the last chance.
+      // Its removal was interrupted; if this attempt fails, the next start completes it.
       await removeBytes(environment, id).catch(() => undefined)
       return { kind: 'gone' }
     }
@@ -36,7 +37,7 @@ export async function openUpload(environment: Environment, id: string, startedAt
       const received = add([], { start: 0, end: record.length })
       return { kind: 'upload', upload: new DiskUpload(environment, { record, received, journal: undefined }) }
     }
-    // The file moves from `incoming` to `files` once: looked for again so that it is not missed on its way.
+    // The file may move from `incoming` to `files` between the attempts.
     const upload =
       (await openIncoming(environment, record)) ??
       (await openFinished(environment, record, startedAt)) ??
@@ -55,15 +56,15 @@ async function openIncoming(environment: Environment, record: UploadRecord): Pro
 }
 
 /**
- * With SYNC=always nobody is told of anything that is not on the disk: the process before this one may have been killed
- * before its syncs, or had another setting.
+ * With SYNC=always, everything reported to a client is on disk. The previous process may have been killed before its
+ * syncs, or had another setting.
  */
 async function secure(upload: DiskUpload): Promise<void> {
   try {
     await upload.secure()
   } catch (error) {
     if (!(error instanceof UploadError) || error.code !== 'sync_failed') throw error
-    // Tried again it might be called good.
+    // A second sync would succeed without the bytes.
     const failed = { code: error.code, message: error.message }
     await upload.update((record) => ({ ...record, failed: record.failed ?? failed }))
   }
@@ -88,7 +89,7 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
   return openAfterReboot(environment, record, size, Math.min(size, synced.end))
 }
 
-/** Unsynced bytes from before a reboot cannot be trusted: they are cut off. */
+/** Cuts off the unsynced bytes of an earlier boot. */
 async function openAfterReboot(
   environment: Environment,
   record: UploadRecord,
@@ -136,8 +137,8 @@ async function openFinished(
 }
 
 /**
- * Whether a process before this one may have been killed right after the rename, before its syncs: it has changed the file's
- * ctime. What is older the system has written by itself.
+ * Whether an earlier process may have been killed between the rename, which changes the ctime, and its syncs. The OS
+ * has written older changes by itself.
  */
 function isFresh({ ctimeMs }: Stats, startedAt: number): boolean {
   return ctimeMs <= startedAt && ctimeMs > startedAt - WRITTEN_AFTER

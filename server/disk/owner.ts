@@ -6,26 +6,25 @@ import { text } from 'node:stream/consumers'
 import { systemCode } from '../core/errors.ts'
 import type { Layout } from './layout.ts'
 
-/** The right to be the one process that works on a data folder. */
+/** The exclusive right of a process to use a data folder. */
 export interface Owner {
   release(): Promise<void>
 }
 
-/** The longest path of a Unix socket that every system takes, in bytes. */
-const LONGEST_SOCKET_PATH = 100
+/** Maximum length of the path of a Unix socket on every OS, in bytes. */
+const MAX_SOCKET_PATH = 100
 const PREFIX = '.owner-'
-/** What an owner says to those who ask; one that only wants to be it says nothing before that is decided. */
+/** The answer of an owner to a connection. A candidate does not answer until it is decided. */
 const OWNED = 'owned'
 
 /**
- * Makes this process the owner of the data folder. Whether an earlier owner lives is told by its Unix socket: the kernel
- * closes it when the process dies, so there is nothing to time out.
+ * Makes this process the owner of the data folder. An owner lives as long as its Unix socket accepts connections: the
+ * kernel closes the socket when the process dies, so nothing has to time out.
  *
- * Each process that wants to be the owner listens under a name of its own, which nobody else takes away while it lives, and only
- * then looks for others: of two, at least one finds the other. An owner is never put aside; of those who want to be it, the one
- * whose name is the lowest is.
+ * Each candidate first listens under a unique name, which no other process removes while it lives, and then looks for
+ * others: of two candidates, at least one finds the other. An owner always wins, and among candidates the lowest name.
  *
- * @throws Error with a sentence when another process owns it.
+ * @throws Error with a sentence for the operator when another process owns the folder.
  */
 export async function takeOwnership(layout: Layout): Promise<Owner> {
   const folder = await open(layout.root, 'r')
@@ -43,7 +42,7 @@ export async function takeOwnership(layout: Layout): Promise<Owner> {
     for (const name of [common, ...others]) {
       if (!(await givesWay(reach(name), own < name && name !== common))) throw new Error(owned(layout))
     }
-    // Nobody else comes this far until the process ends: what is found now is nobody's, or its owner is about to give up.
+    // No other process gets this far while this one lives: the other sockets are dead, or their owners give way.
     await putInPlace(layout, own)
     candidate.win()
     for (const name of others) await rm(path.join(layout.root, name), { force: true })
@@ -59,19 +58,19 @@ export async function takeOwnership(layout: Layout): Promise<Owner> {
   }
 }
 
-/** A name for a file in the folder that is short enough for a socket. */
+/** A path of a file in the folder that is short enough for a socket. */
 function reachable(folder: string, name: string, descriptor: number): string {
   const full = path.join(folder, name)
-  if (Buffer.byteLength(full) <= LONGEST_SOCKET_PATH) return full
+  if (Buffer.byteLength(full) <= MAX_SOCKET_PATH) return full
   const relative = path.relative(process.cwd(), full)
-  if (Buffer.byteLength(relative) <= LONGEST_SOCKET_PATH) return relative
+  if (Buffer.byteLength(relative) <= MAX_SOCKET_PATH) return relative
   return `/proc/self/fd/${descriptor}/${name}`
 }
 
 /**
- * Under the common name earlier versions look for an owner.
+ * Adds the common name, under which earlier versions look for an owner.
  *
- * @throws the system's error `ENOENT` when another owner, which has died since, has taken this one for dead before it listened.
+ * @throws the OS error `ENOENT` when another owner, which has died since, removed this socket before it listened.
  */
 async function putInPlace(layout: Layout, own: string): Promise<void> {
   const second = path.join(layout.root, `${own}.link`)
@@ -79,12 +78,12 @@ async function putInPlace(layout: Layout, own: string): Promise<void> {
     await link(path.join(layout.root, own), second)
     await rename(second, layout.ownerSocket)
   } catch (error) {
-    // Not every file system has a second name for a socket.
+    // Not every file system supports a hard link to a socket.
     if (systemCode(error) === 'ENOENT') throw error
   }
 }
 
-/** One that wants to be the owner, or is it. Those who ask it are kept until that is decided. */
+/** A process that wants to be the owner, or is it. It keeps connections open until that is decided. */
 class Candidate {
   readonly #asking = new Set<net.Socket>()
   #isOwner = false
@@ -116,7 +115,7 @@ class Candidate {
   }
 }
 
-/** Whether nobody listens there, or one who wants to be the owner gives up; that is waited for only where it `must`. */
+/** Whether no process listens, or, where it `must`, the candidate that listens gives way. */
 function givesWay(socketPath: string, must: boolean): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(socketPath)
@@ -140,5 +139,5 @@ function givesWay(socketPath: string, must: boolean): Promise<boolean> {
 }
 
 function owned(layout: Layout): string {
-  return `Another process works on the data folder ${layout.root}. Stop it first, or choose another DATA_DIR.`
+  return `Another process is using the data folder ${layout.root}. Stop it first, or choose another DATA_DIR.`
 }

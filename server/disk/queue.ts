@@ -1,5 +1,5 @@
-/** Makes a function that runs what it is given one after another, in order, whatever became of the one before. */
-export function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+/** Returns a function that runs its calls one after another, in order, even if one fails. */
+export function queue(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {
     const mine = last.then(work, work)

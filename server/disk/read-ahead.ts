@@ -1,11 +1,20 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Range } from '../core/ranges.ts'
 import { onDisk } from './disk-error.ts'
-import { borrow, giveBack } from './read-buffers.ts'
+
+/** Bytes per read. */
+const LARGE = 256 * 1024
+/** Bytes per read when all large buffers are in use, which bounds the memory of many readers. */
+const SMALL = 64 * 1024
+/** Maximum large buffers in the process. */
+const MAX_LARGE = 64
+
+const free: Buffer[] = []
+let made = 0
 
 /**
- * The bytes of a range that is not empty, as far as the file has them. The next are read while the last are used, into two buffers
- * in turns: each is the caller's until it asks for the next. The file is closed at the end.
+ * Reads a range that is not empty, up to the end of the file, into two alternating buffers: one is filled while the
+ * caller uses the other, which is valid until the caller asks for the next. Closes the file at the end.
  *
  * @throws UploadError `storage_error`.
  */
@@ -25,7 +34,7 @@ export async function* readAhead(file: FileHandle, range: Range): AsyncGenerator
       position += bytes.length
       if (position < range.end) {
         ahead = fill(position, turn)
-        // Whoever asks for these bytes gets the error.
+        // The caller that asks for these bytes gets the error.
         ahead.catch(() => undefined)
       }
       yield bytes
@@ -35,4 +44,22 @@ export async function* readAhead(file: FileHandle, range: Range): AsyncGenerator
     for (const buffer of buffers) giveBack(buffer)
     await file.close()
   }
+}
+
+/**
+ * Lends a buffer for reading up to `bytes` bytes. Large buffers are reused: the page faults of new ones would cost more
+ * than the reads.
+ */
+function borrow(bytes: number): Buffer {
+  if (bytes <= SMALL) return Buffer.allocUnsafe(bytes)
+  const known = free.pop()
+  if (known !== undefined) return known
+  if (made >= MAX_LARGE) return Buffer.allocUnsafe(SMALL)
+  made += 1
+  return Buffer.allocUnsafeSlow(LARGE)
+}
+
+/** Takes back a buffer that is no longer in use. */
+function giveBack(buffer: Buffer): void {
+  if (buffer.length === LARGE) free.push(buffer)
 }

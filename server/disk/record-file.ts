@@ -5,41 +5,39 @@ import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import type { UploadRecord } from '../core/record.ts'
-import { ifThere, syncPath } from './disk-error.ts'
 import type { Environment } from './environment.ts'
-import { writeNewFile } from './new-file.ts'
+import { ifThere, syncPath, writeAll, writeNewFile } from './files.ts'
 import { formatRecord, parseRecord } from './record-format.ts'
 import { isOnlyRecord } from './upload-files.ts'
-import { writeAll } from './write-all.ts'
 
-/** How often a folder is made anew that others remove: more often than that it is no folder that can be made. */
-const MOST_TRIES = 100
+/** Maximum attempts to create a directory that others keep removing. */
+const MAX_ATTEMPTS = 100
 
 /** A record file of this size is replaced instead of getting another mark, in bytes. */
 const REPLACE_FROM = 16 * 1024
 
-// A record is one line of JSON and one with its CRC-32, so that a torn one is recognized. Newer marks may follow: an
-// empty line, then one with a CRC-32 and JSON. Versions without marks read nothing after the first empty line.
+// A record is a line of JSON and a line with its CRC-32, which reveals a torn record. Newer marks may follow: an empty
+// line, then one with a CRC-32 and JSON. Versions without marks ignore everything after the first empty line.
 
 const markSchema = z.object({ boot: z.string(), synced: z.number().int().nonnegative() })
 
 /**
- * Writes a new record with one exclusive write; if that fails, none is left. A torn one, which a power cut can leave, is as
- * good as none.
+ * Writes a new record with one exclusive write; if that fails, none is left. A torn record, which a power cut can
+ * leave, is replaced.
  *
- * @param durable whether it is on the disk when this returns.
- * @throws the system's error, `EEXIST` if there is one.
+ * @param durable whether it is on disk when this returns.
+ * @throws the OS error, `EEXIST` if there is one.
  */
 export async function createRecord(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
   const { layout, recordFolders } = environment
   const file = layout.record(record.id)
   const folder = layout.recordFolder(record.id)
-  for (let tries = 1; ; tries++) {
+  for (let attempt = 1; ; attempt++) {
     await recordFolders.make(folder)
     try {
       const make = (): Promise<Stats> => writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none')
-      const made = await (tries < MOST_TRIES ? ifThere(make) : make())
-      // The folder may be another one by now, that somebody else has made.
+      const made = await (attempt < MAX_ATTEMPTS ? ifThere(make) : make())
+      // The directory may have been removed and created again: then it may not be on disk.
       if (made !== undefined) return await recordFolders.make(folder)
     } catch (error) {
       if (systemCode(error) === 'EEXIST' && (await isNone(environment, record.id))) {
@@ -47,25 +45,25 @@ export async function createRecord(environment: Environment, record: UploadRecor
       }
       throw error
     }
-    // Somebody has removed the folder just now.
+    // Another request has just removed the directory.
     recordFolders.forget(folder)
   }
 }
 
-/** Whether the record that is there stands for no upload. */
+/** Whether an existing record is torn, or an orphan. */
 async function isNone(environment: Environment, id: string): Promise<boolean> {
   const found = await readRecord(environment, id)
   return found === 'torn' || (found !== 'none' && (await isOnlyRecord(environment, found)))
 }
 
-/** Replaces a record atomically: after a crash there is the old one or the new one. */
+/** Replaces a record atomically: after a crash, there is the old one or the new one. */
 export async function replaceRecord(environment: Environment, record: UploadRecord): Promise<void> {
   const target = environment.layout.record(record.id)
   const temporary = path.join(path.dirname(target), `.${record.id}.tmp`)
   const file = await open(temporary, 'w')
   try {
     await file.writeFile(encode(record))
-    // Without it a power cut after the rename could leave an empty record where a good one was.
+    // Without this, a power cut after the rename could leave an empty record.
     if (environment.sync !== 'never') await file.datasync()
   } finally {
     await file.close()
@@ -93,15 +91,15 @@ export async function markRecord(environment: Environment, record: UploadRecord)
   await replaceRecord(environment, record)
 }
 
-/** Reads a record; `torn` when what is there is not a whole one. */
+/** Reads a record; `torn` if it is incomplete or damaged. */
 export function readRecord({ layout }: Environment, id: string): Promise<UploadRecord | 'none' | 'torn'> {
   return readRecordFile(layout.record(id), id)
 }
 
 /**
- * The same, wherever the file lies.
+ * Reads a record at any path; `torn` if it is incomplete or damaged.
  *
- * @throws Error with a sentence for the operator when it is whole and nothing that this version knows: it is never taken for torn.
+ * @throws Error with a sentence for the operator when it is complete, but this version cannot read it; the OS error.
  */
 export async function readRecordFile(file: string, id: string): Promise<UploadRecord | 'none' | 'torn'> {
   const text = await ifThere(() => readFile(file, 'utf8'))
@@ -109,11 +107,11 @@ export async function readRecordFile(file: string, id: string): Promise<UploadRe
   try {
     return decode(text, id) ?? 'torn'
   } catch (cause) {
-    throw new Error(`${file} was written by another version of Landfall, which has to read it.`, { cause })
+    throw new Error(`${file} was written by another version of Landfall; start that version to read it.`, { cause })
   }
 }
 
-/** Makes sure that the record is on the disk. */
+/** Makes the record durable. */
 export function syncRecord(environment: Environment, id: string): Promise<void> {
   return syncPath(environment.layout.record(id), 'all')
 }

@@ -53,8 +53,6 @@ const page = z.object({
   shares: z.record(z.string(), z.array(z.object({ start: size, end: size }))).optional(),
 })
 
-const object = z.record(z.string(), z.unknown())
-
 const version = z.object({ format: z.unknown().optional() })
 
 const format1 = z.object({
@@ -142,9 +140,11 @@ function toFormat1(record: UploadRecord): Json {
 
 /** The keys that the schema has dropped from `json`. */
 function unknownKeys(json: unknown, known: Json): Json {
-  const unknown = Object.entries(object.parse(json)).flatMap(([key, value]): [string, unknown][] => {
+  if (!isObject(json)) return {}
+  const unknown = Object.entries(json).flatMap(([key, value]): [string, unknown][] => {
     if (!Object.hasOwn(known, key)) return [[key, value]]
-    const inside = PARTS.has(key) ? unlessEmpty(unknownKeys(value, object.parse(known[key]))) : undefined
+    const part = PARTS.has(key) ? known[key] : undefined
+    const inside = isObject(part) ? unlessEmpty(unknownKeys(value, part)) : undefined
     return inside === undefined ? [] : [[key, inside]]
   })
   return Object.fromEntries(unknown)
@@ -153,9 +153,13 @@ function unknownKeys(json: unknown, known: Json): Json {
 function merged(known: Json, unknown: Json): Json {
   const more = Object.entries(unknown).map(([key, value]): [string, unknown] => {
     const part = Object.hasOwn(known, key) ? known[key] : undefined
-    return [key, part === undefined ? value : merged(object.parse(part), object.parse(value))]
+    return [key, isObject(part) && isObject(value) ? merged(part, value) : value]
   })
   return { ...known, ...Object.fromEntries(more) }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null
 }
 
 function unlessEmpty<T extends object>(part: T): T | undefined {

@@ -5,7 +5,7 @@ import type { Layout } from './layout.ts'
 /**
  * Runs a part of the start.
  *
- * @throws Error with a sentence that says what to do when the file system lets this user not work in the data folder.
+ * @throws Error with a sentence for the operator when this user may not use the data folder.
  */
 export async function withAccess<T>({ root }: Layout, work: () => Promise<T>): Promise<T> {
   try {
@@ -18,11 +18,17 @@ export async function withAccess<T>({ root }: Layout, work: () => Promise<T>): P
 
 function sentenceFor(code: string | undefined, root: string): string | undefined {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
-  // What mkdir says of a parent that it may not write to differs from system to system.
+  // The error of mkdir in a parent without write access differs between systems.
   if (code !== undefined && !existsSync(root)) {
-    return `The data folder ${root} does not exist and cannot be made. Run as root: install -d -o ${uid} -g ${gid} ${root}`
+    return (
+      `The data folder ${root} does not exist and cannot be created. ` +
+      `Run as root: install -d -o ${uid} -g ${gid} ${root}`
+    )
   }
   if (code === 'EROFS') return `The data folder ${root} is on a read-only file system. Mount a volume there.`
   if (code !== 'EACCES' && code !== 'EPERM') return undefined
-  return `The data folder ${root}, or something in it, belongs to another user. Run as root: chown -R ${uid}:${gid} ${root}`
+  return (
+    `The data folder ${root}, or something in it, belongs to another user. ` +
+    `Run as root: chown -R ${uid}:${gid} ${root}`
+  )
 }

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile, rename } from 'node:fs/promises'
-import { ifThere, syncPath } from './disk-error.ts'
+import { readFile } from 'node:fs/promises'
+import { ifThere, replaceFile } from './files.ts'
 import type { Layout } from './layout.ts'
 import { withAccess } from './refusal.ts'
 
 /**
- * The secret of a data folder, made at the first start: the same ids must come out of the same names for ever.
+ * The secret of a data folder, created at the first start. It must stay, because ids are derived from it.
  *
- * @throws Error with a sentence for the operator when this user cannot read or make it.
+ * @throws Error with a sentence for the operator when this user cannot read or create it.
  */
 export function folderSecret(layout: Layout): Promise<string> {
   return withAccess(layout, async () => (await known(layout)) ?? (await make(layout)))
@@ -20,15 +20,6 @@ async function known(layout: Layout): Promise<string | undefined> {
 
 async function make(layout: Layout): Promise<string> {
   const fresh = randomBytes(32).toString('hex')
-  const temporary = `${layout.secret}.tmp`
-  const file = await open(temporary, 'w', 0o600)
-  try {
-    await file.writeFile(`${fresh}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, layout.secret)
-  await syncPath(layout.root, 'all')
+  await replaceFile(layout.secret, `${fresh}\n`, 0o600)
   return fresh
 }

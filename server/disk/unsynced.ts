@@ -1,10 +1,10 @@
 /** Maximum uploads with unsynced bytes, on the fastest disk and on the slowest. */
-const MOST = 1_000
-const LEAST = 32
+const MAX_UPLOADS = 1_000
+const MIN_UPLOADS = 32
 /** Maximum time to sync all of them when the service stops, in milliseconds. */
 const STOP_WITHIN = 2_000
 /** Maximum unsynced bytes of all uploads together before the background sync starts early. */
-const MOST_BYTES = 512 * 1024 * 1024
+const MAX_BYTES = 512 * 1024 * 1024
 /** Concurrent syncs: the rest of the thread pool stays free for writes. */
 const AT_ONCE = 2
 /** Weight of the latest sync in the moving average. */
@@ -94,14 +94,14 @@ export class UnsyncedUploads {
 
   get #most(): number {
     // The speed of the disk is unknown before the first sync.
-    if (this.#synced === 0) return LEAST
-    return Math.min(MOST, Math.max(LEAST, Math.floor((STOP_WITHIN * AT_ONCE) / this.#pace)))
+    if (this.#synced === 0) return MIN_UPLOADS
+    return Math.min(MAX_UPLOADS, Math.max(MIN_UPLOADS, Math.floor((STOP_WITHIN * AT_ONCE) / this.#pace)))
   }
 
   /** Keeps half of the limit unsynced: an upload that soon receives more needs no sync in between. */
   #syncIdlest(): void {
     for (const idlest of this.#uploads) {
-      if (this.#syncing >= AT_ONCE || (this.#uploads.size <= this.#most / 2 && this.#bytes <= MOST_BYTES)) return
+      if (this.#syncing >= AT_ONCE || (this.#uploads.size <= this.#most / 2 && this.#bytes <= MAX_BYTES)) return
       idlest.startMarking()
     }
   }

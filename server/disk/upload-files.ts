@@ -2,8 +2,8 @@ import type { Stats } from 'node:fs'
 import { rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { UploadRecord } from '../core/record.ts'
-import { exists, ifThere } from './disk-error.ts'
 import type { Environment } from './environment.ts'
+import { exists, ifThere } from './files.ts'
 
 /**
  * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
@@ -22,7 +22,7 @@ export async function removeBytes(
   await rm(layout.journal(id), { force: true })
   onStep('bytes')
   await rm(layout.record(id), { force: true })
-  // The folder of a group goes with its last record; others stay in it.
+  // The last record of a group takes its directory with it.
   await rmdir(layout.recordFolder(id)).then(
     () => environment.recordFolders.forget(layout.recordFolder(id)),
     () => undefined,
@@ -53,15 +53,15 @@ export async function lastChange(environment: Environment, id: string): Promise<
   return new Date(landed?.mtimeMs ?? 0)
 }
 
-/** Makes sure that the folders have on the disk what a finished upload consists of; those who ask at a time share the syncs. */
+/** Makes the directory entries of a finished upload durable. Concurrent calls share the syncs. */
 export async function syncLanding({ layout, directorySync }: Environment, id: string): Promise<void> {
   const folders = [layout.finishedFolder(id), layout.files, layout.incoming, layout.recordFolder(id)]
   await Promise.all(folders.map((folder) => directorySync.sync(folder)))
 }
 
 /**
- * Whether a record is all that there is of a final upload, not even a tombstone: a power cut has taken the name of its bytes before its
- * creation was on the disk. Its id is made of its parts, which can only be put together if it is free again; others count as gone.
+ * Whether a record is an orphan: a final upload without bytes or a tombstone, because a power cut came before its
+ * creation was on disk. Its id is derived from its parts, so it must become free again; other uploads count as gone.
  */
 export async function isOnlyRecord(
   { layout }: Environment,

@@ -1,22 +1,22 @@
 import type { Range } from '../core/ranges.ts'
 import type { Environment } from './environment.ts'
 import { Journal, type JournalContent } from './journal.ts'
-import { turns } from './queue.ts'
+import { queue } from './queue.ts'
 
-/** The journal of an upload from the moment that there has to be one. What is done to it is done in turn. */
+/** The journal of an upload, once it needs one. Its operations run one at a time. */
 export class UploadJournal {
   readonly #environment: Environment
   readonly #id: string
   readonly #content: () => JournalContent
-  readonly #inTurn = turns()
+  readonly #inTurn = queue()
   #journal: Journal | undefined
   #isStarting = false
-  /** Whether its name may not be on the disk yet. */
+  /** Whether its name may not be on disk yet. */
   #isNew = false
 
   /**
-   * @param journal the one that was found.
-   * @param content what is known of the upload just now.
+   * @param journal the existing one.
+   * @param content returns the current state of the upload.
    */
   constructor(environment: Environment, id: string, journal: Journal | undefined, content: () => JournalContent) {
     this.#environment = environment
@@ -25,22 +25,22 @@ export class UploadJournal {
     this.#content = content
   }
 
-  /** Whether there is one, which alone says what counts. */
+  /** Whether there is a journal, which then determines which bytes count. */
   get isThere(): boolean {
     return this.#journal !== undefined
   }
 
-  /** Whether bytes count only by an entry: there is one, or it is just being made and may not have them. */
+  /** Whether bytes count only by an entry: there is a journal, or one is being created. */
   get isAwaited(): boolean {
     return this.#journal !== undefined || this.#isStarting
   }
 
-  /** Whether it holds a descriptor. */
+  /** Whether it has an open descriptor. */
   get isOpen(): boolean {
     return this.#journal?.isOpen === true
   }
 
-  /** Sees to it that there is one. */
+  /** Creates the journal, unless there is one. */
   async start(): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#journal !== undefined) return
@@ -57,13 +57,13 @@ export class UploadJournal {
     })
   }
 
-  /** Cuts off what was refused: its place may be written anew from here on. */
+  /** Cuts off refused entries: their ranges will be overwritten. */
   async clear(): Promise<void> {
     if (!this.#journal?.hasRemains) return
     await this.#inTurn(async () => this.#journal?.clear(this.#isSynced))
   }
 
-  /** Has a range count. */
+  /** Adds a range, which then counts. */
   async append(range: Range): Promise<void> {
     await this.#inTurn(async () => {
       await this.#secureName()
@@ -72,8 +72,8 @@ export class UploadJournal {
     this.#environment.onStep('journal:appended')
   }
 
-  /** Writes it anew if it is long: however many small puts there are, it never needs much memory to be read. */
-  async shorten(): Promise<void> {
+  /** Compacts a long journal, so that reading it never needs much memory. */
+  async compact(): Promise<void> {
     if (!this.#isLong) return
     await this.#inTurn(async () => {
       if (!this.#isLong) return
@@ -86,16 +86,16 @@ export class UploadJournal {
         this.#journal = loaded.journal
         this.#isNew = true
       } catch {
-        // It says the same as before, and is tried again after the next entry.
+        // The journal is unchanged; the next entry tries again.
       }
     })
   }
 
   /**
-   * Remembers what it says now.
+   * Remembers the current entries.
    *
-   * @returns what marks that as synced, unless there is no journal: `false` when it was written anew meanwhile, where other entries
-   * have these numbers.
+   * @returns a function that marks them as synced, or `undefined` without a journal. It returns `false` if the journal
+   * was compacted meanwhile, where other entries have these numbers.
    */
   marker(): (() => Promise<boolean>) | undefined {
     const journal = this.#journal
@@ -105,13 +105,13 @@ export class UploadJournal {
       this.#inTurn(async () => {
         if (this.#journal !== journal) return false
         await journal.mark(count)
-        // The put that wrote the entries may be over: nobody else would close it. It is opened again when it is needed.
+        // The put that wrote the entries may have ended, and would not close it.
         await journal.close()
         return true
       })
   }
 
-  /** Puts all that it says on the disk, with the word that the bytes are there. */
+  /** Makes all entries durable, with a mark that their data is on disk. */
   async secure(): Promise<void> {
     await this.#inTurn(async () => this.#journal?.append([], true))
     await this.#journal?.close()
@@ -121,7 +121,7 @@ export class UploadJournal {
     await this.#inTurn(async () => this.#journal?.close())
   }
 
-  /** Removes it. */
+  /** Removes the journal. */
   async drop(): Promise<void> {
     await this.#inTurn(async () => {
       await this.#journal?.unlink()
@@ -129,7 +129,7 @@ export class UploadJournal {
     })
   }
 
-  /** Its file is removed by others, with all of the upload. */
+  /** Call this when the file is removed with the upload. */
   forget(): void {
     this.#journal = undefined
   }
@@ -142,7 +142,7 @@ export class UploadJournal {
     return this.#journal?.isLongFor(this.#content().received) === true
   }
 
-  /** With SYNC=always nothing counts by an entry before the name of its journal is on the disk. */
+  /** With SYNC=always, no entry counts before the name of its journal is on disk. */
   async #secureName(): Promise<void> {
     const { layout, directorySync } = this.#environment
     if (!this.#isNew || !this.#isSynced) return

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
-import { MemoryClaims } from '../../server/core/memory-claims.ts'
-import { Uploads } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
+import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
 import { holdNext } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
@@ -20,9 +19,8 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-async function open(boot: string): Promise<Uploads> {
-  const store = await DiskStore.open({ directory: folder.path, sync: 'finish', boot, onNotice: () => undefined })
-  return new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
+function open(boot: string): Promise<Uploads> {
+  return openStore({ directory: folder.path, sync: 'finish', boot })
 }
 
 function send(uploads: Uploads, start: number, text: string): Promise<void> {

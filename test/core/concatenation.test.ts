@@ -9,6 +9,7 @@ import type { Source } from '../../server/core/source.ts'
 import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
+import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { recordOf } from '../support/store-contract.ts'
@@ -149,16 +150,13 @@ describe('a final upload that is deleted while the bytes of its parts are given 
 it('fills no final upload any more when the service is closed while the first part is taken over', async () => {
   const folder = await temporaryFolder()
   let closed: Promise<void> | undefined
-  const store = await DiskStore.open({
+  const uploads = await openStore({
     directory: folder.path,
     sync: 'finish',
-    boot: 'boot',
-    onNotice: () => undefined,
     onStep: (step) => {
       if (step === 'takeover:marked') closed = concatenation.close()
     },
   })
-  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, 'secret')
   for (const id of ['first', 'second']) await makePart(uploads, id)
   await expect(concatenation.create(asked(['first', 'second']))).rejects.toMatchObject({ code: 'stopping' })
@@ -193,8 +191,7 @@ it('goes on to put a final upload together when somebody asks how far it is', as
 
 it('refuses an offset that a part offered before its bytes moved to the final upload, and returns the right one', async () => {
   const folder = await temporaryFolder()
-  const store = await DiskStore.open({ directory: folder.path, sync: 'never', boot: 'b', onNotice: () => undefined })
-  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = await openStore({ directory: folder.path, sync: 'never' })
   const concatenation = new Concatenation(uploads, 'secret')
   try {
     await uploads.create({ ...recordOf('part', 10), partial: true }, async (part) => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Range } from '../../server/core/ranges.ts'
-import { ifThere } from '../../server/disk/disk-error.ts'
+import { ifThere } from '../../server/disk/files.ts'
 import type { Layout } from '../../server/disk/layout.ts'
 import { type UploadModel, Violation } from './model.ts'
 

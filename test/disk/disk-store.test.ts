@@ -128,7 +128,7 @@ describe('a data folder', () => {
   it('belongs to one process: a second start is refused with a sentence', async () => {
     const under = await disk('finish')
     const second = DiskStore.open({ directory: under.directory, sync: 'finish', boot: 'b', onNotice: () => undefined })
-    await expect(second).rejects.toThrow(/Another process works on the data folder/)
+    await expect(second).rejects.toThrow(/Another process is using the data folder/)
     await under.dispose()
   })
 

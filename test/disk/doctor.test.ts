@@ -44,7 +44,7 @@ async function everything(): Promise<string[]> {
 
 describe('landfall doctor', () => {
   it('keeps away from a folder that a service works on', async () => {
-    await expect(examine()).rejects.toThrow('Another process works on the data folder')
+    await expect(examine()).rejects.toThrow('Another process is using the data folder')
   })
 
   describe('with the service stopped', () => {

@@ -29,7 +29,7 @@ describe('the owner of a data folder', () => {
   it('stays the only one when its socket is taken away, as one that starts may do that has seen a dead one there', async () => {
     const owner = await takeOwnership(layout)
     await rm(layout.ownerSocket)
-    await expect(takeOwnership(layout)).rejects.toThrow('Another process works on the data folder')
+    await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data folder')
     await owner.release()
     await (await takeOwnership(layout)).release()
   })
@@ -46,7 +46,7 @@ describe('the owner of a data folder', () => {
       const owners = started.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
       const refusals = started.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : []))
       expect(owners).toHaveLength(1)
-      for (const refusal of refusals) expect(refusal).toContain('Another process works on the data folder')
+      for (const refusal of refusals) expect(refusal).toContain('Another process is using the data folder')
       for (const owner of owners) await owner.release()
       expect(await readdir(folder.path)).toEqual([])
     }
@@ -55,7 +55,7 @@ describe('the owner of a data folder', () => {
   it('of an earlier version, which has the one socket only, is left alone', async () => {
     const earlier = net.createServer((socket) => socket.destroy())
     await new Promise<void>((resolve) => earlier.listen(layout.ownerSocket, resolve))
-    await expect(takeOwnership(layout)).rejects.toThrow('Another process works on the data folder')
+    await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data folder')
     await new Promise((resolve) => earlier.close(resolve))
   })
 })

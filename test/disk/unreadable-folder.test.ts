@@ -69,12 +69,21 @@ describe('a data folder that the disk refuses to read or change', () => {
     await sendRest(url, content)
   })
 
+  it('keeps the program from starting while a description of another server cannot be read', async () => {
+    const description = path.join(folder.path, 'other.json')
+    await writeFile(path.join(folder.path, 'other'), content)
+    await writeFile(description, JSON.stringify({ id: 'other', size: content.length }))
+    await expect(startFailing('open', 'EIO', [description])).rejects.toThrow(/The program ended with 1: \S/)
+    program = await startProgram({ DATA_DIR: folder.path })
+    expect(await offsetOf(`${program.url}/files/other`)).toBe(content.length)
+  })
+
   it('is left as it is when a record in it comes from another version', async () => {
     const record = layout.record(idOf(upload))
     const known: object = JSON.parse((await readFile(record, 'utf8')).split('\n')[0] ?? '')
     const line = JSON.stringify({ ...known, failed: { code: 'of_next_year', message: 'x' } })
     await writeFile(record, `${line}\n${crc32(line).toString(16)}\n`)
-    const sentence = /1: .*json was written by another version of Landfall, which has to read it\.$/m
+    const sentence = /1: .*json was written by another version of Landfall; start that version to read it\.$/m
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(sentence)
     const examined = doctor({}, ['--data-dir', folder.path, '--repair'], () => undefined)
     await expect(examined).rejects.toThrow('was written by another version')

@@ -1,14 +1,13 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Concatenation } from '../../server/core/concatenation.ts'
-import { MemoryClaims } from '../../server/core/memory-claims.ts'
 import { covers, missing, type Ranges } from '../../server/core/ranges.ts'
 import type { Upload } from '../../server/core/upload.ts'
-import { Uploads, unlessMissing } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
+import { type Uploads, unlessMissing } from '../../server/core/uploads.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { folderSecret } from '../../server/disk/secret.ts'
+import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
 import type { Facts } from './acknowledged-facts.ts'
 import type { SentFile } from './workload.ts'
@@ -29,9 +28,8 @@ export async function checkAfterCut(
   files: readonly SentFile[],
   facts: readonly Facts[],
 ): Promise<void> {
-  const store = await DiskStore.open({ directory, sync, boot, onNotice: () => undefined })
+  const uploads = await openStore({ directory, sync, boot })
   const layout = new Layout(directory)
-  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, await folderSecret(layout))
   try {
     await checkIncoming(layout)

@@ -196,6 +196,20 @@ function stepsOf(lines: readonly Line[], root: string): string[] {
   })
 }
 
+describe.each(['finish', 'never'])('the format file with SYNC=%s', (SYNC) => {
+  it('is on the disk before it gets its name, which then is, too', async () => {
+    const log = path.join(folder.path, 'trace')
+    const data = path.join(folder.path, 'data')
+    program = await startProgram({ DATA_DIR: data, SYNC }, undefined, [...STRACE, '-o', log])
+    await program.end('SIGKILL')
+    const ended = new RegExp(`^${program.process.pid} +\\+\\+\\+ killed by SIGKILL`, 'm')
+    await until(async () => ended.test(await readFile(log, 'utf8')))
+    const steps = stepsOf(parseTrace(await readFile(log, 'utf8')), data)
+    const rename = steps.indexOf('rename format.tmp')
+    expect(steps.slice(rename - 1, rename + 2)).toEqual(['sync format.tmp', 'rename format.tmp', 'sync '])
+  })
+})
+
 describe('uploads of another server', () => {
   it('are on the disk, with their record, before their old description is removed', async () => {
     const log = path.join(folder.path, 'trace')

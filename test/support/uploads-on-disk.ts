@@ -1,6 +1,5 @@
-import { MemoryClaims } from '../../server/core/memory-claims.ts'
-import { Uploads } from '../../server/core/uploads.ts'
-import { DiskStore } from '../../server/disk/disk-store.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
+import { openStore } from '../../server/open-store.ts'
 import { temporaryFolder } from './folder.ts'
 
 export interface UploadsOnDisk {
@@ -14,8 +13,7 @@ export interface UploadsOnDisk {
 /** Uploads in a folder of their own. */
 export async function uploadsOnDisk(): Promise<UploadsOnDisk> {
   const folder = await temporaryFolder()
-  const store = await DiskStore.open({ directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined })
-  const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
+  const uploads = await openStore({ directory: folder.path, sync: 'never' })
   return {
     uploads,
     folder: folder.path,

@@ -1,9 +1,38 @@
 import { randomUUID } from 'node:crypto'
-import { access, constants, mkdir, open, rename, rm } from 'node:fs/promises'
+import { access, constants, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { systemCode } from '../core/errors.ts'
-import { syncPath } from './disk-error.ts'
+import { exists, ifThere, replaceFile, syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
+
+/** The latest format of data folders that this version reads, and the one that it writes. */
+const FORMAT = 1
+
+/**
+ * Checks that this version can read a data folder. One without a format file has format 1.
+ *
+ * @throws Error with a sentence for the operator when a newer version wrote it, or its format file is damaged.
+ */
+export async function checkFormat(layout: Layout): Promise<void> {
+  const content = await ifThere(() => readFile(layout.format, 'utf8'))
+  if (content === undefined) return
+  if (!/^[1-9]\d{0,8}\n?$/.test(content)) {
+    throw new Error(
+      `${layout.format} does not contain a format number; write ${FORMAT} to it if this version wrote the data.`,
+    )
+  }
+  if (Number(content) > FORMAT) {
+    throw new Error(
+      `The data folder ${layout.root} was written by a newer version of Landfall (format ${Number(content)}); ` +
+        `this version reads formats up to ${FORMAT}.`,
+    )
+  }
+}
+
+/** Writes the format file, unless there is one. @throws the OS error, UploadError `sync_failed`. */
+export async function writeFormat(layout: Layout): Promise<void> {
+  if (!(await exists(layout.format))) await replaceFile(layout.format, `${FORMAT}\n`)
+}
 
 /**
  * Creates the directories of a data folder and checks that they are usable.
