@@ -1,10 +1,10 @@
+import type { RouterMiddleware } from '@koa/router'
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { clientOf, limitRequests } from '../http/address-limits.ts'
 import { answerJson } from '../http/json.ts'
-import type { Handler } from '../http/routes.ts'
 import { formatDigest } from '../protocol/digest-fields.ts'
 
 /** Maximum bytes per request. */
@@ -21,18 +21,20 @@ const PATIENCE = 10_000
  * `GET /files/<id>/digest?start=0&end=8388608` returns the SHA-256 of these bytes of an upload, finished or not. A client compares
  * them with its file before it resumes.
  */
-export function rangeDigests(uploads: Uploads): Handler {
+export function rangeDigests(uploads: Uploads): readonly RouterMiddleware[] {
   const sentence = 'Too many digests are being computed; try again in a moment.'
   const rules = { patience: PATIENCE, sentence }
-  const perClient = limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) })
-  // Each client has at most one request in this queue, so no client can fill it.
-  const inTotal = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
-  const limited = perClient(inTotal((ctx, id) => answer(ctx, id, uploads)))
-  return (ctx, id) => {
+  return [
     // An invalid request is refused without waiting.
-    rangeOf(ctx)
-    return limited(ctx, id)
-  }
+    (ctx, next) => {
+      rangeOf(ctx)
+      return next()
+    },
+    limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) }),
+    // Each client has at most one request in this queue, so no client can fill it.
+    limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' }),
+    (ctx) => answer(ctx, ctx.params['id'] ?? '', uploads),
+  ]
 }
 
 async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void> {

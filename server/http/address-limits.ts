@@ -1,9 +1,8 @@
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
-import type { Context } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { PATIENCE } from '../core/patience.ts'
-import type { Handler } from './routes.ts'
 
 /** Closes connections of an address that has `most` open already; 0 for no limit. Behind a proxy all have the proxy's address. */
 export function limitConnections(server: Server, most: number): void {
@@ -44,30 +43,30 @@ interface LineRules {
 }
 
 /**
- * Lets each client address have `most` requests at a time for the handlers that it is given; 0 for no limit. Others wait with their
+ * Lets each client address have `most` requests at a time for the handlers behind it; 0 for no limit. Others wait with their
  * body unread, because WebUploader would give a file up. Of a proxy that is trusted its word about the address counts.
  *
  * @param patience how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
-export function limitUploads(most: number, patience: number = PATIENCE): (handler: Handler) => Handler {
+export function limitUploads(most: number, patience: number = PATIENCE): Middleware {
+  if (most === 0) return (_, next) => next()
   const sentence = 'Too many uploads from your address are running; try again in a moment.'
-  const limited = limitRequests({ most, patience, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
-  return (handler) => (most === 0 ? handler : limited(handler))
+  return limitRequests({ most, patience, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
 }
 
 /**
  * Runs at most `most` requests of a queue concurrently. Others wait; after `patience` they throw UploadError `busy`.
  */
-export function limitRequests({ most, patience, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
+export function limitRequests({ most, patience, sentence, lineOf }: LineRules): Middleware {
   const lines = new Map<string, Line>()
-  return (handler) => async (ctx, id) => {
+  return async (ctx, next) => {
     const name = lineOf(ctx)
     const line = lines.get(name) ?? { running: 0, waiting: new Set() }
     lines.set(name, line)
     if (line.running < most) line.running += 1
     else await turnIn(line, patience, sentence)
     try {
-      await handler(ctx, id)
+      await next()
     } finally {
       const [first] = line.waiting
       // The place goes to the first who waits, who counts as running from now on.

@@ -49,7 +49,7 @@ export const EXPOSE_HEADERS = { 'Access-Control-Expose-Headers': EXPOSED } as co
  * these headers.
  */
 export function cors(allowed: AllowedOrigins): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     ctx.set('Vary', 'Origin')
     const headers = corsHeaders(allowed, ctx.get('Origin'))
     if (headers['Access-Control-Allow-Origin'] === undefined) return next()
@@ -64,6 +64,6 @@ export function cors(allowed: AllowedOrigins): Middleware {
       return
     }
     ctx.set(EXPOSE_HEADERS)
-    await next()
+    return next()
   }
 }

@@ -47,10 +47,10 @@ export async function loadPages(folder: string): Promise<Pages> {
       ctx.set('Content-Security-Policy', POLICY)
       answer(ctx, file, page, 'no-cache')
     },
-    files: async (ctx, next) => {
+    files: (ctx, next) => {
       const file = /^\/(assets|static)\//.test(ctx.path) ? files.get(ctx.path) : undefined
       if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
-      answer(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
+      return answer(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },
   }
 }
