@@ -1,7 +1,7 @@
 import http, { type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
-import { limitConnections } from '../http/address-limits.ts'
+import { limitConnections } from './connection-limit.ts'
 import { holdBodies } from './expectation.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Refuse } from './refusal.ts'

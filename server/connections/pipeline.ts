@@ -1,7 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { UploadError } from '../core/errors.ts'
-import { headSize } from './head-size.ts'
 import { type PartOfRequest, parseFault, type Refuse, requestIn } from './refusal.ts'
 
 /** Reading pauses at this many waiting requests, or this many bytes of their heads. */
@@ -12,6 +11,9 @@ const DRAIN_FOR = 2_000
 const MOST_DRAINED = 4 * 1024 * 1024
 /** Tolerance between counted and received bytes: the parser drops whitespace. */
 const SLACK = 1024
+/** Overhead in bytes: of the request line besides method and target, and of a header line besides name and value. */
+const REST_OF_REQUEST_LINE = ' '.length + ' HTTP/1.1\r\n'.length + '\r\n'.length
+const REST_OF_LINE = ': \r\n'.length
 
 interface Exchange {
   readonly request: IncomingMessage
@@ -140,4 +142,11 @@ export class Pipeline {
     if (!response.headersSent) this.socket.write(this.#refuse(error, { method, path, headers }))
     this.socket.destroySoon()
   }
+}
+
+/** The size of a request head in bytes, with the usual whitespace. */
+function headSize({ method = '', url = '', rawHeaders }: IncomingMessage): number {
+  let size = method.length + url.length + REST_OF_REQUEST_LINE + (rawHeaders.length / 2) * REST_OF_LINE
+  for (const text of rawHeaders) size += text.length
+  return size
 }

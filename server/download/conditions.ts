@@ -1,5 +1,4 @@
-import { parseHttpDate } from './http-date.ts'
-import { entityTags, modifiedSecond, strongMatch, type Validators, weakMatch } from './validators.ts'
+import { entityTags, modifiedSecond, parseHttpDate, strongMatch, type Validators, weakMatch } from './validators.ts'
 
 /** The header fields that make a request conditional, as they came; `If-Range` belongs to the range. */
 export interface Conditions {

@@ -1,7 +1,6 @@
 import parseRange from 'range-parser'
 import type { Range } from '../core/ranges.ts'
-import { parseHttpDate } from './http-date.ts'
-import { modifiedSecond, strongMatch, type Validators } from './validators.ts'
+import { modifiedSecond, parseHttpDate, strongMatch, type Validators } from './validators.ts'
 
 /** The header fields of a GET that ask for a part, as they came. */
 export interface RangeRequest {

@@ -1,28 +1,7 @@
-import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { PATIENCE } from '../core/patience.ts'
-
-/** Closes connections of an address that has `most` open already; 0 for no limit. Behind a proxy all have the proxy's address. */
-export function limitConnections(server: Server, most: number): void {
-  if (most === 0) return
-  const open = new Map<string, number>()
-  server.on('connection', (socket) => {
-    const address = clientOf(socket.remoteAddress ?? '')
-    const count = open.get(address) ?? 0
-    if (count >= most) {
-      socket.destroy()
-      return
-    }
-    open.set(address, count + 1)
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1
-      if (left > 0) open.set(address, left)
-      else open.delete(address)
-    })
-  })
-}
 
 /** The running and waiting requests of one queue. */
 interface Line {
