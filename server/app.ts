@@ -14,7 +14,7 @@ import { limitUploads } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
-import { believeProxy, type TrustProxy } from './http/forwarded.ts'
+import { type TrustProxy, trustForwarded } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
@@ -54,7 +54,7 @@ export function createApp(parts: Parts): Koa {
   app.proxy = parts.trustProxy !== 'false'
   app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
-  if (app.proxy) app.use(believeProxy(parts.trustProxy))
+  if (app.proxy) app.use(trustForwarded(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(parts.log, dialectOf))
@@ -122,8 +122,8 @@ function pageRoutes({ pages, legacy, ready }: Parts): Router {
     pages.show(ctx, 'legacy.html')
     legacy.introduce(ctx)
   })
-  router.get('/healthz', (ctx) => tell(ctx, 200, 'ok\n'))
-  router.get('/readyz', (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')))
+  router.get('/healthz', (ctx) => respond(ctx, 200, 'ok\n'))
+  router.get('/readyz', (ctx) => (ready() ? respond(ctx, 200, 'ready\n') : respond(ctx, 503, 'stopping\n')))
   return router
 }
 
@@ -147,7 +147,7 @@ function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-function tell(ctx: Context, status: number, text: string): void {
+function respond(ctx: Context, status: number, text: string): void {
   ctx.status = status
   ctx.body = text
 }

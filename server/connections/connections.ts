@@ -5,11 +5,11 @@ import { limitConnections } from './connection-limit.ts'
 import { holdBodies } from './expectation.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Refuse } from './refusal.ts'
-import { LONGEST_HEAD, MOST_LINES } from './request-head.ts'
+import { MAX_HEAD_BYTES, MAX_HEADER_LINES } from './request-head.ts'
 import { boundHeads } from './unfinished-heads.ts'
 
 /** For how long a connection may be kept without a request, or take for the head of one, at the most. Milliseconds. */
-const LONGEST_SILENCE = 65_000
+const MAX_SILENCE = 65_000
 /** How much longer than `IDLE_TIMEOUT` that is otherwise. Milliseconds. */
 const GRACE = 5_000
 
@@ -36,18 +36,18 @@ export function connections(
   most: number,
   refuse: Refuse,
 ): Connections {
-  const silence = Math.min(LONGEST_SILENCE, idleTimeout + GRACE)
+  const silence = Math.min(MAX_SILENCE, idleTimeout + GRACE)
   const server = http.createServer({
     // A body may take hours; RequestBody gives up when nothing arrives for IDLE_TIMEOUT.
     requestTimeout: 0,
     headersTimeout: silence,
     keepAliveTimeout: silence,
     connectionsCheckingInterval: Math.min(30_000, silence),
-    maxHeaderSize: LONGEST_HEAD,
+    maxHeaderSize: MAX_HEAD_BYTES,
     // The application responds with a sentence.
     requireHostHeader: false,
   })
-  server.maxHeadersCount = MOST_LINES
+  server.maxHeadersCount = MAX_HEADER_LINES
   const open = new Map<Duplex, Pipeline>()
   server.on('connection', (socket) => {
     open.set(socket, new Pipeline(socket, answerIfHeard, refuse))

@@ -13,20 +13,20 @@ export type Verdict = 'send' | 'not_modified' | 'failed'
 
 /** What the conditions of a GET or HEAD ask for, in the order of precedence of RFC 9110 §13.2.2. */
 export function evaluate(conditions: Conditions, validators: Validators): Verdict {
-  if (stateDiffers(conditions, validators)) return 'failed'
-  if (clientHasIt(conditions, validators)) return 'not_modified'
+  if (hasFailed(conditions, validators)) return 'failed'
+  if (isNotModified(conditions, validators)) return 'not_modified'
   return 'send'
 }
 
 /** Steps 1 and 2: `If-Unmodified-Since` counts only without `If-Match`. */
-function stateDiffers({ ifMatch, ifUnmodifiedSince }: Conditions, validators: Validators): boolean {
+function hasFailed({ ifMatch, ifUnmodifiedSince }: Conditions, validators: Validators): boolean {
   if (ifMatch !== undefined) return !names(ifMatch, validators.etag, strongMatch)
   const since = moment(ifUnmodifiedSince)
   return since !== undefined && modifiedSecond(validators) > since
 }
 
 /** Steps 3 and 4: `If-Modified-Since` counts only without `If-None-Match`. */
-function clientHasIt({ ifNoneMatch, ifModifiedSince }: Conditions, validators: Validators): boolean {
+function isNotModified({ ifNoneMatch, ifModifiedSince }: Conditions, validators: Validators): boolean {
   if (ifNoneMatch !== undefined) return names(ifNoneMatch, validators.etag, weakMatch)
   const since = moment(ifModifiedSince)
   return since !== undefined && modifiedSecond(validators) <= since

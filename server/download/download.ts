@@ -31,7 +31,7 @@ export interface DownloadableFile {
  */
 export async function download(ctx: Context, file: DownloadableFile): Promise<void> {
   const validators = validatorsOf(file)
-  if (clientHasIt(ctx, validators)) {
+  if (isNotModified(ctx, validators)) {
     setFileHeaders(ctx, file, validators)
     ctx.status = 304
     return
@@ -66,7 +66,7 @@ function validatorsOf(file: DownloadableFile): Validators {
 }
 
 /** @throws UploadError `precondition_failed`. */
-function clientHasIt(ctx: Context, validators: Validators): boolean {
+function isNotModified(ctx: Context, validators: Validators): boolean {
   const conditions = {
     ifMatch: field(ctx, 'If-Match'),
     ifUnmodifiedSince: field(ctx, 'If-Unmodified-Since'),

@@ -8,11 +8,11 @@ import { answerJson } from '../http/json.ts'
 import { formatDigest } from '../protocol/digest-fields.ts'
 
 /** Maximum bytes per request. */
-const LONGEST = 16 * 1024 * 1024
+const MAX_RANGE_BYTES = 16 * 1024 * 1024
 
 /** Maximum concurrent digests, per client address and in total: they must not slow uploads down. */
-const AT_ONCE_PER_CLIENT = 1
-const AT_ONCE = 2
+const MAX_PER_CLIENT = 1
+const MAX_CONCURRENT = 2
 
 /** Maximum wait for a turn, in milliseconds. */
 const PATIENCE = 10_000
@@ -30,9 +30,9 @@ export function rangeDigests(uploads: Uploads): readonly RouterMiddleware[] {
       rangeOf(ctx)
       return next()
     },
-    limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) }),
+    limitRequests({ ...rules, most: MAX_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) }),
     // Each client has at most one request in this queue, so no client can fill it.
-    limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' }),
+    limitRequests({ ...rules, most: MAX_CONCURRENT, lineOf: () => '' }),
     (ctx) => answer(ctx, ctx.params['id'] ?? '', uploads),
   ]
 }
@@ -56,8 +56,8 @@ async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void>
 /** @throws UploadError `bad_request`. */
 function rangeOf({ query }: Context): Range {
   const [start, end] = [position(query['start']), position(query['end'])]
-  if (start === undefined || end === undefined || start >= end || lengthOf({ start, end }) > LONGEST) {
-    const message = `The query must name 1 to ${LONGEST} bytes by start, the first, and end, the one after the last.`
+  if (start === undefined || end === undefined || start >= end || lengthOf({ start, end }) > MAX_RANGE_BYTES) {
+    const message = `The query must name 1 to ${MAX_RANGE_BYTES} bytes by start, the first, and end, the one after the last.`
     throw new UploadError('bad_request', message)
   }
   return { start, end }

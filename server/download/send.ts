@@ -56,14 +56,14 @@ interface Writer {
 /** The socket is listened to as well: a response behind another one of its connection has none yet, and hears nothing. */
 function writerTo(response: ServerResponse): Writer {
   const { socket } = response.req
-  let settle: (isSent: boolean) => void = () => undefined
-  const onClose = (): void => settle(false)
+  let resolveWrite: (isSent: boolean) => void = () => undefined
+  const onClose = (): void => resolveWrite(false)
   response.once('close', onClose)
   socket.once('close', onClose)
   return {
     write: (bytes, isLast) =>
       new Promise((resolve) => {
-        settle = resolve
+        resolveWrite = resolve
         if (response.destroyed || socket.destroyed) resolve(false)
         else if (isLast) response.end(bytes, () => resolve(true))
         else response.write(bytes, (error) => resolve(!error))

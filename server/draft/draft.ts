@@ -6,11 +6,11 @@ import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { parseDigests } from '../protocol/digest-fields.ts'
-import { endIfWhole, type Intake, type Taking } from '../protocol/intake.ts'
+import { type CountedSource, endIfWhole, type Intake } from '../protocol/intake.ts'
 import { reprDigest } from '../protocol/repr-digest.ts'
 import { VerifiedSource } from '../protocol/verified-source.ts'
 import { type DraftAppend, endsByLength, interopVersion, parseAppend, parseCreation, type Sending } from './headers.ts'
-import { type InterimResponses, tellInterim } from './interim.ts'
+import { type InterimResponses, sendInterim } from './interim.ts'
 import { ProgressSource } from './progress-source.ts'
 
 export interface DraftOptions {
@@ -54,8 +54,8 @@ export class Draft {
     await this.#uploads.create(record, async (upload) => {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
-      tellInterim(ctx, this.#options.interimResponses, sending.interop, announced)
-      await upload.inTurn(() => this.#take(ctx, upload, { ...sending, offset: 0 }))
+      sendInterim(ctx, this.#options.interimResponses, sending.interop, announced)
+      await upload.inTurn(() => this.#appendBody(ctx, upload, { ...sending, offset: 0 }))
       if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
@@ -83,7 +83,7 @@ export class Draft {
 
   /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
   async setUploadHeaders(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
-    tellState(ctx, upload, offset)
+    setState(ctx, upload, offset)
     const { length } = upload.record
     if (length !== null) ctx.set('Upload-Length', String(length))
     ctx.set('Upload-Limit', await this.#limitsOf(upload))
@@ -94,8 +94,8 @@ export class Draft {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      await upload.inTurn((check) => this.#goOn(ctx, upload, asked, check))
-      tellState(ctx, upload)
+      await upload.inTurn((check) => this.#append(ctx, upload, asked, check))
+      setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
       // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
@@ -112,7 +112,7 @@ export class Draft {
   }
 
   /** @param check throws when a newer request has come. */
-  async #goOn(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
+  async #append(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
     await upload.settle()
     try {
       upload.expectOffset(asked.offset)
@@ -122,13 +122,13 @@ export class Draft {
     }
     if (upload.state === 'finished') return checkRepeated(ctx, asked, upload)
     await refuseBeyondLength(ctx, upload, asked)
-    if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
+    if (asked.length !== undefined) await this.#intake.setLength(upload, asked.length)
     check()
-    await this.#take(ctx, upload, asked)
+    await this.#appendBody(ctx, upload, asked)
   }
 
   /** Takes the body of a request, and what it says of the upload's end. */
-  async #take(
+  async #appendBody(
     ctx: Context,
     upload: Upload,
     { offset, complete, interop }: Sending & { offset: number },
@@ -137,17 +137,17 @@ export class Draft {
     try {
       await this.#intake.append(ctx, upload, offset, (body) => {
         source = new ProgressSource(body, () =>
-          tellInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
+          sendInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
         )
         return verifiedIfAsked(ctx, source)
       })
-      if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
+      if (complete) await upload.announceEnd(offset + (source?.readBytes ?? 0))
       else if (endsByLength(interop)) await endIfWhole(upload)
       await upload.settle()
     } catch (error) {
-      throw (source?.passed ?? 0) > 0 ? await ifTooLong(upload, error) : error
+      throw (source?.readBytes ?? 0) > 0 ? await ifTooLong(upload, error) : error
     } finally {
-      tellState(ctx, upload)
+      setState(ctx, upload)
       this.#intake.look(upload)
     }
   }
@@ -166,7 +166,7 @@ export class Draft {
   }
 }
 
-function tellState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
+function setState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
   ctx.set({
     'Upload-Offset': String(offset),
     // A representation that was wholly sent and is not what was announced is complete, too: sending more would not help.
@@ -175,7 +175,7 @@ function tellState(ctx: Context, upload: Upload, offset: number = upload.offset)
 }
 
 /** "If the digests don't match the server SHOULD consider the transfer failed, not append the content to the upload resource." */
-function verifiedIfAsked(ctx: Context, body: Source): Taking {
+function verifiedIfAsked(ctx: Context, body: Source): CountedSource {
   const digests = parseDigests(ctx.get('Content-Digest'))
   if (digests.size === 0) return { source: body, count: 'as-received' }
   return { source: new VerifiedSource(body, [...digests.keys()], () => digests), count: 'when-verified' }

@@ -5,7 +5,7 @@ import type { InteropVersion } from './headers.ts'
 export type InterimResponses = 'direct' | 'always' | 'never'
 
 /** What proxies add to the requests that they pass on. */
-const TRACES = ['via', 'forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip'] as const
+const PROXY_HEADERS = ['via', 'forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-real-ip'] as const
 
 /**
  * Sends `104 (Upload Resumption Supported)`: only to a client that speaks the same version of the draft, and over HTTP/1.1, because
@@ -13,14 +13,14 @@ const TRACES = ['via', 'forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-r
  * 104 that comes while it still sends the body for the last answer. It is left out, too, while the client does not read what it was
  * sent before.
  */
-export function tellInterim(
+export function sendInterim(
   { req, res }: Context,
   responses: InterimResponses,
   interop: InteropVersion | undefined,
   headers: Readonly<Record<string, string>>,
 ): void {
   if (responses === 'never' || interop === undefined || req.httpVersion !== '1.1') return
-  if (responses === 'direct' && TRACES.some((name) => req.headers[name] !== undefined)) return
+  if (responses === 'direct' && PROXY_HEADERS.some((name) => req.headers[name] !== undefined)) return
   // Node has no call for a status of its own choice; a response that is not the connection's next one has no socket.
   const { socket, headersSent } = res
   if (headersSent || socket === null || socket.destroyed || socket.writableLength > 0) return

@@ -1,7 +1,7 @@
 import type { Context, Middleware } from 'koa'
 import type { Logger } from 'pino'
 import { UploadError } from '../core/errors.ts'
-import { drain } from './drain.ts'
+import { discardBody } from './discard-body.ts'
 import { errorAnswer, logError } from './error-answer.ts'
 import type { Dialect } from './error-status.ts'
 
@@ -23,9 +23,9 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       ctx.set(headers)
       ctx.body = body
       // A body that was given up in the middle is cut off with its connection.
-      const isGivenUp = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)
-      if (isGivenUp) ctx.set('Connection', 'close')
-      else drain(ctx)
+      const isAborted = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)
+      if (isAborted) ctx.set('Connection', 'close')
+      else discardBody(ctx)
     }
   }
 }

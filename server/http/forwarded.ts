@@ -23,11 +23,11 @@ export interface ForwardedRequest {
 export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequest {
   const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, host: undefined, prefix: '' }
   if (trust === 'false') return direct
-  const said = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
+  const fields = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
   return {
-    address: addressIn(said.address) ?? direct.address,
-    isSecure: said.scheme?.toLowerCase() === 'https',
-    host: said.host,
+    address: addressIn(fields.address) ?? direct.address,
+    isSecure: fields.scheme?.toLowerCase() === 'https',
+    host: fields.host,
     prefix: trust === 'true' ? prefixIn(last(ctx.get('X-Forwarded-Prefix'))) : '',
   }
 }
@@ -42,7 +42,7 @@ export function cameThroughProxy({ headers }: IncomingMessage, trust: TrustProxy
 }
 
 /** Lets Koa know what the proxy in front says, and nothing of what the client says for itself. */
-export function believeProxy(trust: TrustProxy): Middleware {
+export function trustForwarded(trust: TrustProxy): Middleware {
   return (ctx, next) => {
     const { address, isSecure } = forwardedRequest(ctx, trust)
     ctx.request.ip = address
@@ -51,13 +51,13 @@ export function believeProxy(trust: TrustProxy): Middleware {
   }
 }
 
-interface Said {
+interface ProxyFields {
   readonly address: string | undefined
   readonly scheme: string | undefined
   readonly host: string | undefined
 }
 
-function byHeaders(ctx: Context): Said {
+function byHeaders(ctx: Context): ProxyFields {
   return {
     address: last(ctx.get('X-Forwarded-For')),
     scheme: last(ctx.get('X-Forwarded-Proto')),
@@ -66,13 +66,13 @@ function byHeaders(ctx: Context): Said {
 }
 
 /** The last `forwarded-element` (RFC 7239 §4); a quoted string may hold commas and semicolons. */
-function byForwarded(header: string): Said {
-  let said: Record<string, string> = {}
+function byForwarded(header: string): ProxyFields {
+  let fields: Record<string, string> = {}
   for (const [, separator, name, token, quoted] of header.matchAll(PAIR)) {
-    if (separator === ',') said = {}
-    if (name !== undefined) said[name.toLowerCase()] = token ?? quoted?.replace(/\\(.)/g, '$1') ?? ''
+    if (separator === ',') fields = {}
+    if (name !== undefined) fields[name.toLowerCase()] = token ?? quoted?.replace(/\\(.)/g, '$1') ?? ''
   }
-  return { address: said['for'], scheme: said['proto'], host: said['host'] }
+  return { address: fields['for'], scheme: fields['proto'], host: fields['host'] }
 }
 
 const PAIR = /(^|[,;])\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?/g

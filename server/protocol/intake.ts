@@ -9,7 +9,7 @@ import { contentLength } from '../http/header-values.ts'
 import { type Exchange, withBody } from './request-body.ts'
 
 /** How the bytes of a body are taken. */
-export interface Taking {
+export interface CountedSource {
   readonly source: Source
   readonly count: Count
 }
@@ -41,7 +41,7 @@ export class Intake {
   }
 
   /** @throws UploadError `final_upload`, `too_large`, and what `Upload.setLength` throws. */
-  async sayLength(upload: Upload, length: number): Promise<void> {
+  async setLength(upload: Upload, length: number): Promise<void> {
     refuseFinal(upload)
     this.#uploads.checkSize(length)
     await upload.setLength(length)
@@ -50,16 +50,21 @@ export class Intake {
   /**
    * Goes on at `offset` with the body of a request.
    *
-   * @param taking how the bytes of the body are taken.
+   * @param sourceOf how the bytes of the body are taken.
    * @throws UploadError `final_upload`, `too_large`, and what `Upload.append` throws.
    */
-  async append(exchange: Exchange, upload: Upload, offset: number, taking: (body: Source) => Taking): Promise<void> {
+  async append(
+    exchange: Exchange,
+    upload: Upload,
+    offset: number,
+    sourceOf: (body: Source) => CountedSource,
+  ): Promise<void> {
     refuseFinal(upload)
     const { length } = upload.record
     if (upload.continuesAt(offset)) this.checkRoom(exchange.req.headers, offset, length)
     const range = { start: offset, end: length ?? this.#maxSize }
     await withBody(exchange, this.#idleTimeout, (body) => {
-      const { source, count } = taking(body)
+      const { source, count } = sourceOf(body)
       return upload.append(range, source, count)
     })
   }

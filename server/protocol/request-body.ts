@@ -5,12 +5,12 @@ import type { BodyProgress, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
 
 /** For how long a batch that is not full waits for more bytes. Milliseconds. */
-const GATHER = 5
+const GATHER_TIME = 5
 /**
  * `eager`: whatever has come is gathered, so that none of it is lost when the connection breaks. `held`: after the first
  * bytes no more are taken until they are asked for, because the reader may have to wait for others first.
  */
-export type Manner = 'eager' | 'held'
+export type Buffering = 'eager' | 'held'
 
 /** A request with the answer that it will get. */
 export interface Exchange {
@@ -32,9 +32,9 @@ export async function withBody<T>(
   exchange: Exchange,
   idleTimeout: number,
   work: (body: RequestBody) => Promise<T>,
-  manner: Manner = 'eager',
+  buffering: Buffering = 'eager',
 ): Promise<T> {
-  const body = new RequestBody(exchange, idleTimeout, manner)
+  const body = new RequestBody(exchange, idleTimeout, buffering)
   try {
     return await work(body)
   } finally {
@@ -55,7 +55,7 @@ export class RequestBody implements Source {
   /** What the last `read` handed out. */
   #lent: Batch | undefined
   #started = false
-  readonly #manner: Manner
+  readonly #buffering: Buffering
   #handedOutBytes = 0
   /** Bytes handed out before the last `read`. */
   #doneBytes = 0
@@ -67,10 +67,10 @@ export class RequestBody implements Source {
   #gather: NodeJS.Timeout | undefined
 
   /** @param idleTimeout after how many milliseconds without a byte the client is given up. */
-  constructor({ req, res }: Exchange, idleTimeout: number, manner: Manner = 'eager') {
+  constructor({ req, res }: Exchange, idleTimeout: number, buffering: Buffering = 'eager') {
     this.#request = req
     this.#response = res
-    this.#manner = manner
+    this.#buffering = buffering
     this.#idleTimeout = idleTimeout
   }
 
@@ -97,12 +97,12 @@ export class RequestBody implements Source {
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#ended) return Promise.resolve(null)
-    this.#goOn()
+    this.#resume()
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject }
       this.#waitingSince = performance.now()
-      this.#idle = setTimeout(() => this.#giveUp(), this.#idleTimeout)
-      if (this.#batch.size > 0) this.#gatherABit()
+      this.#idle = setTimeout(() => this.#timeOut(), this.#idleTimeout)
+      if (this.#batch.size > 0) this.#gatherBriefly()
     })
   }
 
@@ -125,19 +125,19 @@ export class RequestBody implements Source {
     this.#started = true
     askForBody(this.#response)
     const request = this.#request
-    request.on('error', this.#onCut)
+    request.on('error', this.#onClose)
     if (request.readableEnded) {
       this.#ended = true
     } else if (request.destroyed) {
-      this.#onCut()
+      this.#onClose()
     } else {
-      request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onCut)
+      request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose)
     }
   }
 
   /** From here on somebody else may drain the request. */
   #stop(): void {
-    this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onCut)
+    this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
     if (!this.#ended) this.#request.pause()
   }
 
@@ -149,7 +149,7 @@ export class RequestBody implements Source {
     if (this.#batch.isFull || this.#isHeld) this.#deliver()
     else {
       this.#idle?.refresh()
-      this.#gatherABit()
+      this.#gatherBriefly()
     }
   }
 
@@ -158,15 +158,15 @@ export class RequestBody implements Source {
     this.#deliver()
   }
 
-  readonly #onCut = (): void => {
+  readonly #onClose = (): void => {
     if (this.#ended) return
-    this.#takeRest()
+    this.#takeBuffered()
     if (this.#request.complete) this.#onEnd()
     else this.#fail(new UploadError('connection_closed', 'The connection was closed before the whole body had come.'))
   }
 
   /** Node keeps what had come before the end of the connection and was not handed on: while nobody read, or the socket was paused. */
-  #takeRest(): void {
+  #takeBuffered(): void {
     this.#request.off('data', this.#onData)
     for (;;) {
       const bytes: Buffer | null = this.#request.read()
@@ -175,21 +175,21 @@ export class RequestBody implements Source {
     }
   }
 
-  #giveUp(): void {
+  #timeOut(): void {
     this.#fail(new UploadError('idle_timeout', 'Nothing was sent for too long.'))
   }
 
   /** Whether nothing may be gathered ahead yet. */
   get #isHeld(): boolean {
-    return this.#manner === 'held' && this.#handedOutBytes === 0
+    return this.#buffering === 'held' && this.#handedOutBytes === 0
   }
 
-  #goOn(): void {
+  #resume(): void {
     if (this.#request.isPaused()) this.#request.resume()
   }
 
-  #gatherABit(): void {
-    this.#gather ??= setTimeout(() => this.#deliver(), GATHER)
+  #gatherBriefly(): void {
+    this.#gather ??= setTimeout(() => this.#deliver(), GATHER_TIME)
   }
 
   #fail(error: Error): void {
@@ -216,8 +216,8 @@ export class RequestBody implements Source {
     this.#gather = undefined
     const isFirst = this.#handedOutBytes === 0
     this.#handedOutBytes += batch.size
-    if (this.#manner === 'held' && isFirst) this.#request.pause()
-    else this.#goOn()
+    if (this.#buffering === 'held' && isFirst) this.#request.pause()
+    else this.#resume()
     return batch.pieces
   }
 }

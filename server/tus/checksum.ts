@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Algorithm, fromBase64 } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
-import type { Taking } from '../protocol/intake.ts'
+import type { CountedSource } from '../protocol/intake.ts'
 import { type Digests, VerifiedSource } from '../protocol/verified-source.ts'
 
 const ALGORITHMS: readonly Algorithm[] = ['sha1', 'sha256', 'md5']
@@ -16,7 +16,7 @@ export const CHECKSUM_ALGORITHMS = ALGORITHMS.join(',')
  *
  * @throws UploadError `bad_request` when the header is malformed or the algorithm is not supported.
  */
-export function checksummed(request: IncomingMessage, body: Source): Taking {
+export function checksummed(request: IncomingMessage, body: Source): CountedSource {
   const header = checksumIn(request.headers)
   if (header !== undefined) {
     return { source: new VerifiedSource(body, [...header.keys()], () => header), count: 'when-verified' }

@@ -75,7 +75,7 @@ export class Tus {
     this.#intake.checkRoom(ctx.headers, 0, asked.withBody ? length : null)
     const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
     const location = this.#options.urlOf(ctx, record.id)
-    const tell = async (upload: Upload): Promise<void> => {
+    const setHeaders = async (upload: Upload): Promise<void> => {
       ctx.set('Location', location)
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
@@ -84,14 +84,14 @@ export class Tus {
       const bytes = asked.withBody
         ? await withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
         : NOTHING
-      return this.#uploads.createFinished(record, [bytes], tell)
+      return this.#uploads.createFinished(record, [bytes], setHeaders)
     }
     await this.#uploads.create(record, async (upload) => {
       ctx.set('Location', location)
-      if (asked.withBody) await this.#take(ctx, upload, 0)
+      if (asked.withBody) await this.#appendBody(ctx, upload, 0)
       else upload.resume()
       await upload.settle()
-      await tell(upload)
+      await setHeaders(upload)
     })
   }
 
@@ -131,8 +131,8 @@ export class Tus {
     const { offset, length } = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
       try {
-        if (length !== undefined) await this.#intake.sayLength(upload, length)
-        await this.#take(ctx, upload, offset)
+        if (length !== undefined) await this.#intake.setLength(upload, length)
+        await this.#appendBody(ctx, upload, offset)
         await endIfWhole(upload)
         await upload.settle()
       } finally {
@@ -166,20 +166,20 @@ export class Tus {
     return expiry
   }
 
-  #take(ctx: Context, upload: Upload, offset: number): Promise<void> {
+  #appendBody(ctx: Context, upload: Upload, offset: number): Promise<void> {
     return this.#intake.append(ctx, upload, offset, (body) => checksummed(ctx.req, body))
   }
 }
 
 /** Up to which length a file that comes with its creation is awaited before anything is made of it, in bytes. */
-const SMALL = 64 * 1024
+const MAX_SMALL_FILE = 64 * 1024
 
 /**
  * Whether a creation brings a whole small file. Before the answer its client knows no URL, so nothing is lost if the body is cut
  * short. What must be verified first takes the long way, where its client can ask what became of it.
  */
 function isSmallFile({ headers }: Context, { length, partial, withBody, metadata }: Creation): boolean {
-  if (length === null || length > SMALL || partial || expectedDigest(metadata) !== undefined) return false
+  if (length === null || length > MAX_SMALL_FILE || partial || expectedDigest(metadata) !== undefined) return false
   if (headers['upload-checksum'] !== undefined || headers.trailer !== undefined) return false
   return withBody ? contentLength(headers) === length : length === 0
 }
