@@ -75,7 +75,7 @@ function isNotModified(ctx: Context, validators: Validators): boolean {
   }
   const verdict = evaluate(conditions, validators)
   if (verdict !== 'failed') return verdict === 'not_modified'
-  throw new UploadError('precondition_failed', 'The file is not in the state that the request asks for.')
+  throw new UploadError('precondition_failed', 'The file does not meet the preconditions of the request.')
 }
 
 /**
@@ -88,7 +88,7 @@ function partOf(ctx: Context, file: DownloadableFile, validators: Validators): P
   const selection = select(request, file.size, validators)
   if (selection.status !== 416) return selection
   ctx.set('Content-Range', `bytes */${file.size}`)
-  throw new UploadError('range_not_satisfiable', `The file has ${file.size} bytes; the range lies outside of them.`)
+  throw new UploadError('range_not_satisfiable', `The range is outside the file, which has ${file.size} bytes.`)
 }
 
 /** Koa gives the empty string for a header that did not come. */

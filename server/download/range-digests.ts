@@ -57,7 +57,7 @@ async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void>
 function rangeOf({ query }: Context): Range {
   const [start, end] = [position(query['start']), position(query['end'])]
   if (start === undefined || end === undefined || start >= end || lengthOf({ start, end }) > MAX_RANGE_BYTES) {
-    const message = `The query must name 1 to ${MAX_RANGE_BYTES} bytes by start, the first, and end, the one after the last.`
+    const message = `The query must select 1 to ${MAX_RANGE_BYTES} bytes: from start up to, but not including, end.`
     throw new UploadError('bad_request', message)
   }
   return { start, end }

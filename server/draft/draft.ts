@@ -188,7 +188,7 @@ function verifiedIfAsked(ctx: Context, body: Source): CountedSource {
  */
 function checkRepeated({ headers }: Context, { complete, length }: DraftAppend, { record }: Upload): void {
   const empty = headers['transfer-encoding'] === undefined && (contentLength(headers) ?? 0) === 0
-  if (!empty) throw new UploadError('wrong_length', 'This upload is complete; no bytes can follow.')
+  if (!empty) throw new UploadError('wrong_length', 'This upload is complete and accepts no more data.')
   if ((length ?? record.length) !== record.length) {
     throw new UploadError('wrong_length', `This upload is complete, with ${record.length} bytes.`)
   }

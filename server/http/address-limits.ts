@@ -29,7 +29,7 @@ interface LineRules {
  */
 export function limitUploads(most: number, patience: number = PATIENCE): Middleware {
   if (most === 0) return (_, next) => next()
-  const sentence = 'Too many uploads from your address are running; try again in a moment.'
+  const sentence = 'Too many concurrent uploads from your address; try again in a moment.'
   return limitRequests({ most, patience, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
 }
 

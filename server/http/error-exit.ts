@@ -31,5 +31,5 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
 }
 
 function unexpected(thrown: unknown): UploadError {
-  return new UploadError('internal', 'Something went wrong on the server.', { cause: thrown })
+  return new UploadError('internal', 'Internal server error.', { cause: thrown })
 }

@@ -29,7 +29,7 @@ interface BuiltFile {
  */
 export async function loadPages(folder: string): Promise<Pages> {
   const files = await readAll(folder)
-  if (!files.has('/index.html')) throw new Error(`There are no pages in ${folder}. Run: npm run build`)
+  if (!files.has('/index.html')) throw new Error(`No built pages in ${folder}. Run: npm run build`)
   const answer = (ctx: Context, file: BuiltFile, name: string, caching: string): void => {
     ctx.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': caching, ETag: file.etag })
     ctx.status = 200

@@ -19,7 +19,7 @@ export const refuseMalformedPath: Middleware = (ctx, next) => {
  */
 export const refuseUnrouted: Middleware = (ctx) => {
   if (!setAllow(ctx)) throw notFound()
-  throw new UploadError('unsupported_method', `${ctx.method} is not supported here.`)
+  throw new UploadError('unsupported_method', `This resource does not support ${ctx.method}.`)
 }
 
 /** Sets `Allow` to the methods of all routes with the path of the request. @returns whether there are any. */
@@ -30,7 +30,7 @@ export function setAllow(ctx: Context & Pick<RouterContext, 'matched'>): boolean
 }
 
 function notFound(): UploadError {
-  return new UploadError('not_found', 'There is nothing here.')
+  return new UploadError('not_found', 'Not found.')
 }
 
 function isDecodable(path: string): boolean {

@@ -36,7 +36,7 @@ export class Intake {
   checkRoom(headers: IncomingHttpHeaders, offset: number, length: number | null): void {
     const limit = length ?? this.#maxSize
     if (offset + (contentLength(headers) ?? 0) > limit) {
-      throw new UploadError('too_large', `The body goes on beyond the end of the upload at byte ${limit}.`)
+      throw new UploadError('too_large', `The body extends beyond the end of the upload at byte ${limit}.`)
     }
   }
 
@@ -88,7 +88,7 @@ export class Intake {
 /** Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL". */
 function refuseFinal(upload: Upload): void {
   if (upload.record.parts === undefined) return
-  throw new UploadError('final_upload', 'A final upload is made of its parts and takes no bytes itself.')
+  throw new UploadError('final_upload', 'A final upload consists of its parts and accepts no data.')
 }
 
 /**

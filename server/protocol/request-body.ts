@@ -162,7 +162,7 @@ export class RequestBody implements Source {
     if (this.#ended) return
     this.#takeBuffered()
     if (this.#request.complete) this.#onEnd()
-    else this.#fail(new UploadError('connection_closed', 'The connection was closed before the whole body had come.'))
+    else this.#fail(new UploadError('connection_closed', 'The connection closed before the whole body arrived.'))
   }
 
   /** Node keeps what had come before the end of the connection and was not handed on: while nobody read, or the socket was paused. */
@@ -176,7 +176,7 @@ export class RequestBody implements Source {
   }
 
   #timeOut(): void {
-    this.#fail(new UploadError('idle_timeout', 'Nothing was sent for too long.'))
+    this.#fail(new UploadError('idle_timeout', 'No data received within the idle timeout.'))
   }
 
   /** Whether nothing may be gathered ahead yet. */

@@ -45,7 +45,7 @@ export class VerifiedSource implements Source {
   #verify(): void {
     for (const [algorithm, value] of this.#expected()) {
       if (this.#hashes.get(algorithm)?.digest().equals(value)) continue
-      throw new UploadError('checksum_mismatch', `The body does not have the ${algorithm} that was sent with it.`)
+      throw new UploadError('checksum_mismatch', `The body does not match its ${algorithm} digest.`)
     }
   }
 }

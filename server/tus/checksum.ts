@@ -25,7 +25,7 @@ export function checksummed(request: IncomingMessage, body: Source): CountedSour
   // The algorithm is known only at the end.
   const source = new VerifiedSource(body, ALGORITHMS, () => {
     const trailer = checksumIn(request.trailers)
-    if (trailer === undefined) throw bad('Upload-Checksum was announced as a trailer, but did not come.')
+    if (trailer === undefined) throw bad('Upload-Checksum was announced as a trailer, but is missing.')
     return trailer
   })
   return { source, count: 'when-verified' }

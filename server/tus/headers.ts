@@ -38,14 +38,14 @@ export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCre
   const concat = single(headers, 'Upload-Concat')
   if (concat?.startsWith('final;')) return parseFinalCreation(headers, concat)
   if (concat !== undefined && concat !== 'partial') {
-    throw bad('Upload-Concat must be "partial" or "final;" and the URLs of the parts.')
+    throw bad('Upload-Concat must be "partial", or "final;" followed by the URLs of the parts.')
   }
   const length = wholeNumber(headers, 'Upload-Length')
   const deferred = single(headers, 'Upload-Defer-Length')
   // Creation: "The Client MUST send either Upload-Length or Upload-Defer-Length: 1."
-  if (deferred !== undefined && deferred !== '1') throw bad('Upload-Defer-Length can only be 1.')
+  if (deferred !== undefined && deferred !== '1') throw bad('Upload-Defer-Length must be 1.')
   if ((length === undefined) === (deferred === undefined)) {
-    throw bad('Either Upload-Length or Upload-Defer-Length: 1 must be sent.')
+    throw bad('Send either Upload-Length or Upload-Defer-Length: 1.')
   }
   const withBody = mediaType(headers) === TUS_PATCH_TYPE
   if (withBody) refuseCodings(headers)
@@ -61,9 +61,9 @@ function parseFinalCreation(headers: IncomingHttpHeaders, concat: string): Final
   // Concatenation: "The Client MUST NOT include the Upload-Length header in the final upload creation." Its body would be a PATCH
   // against it, which is not allowed either.
   for (const name of ['Upload-Length', 'Upload-Defer-Length']) {
-    if (single(headers, name) !== undefined) throw bad(`${name} cannot be sent for a final upload.`)
+    if (single(headers, name) !== undefined) throw bad(`A final upload must not have ${name}.`)
   }
-  if ((contentLength(headers) ?? 0) > 0) throw bad('A final upload is made of its parts, without a body.')
+  if ((contentLength(headers) ?? 0) > 0) throw bad('A final upload must not have a body.')
   const parts = concat.slice('final;'.length).trim().split(/ +/)
   return { parts, concat, ...parseMetadata(single(headers, 'Upload-Metadata')) }
 }
