@@ -23,7 +23,7 @@ import { refuseMalformedPath, refuseUnrouted, setAllow } from './http/unrouted.t
 import { protocolOf } from './protocol/protocol.ts'
 import type { Tus } from './tus/tus.ts'
 
-/** What the HTTP application is made of. */
+/** The parts of the HTTP application. */
 export interface Parts {
   readonly uploads: Uploads
   readonly tus: Tus
@@ -36,13 +36,13 @@ export interface Parts {
   /** Host names that always mean this service. */
   readonly hostNames: ReadonlySet<string>
   readonly trustProxy: TrustProxy
-  /** How many requests with bytes one client address may have running; 0 for no limit. */
+  /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
-  /** Whether new work is welcome: false before the start is complete and while the service stops. */
+  /** Whether the service accepts new work: false while it stops. */
   readonly ready: () => boolean
 }
 
-/** Methods that begin no work. */
+/** Methods that start no work. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Paths are case-sensitive; a slash at their end makes no difference. */
@@ -117,7 +117,7 @@ function pageRoutes({ pages, legacy, ready }: Parts): Router {
   const router = new Router(EXACT)
   router.get('/', (ctx) => pages.show(ctx, 'index.html'))
   router.get('/legacy', (ctx) => {
-    // The page's own links are relative, so that it works under any path: behind a slash they would lead nowhere.
+    // The page has relative links, so it works under any prefix: after a slash they would be wrong.
     if (ctx.path.endsWith('/')) return toLegacy(ctx)
     pages.show(ctx, 'legacy.html')
     legacy.introduce(ctx)
@@ -142,7 +142,7 @@ function byProtocol<Method extends string>(
   }
 }
 
-/** Leads to the classical page, relative to the path of the request. */
+/** Redirects to the legacy page, relative to the path of the request. */
 function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }

@@ -8,17 +8,17 @@ import type { Refuse } from './refusal.ts'
 import { MAX_HEAD_BYTES, MAX_HEADER_LINES } from './request-head.ts'
 import { boundHeads } from './unfinished-heads.ts'
 
-/** For how long a connection may be kept without a request, or take for the head of one, at the most. Milliseconds. */
+/** Maximum time that a connection may stay idle, or take to send a request head. Milliseconds. */
 const MAX_SILENCE = 65_000
-/** How much longer than `IDLE_TIMEOUT` that is otherwise. Milliseconds. */
+/** Otherwise, that time exceeds `IDLE_TIMEOUT` by this much. Milliseconds. */
 const GRACE = 5_000
 
-/** The HTTP server, and the end of its connections. */
+/** The HTTP server and its graceful shutdown. */
 export interface Connections {
   readonly server: http.Server
   /**
-   * Takes no new connections and waits until the running requests are answered, for `patience` milliseconds at most. Each answer
-   * tells its client that the connection ends with it.
+   * Accepts no new connections, and waits for the running requests, for `patience` milliseconds at most. Each response
+   * announces that it closes the connection.
    */
   drain(patience: number): Promise<void>
 }
@@ -26,8 +26,8 @@ export interface Connections {
 /**
  * A server that does not listen yet.
  *
- * @param idleTimeout after how many milliseconds the connection of a client is given up that takes nothing of its answer.
- * @param most how many connections an address may have; 0 for no limit.
+ * @param idleTimeout when to disconnect a client that reads nothing of its response, in milliseconds.
+ * @param most maximum connections per client address; 0 for no limit.
  * @param refuse creates the response to requests that Node cannot parse; its own has no body.
  */
 export function connections(
@@ -60,7 +60,7 @@ export function connections(
     socket.on('error', () => undefined).end(refuse(error, { method, path: '', headers }), () => socket.destroy())
   })
   const answerIfHeard: http.RequestListener = (request, response) => {
-    // No response is possible any more, but the bytes that have arrived are drained.
+    // No response is possible any more, but the bytes that have arrived are discarded.
     if (!request.socket.writable) request.resume()
     else answer(request, response)
   }
@@ -69,12 +69,12 @@ export function connections(
     running.add(response)
     if (!server.listening) response.shouldKeepAlive = false
     response.setTimeout(idleTimeout, () => {
-      // Without bytes in the way it is the service that takes its time, or a body that comes.
+      // Without unsent bytes, the service is still working, or the body is still arriving.
       if (response.writableLength > 0) response.destroy()
     })
     response.once('close', () => {
       running.delete(response)
-      // A stopping server waits for answers, not for connections that are kept for later.
+      // A stopping server waits for responses, not for idle connections.
       setImmediate(() => server.listening || server.closeIdleConnections())
     })
     handler(request, response)
@@ -93,7 +93,7 @@ export function connections(
         })
         for (const response of running) response.shouldKeepAlive = false
         server.closeIdleConnections()
-        // Browsers connect ahead of need; Node takes the first request of such a connection for begun.
+        // Browsers open connections in advance; Node treats the first request of such a connection as running.
         for (const { socket } of open.values()) if (socket.bytesRead === 0) socket.destroy()
       }),
   }

@@ -6,7 +6,7 @@ import { type PartOfRequest, parseFault, type Refuse, requestIn } from './refusa
 /** Reading pauses at this many waiting requests, or this many bytes of their heads. */
 const MAX_WAITING = 16
 const MAX_WAITING_BYTES = 64 * 1024
-/** Limits for draining what a refused client still sends: milliseconds, and bytes. */
+/** Limits for discarding what a refused client still sends: milliseconds, and bytes. */
 const DISCARD_FOR = 2_000
 const MAX_DISCARDED = 4 * 1024 * 1024
 /** Tolerance between counted and received bytes: the parser drops whitespace. */
@@ -45,7 +45,7 @@ export class Pipeline {
     this.socket = socket
     this.#handler = handler
     this.#refuse = refuse
-    // Node reads on with each answer that is sent.
+    // Node resumes reading after each response.
     socket.on('resume', () => this.#isFull && socket.pause())
   }
 
@@ -114,7 +114,7 @@ export class Pipeline {
 
   #beginNext(): void {
     this.#running = undefined
-    // Nothing can be told any more.
+    // No response is possible any more.
     if (!this.socket.writable) this.#waiting = []
     const wasFull = this.#isFull
     const next = this.#waiting.shift()
@@ -124,7 +124,7 @@ export class Pipeline {
     else if (this.#fault !== undefined) this.#end()
   }
 
-  /** Sends the last response. It drains what the client still sends: a TCP reset would discard the response. */
+  /** Sends the last response, and discards what the client still sends: a TCP reset would discard the response. */
   #end(): void {
     const { socket } = this
     if (this.#fault === undefined || !socket.writable) return

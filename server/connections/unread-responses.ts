@@ -16,9 +16,9 @@ interface UnreadResponse {
 }
 
 /**
- * Tracks responses that are buffered in memory until their client has read them or disconnected. Above the limits, it closes
- * connections with unread responses: the oldest of that client, or of the client that holds the most. A client that
- * reads keeps its responses.
+ * Tracks responses that are buffered in memory until their client has read them or disconnected. Above the limits, it
+ * closes connections with unread responses: the oldest of that client, or of the client that holds the most. A client
+ * that reads keeps its responses.
  */
 export function trackResponses(): Middleware {
   const responses = new UnreadResponses()

@@ -22,8 +22,8 @@ interface LineRules {
 }
 
 /**
- * Lets each client address have `most` requests at a time for the handlers behind it; 0 for no limit. Others wait with their
- * body unread, because WebUploader would give a file up. Of a proxy that is trusted its word about the address counts.
+ * Runs at most `most` requests of a client address concurrently; 0 for no limit. Further requests wait, their body
+ * unread: WebUploader would abandon the file after an error. Behind a trusted proxy, the address is the forwarded one.
  *
  * @param patience how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
@@ -48,7 +48,7 @@ export function limitRequests({ most, patience, sentence, lineOf }: LineRules): 
       await next()
     } finally {
       const [first] = line.waiting
-      // The place goes to the first who waits, who counts as running from now on.
+      // The first waiting request takes the place, and counts as running from now on.
       if (first !== undefined) first()
       else line.running -= 1
       if (line.running === 0) lines.delete(name)
@@ -57,8 +57,8 @@ export function limitRequests({ most, patience, sentence, lineOf }: LineRules): 
 }
 
 /**
- * Who is counted as one. An IPv6 host has a network of 64 bits for itself, and takes as many addresses of it as it likes (RFC 4291
- * §2.5.4, RFC 8981). An IPv4 address stays itself, also where it is written as an IPv6 one.
+ * The client that an address belongs to. An IPv6 host owns a network of 64 bits, and uses any of its addresses
+ * (RFC 4291 §2.5.4, RFC 8981), so the network is the client. An IPv4 address is a client, also when mapped into IPv6.
  */
 export function clientOf(address: string): string {
   // All hosts of a link have the same link-local network.

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
 
-/** How much of a refused body is read away, in bytes, and for how long, in milliseconds. */
+/** How much of a refused body is discarded, in bytes, and for how long, in milliseconds. */
 const MAX_BYTES = 128 * 1024 * 1024
 const MAX_DURATION = 60_000
-/** For how long an answer is kept from ending while nothing of the body comes. Milliseconds. */
+/** How long the response stays unfinished while no data arrives. Milliseconds. */
 const MAX_PAUSE = 5_000
 
 /**
- * Answers with `ctx.body`, a text, and reads away what the client is still sending. A browser sends before it listens; it must see
- * the answer and not a reset. The whole answer goes out at once, but it ends only with the body, because a connection that is not
- * kept is closed then. A client that goes on for too long is cut off.
+ * Responds with `ctx.body`, a text, and discards what the client is still sending. A browser sends its body before it
+ * reads the response; it must not see a reset instead. The whole text is sent at once, but the response ends only after
+ * the body, because Node may close the connection then. A client that sends for too long is disconnected.
  */
 export function discardBody(ctx: Context): void {
   const { req, res, body } = ctx
@@ -22,13 +22,13 @@ export function discardBody(ctx: Context): void {
   end.then(() => res.end())
 }
 
-/** @returns when the body has ended or rests for `MAX_PAUSE`; it is read on after that. */
+/** Resolves when the body has ended, or after a pause of `MAX_PAUSE`; discarding continues after that. */
 function discard(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     const { socket } = request
     const longest = setTimeout(() => socket.destroy(), MAX_DURATION)
     const quiet = setTimeout(resolve, MAX_PAUSE)
-    // Once the answer is sent, Node no longer tells a request that its connection was closed: the socket is asked, too.
+    // After the response, Node no longer emits the end of the connection on the request, only on the socket.
     const done = (): void => {
       clearTimeout(longest)
       clearTimeout(quiet)

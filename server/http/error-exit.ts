@@ -6,10 +6,10 @@ import { errorAnswer, logError } from './error-answer.ts'
 import type { Dialect } from './error-status.ts'
 
 /**
- * The one place where errors of requests are answered and logged. Clients get the sentence of an `UploadError`, and nothing of the
- * inside of any other error.
+ * The one place that logs the errors of requests and responds to them. Clients receive the message of an `UploadError`,
+ * and no details of any other error.
  *
- * @param dialectOf tells how the client wants to be answered.
+ * @param dialectOf how the client expects errors.
  */
 export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Middleware {
   return async (ctx, next) => {
@@ -22,7 +22,7 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       ctx.status = status
       ctx.set(headers)
       ctx.body = body
-      // A body that was given up in the middle is cut off with its connection.
+      // A body that was abandoned midway ends with its connection.
       const isAborted = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)
       if (isAborted) ctx.set('Connection', 'close')
       else discardBody(ctx)

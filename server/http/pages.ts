@@ -8,11 +8,11 @@ const POLICY =
 /** Names under `assets` change with their content, those under `static` do not. */
 const FOREVER = 'public, max-age=31536000, immutable'
 
-/** The two pages and what they need. */
+/** The two pages and their files. */
 export interface Pages {
-  /** Answers with a page: `index.html` or `legacy.html`. */
+  /** Responds with a page. */
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
-  /** Answers `/assets/…` and `/static/…`. */
+  /** Serves `/assets/…` and `/static/…`. */
   readonly files: Middleware
 }
 
@@ -22,10 +22,10 @@ interface BuiltFile {
 }
 
 /**
- * Reads the built pages, a few MiB, into memory, so that nothing that happens to the folder later can disturb the service.
+ * Reads the built pages, a few MiB, into memory: later changes of the directory do not affect the service.
  *
  * @param folder `dist/client`.
- * @throws Error with a sentence when the pages were not built.
+ * @throws Error if the pages are not built.
  */
 export async function loadPages(folder: string): Promise<Pages> {
   const files = await readAll(folder)

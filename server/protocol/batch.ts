@@ -1,15 +1,15 @@
-/** How many bytes make a batch full, and so how large a write is: larger ones were not faster, and they spoil the caches. */
+/** Bytes of a full batch, and so of a write: larger ones were not faster, and evict the CPU caches. */
 const FULL_SIZE = 512 * 1024
-/** The same while batches hold more than `PROCESS_BUDGET` bytes in the whole process: many clients must not hold much each. */
+/** The same while all batches together exceed `PROCESS_BUDGET` bytes: many clients must not hold much each. */
 const REDUCED_SIZE = 128 * 1024
 const PROCESS_BUDGET = 64 * 1024 * 1024
-/** The system takes at most 1,024 buffers in one `writev`. */
+/** The OS accepts at most 1,024 buffers in one `writev`. */
 const MAX_PIECES = 512
 
-/** How many bytes the batches of this process hold. */
+/** Bytes that all batches of this process hold. */
 let heldBytes = 0
 
-/** Bytes on their way from a socket to one write, in the pieces in which they came. */
+/** Bytes between a socket and one write, in the pieces in which they arrived. */
 export class Batch {
   #pieces: Buffer[] = []
   #size = 0
@@ -34,7 +34,7 @@ export class Batch {
     heldBytes += piece.length
   }
 
-  /** Says that nobody needs the bytes any more. */
+  /** Drops the bytes, and returns them to the budget. */
   release(): void {
     heldBytes -= this.#size
     this.#pieces = []

@@ -8,13 +8,15 @@ import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { type Exchange, withBody } from './request-body.ts'
 
-/** How the bytes of a body are taken. */
+/** A source of bytes, and when they count as received. */
 export interface CountedSource {
   readonly source: Source
   readonly count: Count
 }
 
-/** What the protocols in which a body goes on at an offset have in common: each of them is its headers and its answers on top of this. */
+/**
+ * Takes the bodies of the protocols that continue an upload at an offset. Each protocol adds its headers and responses.
+ */
 export class Intake {
   readonly #uploads: Uploads
   readonly #concatenation: Concatenation
@@ -22,8 +24,8 @@ export class Intake {
   readonly #idleTimeout: number
 
   /**
-   * @param maxSize the most bytes that an upload may have; `Infinity` for no limit.
-   * @param idleTimeout after how many milliseconds without a byte a client is given up.
+   * @param maxSize maximum bytes of an upload; `Infinity` for no limit.
+   * @param idleTimeout when a body without data is aborted, in milliseconds.
    */
   constructor(uploads: Uploads, concatenation: Concatenation, maxSize: number, idleTimeout: number) {
     this.#uploads = uploads
@@ -32,7 +34,7 @@ export class Intake {
     this.#idleTimeout = idleTimeout
   }
 
-  /** @throws UploadError `too_large` when Content-Length already tells that a body at `offset` cannot fit. */
+  /** @throws UploadError `too_large` if, by its Content-Length, a body at `offset` cannot fit. */
   checkRoom(headers: IncomingHttpHeaders, offset: number, length: number | null): void {
     const limit = length ?? this.#maxSize
     if (offset + (contentLength(headers) ?? 0) > limit) {
@@ -48,9 +50,9 @@ export class Intake {
   }
 
   /**
-   * Goes on at `offset` with the body of a request.
+   * Appends the body of a request at `offset`.
    *
-   * @param sourceOf how the bytes of the body are taken.
+   * @param sourceOf wraps the body, for example to verify it.
    * @throws UploadError `final_upload`, `too_large`, and what `Upload.append` throws.
    */
   async append(
@@ -69,7 +71,7 @@ export class Intake {
     })
   }
 
-  /** Forgets an upload by `leave`, and what only it was kept for. */
+  /** Removes an upload by `leave`, and the parts that only it still needs. */
   async remove(id: string, leave: (upload: Upload) => Promise<void>): Promise<void> {
     const parts = await this.#uploads.use(id, async (upload) => {
       await leave(upload)
@@ -79,7 +81,7 @@ export class Intake {
     await this.#concatenation.forget(id, parts)
   }
 
-  /** Has the final upload looked after that a part belongs to which may be complete now. */
+  /** Resumes the final upload of a part that may be complete now. */
   look(upload: Upload): void {
     if (upload.state === 'sealed') this.#concatenation.look(upload)
   }
@@ -92,7 +94,7 @@ function refuseFinal(upload: Upload): void {
 }
 
 /**
- * To tus, and to clients like it, an upload ends with its last byte: whoever began it, they can take it for complete then.
+ * In tus and in early versions of the draft, an upload is complete with its last byte, whichever client created it.
  *
  * @throws UploadError what `Upload.announceEnd` throws.
  */

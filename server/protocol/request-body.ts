@@ -4,15 +4,15 @@ import { UploadError } from '../core/errors.ts'
 import type { BodyProgress, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
 
-/** For how long a batch that is not full waits for more bytes. Milliseconds. */
+/** How long an incomplete batch waits for more bytes. Milliseconds. */
 const GATHER_TIME = 5
 /**
- * `eager`: whatever has come is gathered, so that none of it is lost when the connection breaks. `held`: after the first
- * bytes no more are taken until they are asked for, because the reader may have to wait for others first.
+ * `eager`: everything that arrives is buffered, so none of it is lost if the connection breaks. `held`: after the first
+ * batch, reading pauses until the next `read`, because the reader may have to wait for another request first.
  */
 export type Buffering = 'eager' | 'held'
 
-/** A request with the answer that it will get. */
+/** A request and its response. */
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -24,9 +24,9 @@ interface Waiter {
 }
 
 /**
- * Works with the body of a request, and lets go of it whatever comes of that.
+ * Runs `work` on the body of a request, and closes the body afterwards.
  *
- * @param idleTimeout after how many milliseconds without a byte the client is given up.
+ * @param idleTimeout when a body without data is aborted, in milliseconds.
  */
 export async function withBody<T>(
   exchange: Exchange,
@@ -43,16 +43,16 @@ export async function withBody<T>(
 }
 
 /**
- * The body of a request, taken from its socket without a stream in between. The next batch is gathered while the one before
- * is written; when it is full the socket is paused, so that a slow disk slows the client down. Nothing is read before the
- * first `read`, and a client that waits to be asked for the body is asked then.
+ * The body of a request, read from its socket without an intermediate stream. The next batch fills while the previous
+ * one is written; when it is full, the socket pauses, so a slow disk slows the client down. Reading starts with the
+ * first `read`, which also sends `100 Continue` to a client that waits for it.
  */
 export class RequestBody implements Source {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #idleTimeout: number
   #batch = new Batch()
-  /** What the last `read` handed out. */
+  /** The batch that the last `read` returned. */
   #lent: Batch | undefined
   #started = false
   readonly #buffering: Buffering
@@ -66,7 +66,7 @@ export class RequestBody implements Source {
   #idle: NodeJS.Timeout | undefined
   #gather: NodeJS.Timeout | undefined
 
-  /** @param idleTimeout after how many milliseconds without a byte the client is given up. */
+  /** @param idleTimeout when a body without data is aborted, in milliseconds. */
   constructor({ req, res }: Exchange, idleTimeout: number, buffering: Buffering = 'eager') {
     this.#request = req
     this.#response = res
@@ -106,7 +106,7 @@ export class RequestBody implements Source {
     })
   }
 
-  /** Lets go of the request and of all bytes. Called when nobody reads any more and no write is under way. */
+  /** Releases the request and all buffers. Call it when no `read` and no write is pending. */
   close(): void {
     this.#lent?.release()
     this.#lent = undefined
@@ -135,7 +135,7 @@ export class RequestBody implements Source {
     }
   }
 
-  /** From here on somebody else may drain the request. */
+  /** From here on, other code may discard the rest of the body. */
   #stop(): void {
     this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
     if (!this.#ended) this.#request.pause()
@@ -165,7 +165,7 @@ export class RequestBody implements Source {
     else this.#fail(new UploadError('connection_closed', 'The connection closed before the whole body arrived.'))
   }
 
-  /** Node keeps what had come before the end of the connection and was not handed on: while nobody read, or the socket was paused. */
+  /** Takes what arrived before the connection ended, but was not emitted because the request was paused. */
   #takeBuffered(): void {
     this.#request.off('data', this.#onData)
     for (;;) {
@@ -179,7 +179,7 @@ export class RequestBody implements Source {
     this.#fail(new UploadError('idle_timeout', 'No data received within the idle timeout.'))
   }
 
-  /** Whether nothing may be gathered ahead yet. */
+  /** Whether buffering ahead has to wait for the next `read`. */
   get #isHeld(): boolean {
     return this.#buffering === 'held' && this.#handedOutBytes === 0
   }

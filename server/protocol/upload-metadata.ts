@@ -1,9 +1,9 @@
 import type { Metadata, UploadRecord } from '../core/record.ts'
 
-/** What Upload-Metadata says. */
+/** A parsed Upload-Metadata header. */
 export interface ParsedMetadata {
   readonly metadata: Metadata
-  /** The header as it was sent, if the metadata do not give it back byte for byte. */
+  /** The header as it was sent, unless `metadata` serializes to the same bytes. */
   readonly rawMetadata: string | undefined
 }
 

@@ -3,18 +3,18 @@ import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { BodyProgress, Source } from '../core/source.ts'
 
-/** What a body must be: digests by their algorithms. */
+/** Expected digests of a body, by algorithm. */
 export type Digests = ReadonlyMap<Algorithm, Buffer>
 
-/** Hands on the bytes of a body, and ends only if they have the digests that its client says. */
+/** Passes the bytes of a body through, and fails at its end unless they match the digests of the client. */
 export class VerifiedSource implements Source {
   readonly #body: Source
   readonly #hashes: ReadonlyMap<Algorithm, Hash>
   readonly #expected: () => Digests
 
   /**
-   * @param algorithms all that can be expected.
-   * @param expected asked at the end of the body, because a trailer may tell it.
+   * @param algorithms all algorithms that `expected` may return.
+   * @param expected called at the end of the body, because a trailer may contain the digest.
    */
   constructor(body: Source, algorithms: readonly Algorithm[], expected: () => Digests) {
     this.#body = body
