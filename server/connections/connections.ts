@@ -38,7 +38,7 @@ export function connections(
 ): Connections {
   const silence = Math.min(MAX_SILENCE, idleTimeout + GRACE)
   const server = http.createServer({
-    // A body may take hours; RequestBody gives up when nothing arrives for IDLE_TIMEOUT.
+    // A body may take hours; RequestBody aborts it when no data arrives for IDLE_TIMEOUT.
     requestTimeout: 0,
     headersTimeout: silence,
     keepAliveTimeout: silence,

@@ -1,6 +1,6 @@
 import { entityTags, modifiedSecond, parseHttpDate, strongMatch, type Validators, weakMatch } from './validators.ts'
 
-/** The header fields that make a request conditional, as they came; `If-Range` belongs to the range. */
+/** The conditional header fields of a request, as sent; `If-Range` belongs to the range. */
 export interface Conditions {
   readonly ifMatch?: string | undefined
   readonly ifUnmodifiedSince?: string | undefined
@@ -8,10 +8,10 @@ export interface Conditions {
   readonly ifModifiedSince?: string | undefined
 }
 
-/** Go on, answer 304, or answer 412. */
+/** Send the file, 304, or 412. */
 export type Verdict = 'send' | 'not_modified' | 'failed'
 
-/** What the conditions of a GET or HEAD ask for, in the order of precedence of RFC 9110 §13.2.2. */
+/** Evaluates the conditions of a GET or HEAD in the order of RFC 9110 §13.2.2. */
 export function evaluate(conditions: Conditions, validators: Validators): Verdict {
   if (hasFailed(conditions, validators)) return 'failed'
   if (isNotModified(conditions, validators)) return 'not_modified'
@@ -36,7 +36,7 @@ function names(list: string, etag: string, match: (a: string, b: string) => bool
   return list.trim() === '*' || entityTags(list).some((tag) => match(tag, etag))
 }
 
-/** A date that is not valid is ignored (RFC 9110 §13.1.3, §13.1.4). */
+/** An invalid date is ignored (RFC 9110 §13.1.3, §13.1.4). */
 function moment(date: string | undefined): number | undefined {
   return date === undefined ? undefined : parseHttpDate(date)
 }

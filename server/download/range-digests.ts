@@ -18,8 +18,8 @@ const MAX_CONCURRENT = 2
 const PATIENCE = 10_000
 
 /**
- * `GET /files/<id>/digest?start=0&end=8388608` returns the SHA-256 of these bytes of an upload, finished or not. A client compares
- * them with its file before it resumes.
+ * `GET /files/<id>/digest?start=0&end=8388608`: the SHA-256 of these bytes of an upload, finished or not. Clients
+ * compare it with their file before they resume.
  */
 export function rangeDigests(uploads: Uploads): readonly RouterMiddleware[] {
   const sentence = 'Too many digests are being computed; try again in a moment.'

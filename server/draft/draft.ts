@@ -14,18 +14,18 @@ import { type InterimResponses, sendInterim } from './interim.ts'
 import { ProgressSource } from './progress-source.ts'
 
 export interface DraftOptions {
-  /** The most bytes that an upload may have; `Infinity` for no limit. */
+  /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
-  /** After how many milliseconds without a byte an unfinished upload is removed. */
+  /** When an unfinished upload without data expires, in milliseconds. */
   readonly expiresAfter: number
-  /** The URL of an upload as clients are told it. */
+  /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
   readonly interimResponses: InterimResponses
 }
 
 /**
- * The handlers of resumable uploads for HTTP (draft-ietf-httpbis-resumable-upload, interop version 8, and what tus-js-client
- * needs of 5 and 6). What they quote is the draft's text. Each throws `UploadError`.
+ * The handlers of resumable uploads for HTTP: draft-ietf-httpbis-resumable-upload, interop version 8, and what
+ * tus-js-client needs of 5 and 6. Quotations are from the draft. Each handler throws `UploadError`.
  */
 export class Draft {
   readonly #uploads: Uploads
@@ -38,7 +38,7 @@ export class Draft {
     this.#options = options
   }
 
-  /** OPTIONS: the limits of uploads that can be created here. */
+  /** OPTIONS: the limits of new uploads. */
   options(ctx: Context): void {
     ctx.set('Upload-Limit', this.#limits())
     ctx.status = 204
@@ -62,8 +62,8 @@ export class Draft {
   }
 
   /**
-   * HEAD: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
-   * accepted in a subsequent request".
+   * HEAD: offset retrieval. It first interrupts a request that is still appending: "the offset sent by the server MUST
+   * be accepted in a subsequent request".
    */
   async head(ctx: Context, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
@@ -98,20 +98,21 @@ export class Draft {
       setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
-      // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
+      // "The response that matches what the resource, that was targeted by the initial upload creation, would have
+      // generated."
       const want = ctx.get('Want-Repr-Digest') || (upload.record.wantedDigest ?? '')
       ctx.set({ Location: this.#options.urlOf(ctx, id), ...(await reprDigest(want, upload)) })
     })
     ctx.status = ctx.response.get('Upload-Complete') === '?1' ? 201 : 204
   }
 
-  /** DELETE: upload cancellation, which a finished file outlives. */
+  /** DELETE: upload cancellation, which keeps a finished file. */
   async delete(ctx: Context, id: string): Promise<void> {
     await this.#intake.remove(id, (upload) => upload.cancel())
     ctx.status = 204
   }
 
-  /** @param check throws when a newer request has come. */
+  /** @param check throws if a newer request has arrived. */
   async #append(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
     await upload.settle()
     try {
@@ -127,7 +128,7 @@ export class Draft {
     await this.#appendBody(ctx, upload, asked)
   }
 
-  /** Takes the body of a request, and what it says of the upload's end. */
+  /** Appends the body of a request, and completes the upload if it is the last one. */
   async #appendBody(
     ctx: Context,
     upload: Upload,
@@ -169,12 +170,12 @@ export class Draft {
 function setState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
   ctx.set({
     'Upload-Offset': String(offset),
-    // A representation that was wholly sent and is not what was announced is complete, too: sending more would not help.
+    // An upload with all bytes but a wrong digest is complete, too: sending more would not help.
     'Upload-Complete': upload.state === 'finished' || upload.record.failed?.code === 'digest_mismatch' ? '?1' : '?0',
   })
 }
 
-/** "If the digests don't match the server SHOULD consider the transfer failed, not append the content to the upload resource." */
+/** "If the digests don't match the server SHOULD consider the transfer failed, not append the content". */
 function verifiedIfAsked(ctx: Context, body: Source): CountedSource {
   const digests = parseDigests(ctx.get('Content-Digest'))
   if (digests.size === 0) return { source: body, count: 'as-received' }
@@ -182,7 +183,7 @@ function verifiedIfAsked(ctx: Context, body: Source): CountedSource {
 }
 
 /**
- * A request that ends a complete upload once more gets the same answer again: its first answer may have been lost.
+ * A request that completes a complete upload again gets the same response: the first one may have been lost.
  *
  * @throws UploadError `wrong_length`, `already_complete`.
  */

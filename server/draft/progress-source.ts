@@ -1,17 +1,17 @@
 import type { BodyProgress, Source } from '../core/source.ts'
 
-/** How often the client is told how far it is at most, in milliseconds. */
+/** Minimum interval between reports, in milliseconds. */
 const REPORT_INTERVAL = 1_000
 
-/** Hands on the bytes of a body, counts them, and has the progress told now and then. */
+/** Passes the bytes of a body through, counts them, and periodically reports progress. */
 export class ProgressSource implements Source {
   readonly #body: Source
   readonly #report: () => void
   #reportedAt = performance.now()
-  /** How many bytes were handed out. */
+  /** Bytes read so far. */
   readBytes = 0
 
-  /** @param report called when what was handed out before has been stored. */
+  /** @param report called when all bytes read before are stored. */
   constructor(body: Source, report: () => void) {
     this.#body = body
     this.#report = report

@@ -10,7 +10,7 @@ const NAMES: ReadonlyMap<string, Algorithm> = new Map([
   ['md5', 'md5'],
 ])
 
-/** The supported digests of `Content-Digest` or `Repr-Digest` (RFC 9530 §2, §3). Ignores others and malformed fields. */
+/** The supported digests of a `Content-Digest` or `Repr-Digest` (RFC 9530 §2, §3); others are ignored. */
 export function parseDigests(header: string): Digests {
   const digests = new Map<Algorithm, Buffer>()
   for (const [name, [value]] of dictionary(header)) {

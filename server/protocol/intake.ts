@@ -87,7 +87,9 @@ export class Intake {
   }
 }
 
-/** Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL". */
+/**
+ * Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL".
+ */
 function refuseFinal(upload: Upload): void {
   if (upload.record.parts === undefined) return
   throw new UploadError('final_upload', 'A final upload consists of its parts and accepts no data.')

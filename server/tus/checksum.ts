@@ -11,10 +11,10 @@ const ALGORITHMS: readonly Algorithm[] = ['sha1', 'sha256', 'md5']
 export const CHECKSUM_ALGORITHMS = ALGORITHMS.join(',')
 
 /**
- * How the body of a request is to be taken: if it comes with a checksum (checksum and checksum-trailer extensions), all of it when
- * the checksum matches, or nothing.
+ * The source of a body. If the body has a checksum (checksum and checksum-trailer extensions), its bytes count only if
+ * the checksum matches.
  *
- * @throws UploadError `bad_request` when the header is malformed or the algorithm is not supported.
+ * @throws UploadError `bad_request` if the header is malformed or the algorithm is not supported.
  */
 export function checksummed(request: IncomingMessage, body: Source): CountedSource {
   const header = checksumIn(request.headers)
@@ -22,7 +22,7 @@ export function checksummed(request: IncomingMessage, body: Source): CountedSour
     return { source: new VerifiedSource(body, [...header.keys()], () => header), count: 'when-verified' }
   }
   if (!announcesTrailer(request.headers)) return { source: body, count: 'as-received' }
-  // The algorithm is known only at the end.
+  // Only the trailer names the algorithm.
   const source = new VerifiedSource(body, ALGORITHMS, () => {
     const trailer = checksumIn(request.trailers)
     if (trailer === undefined) throw bad('Upload-Checksum was announced as a trailer, but is missing.')

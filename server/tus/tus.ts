@@ -28,13 +28,13 @@ const EXTENSIONS = [
 ].join(',')
 
 export interface TusOptions {
-  /** The most bytes that an upload may have; `Infinity` for no limit. */
+  /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
-  /** After how many milliseconds without a byte a client is given up. */
+  /** When a body without data is aborted, in milliseconds. */
   readonly idleTimeout: number
-  /** After how many milliseconds without a byte an unfinished upload is removed. */
+  /** When an unfinished upload without data expires, in milliseconds. */
   readonly expiresAfter: number
-  /** The URL of an upload as clients are told it. */
+  /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
 }
 
@@ -53,7 +53,7 @@ export class Tus {
     this.#options = options
   }
 
-  /** OPTIONS: what this server can do. */
+  /** OPTIONS: the version, extensions, and limits of this server. */
   options(ctx: Context): void {
     ctx.set({ 'Tus-Resumable': TUS_VERSION, 'Tus-Version': TUS_VERSION, 'Tus-Extension': EXTENSIONS })
     ctx.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS)
@@ -104,7 +104,7 @@ export class Tus {
     ctx.set('Location', this.#options.urlOf(ctx, id))
   }
 
-  /** HEAD: how far the upload is. Answers also while bytes come in; waits while the file is finished. */
+  /** HEAD: the offset, also while bytes arrive. Waits while the file is finalized. */
   async head(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
@@ -113,8 +113,8 @@ export class Tus {
       await endIfWhole(upload)
       await upload.settle()
       const { record } = upload
-      // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
-      // are known.
+      // Concatenation: a final upload has no Upload-Offset before its parts are joined. It has a length as soon as all
+      // parts have one.
       if (record.parts === undefined || upload.state === 'finished')
         ctx.set('Upload-Offset', String(upload.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
@@ -151,13 +151,13 @@ export class Tus {
     ctx.status = 204
   }
 
-  /** Expiration: when an unfinished upload will be removed; each byte puts that off. */
+  /** Expiration: when an unfinished upload expires; each byte postpones it. */
   async #setExpires(ctx: Context, upload: Upload): Promise<void> {
     const since = await upload.idleSince()
     if (since !== undefined) ctx.set('Upload-Expires', this.#expiryOf(since))
   }
 
-  /** Kept by the date of the last byte: many ask again before the next one. */
+  /** Cached by the date of the last byte: clients often ask again before the next one. */
   #expiryOf(lastChange: Date): string {
     const known = this.#expiries.get(lastChange)
     if (known !== undefined) return known
@@ -171,12 +171,12 @@ export class Tus {
   }
 }
 
-/** Up to which length a file that comes with its creation is awaited before anything is made of it, in bytes. */
+/** Maximum file, in bytes, whose body is read completely before its upload is created. */
 const MAX_SMALL_FILE = 64 * 1024
 
 /**
- * Whether a creation brings a whole small file. Before the answer its client knows no URL, so nothing is lost if the body is cut
- * short. What must be verified first takes the long way, where its client can ask what became of it.
+ * Whether a creation contains a whole small file. Before the response, its client knows no URL, so nothing is lost if
+ * the body is incomplete. A file with a digest takes the usual way, where its client can ask for the result.
  */
 function isSmallFile({ headers }: Context, { length, partial, withBody, metadata }: Creation): boolean {
   if (length === null || length > MAX_SMALL_FILE || partial || expectedDigest(metadata) !== undefined) return false
@@ -186,7 +186,7 @@ function isSmallFile({ headers }: Context, { length, partial, withBody, metadata
 
 const NOTHING = Buffer.alloc(0)
 
-/** All bytes of a body that has `length` of them: Node has made sure of that. */
+/** Reads a body of `length` bytes, which Node has ensured. */
 async function wholeOf(body: Source, length: number): Promise<Buffer> {
   const whole = Buffer.allocUnsafe(length)
   let filled = 0
