@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 
 /**
- * Refuses paths with malformed percent-encoding, which the router would accept as they are.
+ * Refuses paths with malformed percent-encoding, which the router would not decode, but accept.
  *
  * @throws UploadError `not_found`.
  */
@@ -13,7 +13,7 @@ export const refuseMalformedPath: Middleware = (ctx, next) => {
 }
 
 /**
- * Refuses the requests that the router leaves: none of its routes has the path, or none with the path has the method.
+ * Refuses requests without a route: no route has the path, or none with the path has the method.
  *
  * @throws UploadError `not_found`, `unsupported_method` (with `Allow`, RFC 9110 §15.5.6).
  */
