@@ -17,10 +17,10 @@ const GRACE = 5_000
 export interface Connections {
   readonly server: http.Server
   /**
-   * Accepts no new connections, and waits for the running requests, for `patience` milliseconds at most. Each response
+   * Accepts no new connections, and waits for the running requests, for `timeout` milliseconds at most. Each response
    * announces that it closes the connection.
    */
-  drain(patience: number): Promise<void>
+  drain(timeout: number): Promise<void>
 }
 
 /**
@@ -84,9 +84,9 @@ export function connections(
   boundHeads(server, open)
   return {
     server,
-    drain: (patience) =>
+    drain: (timeout) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, patience)
+        const timer = setTimeout(resolve, timeout)
         server.close(() => {
           clearTimeout(timer)
           resolve()

@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Logger } from 'pino'
 import { systemCode, UploadError } from '../core/errors.ts'
 import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from '../http/cors.ts'
-import { errorAnswer, logError } from '../http/error-answer.ts'
+import { errorResponse, logError } from '../http/error-response.ts'
 import type { Dialect } from '../http/error-status.ts'
 import { MAX_HEAD_BYTES } from './request-head.ts'
 
@@ -22,7 +22,7 @@ export type Refuse = (error: UploadError, request: PartOfRequest) => string
 export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (request: PartOfRequest) => Dialect): Refuse {
   return (error, request) => {
     const { method, path } = request
-    const { status, headers, body } = errorAnswer(
+    const { status, headers, body } = errorResponse(
       error,
       path.startsWith('/files') ? dialectOf(request) : 'legacy',
       method,

@@ -2,7 +2,7 @@ import type { Context, Middleware } from 'koa'
 import type { Logger } from 'pino'
 import { UploadError } from '../core/errors.ts'
 import { discardBody } from './discard-body.ts'
-import { errorAnswer, logError } from './error-answer.ts'
+import { errorResponse, logError } from './error-response.ts'
 import type { Dialect } from './error-status.ts'
 
 /**
@@ -17,7 +17,7 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       await next()
     } catch (thrown) {
       const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
-      const { status, headers, body } = errorAnswer(error, dialectOf(ctx), ctx.method)
+      const { status, headers, body } = errorResponse(error, dialectOf(ctx), ctx.method)
       logError(log, error, { status, method: ctx.method, path: ctx.path })
       ctx.status = status
       ctx.set(headers)
