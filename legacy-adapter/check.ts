@@ -2,7 +2,7 @@ import type { Context } from 'koa'
 import { lengthOf, type Range } from '../server/core/ranges.ts'
 import type { UploadRecord } from '../server/core/record.ts'
 import { unlessMissing } from '../server/core/uploads.ts'
-import { drain } from '../server/http/drain.ts'
+import { discardBody } from '../server/http/discard-body.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
 import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './candidates.ts'
@@ -39,7 +39,7 @@ export async function check(ctx: Context, adapter: Adapter): Promise<void> {
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
   // Drain the body in any case, so that the connection stays usable.
-  drain(ctx)
+  discardBody(ctx)
 }
 
 async function namesFor(ctx: Context, caller: Caller, adapter: Adapter): Promise<string[]> {

@@ -1,4 +1,5 @@
-import Koa, { type Context } from 'koa'
+import Router, { type RouterContext, type RouterMiddleware } from '@koa/router'
+import Koa, { type Context, type Middleware } from 'koa'
 import type { Logger } from 'pino'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { checkHead } from './connections/request-head.ts'
@@ -13,16 +14,16 @@ import { limitUploads } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
-import { believeProxy, type TrustProxy } from './http/forwarded.ts'
+import { type TrustProxy, trustForwarded } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH } from './http/patch-types.ts'
-import { type Handler, type Methods, routes } from './http/routes.ts'
+import { refuseMalformedPath, refuseUnrouted, setAllow } from './http/unrouted.ts'
 import { protocolOf } from './protocol/protocol.ts'
 import type { Tus } from './tus/tus.ts'
 
-/** What the HTTP application is made of. */
+/** The parts of the HTTP application. */
 export interface Parts {
   readonly uploads: Uploads
   readonly tus: Tus
@@ -35,22 +36,25 @@ export interface Parts {
   /** Host names that always mean this service. */
   readonly hostNames: ReadonlySet<string>
   readonly trustProxy: TrustProxy
-  /** How many requests with bytes one client address may have running; 0 for no limit. */
+  /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
-  /** Whether new work is welcome: false before the start is complete and while the service stops. */
+  /** Whether the service accepts new work: false while it stops. */
   readonly ready: () => boolean
 }
 
-/** Methods that begin no work. */
+/** Methods that start no work. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** The HTTP application: every route, in order. */
+/** Paths are case-sensitive; a slash at their end makes no difference. */
+const EXACT = { sensitive: true } as const
+
+/** The HTTP application: middleware and routes, in order. */
 export function createApp(parts: Parts): Koa {
   const app = new Koa()
   app.proxy = parts.trustProxy !== 'false'
   app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
-  if (app.proxy) app.use(believeProxy(parts.trustProxy))
+  if (app.proxy) app.use(trustForwarded(parts.trustProxy))
   app.use(cors(parts.allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(parts.log, dialectOf))
@@ -62,78 +66,88 @@ export function createApp(parts: Parts): Koa {
     if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
     return next()
   })
+  app.use(refuseMalformedPath)
+  const limited = limitUploads(parts.maxUploads)
+  // A router tries all of its routes: the most frequent requests come first.
+  app.use(uploadRoutes(parts, limited).routes())
+  app.use(legacyRoutes(parts, limited).routes())
+  app.use(pageRoutes(parts).routes())
   app.use(parts.pages.files)
-  app.use(routes(tableOf(parts)))
+  app.use(refuseUnrouted)
   return app
 }
 
-function tableOf({ tus, draft, legacy, pages, uploads, maxUploads, ready }: Parts): Readonly<Record<string, Methods>> {
-  const limited = limitUploads(maxUploads)
+/** Uploads and the files that they become. */
+function uploadRoutes({ uploads, tus, draft }: Parts, limited: Middleware): Router {
   const downloads = new DownloadHandlers(uploads, (ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
-  const describe: Handler = (ctx) => {
+  const describe = (ctx: RouterContext): void => {
     tus.options(ctx)
     draft.options(ctx)
     ctx.set('Accept-Patch', ACCEPT_PATCH)
+    setAllow(ctx)
   }
-  /** Chooses by the protocol in which the request speaks. */
-  const by =
-    (byDraft: Handler, otherwise: Handler): Handler =>
-    (ctx, id) => {
-      // What comes of such a request depends on these headers, beside the one that CORS has named.
-      ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
-      return protocolOf(ctx) === 'draft' ? byDraft(ctx, id) : otherwise(ctx, id)
-    }
-  const inform: Handler = (ctx, id) => draft.head(ctx, id)
-  const cancel: Handler = (ctx, id) => draft.delete(ctx, id)
-  const read: Handler = (ctx, id) => downloads.get(ctx, id)
-  const observe: Handler = (ctx, id) => downloads.head(ctx, id)
-  const complete: Handler = (ctx) => legacy.complete(ctx)
-  const showLegacy = (ctx: Context): void => {
+  const router = new Router(EXACT)
+  router.options('/files', describe)
+  router.post('/files', limited, byProtocol('post', { tus, draft, none: tus }))
+  router.put('/files', limited, (ctx) => draft.post(ctx))
+  // A route for GET also answers HEAD, unless a route for HEAD precedes it.
+  router.head('/files/:id', byProtocol('head', { tus, draft, none: downloads }))
+  router.options('/files/:id', describe)
+  router.get('/files/:id', byProtocol('get', { tus: downloads, draft, none: downloads }))
+  router.patch('/files/:id', limited, byProtocol('patch', { tus, draft, none: tus }))
+  // Without a protocol header, DELETE follows the draft, which never removes a finished file.
+  router.delete('/files/:id', byProtocol('delete', { tus, draft, none: draft }))
+  router.get('/files/:id/digest', ...rangeDigests(uploads))
+  return router
+}
+
+/** The calls of legacy WebUploader pages. */
+function legacyRoutes({ legacy }: Parts, limited: Middleware): Router {
+  const router = new Router(EXACT)
+  router.get('/upload/accept', toLegacy)
+  router.post('/upload/accept', limited, (ctx) => legacy.accept(ctx))
+  router.get('/upload/complete', (ctx) => legacy.complete(ctx))
+  router.post('/upload/complete', (ctx) => legacy.complete(ctx))
+  router.post('/check', (ctx) => legacy.check(ctx))
+  return router
+}
+
+/** The two pages, and the health checks. */
+function pageRoutes({ pages, legacy, ready }: Parts): Router {
+  const router = new Router(EXACT)
+  router.get('/', (ctx) => pages.show(ctx, 'index.html'))
+  router.get('/legacy', (ctx) => {
+    // The page has relative links, so it works under any prefix: after a slash they would be wrong.
+    if (ctx.path.endsWith('/')) return toLegacy(ctx)
     pages.show(ctx, 'legacy.html')
     legacy.introduce(ctx)
-  }
-  return {
-    '/': { GET: (ctx) => pages.show(ctx, 'index.html') },
-    // The page's own links are relative, so that it works under any path: behind a slash they would lead nowhere.
-    '/legacy': { GET: (ctx) => (ctx.path.endsWith('/') ? toLegacy(ctx) : showLegacy(ctx)) },
-    '/healthz': { GET: (ctx) => tell(ctx, 200, 'ok\n') },
-    '/readyz': { GET: (ctx) => (ready() ? tell(ctx, 200, 'ready\n') : tell(ctx, 503, 'stopping\n')) },
-    '/files': {
-      OPTIONS: describe,
-      POST: limited(
-        by(
-          (ctx) => draft.post(ctx),
-          (ctx) => tus.post(ctx),
-        ),
-      ),
-      PUT: limited((ctx) => draft.post(ctx)),
-    },
-    '/files/:id': {
-      OPTIONS: describe,
-      HEAD: by(inform, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.head(ctx, id) : observe(ctx, id))),
-      GET: by(inform, read),
-      PATCH: limited(
-        by(
-          (ctx, id) => draft.patch(ctx, id),
-          (ctx, id) => tus.patch(ctx, id),
-        ),
-      ),
-      // A DELETE without a protocol header follows the draft, which never removes a finished file.
-      DELETE: by(cancel, (ctx, id) => (protocolOf(ctx) === 'tus' ? tus.delete(ctx, id) : cancel(ctx, id))),
-    },
-    '/files/:id/digest': { GET: rangeDigests(uploads) },
-    '/upload/accept': { GET: toLegacy, POST: limited((ctx) => legacy.accept(ctx)) },
-    '/upload/complete': { GET: complete, POST: complete },
-    '/check': { POST: (ctx) => legacy.check(ctx) },
+  })
+  router.get('/healthz', (ctx) => respond(ctx, 200, 'ok\n'))
+  router.get('/readyz', (ctx) => (ready() ? respond(ctx, 200, 'ready\n') : respond(ctx, 503, 'stopping\n')))
+  return router
+}
+
+/** A handler of one method. */
+type Handlers<Method extends string> = Readonly<Record<Method, (ctx: Context, id: string) => unknown>>
+
+/** Calls the handler of the protocol that the request names in its headers; of `none` if it names no protocol. */
+function byProtocol<Method extends string>(
+  method: Method,
+  handlers: Readonly<Record<'tus' | 'draft' | 'none', Handlers<Method>>>,
+): RouterMiddleware {
+  return (ctx) => {
+    // The response depends on these headers, and on the one that CORS has named.
+    ctx.set('Vary', 'Origin, Tus-Resumable, Upload-Draft-Interop-Version')
+    return handlers[protocolOf(ctx) ?? 'none'][method](ctx, ctx.params['id'] ?? '')
   }
 }
 
-/** Leads to the classical page, relative to the path of the request. */
+/** Redirects to the legacy page, relative to the path of the request. */
 function toLegacy(ctx: Context): void {
   ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
 }
 
-function tell(ctx: Context, status: number, text: string): void {
+function respond(ctx: Context, status: number, text: string): void {
   ctx.status = status
   ctx.body = text
 }

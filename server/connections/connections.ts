@@ -1,33 +1,33 @@
 import http, { type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { UploadError } from '../core/errors.ts'
-import { limitConnections } from '../http/address-limits.ts'
+import { limitConnections } from './connection-limit.ts'
 import { holdBodies } from './expectation.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Refuse } from './refusal.ts'
-import { LONGEST_HEAD, MOST_LINES } from './request-head.ts'
+import { MAX_HEAD_BYTES, MAX_HEADER_LINES } from './request-head.ts'
 import { boundHeads } from './unfinished-heads.ts'
 
-/** For how long a connection may be kept without a request, or take for the head of one, at the most. Milliseconds. */
-const LONGEST_SILENCE = 65_000
-/** How much longer than `IDLE_TIMEOUT` that is otherwise. Milliseconds. */
+/** Maximum time that a connection may stay idle, or take to send a request head. Milliseconds. */
+const MAX_SILENCE = 65_000
+/** Otherwise, that time exceeds `IDLE_TIMEOUT` by this much. Milliseconds. */
 const GRACE = 5_000
 
-/** The HTTP server, and the end of its connections. */
+/** The HTTP server and its graceful shutdown. */
 export interface Connections {
   readonly server: http.Server
   /**
-   * Takes no new connections and waits until the running requests are answered, for `patience` milliseconds at most. Each answer
-   * tells its client that the connection ends with it.
+   * Accepts no new connections, and waits for the running requests, for `timeout` milliseconds at most. Each response
+   * announces that it closes the connection.
    */
-  drain(patience: number): Promise<void>
+  drain(timeout: number): Promise<void>
 }
 
 /**
  * A server that does not listen yet.
  *
- * @param idleTimeout after how many milliseconds the connection of a client is given up that takes nothing of its answer.
- * @param most how many connections an address may have; 0 for no limit.
+ * @param idleTimeout when to disconnect a client that reads nothing of its response, in milliseconds.
+ * @param most maximum connections per client address; 0 for no limit.
  * @param refuse creates the response to requests that Node cannot parse; its own has no body.
  */
 export function connections(
@@ -36,18 +36,18 @@ export function connections(
   most: number,
   refuse: Refuse,
 ): Connections {
-  const silence = Math.min(LONGEST_SILENCE, idleTimeout + GRACE)
+  const silence = Math.min(MAX_SILENCE, idleTimeout + GRACE)
   const server = http.createServer({
-    // A body may take hours; RequestBody gives up when nothing arrives for IDLE_TIMEOUT.
+    // A body may take hours; RequestBody aborts it when no data arrives for IDLE_TIMEOUT.
     requestTimeout: 0,
     headersTimeout: silence,
     keepAliveTimeout: silence,
     connectionsCheckingInterval: Math.min(30_000, silence),
-    maxHeaderSize: LONGEST_HEAD,
+    maxHeaderSize: MAX_HEAD_BYTES,
     // The application responds with a sentence.
     requireHostHeader: false,
   })
-  server.maxHeadersCount = MOST_LINES
+  server.maxHeadersCount = MAX_HEADER_LINES
   const open = new Map<Duplex, Pipeline>()
   server.on('connection', (socket) => {
     open.set(socket, new Pipeline(socket, answerIfHeard, refuse))
@@ -60,7 +60,7 @@ export function connections(
     socket.on('error', () => undefined).end(refuse(error, { method, path: '', headers }), () => socket.destroy())
   })
   const answerIfHeard: http.RequestListener = (request, response) => {
-    // No response is possible any more, but the bytes that have arrived are drained.
+    // No response is possible any more, but the bytes that have arrived are discarded.
     if (!request.socket.writable) request.resume()
     else answer(request, response)
   }
@@ -69,12 +69,12 @@ export function connections(
     running.add(response)
     if (!server.listening) response.shouldKeepAlive = false
     response.setTimeout(idleTimeout, () => {
-      // Without bytes in the way it is the service that takes its time, or a body that comes.
+      // Without unsent bytes, the service is still working, or the body is still arriving.
       if (response.writableLength > 0) response.destroy()
     })
     response.once('close', () => {
       running.delete(response)
-      // A stopping server waits for answers, not for connections that are kept for later.
+      // A stopping server waits for responses, not for idle connections.
       setImmediate(() => server.listening || server.closeIdleConnections())
     })
     handler(request, response)
@@ -84,16 +84,16 @@ export function connections(
   boundHeads(server, open)
   return {
     server,
-    drain: (patience) =>
+    drain: (timeout) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, patience)
+        const timer = setTimeout(resolve, timeout)
         server.close(() => {
           clearTimeout(timer)
           resolve()
         })
         for (const response of running) response.shouldKeepAlive = false
         server.closeIdleConnections()
-        // Browsers connect ahead of need; Node takes the first request of such a connection for begun.
+        // Browsers open connections in advance; Node treats the first request of such a connection as running.
         for (const { socket } of open.values()) if (socket.bytesRead === 0) socket.destroy()
       }),
   }

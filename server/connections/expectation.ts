@@ -1,14 +1,14 @@
 import type { Server, ServerResponse } from 'node:http'
 
-/** Answers whose clients have not sent their body yet, because they wait to be asked for it. */
+/** Responses to clients that wait for `100 Continue` before they send the body. */
 const waiting = new WeakSet<ServerResponse>()
 /** Responses to requests with an unsupported expectation. */
 const unknown = new WeakSet<ServerResponse>()
 
 /**
- * `Expect: 100-continue` (RFC 9110 §10.1.1): the client is asked for its body only when somebody begins to read it. What can be
- * refused by the headers alone is refused for good without it; Node closes the connection after such an answer. Other expectations
- * are left to `isExpectationUnknown`.
+ * `Expect: 100-continue` (RFC 9110 §10.1.1): the client is asked for its body only when reading starts. A request that
+ * its headers disqualify is refused without the body; Node closes the connection after such a response. For other
+ * expectations, see `isExpectationUnknown`.
  */
 export function holdBodies(server: Server): void {
   server.on('checkContinue', (request, response) => {
@@ -21,7 +21,7 @@ export function holdBodies(server: Server): void {
   })
 }
 
-/** Asks the client for the body of the request that `response` answers, if it waits for that. */
+/** Sends `100 Continue` if the client of this response waits for it. */
 export function askForBody(response: ServerResponse): void {
   if (waiting.delete(response) && !response.headersSent) response.writeContinue()
 }

@@ -1,19 +1,21 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { UploadError } from '../core/errors.ts'
-import { headSize } from './head-size.ts'
 import { type PartOfRequest, parseFault, type Refuse, requestIn } from './refusal.ts'
 
 /** Reading pauses at this many waiting requests, or this many bytes of their heads. */
-const MANY = 16
-const MANY_BYTES = 64 * 1024
-/** Limits for draining what a refused client still sends: milliseconds, and bytes. */
-const DRAIN_FOR = 2_000
-const MOST_DRAINED = 4 * 1024 * 1024
+const MAX_WAITING = 16
+const MAX_WAITING_BYTES = 64 * 1024
+/** Limits for discarding what a refused client still sends: milliseconds, and bytes. */
+const DISCARD_FOR = 2_000
+const MAX_DISCARDED = 4 * 1024 * 1024
 /** Tolerance between counted and received bytes: the parser drops whitespace. */
 const SLACK = 1024
+/** Overhead in bytes: of the request line besides method and target, and of a header line besides name and value. */
+const REQUEST_LINE_OVERHEAD = ' '.length + ' HTTP/1.1\r\n'.length + '\r\n'.length
+const HEADER_LINE_OVERHEAD = ': \r\n'.length
 
-interface Exchange {
+interface PipelinedRequest {
   readonly request: IncomingMessage
   readonly response: ServerResponse
 }
@@ -27,8 +29,8 @@ export class Pipeline {
   readonly socket: Socket
   readonly #handler: RequestListener
   readonly #refuse: Refuse
-  #running: Exchange | undefined
-  #waiting: Exchange[] = []
+  #running: PipelinedRequest | undefined
+  #waiting: PipelinedRequest[] = []
   #waitingBytes = 0
   /** Set when the bytes after the last request are not a valid request. */
   #fault: { readonly error: UploadError; readonly request: PartOfRequest } | undefined
@@ -43,8 +45,8 @@ export class Pipeline {
     this.socket = socket
     this.#handler = handler
     this.#refuse = refuse
-    // Node reads on with each answer that is sent.
-    socket.on('resume', () => this.#isLong && socket.pause())
+    // Node resumes reading after each response.
+    socket.on('resume', () => this.#isFull && socket.pause())
   }
 
   /** Bytes of buffered heads, whole or not, of requests that have not begun. */
@@ -52,22 +54,22 @@ export class Pipeline {
     return Math.max(0, this.socket.bytesRead - this.#headBegins)
   }
 
-  add(exchange: Exchange): void {
-    this.#origin = exchange.request.headers.origin
+  add(next: PipelinedRequest): void {
+    this.#origin = next.request.headers.origin
     if (this.#running === undefined) {
-      this.#begin(exchange)
+      this.#begin(next)
       return
     }
-    this.#waiting.push(exchange)
-    this.#waitingBytes += headSize(exchange.request)
-    if (this.#isLong) this.socket.pause()
+    this.#waiting.push(next)
+    this.#waitingBytes += headSize(next.request)
+    if (this.#isFull) this.socket.pause()
   }
 
   /** Responds to bytes that Node could not parse as a request, in their turn, and closes the connection. */
   fail(error: Error): void {
     const { socket } = this
     if (this.#fault !== undefined) {
-      if (this.#refusedAt !== undefined && socket.bytesRead - this.#refusedAt > MOST_DRAINED) socket.destroy()
+      if (this.#refusedAt !== undefined && socket.bytesRead - this.#refusedAt > MAX_DISCARDED) socket.destroy()
       return
     }
     const fault = parseFault(error)
@@ -83,20 +85,20 @@ export class Pipeline {
     else if (!this.#running.request.complete) this.#cutOff(this.#running, fault)
   }
 
-  get #isLong(): boolean {
-    return this.#waiting.length >= MANY || this.#waitingBytes >= MANY_BYTES
+  get #isFull(): boolean {
+    return this.#waiting.length >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES
   }
 
-  #begin(exchange: Exchange): void {
-    const { request, response } = exchange
-    this.#running = exchange
-    this.#countHead(exchange)
-    response.once('close', () => this.#goOn())
+  #begin(next: PipelinedRequest): void {
+    const { request, response } = next
+    this.#running = next
+    this.#countHead(next)
+    response.once('close', () => this.#beginNext())
     this.#handler(request, response)
   }
 
   /** Records where the next head starts: at once, unless the length of the body is unknown. */
-  #countHead({ request }: Exchange): void {
+  #countHead({ request }: PipelinedRequest): void {
     const { headers } = request
     if (headers['transfer-encoding'] !== undefined) {
       this.#headBegins = Number.POSITIVE_INFINITY
@@ -110,34 +112,41 @@ export class Pipeline {
     this.#headBegins = next < bytesRead && bytesRead - next < SLACK ? bytesRead : next
   }
 
-  #goOn(): void {
+  #beginNext(): void {
     this.#running = undefined
-    // Nothing can be told any more.
+    // No response is possible any more.
     if (!this.socket.writable) this.#waiting = []
-    const wasLong = this.#isLong
+    const wasFull = this.#isFull
     const next = this.#waiting.shift()
     if (next !== undefined) this.#waitingBytes -= headSize(next.request)
-    if (wasLong && !this.#isLong) this.socket.resume()
+    if (wasFull && !this.#isFull) this.socket.resume()
     if (next !== undefined) this.#begin(next)
     else if (this.#fault !== undefined) this.#end()
   }
 
-  /** Sends the last response. It drains what the client still sends: a TCP reset would discard the response. */
+  /** Sends the last response, and discards what the client still sends: a TCP reset would discard the response. */
   #end(): void {
     const { socket } = this
     if (this.#fault === undefined || !socket.writable) return
     const { error, request } = this.#fault
     this.#refusedAt = socket.bytesRead
     socket.end(this.#refuse(error, request))
-    const timer = setTimeout(() => socket.destroy(), DRAIN_FOR)
+    const timer = setTimeout(() => socket.destroy(), DISCARD_FOR)
     socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer))
     socket.resume()
   }
 
-  #cutOff({ request, response }: Exchange, error: UploadError): void {
+  #cutOff({ request, response }: PipelinedRequest, error: UploadError): void {
     const { method = '', url = '', headers } = request
     const path = url.split('?')[0] ?? ''
     if (!response.headersSent) this.socket.write(this.#refuse(error, { method, path, headers }))
     this.socket.destroySoon()
   }
+}
+
+/** The size of a request head in bytes, with the usual whitespace. */
+function headSize({ method = '', url = '', rawHeaders }: IncomingMessage): number {
+  let size = method.length + url.length + REQUEST_LINE_OVERHEAD + (rawHeaders.length / 2) * HEADER_LINE_OVERHEAD
+  for (const text of rawHeaders) size += text.length
+  return size
 }

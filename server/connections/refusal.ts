@@ -2,9 +2,9 @@ import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Logger } from 'pino'
 import { systemCode, UploadError } from '../core/errors.ts'
 import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from '../http/cors.ts'
-import { errorAnswer, logError } from '../http/error-answer.ts'
+import { errorResponse, logError } from '../http/error-response.ts'
 import type { Dialect } from '../http/error-status.ts'
-import { LONGEST_HEAD } from './request-head.ts'
+import { MAX_HEAD_BYTES } from './request-head.ts'
 
 /** The known parts of a request that could not be parsed. */
 export interface PartOfRequest {
@@ -22,7 +22,7 @@ export type Refuse = (error: UploadError, request: PartOfRequest) => string
 export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (request: PartOfRequest) => Dialect): Refuse {
   return (error, request) => {
     const { method, path } = request
-    const { status, headers, body } = errorAnswer(
+    const { status, headers, body } = errorResponse(
       error,
       path.startsWith('/files') ? dialectOf(request) : 'legacy',
       method,
@@ -54,7 +54,7 @@ function onlyOrigin(allowed: AllowedOrigins): string {
 export function parseFault(error: Error): UploadError | undefined {
   const code = systemCode(error) ?? ''
   if (code === 'HPE_HEADER_OVERFLOW') {
-    return new UploadError('header_too_large', `The request line and headers exceed ${LONGEST_HEAD} bytes.`)
+    return new UploadError('header_too_large', `The request line and headers exceed ${MAX_HEAD_BYTES} bytes.`)
   }
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
     return new UploadError('too_large', 'The extensions of the chunked coding are too long.')
@@ -68,12 +68,12 @@ export function parseFault(error: Error): UploadError | undefined {
 
 const REQUEST_LINE = /(?:^|\n)([A-Z-]{1,30}) (\/[^ \r\n]*) HTTP\/1\.[01]\r?\n/g
 /** How many of the malformed bytes are searched. */
-const LOOKED_AT = 64 * 1024
+const MAX_SEARCHED_BYTES = 64 * 1024
 
 /** Extracts what the malformed bytes reveal of the request; of several requests, the last. */
 export function requestIn(error: Error): PartOfRequest {
   const packet = 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : Buffer.alloc(0)
-  const text = packet.toString('latin1', 0, LOOKED_AT)
+  const text = packet.toString('latin1', 0, MAX_SEARCHED_BYTES)
   const line = [...text.matchAll(REQUEST_LINE)].at(-1)
   const [, method = '', target = ''] = line ?? []
   const [head = ''] = text.slice(line === undefined ? 0 : line.index + line[0].length).split(/\r?\n\r?\n/)

@@ -2,14 +2,14 @@ import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { clientOf } from '../http/address-limits.ts'
 import type { Pipeline } from './pipeline.ts'
-import { LONGEST_HEAD } from './request-head.ts'
+import { MAX_HEAD_BYTES } from './request-head.ts'
 
 /** Maximum bytes of unfinished heads in the process, apart from those that arrive between two checks. */
-const MOST = 32 * 1024 * 1024
+const MAX_BYTES = 32 * 1024 * 1024
 /** This many connections cannot exceed that. */
-const FEW = MOST / LONGEST_HEAD
+const SAFE_CONNECTIONS = MAX_BYTES / MAX_HEAD_BYTES
 /** Interval of the checks. Milliseconds. */
-const EVERY = 100
+const CHECK_INTERVAL = 100
 
 /**
  * Closes connections when their unfinished request heads together take too much memory, starting with the client that
@@ -20,13 +20,13 @@ const EVERY = 100
 export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Pipeline>): void {
   let isWatched = false
   const look = (): void => {
-    isWatched = open.size > FEW
+    isWatched = open.size > SAFE_CONNECTIONS
     if (!isWatched) return
     closeSurplus([...open.values()])
-    setTimeout(look, EVERY).unref()
+    setTimeout(look, CHECK_INTERVAL).unref()
   }
   server.on('connection', () => {
-    if (!isWatched && open.size > FEW) look()
+    if (!isWatched && open.size > SAFE_CONNECTIONS) look()
   })
 }
 
@@ -36,7 +36,7 @@ interface Client {
 }
 
 function closeSurplus(lines: readonly Pipeline[]): void {
-  let surplus = -MOST
+  let surplus = -MAX_BYTES
   for (const line of lines) surplus += line.heldBytes
   if (surplus <= 0) return
   for (const client of clientsOf(lines)) {

@@ -2,32 +2,32 @@ import type { Context, Middleware } from 'koa'
 import { clientOf } from '../http/address-limits.ts'
 
 /** Shorter responses are not counted, in bytes: an idle connection costs as much. */
-const SHORT = 16 * 1024
+const SMALL = 16 * 1024
 /** Methods whose responses are never longer. */
-const SHORT_ONLY: ReadonlySet<string> = new Set(['HEAD', 'PATCH', 'DELETE'])
+const SMALL_ONLY: ReadonlySet<string> = new Set(['HEAD', 'PATCH', 'DELETE'])
 /** Maximum bytes of unread responses, per client and in total. */
-const MOST_OF_CLIENT = 16 * 1024 * 1024
-const MOST = 64 * 1024 * 1024
+const MAX_BYTES_PER_CLIENT = 16 * 1024 * 1024
+const MAX_BYTES = 64 * 1024 * 1024
 
 interface UnreadResponse {
   readonly client: string
   readonly bytes: number
-  readonly giveUp: () => void
+  readonly drop: () => void
 }
 
 /**
- * Tracks responses that are buffered in memory until their client has read them or disconnected. Above the limits, it closes
- * connections with unread responses: the oldest of that client, or of the client that holds the most. A client that
- * reads keeps its responses.
+ * Tracks responses that are buffered in memory until their client has read them or disconnected. Above the limits, it
+ * closes connections with unread responses: the oldest of that client, or of the client that holds the most. A client
+ * that reads keeps its responses.
  */
 export function trackResponses(): Middleware {
   const responses = new UnreadResponses()
   const tracked: Middleware = async (ctx, next) => {
     await next()
     const { body } = ctx
-    if (typeof body === 'string' && body.length >= SHORT) responses.add(ctx, body)
+    if (typeof body === 'string' && body.length >= SMALL) responses.add(ctx, body)
   }
-  return (ctx, next) => (SHORT_ONLY.has(ctx.method) ? next() : tracked(ctx, next))
+  return (ctx, next) => (SMALL_ONLY.has(ctx.method) ? next() : tracked(ctx, next))
 }
 
 class UnreadResponses {
@@ -39,22 +39,22 @@ class UnreadResponses {
   add({ ip, res }: Pick<Context, 'ip' | 'res'>, text: string): void {
     // Koa keeps the text while its bytes are being sent.
     const bytes = 2 * Buffer.byteLength(text)
-    const response: UnreadResponse = { client: clientOf(ip), bytes, giveUp: () => res.destroy() }
+    const response: UnreadResponse = { client: clientOf(ip), bytes, drop: () => res.destroy() }
     this.#unread.add(response)
     this.#count(response, bytes)
     res.once('close', () => this.#remove(response))
-    while ((this.#byClient.get(response.client) ?? 0) > MOST_OF_CLIENT) {
-      if (!this.#giveUpOldest(response.client, response)) break
+    while ((this.#byClient.get(response.client) ?? 0) > MAX_BYTES_PER_CLIENT) {
+      if (!this.#dropOldest(response.client, response)) break
     }
-    while (this.#bytes > MOST) if (!this.#giveUpOldest(this.#greatest(), response)) break
+    while (this.#bytes > MAX_BYTES) if (!this.#dropOldest(this.#greatest(), response)) break
   }
 
   /** @param newest is kept, whatever its size. @returns whether a response was dropped. */
-  #giveUpOldest(client: string, newest: UnreadResponse): boolean {
+  #dropOldest(client: string, newest: UnreadResponse): boolean {
     for (const response of this.#unread) {
       if (response.client !== client || response === newest) continue
       this.#remove(response)
-      response.giveUp()
+      response.drop()
       return true
     }
     return false

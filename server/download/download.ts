@@ -9,29 +9,29 @@ import { type Part, select } from './range.ts'
 import { opened, send } from './send.ts'
 import type { Validators } from './validators.ts'
 
-/** A finished upload, as far as it can be downloaded. */
+/** A finished file for download. */
 export interface DownloadableFile {
   readonly id: string
   /** bytes */
   readonly size: number
   readonly modified: Date
   readonly metadata: Metadata
-  /** The bytes from `start` up to but not including `end`; a buffer is the caller's until it asks for the next one. */
+  /** The bytes from `start` up to, but not including, `end`. A buffer is valid until the next one is read. */
   read(range: Range): AsyncIterable<Buffer>
   /** The digest of all bytes. */
   digest(algorithm: Algorithm): Promise<Buffer>
 }
 
 /**
- * Answers GET and HEAD for a finished upload: 200, 206, or 304 (RFC 9110 §13, §14). Returns when the answer is sent or
- * the client went away.
+ * Responds to GET and HEAD of a finished file with 200, 206, or 304 (RFC 9110 §13, §14). Returns when the response is
+ * sent, or the client has disconnected.
  *
- * @throws UploadError `precondition_failed` (412); `range_not_satisfiable` (416), with `Content-Range` already set; an
- * error of the storage, after which the connection is cut if bytes were sent already.
+ * @throws UploadError `precondition_failed` (412); `range_not_satisfiable` (416), with `Content-Range` already set; a
+ * storage error, which closes the connection if bytes have been sent.
  */
 export async function download(ctx: Context, file: DownloadableFile): Promise<void> {
   const validators = validatorsOf(file)
-  if (clientHasIt(ctx, validators)) {
+  if (isNotModified(ctx, validators)) {
     setFileHeaders(ctx, file, validators)
     ctx.status = 304
     return
@@ -39,14 +39,14 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
   const part = partOf(ctx, file, validators)
   const length = lengthOf(part)
   const digest = await reprDigest(ctx.get('Want-Repr-Digest'), file)
-  // Read before any header is set: those of the file must not stand on the answer that says that it cannot be read.
+  // Read before any header is set: an error response must not have the headers of the file.
   const bytes = ctx.method === 'GET' && length > 0 ? await opened(file.read(part)) : undefined
   try {
     setFileHeaders(ctx, file, validators)
     ctx.set(digest)
     setPartHeaders(ctx, file, part)
     if (bytes === undefined) return
-    // Koa's own sending would log a client that goes away as an error, and would not say when all was sent.
+    // Koa would log a client that disconnects as an error, and would not report when the response is sent.
     ctx.respond = false
     await send(ctx.res, bytes, length)
   } finally {
@@ -55,8 +55,9 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
 }
 
 /**
- * An id names one content for as long as that is remembered, so that it makes a strong entity tag; size and time tell apart
- * what it may name later, and what a restored or repaired store might hold. `Last-Modified` is never later than now (RFC 9110 §8.8.2.1).
+ * An id names one content as long as its upload or tombstone exists, so it makes a strong entity tag. Size and time
+ * distinguish later content of the same id, and that of a restored or repaired store. `Last-Modified` is never in the
+ * future (RFC 9110 §8.8.2.1).
  */
 function validatorsOf(file: DownloadableFile): Validators {
   return {
@@ -66,7 +67,7 @@ function validatorsOf(file: DownloadableFile): Validators {
 }
 
 /** @throws UploadError `precondition_failed`. */
-function clientHasIt(ctx: Context, validators: Validators): boolean {
+function isNotModified(ctx: Context, validators: Validators): boolean {
   const conditions = {
     ifMatch: field(ctx, 'If-Match'),
     ifUnmodifiedSince: field(ctx, 'If-Unmodified-Since'),
@@ -75,11 +76,11 @@ function clientHasIt(ctx: Context, validators: Validators): boolean {
   }
   const verdict = evaluate(conditions, validators)
   if (verdict !== 'failed') return verdict === 'not_modified'
-  throw new UploadError('precondition_failed', 'The file is not in the state that the request asks for.')
+  throw new UploadError('precondition_failed', 'The file does not meet the preconditions of the request.')
 }
 
 /**
- * `Range` has a meaning for GET only (RFC 9110 §14.2).
+ * `Range` applies only to GET (RFC 9110 §14.2).
  *
  * @throws UploadError `range_not_satisfiable`, with `Content-Range` already set.
  */
@@ -88,10 +89,10 @@ function partOf(ctx: Context, file: DownloadableFile, validators: Validators): P
   const selection = select(request, file.size, validators)
   if (selection.status !== 416) return selection
   ctx.set('Content-Range', `bytes */${file.size}`)
-  throw new UploadError('range_not_satisfiable', `The file has ${file.size} bytes; the range lies outside of them.`)
+  throw new UploadError('range_not_satisfiable', `The range is outside the file, which has ${file.size} bytes.`)
 }
 
-/** Koa gives the empty string for a header that did not come. */
+/** Koa returns an empty string for an absent header. */
 function field(ctx: Context, name: string): string | undefined {
   return ctx.get(name) || undefined
 }
@@ -102,14 +103,14 @@ function setFileHeaders(ctx: Context, file: DownloadableFile, validators: Valida
     'Accept-Ranges': 'bytes',
     ETag: validators.etag,
     'Last-Modified': validators.lastModified.toUTCString(),
-    // The content never changes, but the file may be deleted: keep it, and ask each time.
+    // The content never changes, but the file may be deleted: clients may cache it, but must revalidate.
     'Cache-Control': 'private, no-cache',
   })
 }
 
 function setPartHeaders(ctx: Context, file: DownloadableFile, part: Part): void {
   ctx.status = part.status
-  // Koa would put the word for the status into a body that is missing.
+  // Without a body, Koa would send the status text.
   if (file.size === 0) ctx.body = Buffer.alloc(0)
   ctx.length = lengthOf(part)
   if (part.status === 206) ctx.set('Content-Range', `bytes ${part.start}-${part.end - 1}/${file.size}`)

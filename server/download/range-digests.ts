@@ -1,3 +1,4 @@
+import type { RouterMiddleware } from '@koa/router'
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { rangeDigest } from '../core/range-digest.ts'
@@ -5,35 +6,36 @@ import { lengthOf, type Range } from '../core/ranges.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { clientOf, limitRequests } from '../http/address-limits.ts'
 import { answerJson } from '../http/json.ts'
-import type { Handler } from '../http/routes.ts'
 import { formatDigest } from '../protocol/digest-fields.ts'
 
 /** Maximum bytes per request. */
-const LONGEST = 16 * 1024 * 1024
+const MAX_RANGE_BYTES = 16 * 1024 * 1024
 
 /** Maximum concurrent digests, per client address and in total: they must not slow uploads down. */
-const AT_ONCE_PER_CLIENT = 1
-const AT_ONCE = 2
+const MAX_PER_CLIENT = 1
+const MAX_CONCURRENT = 2
 
 /** Maximum wait for a turn, in milliseconds. */
 const LONGEST_WAIT = 10_000
 
 /**
- * `GET /files/<id>/digest?start=0&end=8388608` returns the SHA-256 of these bytes of an upload, finished or not. A client compares
- * them with its file before it resumes.
+ * `GET /files/<id>/digest?start=0&end=8388608`: the SHA-256 of these bytes of an upload, finished or not. Clients
+ * compare it with their file before they resume.
  */
-export function rangeDigests(uploads: Uploads): Handler {
+export function rangeDigests(uploads: Uploads): readonly RouterMiddleware[] {
   const sentence = 'Too many digests are being computed; try again in a moment.'
   const rules = { wait: LONGEST_WAIT, sentence }
-  const perClient = limitRequests({ ...rules, most: AT_ONCE_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) })
-  // Each client has at most one request in this queue, so no client can fill it.
-  const inTotal = limitRequests({ ...rules, most: AT_ONCE, lineOf: () => '' })
-  const limited = perClient(inTotal((ctx, id) => answer(ctx, id, uploads)))
-  return (ctx, id) => {
+  return [
     // An invalid request is refused without waiting.
-    rangeOf(ctx)
-    return limited(ctx, id)
-  }
+    (ctx, next) => {
+      rangeOf(ctx)
+      return next()
+    },
+    limitRequests({ ...rules, most: MAX_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) }),
+    // Each client has at most one request in this queue, so no client can fill it.
+    limitRequests({ ...rules, most: MAX_CONCURRENT, lineOf: () => '' }),
+    (ctx) => answer(ctx, ctx.params['id'] ?? '', uploads),
+  ]
 }
 
 async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void> {
@@ -55,8 +57,8 @@ async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void>
 /** @throws UploadError `bad_request`. */
 function rangeOf({ query }: Context): Range {
   const [start, end] = [position(query['start']), position(query['end'])]
-  if (start === undefined || end === undefined || start >= end || lengthOf({ start, end }) > LONGEST) {
-    const message = `The query must name 1 to ${LONGEST} bytes by start, the first, and end, the one after the last.`
+  if (start === undefined || end === undefined || start >= end || lengthOf({ start, end }) > MAX_RANGE_BYTES) {
+    const message = `The query must select 1 to ${MAX_RANGE_BYTES} bytes: from start up to, but not including, end.`
     throw new UploadError('bad_request', message)
   }
   return { start, end }

@@ -1,27 +1,26 @@
 import parseRange from 'range-parser'
 import type { Range } from '../core/ranges.ts'
-import { parseHttpDate } from './http-date.ts'
-import { modifiedSecond, strongMatch, type Validators } from './validators.ts'
+import { modifiedSecond, parseHttpDate, strongMatch, type Validators } from './validators.ts'
 
-/** The header fields of a GET that ask for a part, as they came. */
+/** The header fields of a GET that request a range, as sent. */
 export interface RangeRequest {
   readonly range?: string | undefined
   readonly ifRange?: string | undefined
 }
 
-/** The bytes to send, from `start` up to but not including `end`, and with which status. */
+/** The bytes to send, from `start` up to, but not including, `end`, and the status. */
 export interface Part extends Range {
   readonly status: 200 | 206
 }
 
-/** What a GET is answered with: the whole file (200), a part of it (206), or nothing (416). */
+/** The response to a GET: the whole file (200), a part (206), or nothing (416). */
 export type Selection = Part | { readonly status: 416 }
 
 /**
- * Which bytes of a file of `size` bytes a GET asks for (RFC 9110 §14.2). A server may ignore `Range`; it is ignored when
- * it is malformed or of an unknown unit, when it names several ranges, and when the file is empty: a suffix range of an
- * empty file is satisfiable (§14.1.2), but no `Content-Range` can say so (§14.4), and clients that put `bytes=0-` on
- * every request would take a 416 for a failure.
+ * Selects the bytes that a GET requests of a file of `size` bytes (RFC 9110 §14.2). A server may ignore `Range`. This
+ * one does if it is malformed, has an unknown unit or several ranges, or the file is empty: a suffix range of an empty
+ * file is satisfiable (§14.1.2), but no `Content-Range` can express it (§14.4). Clients that send `bytes=0-` with every
+ * request would treat a 416 as a failure.
  */
 export function select({ range, ifRange }: RangeRequest, size: number, validators: Validators): Selection {
   const whole: Part = { status: 200, start: 0, end: size }
@@ -34,7 +33,7 @@ export function select({ range, ifRange }: RangeRequest, size: number, validator
   return first === undefined ? whole : { status: 206, start: first.start, end: first.end + 1 }
 }
 
-/** What the parser does not tell: another unit (they are case-insensitive, §14.1), several ranges, a backward one. */
+/** The parser does not report another unit (units are case-insensitive, §14.1), several ranges, or a backward one. */
 function isOneRange(range: string): boolean {
   return /^bytes=[^,]*$/i.test(range) && !isBackward(range)
 }
@@ -46,14 +45,14 @@ function isBackward(range: string): boolean {
 }
 
 /**
- * Whether the client's part belongs to the file as it is (RFC 9110 §13.1.5). A date must be the very one that was sent;
- * it is a strong validator here, as a finished file never changes (§8.8.2.2).
+ * Whether the client's part belongs to the current file (RFC 9110 §13.1.5). A date must equal that of the response; it
+ * is a strong validator here, because a finished file never changes (§8.8.2.2).
  */
 function isCurrent(ifRange: string, validators: Validators): boolean {
   return strongMatch(ifRange.trim(), validators.etag) || parseHttpDate(ifRange) === modifiedSecond(validators)
 }
 
-/** A suffix that is longer than the file means the whole of it (§14.1.2); the parser calls it unsatisfiable. */
+/** A suffix longer than the file selects all of it (§14.1.2); the parser calls it unsatisfiable. */
 function clipSuffix(range: string, size: number): string {
   return range.replace(/=\s*-\s*(\d+)\s*$/, (suffix, length) => (Number(length) > size ? `=-${size}` : suffix))
 }

@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
 
-/** A body of which the first bytes are there. Whoever has opened it closes `rest`. */
+/** A body whose first bytes are read. The caller of `opened` closes `rest`. */
 export interface OpenedBody {
   readonly first: IteratorResult<Buffer, unknown>
   readonly rest: AsyncIterator<Buffer>
 }
 
 /**
- * Waits for the first bytes, so that a file that cannot be read at all is still answered with a proper error.
+ * Reads the first bytes, so an unreadable file can still get an error response.
  *
- * @throws UploadError when `body` fails.
+ * @throws UploadError if `body` fails.
  */
 export async function opened(body: AsyncIterable<Buffer>): Promise<OpenedBody> {
   const rest = body[Symbol.asyncIterator]()
@@ -22,11 +22,11 @@ export async function opened(body: AsyncIterable<Buffer>): Promise<OpenedBody> {
 }
 
 /**
- * Answers with exactly `length` bytes of the body, as fast as the client takes them. Returns when they are sent or the
- * client went away.
+ * Sends exactly `length` bytes of the body, as fast as the client reads them. Returns when they are sent, or the client
+ * has disconnected.
  *
- * @throws UploadError when the body fails or is not `length` bytes long. The connection is cut then, so that the client
- * does not take a part for the whole.
+ * @throws UploadError if the body fails or is not `length` bytes long. It closes the connection, so the client does not
+ * mistake a part for the whole.
  */
 export async function send(res: ServerResponse, { first, rest }: OpenedBody, length: number): Promise<void> {
   const writer = writerTo(res)
@@ -37,7 +37,7 @@ export async function send(res: ServerResponse, { first, rest }: OpenedBody, len
       if (left < 0) break
       if (!(await writer.write(next.value, left === 0))) return
     }
-    // Node does not compare what is sent with Content-Length: the client would wait, or mistake the next answer for bytes.
+    // Node does not enforce Content-Length: the client would wait, or mistake the next response for bytes.
     if (left !== 0) throw new RangeError(`what is stored is not ${length} bytes long`)
   } catch (error) {
     res.destroy()
@@ -48,22 +48,22 @@ export async function send(res: ServerResponse, { first, rest }: OpenedBody, len
 }
 
 interface Writer {
-  /** Sends bytes, the last of them or not. @returns whether they are with the system; `false` when the client is gone. */
+  /** Sends bytes. @returns whether the OS has accepted them; `false` if the client has disconnected. */
   write(bytes: Buffer, isLast: boolean): Promise<boolean>
   close(): void
 }
 
-/** The socket is listened to as well: a response behind another one of its connection has none yet, and hears nothing. */
+/** It watches the socket, too: a response behind another one has no socket yet, and emits nothing. */
 function writerTo(response: ServerResponse): Writer {
   const { socket } = response.req
-  let settle: (isSent: boolean) => void = () => undefined
-  const onClose = (): void => settle(false)
+  let resolveWrite: (isSent: boolean) => void = () => undefined
+  const onClose = (): void => resolveWrite(false)
   response.once('close', onClose)
   socket.once('close', onClose)
   return {
     write: (bytes, isLast) =>
       new Promise((resolve) => {
-        settle = resolve
+        resolveWrite = resolve
         if (response.destroyed || socket.destroyed) resolve(false)
         else if (isLast) response.end(bytes, () => resolve(true))
         else response.write(bytes, (error) => resolve(!error))

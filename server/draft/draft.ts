@@ -6,26 +6,26 @@ import { idleSince, type Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { parseDigests } from '../protocol/digest-fields.ts'
-import { endIfWhole, type Intake, type Taking } from '../protocol/intake.ts'
+import { type CountedSource, endIfWhole, type Intake } from '../protocol/intake.ts'
 import { reprDigest } from '../protocol/repr-digest.ts'
 import { VerifiedSource } from '../protocol/verified-source.ts'
 import { type DraftAppend, endsByLength, interopVersion, parseAppend, parseCreation, type Sending } from './headers.ts'
-import { type InterimResponses, tellInterim } from './interim.ts'
+import { type InterimResponses, sendInterim } from './interim.ts'
 import { ProgressSource } from './progress-source.ts'
 
 export interface DraftOptions {
-  /** The most bytes that an upload may have; `Infinity` for no limit. */
+  /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
-  /** After how many milliseconds without a byte an unfinished upload is removed. */
+  /** When an unfinished upload without data expires, in milliseconds. */
   readonly expiresAfter: number
-  /** The URL of an upload as clients are told it. */
+  /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
   readonly interimResponses: InterimResponses
 }
 
 /**
- * The handlers of resumable uploads for HTTP (draft-ietf-httpbis-resumable-upload, interop version 8, and what tus-js-client
- * needs of 5 and 6). What they quote is the draft's text. Each throws `UploadError`.
+ * The handlers of resumable uploads for HTTP: draft-ietf-httpbis-resumable-upload, interop version 8, and what
+ * tus-js-client needs of 5 and 6. Quotations are from the draft. Each handler throws `UploadError`.
  */
 export class Draft {
   readonly #uploads: Uploads
@@ -38,7 +38,7 @@ export class Draft {
     this.#options = options
   }
 
-  /** OPTIONS: the limits of uploads that can be created here. */
+  /** OPTIONS: the limits of new uploads. */
   options(ctx: Context): void {
     ctx.set('Upload-Limit', this.#limits())
     ctx.status = 204
@@ -55,16 +55,16 @@ export class Draft {
     await this.#uploads.create(record, async (upload) => {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
-      tellInterim(ctx, this.#options.interimResponses, sending.interop, announced)
-      await upload.receiving.inTurn(() => this.#take(ctx, upload, { ...sending, offset: 0 }))
+      sendInterim(ctx, this.#options.interimResponses, sending.interop, announced)
+      await upload.receiving.inTurn(() => this.#appendBody(ctx, upload, { ...sending, offset: 0 }))
       if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
   }
 
   /**
-   * HEAD: offset retrieval. A request that goes on with the upload is ended first: "the offset sent by the server MUST be
-   * accepted in a subsequent request".
+   * HEAD: offset retrieval. It first interrupts a request that is still appending: "the offset sent by the server MUST
+   * be accepted in a subsequent request".
    */
   async head(ctx: Context, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
@@ -84,7 +84,7 @@ export class Draft {
 
   /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
   async setUploadHeaders(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
-    tellState(ctx, upload, offset)
+    setState(ctx, upload, offset)
     const { length } = upload.record
     if (length !== null) ctx.set('Upload-Length', String(length))
     ctx.set('Upload-Limit', await this.#limitsOf(upload))
@@ -95,25 +95,26 @@ export class Draft {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const asked = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      await upload.receiving.inTurn((check) => this.#goOn(ctx, upload, asked, check))
-      tellState(ctx, upload)
+      await upload.receiving.inTurn((check) => this.#append(ctx, upload, asked, check))
+      setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
-      // "The response that matches what the resource, that was targeted by the initial upload creation, would have generated."
+      // "The response that matches what the resource, that was targeted by the initial upload creation, would have
+      // generated."
       const want = ctx.get('Want-Repr-Digest') || (upload.record.draft?.wantedDigest ?? '')
       ctx.set({ Location: this.#options.urlOf(ctx, id), ...(await reprDigest(want, upload)) })
     })
     ctx.status = ctx.response.get('Upload-Complete') === '?1' ? 201 : 204
   }
 
-  /** DELETE: upload cancellation, which a finished file outlives. */
+  /** DELETE: upload cancellation, which keeps a finished file. */
   async delete(ctx: Context, id: string): Promise<void> {
     await this.#intake.remove(id, (upload) => upload.remove('deleted', { onlyIncomplete: true }))
     ctx.status = 204
   }
 
-  /** @param check throws when a newer request has come. */
-  async #goOn(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
+  /** @param check throws if a newer request has arrived. */
+  async #append(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
     await upload.finish()
     try {
       upload.receiving.expectOffset(asked.offset)
@@ -123,13 +124,13 @@ export class Draft {
     }
     if (upload.state === 'finished') return checkRepeated(ctx, asked, upload)
     await refuseBeyondLength(ctx, upload, asked)
-    if (asked.length !== undefined) await this.#intake.sayLength(upload, asked.length)
+    if (asked.length !== undefined) await this.#intake.setLength(upload, asked.length)
     check()
-    await this.#take(ctx, upload, asked)
+    await this.#appendBody(ctx, upload, asked)
   }
 
-  /** Takes the body of a request, and what it says of the upload's end. */
-  async #take(
+  /** Appends the body of a request, and completes the upload if it is the last one. */
+  async #appendBody(
     ctx: Context,
     upload: Upload,
     { offset, complete, interop }: Sending & { offset: number },
@@ -138,17 +139,17 @@ export class Draft {
     try {
       await this.#intake.append(ctx, upload, offset, (body) => {
         source = new ProgressSource(body, () =>
-          tellInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
+          sendInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
         )
         return verifiedIfAsked(ctx, source)
       })
-      if (complete) await upload.announceEnd(offset + (source?.passed ?? 0))
+      if (complete) await upload.announceEnd(offset + (source?.readBytes ?? 0))
       else if (endsByLength(interop)) await endIfWhole(upload)
       await upload.finish()
     } catch (error) {
-      throw (source?.passed ?? 0) > 0 ? await ifTooLong(upload, error) : error
+      throw (source?.readBytes ?? 0) > 0 ? await ifTooLong(upload, error) : error
     } finally {
-      tellState(ctx, upload)
+      setState(ctx, upload)
       this.#intake.look(upload)
     }
   }
@@ -167,29 +168,29 @@ export class Draft {
   }
 }
 
-function tellState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
+function setState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
   ctx.set({
     'Upload-Offset': String(offset),
-    // A representation that was wholly sent and is not what was announced is complete, too: sending more would not help.
+    // An upload with all bytes but a wrong digest is complete, too: sending more would not help.
     'Upload-Complete': upload.state === 'finished' || upload.record.failed?.code === 'digest_mismatch' ? '?1' : '?0',
   })
 }
 
-/** "If the digests don't match the server SHOULD consider the transfer failed, not append the content to the upload resource." */
-function verifiedIfAsked(ctx: Context, body: Source): Taking {
+/** "If the digests don't match the server SHOULD consider the transfer failed, not append the content". */
+function verifiedIfAsked(ctx: Context, body: Source): CountedSource {
   const digests = parseDigests(ctx.get('Content-Digest'))
   if (digests.size === 0) return { source: body, count: 'as-received' }
   return { source: new VerifiedSource(body, [...digests.keys()], () => digests), count: 'when-verified' }
 }
 
 /**
- * A request that ends a complete upload once more gets the same answer again: its first answer may have been lost.
+ * A request that completes a complete upload again gets the same response: the first one may have been lost.
  *
  * @throws UploadError `wrong_length`, `already_complete`.
  */
 function checkRepeated({ headers }: Context, { complete, length }: DraftAppend, { record }: Upload): void {
   const empty = headers['transfer-encoding'] === undefined && (contentLength(headers) ?? 0) === 0
-  if (!empty) throw new UploadError('wrong_length', 'This upload is complete; no bytes can follow.')
+  if (!empty) throw new UploadError('wrong_length', 'This upload is complete and accepts no more data.')
   if ((length ?? record.length) !== record.length) {
     throw new UploadError('wrong_length', `This upload is complete, with ${record.length} bytes.`)
   }

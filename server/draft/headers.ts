@@ -10,34 +10,34 @@ import { refuseCodings } from '../protocol/content-coding.ts'
 import { parseDigests, preferredDigest } from '../protocol/digest-fields.ts'
 import { type ParsedMetadata, parseMetadata } from '../protocol/upload-metadata.ts'
 
-/** The interop versions that are spoken here. */
+/** The supported interop versions. */
 const INTEROP_VERSIONS = [5, 6, 8] as const
 export type InteropVersion = (typeof INTEROP_VERSIONS)[number]
 
 /**
- * With these versions speaks tus-js-client, which takes an upload for complete as soon as the offset is its length, and does not
- * always say that a request is the last one.
+ * tus-js-client uses these versions. It considers an upload complete as soon as the offset equals the length, and does
+ * not always mark the last request.
  */
 const ENDED_BY_LENGTH: ReadonlySet<InteropVersion | undefined> = new Set([5, 6])
 
-/** Whether a client of this version takes an upload for complete that has all the bytes of its length. */
+/** Whether clients of this version consider an upload complete when its offset equals its length. */
 export function endsByLength(interop: InteropVersion | undefined): boolean {
   return ENDED_BY_LENGTH.has(interop)
 }
 
-/** What the headers of a request say that brings representation data. */
+/** The headers of a request with representation data. */
 export interface Sending {
   readonly interop: InteropVersion | undefined
   /** Whether the representation ends with this request. */
   readonly complete: boolean
-  /** Bytes of the whole representation, if the request says it in one way or the other. */
+  /** Bytes of the whole representation, if the request states or implies it. */
   readonly length: number | undefined
 }
 
 export interface DraftCreation extends Sending, ParsedMetadata {
-  /** Whether the client will say which request is the last one, whatever the offset is. */
+  /** Whether the client marks the last request, whatever the offset is. */
   readonly endAwaited: boolean
-  /** Want-Repr-Digest, if something can come of it. */
+  /** Want-Repr-Digest, if it names a supported algorithm. */
   readonly wantedDigest: string | undefined
 }
 
@@ -46,15 +46,15 @@ export interface DraftAppend extends Sending {
   readonly offset: number
 }
 
-/** The interop version that client and server have in common, if they have one. */
+/** The interop version of the client, if it is supported. */
 export function interopVersion(headers: IncomingHttpHeaders): InteropVersion | undefined {
   const asked = integer(headers, 'Upload-Draft-Interop-Version')
   return INTEROP_VERSIONS.find((version) => version === asked)
 }
 
 /**
- * @throws UploadError `bad_request`, `unsupported_type`, `unsupported_coding` with a sentence that names the header;
- * `wrong_length` when the headers state different lengths, or the body exceeds them.
+ * @throws UploadError `bad_request`, `unsupported_type`, `unsupported_coding`; the message names the header.
+ * `wrong_length` if the headers state different lengths, or the body exceeds them.
  */
 export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
   const interop = interopVersion(headers)
@@ -74,7 +74,7 @@ export function parseCreation(headers: IncomingHttpHeaders): DraftCreation {
 /** @throws UploadError like `parseCreation`. */
 export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
   const interop = interopVersion(headers)
-  // Up to interop version 5 the body had no type of its own.
+  // Up to interop version 5, the draft defined no media type.
   if (interop !== 5 && mediaType(headers) !== DRAFT_PATCH_TYPE) {
     throw new UploadError('unsupported_type', `Content-Type must be ${DRAFT_PATCH_TYPE}.`)
   }
@@ -97,11 +97,11 @@ function lengthIn(headers: IncomingHttpHeaders, complete: boolean, offset: numbe
   throw new UploadError('wrong_length', `Upload-Length is ${said} bytes, but this request ends at byte ${end}.`)
 }
 
-/** What Upload-Metadata says of the file (tus-js-client), and what the representation's own headers do. */
+/** The metadata from Upload-Metadata (tus-js-client) and from the representation's own headers. */
 function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
   const { metadata: said, rawMetadata } = parseMetadata(single(headers, 'Upload-Metadata'))
   const type = mediaType(headers)
-  // What is malformed says nothing (RFC 6266 §4.1): the parser throws nothing, and passes over it.
+  // The parser ignores malformed values (RFC 6266 §4.1).
   const filename = parseDisposition(single(headers, 'Content-Disposition') ?? '').parameters['filename']
   const digests = parseDigests(single(headers, 'Repr-Digest') ?? '')
   checkSizes(digests)

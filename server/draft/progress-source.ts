@@ -1,20 +1,20 @@
 import type { BodyProgress, Source } from '../core/source.ts'
 
-/** How often the client is told how far it is at most, in milliseconds. */
-const EVERY = 1_000
+/** Minimum interval between reports, in milliseconds. */
+const REPORT_INTERVAL = 1_000
 
-/** Hands on the bytes of a body, counts them, and has the progress told now and then. */
+/** Passes the bytes of a body through, counts them, and periodically reports progress. */
 export class ProgressSource implements Source {
   readonly #body: Source
-  readonly #tell: () => void
-  #toldAt = performance.now()
-  /** How many bytes were handed out. */
-  passed = 0
+  readonly #report: () => void
+  #reportedAt = performance.now()
+  /** Bytes read so far. */
+  readBytes = 0
 
-  /** @param tell called when what was handed out before has been stored. */
-  constructor(body: Source, tell: () => void) {
+  /** @param report called when all bytes read before are stored. */
+  constructor(body: Source, report: () => void) {
     this.#body = body
-    this.#tell = tell
+    this.#report = report
   }
 
   get waitingSince(): number | undefined {
@@ -27,12 +27,12 @@ export class ProgressSource implements Source {
 
   async read(): Promise<readonly Buffer[] | null> {
     const now = performance.now()
-    if (this.passed > 0 && now - this.#toldAt >= EVERY) {
-      this.#toldAt = now
-      this.#tell()
+    if (this.readBytes > 0 && now - this.#reportedAt >= REPORT_INTERVAL) {
+      this.#reportedAt = now
+      this.#report()
     }
     const batch = await this.#body.read()
-    for (const bytes of batch ?? []) this.passed += bytes.length
+    for (const bytes of batch ?? []) this.readBytes += bytes.length
     return batch
   }
 

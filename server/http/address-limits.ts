@@ -1,28 +1,6 @@
-import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
-import type { Context } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { LONGEST_WAIT, waitAtMost } from '../core/deadline.ts'
-import type { Handler } from './routes.ts'
-
-/** Closes connections of an address that has `most` open already; 0 for no limit. Behind a proxy all have the proxy's address. */
-export function limitConnections(server: Server, most: number): void {
-  if (most === 0) return
-  const open = new Map<string, number>()
-  server.on('connection', (socket) => {
-    const address = clientOf(socket.remoteAddress ?? '')
-    const count = open.get(address) ?? 0
-    if (count >= most) {
-      socket.destroy()
-      return
-    }
-    open.set(address, count + 1)
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1
-      if (left > 0) open.set(address, left)
-      else open.delete(address)
-    })
-  })
-}
 
 /** The running and waiting requests of one queue. */
 interface Line {
@@ -43,33 +21,33 @@ interface LineRules {
 }
 
 /**
- * Lets each client address have `most` requests at a time for the handlers that it is given; 0 for no limit. Others wait with their
- * body unread, because WebUploader would give a file up. Of a proxy that is trusted its word about the address counts.
+ * Runs at most `most` requests of a client address concurrently; 0 for no limit. Further requests wait, their body
+ * unread: WebUploader would abandon the file after an error. Behind a trusted proxy, the address is the forwarded one.
  *
  * @param wait how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
-export function limitUploads(most: number, wait: number = LONGEST_WAIT): (handler: Handler) => Handler {
-  const sentence = 'Too many uploads from your address are running; try again in a moment.'
-  const limited = limitRequests({ most, wait, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
-  return (handler) => (most === 0 ? handler : limited(handler))
+export function limitUploads(most: number, wait: number = LONGEST_WAIT): Middleware {
+  if (most === 0) return (_, next) => next()
+  const sentence = 'Too many concurrent uploads from your address; try again in a moment.'
+  return limitRequests({ most, wait, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
 }
 
 /**
  * Runs at most `most` requests of a queue concurrently. Others wait; after `wait` they throw UploadError `busy`.
  */
-export function limitRequests({ most, wait, sentence, lineOf }: LineRules): (handler: Handler) => Handler {
+export function limitRequests({ most, wait, sentence, lineOf }: LineRules): Middleware {
   const lines = new Map<string, Line>()
-  return (handler) => async (ctx, id) => {
+  return async (ctx, next) => {
     const name = lineOf(ctx)
     const line = lines.get(name) ?? { running: 0, waiting: new Set() }
     lines.set(name, line)
     if (line.running < most) line.running += 1
     else await turnIn(line, wait, sentence)
     try {
-      await handler(ctx, id)
+      await next()
     } finally {
       const [first] = line.waiting
-      // The place goes to the first who waits, who counts as running from now on.
+      // The first waiting request takes the place, and counts as running from now on.
       if (first !== undefined) first()
       else line.running -= 1
       if (line.running === 0) lines.delete(name)
@@ -78,8 +56,8 @@ export function limitRequests({ most, wait, sentence, lineOf }: LineRules): (han
 }
 
 /**
- * Who is counted as one. An IPv6 host has a network of 64 bits for itself, and takes as many addresses of it as it likes (RFC 4291
- * §2.5.4, RFC 8981). An IPv4 address stays itself, also where it is written as an IPv6 one.
+ * The client that an address belongs to. An IPv6 host owns a network of 64 bits, and uses any of its addresses
+ * (RFC 4291 §2.5.4, RFC 8981), so the network is the client. An IPv4 address is a client, also when mapped into IPv6.
  */
 export function clientOf(address: string): string {
   // All hosts of a link have the same link-local network.

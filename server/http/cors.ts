@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa'
 
-/** Which pages of other origins may read the answers: their origins, or all of them. */
+/** The origins whose pages may read responses; `*` for all. */
 export type AllowedOrigins = '*' | ReadonlySet<string>
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
@@ -28,7 +28,7 @@ const EXPOSED = [
   'Upload-Limit',
   'Upload-Draft-Interop-Version',
 ].join(', ')
-/** For how long a browser need not ask again, in seconds: Chromium takes no more than two hours. */
+/** How long a browser may cache a preflight response, in seconds: Chromium caps it at two hours. */
 const MAX_AGE = '7200'
 
 /**
@@ -45,11 +45,11 @@ export function corsHeaders(allowed: AllowedOrigins, origin: string): Readonly<R
 export const EXPOSE_HEADERS = { 'Access-Control-Expose-Headers': EXPOSED } as const
 
 /**
- * Cross-origin access. It stands before everything that can fail, because a page cannot even see the status of an answer without
- * these headers.
+ * Cross-origin access. It precedes everything that can fail: without these headers, a page cannot even see the status
+ * of a response.
  */
 export function cors(allowed: AllowedOrigins): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     ctx.set('Vary', 'Origin')
     const headers = corsHeaders(allowed, ctx.get('Origin'))
     if (headers['Access-Control-Allow-Origin'] === undefined) return next()
@@ -64,6 +64,6 @@ export function cors(allowed: AllowedOrigins): Middleware {
       return
     }
     ctx.set(EXPOSE_HEADERS)
-    await next()
+    return next()
   }
 }

@@ -1,15 +1,15 @@
 import type { Context, Middleware } from 'koa'
 import type { Logger } from 'pino'
 import { UploadError } from '../core/errors.ts'
-import { drain } from './drain.ts'
-import { errorAnswer, logError } from './error-answer.ts'
+import { discardBody } from './discard-body.ts'
+import { errorResponse, logError } from './error-response.ts'
 import type { Dialect } from './error-status.ts'
 
 /**
- * The one place where errors of requests are answered and logged. Clients get the sentence of an `UploadError`, and nothing of the
- * inside of any other error.
+ * The one place that logs the errors of requests and responds to them. Clients receive the message of an `UploadError`,
+ * and no details of any other error.
  *
- * @param dialectOf tells how the client wants to be answered.
+ * @param dialectOf how the client expects errors.
  */
 export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Middleware {
   return async (ctx, next) => {
@@ -17,19 +17,19 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       await next()
     } catch (thrown) {
       const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
-      const { status, headers, body } = errorAnswer(error, dialectOf(ctx), ctx.method)
+      const { status, headers, body } = errorResponse(error, dialectOf(ctx), ctx.method)
       logError(log, error, { status, method: ctx.method, path: ctx.path })
       ctx.status = status
       ctx.set(headers)
       ctx.body = body
-      // A body that was given up in the middle is cut off with its connection.
-      const isGivenUp = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)
-      if (isGivenUp) ctx.set('Connection', 'close')
-      else drain(ctx)
+      // A body that was abandoned midway ends with its connection.
+      const isAborted = error.code === 'idle_timeout' || (error.code === 'superseded' && ctx.req.readableDidRead)
+      if (isAborted) ctx.set('Connection', 'close')
+      else discardBody(ctx)
     }
   }
 }
 
 function unexpected(thrown: unknown): UploadError {
-  return new UploadError('internal', 'Something went wrong on the server.', { cause: thrown })
+  return new UploadError('internal', 'Internal server error.', { cause: thrown })
 }

@@ -15,9 +15,9 @@ interface Statuses {
    * Other draft clients would give up at 423; they retry after 5xx.
    */
   readonly temporaryHead?: number
-  /** WebUploader up to 0.1.6 gives a file up on 5xx, so what passes by itself is 409 there. */
+  /** WebUploader up to 0.1.6 abandons a file on 5xx, so temporary errors are 409 there. */
   readonly legacy: number
-  /** Where it is not that of tus. */
+  /** The status for the draft, if it differs. */
   readonly draft?: number
 }
 
@@ -54,7 +54,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   length_known: same(400),
   already_complete: same(400),
   content_differs: same(409),
-  // 460 is a status of tus's own.
+  // tus defines status 460.
   checksum_mismatch: { ...same(460), draft: 400 },
   digest_mismatch: { tus: 422, legacy: 409 },
   final_upload: same(403),

@@ -2,32 +2,32 @@ import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware } from 'koa'
 import { single } from './header-values.ts'
 
-/** Whose word about the client is believed: nobody's, that of `X-Forwarded-*`, or that of `Forwarded` (RFC 7239). */
+/** Which proxy headers to trust: none, `X-Forwarded-*`, or `Forwarded` (RFC 7239). */
 export type TrustProxy = 'false' | 'true' | 'forwarded'
 
-/** What the proxy in front says of the request that it got. */
+/** The client's request, as the trusted proxy reports it. */
 export interface ForwardedRequest {
   /** The client's address. */
   readonly address: string
   readonly isSecure: boolean
   /** The host that the client requested. */
   readonly host: string | undefined
-  /** The path under which the proxy shows this service, without a slash at its end; it cut that off. */
+  /** The path prefix of this service at the proxy, which strips it; without a trailing slash. */
   readonly prefix: string
 }
 
 /**
- * What is known of a request beyond the connection. In a list the last element counts: the proxy in front has added it, and what
- * stands before may be the client's own word. What is malformed is ignored.
+ * The request as the client sent it. In a list, only the last element counts: the trusted proxy has added it, while the
+ * client may have forged those before it. Malformed values are ignored.
  */
 export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequest {
   const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, host: undefined, prefix: '' }
   if (trust === 'false') return direct
-  const said = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
+  const fields = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
   return {
-    address: addressIn(said.address) ?? direct.address,
-    isSecure: said.scheme?.toLowerCase() === 'https',
-    host: said.host,
+    address: addressIn(fields.address) ?? direct.address,
+    isSecure: fields.scheme?.toLowerCase() === 'https',
+    host: fields.host,
     prefix: trust === 'true' ? prefixIn(last(ctx.get('X-Forwarded-Prefix'))) : '',
   }
 }
@@ -41,8 +41,8 @@ export function cameThroughProxy({ headers }: IncomingMessage, trust: TrustProxy
   return trust === 'forwarded' && byForwarded(headers.forwarded ?? '').address !== undefined
 }
 
-/** Lets Koa know what the proxy in front says, and nothing of what the client says for itself. */
-export function believeProxy(trust: TrustProxy): Middleware {
+/** Passes on to Koa what the trusted proxy reports, and nothing that the client claims itself. */
+export function trustForwarded(trust: TrustProxy): Middleware {
   return (ctx, next) => {
     const { address, isSecure } = forwardedRequest(ctx, trust)
     ctx.request.ip = address
@@ -51,13 +51,13 @@ export function believeProxy(trust: TrustProxy): Middleware {
   }
 }
 
-interface Said {
+interface ProxyFields {
   readonly address: string | undefined
   readonly scheme: string | undefined
   readonly host: string | undefined
 }
 
-function byHeaders(ctx: Context): Said {
+function byHeaders(ctx: Context): ProxyFields {
   return {
     address: last(ctx.get('X-Forwarded-For')),
     scheme: last(ctx.get('X-Forwarded-Proto')),
@@ -65,14 +65,14 @@ function byHeaders(ctx: Context): Said {
   }
 }
 
-/** The last `forwarded-element` (RFC 7239 §4); a quoted string may hold commas and semicolons. */
-function byForwarded(header: string): Said {
-  let said: Record<string, string> = {}
+/** The last `forwarded-element` (RFC 7239 §4). A quoted string may contain commas and semicolons. */
+function byForwarded(header: string): ProxyFields {
+  let fields: Record<string, string> = {}
   for (const [, separator, name, token, quoted] of header.matchAll(PAIR)) {
-    if (separator === ',') said = {}
-    if (name !== undefined) said[name.toLowerCase()] = token ?? quoted?.replace(/\\(.)/g, '$1') ?? ''
+    if (separator === ',') fields = {}
+    if (name !== undefined) fields[name.toLowerCase()] = token ?? quoted?.replace(/\\(.)/g, '$1') ?? ''
   }
-  return { address: said['for'], scheme: said['proto'], host: said['host'] }
+  return { address: fields['for'], scheme: fields['proto'], host: fields['host'] }
 }
 
 const PAIR = /(^|[,;])\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?/g
@@ -81,7 +81,7 @@ function last(list: string): string | undefined {
   return list.split(',').at(-1)?.trim() || undefined
 }
 
-/** An address without its port; `unknown` and names that hide an address (RFC 7239 §6) say nothing. */
+/** An address without its port; `undefined` for `unknown` and obfuscated names (RFC 7239 §6). */
 function addressIn(text: string | undefined): string | undefined {
   const found = /^(?:\[([0-9a-fA-F:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9a-fA-F:.]*:[0-9a-fA-F:.]*))$/.exec(
     text ?? '',
@@ -89,7 +89,7 @@ function addressIn(text: string | undefined): string | undefined {
   return found?.[1] ?? found?.[2] ?? found?.[3]
 }
 
-/** A plain absolute path; never `//host`, which a browser would take for another server. */
+/** A plain absolute path; never `//host`, which browsers resolve to another server. */
 function prefixIn(text: string | undefined): string {
   const path = (text ?? '').replace(/(?<!\/)\/+$/, '')
   return /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) ? path : ''

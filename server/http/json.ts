@@ -1,6 +1,6 @@
 import type { Context } from 'koa'
 
-/** Answers with JSON. Given an object, Koa would load all that `fetch` is made of, to see whether it is an answer of that. */
+/** Responds with JSON. Given an object, Koa would load all of `fetch` to check for its `Response`. */
 export function answerJson(ctx: Context, value: unknown, type = 'json'): void {
   ctx.type = type
   ctx.body = JSON.stringify(value)

@@ -5,8 +5,8 @@ import { UploadError } from '../core/errors.ts'
 const METHODS: ReadonlySet<string> = new Set(['OPTIONS', 'HEAD', 'PATCH', 'DELETE'])
 
 /**
- * Interprets `X-HTTP-Method-Override` as the request's method (tus core protocol). Only a POST can stand for another method: a
- * GET, which a page of any origin can cause, must never delete anything.
+ * Interprets `X-HTTP-Method-Override` as the request's method (tus core protocol). Only a POST can override its method:
+ * a GET, which a page of any origin can cause, must never delete anything.
  */
 export const methodOverride: Middleware = (ctx, next) => {
   const asked = ctx.get('X-HTTP-Method-Override').toUpperCase()
@@ -22,8 +22,8 @@ export const methodOverride: Middleware = (ctx, next) => {
 }
 
 /**
- * Ends the answer to a POST that stands for a HEAD. Its client waits for as many bytes as `Content-Length` says, and none follow.
- * It stands where errors have been answered already.
+ * Ends the response to a POST that overrides its method with HEAD: the client would wait for `Content-Length` bytes,
+ * and none follow. It precedes the error exit, so it covers error responses, too.
  */
 export const overriddenHead: Middleware = (ctx, next) =>
   ctx.get('X-HTTP-Method-Override') === '' ? next() : endedAsHead(ctx, next)

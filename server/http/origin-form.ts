@@ -1,8 +1,8 @@
 import type { Middleware } from 'koa'
 
 /**
- * Brings every target into the form of a path, which all that follow can read (RFC 9112 §3.2): an absolute URL loses its scheme
- * and host, and what is none becomes `*`, where nothing is.
+ * Converts every target to origin-form (RFC 9112 §3.2), a path: an absolute URL loses its scheme and host. Other
+ * targets become `*`, which has no route.
  */
 export const originForm: Middleware = (ctx, next) => {
   if (!ctx.url.startsWith('/')) ctx.url = pathOf(ctx.url)

@@ -8,11 +8,11 @@ const POLICY =
 /** Names under `assets` change with their content, those under `static` do not. */
 const FOREVER = 'public, max-age=31536000, immutable'
 
-/** The two pages and what they need. */
+/** The two pages and their files. */
 export interface Pages {
-  /** Answers with a page: `index.html` or `legacy.html`. */
+  /** Responds with a page. */
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
-  /** Answers `/assets/…` and `/static/…`. */
+  /** Serves `/assets/…` and `/static/…`. */
   readonly files: Middleware
 }
 
@@ -22,14 +22,14 @@ interface BuiltFile {
 }
 
 /**
- * Reads the built pages, a few MiB, into memory, so that nothing that happens to the folder later can disturb the service.
+ * Reads the built pages, a few MiB, into memory: later changes of the directory do not affect the service.
  *
  * @param folder `dist/client`.
- * @throws Error with a sentence when the pages were not built.
+ * @throws Error if the pages are not built.
  */
 export async function loadPages(folder: string): Promise<Pages> {
   const files = await readAll(folder)
-  if (!files.has('/index.html')) throw new Error(`There are no pages in ${folder}. Run: npm run build`)
+  if (!files.has('/index.html')) throw new Error(`No built pages in ${folder}. Run: npm run build`)
   const answer = (ctx: Context, file: BuiltFile, name: string, caching: string): void => {
     ctx.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': caching, ETag: file.etag })
     ctx.status = 200
@@ -47,10 +47,10 @@ export async function loadPages(folder: string): Promise<Pages> {
       ctx.set('Content-Security-Policy', POLICY)
       answer(ctx, file, page, 'no-cache')
     },
-    files: async (ctx, next) => {
+    files: (ctx, next) => {
       const file = /^\/(assets|static)\//.test(ctx.path) ? files.get(ctx.path) : undefined
       if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
-      answer(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
+      return answer(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },
   }
 }

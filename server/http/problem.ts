@@ -10,7 +10,7 @@ interface Type {
 
 const INCONSISTENT: Type = { type: 'inconsistent-upload-length', title: 'Inconsistent Upload Length Values' }
 
-/** The problem types that the draft and those it builds on have registered. */
+/** The problem types that the draft and its references register. */
 const types: Readonly<Partial<Record<ErrorCode, Type>>> = {
   offset_mismatch: { type: 'mismatching-upload-offset', title: 'Mismatching Upload Offset' },
   length_known: INCONSISTENT,

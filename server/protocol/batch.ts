@@ -1,15 +1,15 @@
-/** How many bytes make a batch full, and so how large a write is: larger ones were not faster, and they spoil the caches. */
-const LARGE = 512 * 1024
-/** The same while batches hold more than `BUDGET` bytes in the whole process: many clients must not hold much each. */
-const SMALL = 128 * 1024
-const BUDGET = 64 * 1024 * 1024
-/** The system takes at most 1,024 buffers in one `writev`. */
-const MOST_PIECES = 512
+/** Bytes of a full batch, and so of a write: larger ones were not faster, and evict the CPU caches. */
+const FULL_SIZE = 512 * 1024
+/** The same while all batches together exceed `PROCESS_BUDGET` bytes: many clients must not hold much each. */
+const REDUCED_SIZE = 128 * 1024
+const PROCESS_BUDGET = 64 * 1024 * 1024
+/** The OS accepts at most 1,024 buffers in one `writev`. */
+const MAX_PIECES = 512
 
-/** How many bytes the batches of this process hold. */
-let held = 0
+/** Bytes that all batches of this process hold. */
+let heldBytes = 0
 
-/** Bytes on their way from a socket to one write, in the pieces in which they came. */
+/** Bytes between a socket and one write, in the pieces in which they arrived. */
 export class Batch {
   #pieces: Buffer[] = []
   #size = 0
@@ -20,7 +20,7 @@ export class Batch {
   }
 
   get isFull(): boolean {
-    return this.#size >= (held > BUDGET ? SMALL : LARGE) || this.#pieces.length >= MOST_PIECES
+    return this.#size >= (heldBytes > PROCESS_BUDGET ? REDUCED_SIZE : FULL_SIZE) || this.#pieces.length >= MAX_PIECES
   }
 
   /** The bytes in order. */
@@ -31,12 +31,12 @@ export class Batch {
   add(piece: Buffer): void {
     this.#pieces.push(piece)
     this.#size += piece.length
-    held += piece.length
+    heldBytes += piece.length
   }
 
-  /** Says that nobody needs the bytes any more. */
+  /** Drops the bytes, and returns them to the budget. */
   release(): void {
-    held -= this.#size
+    heldBytes -= this.#size
     this.#pieces = []
     this.#size = 0
   }

@@ -2,7 +2,7 @@ import { type Dictionary, type Item, parseDictionary } from 'structured-headers'
 import type { Algorithm } from '../core/digest.ts'
 import type { Digests } from './verified-source.ts'
 
-/** The names of RFC 9530 §5 for what is computed here, the best first. */
+/** The supported algorithms by their names of RFC 9530 §5, the best first. */
 const NAMES: ReadonlyMap<string, Algorithm> = new Map([
   ['sha-256', 'sha256'],
   ['sha-512', 'sha512'],
@@ -10,7 +10,7 @@ const NAMES: ReadonlyMap<string, Algorithm> = new Map([
   ['md5', 'md5'],
 ])
 
-/** The digests of `Content-Digest` or `Repr-Digest` that can be verified here (RFC 9530 §2, §3): others are ignored, like a malformed field. */
+/** The supported digests of a `Content-Digest` or `Repr-Digest` (RFC 9530 §2, §3); others are ignored. */
 export function parseDigests(header: string): Digests {
   const digests = new Map<Algorithm, Buffer>()
   for (const [name, [value]] of dictionary(header)) {
@@ -20,12 +20,12 @@ export function parseDigests(header: string): Digests {
   return digests
 }
 
-/** A field that says one digest. */
+/** A field value with one digest. */
 export function formatDigest(name: string, digest: Buffer): string {
   return `${name}=:${digest.toString('base64')}:`
 }
 
-/** The known algorithm that a client prefers: a dictionary of weights from 1 to 10, 0 for none (RFC 9530 §4). */
+/** The supported algorithm that a client prefers, by weights from 1 to 10; 0 excludes one (RFC 9530 §4). */
 export function preferredDigest(header: string): { readonly name: string; readonly algorithm: Algorithm } | undefined {
   const weights = dictionary(header)
   const weight = (name: string): number => {

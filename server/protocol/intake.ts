@@ -8,13 +8,15 @@ import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { type Exchange, withBody } from './request-body.ts'
 
-/** How the bytes of a body are taken. */
-export interface Taking {
+/** A source of bytes, and when they count as received. */
+export interface CountedSource {
   readonly source: Source
   readonly count: Count
 }
 
-/** What the protocols in which a body goes on at an offset have in common: each of them is its headers and its answers on top of this. */
+/**
+ * Takes the bodies of the protocols that continue an upload at an offset. Each protocol adds its headers and responses.
+ */
 export class Intake {
   readonly #uploads: Uploads
   readonly #concatenation: Concatenation
@@ -22,8 +24,8 @@ export class Intake {
   readonly #idleTimeout: number
 
   /**
-   * @param maxSize the most bytes that an upload may have; `Infinity` for no limit.
-   * @param idleTimeout after how many milliseconds without a byte a client is given up.
+   * @param maxSize maximum bytes of an upload; `Infinity` for no limit.
+   * @param idleTimeout when a body without data is aborted, in milliseconds.
    */
   constructor(uploads: Uploads, concatenation: Concatenation, maxSize: number, idleTimeout: number) {
     this.#uploads = uploads
@@ -32,39 +34,44 @@ export class Intake {
     this.#idleTimeout = idleTimeout
   }
 
-  /** @throws UploadError `too_large` when Content-Length already tells that a body at `offset` cannot fit. */
+  /** @throws UploadError `too_large` if, by its Content-Length, a body at `offset` cannot fit. */
   checkRoom(headers: IncomingHttpHeaders, offset: number, length: number | null): void {
     const limit = length ?? this.#maxSize
     if (offset + (contentLength(headers) ?? 0) > limit) {
-      throw new UploadError('too_large', `The body goes on beyond the end of the upload at byte ${limit}.`)
+      throw new UploadError('too_large', `The body extends beyond the end of the upload at byte ${limit}.`)
     }
   }
 
   /** @throws UploadError `final_upload`, `too_large`, and what `Upload.setLength` throws. */
-  async sayLength(upload: Upload, length: number): Promise<void> {
+  async setLength(upload: Upload, length: number): Promise<void> {
     refuseFinal(upload)
     this.#uploads.checkSize(length)
     await upload.setLength(length)
   }
 
   /**
-   * Goes on at `offset` with the body of a request.
+   * Appends the body of a request at `offset`.
    *
-   * @param taking how the bytes of the body are taken.
+   * @param sourceOf wraps the body, for example to verify it.
    * @throws UploadError `final_upload`, `too_large`, and what `Receiving.append` throws.
    */
-  async append(exchange: Exchange, upload: Upload, offset: number, taking: (body: Source) => Taking): Promise<void> {
+  async append(
+    exchange: Exchange,
+    upload: Upload,
+    offset: number,
+    sourceOf: (body: Source) => CountedSource,
+  ): Promise<void> {
     refuseFinal(upload)
     const { length } = upload.record
     if (upload.receiving.continuesAt(offset)) this.checkRoom(exchange.req.headers, offset, length)
     const range = { start: offset, end: length ?? this.#maxSize }
     await withBody(exchange, this.#idleTimeout, (body) => {
-      const { source, count } = taking(body)
+      const { source, count } = sourceOf(body)
       return upload.receiving.append(range, source, count)
     })
   }
 
-  /** Forgets an upload by `leave`, and what only it was kept for. */
+  /** Removes an upload by `leave`, and the parts that only it still needs. */
   async remove(id: string, leave: (upload: Upload) => Promise<void>): Promise<void> {
     const parts = await this.#uploads.use(id, async (upload) => {
       await leave(upload)
@@ -74,20 +81,22 @@ export class Intake {
     await this.#concatenation.forget(id, parts)
   }
 
-  /** Has the final upload looked after that a part belongs to which may be complete now. */
+  /** Resumes the final upload of a part that may be complete now. */
   look(upload: Upload): void {
     if (upload.state === 'sealed') this.#concatenation.look(upload)
   }
 }
 
-/** Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL". */
+/**
+ * Concatenation: "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL".
+ */
 function refuseFinal(upload: Upload): void {
   if (upload.record.parts === undefined) return
-  throw new UploadError('final_upload', 'A final upload is made of its parts and takes no bytes itself.')
+  throw new UploadError('final_upload', 'A final upload consists of its parts and accepts no data.')
 }
 
 /**
- * To tus, and to clients like it, an upload ends with its last byte: whoever began it, they can take it for complete then.
+ * In tus and in early versions of the draft, an upload is complete with its last byte, whichever client created it.
  *
  * @throws UploadError what `Upload.announceEnd` throws.
  */

@@ -6,10 +6,10 @@ import { formatDigest, preferredDigest } from './digest-fields.ts'
 const LONGEST_WAIT = 10_000
 
 /**
- * `Repr-Digest`, when the client wants it (RFC 9530 §4): the digest of the whole file, whatever part of it is sent. A digest
- * that takes too long, or cannot be computed, is left out.
+ * `Repr-Digest`, if the client wants it (RFC 9530 §4): the digest of the whole file, whatever range is sent. It is
+ * omitted if it takes too long or cannot be computed.
  *
- * @param want the value of `Want-Repr-Digest`; empty when it did not come.
+ * @param want the value of `Want-Repr-Digest`; empty if absent.
  */
 export async function reprDigest(
   want: string,

@@ -4,15 +4,15 @@ import { UploadError } from '../core/errors.ts'
 import type { BodyProgress, Source } from '../core/source.ts'
 import { Batch } from './batch.ts'
 
-/** For how long a batch that is not full waits for more bytes. Milliseconds. */
-const GATHER = 5
+/** How long an incomplete batch waits for more bytes. Milliseconds. */
+const GATHER_TIME = 5
 /**
- * `eager`: whatever has come is gathered, so that none of it is lost when the connection breaks. `held`: after the first
- * bytes no more are taken until they are asked for, because the reader may have to wait for others first.
+ * `eager`: everything that arrives is buffered, so none of it is lost if the connection breaks. `held`: after the first
+ * batch, reading pauses until the next `read`, because the reader may have to wait for another request first.
  */
-export type Manner = 'eager' | 'held'
+export type Buffering = 'eager' | 'held'
 
-/** A request with the answer that it will get. */
+/** A request and its response. */
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -24,17 +24,17 @@ interface Waiter {
 }
 
 /**
- * Works with the body of a request, and lets go of it whatever comes of that.
+ * Runs `work` on the body of a request, and closes the body afterwards.
  *
- * @param idleTimeout after how many milliseconds without a byte the client is given up.
+ * @param idleTimeout when a body without data is aborted, in milliseconds.
  */
 export async function withBody<T>(
   exchange: Exchange,
   idleTimeout: number,
   work: (body: RequestBody) => Promise<T>,
-  manner: Manner = 'eager',
+  buffering: Buffering = 'eager',
 ): Promise<T> {
-  const body = new RequestBody(exchange, idleTimeout, manner)
+  const body = new RequestBody(exchange, idleTimeout, buffering)
   try {
     return await work(body)
   } finally {
@@ -43,19 +43,19 @@ export async function withBody<T>(
 }
 
 /**
- * The body of a request, taken from its socket without a stream in between. The next batch is gathered while the one before
- * is written; when it is full the socket is paused, so that a slow disk slows the client down. Nothing is read before the
- * first `read`, and a client that waits to be asked for the body is asked then.
+ * The body of a request, read from its socket without an intermediate stream. The next batch fills while the previous
+ * one is written; when it is full, the socket pauses, so a slow disk slows the client down. Reading starts with the
+ * first `read`, which also sends `100 Continue` to a client that waits for it.
  */
 export class RequestBody implements Source {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #idleTimeout: number
   #batch = new Batch()
-  /** What the last `read` handed out. */
+  /** The batch that the last `read` returned. */
   #lent: Batch | undefined
   #started = false
-  readonly #manner: Manner
+  readonly #buffering: Buffering
   #handedOutBytes = 0
   /** Bytes handed out before the last `read`. */
   #doneBytes = 0
@@ -66,11 +66,11 @@ export class RequestBody implements Source {
   #idle: NodeJS.Timeout | undefined
   #gather: NodeJS.Timeout | undefined
 
-  /** @param idleTimeout after how many milliseconds without a byte the client is given up. */
-  constructor({ req, res }: Exchange, idleTimeout: number, manner: Manner = 'eager') {
+  /** @param idleTimeout when a body without data is aborted, in milliseconds. */
+  constructor({ req, res }: Exchange, idleTimeout: number, buffering: Buffering = 'eager') {
     this.#request = req
     this.#response = res
-    this.#manner = manner
+    this.#buffering = buffering
     this.#idleTimeout = idleTimeout
   }
 
@@ -97,16 +97,16 @@ export class RequestBody implements Source {
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#ended) return Promise.resolve(null)
-    this.#goOn()
+    this.#resume()
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject }
       this.#waitingSince = performance.now()
-      this.#idle = setTimeout(() => this.#giveUp(), this.#idleTimeout)
-      if (this.#batch.size > 0) this.#gatherABit()
+      this.#idle = setTimeout(() => this.#timeOut(), this.#idleTimeout)
+      if (this.#batch.size > 0) this.#gatherBriefly()
     })
   }
 
-  /** Lets go of the request and of all bytes. Called when nobody reads any more and no write is under way. */
+  /** Releases the request and all buffers. Call it when no `read` and no write is pending. */
   close(): void {
     this.#lent?.release()
     this.#lent = undefined
@@ -125,19 +125,19 @@ export class RequestBody implements Source {
     this.#started = true
     askForBody(this.#response)
     const request = this.#request
-    request.on('error', this.#onCut)
+    request.on('error', this.#onClose)
     if (request.readableEnded) {
       this.#ended = true
     } else if (request.destroyed) {
-      this.#onCut()
+      this.#onClose()
     } else {
-      request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onCut)
+      request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose)
     }
   }
 
-  /** From here on somebody else may drain the request. */
+  /** From here on, other code may discard the rest of the body. */
   #stop(): void {
-    this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onCut)
+    this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
     if (!this.#ended) this.#request.pause()
   }
 
@@ -149,7 +149,7 @@ export class RequestBody implements Source {
     if (this.#batch.isFull || this.#isHeld) this.#deliver()
     else {
       this.#idle?.refresh()
-      this.#gatherABit()
+      this.#gatherBriefly()
     }
   }
 
@@ -158,15 +158,15 @@ export class RequestBody implements Source {
     this.#deliver()
   }
 
-  readonly #onCut = (): void => {
+  readonly #onClose = (): void => {
     if (this.#ended) return
-    this.#takeRest()
+    this.#takeBuffered()
     if (this.#request.complete) this.#onEnd()
-    else this.#fail(new UploadError('connection_closed', 'The connection was closed before the whole body had come.'))
+    else this.#fail(new UploadError('connection_closed', 'The connection closed before the whole body arrived.'))
   }
 
-  /** Node keeps what had come before the end of the connection and was not handed on: while nobody read, or the socket was paused. */
-  #takeRest(): void {
+  /** Takes what arrived before the connection ended, but was not emitted because the request was paused. */
+  #takeBuffered(): void {
     this.#request.off('data', this.#onData)
     for (;;) {
       const bytes: Buffer | null = this.#request.read()
@@ -175,21 +175,21 @@ export class RequestBody implements Source {
     }
   }
 
-  #giveUp(): void {
-    this.#fail(new UploadError('idle_timeout', 'Nothing was sent for too long.'))
+  #timeOut(): void {
+    this.#fail(new UploadError('idle_timeout', 'No data received within the idle timeout.'))
   }
 
-  /** Whether nothing may be gathered ahead yet. */
+  /** Whether buffering ahead has to wait for the next `read`. */
   get #isHeld(): boolean {
-    return this.#manner === 'held' && this.#handedOutBytes === 0
+    return this.#buffering === 'held' && this.#handedOutBytes === 0
   }
 
-  #goOn(): void {
+  #resume(): void {
     if (this.#request.isPaused()) this.#request.resume()
   }
 
-  #gatherABit(): void {
-    this.#gather ??= setTimeout(() => this.#deliver(), GATHER)
+  #gatherBriefly(): void {
+    this.#gather ??= setTimeout(() => this.#deliver(), GATHER_TIME)
   }
 
   #fail(error: Error): void {
@@ -216,8 +216,8 @@ export class RequestBody implements Source {
     this.#gather = undefined
     const isFirst = this.#handedOutBytes === 0
     this.#handedOutBytes += batch.size
-    if (this.#manner === 'held' && isFirst) this.#request.pause()
-    else this.#goOn()
+    if (this.#buffering === 'held' && isFirst) this.#request.pause()
+    else this.#resume()
     return batch.pieces
   }
 }

@@ -1,9 +1,9 @@
 import type { Metadata, UploadRecord } from '../core/record.ts'
 
-/** What Upload-Metadata says. */
+/** A parsed Upload-Metadata header. */
 export interface ParsedMetadata {
   readonly metadata: Metadata
-  /** The header as it was sent, if the metadata do not give it back byte for byte. */
+  /** The header as it was sent, unless `metadata` serializes to the same bytes. */
   readonly rawMetadata: string | undefined
 }
 
@@ -49,11 +49,11 @@ function serialize(metadata: Metadata): string {
  * Maximum bytes of the creation headers in a response. Node clients, for example, accept 16 KiB of headers, and missing
  * the metadata is better than missing the offset.
  */
-const MOST_REPEATED = 14 * 1024
+const MAX_REPEATED_BYTES = 14 * 1024
 
 /** Upload-Concat of a final upload for a response: without the parts if they are too many. */
 export function concatHeader(concat: string): string {
-  return concat.length > MOST_REPEATED ? 'final;' : concat
+  return concat.length > MAX_REPEATED_BYTES ? 'final;' : concat
 }
 
 /**
@@ -62,6 +62,6 @@ export function concatHeader(concat: string): string {
 export function creationHeaders(record: UploadRecord): Readonly<Record<string, string>> {
   const concat = record.partial ? 'partial' : concatHeader(record.tus?.concat ?? '')
   const metadata = formatMetadata(record)
-  const isTold = metadata !== '' && concat.length + metadata.length <= MOST_REPEATED
-  return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(isTold && { 'Upload-Metadata': metadata }) }
+  const fits = metadata !== '' && concat.length + metadata.length <= MAX_REPEATED_BYTES
+  return { ...(concat !== '' && { 'Upload-Concat': concat }), ...(fits && { 'Upload-Metadata': metadata }) }
 }

@@ -3,18 +3,18 @@ import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { BodyProgress, Source } from '../core/source.ts'
 
-/** What a body must be: digests by their algorithms. */
+/** Expected digests of a body, by algorithm. */
 export type Digests = ReadonlyMap<Algorithm, Buffer>
 
-/** Hands on the bytes of a body, and ends only if they have the digests that its client says. */
+/** Passes the bytes of a body through, and fails at its end unless they match the digests of the client. */
 export class VerifiedSource implements Source {
   readonly #body: Source
   readonly #hashes: ReadonlyMap<Algorithm, Hash>
   readonly #expected: () => Digests
 
   /**
-   * @param algorithms all that can be expected.
-   * @param expected asked at the end of the body, because a trailer may tell it.
+   * @param algorithms all algorithms that `expected` may return.
+   * @param expected called at the end of the body, because a trailer may contain the digest.
    */
   constructor(body: Source, algorithms: readonly Algorithm[], expected: () => Digests) {
     this.#body = body
@@ -45,7 +45,7 @@ export class VerifiedSource implements Source {
   #verify(): void {
     for (const [algorithm, value] of this.#expected()) {
       if (this.#hashes.get(algorithm)?.digest().equals(value)) continue
-      throw new UploadError('checksum_mismatch', `The body does not have the ${algorithm} that was sent with it.`)
+      throw new UploadError('checksum_mismatch', `The body does not match its ${algorithm} digest.`)
     }
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Algorithm, fromBase64 } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
-import type { Taking } from '../protocol/intake.ts'
+import type { CountedSource } from '../protocol/intake.ts'
 import { type Digests, VerifiedSource } from '../protocol/verified-source.ts'
 
 const ALGORITHMS: readonly Algorithm[] = ['sha1', 'sha256', 'md5']
@@ -11,21 +11,21 @@ const ALGORITHMS: readonly Algorithm[] = ['sha1', 'sha256', 'md5']
 export const CHECKSUM_ALGORITHMS = ALGORITHMS.join(',')
 
 /**
- * How the body of a request is to be taken: if it comes with a checksum (checksum and checksum-trailer extensions), all of it when
- * the checksum matches, or nothing.
+ * The source of a body. If the body has a checksum (checksum and checksum-trailer extensions), its bytes count only if
+ * the checksum matches.
  *
- * @throws UploadError `bad_request` when the header is malformed or the algorithm is not supported.
+ * @throws UploadError `bad_request` if the header is malformed or the algorithm is not supported.
  */
-export function checksummed(request: IncomingMessage, body: Source): Taking {
+export function checksummed(request: IncomingMessage, body: Source): CountedSource {
   const header = checksumIn(request.headers)
   if (header !== undefined) {
     return { source: new VerifiedSource(body, [...header.keys()], () => header), count: 'when-verified' }
   }
   if (!announcesTrailer(request.headers)) return { source: body, count: 'as-received' }
-  // The algorithm is known only at the end.
+  // Only the trailer names the algorithm.
   const source = new VerifiedSource(body, ALGORITHMS, () => {
     const trailer = checksumIn(request.trailers)
-    if (trailer === undefined) throw bad('Upload-Checksum was announced as a trailer, but did not come.')
+    if (trailer === undefined) throw bad('Upload-Checksum was announced as a trailer, but is missing.')
     return trailer
   })
   return { source, count: 'when-verified' }

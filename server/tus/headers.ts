@@ -7,45 +7,45 @@ import { type ParsedMetadata, parseMetadata } from '../protocol/upload-metadata.
 
 export const TUS_VERSION = '1.0.0'
 
-/** What the headers of a creating POST say. */
+/** The headers of a POST that creates an upload. */
 export interface Creation extends ParsedMetadata {
-  /** Bytes; `null` when the client will say it later. */
+  /** Bytes; `null` if the client will send it later. */
   readonly length: number | null
-  /** Whether the upload is a part of a final one to come (concatenation). */
+  /** Whether the upload is a part of a later final upload (concatenation). */
   readonly partial: boolean
-  /** Whether the body has the first bytes (creation-with-upload). */
+  /** Whether the body contains the first bytes (creation-with-upload). */
   readonly withBody: boolean
 }
 
-/** What the headers of a POST say that makes one upload out of others (concatenation). */
+/** The headers of a POST that creates a final upload (concatenation). */
 export interface FinalCreation extends ParsedMetadata {
   /** The parts' URLs, in order. */
   readonly parts: readonly string[]
-  /** Upload-Concat as it was sent. */
+  /** Upload-Concat as sent. */
   readonly concat: string
 }
 
-/** What the headers of a PATCH say. */
+/** The headers of a PATCH. */
 export interface Append {
   /** Bytes. */
   readonly offset: number
-  /** Bytes; only when the client says the length now (creation-defer-length). */
+  /** Bytes; only if the client sends the deferred length (creation-defer-length). */
   readonly length: number | undefined
 }
 
-/** @throws UploadError `bad_request`, `unsupported_coding` with a sentence that names the header. */
+/** @throws UploadError `bad_request`, `unsupported_coding`; the message names the header. */
 export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCreation {
   const concat = single(headers, 'Upload-Concat')
   if (concat?.startsWith('final;')) return parseFinalCreation(headers, concat)
   if (concat !== undefined && concat !== 'partial') {
-    throw bad('Upload-Concat must be "partial" or "final;" and the URLs of the parts.')
+    throw bad('Upload-Concat must be "partial", or "final;" followed by the URLs of the parts.')
   }
   const length = wholeNumber(headers, 'Upload-Length')
   const deferred = single(headers, 'Upload-Defer-Length')
   // Creation: "The Client MUST send either Upload-Length or Upload-Defer-Length: 1."
-  if (deferred !== undefined && deferred !== '1') throw bad('Upload-Defer-Length can only be 1.')
+  if (deferred !== undefined && deferred !== '1') throw bad('Upload-Defer-Length must be 1.')
   if ((length === undefined) === (deferred === undefined)) {
-    throw bad('Either Upload-Length or Upload-Defer-Length: 1 must be sent.')
+    throw bad('Send either Upload-Length or Upload-Defer-Length: 1.')
   }
   const withBody = mediaType(headers) === TUS_PATCH_TYPE
   if (withBody) refuseCodings(headers)
@@ -58,17 +58,17 @@ export function parseCreation(headers: IncomingHttpHeaders): Creation | FinalCre
 }
 
 function parseFinalCreation(headers: IncomingHttpHeaders, concat: string): FinalCreation {
-  // Concatenation: "The Client MUST NOT include the Upload-Length header in the final upload creation." Its body would be a PATCH
-  // against it, which is not allowed either.
+  // Concatenation: "The Client MUST NOT include the Upload-Length header in the final upload creation." A body would be
+  // a PATCH against the final upload, which is forbidden, too.
   for (const name of ['Upload-Length', 'Upload-Defer-Length']) {
-    if (single(headers, name) !== undefined) throw bad(`${name} cannot be sent for a final upload.`)
+    if (single(headers, name) !== undefined) throw bad(`A final upload must not have ${name}.`)
   }
-  if ((contentLength(headers) ?? 0) > 0) throw bad('A final upload is made of its parts, without a body.')
+  if ((contentLength(headers) ?? 0) > 0) throw bad('A final upload must not have a body.')
   const parts = concat.slice('final;'.length).trim().split(/ +/)
   return { parts, concat, ...parseMetadata(single(headers, 'Upload-Metadata')) }
 }
 
-/** @throws UploadError `unsupported_type`, `unsupported_coding`, `bad_request` with a sentence that names the header. */
+/** @throws UploadError `unsupported_type`, `unsupported_coding`, `bad_request`; the message names the header. */
 export function parseAppend(headers: IncomingHttpHeaders): Append {
   // Core protocol, PATCH: other types get 415 Unsupported Media Type.
   if (mediaType(headers) !== TUS_PATCH_TYPE)

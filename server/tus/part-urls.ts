@@ -2,10 +2,10 @@ import { UploadError } from '../core/errors.ts'
 import { isUploadId } from '../core/record.ts'
 
 /**
- * The ids of the uploads that `Upload-Concat` names, by relative or absolute URLs. Only the last part of a path counts: under which
- * names a proxy shows this service is not known here, and an id tells one upload by itself.
+ * The ids of the uploads that `Upload-Concat` names by relative or absolute URLs. Only the end of the path counts: a
+ * proxy may serve this service under any host and prefix, and an id is unique.
  *
- * @throws UploadError `bad_request` when a URL is not one of an upload, or comes twice.
+ * @throws UploadError `bad_request` if a URL is not that of an upload, or is repeated.
  */
 export function idsOfParts(urls: readonly string[]): readonly string[] {
   const ids = urls.map(idOf)
@@ -22,5 +22,5 @@ function idOf(url: string): string {
   return id
 }
 
-/** Only there so that relative URLs can be parsed. */
+/** Parsing a relative URL requires some base. */
 const BASE = 'http://relative/files/'

@@ -28,13 +28,13 @@ const EXTENSIONS = [
 ].join(',')
 
 export interface TusOptions {
-  /** The most bytes that an upload may have; `Infinity` for no limit. */
+  /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
-  /** After how many milliseconds without a byte a client is given up. */
+  /** When a body without data is aborted, in milliseconds. */
   readonly idleTimeout: number
-  /** After how many milliseconds without a byte an unfinished upload is removed. */
+  /** When an unfinished upload without data expires, in milliseconds. */
   readonly expiresAfter: number
-  /** The URL of an upload as clients are told it. */
+  /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
 }
 
@@ -53,7 +53,7 @@ export class Tus {
     this.#options = options
   }
 
-  /** OPTIONS: what this server can do. */
+  /** OPTIONS: the version, extensions, and limits of this server. */
   options(ctx: Context): void {
     ctx.set({ 'Tus-Resumable': TUS_VERSION, 'Tus-Version': TUS_VERSION, 'Tus-Extension': EXTENSIONS })
     ctx.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS)
@@ -75,7 +75,7 @@ export class Tus {
     this.#intake.checkRoom(ctx.headers, 0, asked.withBody ? length : null)
     const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
     const location = this.#options.urlOf(ctx, record.id)
-    const tell = async (upload: Upload): Promise<void> => {
+    const setHeaders = async (upload: Upload): Promise<void> => {
       ctx.set('Location', location)
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
@@ -84,13 +84,13 @@ export class Tus {
       const bytes = asked.withBody
         ? await withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
         : NOTHING
-      return this.#uploads.createFinished(record, [bytes], tell)
+      return this.#uploads.createFinished(record, [bytes], setHeaders)
     }
     await this.#uploads.create(record, async (upload) => {
       ctx.set('Location', location)
-      if (asked.withBody) await this.#take(ctx, upload, 0)
+      if (asked.withBody) await this.#appendBody(ctx, upload, 0)
       await upload.finish()
-      await tell(upload)
+      await setHeaders(upload)
     })
   }
 
@@ -103,7 +103,7 @@ export class Tus {
     ctx.set('Location', this.#options.urlOf(ctx, id))
   }
 
-  /** HEAD: how far the upload is. Answers also while bytes come in; waits while the file is finished. */
+  /** HEAD: the offset, also while bytes arrive. Waits while the file is finalized. */
   async head(ctx: Context, id: string): Promise<void> {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
@@ -112,8 +112,8 @@ export class Tus {
       await endIfWhole(upload)
       await upload.finish()
       const { record } = upload
-      // Concatenation: no Upload-Offset for a final upload before its parts are put together, and its length as soon as theirs
-      // are known.
+      // Concatenation: a final upload has no Upload-Offset before its parts are joined. It has a length as soon as all
+      // parts have one.
       if (record.parts === undefined || upload.state === 'finished')
         ctx.set('Upload-Offset', String(upload.receiving.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
@@ -130,8 +130,8 @@ export class Tus {
     const { offset, length } = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
       try {
-        if (length !== undefined) await this.#intake.sayLength(upload, length)
-        await this.#take(ctx, upload, offset)
+        if (length !== undefined) await this.#intake.setLength(upload, length)
+        await this.#appendBody(ctx, upload, offset)
         await endIfWhole(upload)
         await upload.finish()
       } finally {
@@ -150,13 +150,13 @@ export class Tus {
     ctx.status = 204
   }
 
-  /** Expiration: when an unfinished upload will be removed; each byte puts that off. */
+  /** Expiration: when an unfinished upload expires; each byte postpones it. */
   async #setExpires(ctx: Context, upload: Upload): Promise<void> {
     const since = await idleSince(upload)
     if (since !== undefined) ctx.set('Upload-Expires', this.#expiryOf(since))
   }
 
-  /** Kept by the date of the last byte: many ask again before the next one. */
+  /** Cached by the date of the last byte: clients often ask again before the next one. */
   #expiryOf(lastChange: Date): string {
     const known = this.#expiries.get(lastChange)
     if (known !== undefined) return known
@@ -165,27 +165,27 @@ export class Tus {
     return expiry
   }
 
-  #take(ctx: Context, upload: Upload, offset: number): Promise<void> {
+  #appendBody(ctx: Context, upload: Upload, offset: number): Promise<void> {
     return this.#intake.append(ctx, upload, offset, (body) => checksummed(ctx.req, body))
   }
 }
 
-/** Up to which length a file that comes with its creation is awaited before anything is made of it, in bytes. */
-const SMALL = 64 * 1024
+/** Maximum file, in bytes, whose body is read completely before its upload is created. */
+const MAX_SMALL_FILE = 64 * 1024
 
 /**
- * Whether a creation brings a whole small file. Before the answer its client knows no URL, so nothing is lost if the body is cut
- * short. What must be verified first takes the long way, where its client can ask what became of it.
+ * Whether a creation contains a whole small file. Before the response, its client knows no URL, so nothing is lost if
+ * the body is incomplete. A file with a digest takes the usual way, where its client can ask for the result.
  */
 function isSmallFile({ headers }: Context, { length, partial, withBody, metadata }: Creation): boolean {
-  if (length === null || length > SMALL || partial || expectedDigest(metadata) !== undefined) return false
+  if (length === null || length > MAX_SMALL_FILE || partial || expectedDigest(metadata) !== undefined) return false
   if (headers['upload-checksum'] !== undefined || headers.trailer !== undefined) return false
   return withBody ? contentLength(headers) === length : length === 0
 }
 
 const NOTHING = Buffer.alloc(0)
 
-/** All bytes of a body that has `length` of them: Node has made sure of that. */
+/** Reads a body of `length` bytes, which Node has ensured. */
 async function wholeOf(body: Source, length: number): Promise<Buffer> {
   const whole = Buffer.allocUnsafe(length)
   let filled = 0

@@ -5,14 +5,14 @@ import { ACCEPT_PATCH } from './patch-types.ts'
 import { problemOf } from './problem.ts'
 
 /** An error response. */
-export interface ErrorAnswer {
+export interface ErrorResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
 /** The response to a client that speaks `dialect`: the message of the error, and nothing of its cause. */
-export function errorAnswer(error: UploadError, dialect: Dialect, method: string): ErrorAnswer {
+export function errorResponse(error: UploadError, dialect: Dialect, method: string): ErrorResponse {
   const status = statusOf(error.code, dialect, method)
   const [type, body] = bodyOf(error, dialect, status)
   const headers = {
