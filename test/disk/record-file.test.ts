@@ -124,6 +124,8 @@ test('the record of an upload whose folder cannot be made is refused', async () 
   await mkdir(environment.layout.records, { recursive: true })
   const obstacle = environment.layout.recordFolder('obstructed')
   const obstructed: UploadRecord = { id: 'obstructed', length: 1, metadata: {}, fileName: 'file', createdAt: '' }
+  // An id of an earlier test may begin with the same two characters.
+  await rm(obstacle, { recursive: true, force: true })
   await writeFile(obstacle, 'no folder')
   await expect(createRecord(environment, obstructed, false)).rejects.toMatchObject({ code: 'ENOTDIR' })
   await rm(obstacle)
