@@ -178,7 +178,7 @@ describe('A connection that breaks at random places of a large body', () => {
   const large = bytesOf(5 * 1024 * 1024 + 11)
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-  it(`a PATCH goes on from where it ended (SEED=${seed})`, async () => {
+  it(`in a PATCH does not keep it from resuming (SEED=${seed})`, async () => {
     const random = new Random(seed)
     for (let round = 0; round < 24; round++) {
       const url = await createUpload(service.url, large.length)
@@ -193,7 +193,7 @@ describe('A connection that breaks at random places of a large body', () => {
     }
   })
 
-  it(`chunks count as a whole or not at all (SEED=${seed})`, async () => {
+  it(`in a chunk keeps the whole chunk or nothing (SEED=${seed})`, async () => {
     const random = new Random(seed)
     const file = cut(large, 1024 * 1024, { task_id: `wu_cut_${idOf(`/${seed}`)}` })
     for (let chunk = 0; chunk < file.count; chunk++) {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import busboy from 'busboy'
 import fc from 'fast-check'
@@ -221,7 +222,7 @@ describe('The reader of multipart bodies', () => {
 
 /** Bodies that end well or badly in every way there is. */
 const BODIES: Record<string, { body: Buffer; boundary: string; expected: Outcome }> = {
-  'reads a small file': {
+  'a small file': {
     body: form('b', [field('task_id', 'T'), file('hello\n')]),
     boundary: 'b',
     expected: { fields: { task_id: ['T'] }, file: 'hello\n', trailing: {} },
@@ -372,8 +373,11 @@ describe.each(Object.entries(BODIES))('A body with %s', (_name, { body, boundary
   test('is read the same in any two pieces', async () => {
     const whole = await outcomeOf(ArraySource.of(body), boundary)
     for (let place = 0; place <= body.length; place++) {
-      expect(await outcomeOf(ArraySource.of(...cutAt(body, [place])), boundary)).toEqual(whole)
-      expect(await outcomeOf(new ArraySource([cutAt(body, [place])]), boundary)).toEqual(whole)
+      const inTwoReads = await outcomeOf(ArraySource.of(...cutAt(body, [place])), boundary)
+      const inOneRead = await outcomeOf(new ArraySource([cutAt(body, [place])]), boundary)
+      // A matcher for each of many thousand cuts would take most of the time.
+      if (isDeepStrictEqual([inTwoReads, inOneRead], [whole, whole])) continue
+      expect([place, inTwoReads, inOneRead]).toEqual([place, whole, whole])
     }
   })
 
@@ -393,8 +397,9 @@ describe.each(Object.entries(BODIES))('A body with %s', (_name, { body, boundary
     const end = body.lastIndexOf(`\r\n--${boundary}--`) + boundary.length + 6
     for (let length = 0; length < body.length; length++) {
       const { error } = await outcomeOf(ArraySource.of(body.subarray(0, length)), boundary)
-      if (expected.error === undefined && length >= end) expect(error).toBeUndefined()
-      else expect(['malformed_body', expected.error]).toContain(error ?? 'none')
+      const whole = expected.error === undefined && length >= end
+      const allowed = whole ? [undefined] : ['malformed_body', expected.error ?? 'malformed_body']
+      if (!allowed.includes(error)) expect([length, error]).toEqual([length, allowed])
     }
   })
 })
@@ -406,7 +411,7 @@ describe('A refusal states what is malformed:', () => {
     ['lines that end with LF', 'The lines of a form must end with CRLF.'],
     ['a file in base64', 'A part has a Content-Transfer-Encoding, which forms must not use.'],
     ['a boundary that never comes', 'The body ends before its closing boundary.'],
-  ])('A body with %s', async (name, sentence) => {
+  ])('%s', async (name, sentence) => {
     const { body = Buffer.alloc(0), boundary = '' } = BODIES[name] ?? {}
     const whole = async (): Promise<void> => {
       const request = await read(ArraySource.of(body), `multipart/form-data; boundary=${boundary}`)
@@ -496,7 +501,7 @@ describe('The Content-Type', () => {
     ['Multipart/Form-Data;charset=utf-8; BOUNDARY="b"', 'b'],
     [`multipart/form-data; boundary=${longest}`, longest],
     ['multipart/form-data; boundary="a b:c/d=e?f,(g)\'+_."', "a b:c/d=e?f,(g)'+_."],
-  ])('A body with %s', async (contentType, boundary) => {
+  ])('is understood with %s', async (contentType, boundary) => {
     const request = await read(ArraySource.of(form(boundary, [field('a', '1'), file('x')])), contentType, 0)
     expect(textsOf(request.fields)).toEqual({ a: ['1'] })
     expect(await request.file.read()).toEqual([Buffer.from('x')])
