@@ -15,7 +15,7 @@ function settingsOf(environment: Record<string, string>, args: readonly string[]
   return asked.settings
 }
 
-describe('settings', () => {
+describe('Settings', () => {
   it('have these names and defaults', () => {
     expect(settingsOf({})).toEqual({
       HOST: '127.0.0.1',
@@ -66,7 +66,7 @@ describe('settings', () => {
     ['LEGACY_CHECK', 'safe', 'safe'],
     ['TRUST_PROXY', 'true', 'true'],
     ['INTERIM_RESPONSES', 'always', 'always'],
-  ])('%s=%s is understood', (name, text, value) => {
+  ])('accept %s=%s', (name, text, value) => {
     expect(Object.entries(settingsOf({ [name]: text })).find(([key]) => key === name)?.[1]).toEqual(value)
   })
 
@@ -114,12 +114,12 @@ describe('settings', () => {
     ['LEGACY_IDENTITY', 'name,,size'],
     ['LEGACY_CHECK', 'LIST'],
     ['LOG_LEVEL', 'loud'],
-  ])('%s="%s" is refused in a sentence that names it', (name, text) => {
+  ])('refuse %s="%s" in a sentence that names it', (name, text) => {
     expect(() => settingsOf({ [name]: text })).toThrow(new RegExp(`^${name} must .*\\.$`))
     expect(() => settingsOf({}, [`--${flag(name)}=${text}`])).toThrow(new RegExp(`^${name} must .*\\.$`))
   })
 
-  it('are understood or refused in a sentence that names the setting, whatever they are', () => {
+  it('accept any value, or refuse it in a sentence that names the setting', () => {
     const text = fc.oneof(
       fc.string(),
       fc.string({ unit: 'binary' }),
@@ -141,7 +141,7 @@ describe('settings', () => {
     )
   })
 
-  it('are taken from flags before the environment', () => {
+  it('are read from flags before the environment', () => {
     const settings = settingsOf({ PORT: '1111', SYNC: 'never' }, ['--port', '2222', '--legacy-check=list'])
     expect(settings).toMatchObject({ PORT: 2222, SYNC: 'never', LEGACY_CHECK: 'list' })
     expect(settingsOf({ PORT: 'wrong' }, ['--port', '3333']).PORT).toBe(3333)
@@ -167,12 +167,12 @@ describe('settings', () => {
     expect(Object.keys(parseSettings({}))).toEqual(NAMES)
   })
 
-  it.each([['--prot=1'], ['--port'], ['stray']])('%s is refused', (arg) => {
+  it.each([['--prot=1'], ['--port'], ['stray']])('refuse %s', (arg) => {
     expect(() => settingsOf({}, [arg])).toThrow()
   })
 })
 
-describe('the program', () => {
+describe('The program', () => {
   function run(environment: Record<string, string>, args: readonly string[]): ReturnType<typeof finished> {
     return finished(spawnSync(process.execPath, [MAIN, ...args], { env: { ...environment }, encoding: 'utf8' }))
   }
@@ -195,7 +195,7 @@ describe('the program', () => {
     [{ PORT: 'x' }, [], 'PORT must be a whole number from 0 to 65535.\n'],
     [{}, ['--sync', 'sometimes'], 'SYNC must be one of finish, always, never.\n'],
     [{ PORT: '1' }, ['--port', '-1'], undefined],
-  ])('with %j and %j does not start, says why in a line, and leaves no folder', async (environment, args, line) => {
+  ])('does not start with %j and %j, says why in a line, and leaves no folder', async (environment, args, line) => {
     const folder = await temporaryFolder()
     try {
       const { status, stdout, stderr } = run({ ...environment, DATA_DIR: `${folder.path}/data` }, args)

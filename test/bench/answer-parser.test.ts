@@ -12,7 +12,7 @@ function inPieces(text: string, size: number, bodiless = false): Answer | undefi
   return parser.end()
 }
 
-describe.each([1, 3, 1000])('An answer that comes in pieces of %i bytes', (size) => {
+describe.each([1, 3, 1000])('A response that arrives in pieces of %i bytes', (size) => {
   it('ends where its Content-Length says', () => {
     const answer = inPieces('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Name: a: b\r\n\r\nhello', size)
     expect(answer).toMatchObject({ status: 200, text: 'hello', length: 5, closes: false })
@@ -25,7 +25,7 @@ describe.each([1, 3, 1000])('An answer that comes in pieces of %i bytes', (size)
     expect(inPieces(coded, size)).toMatchObject({ status: 404, text: 'hello, 0\r\n\r\nand', length: 15 })
   })
 
-  it('ends with the connection when nothing else tells its end', () => {
+  it('ends with the connection when no header gives its length', () => {
     expect(inPieces('HTTP/1.0 200 OK\r\n\r\nhello', size)).toMatchObject({ text: 'hello', closes: true })
   })
 
@@ -33,13 +33,13 @@ describe.each([1, 3, 1000])('An answer that comes in pieces of %i bytes', (size)
     expect(inPieces('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', size, true)).toMatchObject({ length: 0 })
   })
 
-  it('is the one after an interim answer', () => {
+  it('is the final one after an interim response', () => {
     expect(inPieces('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n', size)).toMatchObject({
       status: 204,
     })
   })
 })
 
-it('An answer that is cut is none', () => {
+it('A truncated response is not parsed', () => {
   expect(inPieces('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell', 1000)).toBeUndefined()
 })

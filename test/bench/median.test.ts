@@ -9,6 +9,6 @@ it('The median of an even number of values lies between the two in the middle', 
   expect(median([4, 1, 2, 100])).toBe(3)
 })
 
-it('Nothing has no median', () => {
+it('An empty list has no median', () => {
   expect(median([])).toBeNaN()
 })

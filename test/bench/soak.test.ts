@@ -28,7 +28,7 @@ describe('growth', () => {
     expect(hasGrown(values, { share: 0.1, fixed: 10 })).toBe(expected)
   })
 
-  it('is told by column, not of tombstones and of what was done', () => {
+  it('is reported by column, except for tombstones and counters', () => {
     const sample = (i: number): Sample => ({
       ...{ seconds: i, resident: 100, heap: 30, buffers: 8, files: 200 },
       ...{ descriptors: 30 + i * 3, tombstones: i * 100, done: i * 1000 },
@@ -39,8 +39,8 @@ describe('growth', () => {
   })
 })
 
-describe('the soak', () => {
-  it('loads the program, and leaves a table and a drawing', async () => {
+describe('The soak', () => {
+  it('loads the program, and writes a table and a chart', async () => {
     const folder = await temporaryFolder()
     try {
       const { stderr } = await promisify(execFile)(process.execPath, [SOAK, '--minutes', '0.08', '--out', folder.path])

@@ -50,7 +50,7 @@ it('Without Landfall there are no ratios', () => {
   expect(renderTable(resultsOf({ tusd: [{}] }))).toContain('| tusd | 1.00 s |  | 1.00 | 0.20 | 100 |  |  |  |')
 })
 
-it('What a workload has shown besides its time is noted in its row', () => {
+it('Notes of a workload appear in its row', () => {
   const table = renderTable(resultsOf({ Landfall: [{ requestsPerSecond: 812.4, completeMs: 3, memoryPerUpload: 59 }] }))
   expect(table).toContain('| 812 requests/s; complete in 3.00 ms; 59.0 KiB for each open upload |')
 })

@@ -24,7 +24,7 @@ it('A target is met at its limit and missed beyond it', () => {
   })
 })
 
-it('A target is absent when the peer was not there, or failed each time', () => {
+it('A target is absent if the peer is missing or failed each time', () => {
   expect(outcomeOf(besideTusd, { Landfall: [{}] })).toEqual({
     outcome: 'absent',
     sentence: 'absent  1 GiB in one PATCH: time of Landfall ÷ tusd (at most 1.15, aim 1)',
@@ -32,7 +32,7 @@ it('A target is absent when the peer was not there, or failed each time', () => 
   expect(outcomeOf(besideTusd, { Landfall: [{}], tusd: ['read ECONNRESET'] })?.outcome).toBe('absent')
 })
 
-it('A target without a peer is about the figure itself, and the worst row that its names stand for counts', () => {
+it('A target without a peer bounds the figure itself, and the worst row that matches its names counts', () => {
   const { against: _, ...target } = {
     ...besideTusd,
     workload: '*',
@@ -46,7 +46,7 @@ it('A target without a peer is about the figure itself, and the worst row that i
   )
 })
 
-it('A workload that is excepted does not count', () => {
+it('An excepted workload does not count', () => {
   const { against: _, ...target } = { ...besideTusd, workload: '*', except: ['1 GiB in one PATCH'] }
   expect(outcomeOf(target, { Landfall: [{ time: 9 }] })?.outcome).toBe('absent')
 })

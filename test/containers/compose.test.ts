@@ -21,7 +21,7 @@ const CHUNKS = Array.from({ length: 17 }, (_, chunk) => chunk)
 const WHOLE = 'wu_sent_as_a_whole'
 const KILLED = 'wu_killed_in_the_middle'
 
-describe('docker-compose.yml, from nothing', () => {
+describe('docker-compose.yml', () => {
   let deployment: Deployment
   let finished: string
 
@@ -32,14 +32,14 @@ describe('docker-compose.yml, from nothing', () => {
   })
   afterAll(() => deployment.dispose())
 
-  test('one command builds and starts it; both pages are there', async () => {
+  test('is built and started by one command, and serves both pages', async () => {
     for (const page of ['/', '/legacy']) {
       const answer = await fetch(deployment.url + page)
       expect([page, answer.status, answer.headers.get('Content-Type')]).toEqual([page, 200, 'text/html; charset=utf-8'])
     }
   })
 
-  test('its process is not root and can write nowhere but in the volume', async () => {
+  test('has a process that is not root and can only write to the volume', async () => {
     const container = await deployment.container('landfall')
     expect(await engineOk('exec', container, 'id', '-u')).toBe('1000')
     const refused = await engine('exec', container, 'touch', '/app/new')
@@ -49,7 +49,7 @@ describe('docker-compose.yml, from nothing', () => {
     )
   })
 
-  test('the health check that the image declares succeeds', async () => {
+  test('passes the health check that the image declares', async () => {
     const container = await deployment.container('landfall')
     expect(await engineOk('inspect', '--format', '{{json .Config.Healthcheck.Test}}', container)).toBe(
       '["CMD","node","dist/server/healthcheck.js"]',
@@ -59,7 +59,7 @@ describe('docker-compose.yml, from nothing', () => {
     expect(await engine(...elsewhere)).toMatchObject({ code: 1 })
   })
 
-  test('a file comes in by tus, one by WebUploader chunks, and both go out as they came', async () => {
+  test('stores a file by tus and one by WebUploader, and returns both unchanged', async () => {
     finished = (await uploadByTusClient(deployment.url, bytes)).url
     expect((await downloaded(finished)).equals(bytes)).toBe(true)
 
@@ -69,7 +69,7 @@ describe('docker-compose.yml, from nothing', () => {
     expect((await downloaded(deployment.url + JSON.parse(body).url)).equals(bytes)).toBe(true)
   })
 
-  test('SIGKILL in the middle of uploads by both protocols: what was acknowledged is there after the next start', async () => {
+  test('keeps all that was acknowledged after SIGKILL during uploads by both protocols', async () => {
     const hanging = await createUpload(deployment.url, bytes.length)
     const request = await patchThatHangs(hanging, bytes.subarray(0, 6 * MIB), bytes.length)
     await sendChunks(deployment.url, bytes, KILLED, [0, 5, 16])
@@ -101,7 +101,7 @@ describe('docker-compose.yml, from nothing', () => {
     expect((await downloaded(deployment.url + JSON.parse(body).url)).equals(bytes)).toBe(true)
   })
 
-  test('SIGTERM in the middle of an upload: it ends with 0 and the bytes are kept', async () => {
+  test('ends with 0 at SIGTERM during an upload, and keeps the bytes', async () => {
     const hanging = await createUpload(deployment.url, bytes.length)
     const request = await patchThatHangs(hanging, bytes.subarray(0, 6 * MIB), bytes.length)
     const container = await deployment.container('landfall')
@@ -116,7 +116,7 @@ describe('docker-compose.yml, from nothing', () => {
     expect((await downloaded(hanging)).equals(bytes)).toBe(true)
   })
 
-  test('an upgrade to a rebuilt image keeps finished files and unfinished uploads', async () => {
+  test('keeps finished files and unfinished uploads across an upgrade to a rebuilt image', async () => {
     const unfinished = await createUpload(deployment.url, bytes.length)
     expect((await patch(unfinished, 0, bytes.subarray(0, MIB))).status).toBe(204)
     const before = await deployment.container('landfall')

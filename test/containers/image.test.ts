@@ -8,7 +8,7 @@ import { downloaded, sampleBytes, uploadByTusClient } from './uploads.ts'
 const VOLUME = 'landfall-test-image'
 const bytes = sampleBytes(3_000_001)
 
-describe('the image, without compose', () => {
+describe('The image, without compose,', () => {
   let deployment: Deployment
 
   beforeAll(async () => {
@@ -40,18 +40,18 @@ describe('the image, without compose', () => {
     expect((await downloaded(uploaded.url)).equals(bytes)).toBe(true)
   }
 
-  test('a read-only root file system and no volume named: the declared one is enough', async () => {
+  test('runs with a read-only root file system and only the declared volume', async () => {
     await running(['--read-only'], uploadAndDownload)
   })
 
-  test('any other user, on a new volume', async () => {
+  test('runs as any other user on a new volume', async () => {
     await running(['--read-only', '--user', '12345:54321', '-v', `${VOLUME}:/data`], async (url, container) => {
       expect(await engineOk('exec', container, 'id', '-u')).toBe('12345')
       await uploadAndDownload(url)
     })
   })
 
-  test('a volume of another user: it ends with the line that mends it, and that line does', async () => {
+  test('ends on a volume of another user with the command that fixes it, and that command does', async () => {
     const refused = await engine('run', '--rm', '-v', `${VOLUME}:/data`, IMAGE)
     expect(refused.code).toBe(1)
     expect(refused.errors).toContain('belongs to another user. Run as root: chown -R 1000:1000 /data')
@@ -62,7 +62,7 @@ describe('the image, without compose', () => {
     await running(['-v', `${VOLUME}:/data`], uploadAndDownload)
   })
 
-  test('a folder of the host that belongs to the user who is given', async () => {
+  test('runs on a folder of the host that belongs to the given user', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bind-'))
     // Only root can give a folder away; others run the container as themselves.
     const [uid, gid] = process.getuid?.() === 0 ? [12345, 54321] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
@@ -74,13 +74,13 @@ describe('the image, without compose', () => {
     }
   })
 
-  test('a data folder that cannot be made is named', async () => {
+  test('names a data folder that cannot be created', async () => {
     const refused = await engine('run', '--rm', '--read-only', '-e', 'DATA_DIR=/elsewhere', IMAGE)
     expect(refused.code).toBe(1)
     expect(refused.errors).toContain('The data folder /elsewhere does not exist')
   })
 
-  test('only what the service needs is inside', async () => {
+  test('contains only what the service needs', async () => {
     const listed = await engineOk('run', '--rm', IMAGE, 'sh', '-c', 'ls; ls dist; ls node_modules')
     const names = listed.split(/\s+/)
     expect(names.slice(0, 4)).toEqual(['LICENSE', 'dist', 'node_modules', 'package.json'])

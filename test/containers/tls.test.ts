@@ -15,7 +15,7 @@ import {
 const bytes = sampleBytes(16 * MIB + 5)
 const TASK = 'wu_through_a_proxy'
 
-describe('docker-compose.tls.yml: nginx with TLS in front', () => {
+describe('docker-compose.tls.yml, with nginx and TLS,', () => {
   let deployment: Deployment
   const compose = (...args: readonly string[]) => deployment.compose('-f', 'docker-compose.tls.yml', ...args)
 
@@ -26,13 +26,13 @@ describe('docker-compose.tls.yml: nginx with TLS in front', () => {
   })
   afterAll(() => deployment.dispose())
 
-  test('the service itself cannot be reached from outside, plain HTTP leads to TLS', async () => {
+  test('hides the service itself, and redirects plain HTTP to TLS', async () => {
     await expect(fetch(deployment.url)).rejects.toThrow()
     const answer = await fetch(deployment.plainUrl, { redirect: 'manual' })
     expect([answer.status, answer.headers.get('Location')]).toEqual([308, 'https://localhost/'])
   })
 
-  test('bytes reach the service while their request is still under way, and are kept when it breaks off', async () => {
+  test('passes bytes on during the request, and keeps them when it breaks off', async () => {
     const url = await createUpload(deployment.secureUrl, bytes.length)
     expect(new URL(url).origin).toBe(deployment.secureUrl)
     const request = await patchThatHangs(url, bytes.subarray(0, 6 * MIB), bytes.length)
@@ -43,7 +43,7 @@ describe('docker-compose.tls.yml: nginx with TLS in front', () => {
     expect((await downloaded(url)).equals(bytes)).toBe(true)
   })
 
-  test('chunks of WebUploader pass through, and the visitor’s cookie is for TLS only', async () => {
+  test('passes on chunks of WebUploader, and restricts the visitor’s cookie to TLS', async () => {
     await sendChunks(
       deployment.secureUrl,
       bytes,
@@ -58,7 +58,7 @@ describe('docker-compose.tls.yml: nginx with TLS in front', () => {
     expect(checked.headers.get('Set-Cookie')).toMatch(/; secure/i)
   })
 
-  test('the service is started again in the middle of an upload: the client goes on with the same one', async () => {
+  test('lets a client resume its upload after a restart of the service', async () => {
     let restarted: Promise<void> = Promise.resolve()
     const upload = await uploadByTusClient(deployment.secureUrl, bytes, async () => {
       const container = await deployment.container('landfall')

@@ -3,7 +3,7 @@ import { cautiousTime } from '../../server/core/cautious-time.ts'
 
 const WEEK = 604_800_000
 
-it('goes with the clock, back with it, and not forward', () => {
+it('The cautious time follows the clock, also backwards, but does not jump forward', () => {
   let clock = 1000
   let elapsed = 50
   const now = cautiousTime(
@@ -25,7 +25,7 @@ it('goes with the clock, back with it, and not forward', () => {
   expect(now()).toBe(1220)
 })
 
-it('is the time of the system', () => {
+it('The cautious time is the time of the OS', () => {
   const now = cautiousTime()
   expect(Math.abs(now() - Date.now())).toBeLessThan(1000)
 })

@@ -28,7 +28,7 @@ function send(uploads: Uploads, start: number, text: string): Promise<void> {
   return uploads.use('used', (upload) => upload.receiving.append({ start, end: 100 }, source, 'as-received'))
 }
 
-it('keeps the bytes of a request to an upload that is being closed, and leaves no descriptor open', async () => {
+it('Closing an upload during a request keeps the bytes of the request, and leaves no descriptor open', async () => {
   let uploads = await open('one')
   await uploads.create(recordOf('used', 100), async () => undefined)
   await send(uploads, 0, 'first')

@@ -96,7 +96,7 @@ async function tooEarly(work: Promise<unknown>): Promise<void> {
   await Promise.race([work.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 300))])
 }
 
-describe('a final upload that is deleted while the bytes of its parts are given up', () => {
+describe('A final upload that is deleted while the bytes of its parts are discarded', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let uploads: Uploads
   let concatenation: Concatenation
@@ -125,7 +125,7 @@ describe('a final upload that is deleted while the bytes of its parts are given 
     await folder.dispose()
   })
 
-  it('takes all its parts with it', async () => {
+  it('is deleted with all its parts', async () => {
     const forgotten = concatenation.forget(final, ['first', 'second'])
     await tooEarly(forgotten)
     gate.open()
@@ -137,7 +137,7 @@ describe('a final upload that is deleted while the bytes of its parts are given 
     }
   })
 
-  it('takes no bytes from another final upload', async () => {
+  it('leaves the bytes of another final upload alone', async () => {
     const second = concatenation.create(asked(['other', 'second']))
     await tooEarly(second)
     gate.open()
@@ -147,7 +147,7 @@ describe('a final upload that is deleted while the bytes of its parts are given 
   })
 })
 
-it('fills no final upload any more when the service is closed while the first part is taken over', async () => {
+it('Closing the service while the first part is copied stops the final upload from being filled', async () => {
   const folder = await temporaryFolder()
   let closed: Promise<void> | undefined
   const uploads = await openStore({
@@ -167,7 +167,7 @@ it('fills no final upload any more when the service is closed while the first pa
   await folder.dispose()
 })
 
-it('goes on to put a final upload together when somebody asks how far it is', async () => {
+it('A HEAD does not interrupt the concatenation of a final upload', async () => {
   const folder = await temporaryFolder()
   const gate = new Gate()
   const options = { directory: folder.path, sync: 'never', boot: 'boot', onNotice: () => undefined } as const
@@ -189,7 +189,7 @@ it('goes on to put a final upload together when somebody asks how far it is', as
   await folder.dispose()
 })
 
-it('refuses an offset that a part offered before its bytes moved to the final upload, and returns the right one', async () => {
+it('A part refuses an offset that it offered before its bytes moved to the final upload, and returns the right one', async () => {
   const folder = await temporaryFolder()
   const uploads = await openStore({ directory: folder.path, sync: 'never' })
   const concatenation = new Concatenation(uploads, 'secret')

@@ -61,7 +61,7 @@ async function errorOf(work: Promise<void>): Promise<unknown> {
 it.each<[string, (upload: Upload) => Promise<void>]>([
   ['is removed', (upload) => upload.remove('deleted')],
   ['is cancelled', (upload) => upload.remove('deleted', { onlyIncomplete: true })],
-])('an upload %s although its client sends again while the request before is ended', async (_, leave) => {
+])('An upload %s although its client retries while its earlier request is being ended', async (_, leave) => {
   const append = (source: Source): Promise<void> =>
     uploads.use('id', (upload) => upload.receiving.append({ start: 0, end: 10 }, source, 'as-received'))
   const [older, newer] = [silent(false), silent(true)]

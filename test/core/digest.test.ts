@@ -8,14 +8,14 @@ test.each([
   ['YQ', 'a'],
   ['YWI=', 'ab'],
   ['YWJj', 'abc'],
-])('%j is base64', (text, said) => {
+])('%j is valid base64', (text, said) => {
   expect(fromBase64(text)?.toString()).toBe(said)
 })
 
-test.each(['Y', 'YQ==YQ==', 'Y Q==', '*', '=a'])('%j is none', (text) => {
+test.each(['Y', 'YQ==YQ==', 'Y Q==', '*', '=a'])('%j is not valid base64', (text) => {
   expect(fromBase64(text)).toBeUndefined()
 })
 
-test('very much padding that is none is told at once', async () => {
+test('Very long invalid padding is refused in linear time', async () => {
   expect(await atOnce(() => fromBase64(`${'='.repeat(200_000)}A`))).toBeUndefined()
 })

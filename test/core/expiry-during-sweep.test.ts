@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => dispose())
 
-it('an upload that was stale when a sweep began, and got bytes before its turn came, stays', async () => {
+it('A sweep keeps an upload that was stale when it began, but received bytes before its turn', async () => {
   const ids = Array.from({ length: UPLOADS }, (_, i) => `upload-${i}`)
   for (const id of ids) await uploads.create(recordOf(id, 10), async () => undefined)
   const lastMade = await uploads.use(ids.at(-1) ?? '', (upload) => upload.lastChange())

@@ -28,8 +28,8 @@ function build(list: readonly Range[]): Ranges {
   return list.reduce<Ranges>(add, [])
 }
 
-describe('a set of byte ranges', () => {
-  it('has the bytes of every range that was added, sorted, neither overlapping nor touching', () => {
+describe('A set of byte ranges', () => {
+  it('holds every added byte in sorted ranges that neither overlap nor touch', () => {
     fc.assert(
       fc.property(ranges, (list) => {
         const set = build(list)
@@ -42,7 +42,7 @@ describe('a set of byte ranges', () => {
     )
   })
 
-  it('is the same whether it is built one by one or at once', () => {
+  it('is the same whether its ranges are added one by one or at once', () => {
     fc.assert(fc.property(ranges, (list) => expect(union(list)).toEqual(build(list))))
   })
 

@@ -41,7 +41,7 @@ async function spaceOf(url: string): Promise<number> {
   return (await stat(path.join(service.dataDir, 'incoming', idOf(url)))).blocks * 512
 }
 
-describe('a refused first chunk', () => {
+describe('A refused first chunk', () => {
   const file = cut(content, MIB)
 
   it.each<[string, () => Promise<Response>]>([
@@ -71,7 +71,7 @@ describe('a refused first chunk', () => {
     expect(await left()).toEqual([])
   })
 
-  it('that breaks off leaves nothing', async () => {
+  it('leaves nothing when its connection breaks', async () => {
     const body = multipartBody(file.fields(0), file.bytes(0))
     const wire = await connect(service.url)
     const type = `multipart/form-data; boundary=${BOUNDARY}`
@@ -100,7 +100,7 @@ describe('a refused first chunk', () => {
   })
 })
 
-describe('refused bytes', () => {
+describe('Refused bytes', () => {
   let url: string
   beforeEach(async () => {
     url = await createUpload(service.url, content.length)
@@ -112,7 +112,7 @@ describe('refused bytes', () => {
     await expectFile(service, url, content)
   }
 
-  it.each([0, 1000])('of a PATCH with a wrong checksum take no disk space: offset %i', async (offset) => {
+  it.each([0, 1000])('take no disk space after a PATCH with a wrong checksum at offset %i', async (offset) => {
     if (offset > 0) await patch(url, 0, content.subarray(0, offset))
     const headers = { ...PATCH_HEADERS, ...wrong, 'Upload-Offset': String(offset) }
     expect((await patchWith(url, headers, content.subarray(offset))).status).toBe(460)
@@ -120,7 +120,7 @@ describe('refused bytes', () => {
     await expectToFinish(offset)
   })
 
-  it('of a PATCH with a checksum that breaks off take no disk space', async () => {
+  it('take no disk space after a PATCH with a checksum whose connection breaks', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     const headers = { ...PATCH_HEADERS, ...wrong, 'Upload-Offset': 0, 'Content-Length': content.length }
@@ -131,7 +131,7 @@ describe('refused bytes', () => {
     await expectToFinish(0)
   })
 
-  it('of a creation take no disk space, and its upload remains', async () => {
+  it('take no disk space after a creation, whose upload remains', async () => {
     const headers = { ...PATCH_HEADERS, ...wrong, 'Upload-Length': String(content.length) }
     const refused = await create(service.url, headers, content)
     expect(refused.status).toBe(460)
@@ -140,7 +140,7 @@ describe('refused bytes', () => {
     await expectToFinish(0)
   })
 
-  it('with a wrong Content-Digest take no disk space', async () => {
+  it('take no disk space if their Content-Digest is wrong', async () => {
     const digest = `sha-256=:${createHash('sha256').update('other bytes').digest('base64')}:`
     const draft = { 'Upload-Draft-Interop-Version': '8', 'Content-Type': 'application/partial-upload' }
     const headers = { ...draft, 'Upload-Offset': '0', 'Upload-Complete': '?1', 'Content-Digest': digest }
@@ -149,7 +149,7 @@ describe('refused bytes', () => {
     await expectToFinish(0)
   })
 
-  it('of a file with a wrong digest take no disk space, and the reported offset remains', async () => {
+  it('take no disk space if the digest of their file is wrong, and the reported offset remains', async () => {
     url = await createUpload(service.url, content.length, { sha256: '0'.repeat(64) })
     const last = await patch(url, 0, content)
     expect([last.status, last.headers.get('Upload-Offset')]).toEqual([422, String(content.length)])
@@ -163,7 +163,7 @@ describe('refused bytes', () => {
     }
   })
 
-  it('before a chunk in flight are not cut off under it', async () => {
+  it('are not truncated before a chunk in flight', async () => {
     const file = cut(bytesOf(6 * MIB), 2 * MIB)
     await land(service.url, file, 0)
     const body = multipartBody(file.fields(2), file.bytes(2))
@@ -185,7 +185,7 @@ describe('refused bytes', () => {
     await expectWhole(service, file)
   })
 
-  it('after the last chunk are cut off when a chunk with different bytes is refused', async () => {
+  it('are truncated after the last chunk when a chunk with different bytes is refused', async () => {
     const file = cut(content, MIB / 2)
     const first = await land(service.url, file, 0)
     const other = await sendChunk(service.url, file.fields(0), bytesOf(MIB / 2, 3))

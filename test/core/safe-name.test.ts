@@ -45,11 +45,11 @@ test.each([
   [`${'a'.repeat(253)} . ${'b'.repeat(40)}`, 'a'.repeat(253)],
   ['a\ud800b.txt', 'ab.txt'],
   ['a'.repeat(255), 'a'.repeat(255)],
-])('%j is %j', (said, safe) => {
+])('The name %j becomes %j', (said, safe) => {
   expect(safeName(said)).toBe(safe)
 })
 
-test('whatever is said, the name is one plain part of a path of at most 255 bytes, and stays itself', () => {
+test('Any name becomes one path component of at most 255 bytes, which stays as it is when made safe again', () => {
   fc.assert(
     fc.property(name, (said) => {
       const safe = safeName(said)
@@ -64,11 +64,11 @@ test('whatever is said, the name is one plain part of a path of at most 255 byte
   )
 })
 
-test.each([' ', '.', ' .', '\u3000'])('a name with very many of %j is made safe at once', async (character) => {
+test.each([' ', '.', ' .', '\u3000'])('A name with very many of %j is made safe in linear time', async (character) => {
   expect(await atOnce(() => safeName(`a${character.repeat(300_000)}b`))).toMatch(/^a/)
 })
 
-test('the file system takes every name as it is', async () => {
+test('The file system accepts every safe name unchanged', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-test-'))
   try {
     await fc.assert(

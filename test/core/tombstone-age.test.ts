@@ -31,8 +31,8 @@ function isKnown(id: string): Promise<boolean> {
   return uploads.use(id, async () => true).catch((error: { code: string }) => error.code !== 'not_found')
 }
 
-describe('uploads that are long gone', () => {
-  it('are forgotten, but not those that have just gone', async () => {
+describe('Tombstones', () => {
+  it('are forgotten when they are old, but not when they are new', async () => {
     await makeGone('single', 'g.a.0')
     expect(await uploads.forgetGone(new Date(Date.now() - 60_000))).toBe(0)
     expect(await forget()).toBe(2)

@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => dispose())
 
-it('makes an upload also while somebody looks for it who finds none', async () => {
+it('A lookup that finds no upload does not disturb its concurrent creation', async () => {
   const looked = uploads.use('id', async () => undefined)
   const made = uploads.create(recordOf('id', 5), async ({ state }) => state)
   await expect(looked).rejects.toMatchObject({ code: 'not_found' })
@@ -31,7 +31,7 @@ it.each<[string, (upload: Upload) => Promise<void>]>([
   ['a length', (upload) => upload.setLength(5)],
   ['the word that it ends', (upload) => upload.announceEnd(0)],
   ['a deletion', (upload) => upload.remove('deleted')],
-])('takes no %s from a request that comes to it only when everything has been closed', async (_, change) => {
+])('A request that is served after the close gets no %s accepted', async (_, change) => {
   const late = uploads.create(recordOf('id', null), async (upload) => {
     await uploads.close()
     await change(upload)
@@ -39,7 +39,7 @@ it.each<[string, (upload: Upload) => Promise<void>]>([
   await expect(late).rejects.toMatchObject({ code: 'stopping' })
 })
 
-it('expires stale uploads even if one of them cannot be read', async () => {
+it('A sweep expires stale uploads even if one of them cannot be read', async () => {
   // The OS refuses to follow a link to itself.
   await symlink('loop', path.join(folder, 'incoming', 'loop'))
   for (const id of ['first', 'second']) await uploads.create(recordOf(id, 5), async () => undefined)

@@ -94,7 +94,7 @@ function sends(text: string, then: 'ends' | 'hangs'): Source {
   }
 }
 
-describe('a put that is ended while its write is under way', () => {
+describe('A put that is ended during its write', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let uploads: Uploads
   const log: string[] = []
@@ -124,7 +124,7 @@ describe('a put that is ended while its write is under way', () => {
     await uploads.create(recordOf('upload', length), work)
   }
 
-  it('keeps a newer stream waiting until that write has returned, and its bytes count', async () => {
+  it('makes a newer stream wait for that write, whose bytes count', async () => {
     await withUpload(10, async (upload) => {
       const older = upload.receiving.append({ start: 0, end: 10 }, sends('OLDER', 'hangs'), 'as-received')
       older.catch(() => undefined)
@@ -144,7 +144,7 @@ describe('a put that is ended while its write is under way', () => {
     expect(await readFile(path.join(folder.path, 'files', 'upload', 'a.txt'), 'utf8')).toBe('OLDERnewer')
   })
 
-  it('keeps a second copy of a chunk waiting until that write has returned', async () => {
+  it('makes a second copy of a chunk wait for that write', async () => {
     await withUpload(5, async (upload) => {
       const range = { start: 0, end: 5 }
       const source = sends('CHUNK', 'hangs')
@@ -167,7 +167,7 @@ describe('a put that is ended while its write is under way', () => {
     expect(await readFile(path.join(folder.path, 'files', 'upload', 'a.txt'), 'utf8')).toBe('chunk')
   })
 
-  it('keeps the removal of the upload waiting, too', async () => {
+  it('makes the removal of the upload wait for that write', async () => {
     await withUpload(10, async (upload) => {
       const put = upload.receiving.append({ start: 0, end: 10 }, sends('bytes', 'hangs'), 'as-received')
       put.catch(() => undefined)
@@ -180,7 +180,7 @@ describe('a put that is ended while its write is under way', () => {
     await expect(uploads.use('upload', async () => undefined)).rejects.toMatchObject({ code: 'gone' })
   })
 
-  it('lets the store be closed only when a sweep that runs has ended', async () => {
+  it('lets the store close only after a running sweep', async () => {
     await withUpload(10, async () => undefined)
     const sweep = uploads.expire(new Date(Date.now() + 60_000))
     await logged('removal begins')

@@ -85,7 +85,7 @@ const CASES: [SyncMode, Step, number][] = [
   ),
 ]
 
-describe('a final upload', () => {
+describe('A final upload', () => {
   it.each(CASES)('loses nothing when the program is killed: SYNC=%s, %s, %d', async (sync, step, count) => {
     const first = await start(sync)
     const parts = await Promise.all(contents.map((content) => part(first, content)))
@@ -106,7 +106,7 @@ describe('a final upload', () => {
   })
 
   it.each(['takeover:renamed', 'write:returned', 'finish:renamed', 'release:marked'] as const)(
-    'is taken up by itself after a kill at %s',
+    'is finished without a request after a kill at %s',
     async (step) => {
       const first = await start('finish')
       const parts = await Promise.all(contents.map((content) => part(first, content)))
@@ -122,22 +122,25 @@ describe('a final upload', () => {
   )
 })
 
-describe('bytes with a checksum', () => {
+describe('Bytes with a checksum', () => {
   it.each([
     ['finish', 'write:returned'],
     ['always', 'write:returned'],
     ['finish', 'journal:created'],
-  ] as const)('do not count when the program is killed before it was compared: SYNC=%s, %s', async (sync, step) => {
-    const content = contents[2] ?? Buffer.alloc(0)
-    const killed = await start(sync, { STOP_AT: step })
-    const url = locationOf(await create(killed, { 'Upload-Length': String(content.length) }), killed)
-    const wrong = bytesOf(content.length, 9)
-    const checksum = `sha256 ${createHash('sha256').update(wrong).digest('base64')}`
-    const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Checksum': checksum }
-    expect(await unlessKilled(patchWith(url, headers, wrong))).toBeUndefined()
-    const again = `${await start(sync)}/files/${idOf(url)}`
-    expect((await head(again)).headers.get('Upload-Offset')).toBe('0')
-    expect((await patch(again, 0, content)).status).toBe(204)
-    expect(Buffer.from(await (await fetch(again)).arrayBuffer()).equals(content)).toBe(true)
-  })
+  ] as const)(
+    'do not count when the program is killed before their checksum was compared: SYNC=%s, %s',
+    async (sync, step) => {
+      const content = contents[2] ?? Buffer.alloc(0)
+      const killed = await start(sync, { STOP_AT: step })
+      const url = locationOf(await create(killed, { 'Upload-Length': String(content.length) }), killed)
+      const wrong = bytesOf(content.length, 9)
+      const checksum = `sha256 ${createHash('sha256').update(wrong).digest('base64')}`
+      const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Checksum': checksum }
+      expect(await unlessKilled(patchWith(url, headers, wrong))).toBeUndefined()
+      const again = `${await start(sync)}/files/${idOf(url)}`
+      expect((await head(again)).headers.get('Upload-Offset')).toBe('0')
+      expect((await patch(again, 0, content)).status).toBe(204)
+      expect(Buffer.from(await (await fetch(again)).arrayBuffer()).equals(content)).toBe(true)
+    },
+  )
 })

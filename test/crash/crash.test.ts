@@ -13,7 +13,7 @@ const amounts: Amounts =
   minutes > 0 ? { atEachStep: 2, inBodies: 26, atStarts: 4 } : { atEachStep: 1, inBodies: 12, atStarts: 2 }
 
 test(
-  'nothing that was acknowledged is lost or changed by SIGKILL, wherever it comes',
+  'SIGKILL at any moment neither loses nor changes anything that was acknowledged',
   async () => {
     const deadline = performance.now() + minutes * MINUTE
     const tally = new Tally()

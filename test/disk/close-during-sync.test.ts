@@ -31,7 +31,7 @@ async function descriptorOf(file: string): Promise<number> {
 }
 
 it.each(['as-received', 'when-verified'] as const)(
-  'an upload that is let go while a sync is under way keeps what came after that had begun: %s',
+  'An upload that is closed during a sync keeps the bytes that arrived after the sync began: %s',
   async (count) => {
     let store = await openStore('one')
     const upload = await store.create(recordOf('id', 2 * MANY))
@@ -49,7 +49,7 @@ it.each(['as-received', 'when-verified'] as const)(
   },
 )
 
-it('leaves no file open when the close of one fails', async () => {
+it('A failed close leaves no other file open', async () => {
   const store = await openStore('one')
   const upload = await store.create(recordOf('id', 100))
   await put(upload, 5, 'bytes', 'when-verified')

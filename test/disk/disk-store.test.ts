@@ -67,7 +67,7 @@ for (const sync of ['finish', 'always', 'never'] as const) {
   describe(`on the disk, SYNC=${sync}`, () => storeContract(() => disk(sync)))
 }
 
-it('leaves nothing of a whole file that cannot land, and what stands in its way as it was', async () => {
+it('A file that cannot be finished leaves nothing, and the file in its way unchanged', async () => {
   const under = await disk('finish')
   const obstacle = path.join(under.directory, 'files', 'whole')
   await writeFile(obstacle, 'somebody’s')
@@ -79,7 +79,7 @@ it('leaves nothing of a whole file that cannot land, and what stands in its way 
   await under.dispose()
 })
 
-it('makes nothing of more or fewer bytes than were declared', async () => {
+it('A file with more or fewer bytes than declared is not created', async () => {
   const under = await disk('never')
   for (const length of [4, 6]) {
     const made = under.store.createFinished(recordOf('whole', length), [Buffer.from('hello')])
@@ -89,9 +89,9 @@ it('makes nothing of more or fewer bytes than were declared', async () => {
   await under.dispose()
 })
 
-describe('a removal', () => {
+describe('A removal', () => {
   it.each<Step>(['remove:tombstone', 'remove:bytes', 'remove:record'])(
-    'leaves no record when one is changed at its step %s',
+    'leaves no record when the record is changed at its step %s',
     async (step) => {
       const folder = await temporaryFolder()
       const change = async (): Promise<void> => upload.update((record) => ({ ...record, final: 'another' }))
@@ -114,8 +114,8 @@ describe('a removal', () => {
   )
 })
 
-describe('a data folder', () => {
-  it('lets a finished file lie as a plain file under its own name', async () => {
+describe('A data folder', () => {
+  it('holds a finished file as a plain file under its own name', async () => {
     const under = await disk('finish')
     const upload = await create(under, { ...recordOf('id', 5), fileName: '测试 文件.txt' })
     await put(upload, 0, 'hello', 'when-verified')
@@ -125,14 +125,14 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
-  it('belongs to one process: a second start is refused with a sentence', async () => {
+  it('belongs to one process: it refuses a second start with a sentence', async () => {
     const under = await disk('finish')
     const second = DiskStore.open({ directory: under.directory, sync: 'finish', boot: 'b', onNotice: () => undefined })
     await expect(second).rejects.toThrow(/Another process is using the data folder/)
     await under.dispose()
   })
 
-  it('sets bytes aside that nobody was told of', async () => {
+  it('sets aside bytes that were never acknowledged', async () => {
     const under = await disk('finish')
     await writeFile(path.join(under.directory, 'incoming', 'orphan'), 'bytes')
     await under.reopen()
@@ -143,7 +143,7 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
-  it('cuts a torn tail off a journal, and appends behind what is whole', async () => {
+  it('truncates a torn journal, and appends after its valid entries', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('torn', 9))
     await put(upload, 6, 'ghi', 'when-verified')
@@ -161,7 +161,7 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
-  it('tells of an upload that begins with an old part that something has just come', async () => {
+  it('reports the last change of an upload that begins with an old part as recent', async () => {
     const under = await disk('finish')
     const part = await create(under, { ...recordOf('part', 5), partial: true })
     await put(part, 0, 'hello', 'as-received')
@@ -174,7 +174,7 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
-  it('takes a torn record without bytes for none: the id can be used again', async () => {
+  it('ignores a torn record without bytes: its id can be used again', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('again', 5))
     await upload.release()
@@ -187,7 +187,7 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
-  it('believes no journal entry whose checksum is wrong, nor any behind it', async () => {
+  it('ignores a journal entry whose checksum is wrong, and all after it', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('flipped', 9))
     for (const start of [6, 3, 0]) await put(upload, start, 'abc', 'when-verified')
@@ -201,7 +201,7 @@ describe('a data folder', () => {
     await under.dispose()
   })
 
-  it('answers that an upload is gone when only its record is left', async () => {
+  it('reports an upload as gone when only its record is left', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('lost', 5))
     await upload.release()
@@ -213,8 +213,8 @@ describe('a data folder', () => {
   })
 })
 
-describe('after a reboot', () => {
-  it('forgets bytes of a plain upload that were never synced, and takes them again', async () => {
+describe('A data folder after a reboot', () => {
+  it('discards bytes of a plain upload that were never synced, and accepts them again', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('plain', 10))
     await put(upload, 0, 'hello', 'as-received')
@@ -229,7 +229,7 @@ describe('after a reboot', () => {
     await under.dispose()
   })
 
-  it.each(['as-received', 'when-verified'] as const)('keeps what was synced before: %s', async (count) => {
+  it.each(['as-received', 'when-verified'] as const)('keeps what was synced before the reboot: %s', async (count) => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('marked', 20))
     await put(upload, 0, 'hello', count)
@@ -250,7 +250,7 @@ describe('after a reboot', () => {
     ['as-received', 0],
     ['when-verified', 3],
   ] as const)(
-    'keeps what a killed process had not synced, if another one was stopped after it: %s',
+    'keeps what a killed process had not synced if another one stopped properly after it: %s',
     async (count, start) => {
       const under = await disk('finish')
       const killed = await create(under, recordOf('killed', 20))
@@ -265,7 +265,7 @@ describe('after a reboot', () => {
     },
   )
 
-  it('with SYNC=always keeps everything that was acknowledged', async () => {
+  it('keeps everything that was acknowledged with SYNC=always', async () => {
     const under = await disk('always')
     const upload = await create(under, recordOf('always', 20))
     await put(upload, 0, 'hello', 'as-received')

@@ -43,7 +43,7 @@ async function everything(): Promise<string[]> {
 }
 
 describe('landfall doctor', () => {
-  it('keeps away from a folder that a service works on', async () => {
+  it('refuses a folder that a service uses', async () => {
     await expect(examine()).rejects.toThrow('Another process is using the data folder')
   })
 
@@ -52,11 +52,11 @@ describe('landfall doctor', () => {
       await program.end('SIGTERM')
     })
 
-    it('has nothing to say of what a service left in order', async () => {
+    it('finds no problem in a folder that a service left in order', async () => {
       expect(await examine()).toEqual({ code: 0, lines: ['No problems found.'] })
     })
 
-    it('says what is wrong and changes nothing, then puts right what it can, and loses no bytes', async () => {
+    it('reports problems without a change, then repairs what it can, and loses no bytes', async () => {
       await writeFile(layout.incomingFile('stray'), 'somebody’s bytes')
       await rm(layout.quarantine, { recursive: true })
       await writeFile(path.join(layout.recordFolder(finished), '.x.tmp'), 'half a record')
@@ -82,7 +82,7 @@ describe('landfall doctor', () => {
       expect((await patch(`${program.url}/files/${unfinished}`, 400, content.subarray(400))).status).toBe(204)
     })
 
-    it('leaves to a person what may be somebody’s file', async () => {
+    it('leaves to a person what may be a file of a user', async () => {
       const [name = ''] = await readdir(layout.finishedFolder(finished))
       await truncate(path.join(layout.finishedFolder(finished), name), 999)
       await mkdir(layout.finishedFolder('unknown'))
@@ -95,7 +95,7 @@ describe('landfall doctor', () => {
       expect(await readdir(layout.finishedFolder('unknown'))).toEqual(['a.txt'])
     })
 
-    it('sets a record without bytes and one that cannot be read aside', async () => {
+    it('sets aside a record without bytes and an unreadable one', async () => {
       await rm(layout.incomingFile(unfinished))
       const torn = path.join(layout.groupFolder('to'), 'torn.json')
       await mkdir(path.dirname(torn), { recursive: true })
@@ -107,7 +107,7 @@ describe('landfall doctor', () => {
       )
     })
 
-    it('sets the record of a part aside whose final upload is gone', async () => {
+    it('sets aside the record of a part whose final upload is gone', async () => {
       program = await startProgram({ DATA_DIR: folder.path })
       const concat = async (value: string, more: Readonly<Record<string, string>> = {}): Promise<string> =>
         locationOf(await create(program.url, { 'Upload-Concat': value, ...more }), program.url)

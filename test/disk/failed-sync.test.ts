@@ -56,7 +56,7 @@ const LAST: readonly [string, OperationName, keyof typeof WHERE][] = [
   ['always', 'a chunk', 'of the journal'],
 ]
 
-describe('a sync that failed', () => {
+describe('A failed sync', () => {
   it.each(LAST)('is final: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
     await start(sync)
     const { url = '', ask }: Situation = await OPERATIONS[name](program.url)
@@ -71,7 +71,7 @@ describe('a sync that failed', () => {
     await expectFailed(new URL(new URL(url).pathname, program.url).href)
   })
 
-  it('is final also when it is the one at a stop', async () => {
+  it('is final also at a stop', async () => {
     await start('finish')
     const url = await createUpload(program.url, 10_000)
     expect((await patch(url, 0, bytesOf(4000))).status).toBe(204)
@@ -82,7 +82,7 @@ describe('a sync that failed', () => {
     await expectFailed(new URL(new URL(url).pathname, program.url).href)
   })
 
-  it('of a part is final for the upload that was to be made of it', async () => {
+  it('is final for the upload that is concatenated from the part that it concerns', async () => {
     await start('finish')
     const { url = '', ask }: Situation = await OPERATIONS['a final upload'](program.url)
     const fault = await failCalls(program, 'sync', 'EIO', [layout.incomingFile(idOf(url))])
@@ -98,7 +98,7 @@ describe('a sync that failed', () => {
     ['always', 'the creation of an upload', 'everywhere'],
     ['always', 'the creation of an upload', 'of the folders'],
     ['always', 'the first chunk', 'of the folders'],
-  ])('leaves nothing of an upload that is being made: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
+  ])('leaves nothing of an upload that is being created: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
     await start(sync)
     const { ask, goOn } = await OPERATIONS[name](program.url)
     const paths = where === 'everywhere' ? [] : [layout.incoming, layout.files]

@@ -36,8 +36,8 @@ async function expectDownload(url: string, content: Buffer): Promise<void> {
   expect(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(content)).toBe(true)
 }
 
-describe('a full disk', () => {
-  it('refuses bytes of a tus upload with 507, keeps what it has, and goes on when there is room', async () => {
+describe('A full disk', () => {
+  it('refuses bytes of a tus upload with 507, keeps the stored ones, and accepts more when there is room', async () => {
     const content = bytesOf(12 * MIB)
     const url = await createUpload(program.url, content.length)
     const refused = await patch(url, 0, content)
@@ -51,7 +51,7 @@ describe('a full disk', () => {
     await expectDownload(url, content)
   })
 
-  it('leaves nothing of a small file that it cannot take with its creation', async () => {
+  it('leaves nothing of a small file that does not fit at its creation', async () => {
     const filler = await createUpload(program.url, 12 * MIB)
     expect((await patch(filler, 0, bytesOf(12 * MIB))).status).toBe(507)
     const before = await readdir(path.join(disk, 'data'), { recursive: true })
@@ -65,7 +65,7 @@ describe('a full disk', () => {
     await expectDownload(locationOf(taken, program.url), bytesOf(50_000))
   })
 
-  it('lets an upload be removed, which makes room for another', async () => {
+  it('allows the removal of an upload, which makes room for another', async () => {
     const filler = await createUpload(program.url, 12 * MIB)
     const content = bytesOf(3 * MIB)
     const url = await createUpload(program.url, content.length)

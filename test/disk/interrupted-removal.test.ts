@@ -42,8 +42,8 @@ async function expectToBeEnded(url: string): Promise<void> {
   expect(await readdir(layout.gone)).toEqual([idOf(url)])
 }
 
-describe('a removal that the disk refuses to end', () => {
-  it.each(['remove', 'rename'] as const)('has begun: the upload is gone at once (%s)', async (call) => {
+describe('A removal that the disk does not complete', () => {
+  it.each(['remove', 'rename'] as const)('makes the upload gone at once (%s)', async (call) => {
     const url = await begun({})
     const fault = await failCalls(program, call, 'EIO')
     expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(503)
@@ -52,7 +52,7 @@ describe('a removal that the disk refuses to end', () => {
     await expectToBeEnded(url)
   })
 
-  it('has begun also when it was the service that wanted it', async () => {
+  it('makes the upload gone also when it expires', async () => {
     const url = await begun({ EXPIRES_AFTER: '1' })
     const fault = await failCalls(program, 'remove', 'EIO', [layout.incomingFile(idOf(url))])
     await until(async () => (await fault.failed()) > 0)

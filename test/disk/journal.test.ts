@@ -38,8 +38,8 @@ async function load(boot = BOOT): Promise<Ranges | undefined> {
   return loaded?.content.received
 }
 
-describe('a journal', () => {
-  it('says what was appended', async () => {
+describe('A journal', () => {
+  it('returns what was appended', async () => {
     await fc.assert(
       fc.asyncProperty(ranges, async (list) => {
         await (await write(list)).close()
@@ -48,7 +48,7 @@ describe('a journal', () => {
     )
   })
 
-  it('cut off anywhere says what was appended before the cut, and takes more', async () => {
+  it('returns what was appended before any truncation, and accepts more', async () => {
     await fc.assert(
       fc.asyncProperty(ranges, fc.nat(), range, async (list, cut, next) => {
         await (await write(list)).close()
@@ -66,7 +66,7 @@ describe('a journal', () => {
     )
   })
 
-  it('with damaged bytes says nothing that was not appended, and all that was appended before them', async () => {
+  it('returns nothing false after damaged bytes, and all that was appended before them', async () => {
     const damage = fc.record({ at: fc.nat(), bytes: fc.uint8Array({ minLength: 1, maxLength: 70 }) })
     await fc.assert(
       fc.asyncProperty(ranges, damage, range, async (list, { at, bytes: wrong }, next) => {
@@ -88,7 +88,7 @@ describe('a journal', () => {
     )
   })
 
-  it('with a damaged header is none', async () => {
+  it('is ignored if its header is damaged', async () => {
     await fc.assert(
       fc.asyncProperty(ranges, fc.nat(SIZE - 1), fc.integer({ min: 1, max: 255 }), async (list, at, change) => {
         await (await write(list)).close()
@@ -100,7 +100,7 @@ describe('a journal', () => {
     )
   })
 
-  it('of an earlier boot says what was marked as synced, and nothing that was not received', async () => {
+  it('returns what was marked as synced by an earlier boot, and nothing that was not received', async () => {
     await fc.assert(
       fc.asyncProperty(ranges, ranges, range, async (synced, later, elsewhere) => {
         const journal = await write(synced)
@@ -118,7 +118,7 @@ describe('a journal', () => {
     )
   })
 
-  it('that says little in many entries is written anew with the same content', async () => {
+  it('is compacted when it has many entries, with the same content', async () => {
     const list = Array.from({ length: 400 }, (_, i): Range => ({ start: i * 10, end: i * 10 + 10 }))
     await (await write(list)).close()
     const long = (await readFile(file)).length

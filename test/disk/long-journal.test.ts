@@ -41,25 +41,28 @@ async function journalSize(): Promise<number> {
   return (await stat(`${folder.path}/journals/id`)).size
 }
 
-describe('the journal of very many small puts', () => {
-  it.each(['finish', 'always', 'never'] as const)('stays short and says what was received: SYNC=%s', async (sync) => {
-    let store = await openStore(sync)
-    const upload = await store.create(recordOf('id', 2 * PUTS))
-    await putMany(upload, 5)
-    expect(await journalSize()).toBeLessThan(LONGEST)
-    const received = [{ start: 5, end: 5 + PUTS }]
-    expect(upload.received).toEqual(received)
-    await upload.release()
-    await store.close()
-    store = await openStore(sync)
-    expect((await openUpload(store)).received).toEqual(received)
-    await store.close()
-    store = await openStore(sync, 'two')
-    expect((await openUpload(store)).received).toEqual(sync === 'always' ? received : [])
-    await store.close()
-  })
+describe('The journal of very many small puts', () => {
+  it.each(['finish', 'always', 'never'] as const)(
+    'stays short and returns what was received: SYNC=%s',
+    async (sync) => {
+      let store = await openStore(sync)
+      const upload = await store.create(recordOf('id', 2 * PUTS))
+      await putMany(upload, 5)
+      expect(await journalSize()).toBeLessThan(LONGEST)
+      const received = [{ start: 5, end: 5 + PUTS }]
+      expect(upload.received).toEqual(received)
+      await upload.release()
+      await store.close()
+      store = await openStore(sync)
+      expect((await openUpload(store)).received).toEqual(received)
+      await store.close()
+      store = await openStore(sync, 'two')
+      expect((await openUpload(store)).received).toEqual(sync === 'always' ? received : [])
+      await store.close()
+    },
+  )
 
-  it('with SYNC=always, has its new name on the disk before a further put counts', async () => {
+  it('is durable under its new name before a further put counts with SYNC=always', async () => {
     const store = await openStore('always')
     const upload = await store.create(recordOf('id', 2 * PUTS))
     await put(upload, 5, 'x', 'when-verified')
@@ -79,7 +82,7 @@ describe('the journal of very many small puts', () => {
     await store.close()
   })
 
-  it('keeps what was known to be on the disk', async () => {
+  it('keeps what was known to be durable', async () => {
     let store = await openStore('finish')
     const first = await store.create(recordOf('id', 2 * PUTS))
     await put(first, 5, 'synced', 'when-verified')
@@ -93,7 +96,7 @@ describe('the journal of very many small puts', () => {
     await store.close()
   })
 
-  it('is not marked by a sync that began before it was written anew', async () => {
+  it('is not marked by a sync that began before its compaction', async () => {
     let store = await openStore('finish')
     const upload = await store.create(recordOf('id', 2 * MANY))
     for (let i = 0; i < 4000; i++) await put(upload, i, 'x', 'when-verified')

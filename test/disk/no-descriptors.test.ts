@@ -36,8 +36,8 @@ async function inUse(): Promise<number> {
   return (await readdir(`/proc/${program.process.pid}/fd`)).length
 }
 
-describe('a program with too few descriptors for its clients', () => {
-  it('refuses some of them, and all go on when there are enough again', async () => {
+describe('A program with too few descriptors for its clients', () => {
+  it('refuses some of them, and serves all when there are enough again', async () => {
     const contents = Array.from({ length: CLIENTS }, (_, i) => bytesOf(SIZE, i))
     const urls: string[] = []
     for (const _ of contents) urls.push(await createUpload(program.url, SIZE))

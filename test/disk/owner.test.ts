@@ -25,8 +25,8 @@ async function leaveDead(name: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve))
 }
 
-describe('the owner of a data folder', () => {
-  it('stays the only one when its socket is taken away, as one that starts may do that has seen a dead one there', async () => {
+describe('The owner of a data folder', () => {
+  it('stays the only one when a start removes its socket, believing it to be dead', async () => {
     const owner = await takeOwnership(layout)
     await rm(layout.ownerSocket)
     await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data folder')
@@ -34,7 +34,7 @@ describe('the owner of a data folder', () => {
     await (await takeOwnership(layout)).release()
   })
 
-  it('is one of many that start at the same time after it was killed', async () => {
+  it('is only one of many programs that start at the same time after a kill', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       await leaveDead('owner.sock')
       await leaveDead('.owner-0')
@@ -52,7 +52,7 @@ describe('the owner of a data folder', () => {
     }
   })
 
-  it('of an earlier version, which has the one socket only, is left alone', async () => {
+  it('is respected if it is an earlier version, which has one socket only', async () => {
     const earlier = net.createServer((socket) => socket.destroy())
     await new Promise<void>((resolve) => earlier.listen(layout.ownerSocket, resolve))
     await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data folder')

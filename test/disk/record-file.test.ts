@@ -70,7 +70,7 @@ async function write(one: UploadRecord): Promise<string> {
   return environment.layout.record(one.id)
 }
 
-test('a record is read as it was written', async () => {
+test('A record is read as it was written', async () => {
   await fc.assert(
     fc.asyncProperty(record, async (one) => {
       await write(one)
@@ -79,7 +79,7 @@ test('a record is read as it was written', async () => {
   )
 })
 
-test('a record that was cut off anywhere is torn, and a new one takes its place', async () => {
+test('A record that is truncated anywhere is torn, and a new one replaces it', async () => {
   await fc.assert(
     fc.asyncProperty(record, record, fc.nat(), async (one, other, cut) => {
       const file = await write(one)
@@ -93,7 +93,7 @@ test('a record that was cut off anywhere is torn, and a new one takes its place'
   )
 })
 
-test('a record with a damaged byte is torn', async () => {
+test('A record with a damaged byte is torn', async () => {
   await fc.assert(
     fc.asyncProperty(record, fc.nat(), fc.integer({ min: 1, max: 255 }), async (one, at, change) => {
       const file = await write(one)
@@ -107,7 +107,7 @@ test('a record with a damaged byte is torn', async () => {
   )
 })
 
-test('a record of another upload is none of this one', async () => {
+test('A record of another upload is ignored', async () => {
   await fc.assert(
     fc.asyncProperty(record, id, async (one, other) => {
       fc.pre(one.id !== other)
@@ -120,7 +120,7 @@ test('a record of another upload is none of this one', async () => {
   )
 })
 
-test('the record of an upload whose folder cannot be made is refused', async () => {
+test('A record whose folder cannot be created is refused', async () => {
   await mkdir(environment.layout.records, { recursive: true })
   const obstacle = environment.layout.recordFolder('obstructed')
   const obstructed: UploadRecord = { id: 'obstructed', length: 1, metadata: {}, fileName: 'file', createdAt: '' }

@@ -122,7 +122,7 @@ describe('A start', () => {
     'adopt:record',
     'adopt:bytes',
     'adopt:done',
-  ])('repairs the folder after a start that was killed at the step %s', async (step) => {
+  ])('repairs the folder after an earlier start was killed at the step %s', async (step) => {
     const ids = await leaveRemains()
     await expect(start({ STOP_AT: step }, STOPPABLE)).rejects.toThrow('The program ended with null')
     await start()
@@ -131,7 +131,7 @@ describe('A start', () => {
   })
 
   it(
-    'on very many uploads waits for none of them, and repairs each on first use',
+    'waits for none of very many uploads, and repairs each on first use',
     async () => {
       const ids = await leaveRemains()
       await addMany()

@@ -23,16 +23,16 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-describe('a disk that takes a part of each write', () => {
+describe('A disk that writes only a part of each request', () => {
   const names = Object.keys(OPERATIONS).filter((name): name is OperationName => name in OPERATIONS)
 
-  it.each(['finish', 'always'])('gets all of it in the end: SYNC=%s', async (sync) => {
+  it.each(['finish', 'always'])('stores all bytes in the end: SYNC=%s', async (sync) => {
     program = await startProgram({ DATA_DIR: folder.path, SYNC: sync }, PROGRAM)
     for (const name of names) await (await OPERATIONS[name](program.url)).goOn()
   })
 })
 
-describe('a journal entry of which the disk took a part', () => {
+describe('A journal entry of which the disk wrote a part', () => {
   const content = bytesOf(60)
   const file = cut(content, 20)
   /** Header and first entry of a journal have 32 bytes each: the limit lies in the middle of the second entry. */
@@ -67,20 +67,20 @@ describe('a journal entry of which the disk took a part', () => {
     await expectDownload(new URL(url, program.url).href, content)
   }
 
-  it('does not count, and is written over by the next', async () => {
+  it('does not count, and is overwritten by the next', async () => {
     const url = await tearAnEntry()
     limitFiles('unlimited')
     await expectToResume(url)
   })
 
-  it('does not count after a crash either, nor does it hide what comes after it', async () => {
+  it('does not count after a crash, and does not hide later entries', async () => {
     const url = await tearAnEntry()
     await program.end('SIGKILL')
     program = await startProgram({ DATA_DIR: folder.path })
     await expectToResume(url)
   })
 
-  it('does not count either when it is whole, but without the mark that belongs to it', async () => {
+  it('does not count if it is whole, but lacks the mark that belongs to it', async () => {
     // With SYNC=always a mark of 32 bytes follows each entry.
     const url = await tearAnEntry('always', 128, 96)
     await program.end('SIGKILL')

@@ -128,8 +128,8 @@ function clientsOf(make: (index: number) => Promise<Client>, first: number): Pro
   return Promise.all(Array.from({ length: CLIENTS / 2 }, (_, i) => make(first + i)))
 }
 
-describe('a disk that is slower than its many clients', () => {
-  it('slows all of them down, starves none, and costs neither memory nor the health of the service', async () => {
+describe('A disk that is slower than its clients', () => {
+  it('slows down all of them, starves none, and costs neither memory nor health checks', async () => {
     await start()
     const tus = await clientsOf(tusClient, 0)
     const pages = await clientsOf(webUploaderClient, CLIENTS / 2)
@@ -150,7 +150,7 @@ describe('a disk that is slower than its many clients', () => {
     expect(slowest).toBeLessThan(10_000)
   }, 240_000)
 
-  it('reads no more than a bounded part of what is sent while the disk stands still', async () => {
+  it('lets the service read only a bounded part of what is sent while it stalls', async () => {
     await start({ STANDS_AFTER: String(MIB) })
     const urls = await Promise.all(Array.from({ length: CLIENTS }, () => createUpload(program.url, 4 * MIB)))
     const sent = Buffer.alloc(4 * MIB)

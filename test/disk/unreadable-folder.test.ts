@@ -51,7 +51,7 @@ async function endFault(): Promise<void> {
   await until(async () => (await tracer()) === 0)
 }
 
-describe('a data folder that the disk refuses to read or change', () => {
+describe('A data folder that cannot be read or changed', () => {
   it.each<[Call, string, (layout: Layout) => readonly string[]]>([
     ['list', 'EIO', ({ incoming }) => [incoming]],
     ['open', 'EIO', ({ incoming }) => [incoming]],
@@ -60,7 +60,7 @@ describe('a data folder that the disk refuses to read or change', () => {
     ['open', 'EMFILE', (layout) => [layout.secret]],
     ['rename', 'EIO', () => []],
     ['remove', 'EIO', () => []],
-  ])('keeps the program from starting, and nothing is lost: %s, %s', async (call, error, paths) => {
+  ])('keeps the program from starting, and loses nothing: %s, %s', async (call, error, paths) => {
     await expect(startFailing(call, error, paths(layout))).rejects.toThrow(/The program ended with 1: \S/)
     program = await startProgram({ DATA_DIR: folder.path })
     expect(await readdir(layout.quarantine)).toEqual([])
@@ -92,7 +92,7 @@ describe('a data folder that the disk refuses to read or change', () => {
     expect(await readdir(layout.quarantine)).toEqual([])
   })
 
-  it('is not taken for a lost upload: its client is told to wait, and goes on later', async () => {
+  it('is not mistaken for a lost upload: its client is told to wait, and resumes later', async () => {
     program = await startFailing('look at', 'EIO', [layout.incomingFile(idOf(upload))])
     const url = new URL(upload, program.url).href
     const told = await head(url)

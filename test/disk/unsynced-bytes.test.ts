@@ -86,7 +86,7 @@ describe('Uploads with unsynced bytes', () => {
     return letGo
   }
 
-  it('are as many as the disk can sync at a stop: the next one waits for it', async () => {
+  it('are limited to what the disk can sync at a stop: the next one waits', async () => {
     const letGo = await holdSyncs()
     const uploads: StoredUpload[] = []
     const begun = async (): Promise<StoredUpload> => {
@@ -142,7 +142,7 @@ describe('Uploads with unsynced bytes', () => {
     for (const upload of uploads) await upload.close()
   })
 
-  it('append what is synced to their records, in lines that older versions ignore', async () => {
+  it('note what is synced in their records, in lines that older versions ignore', async () => {
     const upload = await store.create(recordOf('id', 2_000))
     for (let i = 0; i < 300; i++) {
       await put(upload, i * 5, 'hello', 'as-received')

@@ -37,7 +37,7 @@ async function receivedLater(): Promise<unknown> {
   return found.kind === 'upload' && found.upload.received
 }
 
-it('has what a stream wrote while it was just being made', async () => {
+it('The journal of an upload has what a stream wrote during its creation', async () => {
   await begin('finish')
   const stream = await upload.begin({ start: 0, end: 5 }, 'as-received')
   await stream.write([Buffer.from('first')])
@@ -72,7 +72,7 @@ async function refuseMark(): Promise<void> {
   jest.spyOn(handles, 'truncate').mockRejectedValueOnce(full)
 }
 
-it('does not count what was refused when its place is about to be written anew', async () => {
+it('The journal of an upload does not count refused bytes whose place is about to be overwritten', async () => {
   await begin('always')
   await put(upload, 0, 'first', 'when-verified')
   await refuseMark()

@@ -74,7 +74,7 @@ for (const [header, table] of Object.entries<Case[]>(cases)) {
   })
 }
 
-describe('any conditions', () => {
+describe('Any conditions', () => {
   /** A tag, or the star, and whether it names the file: strongly, weakly. */
   const tag = fc.constantFrom(
     { text: etag, strong: true, weak: true },
@@ -114,7 +114,7 @@ describe('any conditions', () => {
     { requiredKeys: [] },
   )
 
-  it('are weighed in the order of RFC 9110 §13.2.2', () => {
+  it('are evaluated in the order of RFC 9110 §13.2.2', () => {
     fc.assert(
       fc.property(conditions, ({ ifMatch, ifUnmodifiedSince, ifNoneMatch, ifModifiedSince }) => {
         const unmodified = ifUnmodifiedSince?.seconds ?? 0

@@ -14,7 +14,7 @@ function nameOf(filename: string): string | undefined {
   return parse(dispositionOf({ filename })).parameters['filename']
 }
 
-describe('the name of a download', () => {
+describe('The name of a download', () => {
   it.each([
     ['plain', 'report.txt', 'attachment; filename=report.txt'],
     ['with a space', 'my report.txt', 'attachment; filename="my report.txt"'],
@@ -45,7 +45,7 @@ describe('the name of a download', () => {
   })
 
   it.each(['测试 文件.txt', `"a'b".png`, '😀.zip', 'na\u00efve (1).pdf', 'a*b.txt', '%41.txt', 'back`tick.txt'])(
-    'comes out of a parser as it was: %s',
+    'is unchanged when a browser parses it: %s',
     (filename) => {
       expect(nameOf(filename)).toBe(filename)
     },
@@ -75,7 +75,7 @@ describe('the name of a download', () => {
   })
 })
 
-describe('the type of a download', () => {
+describe('The type of a download', () => {
   it.each([
     ['text/plain', 'text/plain'],
     ['IMAGE/PNG', 'image/png'],
@@ -84,7 +84,7 @@ describe('the type of a download', () => {
     ['application/ld+json', 'application/ld+json'],
     ['video/webm;codecs="vp9,opus"', 'video/webm'],
     ['text/plain ; charset=gbk', 'text/plain'],
-  ])('is what was said: %s', (said, expected) => {
+  ])('is the one of the upload: %s', (said, expected) => {
     expect(typeOf(said)).toBe(expected)
   })
 
@@ -104,7 +104,7 @@ describe('the type of a download', () => {
     '*/*',
     '图/片',
     `image/${'a'.repeat(200)}`,
-  ])('is unknown when what was said is malformed: %j', (said) => {
+  ])('is unknown if that of the upload is malformed: %j', (said) => {
     expect(typeOf(said)).toBe('application/octet-stream')
   })
 
@@ -114,11 +114,11 @@ describe('the type of a download', () => {
   })
 })
 
-describe('inline', () => {
+describe('The query inline', () => {
   const kind = (filetype: string, inline: boolean) => parse(dispositionOf({ filetype }, inline)).type
 
   it.each(['image/png', 'image/jpeg', 'image/webp', 'audio/wav', 'video/mp4', 'application/pdf'])(
-    'shows %s when it is asked for, and only then',
+    'shows %s only when it is given',
     (filetype) => {
       expect(kind(filetype, true)).toBe('inline')
       expect(kind(filetype, false)).toBe('attachment')
@@ -148,7 +148,7 @@ describe('inline', () => {
     'image/png, text/html',
     'application/pdf+xml',
     '',
-  ])('never shows %j', (filetype) => {
+  ])('never shows the type %j', (filetype) => {
     expect(kind(filetype, true)).toBe('attachment')
   })
 
@@ -160,12 +160,12 @@ describe('inline', () => {
     ['0', false],
     ['false', false],
     [['1', '1'], true],
-  ])('is asked for by the value %j: %s', (value, expected) => {
+  ])('takes effect by the value %j: %s', (value, expected) => {
     expect(asksForInline(value)).toBe(expected)
   })
 })
 
-describe('the policy', () => {
+describe('The content security policy', () => {
   it.each([
     ['text/html', true, "sandbox; default-src 'none'"],
     ['image/svg+xml', true, "sandbox; default-src 'none'"],
@@ -175,7 +175,7 @@ describe('the policy', () => {
     ['application/pdf', true, "sandbox; default-src 'none'"],
     ['video/mp4', true, "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; media-src 'self'"],
     ['audio/wav', true, "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; media-src 'self'"],
-  ])('of %s, inline %s, lets nothing run', (filetype, inline, policy) => {
+  ])('lets nothing run in %s, inline %s', (filetype, inline, policy) => {
     const headers = contentHeaders({ filetype }, inline)
     expect(headers['Content-Security-Policy']).toBe(policy)
     expect(headers['X-Content-Type-Options']).toBe('nosniff')

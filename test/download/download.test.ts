@@ -15,7 +15,7 @@ async function serve(about: Partial<StreamedFile> = {}, stored = content): Promi
 afterEach(() => service.stop())
 
 describe('GET', () => {
-  it('answers with the whole file and everything that is known of it', async () => {
+  it('returns the whole file with all its headers', async () => {
     await serve()
     const { status, headers, body } = await service.fetch()
     expect(status).toBe(200)
@@ -35,7 +35,7 @@ describe('GET', () => {
     expect(headers).not.toHaveProperty('content-range')
   })
 
-  it('answers with an empty file', async () => {
+  it('returns an empty file', async () => {
     await serve({}, Buffer.alloc(0))
     const { status, headers, body } = await service.fetch({ Range: 'bytes=0-' })
     expect(status).toBe(200)
@@ -45,33 +45,33 @@ describe('GET', () => {
     expect(service.streams).toHaveLength(0)
   })
 
-  it('gives a Chinese name, which is a 500 elsewhere', async () => {
+  it('returns a Chinese name', async () => {
     await serve({ metadata: { filename: '测试 文件.txt' } })
     const { status, headers } = await service.fetch()
     expect(status).toBe(200)
     expect(headers['content-disposition']).toContain(`filename*=UTF-8''%E6%B5%8B%E8%AF%95%20%E6%96%87%E4%BB%B6.txt`)
   })
 
-  it('shows an image inline when it is asked to', async () => {
+  it('shows an image inline on request', async () => {
     await serve({ metadata: { name: 'a.png', type: 'image/png' } })
     const { headers } = await service.fetch({}, { query: '?inline=1' })
     expect(headers['content-disposition']).toBe('inline; filename=a.png')
   })
 
-  it('makes an entity tag of an id with characters that a tag may not have', async () => {
+  it('makes a valid entity tag of an id with other characters', async () => {
     await serve({ id: '一 "id"' })
     const { headers } = await service.fetch()
     expect(headers.etag).toBe('"%E4%B8%80%20%22id%22-1000-mjwaidke"')
   })
 
-  it('does not say that the file is from the future', async () => {
+  it('does not return a modification date in the future', async () => {
     await serve({ modified: new Date(Date.now() + 3_600_000) })
     const { headers } = await service.fetch()
     expect(Date.parse(headers['last-modified'] ?? '')).toBeLessThanOrEqual(Date.now())
   })
 })
 
-describe('a range', () => {
+describe('A range', () => {
   it.each([
     ['bytes=0-0', 0, 1],
     ['bytes=999-', 999, 1000],
@@ -79,7 +79,7 @@ describe('a range', () => {
     ['bytes=5-', 5, 1000],
     ['bytes=100-199', 100, 200],
     ['bytes=-5000', 0, 1000],
-  ])('%s is answered with just these bytes', async (range, start, end) => {
+  ])('%s returns just its bytes', async (range, start, end) => {
     await serve()
     const { status, headers, body } = await service.fetch({ Range: range })
     expect(status).toBe(206)
@@ -89,14 +89,14 @@ describe('a range', () => {
     expect(body.equals(content.subarray(start, end))).toBe(true)
   })
 
-  it.each(['bytes=0-0,5-6', 'bytes=5-2', 'rubbish'])('that is ignored brings the whole file: %s', async (range) => {
+  it.each(['bytes=0-0,5-6', 'bytes=5-2', 'rubbish'])('returns the whole file if it is ignored: %s', async (range) => {
     await serve()
     const { status, body } = await service.fetch({ Range: range })
     expect(status).toBe(200)
     expect(body.equals(content)).toBe(true)
   })
 
-  it('outside of the file is 416 with the size, and no header of the file', async () => {
+  it('receives 416 with the size, and no header of the file, if it is outside of the file', async () => {
     await serve()
     const { status, headers, body } = await service.fetch({ Range: 'bytes=1000-' })
     expect(status).toBe(416)
@@ -114,20 +114,20 @@ describe('a range', () => {
     [`W/${ETAG}`, 200],
     [MODIFIED, 206],
     ['Fri, 02 Jan 2026 03:04:06 GMT', 200],
-  ])('with If-Range %s is %d', async (ifRange, expected) => {
+  ])('receives, with If-Range %s, %d', async (ifRange, expected) => {
     await serve()
     const { status } = await service.fetch({ Range: 'bytes=0-9', 'If-Range': ifRange })
     expect(status).toBe(expected)
   })
 })
 
-describe('a condition', () => {
+describe('A condition', () => {
   it.each([
     { 'If-None-Match': ETAG },
     { 'If-None-Match': `"other", W/${ETAG}` },
     { 'If-Modified-Since': MODIFIED },
     { 'If-None-Match': ETAG, Range: 'bytes=2000-' },
-  ])('that the client has the file already is 304: %j', async (headers) => {
+  ])('returns 304 if the client has the file already: %j', async (headers) => {
     await serve()
     const answer = await service.fetch(headers)
     expect(answer.status).toBe(304)
@@ -143,7 +143,7 @@ describe('a condition', () => {
   })
 
   it.each([{ 'If-Match': '"other"' }, { 'If-Unmodified-Since': 'Thu, 01 Jan 2026 00:00:00 GMT' }])(
-    'that does not hold is 412: %j',
+    'returns 412 if it does not hold: %j',
     async (headers) => {
       await serve()
       const answer = await service.fetch(headers)
@@ -153,7 +153,7 @@ describe('a condition', () => {
     },
   )
 
-  it('that holds lets the file through', async () => {
+  it('returns the file if it holds', async () => {
     await serve()
     const { status } = await service.fetch({ 'If-Match': ETAG, 'If-None-Match': '"other"' })
     expect(status).toBe(200)
@@ -161,7 +161,7 @@ describe('a condition', () => {
 })
 
 describe('HEAD', () => {
-  it('says what GET says, and reads nothing', async () => {
+  it('returns the headers of GET, and reads nothing', async () => {
     await serve()
     const get = await service.fetch()
     const head = await service.fetch({}, { method: 'HEAD' })
@@ -173,7 +173,7 @@ describe('HEAD', () => {
     expect(service.streams).toHaveLength(1)
   })
 
-  it('knows no ranges', async () => {
+  it('ignores ranges', async () => {
     await serve()
     const { status, headers } = await service.fetch({ Range: 'bytes=2000-' }, { method: 'HEAD' })
     expect(status).toBe(200)
@@ -181,14 +181,14 @@ describe('HEAD', () => {
     expect(headers).not.toHaveProperty('content-range')
   })
 
-  it('of an empty file has length 0', async () => {
+  it('returns length 0 for an empty file', async () => {
     await serve({}, Buffer.alloc(0))
     const { status, headers } = await service.fetch({}, { method: 'HEAD' })
     expect(status).toBe(200)
     expect(headers['content-length']).toBe('0')
   })
 
-  it('knows conditions', async () => {
+  it('evaluates conditions', async () => {
     await serve()
     expect((await service.fetch({ 'If-None-Match': '*' }, { method: 'HEAD' })).status).toBe(304)
     expect((await service.fetch({ 'If-Match': '"other"' }, { method: 'HEAD' })).status).toBe(412)

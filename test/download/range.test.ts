@@ -8,7 +8,7 @@ const whole = { status: 200, start: 0, end: size }
 const part = (start: number, end: number) => ({ status: 206, start, end })
 const unsatisfiable = { status: 416 }
 
-describe('a Range', () => {
+describe('A Range', () => {
   it.each([
     ['is absent', undefined, whole],
     ['is the first byte', 'bytes=0-0', part(0, 1)],
@@ -45,13 +45,13 @@ describe('a Range', () => {
   })
 })
 
-describe('an empty file', () => {
+describe('An empty file', () => {
   it.each(['bytes=0-', 'bytes=0-0', 'bytes=-1', 'bytes=-0', 'bytes=5-'])('is sent whole to %s', (range) => {
     expect(select({ range }, 0, validators)).toEqual({ status: 200, start: 0, end: 0 })
   })
 })
 
-describe('a file of one byte', () => {
+describe('A file of one byte', () => {
   it.each([
     ['bytes=0-0', part(0, 1)],
     ['bytes=-1', part(0, 1)],
@@ -61,7 +61,7 @@ describe('a file of one byte', () => {
   })
 })
 
-describe('an If-Range', () => {
+describe('An If-Range', () => {
   it.each([
     ['names the file', '"an-id-10"', part(2, 6)],
     ['names another file', '"another-10"', whole],
@@ -77,21 +77,21 @@ describe('an If-Range', () => {
     expect(select({ range: 'bytes=2-5', ifRange }, size, validators)).toEqual(expected)
   })
 
-  it('that names a weak tag of the server is no match either', () => {
+  it('does not match a weak tag of the server', () => {
     const weak = { ...validators, etag: 'W/"an-id-10"' }
     expect(select({ range: 'bytes=2-5', ifRange: 'W/"an-id-10"' }, size, weak)).toEqual(whole)
   })
 
-  it('without a Range has no meaning', () => {
+  it('has no meaning without a Range', () => {
     expect(select({ ifRange: '"another-10"' }, size, validators)).toEqual(whole)
   })
 
-  it('that does not match turns even an unsatisfiable range into the whole file', () => {
+  it('turns even an unsatisfiable range into the whole file if it does not match', () => {
     expect(select({ range: 'bytes=99-', ifRange: '"another-10"' }, size, validators)).toEqual(whole)
   })
 })
 
-describe('any Range', () => {
+describe('Any Range', () => {
   /** Digits as RFC 9110 §14.1.1 has them: no sign, zeros in front as one likes. */
   const position = fc.oneof(fc.nat(30), fc.maxSafeNat()).chain((at) => fc.constantFrom(`${at}`, `00${at}`))
   const length = fc.integer({ min: 1, max: 25 })
@@ -110,7 +110,7 @@ describe('any Range', () => {
     return part(Number(start), last === '' || BigInt(last) >= size ? total : Number(BigInt(last)) + 1)
   }
 
-  it('is what the rule says', () => {
+  it('follows the grammar of RFC 9110', () => {
     const one = fc.tuple(fc.option(position, { nil: '' }), fc.option(position, { nil: '' }))
     fc.assert(
       fc.property(one, length, fc.constantFrom('bytes', 'Bytes'), ([first, last], total, unit) => {
@@ -121,7 +121,7 @@ describe('any Range', () => {
     )
   })
 
-  it('gives bytes that there are, or none, whatever it is', () => {
+  it('selects existing bytes, or none', () => {
     const pieces = fc.constantFrom('bytes', '=', '-', ',', '0', '5', '99', ' ', '\t', 'x', '+', '1e3', '0x1', '９')
     const text = fc.oneof(
       fc.string(),

@@ -36,18 +36,18 @@ describe('Want-Repr-Digest', () => {
     ['sha-256=3, sha-512=10', `sha-512=:${digestOf('sha512')}:`],
     ['sha=9,md5=10', `md5=:${digestOf('md5')}:`],
     ['sha-256=0, sha=1', `sha=:${digestOf('sha1')}:`],
-  ])('%s is answered with %s', async (wanted, digest) => {
+  ])('%s receives %s', async (wanted, digest) => {
     expect(await reprDigest(wanted)).toBe(digest)
   })
 
   it.each(['', 'sha-384=10', 'sha-256=0', 'sha-256', 'sha-256=11', '=;,,', 'SHA-256=1'])(
-    '%s gets none',
+    '%s receives no digest',
     async (wanted) => {
       expect(await reprDigest(wanted)).toBeNull()
     },
   )
 
-  it('means the whole file for a HEAD and for a part of it, too', async () => {
+  it('refers to the whole file also for a HEAD and for a range', async () => {
     expect(await reprDigest('sha-256=1', { Range: 'bytes=10-19' })).toBe(`sha-256=:${digestOf('sha256')}:`)
     expect(await reprDigest('sha-256=1', {}, 'HEAD')).toBe(`sha-256=:${digestOf('sha256')}:`)
   })
@@ -69,7 +69,7 @@ describe('Want-Repr-Digest', () => {
     expect(bytesRead() - after).toBeLessThan(0.5 * large.length)
   })
 
-  it('gives no digest of an upload that is not finished', async () => {
+  it('receives no digest of an unfinished upload', async () => {
     url = await createUpload(service.url, content.length)
     expect(await reprDigest('sha-256=1', {}, 'HEAD')).toBeNull()
   })

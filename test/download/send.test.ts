@@ -53,7 +53,7 @@ async function firstBytes(answer: IncomingMessage): Promise<void> {
   answer.read(1)
 }
 
-describe('a large file', () => {
+describe('A large file', () => {
   it('arrives whole', async () => {
     await serve()
     const { body } = await service.fetch()
@@ -81,22 +81,25 @@ describe('a large file', () => {
   })
 })
 
-describe('a client that goes away', () => {
-  it.each(['ends its connection', 'resets its connection'])('and %s closes the file, and is no error', async (how) => {
-    await serve()
-    const answer = await service.open()
-    await firstBytes(answer)
-    answer.on('error', () => {})
-    if (how === 'resets its connection') answer.socket.resetAndDestroy()
-    else answer.destroy()
-    await service.handled
-    await until(() => service.streams[0]?.closed === true)
-    expect(bytesRead()).toBeLessThan(large.length)
-    expect(service.thrown).toEqual([])
-    expect(service.logged.filter((error) => !isOfConnection(error))).toEqual([])
-  })
+describe('A client that disconnects', () => {
+  it.each(['ends its connection', 'resets its connection'])(
+    'and %s gets its file closed, without an error',
+    async (how) => {
+      await serve()
+      const answer = await service.open()
+      await firstBytes(answer)
+      answer.on('error', () => {})
+      if (how === 'resets its connection') answer.socket.resetAndDestroy()
+      else answer.destroy()
+      await service.handled
+      await until(() => service.streams[0]?.closed === true)
+      expect(bytesRead()).toBeLessThan(large.length)
+      expect(service.thrown).toEqual([])
+      expect(service.logged.filter((error) => !isOfConnection(error))).toEqual([])
+    },
+  )
 
-  it('with a second answer waiting behind the first closes the files of both', async () => {
+  it('gets the files closed of both its pipelined requests', async () => {
     await serve()
     const wire = await connect(`http://127.0.0.1:${service.port}`)
     await wire.send(requestHead('GET', '/files/an-id', {}).repeat(2))
@@ -109,7 +112,7 @@ describe('a client that goes away', () => {
     expect(service.thrown).toEqual([])
   })
 
-  it('before the first byte was read closes the source', async () => {
+  it('gets the source closed before the first byte was read', async () => {
     const late = new Readable({ read() {} })
     await serve({ read: () => late })
     const asked = get({ port: service.port, host: '127.0.0.1', agent: false })
@@ -125,8 +128,8 @@ describe('a client that goes away', () => {
   })
 })
 
-describe('a file that cannot be read', () => {
-  it('at all is an error answer without any header of the file', async () => {
+describe('A file that cannot be read', () => {
+  it('returns an error without any header of the file', async () => {
     await serve()
     await rm(service.path)
     const { status, headers, body } = await service.fetch({ Range: 'bytes=0-9' })
@@ -139,7 +142,7 @@ describe('a file that cannot be read', () => {
     expect(service.thrown).toMatchObject([{ code: 'storage_error', cause: { code: 'ENOENT' } }])
   })
 
-  it('to its end cuts the connection', async () => {
+  it('cuts the connection if an error occurs midway', async () => {
     const failing = () => Readable.from(someThenFail(), { objectMode: true, highWaterMark: 1 })
     await serve({ read: failing })
     const answer = await service.open()
@@ -156,7 +159,7 @@ describe('a file that cannot be read', () => {
     throw new Error('the disk is broken')
   }
 
-  it('because it is shorter than its record says cuts the connection', async () => {
+  it('cuts the connection if it is shorter than its record says', async () => {
     await serve()
     await truncate(service.path, 3 * MiB)
     const answer = await service.open()
@@ -166,7 +169,7 @@ describe('a file that cannot be read', () => {
     expect(service.streams[0]?.closed).toBe(true)
   })
 
-  it('because its source gives more than was asked for never sends the surplus', async () => {
+  it('sends no surplus if its source returns too much', async () => {
     await serve({ size: 10, read: () => Readable.from([large.subarray(0, 6), large.subarray(6, 12)]) })
     await expect(service.fetch()).rejects.toMatchObject({ code: 'ECONNRESET' })
     await service.handled
@@ -174,7 +177,7 @@ describe('a file that cannot be read', () => {
   })
 })
 
-it('one connection serves a part, an error, a 304, an empty HEAD, and a part again', async () => {
+it('One connection serves a range, an error, a 304, an empty HEAD, and a range again', async () => {
   await serve({}, bytes(1000))
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ports = new Set<number | undefined>()
@@ -195,7 +198,7 @@ it('one connection serves a part, an error, a 304, an empty HEAD, and a part aga
   agent.destroy()
 })
 
-it('closes the file when the answer cannot even be begun', async () => {
+it('A response that cannot begin closes its file', async () => {
   const metadata = {
     get filename(): string {
       throw new Error('no name')

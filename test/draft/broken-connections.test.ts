@@ -29,9 +29,9 @@ async function expectToResume(url: string, offset: number) {
   await expectFile(service, url, content)
 }
 
-describe('an append whose connection breaks', () => {
+describe('An append whose connection breaks', () => {
   it.each([0, 1, 1000, 16_384, 65_536, 65_537, 1_048_576, 1_199_999])(
-    'after %d bytes: every one of them counts, and the upload is not complete',
+    'after %d bytes keeps every one of them, and does not complete the upload',
     async (sent) => {
       const url = await createUpload(service.url)
       const wire = await beginAppend(url, 0, true, content.length, content.subarray(0, sent))
@@ -41,7 +41,7 @@ describe('an append whose connection breaks', () => {
     },
   )
 
-  it.each([1, 70_000])('with a reset after %d bytes: those that came count', async (sent) => {
+  it.each([1, 70_000])('with a reset after %d bytes keeps those that arrived', async (sent) => {
     const url = await createUpload(service.url)
     const wire = await beginAppend(url, 0, true, content.length, content.subarray(0, sent))
     await received(url, sent)
@@ -49,7 +49,7 @@ describe('an append whose connection breaks', () => {
     await expectToResume(url, sent)
   })
 
-  it('in the middle of a chunk of the transfer coding, and exactly behind one', async () => {
+  it('keeps its bytes in the middle of a chunk of the transfer coding, and exactly after one', async () => {
     const url = await createUpload(service.url)
     const fields = { ...DRAFT, 'Content-Type': PARTIAL, 'Upload-Complete': '?1', 'Transfer-Encoding': 'chunked' }
     let offset = 0
@@ -67,7 +67,7 @@ describe('an append whose connection breaks', () => {
     await expectToResume(url, 5000)
   })
 
-  it('with a Content-Digest: none of its bytes count', async () => {
+  it('keeps none of its bytes if it has a Content-Digest', async () => {
     const url = await createUpload(service.url, content.subarray(0, 10))
     const digest = { 'Content-Digest': 'sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:' }
     const wire = await beginAppend(url, 10, true, content.length - 10, content.subarray(10, 500_000), digest)
@@ -78,7 +78,7 @@ describe('an append whose connection breaks', () => {
   })
 })
 
-describe('a creation whose connection breaks', () => {
+describe('A creation whose connection breaks', () => {
   it.each([
     ['Content-Length', 0],
     ['Content-Length', 1],
@@ -87,7 +87,7 @@ describe('a creation whose connection breaks', () => {
     ['chunks', 0],
     ['chunks', 100_000],
     ['chunks', 1_200_000],
-  ])('with %s, after %d bytes: they count', async (how, sent) => {
+  ])('with %s, after %d bytes, keeps them', async (how, sent) => {
     const wire = await connect(service.url)
     const chunked = how === 'chunks'
     const size = chunked ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': content.length }
@@ -100,8 +100,8 @@ describe('a creation whose connection breaks', () => {
   })
 })
 
-describe('an append that falls silent', () => {
-  it('is ended after IDLE_TIMEOUT, with its bytes kept, and told so', async () => {
+describe('An append that stalls', () => {
+  it('is ended after IDLE_TIMEOUT with a response, and its bytes are kept', async () => {
     const url = await createUpload(service.url)
     const wire = await beginAppend(url, 0, true, content.length, content.subarray(0, 4000))
     const answer = await wire.answer()

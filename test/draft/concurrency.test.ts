@@ -19,8 +19,8 @@ const content = bytesOf(3_000_000)
 let service: TestService
 afterEach(() => service.close())
 
-describe('offset retrieval while an append runs', () => {
-  it('ends it, is told what came, and the append knows', async () => {
+describe('Offset retrieval during an append', () => {
+  it('ends it, and returns the offset that the append receives, too', async () => {
     service = await startService()
     const url = await createUpload(service.url)
     const older = await beginAppend(url, 0, true, content.length, content.subarray(0, 1_000_000))
@@ -33,7 +33,7 @@ describe('offset retrieval while an append runs', () => {
     await expectFile(service, url, content)
   })
 
-  it('ends it also before it brings its first byte, while it says the length', async () => {
+  it('ends it also before its first byte, while it states the length', async () => {
     service = await startService()
     for (let i = 0; i < 20; i++) {
       const url = await createUpload(service.url)
@@ -52,7 +52,7 @@ describe('offset retrieval while an append runs', () => {
     }
   })
 
-  it('ends it also when both are the first since a start', async () => {
+  it('ends it also when both are the first requests after a start', async () => {
     service = await startService()
     let url = await createUpload(service.url)
     for (let i = 0; i < 5; i++) {
@@ -72,7 +72,7 @@ describe('offset retrieval while an append runs', () => {
     await expectFile(service, url, content.subarray(0, 50))
   })
 
-  it('waits for one whose bytes are all there: then the upload is complete', async () => {
+  it('waits for an append whose bytes have all arrived, which completes the upload', async () => {
     service = await startService()
     for (let i = 0; i < 20; i++) {
       const url = await createUpload(service.url)
@@ -90,8 +90,8 @@ describe('offset retrieval while an append runs', () => {
   })
 })
 
-describe('an append while another one runs', () => {
-  it('ends it, and every byte of both counts', async () => {
+describe('An append during another one', () => {
+  it('ends the other one, and every byte of both counts', async () => {
     service = await startService()
     const url = await createUpload(service.url)
     const wires = []
@@ -110,7 +110,7 @@ describe('an append while another one runs', () => {
     await expectFile(service, url, content)
   })
 
-  it('ends a creation, whose answer names the upload all the same', async () => {
+  it('ends a creation, whose response names the upload all the same', async () => {
     service = await startService()
     const older = await connect(service.url)
     const fields = { ...DRAFT, 'Upload-Complete': '?1', 'Content-Length': content.length }
@@ -142,7 +142,7 @@ describe('Concurrent appends at one offset', () => {
 })
 
 describe('DELETE', () => {
-  it('ends a running append before it answers, and nothing of it is left', async () => {
+  it('ends a running append before its response, and leaves nothing of it', async () => {
     service = await startService()
     const url = await createUpload(service.url)
     const running = await beginAppend(url, 0, true, content.length, content.subarray(0, 1_000_000))
@@ -155,7 +155,7 @@ describe('DELETE', () => {
     expect((await append(url, 0, true, content)).status).toBe(410)
   })
 
-  it('leaves a finished file, and says so', async () => {
+  it('refuses to delete a finished file', async () => {
     service = await startService()
     const url = await createUpload(service.url)
     expectComplete(await append(url, 0, true, content))
@@ -166,7 +166,7 @@ describe('DELETE', () => {
     await expectFile(service, url, content)
   })
 
-  it('while the last bytes come: the upload is gone, or the file stays and its client is told that', async () => {
+  it('during the last bytes deletes the upload, or reports that the file is finished', async () => {
     service = await startService()
     for (let i = 0; i < 20; i++) {
       const url = await createUpload(service.url)

@@ -63,7 +63,7 @@ const noInteger = anyValue.filter((value) => !/^ *-?\d{1,15}(;.*)? *$/.test(valu
 const noBoolean = anyValue.filter((value) => !/^ *\?[01](;.*)? *$/.test(value))
 
 describe('parseCreation and parseAppend', () => {
-  it('throw nothing but UploadErrors, with a sentence, whatever comes', () => {
+  it('throw nothing but UploadErrors with a sentence', () => {
     fc.assert(
       fc.property(anyHeaders, fc.constantFrom({}, COMPLETE, APPEND), (some, more) => {
         for (const parse of [parseCreation, parseAppend]) {
@@ -75,7 +75,7 @@ describe('parseCreation and parseAppend', () => {
     )
   })
 
-  it('give numbers of bytes that are whole and not negative', () => {
+  it('return whole numbers of bytes that are not negative', () => {
     fc.assert(
       fc.property(anyHeaders, (some) => {
         const found = outcome(() => parseAppend({ ...APPEND, ...some }))
@@ -136,7 +136,7 @@ describe('parseCreation and parseAppend', () => {
     )
   })
 
-  it('take the sum of offset and Content-Length for the length of what ends, and refuse another Upload-Length', () => {
+  it('take the sum of offset and Content-Length as the length of a last append, and refuse another Upload-Length', () => {
     const size = fc.integer({ min: 0, max: 1_000_000_000 })
     fc.assert(
       fc.property(size, size, size, (offset, rest, said) => {

@@ -23,17 +23,17 @@ function append(version: string, url: string, offset: number, headers: Headers, 
   return ask('PATCH', url, fields(version, { 'Upload-Offset': String(offset), ...headers }), body)
 }
 
-describe.each(['5', '6'])('interop version %s', (version) => {
+describe.each(['5', '6'])('Interop version %s', (version) => {
   const type: Headers = version === '6' ? { 'Content-Type': PARTIAL } : {}
 
-  it('the last byte of the length is the end, though the request does not say so', async () => {
+  it('completes the upload with the last byte of its length', async () => {
     const url = locationOf(await create(version, { 'Upload-Length': '1000' }), service.url)
     expect((await append(version, url, 0, type, content.subarray(0, 600))).status).toBe(204)
     expectComplete(await append(version, url, 600, { 'Upload-Complete': '?0', ...type }, content.subarray(600)))
     await expectFile(service, url, content)
   })
 
-  it('of a creation, too', async () => {
+  it('completes a creation with the last byte of its length', async () => {
     const whole = await create(version, { 'Upload-Length': '1000' }, content)
     expectComplete(whole)
     await expectFile(service, locationOf(whole, service.url), content)
@@ -42,7 +42,7 @@ describe.each(['5', '6'])('interop version %s', (version) => {
     await expectFile(service, locationOf(empty, service.url), Buffer.alloc(0))
   })
 
-  it('a length that is said with an empty append ends it', async () => {
+  it('completes the upload when an empty append states its length', async () => {
     const url = locationOf(await create(version, {}), service.url)
     await append(version, url, 0, { 'Upload-Complete': '?0', ...type }, content)
     expect(await stateOf(url)).toEqual(['1000', '?0'])
@@ -50,13 +50,13 @@ describe.each(['5', '6'])('interop version %s', (version) => {
     await expectFile(service, url, content)
   })
 
-  it('Upload-Complete: ?1 ends an upload whose length nobody has said', async () => {
+  it('completes an upload of unknown length by Upload-Complete: ?1', async () => {
     const url = locationOf(await create(version, {}), service.url)
     expectComplete(await append(version, url, 0, { 'Upload-Complete': '?1', ...type }, content))
     await expectFile(service, url, content)
   })
 
-  it('104 names the version that was asked for', async () => {
+  it('is the one that 104 names', async () => {
     const wire = await connect(service.url)
     const headers = fields(version, { 'Upload-Complete': '?1', 'Content-Length': '1000' })
     await wire.send(requestHead('POST', '/files', headers))
@@ -67,7 +67,7 @@ describe.each(['5', '6'])('interop version %s', (version) => {
     await wire.cut()
   })
 
-  it('bytes beyond the length are refused, and the file stays', async () => {
+  it('refuses bytes beyond the length, and keeps the file', async () => {
     const url = locationOf(await create(version, { 'Upload-Length': '1000' }), service.url)
     const answer = await append(version, url, 0, { 'Upload-Complete': '?0', ...type }, bytesOf(1001))
     expect(answer.status).toBe(400)
@@ -77,7 +77,7 @@ describe.each(['5', '6'])('interop version %s', (version) => {
 })
 
 it.each(['5', '6', '8'])(
-  'the bytes of a body in chunks that goes on beyond the file are refused, and the file stays: %s',
+  'A chunked body that continues beyond the file is refused, and the file stays: %s',
   async (version) => {
     const made = await create('6', { 'Upload-Length': '1000' })
     const url = locationOf(made, service.url)
@@ -101,8 +101,8 @@ it.each(['5', '6', '8'])(
   },
 )
 
-describe('the type of an append', () => {
-  it.each([undefined, 'text/plain', PARTIAL])('says nothing in interop version 5: %s', async (type) => {
+describe('The type of an append', () => {
+  it.each([undefined, 'text/plain', PARTIAL])('has no meaning in interop version 5: %s', async (type) => {
     const url = locationOf(await create('5', { 'Upload-Length': '1000' }), service.url)
     expectComplete(await append('5', url, 0, type === undefined ? {} : { 'Content-Type': type }, content))
     await expectFile(service, url, content)
@@ -115,7 +115,7 @@ describe('the type of an append', () => {
   })
 })
 
-it.each(['7', '8', '99'])('interop version %s: nothing ends an upload but Upload-Complete: ?1', async (version) => {
+it.each(['7', '8', '99'])('Interop version %s completes an upload only by Upload-Complete: ?1', async (version) => {
   const url = locationOf(await create(version, { 'Upload-Length': '1000' }, content), service.url)
   expect(await stateOf(url)).toEqual(['1000', '?0'])
   const type: Headers = { 'Content-Type': PARTIAL }

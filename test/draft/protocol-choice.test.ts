@@ -32,14 +32,14 @@ beforeEach(async () => {
 })
 afterEach(() => service.close())
 
-describe('a request is one of the draft', () => {
+describe('A request of the draft', () => {
   const speaks: Readonly<Record<string, Headers>> = {
     'by its interop version': { 'Upload-Draft-Interop-Version': '8' },
     'by an interop version that is not spoken here': { 'Upload-Draft-Interop-Version': '99' },
     'by Upload-Complete': { 'Upload-Complete': '?1' },
   }
 
-  it.each(Object.entries(speaks))('%s: HEAD, GET, and DELETE', async (_, headers) => {
+  it.each(Object.entries(speaks))('is recognized by %s: HEAD, GET, and DELETE', async (_, headers) => {
     const url = await createTus(service.url, content.length)
     await patch(url, 0, content.subarray(0, 10))
     for (const method of ['HEAD', 'GET']) {
@@ -54,14 +54,17 @@ describe('a request is one of the draft', () => {
     await expectFile(service, url, content)
   })
 
-  it.each([PARTIAL, `${PARTIAL};a=b`, 'Application/Partial-Upload'])('by its type: PATCH with %s', async (type) => {
-    const url = await createUpload(service.url)
-    const response = await ask('PATCH', url, { 'Content-Type': type, 'Upload-Offset': '0' }, content)
-    // Nothing but Upload-Complete is missing; to tus it would be the version.
-    expect([response.status, response.headers.get('Upload-Error')]).toEqual([400, 'bad_request'])
-  })
+  it.each([PARTIAL, `${PARTIAL};a=b`, 'Application/Partial-Upload'])(
+    'is recognized by its type: PATCH with %s',
+    async (type) => {
+      const url = await createUpload(service.url)
+      const response = await ask('PATCH', url, { 'Content-Type': type, 'Upload-Offset': '0' }, content)
+      // Nothing but Upload-Complete is missing; to tus it would be the version.
+      expect([response.status, response.headers.get('Upload-Error')]).toEqual([400, 'bad_request'])
+    },
+  )
 
-  it('and errors are told as problem details, to others as a sentence', async () => {
+  it('receives errors as problem details; other requests receive a sentence', async () => {
     const url = `${service.url}/files/${'0'.repeat(32)}`
     for (const [headers, type] of [
       [DRAFT, 'application/problem+json'],
@@ -75,7 +78,7 @@ describe('a request is one of the draft', () => {
   })
 })
 
-describe('a request with the headers of both is one of tus', () => {
+describe('A request with the headers of both', () => {
   it.each(['HEAD', 'PATCH', 'DELETE', 'POST'])('%s', async (method) => {
     const url = method === 'POST' ? `${service.url}/files` : await createTus(service.url, content.length)
     const both = { ...DRAFT, 'Upload-Complete': '?1', 'Upload-Offset': '0', 'Upload-Length': SIZE, ...PATCH_HEADERS }
@@ -86,8 +89,8 @@ describe('a request with the headers of both is one of tus', () => {
   })
 })
 
-describe('a request that speaks neither', () => {
-  it('downloads, or is told the offset by HEAD', async () => {
+describe('A request of neither protocol', () => {
+  it('downloads a file, or receives the offset by HEAD', async () => {
     const url = await createUpload(service.url, content.subarray(0, 10))
     expect((await ask('GET', url, {})).status).toBe(404)
     const told = await ask('HEAD', url, {})
@@ -123,22 +126,22 @@ describe('a request that speaks neither', () => {
   })
 })
 
-it('OPTIONS tells what both need', async () => {
+it('OPTIONS returns what both protocols need', async () => {
   const { headers, status } = await ask('OPTIONS', `${service.url}/files`, {})
   expect(status).toBe(204)
   expect(headers.get('Tus-Version')).toBe('1.0.0')
   expect(headers.get('Upload-Limit')).toBe('min-size=0')
 })
 
-it('what an answer depends on is in Vary', async () => {
+it('Vary names the headers that a response depends on', async () => {
   const url = await createUpload(service.url)
   for (const response of [await ask('HEAD', url), await head(url), await ask('HEAD', url, {})]) {
     expect(response.headers.get('Vary')).toMatch(/Tus-Resumable.*Upload-Draft-Interop-Version/)
   }
 })
 
-describe('begun by tus, the draft goes on', () => {
-  it.each([0, 10])('from byte %d', async (offset) => {
+describe('An upload of tus', () => {
+  it.each([0, 10])('is resumed by the other protocol from byte %d', async (offset) => {
     const url = await createTus(service.url, content.length)
     await patch(url, 0, content.subarray(0, offset))
     expect(await stateOf(url)).toEqual([String(offset), '?0'])
@@ -147,13 +150,13 @@ describe('begun by tus, the draft goes on', () => {
     await expectFile(service, url, content)
   })
 
-  it('and the last byte is the end, as tus has it, though the draft does not say so', async () => {
+  it('is completed by the last byte that the draft appends', async () => {
     const url = await createTus(service.url, content.length)
     expectComplete(await append(url, 0, false, content))
     await expectFile(service, url, content)
   })
 
-  it('without a length: the end tells it', async () => {
+  it('receives its unknown length from the last append of the draft', async () => {
     const made = await createByTus(service.url, { 'Upload-Defer-Length': '1' })
     const url = locationOf(made, service.url)
     await patch(url, 0, content.subarray(0, 10))
@@ -162,7 +165,7 @@ describe('begun by tus, the draft goes on', () => {
     await expectFile(service, url, content)
   })
 
-  it('a part of a final upload is completed by the draft', async () => {
+  it('can be a part that the draft completes', async () => {
     const part = locationOf(
       await createByTus(service.url, { 'Upload-Length': SIZE, 'Upload-Concat': 'partial' }),
       service.url,
@@ -176,7 +179,7 @@ describe('begun by tus, the draft goes on', () => {
     await expectFile(service, url, content)
   })
 
-  it('is told that a finished upload is complete, and gets the end again', async () => {
+  it('is reported as complete to the draft, and its last append can be repeated', async () => {
     const url = await createTus(service.url, content.length)
     await patch(url, 0, content)
     expect(await stateOf(url)).toEqual([SIZE, '?1'])
@@ -184,8 +187,8 @@ describe('begun by tus, the draft goes on', () => {
   })
 })
 
-describe('begun by the draft, tus goes on', () => {
-  it.each([0, 10])('from byte %d', async (offset) => {
+describe('An upload of the draft', () => {
+  it.each([0, 10])('is resumed by the other protocol from byte %d', async (offset) => {
     const url = await createUpload(service.url, content.subarray(0, offset), { 'Upload-Length': SIZE })
     const told = await head(url)
     expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(offset)])
@@ -194,7 +197,7 @@ describe('begun by the draft, tus goes on', () => {
     expect(await stateOf(url)).toEqual([SIZE, '?1'])
   })
 
-  it('without a length: it says one', async () => {
+  it('receives its unknown length from tus', async () => {
     const url = await createUpload(service.url, content.subarray(0, 10))
     expect((await head(url)).headers.get('Upload-Defer-Length')).toBe('1')
     const fields = { ...PATCH_HEADERS, 'Upload-Offset': '10', 'Upload-Length': SIZE }
@@ -219,7 +222,7 @@ describe('begun by the draft, tus goes on', () => {
           'Upload-Complete': '?0',
         }),
     ],
-  ])('all bytes are there without an announced end: to %s they are the file', async (_, complete) => {
+  ])('is complete for %s when all bytes are there without an announced end', async (_, complete) => {
     const url = await createUpload(service.url, content, { 'Upload-Length': SIZE })
     expect(await stateOf(url)).toEqual([SIZE, '?0'])
     expect((await ask('GET', url, {})).status).toBe(404)
@@ -228,7 +231,7 @@ describe('begun by the draft, tus goes on', () => {
     expect(await stateOf(url)).toEqual([SIZE, '?1'])
   })
 
-  it('terminates it, finished or not', async () => {
+  it('is terminated by tus, finished or not', async () => {
     const unfinished = await createUpload(service.url, content)
     const finished = await createUpload(service.url)
     await append(finished, 0, true, content)
@@ -239,7 +242,7 @@ describe('begun by the draft, tus goes on', () => {
   })
 })
 
-it('PUT creates with the bytes of the whole file', async () => {
+it('PUT creates an upload with the bytes of the whole file', async () => {
   const response = await ask('PUT', `${service.url}/files`, { ...DRAFT, 'Upload-Complete': '?1' }, content)
   expectComplete(response)
   await expectFile(service, locationOf(response, service.url), content)

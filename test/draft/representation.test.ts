@@ -54,14 +54,14 @@ describe('Content-Disposition of a creation', () => {
   })
 
   it.each(['inline', ';;;', 'inline; filename', 'inline; filename="', `inline; filename*=UTF-8''%ff%`, '"'])(
-    'that names none, or is malformed, is ignored: %s',
+    'is ignored if it names no file, or is malformed: %s',
     async (disposition) => {
       await expectFile(service, await upload({ 'Content-Disposition': disposition }), content)
     },
   )
 
   it.each(['../../etc/passwd', '/etc/passwd', '..', '.', 'a/../../b', '..\\..\\x'])(
-    'that names a path stays in its folder: %s',
+    'cannot name a path out of its folder: %s',
     async (name) => {
       const url = await upload({ 'Content-Disposition': `inline; filename="${name}"` })
       expect(await nameOnDisk(url)).not.toMatch(/[/\\]|^\.+$/)
@@ -77,12 +77,12 @@ describe('Content-Type of a creation', () => {
     expect(await metadataOf(url)).toMatchObject({ filetype: 'image/png' })
   })
 
-  it('that labels a part of the representation says nothing of the whole', async () => {
+  it('is ignored if it labels a part of the representation', async () => {
     const url = await upload({ 'Content-Type': PARTIAL })
     expect((await fetch(url)).headers.get('Content-Type')).not.toContain('partial')
   })
 
-  it('and Upload-Metadata, which tus-js-client sends, has the last word', async () => {
+  it('is overridden by Upload-Metadata, which tus-js-client sends', async () => {
     const metadata = `filename ${Buffer.from('b.txt').toString('base64')},filetype ${Buffer.from('text/plain').toString('base64')}`
     const url = await upload({
       'Content-Type': 'image/png',
@@ -93,32 +93,32 @@ describe('Content-Type of a creation', () => {
     expect((await fetch(url)).headers.get('Content-Type')).toContain('text/plain')
   })
 
-  it('skips malformed elements of Upload-Metadata', async () => {
+  it('is unaffected by malformed elements of Upload-Metadata', async () => {
     const metadata = `a b c, filename ${Buffer.from('b.txt').toString('base64')} ,,`
     expect(await nameOnDisk(await upload({ 'Upload-Metadata': metadata }))).toBe('b.txt')
   })
 })
 
-describe('a coded body', () => {
-  it.each(['gzip', 'gzip, identity', 'br'])('is refused as a creation: Content-Encoding: %s', async (coding) => {
+describe('A coded body', () => {
+  it.each(['gzip', 'gzip, identity', 'br'])('is refused in a creation: Content-Encoding: %s', async (coding) => {
     const response = await create(service.url, true, gzipSync(content), { 'Content-Encoding': coding })
     expect(response.status).toBe(415)
     expect(response.headers.get('Upload-Complete')).toBe('?0')
     expectSentence(JSON.parse(await response.text()).detail, service)
   })
 
-  it('is taken when it is coded by name only', async () => {
+  it('is accepted if its coding is identity', async () => {
     await expectFile(service, await upload({ 'Content-Encoding': 'Identity' }), content)
   })
 
-  it('is refused as an append', async () => {
+  it('is refused in an append', async () => {
     const url = await createUpload(service.url)
     const response = await append(url, 0, true, gzipSync(content), { 'Content-Encoding': 'gzip' })
     expect(response.status).toBe(415)
     expect(await stateOf(url)).toEqual(['0', '?0'])
   })
 
-  it('is refused with another transfer coding than chunked', async () => {
+  it('is refused if its transfer coding is not chunked', async () => {
     const wire = await connect(service.url)
     const fields = { ...DRAFT, 'Upload-Complete': '?1', 'Transfer-Encoding': 'gzip, chunked' }
     await wire.send(requestHead('POST', '/files', fields), codedPiece(gzipSync(content)), codedPiece(Buffer.alloc(0)))
@@ -128,12 +128,15 @@ describe('a coded body', () => {
   })
 })
 
-describe('a digest of the representation', () => {
-  it.each(['sha-256=:AAAA:', 'sha-512=:AAAA:'])('that cannot be one is refused: %s', async (digest) => {
+describe('A digest of the representation', () => {
+  it.each(['sha-256=:AAAA:', 'sha-512=:AAAA:'])('is refused if it is malformed: %s', async (digest) => {
     expect((await create(service.url, true, content, { 'Repr-Digest': digest })).status).toBe(400)
   })
 
-  it.each(['sha-256="text"', 'sha-256', '!', 'unheard-of=:AAAA:'])('that is not one is ignored: %s', async (digest) => {
-    await expectFile(service, await upload({ 'Repr-Digest': digest }), content)
-  })
+  it.each(['sha-256="text"', 'sha-256', '!', 'unheard-of=:AAAA:'])(
+    'is ignored if its algorithm is unknown: %s',
+    async (digest) => {
+      await expectFile(service, await upload({ 'Repr-Digest': digest }), content)
+    },
+  )
 })

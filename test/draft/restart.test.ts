@@ -15,7 +15,7 @@ import { connect, requestHead, until, urlIn } from '../support/wire.ts'
 const content = bytesOf(300_000)
 const LENGTH = { 'Upload-Length': String(content.length) }
 
-describe('after a restart', () => {
+describe('After a restart', () => {
   let service: TestService
   beforeEach(async () => {
     service = await startService()
@@ -35,7 +35,7 @@ describe('after a restart', () => {
     ['with some bytes, its length said', 1000, LENGTH],
     ['with all bytes and no announced end', content.length, {}],
     ['with all bytes of its length and no announced end', content.length, LENGTH],
-  ])('an upload goes on: %s', async (_, offset, length) => {
+  ])('an upload resumes: %s', async (_, offset, length) => {
     const url = await again(await createUpload(service.url, content.subarray(0, offset), length))
     const told = await ask('HEAD', url)
     expect([told.headers.get('Upload-Offset'), told.headers.get('Upload-Complete')]).toEqual([String(offset), '?0'])
@@ -52,7 +52,7 @@ describe('after a restart', () => {
     await expectFile(service, url, content)
   })
 
-  it('a complete upload gives the same answer to its end, and stays', async () => {
+  it('a complete upload returns the same response to its last append, and stays', async () => {
     const first = await createUpload(service.url, content)
     expectComplete(await append(first, content.length, true))
     const url = await again(first)
@@ -62,7 +62,7 @@ describe('after a restart', () => {
     await expectFile(service, url, content)
   })
 
-  it('an invalid upload stays invalid, and can be taken away', async () => {
+  it('an invalid upload stays invalid, and can be deleted', async () => {
     const made = await createUpload(service.url, undefined, { 'Upload-Length': '5' })
     const wire = await connect(service.url)
     const fields = {
@@ -84,7 +84,7 @@ describe('after a restart', () => {
     await expectNoBytes(service, url)
   })
 
-  it('an upload that does not have its digest stays failed, for clients of both', async () => {
+  it('an upload with a wrong digest stays failed, for clients of both protocols', async () => {
     const wrong = { 'Repr-Digest': 'sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:' }
     const made = await createUpload(service.url, content, wrong)
     const failed = await append(made, content.length, true)
@@ -97,7 +97,7 @@ describe('after a restart', () => {
   })
 })
 
-it('offset retrieval that cannot be answered just now: a client of the draft is told 5xx, tus-js-client 423', async () => {
+it('Offset retrieval on a busy upload returns 5xx to a client of the draft, and 423 to tus-js-client', async () => {
   const service = await startService()
   try {
     const url = await createUpload(service.url, content)
@@ -116,11 +116,11 @@ it('offset retrieval that cannot be answered just now: a client of the draft is 
   }
 })
 
-describe('expiration', () => {
+describe('Expiration', () => {
   let service: TestService
   afterEach(() => service.close())
 
-  it('is told as max-age, and takes uploads whose end nobody announced, never complete ones', async () => {
+  it('is reported as max-age, and removes uploads without an announced end, never complete ones', async () => {
     service = await startService({ EXPIRES_AFTER: '1' })
     const waiting = await createUpload(service.url, content, LENGTH)
     const complete = await createUpload(service.url, content)
@@ -132,7 +132,7 @@ describe('expiration', () => {
     await expectFile(service, complete, content)
   })
 
-  it('is put off by each byte', async () => {
+  it('is deferred by each byte', async () => {
     service = await startService({ EXPIRES_AFTER: '1000', MAX_SIZE: '1000000' })
     const url = await createUpload(service.url)
     const age = async (): Promise<number> => {
@@ -146,7 +146,7 @@ describe('expiration', () => {
   })
 })
 
-describe('the program, killed in the middle', () => {
+describe('The program, after a kill in the middle', () => {
   let landfall: Landfall
   beforeEach(async () => {
     landfall = await startLandfall()
@@ -154,7 +154,7 @@ describe('the program, killed in the middle', () => {
   afterEach(() => landfall.dispose())
 
   it.each([true, false])(
-    'of an append (its length said: %s): what came counts, and the client goes on',
+    'of an append (with its length: %s), keeps what arrived, and the client resumes',
     async (said) => {
       const url = await createUpload(landfall.url, undefined, said ? LENGTH : {})
       let offset = 0
@@ -173,7 +173,7 @@ describe('the program, killed in the middle', () => {
     },
   )
 
-  it('of a creation: its 104 has named the upload', async () => {
+  it('of a creation, has the upload that its 104 named', async () => {
     const wire = await connect(landfall.url)
     const fields = { ...DRAFT, 'Upload-Complete': '?1', 'Content-Length': content.length }
     await wire.send(requestHead('POST', '/files', fields), content.subarray(0, 100_000))
@@ -194,7 +194,7 @@ function landfallService({ url, dataDir }: Landfall): TestService {
   return { url, dataDir, restart: () => Promise.reject(new Error('not here')), close: () => Promise.resolve() }
 }
 
-describe('the program, killed while it ends an upload', () => {
+describe('The program, after a kill while it completes an upload', () => {
   const main = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
   let folder: string
   let program: Program | undefined
@@ -207,7 +207,7 @@ describe('the program, killed while it ends an upload', () => {
   })
 
   it.each(['record:replaced', 'finish:synced', 'finish:renamed'])(
-    'at %s: the end can be announced again, and the file is there once',
+    'at %s, accepts the last append again, and has the file once',
     async (step) => {
       program = await startProgram({ DATA_DIR: folder, STOP_AT: step }, main)
       const made = await createUpload(program.url, content)

@@ -11,7 +11,7 @@ const MAIN = fileURLToPath(new URL('../support/program-with-stops.mjs', import.m
 const content = bytesOf(3_000_000)
 
 it.each([1, 2])(
-  'offset retrieval at any moment of an append, also in the middle of a write: what it is told is accepted, and no byte is another one; seed %d',
+  'Offset retrieval at any moment of an append returns an offset that is accepted, and no byte is changed (seed %d)',
   async (seed) => {
     const folder = await temporaryFolder()
     const program = await startProgram({ DATA_DIR: folder.path, SLOW_DISK: 'yes' }, MAIN)

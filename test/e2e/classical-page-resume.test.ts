@@ -51,7 +51,7 @@ async function numbers(legacy: ClassicalPage): Promise<readonly number[]> {
   return (await legacy.chunks()).map(({ fields }) => Number(fields['chunk']))
 }
 
-describe('the classical page', () => {
+describe('The classical page', () => {
   it('resumes on retry after the program was killed at 75 %', async () => {
     await withClassicalPage(browser, landfall, async (legacy) => {
       await legacy.sendUpTo(75, file)

@@ -48,7 +48,7 @@ const OPTIONS: Readonly<Record<string, readonly ['tus' | 'uppy', Readonly<Record
   'Uppy, parallelUploads': ['uppy', { parallelUploads: 3 }],
 }
 
-describe('a page of another origin, in Chromium', () => {
+describe('A page of another origin, in Chromium,', () => {
   it.each(Object.entries(OPTIONS))('uploads: %s', async (_, [client, options]) => {
     service = await startService({ ALLOWED_ORIGINS: site.origin })
     const url = await uploadInPage(client, { endpoint: `${service.url}/files`, retryDelays: RETRIES, ...options })

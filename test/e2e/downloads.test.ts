@@ -105,7 +105,7 @@ function silence(): Buffer {
   return wav
 }
 
-describe('a page of another site', () => {
+describe('A page of another site', () => {
   it('shows an image, plays a video, and jumps to the middle of a sound', async () => {
     const image = await store(await fixture('red.png'), { filetype: 'image/png' })
     const video = await store(await fixture('moving.mp4'), { filetype: 'video/mp4' })
@@ -124,33 +124,33 @@ describe('a page of another site', () => {
     })()`)
   })
 
-  it('cannot read the bytes without being allowed to', async () => {
+  it('cannot read the bytes without permission', async () => {
     const url = await store(Buffer.from('secret'), { filetype: 'text/plain' })
     await openElsewhere('')
     expect(await page.evaluate(`fetch('${url}').then(() => 'read', () => 'refused')`)).toBe('refused')
   })
 })
 
-describe('opened in a tab with ?inline=1', () => {
-  it('an image is shown', async () => {
+describe('A tab with ?inline=1', () => {
+  it('shows an image', async () => {
     const url = await store(await fixture('red.png'), { filetype: 'image/png' })
     expect(await complaintsAbout(`${url}?inline=1`)).toEqual([])
     await page.waitForFunction('document.images[0].naturalWidth === 40')
   })
 
-  it('a video is played', async () => {
+  it('plays a video', async () => {
     const url = await store(await fixture('moving.mp4'), { filetype: 'video/mp4' })
     expect(await complaintsAbout(`${url}?inline=1`)).toEqual([])
     await page.waitForFunction("document.querySelector('video').readyState > 2")
   })
 
-  it('a sound is played', async () => {
+  it('plays a sound', async () => {
     const url = await store(silence(), { filetype: 'audio/wav' })
     expect(await complaintsAbout(`${url}?inline=1`)).toEqual([])
     await page.waitForFunction("document.querySelector('video, audio').readyState > 2")
   })
 
-  it('a PDF with a red square is shown by the viewer', async () => {
+  it('shows a PDF with a red square in its viewer', async () => {
     const url = await store(await fixture('page.pdf'), { filetype: 'application/pdf' })
     expect(await complaintsAbout(`${url}?inline=1`)).toEqual([])
     await untilRed(page)
@@ -159,7 +159,7 @@ describe('opened in a tab with ?inline=1', () => {
   it.each([
     ['text/html', '<script>document.title = 1</script>', '测试 文件.html'],
     ['image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = 1</script></svg>', '图.svg'],
-  ])('%s is saved under its name instead', async (filetype, content, filename) => {
+  ])('saves %s under its name instead', async (filetype, content, filename) => {
     const url = await store(Buffer.from(content), { filetype, filename })
     const saving = (await newPage()).waitForEvent('download')
     await page.goto(`${url}?inline=1`).catch(() => undefined)

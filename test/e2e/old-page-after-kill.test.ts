@@ -51,11 +51,11 @@ async function expectOnlyBig(landfall: Landfall): Promise<void> {
   expect(stored).toMatchObject([{ name: big.name, size: big.size, sha256: big.sha256 }])
 }
 
-describe('the program is killed inside the body of a chunk and started again', () => {
+describe('After a kill inside the body of a chunk and a restart,', () => {
   it.each([
     ['20 MiB chunks, one at a time', 'old.html?threads=1'],
     ['5 MiB chunks, three at a time', `old.html?threads=3&chunkSize=${5 * MIB}`],
-  ])('the page goes on by retry() into the same upload (%s)', async (_, address) => {
+  ])('the page resumes the same upload by retry() (%s)', async (_, address) => {
     await withLandfall(async (landfall) => {
       await withOldPage(browser, landfall.url, address, async (old) => {
         await killWhileSending(old, landfall, () => old.choose(big.path))
@@ -71,7 +71,7 @@ describe('the program is killed inside the body of a chunk and started again', (
   it.each([
     ['the page of the article', 'seed.html', 20 * MIB],
     ['5 MiB chunks, three at a time', `old.html?check=1&threads=3&chunkSize=${5 * MIB}`, 5 * MIB],
-  ])('the visitor chooses the file again, and chunks that /check lists are skipped (%s)', async (_, address, size) => {
+  ])('a file that is chosen again skips the chunks that /check lists (%s)', async (_, address, size) => {
     await withLandfall(async (landfall) => {
       await withOldPage(browser, landfall.url, address, async (old) => {
         await killWhileSending(old, landfall, () => old.chooseAfterCheck(big.path))

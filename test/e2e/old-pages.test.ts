@@ -32,7 +32,7 @@ afterAll(async () => {
 /** Numbers from 0 up to `end`. */
 const upTo = (end: number): number[] => [...Array(end).keys()]
 
-describe('a file of more than 100 MiB', () => {
+describe('A file of more than 100 MiB', () => {
   it.each([
     ['one after the other in 20 MiB chunks', 'old.html?threads=1', 6],
     ['three at a time in 5 MiB chunks', `old.html?threads=3&chunkSize=${5 * MIB}`, 22],
@@ -53,8 +53,8 @@ describe('a file of more than 100 MiB', () => {
   })
 })
 
-describe('the page of the article, word for word', () => {
-  it('uploads: its /check answers before the file is chosen, and it skips nothing', async () => {
+describe('The page of the article, word for word,', () => {
+  it('uploads a file: /check responds before the file is chosen, and no chunk is skipped', async () => {
     await withOldPage(browser, landfall.url, 'seed.html', async (old) => {
       expect(await old.chooseAfterCheck(big.path)).toBe('{"file_list":[[]]}')
       const [completed] = await old.completed()
@@ -67,8 +67,8 @@ describe('the page of the article, word for word', () => {
   })
 })
 
-describe('a JPEG that the page recompresses', () => {
-  it('arrives as the page made it, with the size that the page announced', async () => {
+describe('A JPEG that the page recompresses', () => {
+  it('arrives as the page made it, with the announced size', async () => {
     const photo = path.join(folder.path, 'photo.jpg')
     await withOldPage(browser, landfall.url, `old.html?threads=3&chunkSize=${256 * 1024}`, async (old) => {
       await writeFile(photo, Buffer.from(await old.page.evaluate<string>(NOISY_JPEG), 'base64'))
@@ -108,7 +108,7 @@ const widthOf = (url: string): string => `(async () => {
   return image.naturalWidth
 })()`
 
-describe('names, and several files of one task', () => {
+describe('A page with several files', () => {
   it('keeps a name with a space in Chinese', async () => {
     const file = await randomFile(folder.path, '测试 文件.txt', 3 * MIB + 1)
     await withOldPage(browser, landfall.url, `old.html?chunkSize=${MIB}`, async (old) => {
@@ -149,7 +149,7 @@ describe('names, and several files of one task', () => {
     })
   })
 
-  it('keeps two files of one name apart that are on their way at the same moment', async () => {
+  it('keeps apart two files of one name that it uploads at the same time', async () => {
     const files = await twoOfOneName()
     await withOldPage(browser, landfall.url, `old.html?threads=3&chunkSize=${MIB}`, async (old) => {
       await old.introduce()
@@ -175,9 +175,9 @@ describe('names, and several files of one task', () => {
   }
 })
 
-describe('blocks that WebUploader 0.1.6 loses in a pause', () => {
+describe('Blocks that WebUploader 0.1.6 loses in a pause', () => {
   it.each(['webuploader.js', 'webuploader.withoutimage.js'])(
-    'are named by complete, and come with the next try (%s)',
+    'are named by complete, and sent on the next try (%s)',
     async (dist) => {
       const file = await randomFile(folder.path, 'paused.bin', 9 * MIB + 9)
       const address = `old.html?dist=${dist}&threads=3&chunkSize=${MIB}&hookDelay=300&stopAt=5`

@@ -44,7 +44,7 @@ function watch(page: Page): { foreign: string[]; complaints: string[] } {
 
 const idIn = (url: string | null): string => new URL(url ?? '', landfall.url).pathname.replace('/files/', '')
 
-describe('the classical page', () => {
+describe('The classical page', () => {
   it.each(['/legacy', '/legacy/', '/upload/accept', '/upload/accept/'])(
     'uploads a file and links it (%s)',
     async (address) => {
@@ -62,14 +62,14 @@ describe('the classical page', () => {
   )
 })
 
-describe('a file that WebUploader does not take', () => {
+describe('A file that WebUploader does not accept', () => {
   const empty = (name: string): { name: string; mimeType: string; buffer: Buffer } => ({
     name,
     mimeType: 'text/plain',
     buffer: Buffer.alloc(0),
   })
 
-  it('is named, also beside others that are taken, in each language, until files are chosen again', async () => {
+  it('is named, also among accepted ones, in each language, until files are chosen again', async () => {
     await withPage(browser, async (page) => {
       await page.goto(`${landfall.url}/legacy`)
       const full = { ...empty('full.txt'), buffer: Buffer.from('full') }
@@ -100,8 +100,8 @@ async function expectLinkedFile(page: Page): Promise<void> {
 describe.each([
   ['in one request', '/'],
   ['in 5 MiB requests', `/?chunkSize=${5 * MIB}`],
-])('the modern page, %s', (_, address) => {
-  it('uploads a file, pauses and goes on', async () => {
+])('The modern page, %s,', (_, address) => {
+  it('uploads a file, pauses, and resumes', async () => {
     await withPage(browser, async (page) => {
       const seen = watch(page)
       const offsets = offsetsOf(page)
@@ -120,7 +120,7 @@ describe.each([
     })
   })
 
-  it('leaves alone what another page of its origin has sent elsewhere', async () => {
+  it('ignores what another page of its origin has sent elsewhere', async () => {
     const headers = { ...TUS, 'Upload-Length': '10' }
     const created = await fetch(`${landfall.url}/files`, { method: 'POST', headers })
     const entry = (endpoint: string, url: string, year: number): [string, string] => [
@@ -154,7 +154,7 @@ describe.each([
     })
   })
 
-  it('goes on after a reload when the file is chosen again', async () => {
+  it('resumes after a reload when the file is chosen again', async () => {
     await withPage(browser, async (page) => {
       const seen = watch(page)
       await page.goto(landfall.url + address)
@@ -172,7 +172,7 @@ describe.each([
     })
   })
 
-  it('goes on by itself when the program is killed and started again', async () => {
+  it('resumes by itself after a kill and a restart of the program', async () => {
     await withPage(browser, async (page) => {
       const offsets = offsetsOf(page)
       await page.goto(landfall.url + address)
@@ -188,7 +188,7 @@ describe.each([
     })
   })
 
-  it('deletes the upload on the server when it is cancelled', async () => {
+  it('deletes a cancelled upload on the server', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url + address)
       await limitUpload(page, 8 * MIB)

@@ -69,7 +69,7 @@ function jsonStorage(file: string): UrlStorage {
 }
 
 describe('tus-js-client in Node', () => {
-  it('goes on by itself when the program is killed inside the body and started again', async () => {
+  it('resumes by itself after a kill inside the body and a restart of the program', async () => {
     const file = await randomFile(folder.path, 'tus.bin', 100 * MIB + 3)
     let restarted: Promise<void> | undefined
     const { upload, offsets, done } = tusUpload(createReadStream(file.path), {
@@ -87,7 +87,7 @@ describe('tus-js-client in Node', () => {
     expect((await storedFile(landfall.dataDir, idIn(upload.url))).sha256).toBe(file.sha256)
   })
 
-  it('goes on in another process at the URL that was stored', async () => {
+  it('resumes in another process at the stored URL', async () => {
     const file = await randomFile(folder.path, 'stored.bin', 30 * MIB + 3)
     const storage = { urlStorage: jsonStorage(path.join(folder.path, 'urls.json')), chunkSize: 4 * MIB }
     const first = tusUpload(createReadStream(file.path), {
@@ -115,7 +115,7 @@ describe('tus-js-client in Node', () => {
   })
 })
 
-describe('one upload by both protocols', () => {
+describe('One upload by both protocols', () => {
   const CHUNK = MIB
   const CHUNKS = 8
   const SIZE = 7 * CHUNK + 321
@@ -149,7 +149,7 @@ describe('one upload by both protocols', () => {
     expect((await readFile(stored.path)).equals(bytes)).toBe(true)
   }
 
-  it('what a page began and broke off is finished by tus-js-client', async () => {
+  it('can be begun by a page and finished by tus-js-client', async () => {
     let url = ''
     for (const chunk of [0, 1, 3]) url = (await send(chunk)).url
     const { upload, offsets, done } = tusUpload(bytes, { uploadUrl: url })
@@ -159,7 +159,7 @@ describe('one upload by both protocols', () => {
     await expectComplete(url)
   })
 
-  it('chunks compare themselves with a prefix that tus brought, and land', async () => {
+  it('accepts chunks that agree with a prefix sent by tus', async () => {
     const { url } = await send(3)
     expect(await offsetOf(url)).toBe(0)
     const prefix = CHUNK + CHUNK / 2
@@ -171,7 +171,7 @@ describe('one upload by both protocols', () => {
     await expectComplete(url)
   })
 
-  it('a chunk that differs from the prefix is refused, and the stored bytes stay', async () => {
+  it('refuses a chunk that differs from that prefix, and keeps the stored bytes', async () => {
     const { url } = await send(3)
     const prefix = CHUNK + CHUNK / 2
     await patch(url, 0, new Uint8Array(bytes.subarray(0, prefix)))

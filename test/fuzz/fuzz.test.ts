@@ -25,7 +25,7 @@ const firstSeed = Number(FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const grammars = Object.entries({ tus, draft, multipart, query, check, download, http })
 
 test.each(grammars.filter(([name]) => FUZZ_PARSER === undefined || FUZZ_PARSER === name))(
-  'whatever is sent as %s is answered properly, or not at all, and harms nothing',
+  'Any bytes sent as %s receive a proper response or none, and harm nothing',
   async (name, grammar) => {
     const end = performance.now() + minutes * MINUTE
     const total = { runs: 0, messages: 0, answers: new Map<number, number>() }

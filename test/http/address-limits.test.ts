@@ -26,7 +26,7 @@ let service: TestService
 describe('MAX_UPLOADS', () => {
   afterEach(() => service.close())
 
-  it('keeps a request with bytes too many waiting, its body unread, until one of those that run is over', async () => {
+  it('makes a surplus upload request wait, its body unread, until a running one ends', async () => {
     service = await startService({ MAX_UPLOADS: '1' })
     const [first, second] = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)]
     const wire = await connect(service.url)
@@ -46,7 +46,7 @@ describe('MAX_UPLOADS', () => {
     expect((await patch(await createUpload(service.url, 10), 0, bytesOf(10))).status).toBe(204)
   })
 
-  it('keeps no place for clients that went away while they waited', async () => {
+  it('keeps no place for clients that disconnected while they waited', async () => {
     service = await startService({ MAX_UPLOADS: '1' })
     const urls = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)] as const
     const wire = await connect(service.url)
@@ -67,7 +67,7 @@ describe('MAX_UPLOADS', () => {
     })
   })
 
-  it('has one count for all addresses of an IPv6 network, which one host can take', async () => {
+  it('counts all addresses of an IPv6 network together, which one host can use', async () => {
     service = await startService({ MAX_UPLOADS: '1', TRUST_PROXY: 'true' })
     const [first, second] = [await createUpload(service.url, 1000), await createUpload(service.url, 1000)]
     const from = (address: string) => ({ ...PATCH_HEADERS, 'Upload-Offset': '0', 'X-Forwarded-For': address })
@@ -88,7 +88,7 @@ describe('MAX_UPLOADS', () => {
     await wire.cut()
   })
 
-  it('has one count for each client that a trusted proxy names', async () => {
+  it('counts each client that a trusted proxy names', async () => {
     service = await startService({ MAX_UPLOADS: '1', TRUST_PROXY: 'true' })
     const url = await createUpload(service.url, 1000)
     const wire = await connect(service.url)
@@ -113,7 +113,7 @@ async function left(url: string) {
 describe('MAX_CONNECTIONS', () => {
   afterEach(() => service.close())
 
-  it('closes the connections of an address that has so many, and takes others when those are closed', async () => {
+  it('closes surplus connections of an address, and accepts others when those are closed', async () => {
     service = await startService({ MAX_CONNECTIONS: '2' })
     const ask = requestHead('GET', '/healthz', { Host: 'any' })
     const [first, second, third] = [await connect(service.url), await connect(service.url), await connect(service.url)]

@@ -40,7 +40,7 @@ function preflight(path: string, method: string, origin = PAGE): Promise<Respons
   })
 }
 
-describe('a page of an allowed origin', () => {
+describe('A page of an allowed origin', () => {
   it.each(ROUTES)('may send to %s by %s, with its cookies', async (path, method) => {
     service = await startService({ ALLOWED_ORIGINS: `https://other.example, ${PAGE}` })
     const response = await preflight(path, method)
@@ -54,7 +54,7 @@ describe('a page of an allowed origin', () => {
     expect(await response.text()).toBe('')
   })
 
-  it('can read the headers of tus, and sees errors for what they are', async () => {
+  it('can read the headers of tus, and errors', async () => {
     service = await startService({ ALLOWED_ORIGINS: PAGE })
     const content = bytesOf(10)
     const url = await createUpload(service.url, content.length)
@@ -77,7 +77,7 @@ describe('a page of an allowed origin', () => {
     await expectToResume(service, url, content, 4)
   })
 
-  it('sees what is wrong with a chunk, with complete, and what check says', async () => {
+  it('can read errors of accept and complete, and the response of check', async () => {
     service = await startService({ ALLOWED_ORIGINS: PAGE })
     const content = bytesOf(100)
     const bad = multipartBody({ ...fileFields('big.bin', 100), size: '-1' }, content)
@@ -96,7 +96,7 @@ describe('a page of an allowed origin', () => {
   })
 })
 
-describe('a page of any origin, where all are allowed', () => {
+describe('A page of any origin, where all are allowed,', () => {
   it.each(ROUTES)('may send to %s by %s, but without its cookies', async (path, method) => {
     service = await startService({ ALLOWED_ORIGINS: '*' })
     const response = await preflight(path, method)
@@ -106,7 +106,7 @@ describe('a page of any origin, where all are allowed', () => {
     expect(response.headers.get('Access-Control-Allow-Methods')?.split(', ')).toContain(method)
   })
 
-  it('sees errors, too', async () => {
+  it('can read errors, too', async () => {
     service = await startService({ ALLOWED_ORIGINS: '*' })
     const response = await fetch(`${service.url}/upload/complete?task_id=x`, { headers: { Origin: PAGE } })
     expect(response.status).toBe(404)
@@ -115,14 +115,14 @@ describe('a page of any origin, where all are allowed', () => {
   })
 })
 
-describe('a page of another origin', () => {
+describe('A page of another origin', () => {
   it.each([
     ['none is allowed', {}, PAGE],
     ['another is allowed', { ALLOWED_ORIGINS: 'https://other.example' }, PAGE],
     ['one that begins alike is allowed', { ALLOWED_ORIGINS: PAGE }, `${PAGE}.evil.example`],
     ['the same host by http is not the same', { ALLOWED_ORIGINS: PAGE }, 'http://pages.example'],
     ['a page of no origin', { ALLOWED_ORIGINS: PAGE }, 'null'],
-  ])('gets no header that lets it in: %s', async (_, settings, origin) => {
+  ])('receives no header that admits it: %s', async (_, settings, origin) => {
     service = await startService({ ...settings })
     for (const [path, method] of ROUTES) {
       const response = await preflight(path, method, origin)

@@ -78,7 +78,7 @@ function bareChunk(file: Cut): Buffer {
   return whole(requestHead('POST', `/upload/accept?${query}`, { 'Content-Length': SIZE }), file.bytes(0))
 }
 
-describe('a connection that ends anywhere in', () => {
+describe('A connection that breaks anywhere', () => {
   const patchOf = (url: string, more: Readonly<Record<string, string>> = {}): { head: string; request: Buffer } => {
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': SIZE, ...more }
     const head = requestHead('PATCH', new URL(url).pathname, headers)
@@ -86,7 +86,7 @@ describe('a connection that ends anywhere in', () => {
   }
   const length = patchOf(`http://x/files/${'0'.repeat(32)}`).request.length
 
-  it('a PATCH: the bytes that came count', async () => {
+  it('in a PATCH keeps the bytes that arrived', async () => {
     await everywhere(length, async (place, how) => {
       const url = await createUpload(service.url, SIZE)
       const { head, request } = patchOf(url)
@@ -99,7 +99,7 @@ describe('a connection that ends anywhere in', () => {
     })
   })
 
-  it('a PATCH with a checksum: none of its bytes count before all have come', async () => {
+  it('in a PATCH with a checksum keeps no byte before all have arrived', async () => {
     const url = await createUpload(service.url, SIZE)
     const sum = { 'Upload-Checksum': `sha1 ${createHash('sha1').update(content).digest('base64')}` }
     const { request } = patchOf(url, sum)
@@ -110,7 +110,7 @@ describe('a connection that ends anywhere in', () => {
     await expectFile(service, url, content)
   })
 
-  it.each(['as a form', 'bare'])('a chunk, %s: nothing of it counts before all has come', async (form) => {
+  it.each(['as a form', 'bare'])('in a chunk, %s, keeps nothing of it before all has arrived', async (form) => {
     const file = cut(bytesOf(2 * SIZE - 5), SIZE, { task_id: `wu_cut_anywhere_${form}` })
     const request = form === 'bare' ? bareChunk(file) : formChunk(file)
     // The last two bytes are behind the end of a form.
@@ -125,7 +125,7 @@ describe('a connection that ends anywhere in', () => {
     expect(await land(service.url, file, 0)).toMatchObject({ finished: true, received: 2 * SIZE - 5 })
   })
 
-  it('a creation with its bytes: there is a whole file, or none', async () => {
+  it('in a creation with its bytes leaves a whole file, or none', async () => {
     const before = new Set(await readdir(path.join(service.dataDir, 'files')))
     const headers = { ...PATCH_HEADERS, 'Upload-Length': SIZE, 'Content-Length': SIZE }
     const request = whole(requestHead('POST', '/files', headers), content)
@@ -137,7 +137,7 @@ describe('a connection that ends anywhere in', () => {
     for (const id of await made()) await expectFile(service, `${service.url}/files/${id}`, content)
   })
 
-  it('a creation of a part with its bytes: what came of it counts', async () => {
+  it('in a creation of a part with its bytes keeps what arrived', async () => {
     const incoming = path.join(service.dataDir, 'incoming')
     const before = new Set(await readdir(incoming))
     const headers = { ...PATCH_HEADERS, 'Upload-Length': SIZE, 'Upload-Concat': 'partial', 'Content-Length': SIZE }
@@ -165,7 +165,7 @@ describe('a connection that ends anywhere in', () => {
   it.each([
     ['/upload/complete', 'task_id=wu_unknown_task_of_a_page&filename=a.bin', 404],
     ['/check', '{"task_id":"wu_unknown","name":"a.bin","size":5}', 200],
-  ])('a form for %s: nothing comes of it', async (to, form, status) => {
+  ])('in a form for %s has no effect', async (to, form, status) => {
     const headers = { 'Content-Type': 'text/plain', 'Content-Length': form.length }
     const request = whole(requestHead('POST', to, headers), Buffer.from(form))
     await everywhere(request.length, (place, how) => sendBeginning(request, place, how))
@@ -174,11 +174,11 @@ describe('a connection that ends anywhere in', () => {
   })
 })
 
-describe('a connection that ends at random places of a large body', () => {
+describe('A connection that breaks at random places of a large body', () => {
   const large = bytesOf(5 * 1024 * 1024 + 11)
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
-  it(`a PATCH goes on from where it ended (SEED=${seed})`, async () => {
+  it(`in a PATCH does not keep it from resuming (SEED=${seed})`, async () => {
     const random = new Random(seed)
     for (let round = 0; round < 24; round++) {
       const url = await createUpload(service.url, large.length)
@@ -193,7 +193,7 @@ describe('a connection that ends at random places of a large body', () => {
     }
   })
 
-  it(`chunks count as a whole or not at all (SEED=${seed})`, async () => {
+  it(`in a chunk keeps the whole chunk or nothing (SEED=${seed})`, async () => {
     const random = new Random(seed)
     const file = cut(large, 1024 * 1024, { task_id: `wu_cut_${idOf(`/${seed}`)}` })
     for (let chunk = 0; chunk < file.count; chunk++) {

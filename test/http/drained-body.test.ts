@@ -25,9 +25,9 @@ function write(socket: net.Socket, bytes: string | Buffer): Promise<Error | null
   return new Promise((resolve) => socket.write(bytes, resolve))
 }
 
-describe('a refused body', () => {
+describe('A refused body', () => {
   it.each(['/files', '/nowhere', '/upload/accept', '/check?a=%'])(
-    'to %s is read to its end before the connection is closed, so that a late reader has the answer',
+    'to %s is read to its end before the connection is closed, so a late reader receives the response',
     async (target) => {
       const socket = await connectDeaf()
       const headers = { 'Content-Length': LENGTH, 'Content-Type': 'multipart/form-data', Connection: 'close' }

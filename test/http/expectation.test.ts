@@ -57,8 +57,8 @@ async function refusals(): Promise<Readonly<Record<string, Refused>>> {
   }
 }
 
-describe('a client that waits to be asked for its body', () => {
-  it('is refused by what its headers say, without being asked, and the connection ends', async () => {
+describe('A client that expects 100-continue', () => {
+  it('is refused by its headers, without 100, and the connection ends', async () => {
     const all = Object.entries(await refusals()).map(async ([name, [method, path, headers, status]]) => {
       const waiting = await connect(service.url)
       await waiting.send(requestHead(method, path, { ...headers, ...EXPECT }))
@@ -69,7 +69,7 @@ describe('a client that waits to be asked for its body', () => {
     await Promise.all(all)
   })
 
-  it('is asked once by tus, and its body counts', async () => {
+  it('receives one 100 for a PATCH, and its body counts', async () => {
     const url = await createUpload(service.url, content.length)
     await wire.send(requestHead('PATCH', new URL(url).pathname, { ...append(0), ...EXPECT }))
     expect((await wire.next()).status).toBe(100)
@@ -79,7 +79,7 @@ describe('a client that waits to be asked for its body', () => {
     await expectFile(service, url, content)
   })
 
-  it.each([10, 100_000])('is asked for the %d bytes that come with a creation', async (length) => {
+  it.each([10, 100_000])('receives 100 for the %d bytes of a creation', async (length) => {
     const headers = { ...PATCH_HEADERS, 'Upload-Length': length, 'Content-Length': length, ...EXPECT }
     await wire.send(requestHead('POST', '/files', headers))
     expect((await wire.next()).status).toBe(100)
@@ -89,7 +89,7 @@ describe('a client that waits to be asked for its body', () => {
     await expectFile(service, urlIn(answer, service.url), content.subarray(0, length))
   })
 
-  it('is asked for a chunk, and the connection goes on', async () => {
+  it('receives 100 for a chunk, and the connection stays open', async () => {
     const file = cut(content, 80_000, { task_id: 'wu_that_waits_for_100' })
     for (let chunk = 0; chunk < file.count; chunk++) {
       const { head, body } = rawChunk(file, chunk)
@@ -101,7 +101,7 @@ describe('a client that waits to be asked for its body', () => {
     expect((await landAll(service.url, file)).finished).toBe(true)
   })
 
-  it.each(['/check', '/upload/complete'])('is asked for the form of %s', async (path) => {
+  it.each(['/check', '/upload/complete'])('receives 100 for the form of %s', async (path) => {
     const form = 'task_id=unknown'
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': form.length, ...EXPECT }
     await wire.send(requestHead('POST', path, headers))
@@ -110,21 +110,21 @@ describe('a client that waits to be asked for its body', () => {
     expect((await wire.next()).status).toBe(path === '/check' ? 200 : 404)
   })
 
-  it('is told 417 when it expects anything else', async () => {
+  it('receives 417 when it expects anything else', async () => {
     await wire.send(requestHead('PATCH', MISSING, { ...append(0), Expect: 'wonders' }))
     expect((await wire.next()).status).toBe(417)
   })
 })
 
-describe('a client that does not wait though it says so', () => {
-  it('sends its body, which counts', async () => {
+describe('A client that does not wait for the 100 that it expects', () => {
+  it('sends its body, which is stored', async () => {
     const url = await createUpload(service.url, content.length)
     await wire.send(requestHead('PATCH', new URL(url).pathname, { ...append(0), ...EXPECT }), content)
     expect((await wire.answer()).status).toBe(204)
     await expectFile(service, url, content)
   })
 
-  it('sees a refusal whole, and then the end of the connection', async () => {
+  it('receives a whole refusal, and then the end of the connection', async () => {
     for (const [method, path, headers, status] of Object.values(await refusals())) {
       const hasty = await connect(service.url)
       await hasty.send(requestHead(method, path, { ...headers, ...EXPECT }), bytesOf(Number(headers['Content-Length'])))
@@ -135,7 +135,7 @@ describe('a client that does not wait though it says so', () => {
   })
 })
 
-describe('curl, which waits a second to be asked', () => {
+describe('curl, which waits a second for 100,', () => {
   async function curl(...args: readonly string[]): Promise<string> {
     const common = ['--silent', '--http1.1', '--header', 'Expect: 100-continue', '--expect100-timeout', '20']
     const { stdout } = await promisify(execFile)('curl', [...common, ...args], { maxBuffer: 10_000_000 })
@@ -148,7 +148,7 @@ describe('curl, which waits a second to be asked', () => {
   }).flatMap(([name, value]) => ['--header', `${name}: ${value}`])
   const written = ['--output', '/dev/null', '--write-out', '%{http_code} %{size_upload}']
 
-  it('sends a body that is welcome, and none that is not', async () => {
+  it('sends a body that is accepted, and none that is refused', async () => {
     const url = await createUpload(service.url, 5)
     const patch = ['--request', 'PATCH', ...asTus, '--data-binary', '12345', ...written]
     expect(await curl(...patch, `${service.url}${MISSING}`)).toBe('404 0')

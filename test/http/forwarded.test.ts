@@ -56,8 +56,8 @@ const element = fc
     }
   })
 
-describe('what a proxy says', () => {
-  it('in Forwarded is the last element, whatever stands before', () => {
+describe('The information of a proxy', () => {
+  it('is the last element of Forwarded, whatever precedes it', () => {
     fc.assert(
       fc.property(fc.array(element), element, fc.constantFrom(',', ', '), (before, last, comma) => {
         const header = [...before, last].map(({ text }) => text).join(comma)
@@ -70,7 +70,7 @@ describe('what a proxy says', () => {
     )
   })
 
-  it('in X-Forwarded-* is the last element, with a prefix that is a plain path', () => {
+  it('is the last element of X-Forwarded-*, with a prefix that is a plain path', () => {
     const part = fc.stringMatching(/^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,8}$/)
     const prefix = fc.array(part, { maxLength: 4 }).map((parts) => parts.map((one) => `/${one}`).join(''))
     fc.assert(
@@ -93,7 +93,7 @@ describe('what a proxy says', () => {
     )
   })
 
-  it('never makes anything but an address of an address, nor anything but a path of a prefix', () => {
+  it('yields only valid addresses, and only paths as prefixes', () => {
     fc.assert(
       fc.property(anything, fc.constantFrom<TrustProxy>('true', 'forwarded'), (text, trust) => {
         const names = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-prefix']
@@ -108,7 +108,7 @@ describe('what a proxy says', () => {
     )
   })
 
-  it('counts for nothing if no proxy is trusted', () => {
+  it('is ignored if no proxy is trusted', () => {
     fc.assert(
       fc.property(anything, (text) => {
         const names = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-prefix']
@@ -124,7 +124,7 @@ test.each([
   ['true', { 'x-forwarded-for': `1.2.3.4${' '.repeat(300_000)}x` }],
   ['forwarded', { forwarded: `for=1.2.3.4${' '.repeat(300_000)}x` }],
   ['forwarded', { forwarded: ',a="'.repeat(100_000) }],
-] as const)('what a client can say to a service that believes %s is read at once', async (trust, headers) => {
+] as const)('A forged header to a service that trusts %s is read in linear time', async (trust, headers) => {
   expect((await atOnce(() => said(trust, headers))).prefix).toBe('')
 })
 

@@ -82,8 +82,8 @@ async function expectInStep(wire: Wire, before: Answer, name: string): Promise<v
 describe.each([
   ['small', SMALL],
   ['large', LARGE],
-])('after a refused request with a %s body', (_size, length) => {
-  it.each(['Content-Length', 'Transfer-Encoding'])('the connection is in step, or ends: %s', async (framing) => {
+])('After a refused request with a %s body,', (_size, length) => {
+  it.each(['Content-Length', 'Transfer-Encoding'])('the connection stays in sync, or ends: %s', async (framing) => {
     for (const [name, [method, path, headers, ...statuses]] of Object.entries(wrongRequests())) {
       const body = bait(length)
       const wire = await connect(service.url)
@@ -99,7 +99,7 @@ describe.each([
     }
   })
 
-  it('requests sent right behind it are answered, each in its turn', async () => {
+  it('pipelined requests are answered in order', async () => {
     for (const [name, [method, path, headers, ...statuses]] of Object.entries(wrongRequests())) {
       const body = bait(length)
       const wire = await connect(service.url)
@@ -115,10 +115,10 @@ describe.each([
   })
 })
 
-describe('requests that are sent at once', () => {
+describe('Pipelined requests', () => {
   const content = bytesOf(SIZE)
 
-  it('are done in turn and answered in order, right and wrong ones', async () => {
+  it('are handled and answered in order, valid and invalid ones', async () => {
     const { pathname } = new URL(victim)
     const wire = await connect(service.url)
     const put = (offset: number, end: number): (string | Buffer)[] => [
@@ -142,7 +142,7 @@ describe('requests that are sent at once', () => {
     await wire.cut()
   })
 
-  it('as chunks of a page land, and a wrong one between them does no harm', async () => {
+  it('can be chunks of a page, and an invalid one between them does no harm', async () => {
     const whole = bytesOf(250_000)
     const file = cut(whole, 100_000, { task_id: 'wu_sent_at_once' })
     const wire = await connect(service.url)
@@ -160,7 +160,7 @@ describe('requests that are sent at once', () => {
   })
 })
 
-describe('a request whose length is told in two ways', () => {
+describe('A request with two lengths', () => {
   const chunked = 'Transfer-Encoding: chunked\r\n'
   const cases: Readonly<Record<string, string>> = {
     'Content-Length and Transfer-Encoding': `Content-Length: 4\r\n${chunked}`,
@@ -179,7 +179,7 @@ describe('a request whose length is told in two ways', () => {
   }
 
   it.each(Object.entries(cases))(
-    '%s: refused, or taken in one way, and nothing of it becomes a request',
+    '(%s) is refused, or read in one way, and its body never becomes a request',
     async (_, lines) => {
       const { pathname } = new URL(victim)
       const start = requestHead('PATCH', pathname, { ...PATCH_HEADERS, 'Upload-Offset': 0 }).slice(0, -2)
@@ -193,7 +193,7 @@ describe('a request whose length is told in two ways', () => {
   )
 })
 
-describe('the chunked transfer coding', () => {
+describe('The chunked transfer coding', () => {
   const content = bytesOf(SIZE)
   const start = (): string =>
     requestHead('PATCH', new URL(victim).pathname, {
@@ -218,7 +218,7 @@ describe('the chunked transfer coding', () => {
     ['a piece longer than its size', '3\r\nabcdef\r\n0\r\n\r\n'],
     ['a size beyond all numbers', 'fffffffffffffffffff\r\nabc'],
     ['a line that ends with LF', '3\nabc\r\n0\r\n\r\n'],
-  ])('with %s ends the connection; only bytes of whole sense count, and the upload goes on', async (_, coded) => {
+  ])('with %s ends the connection; only valid bytes count, and the upload resumes', async (_, coded) => {
     const wire = await connect(service.url)
     await wire.send(start(), codedPiece(content.subarray(0, 500)), coded, bait(SIZE))
     await wire.closed

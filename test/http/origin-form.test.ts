@@ -19,7 +19,7 @@ async function ask(method: string, target: string): Promise<Answer> {
   return answer
 }
 
-describe('a target in absolute form', () => {
+describe('A target in absolute form', () => {
   it('is reduced to its path and query, for each host that may be this service', async () => {
     const url = await createUpload(service.url, 10, { type: 'image/png' })
     await patch(url, 0, bytesOf(10))
@@ -38,7 +38,7 @@ describe('a target in absolute form', () => {
     ['http://a:b@[::1]/files', 400, 'bad_request'],
     ['http://?x', 400, 'bad_request'],
     ['*', 404, 'not_found'],
-  ])('%s is refused with %d', async (target, status, code) => {
+  ])('(%s) is refused with %d', async (target, status, code) => {
     for (const method of ['GET', 'POST', 'OPTIONS']) {
       const answer = await ask(method, target)
       expect([answer.status, answer.headers.get('Upload-Error')]).toEqual([status, code])

@@ -28,7 +28,7 @@ function numbered(count: number, headers: Readonly<Record<string, string>> = {})
   return Array.from({ length: count }, (_, number) => requestHead('GET', `/${number}`, headers))
 }
 
-test('a pipelined request is begun when the answers before its own are sent', async () => {
+test('A pipelined request starts when the responses before its own are sent', async () => {
   const begun: string[] = []
   const ends: (() => void)[] = []
   let connection: Socket | undefined
@@ -50,7 +50,7 @@ test('a pipelined request is begun when the answers before its own are sent', as
   await wire.cut()
 })
 
-test('of requests that come faster than they are answered few are read ahead, and each is answered', async () => {
+test('Few requests are read ahead when they arrive faster than they are answered, and each is answered', async () => {
   const requests = numbered(5_000, { Pad: 'p'.repeat(500) })
   const begun: string[] = []
   let answered = 0
@@ -70,7 +70,7 @@ test('of requests that come faster than they are answered few are read ahead, an
   await wire.cut()
 })
 
-test('a request behind an answer that ends the connection is not begun', async () => {
+test('A request after a response that ends the connection is not started', async () => {
   const begun: string[] = []
   const url = await listen((request, response) => {
     begun.push(request.url ?? '')

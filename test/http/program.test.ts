@@ -9,7 +9,7 @@ import { beginPatch, createUpload, head, idOf, offsetOf, patch, reached } from '
 import { cut } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
-describe('the built program', () => {
+describe('The built program', () => {
   const content = bytesOf(1_000_000)
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let programs: Program[]
@@ -37,14 +37,14 @@ describe('the built program', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true)
   }
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 at %s when nothing runs, and starts again', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 at %s when it is idle, and starts again', async (signal) => {
     const program = await begin()
     const id = idOf(await createUpload(program.url, content.length))
     expect(await program.end(signal)).toBe(0)
     await expectToResume((await begin()).url, id, 0)
   })
 
-  it('has nothing to complain of when it is stopped before it has looked through what it may take up again', async () => {
+  it('logs no error when it is stopped before it has looked through the unfinished uploads', async () => {
     const first = await begin()
     for (let i = 0; i < 300; i++) await createUpload(first.url, 10)
     await first.end('SIGKILL')
@@ -57,7 +57,7 @@ describe('the built program', () => {
     expect(said).toBe('')
   })
 
-  it('keeps no file open for uploads that nobody sends to, nor for downloads whose clients have gone', async () => {
+  it('keeps no file open for idle uploads, nor for downloads whose clients disconnected', async () => {
     const program = await begin()
     const open = async (): Promise<string[]> => {
       const descriptors = `/proc/${program.process.pid}/fd`
@@ -89,7 +89,7 @@ describe('the built program', () => {
     }
   })
 
-  it('lets a running PATCH come to its end after SIGTERM', async () => {
+  it('lets a running PATCH finish after SIGTERM', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     const wire = await connect(program.url)
@@ -131,7 +131,7 @@ describe('the built program', () => {
     await expectToResume((await begin()).url, idOf(url), 400_000)
   })
 
-  it('starts again after SIGKILL in the middle of a PATCH and of a chunk, with what was acknowledged', async () => {
+  it('starts again after SIGKILL during a PATCH and a chunk, with all that was acknowledged', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     expect((await patch(url, 0, content.subarray(0, 300_000))).status).toBe(204)
@@ -149,7 +149,7 @@ describe('the built program', () => {
     expect((await readFile(path.join(folder.path, 'files', last.id, 'big.bin'))).equals(content)).toBe(true)
   })
 
-  it('does not start a second time on the same folder, and the first goes on', async () => {
+  it('does not start a second time on the same folder, and the first one continues', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(
@@ -159,7 +159,7 @@ describe('the built program', () => {
     expect((await head(url)).status).toBe(200)
   })
 
-  it('does not start on a port that is taken, and says so in a sentence', async () => {
+  it('does not start on a port in use, and says so in a sentence', async () => {
     const program = await begin()
     const other = await temporaryFolder()
     try {

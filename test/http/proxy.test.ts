@@ -69,7 +69,7 @@ describe('Location', () => {
     }
   })
 
-  it('is relative for a host that is merely accepted, or absent', async () => {
+  it('is relative for a host that is only accepted, or absent', async () => {
     service = await startService({ ALLOWED_HOSTS: '*' })
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', '/files', { Host: 'any.example', ...TUS, 'Upload-Length': 5 }))
@@ -86,7 +86,7 @@ describe('Location', () => {
     )
   })
 
-  it('has the path that a trusted proxy has cut off: the last of a list', async () => {
+  it('has the path that a trusted proxy has removed: the last of a list', async () => {
     service = await startService({ TRUST_PROXY: 'true' })
     expect(await locationFor({ 'X-Forwarded-Prefix': '/a/b-c/' })).toMatch(/^\/a\/b-c\/files\//)
     expect(await locationFor({ 'X-Forwarded-Prefix': '/mine, /proxy' })).toMatch(/^\/proxy\/files\//)
@@ -104,18 +104,18 @@ describe('Location', () => {
     '/a?b',
     '/%2f',
     '\\\\x',
-  ])('has no prefix that is no plain path: %s', async (prefix) => {
+  ])('ignores a prefix that is no plain path: %s', async (prefix) => {
     service = await startService({ TRUST_PROXY: 'true' })
     expect(await locationFor({ 'X-Forwarded-Prefix': prefix })).toMatch(PATH)
   })
 
-  it('has no prefix of X-Forwarded-Prefix when Forwarded is what the proxy sets', async () => {
+  it('ignores X-Forwarded-Prefix if the proxy sets Forwarded', async () => {
     service = await startService({ TRUST_PROXY: 'forwarded' })
     expect(await locationFor({ 'X-Forwarded-Prefix': '/mine' })).toMatch(PATH)
   })
 })
 
-describe('the cookie of /check', () => {
+describe('The cookie of /check', () => {
   const list = { LEGACY_CHECK: 'list' }
   it.each<[string, Headers, boolean]>([
     ['false', { 'X-Forwarded-Proto': 'https', Forwarded: 'proto=https' }, false],
@@ -128,7 +128,7 @@ describe('the cookie of /check', () => {
     ['forwarded', { Forwarded: 'proto=https, for=192.0.2.1;proto=http' }, false],
     ['forwarded', { Forwarded: 'for="proto=https' }, false],
     ['forwarded', { 'X-Forwarded-Proto': 'https' }, false],
-  ])('with TRUST_PROXY=%s and %j is Secure: %s', async (trust, headers, secure) => {
+  ])('has the attribute Secure, with TRUST_PROXY=%s and %j: %s', async (trust, headers, secure) => {
     service = await startService({ ...list, TRUST_PROXY: trust })
     const cookie = await cookieFor(headers)
     expect(cookie).toContain('landfall_visitor=')
@@ -136,7 +136,7 @@ describe('the cookie of /check', () => {
   })
 })
 
-describe('the address of an upload', () => {
+describe('The URL of an upload', () => {
   it('may end with a slash, and may have a query', async () => {
     service = await startService()
     const content = bytesOf(10)
@@ -154,8 +154,8 @@ describe('the address of an upload', () => {
   })
 })
 
-describe('errors', () => {
-  it('say their code in a header, too, because the answer to a HEAD has no body', async () => {
+describe('An error', () => {
+  it('has its code in a header, too, because the response to a HEAD has no body', async () => {
     service = await startService()
     const response = await head(`${service.url}/files/${'0'.repeat(32)}`)
     expect(response.status).toBe(404)

@@ -151,26 +151,23 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   'curl, on a connection that ends with the answer': byCurl('Connection: close'),
 }
 
-describe.each(['directly', 'behind nginx'])(
-  'a client that is refused while it sends a large body sees the answer, %s',
-  (how) => {
-    const base = (): string => (how === 'directly' ? service.url : nginx.url)
+describe.each(['directly', 'behind nginx'])('A client that is refused while it sends a large body, %s,', (how) => {
+  const base = (): string => (how === 'directly' ? service.url : nginx.url)
 
-    it.each(Object.entries(CLIENTS))('%s', async (_, client) => {
-      for (const request of refused) {
-        expect([request, await client(base(), request)]).toEqual([request, [request.status, true]])
-      }
-    })
+  it.each(Object.entries(CLIENTS))('sees the response (%s)', async (_, client) => {
+    for (const request of refused) {
+      expect([request, await client(base(), request)]).toEqual([request, [request.status, true]])
+    }
+  })
 
-    it('a page in Chromium', async () => {
-      const expected = refused.map(({ status }) => [status, true])
-      expect(await inChromium(base(), refused)).toEqual(expected)
-    })
-  },
-)
+  it('sees the response in a page in Chromium', async () => {
+    const expected = refused.map(({ status }) => [status, true])
+    expect(await inChromium(base(), refused)).toEqual(expected)
+  })
+})
 
-describe('a client that goes on with a refused body', () => {
-  it('has its answer at once, and is cut off when it sends more than can be read away', async () => {
+describe('A client that continues to send a refused body', () => {
+  it('receives its response at once, and is disconnected when it sends too much', async () => {
     const wire = await connect(service.url)
     const length = 1024 * MIB
     await wire.send(requestHead('PATCH', MISSING, { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': length }))

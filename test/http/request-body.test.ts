@@ -10,8 +10,8 @@ import { until } from '../support/wire.ts'
 /** More than the system's own socket buffers take. */
 const LENGTH = 64 * MIB
 
-describe('a body that is sent faster than it is written', () => {
-  it.each(['eager', 'held'] as const)('is left to the client beyond a few MiB: %s', async (manner) => {
+describe('A body that arrives faster than it is written', () => {
+  it.each(['eager', 'held'] as const)('is not read ahead by more than a few MiB: %s', async (manner) => {
     const server = http.createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address: AddressInfo | string | null = server.address()
@@ -38,8 +38,8 @@ describe('a body that is sent faster than it is written', () => {
   })
 })
 
-describe('batches', () => {
-  it('are small while the process holds much, and large again afterwards', () => {
+describe('Batches', () => {
+  it('are small while the process holds many bytes, and large again afterwards', () => {
     const piece = Buffer.alloc(256 * 1024)
     const fullAt = (): number => {
       const batch = new Batch()

@@ -140,48 +140,45 @@ it.each([
   ['no time', ['0', '0', '0', '0']],
   ['one second', ['1', '1', '1', '1']],
   ['all the time that they need', ['60', '60', '60', '60']],
-])(
-  'clients go on by themselves while the program is stopped and started again and again: DRAIN gives them %s',
-  async (_, drains) => {
-    const port = String(await freePort())
-    const begin = (DRAIN: string) => startProgram({ DATA_DIR: folder.path, PORT: port, DRAIN })
-    program = await begin(drains[0] ?? '')
-    const base = program.url
-    const account: Account = { violations: [], sent: new Map(), retries: 0 }
-    let isOver = false
-    let count = 0
-    /** One file after another, until the restarts are over. */
-    const client = async (upload: (name: string, content: Buffer<ArrayBuffer>) => Promise<void>, seed: number) => {
-      const random = new Random(seed)
-      while (!isOver && !over.signal.aborted) {
-        const name = `file-${count++}.bin`
-        const content = bytesOf(random.size(1000, 8 * MIB), count % 256)
-        account.sent.set(name, content)
-        await upload(name, content)
-      }
+])('Clients resume by themselves while the program is restarted repeatedly; DRAIN gives them %s', async (_, drains) => {
+  const port = String(await freePort())
+  const begin = (DRAIN: string) => startProgram({ DATA_DIR: folder.path, PORT: port, DRAIN })
+  program = await begin(drains[0] ?? '')
+  const base = program.url
+  const account: Account = { violations: [], sent: new Map(), retries: 0 }
+  let isOver = false
+  let count = 0
+  /** One file after another, until the restarts are over. */
+  const client = async (upload: (name: string, content: Buffer<ArrayBuffer>) => Promise<void>, seed: number) => {
+    const random = new Random(seed)
+    while (!isOver && !over.signal.aborted) {
+      const name = `file-${count++}.bin`
+      const content = bytesOf(random.size(1000, 8 * MIB), count % 256)
+      account.sent.set(name, content)
+      await upload(name, content)
     }
-    const byTus = (options: Partial<UploadOptions>) => (name: string, content: Buffer) =>
-      uploadByTus(base, name, content, options, account)
-    const clients = Promise.all([
-      client(byTus({}), 1),
-      client(byTus({ chunkSize: 1_000_000 }), 2),
-      client(byTus({ uploadDataDuringCreation: true }), 3),
-      client((name, content) => uploadAsPage(base, name, content, account), 5),
-      client((name, content) => uploadAsPage(base, name, content, account), 5),
-    ])
-    for (const drain of drains) {
-      const filesSoFar = account.sent.size
-      await pause(LIFE)
-      await until(async () => account.sent.size > filesSoFar)
-      expect(await program.end('SIGTERM')).toBe(0)
-      program = await begin(drain)
-    }
-    isOver = true
-    await clients
-    expect(account.violations).toEqual([])
-    expect(account.retries).toBeGreaterThan(0)
-    for (const [name, content] of account.sent) {
-      expect([name, (await landed(name))?.equals(content)]).toEqual([name, true])
-    }
-  },
-)
+  }
+  const byTus = (options: Partial<UploadOptions>) => (name: string, content: Buffer) =>
+    uploadByTus(base, name, content, options, account)
+  const clients = Promise.all([
+    client(byTus({}), 1),
+    client(byTus({ chunkSize: 1_000_000 }), 2),
+    client(byTus({ uploadDataDuringCreation: true }), 3),
+    client((name, content) => uploadAsPage(base, name, content, account), 5),
+    client((name, content) => uploadAsPage(base, name, content, account), 5),
+  ])
+  for (const drain of drains) {
+    const filesSoFar = account.sent.size
+    await pause(LIFE)
+    await until(async () => account.sent.size > filesSoFar)
+    expect(await program.end('SIGTERM')).toBe(0)
+    program = await begin(drain)
+  }
+  isOver = true
+  await clients
+  expect(account.violations).toEqual([])
+  expect(account.retries).toBeGreaterThan(0)
+  for (const [name, content] of account.sent) {
+    expect([name, (await landed(name))?.equals(content)]).toEqual([name, true])
+  }
+})

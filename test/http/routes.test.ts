@@ -12,9 +12,9 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-describe('a path that is none', () => {
+describe('An unknown path', () => {
   it.each(['/nowhere', '/files/a/b', '/upload', '/static/nothing.js', '/assets/../../package.json', '/data'])(
-    '%s is 404 in a sentence',
+    '%s receives 404 with a sentence',
     async (path) => {
       for (const method of ['GET', 'POST', 'DELETE']) {
         const response = await fetch(`${service.url}${path}`, { method })
@@ -24,7 +24,7 @@ describe('a path that is none', () => {
     },
   )
 
-  it('below /upload is 404 as pages of WebUploader are answered', async () => {
+  it('below /upload receives 404 in the format of WebUploader', async () => {
     await expectRefusal(await fetch(`${service.url}/upload/nowhere`, { method: 'POST' }), 404, 'not_found')
   })
 
@@ -34,7 +34,7 @@ describe('a path that is none', () => {
     '/assets/%2e%2e/%2e%2e/package.json',
     '/static/%00',
     '/assets/..%5c..%5cpackage.json',
-  ])('out of the folder of the pages, %s, is no file', async (path) => {
+  ])('out of the folder of the pages, %s, receives no file', async (path) => {
     const wire = await connect(service.url)
     await wire.send(requestHead('GET', path, { Connection: 'close' }))
     const answer = await wire.answer()
@@ -45,14 +45,14 @@ describe('a path that is none', () => {
   })
 })
 
-describe('a method that is not offered', () => {
+describe('An unsupported method', () => {
   it.each([
     ['/files', ['GET', 'PATCH', 'DELETE'], 'OPTIONS, POST, PUT'],
     ['/files/0123', ['POST', 'PUT'], 'OPTIONS, HEAD, GET, PATCH, DELETE'],
     ['/upload/accept', ['PUT', 'PATCH', 'DELETE'], 'HEAD, GET, POST'],
     ['/upload/complete', ['PUT', 'PATCH', 'DELETE'], 'HEAD, GET, POST'],
     ['/check', ['GET', 'PUT', 'DELETE'], 'POST'],
-  ] as const)('for %s is 405 and names those that are', async (path, methods, allowed) => {
+  ] as const)('for %s receives 405 with the supported ones', async (path, methods, allowed) => {
     const content = bytesOf(10)
     const url = await createUpload(service.url, content.length)
     await patch(url, 0, content.subarray(0, 3))
@@ -69,14 +69,14 @@ describe('a method that is not offered', () => {
     await expectToResume(service, url, content, 3)
   })
 
-  it('lets a client see the refusal of a long body', async () => {
+  it('receives 405 even with a long body', async () => {
     const response = await fetch(`${service.url}/files/0123`, { method: 'PUT', body: bytesOf(20_000_000) })
     expect(response.status).toBe(405)
   })
 })
 
-describe('the pages', () => {
-  it.each(['/', '/legacy', '/upload/accept'])('%s is a page', async (path) => {
+describe('The service', () => {
+  it.each(['/', '/legacy', '/upload/accept'])('returns a page at %s', async (path) => {
     const response = await fetch(`${service.url}${path}`)
     expect(response.status).toBe(200)
     expect(response.headers.get('Content-Type')).toMatch(/^text\/html/)
@@ -84,12 +84,12 @@ describe('the pages', () => {
     expect(await response.text()).toMatch(/<!doctype html>/i)
   })
 
-  it('the state of the service is told', async () => {
+  it('reports its health', async () => {
     for (const path of ['/healthz', '/readyz']) expect((await fetch(`${service.url}${path}`)).status).toBe(200)
   })
 })
 
-describe('requests that are no HTTP', () => {
+describe('Malformed requests', () => {
   it.each([
     ['nonsense', 'nonsense\r\n\r\n'],
     ['two different lengths', 'POST /files HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
@@ -98,7 +98,7 @@ describe('requests that are no HTTP', () => {
       'POST /files HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
     ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`],
-  ])('such as %s get 4xx, and the service goes on', async (_, text) => {
+  ])('such as %s receive 4xx, and the service continues', async (_, text) => {
     const wire = await connect(service.url)
     await wire.send(text)
     const answer = await wire.answer()

@@ -64,8 +64,8 @@ async function openWithBegunRequest(base: string, first: string): Promise<Wire> 
   return wire
 }
 
-describe('at SIGTERM', () => {
-  it('connections without a request end at once, used before or not, and so does the program', async () => {
+describe('At SIGTERM', () => {
+  it('idle connections end at once, used or not, and so does the program', async () => {
     const program = await begin({ DRAIN: FOR_EVER })
     const used = await open(program.url)
     await used.send(requestHead('GET', '/healthz', {}))
@@ -76,7 +76,7 @@ describe('at SIGTERM', () => {
     expect(await end).toBe(0)
   })
 
-  it('the program is not ready any more, and takes nothing new on connections that are open', async () => {
+  it('the program is no longer ready, and accepts no new requests on open connections', async () => {
     const program = await begin({ DRAIN: FOR_EVER })
     const { url, wire } = await beginHalf(program.url)
     const { pathname } = new URL(url)
@@ -108,7 +108,7 @@ describe('at SIGTERM', () => {
     expect(await end).toBe(0)
   })
 
-  it('a download goes on to its end', async () => {
+  it('a download continues to its end', async () => {
     const program = await begin({ DRAIN: FOR_EVER })
     const large = bytesOf(48 * 1024 * 1024)
     const url = await createUpload(program.url, large.length)
@@ -121,8 +121,8 @@ describe('at SIGTERM', () => {
   })
 })
 
-describe('after DRAIN', () => {
-  it('a PATCH that still runs is told how far it came, and goes on after the start', async () => {
+describe('After DRAIN', () => {
+  it('a running PATCH receives its offset, and resumes after the restart', async () => {
     const program = await begin({ DRAIN: '1' })
     const { url, wire } = await beginHalf(program.url)
     const end = program.end('SIGTERM')
@@ -135,7 +135,7 @@ describe('after DRAIN', () => {
     expect(Buffer.from(await (await fetch(next)).arrayBuffer()).equals(content)).toBe(true)
   })
 
-  it('a download whose client takes nothing is cut off', async () => {
+  it('a download whose client reads nothing is cut off', async () => {
     const program = await begin({ DRAIN: '0' })
     const large = bytesOf(48 * 1024 * 1024)
     const url = await createUpload(program.url, large.length)
@@ -146,7 +146,7 @@ describe('after DRAIN', () => {
     expect((await fetch(`${(await begin()).url}/files/${idOf(url)}`)).status).toBe(200)
   })
 
-  it('chunks are told to come again, those that wait for another copy, too, and land after the start', async () => {
+  it('chunks are refused for a retry, also those that wait for another copy, and are accepted after the restart', async () => {
     const program = await begin({ DRAIN: '1' })
     const file = cut(content, HALF)
     const { head, body } = rawChunk(file, 1)
@@ -167,7 +167,7 @@ describe('after DRAIN', () => {
     expect(last).toMatchObject({ finished: true, received: content.length })
   })
 
-  it('requests that wait for their turn do not hold the program', async () => {
+  it('queued requests do not keep the program from ending', async () => {
     const program = await begin({ DRAIN: '0', MAX_UPLOADS: '1' })
     const { url } = await beginHalf(program.url)
     const waiting = await open(program.url)

@@ -56,15 +56,15 @@ async function finishedFile(length: number): Promise<string> {
   return url
 }
 
-describe('a connection', () => {
-  it.concurrent('on which nothing is ever sent is closed', async () => {
+describe('A connection', () => {
+  it.concurrent('without any bytes is closed', async () => {
     const wire = await connect(service.url)
     const { status, body } = await wire.answer()
     expect([status, JSON.parse(body)]).toEqual([408, expect.objectContaining({ ok: false })])
     await wire.closed
   })
 
-  it.concurrent('on which the head of a request never ends is closed', async () => {
+  it.concurrent('is closed when the head of its request never ends', async () => {
     const wire = await connect(service.url)
     await wire.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ')
     let isEnded = false
@@ -79,7 +79,7 @@ describe('a connection', () => {
     await wire.closed
   })
 
-  it.concurrent('that is kept after an answer is closed when no other request comes', async () => {
+  it.concurrent('is closed when no further request arrives', async () => {
     const wire = await connect(service.url)
     for (let i = 0; i < 3; i++) {
       await wire.send(requestHead('GET', '/healthz', {}))
@@ -89,7 +89,7 @@ describe('a connection', () => {
   })
 })
 
-describe('a body that comes slowly and steadily', () => {
+describe('A body that arrives slowly and steadily', () => {
   it.concurrent('is never cut by the limits for heads and idle connections', async () => {
     const slow = bytesOf(45)
     const url = await createUpload(service.url, slow.length)
@@ -106,8 +106,8 @@ describe('a body that comes slowly and steadily', () => {
   })
 })
 
-describe('a reader', () => {
-  it.concurrent('of a file who stops reading is given up, and the file closed', async () => {
+describe('A reader', () => {
+  it.concurrent('who stops reading a file is disconnected, and the file closed', async () => {
     const file = await finishedFile(content.length)
     const socket = await connectDeaf()
     socket.write(requestHead('GET', new URL(file).pathname, {}))
@@ -117,7 +117,7 @@ describe('a reader', () => {
     socket.destroy()
   })
 
-  it.concurrent('of anything else who asks and asks and never reads is given up', async () => {
+  it.concurrent('who sends request after request and never reads is disconnected', async () => {
     const socket = await connectDeaf()
     socket.write(requestHead('GET', '/static/jquery/jquery.min.js', {}).repeat(500))
     await until(async () => socket.bytesWritten > 0 && isOpen(socket))
@@ -125,7 +125,7 @@ describe('a reader', () => {
     socket.destroy()
   })
 
-  it.concurrent('who reads slowly gets the whole file', async () => {
+  it.concurrent('who reads slowly receives the whole file', async () => {
     const length = 24 * 1024 * 1024
     const file = await finishedFile(length)
     const socket = await connectDeaf()
@@ -139,10 +139,10 @@ describe('a reader', () => {
   })
 })
 
-describe('an upload of a client that has vanished without a word', () => {
+describe('An upload whose client vanished silently', () => {
   const small = bytesOf(9_000)
 
-  it('is taken over at once by its next PATCH, with a checksum or without', async () => {
+  it('is resumed at once by its next PATCH, with a checksum or without', async () => {
     const url = await createUpload(service.url, small.length)
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, small.length, small.subarray(0, 3_000))

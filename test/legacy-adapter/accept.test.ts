@@ -43,7 +43,7 @@ function permutations(items: readonly number[]): number[][] {
   return items.flatMap((item) => permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]))
 }
 
-describe('chunks in any order', () => {
+describe('Chunks in any order', () => {
   const content = bytesOf(3100)
 
   it.each(permutations([0, 1, 2, 3]).map((order) => [order.join(', '), order] as const))(
@@ -62,7 +62,7 @@ describe('chunks in any order', () => {
     },
   )
 
-  it('show a tus client the bytes from 0 on without a gap', async () => {
+  it('show a tus client the bytes from 0 without a gap', async () => {
     const file = fresh(content, 1000)
     const offsets = []
     for (const chunk of [2, 0, 1, 3]) {
@@ -75,7 +75,7 @@ describe('chunks in any order', () => {
     expect(offsets).toEqual(['0', '1000', '3000', '3100'])
   })
 
-  it('change nothing when they come again, unfinished and finished', async () => {
+  it('change nothing when they are sent again, before and after the end', async () => {
     const file = fresh(content, 1000)
     await land(service.url, file, 2)
     expect(await land(service.url, file, 2)).toMatchObject({ received: 1000, finished: false })
@@ -136,14 +136,14 @@ describe('chunks in any order', () => {
     await expectToFinish(service, file, whole)
   })
 
-  it('of an image that the page recompressed, under the type of the image', async () => {
+  it('become an image that the page recompressed, with its type', async () => {
     const whole = bytesOf(922_180)
     const file = fresh(whole, 307_200, { name: 'photo.jpg', type: 'image/jpeg' })
     await expectToFinish(service, file, whole, 'photo.jpg')
   })
 })
 
-describe('a file in one block', () => {
+describe('A file in one block', () => {
   const content = bytesOf(1234)
 
   it.each<[string, Partial<ChunkFields>]>([
@@ -152,7 +152,7 @@ describe('a file in one block', () => {
     ['with chunk=0 and chunks=1', { chunk: 0, chunks: 1 }],
     ['with chunks=1', { chunks: 1, chunk: '0' }],
     ['without an id and a time', { id: '', lastModifiedDate: '' }],
-  ])('%s lands', async (_, more) => {
+  ])('%s is stored', async (_, more) => {
     const file = fresh(content, 5000, more)
     const answer = await land(service.url, file, 0)
     expect(answer).toMatchObject({ size: 1234, received: 1234, finished: true })
@@ -160,30 +160,30 @@ describe('a file in one block', () => {
     expect(await land(service.url, file, 0)).toEqual(answer)
   })
 
-  it('is the same upload with chunks=1 and without', async () => {
+  it('is the same upload with and without chunks=1', async () => {
     const answer = await land(service.url, fresh(content, 5000), 0)
     expect(await land(service.url, fresh(content, 5000, { chunks: 1, chunk: 0 }), 0)).toEqual(answer)
   })
 
-  it('of no bytes lands', async () => {
+  it('is stored if it is empty', async () => {
     const answer = await land(service.url, fresh(Buffer.alloc(0), 1000, { name: 'empty.txt' }), 0)
     expect(answer).toMatchObject({ size: 0, received: 0, finished: true })
     await expectFile(service, answer, Buffer.alloc(0), 'empty.txt')
   })
 
-  it('named in Chinese keeps its name', async () => {
+  it('keeps a Chinese name', async () => {
     const answer = await land(service.url, fresh(content, 5000, { name: '测试 文件.txt' }), 0)
     await expectFile(service, answer, content, '测试 文件.txt')
     const response = await fetch(new URL(answer.url, service.url))
     expect(response.headers.get('Content-Disposition')).toContain(encodeURIComponent('测试 文件.txt'))
   })
 
-  it('of 12 MiB lands', async () => {
+  it('is stored if it has 12 MiB', async () => {
     const whole = bytesOf(12_582_912)
     await expectFile(service, await land(service.url, fresh(whole, 20_971_520), 0), whole)
   })
 
-  it('without a task_id lands, and is the same upload only for the same address', async () => {
+  it('is stored without a task_id, and is the same upload only for the same address', async () => {
     const send = async (address: string) => {
       const { task_id: _, ...fields } = fresh(content, 5000, { name: `no task ${task}.bin` }).fields(0)
       return expectAccepted(
@@ -202,10 +202,10 @@ describe('a file in one block', () => {
   })
 })
 
-describe('which file a chunk belongs to', () => {
+describe('The file of a chunk', () => {
   const content = bytesOf(2500)
 
-  it('is told by the name: two files under one task_id at the same time stay apart', async () => {
+  it('is identified by its name: two files under one task_id at the same time stay apart', async () => {
     const [a, b] = [bytesOf(2500, 2), bytesOf(2500, 3)]
     const [first, second] = [fresh(a, 1000, { name: 'a.bin' }), fresh(b, 1000, { name: 'b.bin', id: 'WU_FILE_1' })]
     const answers = []
@@ -225,7 +225,7 @@ describe('which file a chunk belongs to', () => {
     ['time', { lastModifiedDate: 'Tue Nov 24 2026 07:35:14 GMT+0000' }],
     ['task', { task_id: 'wu_quite_another_task' }],
     ['empty task', { task_id: '' }],
-  ])('is another one with another %s', async (_, more) => {
+  ])('is another one if the %s differs', async (_, more) => {
     const other = bytesOf(2500, 5)
     const mine = await land(service.url, fresh(content, 1000), 0)
     const theirs = await landAll(service.url, fresh(other, 1000, more))
@@ -235,7 +235,7 @@ describe('which file a chunk belongs to', () => {
     await expectFile(service, rest, content)
   })
 
-  it('is a new one after the file was deleted, and the old URL stays gone', async () => {
+  it('is a new upload after the file was deleted, and the old URL stays gone', async () => {
     const file = fresh(content, 1000)
     const first = await landAll(service.url, file)
     const old = new URL(first.url, service.url)
@@ -252,7 +252,7 @@ describe('which file a chunk belongs to', () => {
     expect((await fetch(old)).status).toBe(410)
   })
 
-  it('does not contain the Host header: it is relative', async () => {
+  it('has a relative URL without the Host header', async () => {
     const wire = await connect(service.url)
     const body = multipartBody(fresh(content, 5000).fields(0), content)
     const headers = { Host: '127.0.0.9:81', 'Content-Type': MULTIPART, 'Content-Length': body.length }
@@ -316,8 +316,8 @@ describe('An image that the page has shrunk but reports with its old size', () =
   })
 })
 
-describe('a client that is not believed', () => {
-  it('cannot choose its address: without TRUST_PROXY X-Forwarded-For says nothing', async () => {
+describe('An untrusted client', () => {
+  it('cannot choose its address by X-Forwarded-For without TRUST_PROXY', async () => {
     const strict = await startService()
     try {
       const content = bytesOf(100)
@@ -370,7 +370,7 @@ describe('sendAsBinary', () => {
     'application/x-www-form-urlencoded',
     'multipart/related',
     'nonsense',
-  ])('with the Content-Type %s lands', async (contentType) => {
+  ])('is stored with the Content-Type %s', async (contentType) => {
     const file = fresh(content, 1000)
     await expectAccepted(await sendBinary(file, 2, contentType))
     await expectAccepted(await sendBinary(file, 0, contentType))
@@ -380,13 +380,13 @@ describe('sendAsBinary', () => {
     await expectFile(service, answer, content)
   })
 
-  it('of one block with a Chinese name lands', async () => {
+  it('stores one block with a Chinese name', async () => {
     const file = fresh(content, 5000, { name: '测试 文件.txt' })
     const answer = await expectAccepted(await sendBinary(file, 0, undefined))
     await expectFile(service, answer, content, '测试 文件.txt')
   })
 
-  it('of no bytes lands', async () => {
+  it('is stored if it is empty', async () => {
     const file = fresh(Buffer.alloc(0), 1000, { name: 'empty.txt' })
     const answer = await expectAccepted(await sendBinary(file, 0, undefined))
     await expectFile(service, answer, Buffer.alloc(0), 'empty.txt')
@@ -399,14 +399,14 @@ describe('sendAsBinary', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('without any field is refused', async () => {
+  it('is refused without any field', async () => {
     const response = await post(service.url, content, 'application/octet-stream')
     await expectRefusal(response, 400, 'missing_field')
     const file = fresh(content, 1000)
     await expectToFinish(service, file, content)
   })
 
-  it('with two values for one field is refused', async () => {
+  it('is refused with two values for one field', async () => {
     const file = fresh(content, 5000)
     const query = `task_id=wu_task_of_the_test_${task}&name=big.bin&size=2500&size=2501`
     const response = await fetch(`${service.url}/upload/accept?${query}`, { method: 'POST', body: content })
@@ -414,7 +414,7 @@ describe('sendAsBinary', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('with a body that is shorter or longer than it must be is refused, and the right one lands', async () => {
+  it('is refused with a body of a wrong length, and accepted with the right one', async () => {
     const file = fresh(content, 1000)
     await land(service.url, file, 0)
     for (const length of [0, 999, 1001, 2500]) {
@@ -426,13 +426,13 @@ describe('sendAsBinary', () => {
     }
   })
 
-  it('in the chunked transfer coding: chunk 0 counts, so do those after it', async () => {
+  it('stores chunk 0 and those after it in the chunked transfer coding', async () => {
     const file = fresh(content, 1000)
     for (const chunk of [0, 2, 1]) await expectAccepted(await sendBinary(file, chunk, undefined, true))
     await expectToFinish(service, file, content)
   })
 
-  it('in the chunked transfer coding: a later chunk first is sent again and lands then', async () => {
+  it('stores the retry of a later chunk that arrives first in the chunked transfer coding', async () => {
     const file = fresh(content, 1000)
     await expectRefusal(await sendBinary(file, 2, undefined, true), 409, 'chunk_not_placed')
     expect(await expectAccepted(await sendBinary(file, 2, undefined, true))).toMatchObject({ received: 500 })
@@ -440,7 +440,7 @@ describe('sendAsBinary', () => {
   })
 })
 
-describe('multipart in the chunked transfer coding', () => {
+describe('A multipart body in the chunked transfer coding', () => {
   const content = bytesOf(2500)
 
   async function sendCoded(file: Cut, chunk: number) {
@@ -457,7 +457,7 @@ describe('multipart in the chunked transfer coding', () => {
     return answer
   }
 
-  it.each([1, 2])('chunk %d first is not placed, and its retry lands', async (chunk) => {
+  it.each([1, 2])('is not placed if chunk %d arrives first, and accepted on its retry', async (chunk) => {
     const file = fresh(content, 1000)
     const first = await sendCoded(file, chunk)
     expectRefusalText(first.status, first.body, 409, 'chunk_not_placed')
@@ -467,13 +467,13 @@ describe('multipart in the chunked transfer coding', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('chunk 0 first counts', async () => {
+  it('is stored if chunk 0 arrives first', async () => {
     const file = fresh(content, 1000)
     for (const chunk of [0, 1, 2]) expect((await sendCoded(file, chunk)).status).toBe(200)
     await expectToFinish(service, file, content)
   })
 
-  it('a single block counts', async () => {
+  it('is stored as a single block', async () => {
     const file = fresh(content, 5000)
     expect((await sendCoded(file, 0)).status).toBe(200)
     await expectToFinish(service, file, content)
@@ -493,14 +493,14 @@ describe('Flash, which sends a field "Upload" after the file', () => {
     ])
   }
 
-  it('lands a file in one block', async () => {
+  it('uploads a file in one block', async () => {
     const file = fresh(content, 5000)
     const answer = await expectAccepted(await post(service.url, flashBody(file, 0)))
     expect(answer.finished).toBe(true)
     await expectFile(service, answer, content)
   })
 
-  it('lands chunk 0, and the others after it', async () => {
+  it('uploads chunk 0, and the others after it', async () => {
     const file = fresh(content, 1000)
     expect(await expectAccepted(await post(service.url, flashBody(file, 0)))).toMatchObject({ received: 1000 })
     await expectAccepted(await post(service.url, flashBody(file, 2)))
@@ -509,7 +509,7 @@ describe('Flash, which sends a field "Upload" after the file', () => {
     await expectFile(service, answer, content)
   })
 
-  it.each([1, 2])('cannot place chunk %d before any other, and its retry lands', async (chunk) => {
+  it.each([1, 2])('cannot upload chunk %d before any other, but on its retry', async (chunk) => {
     const file = fresh(content, 1000)
     await expectRefusal(await post(service.url, flashBody(file, chunk)), 409, 'chunk_not_placed')
     expect(await expectAccepted(await post(service.url, flashBody(file, chunk)))).toMatchObject({
@@ -522,7 +522,7 @@ describe('Flash, which sends a field "Upload" after the file', () => {
 describe('URLs under PUBLIC_URL', () => {
   let proxied: TestService
   afterEach(() => proxied.close())
-  it('are told when it is set', async () => {
+  it('are returned when it is set', async () => {
     proxied = await startService({ PUBLIC_URL: 'https://up.example/base' })
     const content = bytesOf(10)
     const { id, url } = await land(proxied.url, cut(content, 100), 0)

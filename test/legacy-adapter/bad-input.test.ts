@@ -45,7 +45,7 @@ function parts(fields: ChunkFields): string[] {
   return Object.entries(fields).map(([name, value]) => fieldPart(name, String(value)))
 }
 
-describe('a chunk request with the wrong parts', () => {
+describe('A chunk request', () => {
   it.each([
     ['no file part', (fields: ChunkFields) => [...parts(fields), CLOSING], 'no_file'],
     [
@@ -60,7 +60,7 @@ describe('a chunk request with the wrong parts', () => {
     ],
     ['nothing at all', () => [''], 'malformed_body'],
     ['another boundary than its header says', () => [`--other\r\n\r\nx\r\n--other--\r\n`], 'malformed_body'],
-  ])('%s is refused, and the chunks still land', async (_, body, code) => {
+  ])('with %s is refused, and the chunks are still accepted', async (_, body, code) => {
     const file = threeChunks()
     await land(service.url, file, 1)
     await expectRefusal(await post(service.url, body(file.fields(0))), 400, code)
@@ -75,7 +75,7 @@ describe('a chunk request with the wrong parts', () => {
     ['multipart/mixed; boundary=x', 415, 'unsupported_type'],
     ['multipart/form-data', 400, 'malformed_body'],
     [`multipart/form-data; boundary=${'b'.repeat(71)}`, 400, 'malformed_body'],
-  ])('the Content-Type %s is refused', async (contentType, status, code) => {
+  ])('with the Content-Type %s is refused', async (contentType, status, code) => {
     const file = threeChunks()
     await expectRefusal(
       await post(service.url, [...parts(file.fields(0)), filePart('x'), CLOSING], contentType),
@@ -85,9 +85,9 @@ describe('a chunk request with the wrong parts', () => {
   })
 })
 
-describe('numbers that are none', () => {
+describe('An invalid number', () => {
   it.each(['-1', '1.5', '1e3', ' 1', '01', '', 'x', '0x10', '99999999999999999999', 'NaN'])(
-    'size, chunks, or chunk = "%s" is refused by name',
+    '"%s" as size, chunks, or chunk is refused by name',
     async (text) => {
       const file = threeChunks()
       for (const name of ['size', 'chunks', 'chunk'] as const) {
@@ -108,7 +108,7 @@ describe('numbers that are none', () => {
     await expectRefusal(await sendChunk(service.url, { ...file.fields(0), ...change }, file.bytes(0)), 400, code)
   })
 
-  it.each(['size', 'chunk'] as const)('a missing %s is refused', async (name) => {
+  it.each(['size', 'chunk'] as const)('is refused as is a missing %s', async (name) => {
     const file = threeChunks()
     const { [name]: _, ...rest } = file.fields(1)
     await expectRefusal(
@@ -122,15 +122,15 @@ describe('numbers that are none', () => {
     )
   })
 
-  it('one field with two values is refused', async () => {
+  it('is refused as is a field with two values', async () => {
     const file = threeChunks()
     const body = [...parts(file.fields(0)), fieldPart('chunk', '1'), filePart('0123456789'), CLOSING]
     await expectRefusal(await post(service.url, body), 400, 'duplicate_field')
   })
 })
 
-describe('bytes that do not fit', () => {
-  it('a file in one piece whose size disagrees is refused, and the right one lands', async () => {
+describe('Bytes that do not fit', () => {
+  it('are refused as a file in one piece, and the right ones accepted', async () => {
     const file = cut(bytesOf(20, 77), 100, { name: 'one.bin', task_id: `wu_bad_input_task_${++tasks}` })
     await expectRefusal(await sendChunk(service.url, file.common, file.content.subarray(0, 19)), 400, 'wrong_length')
     await expectRefusal(
@@ -143,7 +143,7 @@ describe('bytes that do not fit', () => {
   })
 
   it.each([0, 1, 26, 1000])(
-    'a chunk of %d bytes where no chunk size fits is refused; the right chunks land',
+    'are refused as a chunk of %d bytes where no chunk size fits, and the right ones accepted',
     async (length) => {
       const file = threeChunks()
       await land(service.url, file, 2)
@@ -154,7 +154,7 @@ describe('bytes that do not fit', () => {
     },
   )
 
-  it('another chunk size ends the upload for all; the next chunk begins it anew, and the second time the page is told why', async () => {
+  it('fail the upload if they have another chunk size; the next chunk restarts it, and the second failure explains why', async () => {
     const file = threeChunks()
     const { url } = await land(service.url, file, 0)
     const other = cut(file.content, 9, { name: 'file.bin', task_id: String(file.common.task_id) })
@@ -169,7 +169,7 @@ describe('bytes that do not fit', () => {
     await expectWhole(service, file)
   })
 
-  it('other bytes for a chunk that is there are refused, and the stored ones stay', async () => {
+  it('are refused if they differ from a stored chunk, which stays', async () => {
     const file = threeChunks()
     for (const chunk of [0, 1]) await land(service.url, file, chunk)
     const { url } = await land(service.url, file, 2)
@@ -183,8 +183,8 @@ describe('bytes that do not fit', () => {
   })
 })
 
-describe('a body that is cut off', () => {
-  it('anywhere, counts nothing, also right behind CRLF --boundary; the chunk lands afterwards', async () => {
+describe('A truncated body', () => {
+  it('does not count, wherever it ends, also right after CRLF --boundary; the retry is accepted', async () => {
     const file = threeChunks()
     await land(service.url, file, 0)
     const body = multipartBody(file.fields(1), file.bytes(1))
@@ -208,7 +208,7 @@ describe('a body that is cut off', () => {
   })
 })
 
-describe('names and fields that mean harm', () => {
+describe('A malicious field', () => {
   it.each([
     ['../../evil.txt', 'evil.txt'],
     ['..\\..\\evil.txt', 'evil.txt'],
@@ -218,36 +218,36 @@ describe('names and fields that mean harm', () => {
     ['new\r\nline.txt', 'newline.txt'],
     ['gpj.\u202Eexe', 'gpj.exe'],
     [`${'长'.repeat(2_000)}.txt`, `${'长'.repeat(83)}.txt`],
-  ])('the name %j becomes a plain file in its own folder', async (name, stored) => {
+  ])('with the name %j becomes a plain file in its own folder', async (name, stored) => {
     const file = cut(bytesOf(20, ++tasks), 100, { name, task_id: `wu_bad_input_task_${tasks}` })
     const { id } = await land(service.url, file, 0)
     expect((await finishedFile(service, id, stored)).equals(file.content)).toBe(true)
     expect(await readdir(path.join(service.dataDir, 'files', String(id)))).toEqual([stored])
   })
 
-  it('a name of 10,000 characters is refused in a sentence', async () => {
+  it('with a name of 10,000 characters is refused with a sentence', async () => {
     const fields = fileFields('n'.repeat(10_000), 5, `wu_bad_input_task_${++tasks}`)
     await expectRefusal(await sendChunk(service.url, fields, bytesOf(5)), 400, 'field_too_large')
   })
 
-  it('a value of megabytes is refused, and the client sees the answer', async () => {
+  it('of megabytes is refused, and the client receives the response', async () => {
     const fields = { ...fileFields('a.bin', 5, `wu_bad_input_task_${++tasks}`), type: 'x'.repeat(20_000_000) }
     await expectRefusal(await sendChunk(service.url, fields, bytesOf(5)), 400, 'field_too_large')
   })
 
-  it('an endlessly repeated value is refused, also in the query', async () => {
+  it('that is repeated too often is refused, also in the query', async () => {
     const many = Array.from({ length: 200 }, () => fieldPart('id', 'x'))
     await expectRefusal(await post(service.url, [...many, filePart('x'), CLOSING]), 400, 'too_many_fields')
     const query = `?${'id=x&'.repeat(200)}`
     await expectRefusal(await post(service.url, ['x'], 'application/octet-stream', query), 400, 'too_many_fields')
   })
 
-  it('more parts than any page sends are refused', async () => {
+  it('is refused among more parts than any page sends', async () => {
     const many = fieldPart('x', '').repeat(20_000)
     await expectRefusal(await post(service.url, [many, filePart('x'), CLOSING]), 400, 'too_many_fields')
   })
 
-  it('fields named like properties of objects are just fields', async () => {
+  it('named like a property of objects is only a field', async () => {
     const file = cut(bytesOf(20, ++tasks), 100, { name: '__proto__', task_id: `wu_bad_input_task_${tasks}` })
     const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
     const body = [...parts(file.common), ...names.map((name) => fieldPart(name, 'x')), filePart(file.content), CLOSING]
@@ -257,8 +257,8 @@ describe('names and fields that mean harm', () => {
   })
 })
 
-describe('after a refusal', () => {
-  it('the same connection goes on, even if the refused body was long', async () => {
+describe('After a refusal,', () => {
+  it('the same connection continues, even if the refused body was long', async () => {
     const file = cut(bytesOf(20, ++tasks), 100, { name: 'next.bin', task_id: `wu_bad_input_task_${tasks}` })
     const wire = await connect(service.url)
     const head = `POST /upload/accept HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=${BOUNDARY}\r\n`

@@ -69,7 +69,7 @@ async function onBytes(bytes: BodyBytes, one: Step): Promise<unknown> {
   }
 }
 
-test('in any pieces, all that is taken is what is taken of a text', async () => {
+test('BodyBytes returns the same for a body in any pieces', async () => {
   await fc.assert(
     fc.asyncProperty(letters, fc.array(fc.nat(60)), fc.array(step, { maxLength: 12 }), async (text, places, steps) => {
       const pieces = cutAt(Buffer.from(text), places)

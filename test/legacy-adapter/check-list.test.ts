@@ -6,7 +6,7 @@ import { TUS } from '../support/tus.ts'
 import { cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
-describe('a bare /check with LEGACY_CHECK=list', () => {
+describe('A bare /check with LEGACY_CHECK=list', () => {
   const content = bytesOf(2500)
   const file = cut(content, 1000, { task_id: 'wu_listed' })
   let service: TestService
@@ -46,7 +46,7 @@ describe('a bare /check with LEGACY_CHECK=list', () => {
     return until(async () => JSON.stringify(await listed(cookie)) === JSON.stringify({ file_list: [names] }))
   }
 
-  it('names nothing while a chunk is in flight, and what is there when that broke off', async () => {
+  it('lists nothing while a chunk is in flight, and the stored chunks when that broke off', async () => {
     for (const chunk of [0, 2]) await sendAs(mine, chunk)
     await untilListed(mine, ['wu_listed2'])
     const body = multipartBody(file.fields(1), file.bytes(1))
@@ -68,7 +68,7 @@ describe('a bare /check with LEGACY_CHECK=list', () => {
     expect(await listed(mine)).toEqual({ file_list: [[]] })
   })
 
-  it('names nothing of another visitor, nor to somebody with a forged cookie', async () => {
+  it('lists nothing of another visitor, nor for a forged cookie', async () => {
     for (const chunk of [0, 1]) await sendAs(mine, chunk)
     await untilListed(mine, ['wu_listed1'])
     const theirs = await newVisitor()
@@ -79,7 +79,7 @@ describe('a bare /check with LEGACY_CHECK=list', () => {
     expect(await listed(mine)).toEqual({ file_list: [['wu_listed1']] })
   })
 
-  it('names nothing of an upload that was deleted', async () => {
+  it('lists nothing of a deleted upload', async () => {
     await sendAs(mine, 0)
     const { url } = await sendAs(mine, 1)
     await untilListed(mine, ['wu_listed1'])
@@ -100,7 +100,7 @@ describe('a bare /check with LEGACY_CHECK=list', () => {
     ['broken escapes', '%zz=%'],
     ['thousands of fields', 'a=1&'.repeat(5000)],
     ['a megabyte', 'x'.repeat(1_000_000)],
-  ])('answers 200 to a body of %s, and the chunks still count', async (_, body) => {
+  ])('returns 200 for a body of %s, and the chunks still count', async (_, body) => {
     await sendAs(mine, 0)
     for (const type of ['application/json', 'text/plain', 'multipart/form-data']) {
       const response = await fetch(`${service.url}/check`, { method: 'POST', headers: { 'Content-Type': type }, body })

@@ -53,8 +53,8 @@ async function expectLanded(wire: Wire, received: number): Promise<void> {
   expect(JSON.parse(answer.body)).toMatchObject({ ok: true, id: begun.id, received })
 }
 
-describe('a chunk that comes again while its first copy is in flight', () => {
-  it('waits: the older copy finishes, and both are accepted', async () => {
+describe('A second copy of a chunk in flight', () => {
+  it('waits until the older copy finishes, and both are accepted', async () => {
     const older = await sendHalf()
     const newer = await sendWhole()
     await older.wire.send(older.rest)
@@ -63,7 +63,7 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('is compared with the older copy: other bytes are refused, and the stored ones stay', async () => {
+  it('is refused if its bytes differ from the older copy, whose bytes stay', async () => {
     const older = await sendHalf()
     const newer = await sendWhole(bytesOf(100_000, 9))
     await older.wire.send(older.rest)
@@ -77,7 +77,7 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     await expectToFinish(service, cut(content, 100_000, { id: 'WU_FILE_1' }), content)
   })
 
-  it.each(['cut', 'reset'] as const)('takes over when the connection of the older copy is %s', async (how) => {
+  it.each(['cut', 'reset'] as const)('replaces the older copy when the connection of that is %s', async (how) => {
     const older = await sendHalf()
     const newer = await sendWhole()
     await older.wire[how]()
@@ -85,7 +85,7 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('takes over with bytes of its own when the older copy broke: nothing of that stays', async () => {
+  it('replaces an older copy that broke, of which nothing stays', async () => {
     const older = await open()
     const wrong = bytesOf(100_000, 9)
     const { head, body } = rawChunk({ ...file, bytes: () => wrong }, 1)
@@ -97,7 +97,7 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('takes over when the older copy has been silent for five seconds', async () => {
+  it('replaces the older copy when that has been silent for five seconds', async () => {
     const older = await sendHalf()
     const newer = await sendWhole()
     await expectLanded(newer, 200_000)
@@ -107,13 +107,13 @@ describe('a chunk that comes again while its first copy is in flight', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('comes six times at once: all are accepted', async () => {
+  it('is accepted, as are six copies at once', async () => {
     const copies = await Promise.all(Array.from({ length: 6 }, () => land(service.url, file, 1)))
     for (const copy of copies) expect(copy).toMatchObject({ id: begun.id, received: 200_000 })
     await expectToFinish(service, file, content)
   })
 
-  it('leaves no trace when its only copy breaks: the chunk is still missing, and lands later', async () => {
+  it('is accepted later if the only copy breaks, which leaves no trace', async () => {
     const older = await sendHalf()
     await older.wire.cut()
     const response = await complete(service.url, { task_id: String(file.fields(1).task_id), filename: 'big.bin' })
@@ -124,8 +124,8 @@ describe('a chunk that comes again while its first copy is in flight', () => {
   })
 })
 
-describe('a DELETE while a chunk is in flight', () => {
-  it('ends it, and the next chunk begins the file anew', async () => {
+describe('A DELETE while a chunk is in flight', () => {
+  it('ends it, and the next chunk restarts the file', async () => {
     const older = await sendHalf()
     const url = new URL(begun.url, service.url)
     expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
@@ -139,8 +139,8 @@ describe('a DELETE while a chunk is in flight', () => {
   })
 })
 
-describe('complete, asked while the last chunk is in flight', () => {
-  it('waits for it, and answers with the finished file', async () => {
+describe('/upload/complete while the last chunk is in flight', () => {
+  it('waits for it, and returns the finished file', async () => {
     await land(service.url, file, 2)
     const older = await sendHalf()
     const asked = complete(service.url, { task_id: String(file.fields(1).task_id), filename: 'big.bin' })
@@ -152,7 +152,7 @@ describe('complete, asked while the last chunk is in flight', () => {
     await expectFile(service, begun, content)
   })
 
-  it('waits for it, and names it when its connection breaks', async () => {
+  it('waits for it, and lists it as missing when its connection breaks', async () => {
     await land(service.url, file, 2)
     const older = await sendHalf()
     const asked = complete(service.url, { task_id: String(file.fields(1).task_id), filename: 'big.bin' })
@@ -165,8 +165,8 @@ describe('complete, asked while the last chunk is in flight', () => {
   })
 })
 
-describe('first chunks that come at the same moment', () => {
-  it('of six threads create one upload', async () => {
+describe('Simultaneous first chunks', () => {
+  it('from six threads create one upload', async () => {
     const whole = bytesOf(6 * 30_000 - 1)
     const six = cut(whole, 30_000, { task_id: 'wu_six_at_once', name: 'six.bin' })
     const answers = await Promise.all(Array.from({ length: 6 }, (_, chunk) => land(service.url, six, chunk)))
@@ -183,8 +183,8 @@ describe('first chunks that come at the same moment', () => {
   })
 })
 
-describe('a page that sends nothing for IDLE_TIMEOUT', () => {
-  it('is told so and its connection closed; the chunk lands when it is sent again', async () => {
+describe('A page that sends nothing for IDLE_TIMEOUT', () => {
+  it('receives an error and its connection is closed; the retry is accepted', async () => {
     const impatient = await startService({ IDLE_TIMEOUT: '300' })
     try {
       const wire = await connect(impatient.url)

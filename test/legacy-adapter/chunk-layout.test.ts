@@ -32,7 +32,7 @@ test.each([
   [MAX, 2, 2 ** 52],
   [MAX, 3, 3002399751580331],
   [MAX, MAX - 1, 2],
-])('a file of %d bytes in chunks of %d has %d', (size, chunkSize, count) => {
+])('A file of %d bytes in chunks of %d has %d chunks', (size, chunkSize, count) => {
   expect(chunkCount(size, chunkSize)).toBe(count)
 })
 
@@ -43,11 +43,11 @@ test.each([
   [0, 0, 0, 0, 0],
   [MAX, 2 ** 52, 1, 2 ** 52, MAX],
   [MAX, MAX - 1, 99_999, MAX, MAX],
-])('of %d bytes in chunks of %d, chunk %d is [%d, %d)', (size, chunkSize, chunk, start, end) => {
+])('In a file of %d bytes in chunks of %d, chunk %d is [%d, %d)', (size, chunkSize, chunk, start, end) => {
   expect(chunkRange(size, chunkSize, chunk)).toEqual({ start, end })
 })
 
-describe('the chunk size from one chunk', () => {
+describe('The chunk size from one chunk', () => {
   test.each([
     // The recorded uploads: 12 MiB by 5 MiB, the test file of 30,820 bytes, a recompressed JPEG
     [{ size: 12582912, chunks: 3, chunk: 0 }, 5242880, 5242880],
@@ -83,7 +83,7 @@ describe('the chunk size from one chunk', () => {
     [{ size: 10, chunks: 2, chunk: 2 }, 5, undefined],
     [{ size: 10, chunks: 2, chunk: -1 }, 5, undefined],
     [{ size: 10, chunks: 0, chunk: 0 }, 10, undefined],
-  ])('%j with %d bytes: %p', (place, length, chunkSize) => {
+  ])('for %j with %d bytes is %p', (place, length, chunkSize) => {
     expect(chunkSizeFrom(place, length)).toBe(chunkSize)
   })
 })
@@ -96,11 +96,11 @@ test.each([
   [{ size: 11, chunks: 3 }, 5],
   [{ size: 5, chunks: 6 }, 0],
   [{ size: MAX, chunks: 2 }, MAX - 1],
-])('the largest chunk of %j: %d', (file, length) => {
+])('The largest chunk of %j has %d bytes', (file, length) => {
   expect(largestChunk(file)).toBe(length)
 })
 
-describe('what is received', () => {
+describe('The list of received chunks', () => {
   const received: Ranges = [
     { start: 0, end: 10 },
     { start: 15, end: 31 },
@@ -112,12 +112,12 @@ describe('what is received', () => {
     [42, 5, [0, 1, 3, 4, 5, 8], [2, 6, 7], 3],
     [42, 42, [], [0], 1],
     [42, 2, [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14, 19, 20], [5, 6, 7], 7],
-  ])('of %d bytes in chunks of %d', (size, chunkSize, there, missing, total) => {
+  ])('is correct for %d bytes in chunks of %d', (size, chunkSize, there, missing, total) => {
     expect(listed(wholeChunks(received, size, chunkSize))).toEqual(there)
     expect(missingChunks(received, size, chunkSize, 3)).toEqual({ missing, total })
   })
 
-  test('nothing, everything, and an empty file', () => {
+  test('is correct for nothing, everything, and an empty file', () => {
     expect(wholeChunks([], 30, 10)).toEqual([])
     expect(missingChunks([], 30, 10, 2)).toEqual({ missing: [0, 1], total: 3 })
     expect(listed(wholeChunks([{ start: 0, end: 25 }], 25, 10))).toEqual([0, 1, 2])
@@ -126,7 +126,7 @@ describe('what is received', () => {
     expect(missingChunks([], 0, 0, 2)).toEqual({ missing: [], total: 0 })
   })
 
-  test('every other of 600,000 chunks are told at once', async () => {
+  test('contains every other of 600,000 chunks in linear time', async () => {
     const every = Array.from({ length: 300_000 }, (_, index) => ({ start: index * 20, end: index * 20 + 10 }))
     expect(await atOnce(() => wholeChunks(every, 6_000_000, 10))).toHaveLength(300_000)
     expect(await atOnce(() => missingChunks(every, 6_000_000, 10, 1000))).toMatchObject({ total: 300_000 })
@@ -135,7 +135,7 @@ describe('what is received', () => {
   })
 })
 
-describe('properties', () => {
+describe('Chunk layouts', () => {
   /** A file and a chunk size that cut it into a number of chunks that is worth walking through. */
   const cut = fc
     .tuple(fc.integer({ min: 1, max: 40 }), fc.maxSafeNat(), fc.double({ min: 0, max: 1, noNaN: true }))
@@ -145,7 +145,7 @@ describe('properties', () => {
     })
   const small = fc.record({ size: fc.integer({ min: 1, max: 300 }), chunkSize: fc.integer({ min: 1, max: 310 }) })
 
-  test('chunks are disjoint, cover the file, and each alone gives back the chunk size', () => {
+  test('are disjoint chunks that cover the file, and each of them determines the chunk size', () => {
     fc.assert(
       fc.property(fc.oneof(cut, small), ({ size, chunkSize }) => {
         const chunks = chunkCount(size, chunkSize)
@@ -163,7 +163,7 @@ describe('properties', () => {
     )
   })
 
-  test('a length is possible only under one chunk size, and the largest chunk is the largest', () => {
+  test('allow a length under one chunk size only, and none above the largest', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 2, max: 12 }), (size, chunks) => {
         const sizes = Array.from({ length: size + 1 }, (_, s) => s + 1).filter((s) => chunkCount(size, s) === chunks)
@@ -182,7 +182,7 @@ describe('properties', () => {
     )
   })
 
-  test('the chunks that are there and the missing ones agree with the ranges', () => {
+  test('have received and missing chunks that agree with the ranges', () => {
     const range = fc.tuple(fc.nat(300), fc.nat(40)).map(([start, length]) => ({ start, end: start + length }))
     fc.assert(
       fc.property(small, fc.array(range), fc.nat(400), ({ size, chunkSize }, ranges, limit) => {

@@ -21,8 +21,8 @@ const cutAt = (chunkSize: number): Cut => cut(content, chunkSize, { task_id: tas
 const sendOf = (file: Cut, chunk: number): Promise<Response> =>
   sendChunk(service.url, file.fields(chunk), file.bytes(chunk))
 
-describe('a file whose chunks are cut in two sizes', () => {
-  it.each([0, 1])('fails for WebUploader and for tus when chunk %d tells so, and begins anew', async (chunk) => {
+describe('A file whose chunks are cut in two sizes', () => {
+  it.each([0, 1])('fails for WebUploader and for tus when chunk %d reveals it, and restarts', async (chunk) => {
     const first = await land(service.url, cutAt(1000), 2)
     await expectRefusal(await sendOf(cutAt(900), chunk), 409, 'chunk_size_changed')
     const url = new URL(first.url, service.url).href
@@ -48,7 +48,7 @@ describe('a file whose chunks are cut in two sizes', () => {
     await expectToFinish(service, cutAt(1000), content)
   })
 
-  it('cut at fractions of bytes fails; a whole chunkSize then lands', async () => {
+  it('fails if they are cut at fractions of bytes, and is accepted with a whole chunkSize', async () => {
     const fractional = (chunk: number, length: number): Promise<Response> =>
       sendChunk(
         service.url,
@@ -61,7 +61,7 @@ describe('a file whose chunks are cut in two sizes', () => {
     await expectToFinish(service, cut(whole, 10_000, { task_id: taskId() }), whole)
   })
 
-  it('does not fail for a chunk whose body broke off: only a whole one tells its size', async () => {
+  it('does not fail for a chunk whose body broke off: only a whole one reveals its size', async () => {
     await land(service.url, cutAt(1000), 0)
     const body = `------x\r\nContent-Disposition: form-data; name="task_id"\r\n\r\n${taskId()}`
     const headers = { 'Content-Type': 'multipart/form-data; boundary=----x' }
@@ -73,7 +73,7 @@ describe('a file whose chunks are cut in two sizes', () => {
     await expectToFinish(service, cutAt(1000), content)
   })
 
-  it('stays finished when it is finished and comes again in another size', async () => {
+  it('stays finished when it is sent again in another size', async () => {
     await expectToFinish(service, cutAt(1000), content)
     const response = await sendOf(cutAt(900), 1)
     expect(response.status).toBe(409)
@@ -94,9 +94,9 @@ describe('a file whose chunks are cut in two sizes', () => {
   })
 })
 
-describe('a file that is longer than any storage', () => {
+describe('A file that is longer than any storage', () => {
   it.each(['9007199254740991', '9007199254740990', '1000000000000000000', '18446744073709551616'])(
-    'of %s bytes is refused for good, and the service goes on',
+    '(%s bytes) is refused for good, and the service continues',
     async (size) => {
       const response = await sendChunk(
         service.url,

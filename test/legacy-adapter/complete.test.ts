@@ -37,7 +37,7 @@ describe('/upload/complete', () => {
     ['GET', undefined, undefined],
     ['POST', 'application/x-www-form-urlencoded', (query: URLSearchParams) => query.toString()],
     ['POST', 'application/json', (query: URLSearchParams) => JSON.stringify(Object.fromEntries(query))],
-  ])('answers %s %s by file name, and by extension and type', async (method, type, encode) => {
+  ])('responds to %s %s by file name, and by extension and type', async (method, type, encode) => {
     const taskId = newTask()
     await sendAll(newFile(taskId, '测试 文件.TXT', 1))
     await sendAll(newFile(taskId, 'other.bin', 2))
@@ -57,7 +57,7 @@ describe('/upload/complete', () => {
     }
   })
 
-  it('takes from JSON what it knows, whatever else the page says', async () => {
+  it('reads the known fields of JSON, whatever else the page sends', async () => {
     const taskId = newTask()
     await sendAll(newFile(taskId, 'whole.bin', 1))
     for (const more of [{ ext: null }, { tags: ['a'] }, { user: { id: 1 } }]) {
@@ -67,7 +67,7 @@ describe('/upload/complete', () => {
     }
   })
 
-  it('names the chunks that are missing, at most a thousand of them, and loses nothing', async () => {
+  it('lists the missing chunks, at most a thousand of them, and loses nothing', async () => {
     const taskId = newTask()
     const file = cut(bytesOf(5_000, 3), 2, { name: 'holes.bin', task_id: taskId })
     await land(service.url, file, 7)
@@ -77,7 +77,7 @@ describe('/upload/complete', () => {
     expect(answer.missing).toEqual([...Array(1_001).keys()].filter((chunk) => chunk !== 7))
   })
 
-  it('does not know a task or file that was never sent', async () => {
+  it('returns 404 for a task or file that was never sent', async () => {
     expect((await complete(service.url, { task_id: newTask(), filename: 'x' })).status).toBe(404)
     const taskId = newTask()
     await sendAll(newFile(taskId, 'a.bin', 1))
@@ -125,7 +125,7 @@ describe('/upload/complete', () => {
     }
   })
 
-  it('means the finished one of two files of one name, not the one that is on its way', async () => {
+  it('means the finished one of two files of one name, not the unfinished one', async () => {
     const taskId = newTask()
     const first = newFile(taskId, 'same.bin', 1)
     const url = await sendAll(first)
@@ -158,7 +158,7 @@ describe('/upload/complete', () => {
     }
   })
 
-  it('without a name means the only file of its task, and none of several', async () => {
+  it('means, without a name, the only file of its task, and none of several', async () => {
     const taskId = newTask()
     await sendAll(newFile(taskId, 'a.bin', 1))
     expect((await complete(service.url, { task_id: taskId })).status).toBe(200)
@@ -194,13 +194,13 @@ describe('/check', () => {
   }
 
   it.each(['POST TEST', '', '{', 'task_id=x', 'size=-1&task_id=a&name=b', 'x'.repeat(100_000)])(
-    'answers anything it does not understand with an empty list: %.20s',
+    'returns an empty list for anything unknown: %.20s',
     async (body) => {
       expect(await check(service, body)).toEqual({ file_list: [[]] })
     },
   )
 
-  it('lists the chunks of the file that is named, as a form, JSON, or query', async () => {
+  it('lists the chunks of the named file, from a form, JSON, or a query', async () => {
     const taskId = newTask()
     const file = newFile(taskId, 'named.bin', 1, 45)
     for (const chunk of [0, 3]) await land(service.url, file, chunk)
@@ -219,7 +219,7 @@ describe('/check', () => {
     })
   })
 
-  it('never lists chunks of another file: an edited one of the same name and size is sent as a whole', async () => {
+  it('never lists chunks of another file: an edited one of the same name and size is sent whole', async () => {
     const taskId = newTask()
     const before = newFile(taskId, 'edited.bin', 1, 45)
     await sendAll(before)
@@ -288,13 +288,13 @@ describe('/check', () => {
     }
   })
 
-  it('gives the cookie to nobody else: sending the fields of a file does not make its visitor', async () => {
+  it('gives the cookie to no other client, even with the fields of the file', async () => {
     const file = newFile('short-task', 'mine.bin', 1)
     const first = await sendChunk(service.url, file.fields(0), file.bytes(0))
     expect(first.headers.get('Set-Cookie')).toBeNull()
   })
 
-  it('with LEGACY_CHECK=list lists what this visitor has left unfinished, also after a restart, and nobody else', async () => {
+  it('lists, with LEGACY_CHECK=list, the unfinished uploads of this visitor only, also after a restart', async () => {
     let listing = await startService({ LEGACY_CHECK: 'list' })
     const first = await fetch(`${listing.url}/check`, { method: 'POST', body: 'POST TEST' })
     const cookie = first.headers.get('Set-Cookie')?.split(';')[0] ?? ''

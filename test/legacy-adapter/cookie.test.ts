@@ -18,7 +18,7 @@ async function cookieFor(path: string, headers: Headers): Promise<string | null>
   return response.headers.get('Set-Cookie')
 }
 
-describe.each(['/check', '/legacy'])('a request for %s', (path) => {
+describe.each(['/check', '/legacy'])('A request for %s', (path) => {
   it.each<[string, Headers]>([
     ['without Origin', {}],
     ['from its own origin', { Origin: 'http://HOST' }],

@@ -33,7 +33,7 @@ function forgotten(id: string): Promise<void> {
   return until(async () => (await fetch(urlOf(id))).status === 404)
 }
 
-it('an upload that is long gone is not found any more; one that has just gone is told as gone', async () => {
+it('An upload that was deleted long ago is not found; one that was deleted recently is gone', async () => {
   const [old, young] = [idOf(await createUpload(service.url, 10)), idOf(await createUpload(service.url, 10))]
   for (const id of [old, young]) await remove(id)
   await makeOld(old)
@@ -41,7 +41,7 @@ it('an upload that is long gone is not found any more; one that has just gone is
   expect((await fetch(urlOf(young))).status).toBe(410)
 })
 
-it('a file that was deleted and sent again keeps its place when the deletion is long ago', async () => {
+it('A file that was deleted and sent again is still found when the deletion is forgotten', async () => {
   const first = await landAll(service.url, file)
   await remove(first.id)
   const second = await landAll(service.url, file)
@@ -51,7 +51,7 @@ it('a file that was deleted and sent again keeps its place when the deletion is 
   expect((await landAll(service.url, file)).id).toBe(second.id)
 })
 
-it('a file of which every upload is long gone begins anew, and is not taken for the old one by a cache', async () => {
+it('A file whose uploads are all forgotten restarts under a new URL, so caches do not confuse it', async () => {
   const first = await landAll(service.url, file)
   const tag = (await fetch(urlOf(first.id))).headers.get('ETag') ?? ''
   await remove(first.id)
@@ -63,7 +63,7 @@ it('a file of which every upload is long gone begins anew, and is not taken for 
   expect((await fetch(urlOf(first.id), { headers: { 'If-None-Match': tag } })).status).toBe(200)
 })
 
-it('the next chunk of a file finds its upload, however often the file was deleted', async () => {
+it('The next chunk of a file finds its upload, however often the file was deleted', async () => {
   const ids = new Set<string>()
   for (let generation = 0; generation < 20; generation++) {
     const { id } = await land(service.url, file, 0)

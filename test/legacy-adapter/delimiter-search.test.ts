@@ -19,7 +19,7 @@ function searchAll(pieces: readonly Buffer[]): { data: Buffer; rest: Buffer | un
   return { data: Buffer.concat(data), rest: undefined }
 }
 
-describe('one piece', () => {
+describe('A search in one piece', () => {
   test.each([
     ['', '', undefined],
     ['abc', 'abc', undefined],
@@ -34,14 +34,14 @@ describe('one piece', () => {
     ['abc\r\r\n', 'abc\r', undefined],
     ['abc\n----ab-a', 'abc\n----ab-a', undefined],
     ['abc\r\n---ab-a', 'abc\r\n---ab-a', undefined],
-  ])('%j', (piece, data, rest) => {
+  ])('finds the delimiter in %j', (piece, data, rest) => {
     const searched = searchAll([Buffer.from(piece)])
     expect(searched.data.toString()).toBe(data)
     expect(searched.rest?.toString()).toBe(rest)
   })
 })
 
-test('what is handed out are views of the input', () => {
+test('A search returns views of its input', () => {
   const piece = Buffer.from(`abcdef${DELIMITER}xyz`)
   const { data, rest } = new DelimiterSearch(BOUNDARY).push(piece)
   expect([...data, rest].map((part) => part?.buffer === piece.buffer && part.byteOffset - piece.byteOffset)).toEqual([
@@ -50,7 +50,7 @@ test('what is handed out are views of the input', () => {
   ])
 })
 
-describe('any pieces', () => {
+describe('A search in several pieces', () => {
   /** Bodies made of beginnings of the delimiter, whole ones, and other bytes. */
   const body = fc
     .array(
@@ -62,7 +62,7 @@ describe('any pieces', () => {
     )
     .map((texts) => Buffer.from(texts.join('')))
 
-  test('every cut in two gives the same', () => {
+  test('returns the same for every cut in two', () => {
     fc.assert(
       fc.property(body, (bytes) => {
         for (let place = 0; place <= bytes.length; place++) expectRight(bytes, cutAt(bytes, [place]))
@@ -70,7 +70,7 @@ describe('any pieces', () => {
     )
   })
 
-  test('so do single bytes and any cuts', () => {
+  test('returns the same for single bytes and any cuts', () => {
     fc.assert(
       fc.property(body, fc.array(fc.nat(1000)), (bytes, places) => {
         expectRight(bytes, cutAt(bytes, places))

@@ -39,15 +39,15 @@ describe('A list of fields', () => {
   })
 })
 
-describe('one value', () => {
-  test('absent, empty, once, twice', () => {
+describe('A single value', () => {
+  test('is read if absent, empty, or given once, and refused if given twice', () => {
     expect(oneValue(fieldsOf(), 'chunk')).toBeUndefined()
     expect(oneValue(fieldsOf(''), 'chunk')).toBe('')
     expect(oneValue(fieldsOf('1'), 'chunk')).toBe('1')
     expect(oneValue(fieldsOf('1', '1', '1'), 'chunk')).toBe('1')
   })
 
-  test.each([[['1', '2']], [['', '2']], [['1', '01']], [['1', '1', '2']]])('%j', (values) => {
+  test.each([[['1', '2']], [['', '2']], [['1', '01']], [['1', '1', '2']]])('is refused for %j', (values) => {
     expect(() => oneValue(fieldsOf(...values), 'chunk')).toThrow(
       expect.objectContaining({ code: 'duplicate_field', message: expect.stringContaining('"chunk"') }),
     )
@@ -62,17 +62,17 @@ describe('A query', () => {
   })
 })
 
-describe('whole numbers', () => {
+describe('A whole number', () => {
   test.each([
     ['0', 0],
     ['7', 7],
     ['100000', 100_000],
     ['9007199254740991', Number.MAX_SAFE_INTEGER],
-  ])('%j is %d', (text, number) => {
+  ])('is read from %j as %d', (text, number) => {
     expect(wholeNumber(fieldsOf(text), 'chunk')).toBe(number)
   })
 
-  test('absent', () => {
+  test('may be absent', () => {
     expect(wholeNumber(fieldsOf(), 'chunk')).toBeUndefined()
   })
 
@@ -107,17 +107,17 @@ describe('whole numbers', () => {
     '9007199254740993',
     '18446744073709551616',
     '9'.repeat(400),
-  ])('%j is refused', (text) => {
+  ])('is not read from %j', (text) => {
     expect(() => wholeNumber(fieldsOf(text), 'chunk')).toThrow(
       expect.objectContaining({ code: 'bad_field', message: expect.stringContaining('"chunk"') }),
     )
   })
 
-  test('two of them', () => {
+  test('is refused if given twice', () => {
     expect(() => wholeNumber(fieldsOf('1', '2'), 'chunk')).toThrow(expect.objectContaining({ code: 'duplicate_field' }))
   })
 
-  test('every number and nothing but numbers', () => {
+  test('is read from every number and nothing else', () => {
     fc.assert(fc.property(fc.maxSafeNat(), (number) => wholeNumber(fieldsOf(String(number)), 'chunk') === number))
     fc.assert(
       fc.property(fc.string(), (text) => {

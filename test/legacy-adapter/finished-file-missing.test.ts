@@ -14,8 +14,8 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-describe('a finished file that somebody has taken away from the disk', () => {
-  it('makes its chunk fail when it is sent again, and nothing else', async () => {
+describe('A finished file that was deleted on the disk', () => {
+  it('makes a repeated chunk fail, and nothing else', async () => {
     const file = cut(bytesOf(1_000), 10_000, { name: 'gone.bin' })
     const { id, url } = await answerOf(await sendChunk(service.url, file.common, file.content))
     await rm(path.join(service.dataDir, 'files', String(id), 'gone.bin'))

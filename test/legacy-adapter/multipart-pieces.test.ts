@@ -78,7 +78,7 @@ function codeOf(error: unknown): string {
 test.each([
   ['anything', body],
   ['a form', form],
-])('%s comes to the same in any pieces', async (_name, arbitrary) => {
+])('A body with %s has the same result in any pieces', async (_name, arbitrary) => {
   await fc.assert(
     fc.asyncProperty(arbitrary, fc.array(fc.nat(100_000), { maxLength: 8 }), async (bytes, places) => {
       const whole = await outcomeOf([bytes])

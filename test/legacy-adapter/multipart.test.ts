@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import busboy from 'busboy'
 import fc from 'fast-check'
@@ -82,8 +83,8 @@ const SMALL = form(WEBKIT, [
   file('hello webuploader\n', 'name="file"; filename="small.txt"\r\nContent-Type: text/plain'),
 ])
 
-describe('recorded requests', () => {
-  test('a block of html5: fields, then the file', async () => {
+describe('The reader of multipart bodies', () => {
+  test('reads a block of HTML5: fields, then the file', async () => {
     const whole = Buffer.alloc(1024 * 1024, 'x')
     const start = form(
       '----WebKitFormBoundaryAAvXK93tAuAgYQaK',
@@ -118,7 +119,7 @@ describe('recorded requests', () => {
     expect(bytes).toBe(5242880)
   })
 
-  test('a small file', async () => {
+  test('reads a small file', async () => {
     expect(SMALL).toHaveLength(853)
     const request = await read(ArraySource.of(SMALL), `multipart/form-data; boundary=${WEBKIT}`, 853)
     expect(request.lengths[0]).toBe(18)
@@ -130,7 +131,7 @@ describe('recorded requests', () => {
     })
   })
 
-  test('Flash by itself: a field before, a field after, no CRLF at the end', async () => {
+  test('reads the form of Flash: a field before, a field after, no CRLF at the end', async () => {
     const boundary = '----------GI3ae0ei4Ef1cH2gL6ei4GI3ei4ei4'
     const body = form(
       boundary,
@@ -150,7 +151,7 @@ describe('recorded requests', () => {
     })
   })
 
-  test('Flash with a body made by hand: Content-Type "undefined"', async () => {
+  test('reads the handmade form of Flash: Content-Type "undefined"', async () => {
     const boundary = '----webuploaderboundary1400000000000'
     const body = form(boundary, [
       field('name', '测试 文件.txt'),
@@ -175,7 +176,7 @@ describe('recorded requests', () => {
     ['C:\\fake\\x.jpg', 'x.jpg'],
     ['a\tb.txt', 'a\tb.txt'],
     ['', ''],
-  ])('the file name %j', async (name, expected) => {
+  ])('reads the file name %j', async (name, expected) => {
     const header = `name="file"; filename="${name}"\r\nContent-Type: application/octet-stream`
     const outcome = await outcomeOf(ArraySource.of(form('b', [file('x', header)])), 'b')
     expect(outcome.fileName).toBe(expected)
@@ -188,7 +189,7 @@ describe('recorded requests', () => {
     ['c3', '\u00c3'],
     ['c4', '\u00c4'],
     ['ff', '\u00ff'],
-  ])('the bytes %s of a value and a file name are decoded as %s', async (hex, text) => {
+  ])('decodes the bytes %s of a value and a file name as %s', async (hex, text) => {
     const name = Buffer.from(hex, 'hex').toString('latin1')
     const body = Buffer.from(
       form('b', [field('name', 'NAME'), file('x', 'filename="NAME"')])
@@ -201,14 +202,14 @@ describe('recorded requests', () => {
     expect([request.fields.get('name'), request.fileName]).toEqual([[text], text])
   })
 
-  test('values are taken as they are', async () => {
+  test('leaves values as they are', async () => {
     const values = ['', 'a\r\nb', '[object Object]', '\r\n\r\n', '\0', '--', '\r\n-', 'é'.repeat(LONGEST_VALUE / 2)]
     const parts = values.map((value, index) => field(`f${index}`, value))
     const outcome = await outcomeOf(ArraySource.of(form('b', [...parts, file('x')])), 'b')
     expect(outcome.fields).toEqual(Object.fromEntries(values.map((value, index) => [`f${index}`, [value]])))
   })
 
-  test('a field may be called __proto__ or come twice', async () => {
+  test('accepts fields that are called __proto__ or occur twice', async () => {
     const body = form('b', [field('__proto__', '1'), field('a', '1'), field('a', '2'), file('x')])
     const request = await read(ArraySource.of(body), 'multipart/form-data; boundary=b')
     expect([...request.fields].map(([name, values]) => [name, ...[...values]])).toEqual([
@@ -362,22 +363,25 @@ const BODIES: Record<string, { body: Buffer; boundary: string; expected: Outcome
   'an empty body': { body: Buffer.alloc(0), boundary: 'b', expected: { error: 'malformed_body' } },
 }
 
-describe.each(Object.entries(BODIES))('%s', (_name, { body, boundary, expected }) => {
-  test('comes to what it should', async () => {
+describe.each(Object.entries(BODIES))('A body with %s', (_name, { body, boundary, expected }) => {
+  test('is read as expected', async () => {
     const outcome = await outcomeOf(ArraySource.of(body), boundary)
     expect(outcome).toMatchObject(expected)
     expect(outcome.error).toBe(expected.error)
   })
 
-  test('the same in any two pieces', async () => {
+  test('is read the same in any two pieces', async () => {
     const whole = await outcomeOf(ArraySource.of(body), boundary)
     for (let place = 0; place <= body.length; place++) {
-      expect(await outcomeOf(ArraySource.of(...cutAt(body, [place])), boundary)).toEqual(whole)
-      expect(await outcomeOf(new ArraySource([cutAt(body, [place])]), boundary)).toEqual(whole)
+      const inTwoReads = await outcomeOf(ArraySource.of(...cutAt(body, [place])), boundary)
+      const inOneRead = await outcomeOf(new ArraySource([cutAt(body, [place])]), boundary)
+      // A matcher for each of many thousand cuts would take most of the time.
+      if (isDeepStrictEqual([inTwoReads, inOneRead], [whole, whole])) continue
+      expect([place, inTwoReads, inOneRead]).toEqual([place, whole, whole])
     }
   })
 
-  test('the same in any number of pieces, also in single bytes', async () => {
+  test('is read the same in any number of pieces, also in single bytes', async () => {
     const whole = await outcomeOf(ArraySource.of(body), boundary)
     const batches = fc.array(fc.array(fc.nat(1000), { maxLength: 8 }), { maxLength: 4 })
     await fc.assert(
@@ -389,17 +393,20 @@ describe.each(Object.entries(BODIES))('%s', (_name, { body, boundary, expected }
     expect(await outcomeOf(ArraySource.of(...[...body].map((byte) => Buffer.of(byte))), boundary)).toEqual(whole)
   })
 
-  test('cut off anywhere before the closing boundary, it never ends well', async () => {
+  test('is refused if truncated anywhere before the closing boundary', async () => {
     const end = body.lastIndexOf(`\r\n--${boundary}--`) + boundary.length + 6
     for (let length = 0; length < body.length; length++) {
       const { error } = await outcomeOf(ArraySource.of(body.subarray(0, length)), boundary)
-      if (expected.error === undefined && length >= end) expect(error).toBeUndefined()
-      else expect(['malformed_body', expected.error]).toContain(error ?? 'none')
+      const whole = expected.error === undefined && length >= end
+      const allowed: (string | undefined)[] = whole
+        ? [undefined]
+        : ['malformed_body', expected.error ?? 'malformed_body']
+      if (!allowed.includes(error)) expect([length, error]).toEqual([length, allowed])
     }
   })
 })
 
-describe('a sentence says what is malformed', () => {
+describe('A refusal states what is malformed:', () => {
   test.each([
     ['a boundary that goes on', 'The boundary occurs in the body where no part begins or ends.'],
     ['a part that ends inside its header', 'A part ends inside its header.'],
@@ -416,7 +423,7 @@ describe('a sentence says what is malformed', () => {
   })
 })
 
-describe('limits', () => {
+describe('The limits of a body', () => {
   const big = Buffer.alloc(256 * 1024, 'x')
 
   test.each([
@@ -426,13 +433,13 @@ describe('limits', () => {
     ['what is before the first boundary', 'x', 'malformed_body'],
     ['a value after the file', `--b\r\n${file('x')}\r\n--b\r\n${field('name', '')}`, 'field_too_large'],
     ['what is after the closing boundary', `--b\r\n${file('x')}\r\n--b--`, 'malformed_body'],
-  ])('%s that has no end is refused at once', async (_name, start, code) => {
+  ])('refuse %s without an end at once', async (_name, start, code) => {
     const source = ArraySource.of(Buffer.from(start), ...Array.from({ length: 100 }, () => big))
     expect((await outcomeOf(source, 'b')).error).toBe(code)
     expect(source.taken).toBeLessThan(3 * big.length)
   })
 
-  test('a value of 8 KiB is accepted, and one byte more is refused unless the field is ignored', async () => {
+  test('allow a value of 8 KiB, and not one byte more unless the field is ignored', async () => {
     const code = 'field_too_large'
     for (const [name, length, error] of [
       ['a', LONGEST_VALUE, undefined],
@@ -452,14 +459,14 @@ describe('limits', () => {
     }
   })
 
-  test('the sentence names the field', async () => {
+  test('name the field in the refusal', async () => {
     const body = form('b', [field('lastModifiedDate', 'x'.repeat(LONGEST_VALUE + 1)), file('x')])
     await expect(read(ArraySource.of(body), 'multipart/form-data; boundary=b')).rejects.toThrow(
       'The field "lastModifiedDate" is longer than 8192 bytes.',
     )
   })
 
-  test('the number of fields, before and after the file', async () => {
+  test('bound the number of fields, before and after the file', async () => {
     const values = Array.from({ length: MOST_VALUES }, () => field('a', ''))
     for (const [fields, error] of [
       [values, undefined],
@@ -470,7 +477,7 @@ describe('limits', () => {
     }
   })
 
-  test('the number of parts is bounded', async () => {
+  test('bound the number of parts', async () => {
     const parts = '--b\r\n\r\n\r\n'.repeat(MOST_PARTS - 1)
     for (const [more, error] of [
       ['', undefined],
@@ -481,14 +488,14 @@ describe('limits', () => {
     }
   })
 
-  test('64 KiB behind the closing boundary are passed over', async () => {
+  test('allow 64 KiB after the closing boundary', async () => {
     const body = form('b', [file('x')], `--${'x'.repeat(64 * 1024)}`)
     expect((await outcomeOf(ArraySource.of(body), 'b')).error).toBeUndefined()
     expect((await outcomeOf(ArraySource.of(body, Buffer.from('x')), 'b')).error).toBe('malformed_body')
   })
 })
 
-describe('the Content-Type', () => {
+describe('The Content-Type', () => {
   const longest = `${'a'.repeat(69)}z`
 
   test.each([
@@ -496,7 +503,7 @@ describe('the Content-Type', () => {
     ['Multipart/Form-Data;charset=utf-8; BOUNDARY="b"', 'b'],
     [`multipart/form-data; boundary=${longest}`, longest],
     ['multipart/form-data; boundary="a b:c/d=e?f,(g)\'+_."', "a b:c/d=e?f,(g)'+_."],
-  ])('%s', async (contentType, boundary) => {
+  ])('is understood with %s', async (contentType, boundary) => {
     const request = await read(ArraySource.of(form(boundary, [field('a', '1'), file('x')])), contentType, 0)
     expect(textsOf(request.fields)).toEqual({ a: ['1'] })
     expect(await request.file.read()).toEqual([Buffer.from('x')])
@@ -515,7 +522,7 @@ describe('the Content-Type', () => {
     ['', 'unsupported_type'],
     ['multipart/mixed; boundary=b', 'unsupported_type'],
     ['application/octet-stream', 'unsupported_type'],
-  ])('%j is %s, and nothing is read', async (contentType, code) => {
+  ])('%j receives %s, and nothing is read', async (contentType, code) => {
     const source = ArraySource.of(form('b', [file('x')]))
     await expect(read(source, contentType)).rejects.toMatchObject({ code })
     expect(source.taken).toBe(0)
@@ -526,19 +533,19 @@ test.each([
   ['only CRLF after the file part', [file('content')], '--\r\n', [7, 9, 5]],
   ['nothing after it', [file('content')], '--', [5, 7, 3]],
   ['an empty file and nothing after it', [file('')], '--', [0]],
-])('the possible lengths of the file part follow from Content-Length: %s', async (_name, parts, end, lengths) => {
+])('The possible lengths of the file part follow from Content-Length: %s', async (_name, parts, end, lengths) => {
   const body = form('b', parts, end)
   const request = await read(ArraySource.of(body), 'multipart/form-data; boundary=b', body.length)
   expect(request.lengths).toEqual(lengths)
 })
 
-describe('as a source', () => {
+describe('The file as a source', () => {
   const body = form('b', [field('a', '1'), file('content')])
   const start = body.indexOf('content')
   const type = 'multipart/form-data; boundary=b'
   const cut = new UploadError('connection_closed', 'Cut.')
 
-  test('the error of the body is the error of the file, after the bytes that came', async () => {
+  test('returns the bytes that arrived, and then the error of the body', async () => {
     for (const length of [1, 30, start]) {
       const source = new ArraySource([[body.subarray(0, length)]], cut)
       await expect(read(source, type)).rejects.toBe(cut)
@@ -549,14 +556,14 @@ describe('as a source', () => {
     await expect(file.read()).rejects.toBe(cut)
   })
 
-  test('a body that is malformed stays so, and bytes before it are handed out', async () => {
+  test('returns the bytes before a fault, and the error every time after', async () => {
     const { file } = await read(ArraySource.of(body.subarray(0, -4)), type)
     expect(await file.read()).toEqual([Buffer.from('content')])
     await expect(file.read()).rejects.toMatchObject({ code: 'malformed_body' })
     await expect(file.read()).rejects.toMatchObject({ code: 'malformed_body' })
   })
 
-  test('cancelling drops what was not handed out and cancels the body', async () => {
+  test('drops unread bytes and cancels the body when it is cancelled', async () => {
     const source = ArraySource.of(body)
     const { file } = await read(source, type)
     file.cancel(cut)
@@ -564,7 +571,7 @@ describe('as a source', () => {
     await expect(source.read()).rejects.toBe(cut)
   })
 
-  test('cancelling ends a read that waits, also when the body is past being cancelled', async () => {
+  test('ends a waiting read when it is cancelled, also if the body cannot be cancelled any more', async () => {
     for (const answer of ['reject', 'bytes', 'end']) {
       let settle = (): void => {}
       const batches = [[body.subarray(0, start)], [Buffer.from('c')]]
@@ -591,14 +598,14 @@ describe('as a source', () => {
     }
   })
 
-  test('null again after null', async () => {
+  test('returns null again after null', async () => {
     const { file } = await read(ArraySource.of(body), type)
     expect(await file.read()).toEqual([Buffer.from('content')])
     expect(await file.read()).toBeNull()
     expect(await file.read()).toBeNull()
   })
 
-  test('empty batches and buffers change nothing', async () => {
+  test('is the same with empty batches and buffers', async () => {
     const pieces = [...body].flatMap((byte) => [
       [],
       [Buffer.alloc(0)],
@@ -608,7 +615,7 @@ describe('as a source', () => {
   })
 })
 
-describe('beside busboy', () => {
+describe('The reader of multipart bodies and busboy', () => {
   /** What busboy alone makes of a body. */
   function withBusboy(body: Buffer, boundary: string): Promise<{ fields: [string, string][]; file: Buffer }> {
     return new Promise((resolve, reject) => {
@@ -640,7 +647,7 @@ describe('beside busboy', () => {
       )
       .map((texts) => texts.join(''))
 
-  test('fields and file are the same on any valid body in any pieces', async () => {
+  test('agree on the fields and the file of any valid body in any pieces', async () => {
     const bodies = boundary.chain((b) =>
       fc.tuple(
         fc.constant(b),

@@ -59,7 +59,7 @@ async function withFormerRecords(more: { visitor?: string } = {}): Promise<void>
   service = await service.restart()
 }
 
-test('an upload of the previous version resumes, named or not, also after another restart', async () => {
+test('An upload of the previous version resumes, named or not, also after another restart', async () => {
   for (const more of [{ name: 'big.bin' }, {}, { lastModifiedDate: 'today' }]) {
     const file = fileOf(`wu_former_${JSON.stringify(more)}`, more)
     // The previous version ignored the file name of the part.
@@ -75,7 +75,7 @@ test('an upload of the previous version resumes, named or not, also after anothe
   }
 })
 
-test('a nameless upload of the previous version is not given to another sender', async () => {
+test('A nameless upload of the previous version is not given to another sender', async () => {
   const file = fileOf('wu_former_sender')
   const { id } = await send(file, 0, '')
   await withFormerRecords()
@@ -83,7 +83,7 @@ test('a nameless upload of the previous version is not given to another sender',
   expect((await send(other, 1, 'part.bin')).id).not.toBe(id)
 })
 
-test('a file that two senders feed finishes with its last byte in a version without senders', async () => {
+test('A file of two senders finishes with its last byte in a version without senders', async () => {
   const file = cut(content, 1000, { task_id: 'wu_former_joined' })
   const { id } = await send(file, 0)
   for (const chunk of [1, 2, 3]) await send(file, chunk)
@@ -96,7 +96,7 @@ test('a file that two senders feed finishes with its last byte in a version with
   expect(await send(file, 4)).toMatchObject({ id, finished: true })
 })
 
-test('an upload that a visitor began under the previous version is closed to other visitors', async () => {
+test('An upload that a visitor began under the previous version is closed to other visitors', async () => {
   const [own, other] = ['1'.repeat(32), '2'.repeat(32)]
   const file = fileOf('wu_former_visitor', { name: 'big.bin' })
   const { id } = await send(file, 0)

@@ -72,7 +72,7 @@ describe('A chunk', () => {
   })
 })
 
-test('a check lists the chunks that all uploads have, except chunk 0', () => {
+test('A check lists the chunks that all uploads have, except chunk 0', () => {
   const other = {
     ...HALF,
     chunks: [
@@ -94,6 +94,6 @@ test.each([
   ['Invalid Date', undefined],
   ['', undefined],
   [undefined, undefined],
-])('the date %j is parsed as %d', (text, instant) => {
+])('The date %j is parsed as %d', (text, instant) => {
   expect(knownDate(text)).toBe(instant)
 })

@@ -54,15 +54,15 @@ function outcomes(done: readonly Done[], inOrder: boolean, tell: (files: Record<
 
 const names = (files: Record<string, string>): string => Object.keys(files).join()
 
-describe('a disk after a power cut', () => {
-  it('has a file only if its folder was synced after it was made, and its bytes only if they were', () => {
+describe('A disk after a power cut', () => {
+  it('has a file only if its folder was synced after its creation, and its bytes only if they were synced', () => {
     const first = [make('a'), write(0, 0, Buffer.from('abc')), sync(0)]
     expect(after(first, 'all')).toEqual({})
     const second = [make('b'), open('/d'), sync(4), write(3, 0, Buffer.from('x'))]
     expect(after([...first, ...second], 'all')).toEqual({ a: 'abc', b: '' })
   })
 
-  it('has everything when nothing is lost', () => {
+  it('has every byte when nothing is lost', () => {
     const done = [make('a'), write(0, 1, Buffer.from('bc')), { op: 'rename', from: '/d/a', to: '/d/b' }]
     expect(after(done, 'nothing')).toEqual({ b: '\0bc' })
   })
@@ -72,7 +72,7 @@ describe('a disk after a power cut', () => {
     expect(outcomes(done, false, names)).toEqual(['a', 'b'])
   })
 
-  it('has nothing in a folder that is not there itself, even if that was synced', () => {
+  it('has nothing in a folder that is missing itself, even if it was synced', () => {
     const done = [{ op: 'mkdir', path: '/d/e' }, make('e/a'), open('/d/e'), sync(2)]
     expect(outcomes(done, false, names)).toEqual(['', 'e'])
     expect(after(done, 'all')).toEqual({})
@@ -85,13 +85,13 @@ describe('a disk after a power cut', () => {
     expect(pages).toEqual(['||', ...all].sort())
   })
 
-  it('has what was done in a folder in any combination, or in order', () => {
+  it('has the changes in a folder in any combination, or in order', () => {
     const done = [make('a'), make('b')]
     expect(outcomes(done, false, names)).toEqual(['', 'a', 'a,b', 'b'])
     expect(outcomes(done, true, names)).toEqual(['', 'a', 'a,b'])
   })
 
-  it('has what was surely written before, where it is written again', () => {
+  it('has the durable bytes where they are overwritten', () => {
     const done = [
       make('a'),
       open('/d'),

@@ -56,9 +56,9 @@ function everything(folder: string): ReadonlyMap<string, string> {
   return new Map(files.map((name) => [name, readFileSync(path.join(folder, name), 'base64')]))
 }
 
-describe.each(['finish', 'always'] as const)('a power cut, SYNC=%s', (sync) => {
+describe.each(['finish', 'always'] as const)('A power cut, SYNC=%s,', (sync) => {
   it(
-    'takes nothing that was promised to be on the disk, and leaves no wrong byte, wherever it comes',
+    'at any moment takes nothing that was promised to be durable, and leaves no wrong byte',
     async () => {
       for (let i = 0; i < recordings; i++) {
         const recording = await recordLoad(machine, sync, seed + i)
@@ -80,7 +80,7 @@ describe.each(['finish', 'always'] as const)('a power cut, SYNC=%s', (sync) => {
   )
 
   it(
-    'lets the program go on, and every client that had not been told of the end',
+    'lets the program start, and every client resume whose upload was not reported as finished',
     async () => {
       const recording = await recordLoad(machine, sync, seed)
       const random = new Random(seed)
@@ -100,7 +100,7 @@ describe.each(['finish', 'always'] as const)('a power cut, SYNC=%s', (sync) => {
   )
 
   it(
-    'has a recording to go by that lacks nothing',
+    'is simulated from a complete recording',
     async () => {
       const recording = await recordLoad(machine, sync, seed)
       const folder = await memoryFolder()
@@ -113,7 +113,7 @@ describe.each(['finish', 'always'] as const)('a power cut, SYNC=%s', (sync) => {
 })
 
 it(
-  'takes no finished file whose record lies in a folder that another upload has just made',
+  'A power cut takes no finished file whose record is in a folder that another upload has just created',
   async () => {
     const records = path.join(machine.dataDir, 'records')
     const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
@@ -141,7 +141,7 @@ it(
   2 * MINUTE,
 )
 
-describe('a power cut after a new start', () => {
+describe('A power cut after a restart', () => {
   const file: SentFile = {
     kind: 'tus',
     name: 'file.bin',
@@ -169,7 +169,7 @@ describe('a power cut after a new start', () => {
   }
 
   it(
-    'takes no file that was killed on its way and is told of as finished',
+    'takes no file that is reported as finished after a kill',
     async () => {
       const first = await machine.start({ SYNC: 'finish', STOP_AT: 'finish:renamed' }, STOPPABLE)
       await create(first)
@@ -183,7 +183,7 @@ describe('a power cut after a new start', () => {
   )
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'with SYNC=always takes nothing of what came with SYNC=finish: %s',
+    'takes nothing with SYNC=always that arrived with SYNC=finish: %s',
     async (end) => {
       const first = await machine.start({ SYNC: 'finish' })
       await create(first)

@@ -3,8 +3,8 @@ import { parseTrace } from './strace-parser.ts'
 
 const answer = { headers: {}, body: '' }
 
-describe('a trace', () => {
-  it('tells what was done to which file, by its descriptor', () => {
+describe('A trace', () => {
+  it('reports what was done to which file, by its descriptor', () => {
     const lines = parseTrace(
       [
         '7 openat(AT_FDCWD</home>, "/d/a b", O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0666) = 20</d/a b>',
@@ -30,7 +30,7 @@ describe('a trace', () => {
     ])
   })
 
-  it('puts calls together that others came in between of, and leaves those open that never returned', () => {
+  it('joins interrupted calls, and leaves open those that never returned', () => {
     const lines = parseTrace(
       [
         '7 openat(AT_FDCWD</>, "/d/a", O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC, 0666) = 20</d/a>',
@@ -55,7 +55,7 @@ describe('a trace', () => {
     ])
   })
 
-  it('knows where a write begins that names no position', () => {
+  it('derives the position of a write that names none', () => {
     const lines = parseTrace(
       [
         '7 openat(AT_FDCWD</>, "/d/a", O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666) = 20</d/a>',

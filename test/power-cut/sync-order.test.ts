@@ -162,20 +162,20 @@ function syncsBeforeAnswer(lines: readonly Line[], answer: number): number {
   return between.filter((line) => line.at === 'begin' && line.op === 'sync').length
 }
 
-describe('the order of system calls', () => {
-  it('SYNC=always: a creation, every byte, a finished file, and a removal are on the disk before they are answered', async () => {
+describe('The order of system calls', () => {
+  it('makes creations, bytes, finished files, and removals durable before the response with SYNC=always', async () => {
     const { broken } = await traced('always')
     expect(broken(/./)).toEqual({})
   }, 120_000)
 
-  it('SYNC=finish: a finished file is on the disk before anybody is told; a removal is told of after its tombstone', async () => {
+  it('makes finished files durable before the response with SYNC=finish, and removals after their tombstone', async () => {
     const { broken, lines } = await traced('finish')
     expect(broken(/last|finished|whole|DELETE|with the length|concatenation|complete/)).toEqual({})
     // Nothing else waits for the disk: a creation that makes no folder, bytes of an unfinished upload, questions.
     expect([1, 2].map((answer) => syncsBeforeAnswer(lines, answer))).toEqual([0, 0])
   }, 120_000)
 
-  it('SYNC=never: nothing waits for the disk', async () => {
+  it('makes no response wait for the disk with SYNC=never', async () => {
     const { lines } = await traced('never')
     const count = lines.filter((line) => line.at === 'answer').length
     expect([...Array(count).keys()].slice(1).map((answer) => syncsBeforeAnswer(lines, answer))).toEqual(
@@ -196,8 +196,8 @@ function stepsOf(lines: readonly Line[], root: string): string[] {
   })
 }
 
-describe.each(['finish', 'never'])('the format file with SYNC=%s', (SYNC) => {
-  it('is on the disk before it gets its name, which then is, too', async () => {
+describe.each(['finish', 'never'])('The format file with SYNC=%s', (SYNC) => {
+  it('is durable before it gets its name, and its name afterwards', async () => {
     const log = path.join(folder.path, 'trace')
     const data = path.join(folder.path, 'data')
     program = await startProgram({ DATA_DIR: data, SYNC }, undefined, [...STRACE, '-o', log])
@@ -210,8 +210,8 @@ describe.each(['finish', 'never'])('the format file with SYNC=%s', (SYNC) => {
   })
 })
 
-describe('uploads of another server', () => {
-  it('are on the disk, with their record, before their old description is removed', async () => {
+describe('Adopted uploads', () => {
+  it('are durable, with their record, before their old description is removed', async () => {
     const log = path.join(folder.path, 'trace')
     const data = path.join(folder.path, 'data')
     await mkdir(data)

@@ -12,7 +12,7 @@ import type { TestService } from '../support/service.ts'
 import { expectFile, expectToResume } from '../support/stored-uploads.ts'
 import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
-describe('a folder that plain @tus/server wrote', () => {
+describe('A folder that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let service: Service | undefined
@@ -47,7 +47,7 @@ describe('a folder that plain @tus/server wrote', () => {
     return { url: running.url, dataDir: folder.path, restart: adopt, close: () => running.close() }
   }
 
-  it('goes on with an unfinished upload where it was, with its metadata', async () => {
+  it('has unfinished uploads that resume at their offset, with their metadata', async () => {
     const { id, metadata } = await before(async (base) => {
       const url = await createUpload(base, content.length, { filename: '测试 文件.txt', filetype: 'text/plain' })
       expect((await patch(url, 0, content.subarray(0, 34_567))).status).toBe(204)
@@ -64,7 +64,7 @@ describe('a folder that plain @tus/server wrote', () => {
     expect(await readdir(path.join(folder.path, 'files', id))).toEqual(['测试 文件.txt'])
   })
 
-  it('gives finished files under their names', async () => {
+  it('has finished files that are downloaded under their names', async () => {
     const id = await before(async (base) => {
       const url = await createUpload(base, content.length, { filename: '测试 文件.txt', filetype: 'text/plain' })
       expect((await patch(url, 0, content)).status).toBe(204)
@@ -79,7 +79,7 @@ describe('a folder that plain @tus/server wrote', () => {
     expect(await readdir(path.join(folder.path, 'files', id))).toEqual(['测试 文件.txt'])
   })
 
-  it('goes on with an upload whose length was not said yet', async () => {
+  it('has uploads of deferred length that resume', async () => {
     const id = await before(async (base) => {
       const url = locationOf(await create(base, { 'Upload-Defer-Length': '1' }), base)
       expect((await patch(url, 0, content.subarray(0, 5000))).status).toBe(204)
@@ -95,7 +95,7 @@ describe('a folder that plain @tus/server wrote', () => {
     await expectFile(running, url, content)
   })
 
-  it('takes over an empty file, and an upload of which no byte has come', async () => {
+  it('is adopted with an empty file and with an upload without bytes', async () => {
     const [empty, begun] = await before(async (base) => [
       idOf(await createUpload(base, 0, { filename: 'empty.txt' })),
       idOf(await createUpload(base, content.length)),
@@ -105,7 +105,7 @@ describe('a folder that plain @tus/server wrote', () => {
     await expectToResume(running, `${running.url}/files/${begun}`, content, 0)
   })
 
-  it('takes over many at once, and finds them again after another start', async () => {
+  it('is adopted with many uploads, which are found again after another start', async () => {
     const ids = await before(async (base) => {
       const urls = await Promise.all(Array.from({ length: 12 }, () => createUpload(base, content.length)))
       await Promise.all(urls.map((url, i) => patch(url, 0, content.subarray(0, i * 5000))))
@@ -120,7 +120,7 @@ describe('a folder that plain @tus/server wrote', () => {
     expect(left).toEqual([])
   })
 
-  it('takes over a file that is itself named like a description, however large', async () => {
+  it('is adopted with a file of any size that is named like a description', async () => {
     const name = 'large.json'
     const size = 3 * 1024 ** 3
     const description = { id: name, size: size + 1, offset: 0, metadata: { filename: name } }

@@ -8,7 +8,7 @@ import { codedPiece, connect, requestHead } from '../support/wire.ts'
 let service: TestService
 afterEach(() => service.close())
 
-describe('a PATCH whose connection breaks', () => {
+describe('A PATCH whose connection breaks', () => {
   const content = bytesOf(6_000_000)
   let url: string
   beforeEach(async () => {
@@ -17,7 +17,7 @@ describe('a PATCH whose connection breaks', () => {
   })
 
   it.each([0, 1, 1000, 16_384, 65_536, 65_537, 1_048_576, 4_194_304, 5_000_001])(
-    'after %d bytes: every one of them counts',
+    'after %d bytes keeps every one of them',
     async (sent) => {
       const wire = await connect(service.url)
       await beginPatch(wire, url, 0, content.length, content.subarray(0, sent))
@@ -28,7 +28,7 @@ describe('a PATCH whose connection breaks', () => {
     },
   )
 
-  it.each([1, 70_000, 2_500_000])('with a reset after %d bytes: those that came count', async (sent) => {
+  it.each([1, 70_000, 2_500_000])('with a reset after %d bytes keeps those that arrived', async (sent) => {
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, content.length, content.subarray(0, sent))
     await reached(url, sent)
@@ -37,7 +37,7 @@ describe('a PATCH whose connection breaks', () => {
     await expectToResume(service, url, content, sent)
   })
 
-  it('in the middle of a piece of the chunked transfer coding', async () => {
+  it('in the middle of a piece of the chunked transfer coding keeps its bytes', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     await wire.send(
@@ -50,7 +50,7 @@ describe('a PATCH whose connection breaks', () => {
     await expectToResume(service, url, content, 4994)
   })
 
-  it('again and again, a few bytes further each time', async () => {
+  it('repeatedly advances by a few bytes each time', async () => {
     let offset = 0
     for (const more of [1, 10, 1000, 100_000, 0, 1_000_000]) {
       const wire = await connect(service.url)
@@ -62,7 +62,7 @@ describe('a PATCH whose connection breaks', () => {
     await expectToResume(service, url, content, 1_101_011)
   })
 
-  it('silently, without an end: a newer PATCH goes on at once, and the older one is told', async () => {
+  it('silently is replaced at once by a newer PATCH, and receives an error', async () => {
     const older = await connect(service.url)
     await beginPatch(older, url, 0, content.length, content.subarray(0, 2_000_000))
     await reached(url, 2_000_000)
@@ -75,7 +75,7 @@ describe('a PATCH whose connection breaks', () => {
     await expectFile(service, url, content)
   })
 
-  it('silently, and a newer PATCH at a stale offset is told the right one', async () => {
+  it('silently does not keep a newer PATCH at a stale offset from receiving the right one', async () => {
     const older = await connect(service.url)
     await beginPatch(older, url, 0, content.length, content.subarray(0, 1000))
     await reached(url, 1000)
@@ -87,7 +87,7 @@ describe('a PATCH whose connection breaks', () => {
     await expectToResume(service, url, content, 1000)
   })
 
-  it('is taken over by each of many newer ones, and every byte of all of them counts', async () => {
+  it('is replaced by many newer ones in turn, and every byte of all of them counts', async () => {
     const wires = []
     for (let offset = 0; offset < 5000; offset += 1000) {
       const wire = await connect(service.url)
@@ -107,10 +107,10 @@ describe('a PATCH whose connection breaks', () => {
   })
 })
 
-describe('a PATCH that goes slowly', () => {
+describe('A slow PATCH', () => {
   const content = bytesOf(10_000)
 
-  it('and then silent is ended after IDLE_TIMEOUT, with its bytes kept and the connection closed', async () => {
+  it('that stalls is ended after IDLE_TIMEOUT, with its bytes kept and the connection closed', async () => {
     service = await startService({ IDLE_TIMEOUT: '300' })
     const url = await createUpload(service.url, content.length)
     const wire = await connect(service.url)
@@ -123,7 +123,7 @@ describe('a PATCH that goes slowly', () => {
     await expectToResume(service, url, content, 4000)
   })
 
-  it('and never sends a byte is ended after IDLE_TIMEOUT', async () => {
+  it('that never sends a byte is ended after IDLE_TIMEOUT', async () => {
     service = await startService({ IDLE_TIMEOUT: '300' })
     const url = await createUpload(service.url, content.length)
     const wire = await connect(service.url)
@@ -133,7 +133,7 @@ describe('a PATCH that goes slowly', () => {
     await expectToResume(service, url, content, 0)
   })
 
-  it('and steadily is not cut, however much longer than IDLE_TIMEOUT it takes', async () => {
+  it('that is steady is not ended, even if it takes longer than IDLE_TIMEOUT', async () => {
     service = await startService({ IDLE_TIMEOUT: '1000' })
     const url = await createUpload(service.url, content.length)
     const wire = await connect(service.url)

@@ -37,7 +37,7 @@ function checked(offset: number, body: Buffer<ArrayBuffer>, checksum: string): P
 }
 
 describe('Upload-Checksum', () => {
-  it.each(['sha1', 'sha256', 'md5'])('lets bytes count that have their %s', async (algorithm) => {
+  it.each(['sha1', 'sha256', 'md5'])('accepts bytes that match their %s', async (algorithm) => {
     const first = content.subarray(0, 1_234_567)
     const rest = content.subarray(1_234_567)
     expect((await checked(0, first, checksumOf(first, algorithm))).headers.get('Upload-Offset')).toBe('1234567')
@@ -45,7 +45,7 @@ describe('Upload-Checksum', () => {
     await expectFile(service, url, content)
   })
 
-  it('that does not match is 460, and offset and bytes stay as they were', async () => {
+  it('returns 460 if it does not match, and offset and bytes stay', async () => {
     await patch(url, 0, content.subarray(0, 1000))
     const response = await checked(1000, wrong.subarray(1000), checksumOf(content.subarray(1000)))
     expect(response.status).toBe(460)
@@ -59,7 +59,7 @@ describe('Upload-Checksum', () => {
     await expectFile(service, url, content)
   })
 
-  it('counts for the first bytes with the creation, too', async () => {
+  it('is verified for the first bytes in a creation, too', async () => {
     const headers = { 'Upload-Length': '3000000', 'Content-Type': PATCH_HEADERS['Content-Type'] }
     const refused = await create(service.url, { ...headers, 'Upload-Checksum': checksumOf(content) }, wrong)
     expect(refused.status).toBe(460)
@@ -81,7 +81,7 @@ describe('Upload-Checksum', () => {
   })
 
   it.each(['crc32 AAAA', 'sha1', 'sha1 ', 'sha1 not*base64', 'sha1 AAAA BBBB', ' '])(
-    'that says nothing known (%s) is 400, and nothing counts',
+    'returns 400 if it is unknown (%s), and no byte counts',
     async (checksum) => {
       const response = await checked(0, content, checksum)
       // A header of blanks arrives as an empty one.
@@ -91,7 +91,7 @@ describe('Upload-Checksum', () => {
     },
   )
 
-  it('counts nothing of a body that is cut, and other bytes may follow', async () => {
+  it('accepts no byte of a truncated body, and other bytes may follow', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Content-Length': wrong.length }
@@ -105,7 +105,7 @@ describe('Upload-Checksum', () => {
     await expectFile(service, url, content)
   })
 
-  it('of a newer request takes over from an older one', async () => {
+  it('does not keep a newer request from replacing an older one', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     await wire.send(
@@ -124,7 +124,7 @@ describe('Upload-Checksum', () => {
     await wire.cut()
   })
 
-  it('refused bytes behind the end that is said later do no harm', async () => {
+  it('does no harm by refused bytes beyond a length that is stated later', async () => {
     const made = await create(service.url, { 'Upload-Defer-Length': '1' })
     url = locationOf(made, service.url)
     expect((await checked(0, wrong, checksumOf(content))).status).toBe(460)
@@ -151,7 +151,7 @@ describe('Upload-Checksum as a trailer', () => {
     return answer
   }
 
-  it.each(['sha1', 'sha256', 'md5'])('lets bytes count that have their %s', async (algorithm) => {
+  it.each(['sha1', 'sha256', 'md5'])('accepts bytes that match their %s', async (algorithm) => {
     expect((await sendWithTrailer(`Upload-Checksum: ${checksumOf(content, algorithm)}\r\n`)).status).toBe(204)
     await expectFile(service, url, content)
   })
@@ -160,14 +160,14 @@ describe('Upload-Checksum as a trailer', () => {
     [460, `Upload-Checksum: ${checksumOf(wrong)}\r\n`],
     [400, ''],
     [400, 'Upload-Checksum: crc32 AAAA\r\n'],
-  ])('is %d for "%s", and nothing counts', async (status, trailer) => {
+  ])('returns %d for "%s", and no byte counts', async (status, trailer) => {
     expect((await sendWithTrailer(trailer)).status).toBe(status)
     expect((await head(url)).headers.get('Upload-Offset')).toBe('0')
     expect((await patch(url, 0, content)).status).toBe(204)
     await expectFile(service, url, content)
   })
 
-  it('is found among other trailers, and beside a header it is the header that counts', async () => {
+  it('is found among other trailers, and overridden by a header', async () => {
     const trailer = `X-Other: 1\r\nUpload-Checksum: ${checksumOf(wrong)}\r\n`
     expect((await sendWithTrailer(trailer, 'x-other, upload-checksum')).status).toBe(460)
     const header = { 'Upload-Checksum': checksumOf(content) }

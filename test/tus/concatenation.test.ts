@@ -43,13 +43,13 @@ async function names(folder: string): Promise<string[]> {
 
 const pathOf = (url: string): string => new URL(url).pathname
 
-describe('a final upload of complete parts', () => {
+describe('A final upload of complete parts', () => {
   it.each<[string, (url: string) => string]>([
     ['absolute', (url) => url],
     ['relative', pathOf],
     ['behind a proxy', (url) => `https://up.example:8443/under${pathOf(url)}`],
     ['with a query', (url) => `${pathOf(url)}?token=1`],
-  ])('is their bytes in order: URLs %s', async (_, form) => {
+  ])('has their bytes in order: URLs %s', async (_, form) => {
     const parts = await partsOf()
     const response = await join(parts.map(form), { 'Upload-Metadata': 'filename YS5iaW4=' })
     expect(response.status).toBe(201)
@@ -71,7 +71,7 @@ describe('a final upload of complete parts', () => {
     }
   })
 
-  it('takes no bytes itself', async () => {
+  it('accepts no bytes itself', async () => {
     const url = locationOf(await join(await partsOf()), service.url)
     const response = await patchWith(url, { ...PATCH_HEADERS, 'Upload-Offset': '0' }, 'x')
     expect(response.status).toBe(403)
@@ -89,7 +89,7 @@ describe('a final upload of complete parts', () => {
     await expectFile(service, locationOf(again, service.url), whole)
   })
 
-  it('shares no part with another one', async () => {
+  it('does not share a part with another one', async () => {
     const [a, b, c] = await partsOf()
     expect((await join([a ?? '', b ?? ''])).status).toBe(201)
     const response = await join([b ?? '', c ?? ''])
@@ -98,7 +98,7 @@ describe('a final upload of complete parts', () => {
     expect((await join([c ?? ''])).status).toBe(201)
   })
 
-  it('compares a digest of the whole file', async () => {
+  it('verifies a digest of the whole file', async () => {
     const encode = (text: string): string => Buffer.from(text).toString('base64')
     const right = createHash('sha256').update(whole).digest('hex')
     const good = await join(await partsOf(), { 'Upload-Metadata': `sha256 ${encode(right)}` })
@@ -119,7 +119,7 @@ describe('a final upload of complete parts', () => {
     await expectFile(service, locationOf(response, service.url), Buffer.concat(pieces))
   })
 
-  it('has nothing of what a checksum refused behind the end of a part', async () => {
+  it('has none of the bytes that a checksum refused after the end of a part', async () => {
     const parts = await Promise.all(
       contents.map(async (content) => {
         const url = await beginPart(null)
@@ -135,7 +135,7 @@ describe('a final upload of complete parts', () => {
     await expectFile(service, locationOf(await join(parts), service.url), whole)
   })
 
-  it('is deleted with everything of its parts', async () => {
+  it('is deleted with all its parts', async () => {
     const parts = await partsOf()
     const url = locationOf(await join(parts), service.url)
     expect((await fetch(parts[0] ?? '', { method: 'DELETE', headers: TUS })).status).toBe(204)
@@ -148,7 +148,7 @@ describe('a final upload of complete parts', () => {
   })
 })
 
-describe('a final upload that cannot be', () => {
+describe('An invalid final upload', () => {
   it.each<[string, string]>([
     ['no parts', 'final;'],
     ['unknown parts', `final;/files/${'0'.repeat(32)}`],
@@ -164,7 +164,7 @@ describe('a final upload that cannot be', () => {
     expect(await names('incoming')).toEqual([])
   })
 
-  it('of an upload that is no part, of one part twice, with a length or with a body is refused', async () => {
+  it('is refused if it has an ordinary upload, a part twice, a length, or a body', async () => {
     const plain = locationOf(await create(service.url, { 'Upload-Length': '5' }), service.url)
     const one = await part(bytesOf(5))
     expect((await join([plain])).status).toBe(400)
@@ -174,7 +174,7 @@ describe('a final upload that cannot be', () => {
     expect((await join([one])).status).toBe(201)
   })
 
-  it('is too large is refused', async () => {
+  it('is refused if it is too large', async () => {
     await service.close()
     service = await startService({ MAX_SIZE: '100' })
     expect((await join(await partsOf([bytesOf(60), bytesOf(60, 2)]))).status).toBe(413)
@@ -185,7 +185,7 @@ describe('a final upload that cannot be', () => {
   })
 })
 
-describe('a final upload of parts that are longer together than a number can say', () => {
+describe('A final upload whose length exceeds the safe integers', () => {
   it('is refused, and the service starts again', async () => {
     const most = Number.MAX_SAFE_INTEGER
     const parts = (await Promise.all([beginPart(most), beginPart(most)])).map(pathOf)
@@ -197,8 +197,8 @@ describe('a final upload of parts that are longer together than a number can say
   })
 })
 
-describe('a final upload before its parts are complete', () => {
-  it('has no offset yet, and is finished by itself with the last of them', async () => {
+describe('A final upload before its parts are complete', () => {
+  it('has no offset, and is finished without a request when the last of them is complete', async () => {
     const urls = await Promise.all(SIZES.map((size) => beginPart(size)))
     const response = await join(urls)
     expect(response.status).toBe(201)
@@ -213,7 +213,7 @@ describe('a final upload before its parts are complete', () => {
     await until(async () => (await names('incoming')).length === 0)
   })
 
-  it('has no length either while that of a part is unknown; a checksum or a length may end the last part', async () => {
+  it('has no length while that of a part is unknown; a checksum or a length may complete the last part', async () => {
     const late = await beginPart(null)
     const checked = await beginPart(SIZES[1] ?? 0)
     const urls = [await part(contents[0] ?? Buffer.alloc(0)), checked, late]
@@ -233,7 +233,7 @@ describe('a final upload before its parts are complete', () => {
     await expectFile(service, again, whole)
   })
 
-  it('can be made anew when a power cut has left nothing of it but its record', async () => {
+  it('can be created again when a power cut has left only its record', async () => {
     const first = await part(contents[0] ?? whole)
     const second = await beginPart(SIZES[1] ?? 0)
     const url = locationOf(await join([first, second]), service.url)
@@ -255,7 +255,7 @@ describe('a final upload before its parts are complete', () => {
     expect((await head(url)).headers.get('Upload-Error')).toBe('part_gone')
   })
 
-  it('is refused or fails, or has landed, when one is deleted at any moment of its making; it never looks deleted itself', async () => {
+  it('is refused, fails, or is finished when a part is deleted at any moment; it never seems deleted itself', async () => {
     const eight = (): Promise<string[]> => partsOf(Array.from({ length: 8 }, (_, i) => bytesOf(10, i)))
     const undisturbed = await eight()
     const began = performance.now()
@@ -275,7 +275,7 @@ describe('a final upload before its parts are complete', () => {
     }
   })
 
-  it('stays, with its parts, while one of them gets bytes, and goes when none does', async () => {
+  it('stays with its parts while one of them receives bytes, and expires otherwise', async () => {
     await service.close()
     service = await startService({ EXPIRES_AFTER: '1' })
     const idle = await part(bytesOf(10))
@@ -295,7 +295,7 @@ describe('a final upload before its parts are complete', () => {
     for (const all of [url, idle, slow]) await until(async () => (await head(all)).status === 404)
   })
 
-  it('takes the part whose bytes it has with it when it expires', async () => {
+  it('expires together with the part whose bytes it has', async () => {
     await service.close()
     service = await startService({ EXPIRES_AFTER: '1' })
     const first = await part(bytesOf(10))

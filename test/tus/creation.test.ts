@@ -37,7 +37,7 @@ describe('POST /files', () => {
     expect(await countUploads(service)).toBe(20)
   })
 
-  it('keeps metadata as it was said, a key without a value too, and names the file by it', async () => {
+  it('keeps metadata as sent, also a key without a value, and names the file by it', async () => {
     const said = `filename ${base64('测试 文件.txt')},filetype ${base64('text/plain')},is_confidential`
     const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': said })
     expect(response.status).toBe(201)
@@ -58,7 +58,7 @@ describe('POST /files', () => {
     ['..', 'file'],
     ['', 'file'],
     ['.hidden', '.hidden'],
-  ])('lands a file that is called %j as %j in its own folder', async (name, expected) => {
+  ])('stores a file with the name %j as %j in its own folder', async (name, expected) => {
     const response = await create(service.url, { 'Upload-Length': '3', 'Upload-Metadata': `filename ${base64(name)}` })
     expect(response.status).toBe(201)
     const url = locationOf(response, service.url)
@@ -113,7 +113,7 @@ describe('POST /files', () => {
     },
   )
 
-  it('refuses Upload-Length said twice', async () => {
+  it('refuses two Upload-Length headers', async () => {
     const wire = await connect(service.url)
     await wire.send(
       'POST /files HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\nUpload-Length: 6\r\n\r\n',
@@ -123,14 +123,14 @@ describe('POST /files', () => {
     expect(await countUploads(service)).toBe(0)
   })
 
-  it('refuses an Upload-Concat that says neither partial nor final', async () => {
+  it('refuses an Upload-Concat that is neither partial nor final', async () => {
     const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Concat': 'whole' })
     expect(response.status).toBe(400)
     expectSentence(await response.text(), service)
     expect(await countUploads(service)).toBe(0)
   })
 
-  it('leaves a body of another type alone', async () => {
+  it('ignores a body of another type', async () => {
     const response = await create(service.url, { 'Upload-Length': '5', 'Content-Type': 'text/plain' }, 'hello')
     expect(response.status).toBe(201)
     expect(response.headers.get('Upload-Offset')).toBe('0')
@@ -154,7 +154,7 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, locationOf(response, service.url), content)
   })
 
-  it('makes nothing of a small file that breaks off before its client knows of it', async () => {
+  it('creates nothing of a small file that breaks off before its client knows its URL', async () => {
     const wire = await connect(service.url)
     const headers = { ...PATCH_HEADERS, 'Upload-Length': 5_000, 'Content-Length': 5_000 }
     await wire.send(requestHead('POST', '/files', headers), bytesOf(4_999))
@@ -164,7 +164,7 @@ describe('POST /files with the first bytes', () => {
     expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
   })
 
-  it('compares a small file with the digest that came with it', async () => {
+  it('verifies the digest of a small file', async () => {
     const content = bytesOf(100)
     const said = (text: string) => ({ 'Upload-Length': '100', 'Upload-Metadata': `md5 ${base64(text)}`, ...type })
     const wrong = await create(service.url, said(createHash('md5').update('else').digest('hex')), content)
@@ -174,7 +174,7 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, locationOf(right, service.url), content)
   })
 
-  it('keeps a beginning, and goes on behind it', async () => {
+  it('keeps the first bytes, and resumes after them', async () => {
     const content = bytesOf(3_000_000)
     const response = await create(service.url, { 'Upload-Length': '3000000', ...type }, content.subarray(0, 1_234_567))
     expect(response.status).toBe(201)
@@ -182,7 +182,7 @@ describe('POST /files with the first bytes', () => {
     await expectToResume(service, locationOf(response, service.url), content, 1_234_567)
   })
 
-  it('takes a body of no bytes for none', async () => {
+  it('treats an empty body like none', async () => {
     const response = await create(service.url, { 'Upload-Length': '7', ...type }, '')
     expect(response.status).toBe(201)
     expect(response.headers.get('Upload-Offset')).toBe('0')
@@ -196,7 +196,7 @@ describe('POST /files with the first bytes', () => {
     await wire.cut()
   })
 
-  it('takes nothing of a body that comes with a file of no bytes', async () => {
+  it('ignores a body in the creation of an empty file', async () => {
     for (const more of [{}, type]) {
       const response = await create(service.url, { 'Upload-Length': '0', ...more }, bytesOf(3_000_000))
       expect(response.status).toBe('Content-Type' in more ? 413 : 201)
@@ -210,7 +210,7 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, locationOf(response, service.url), Buffer.alloc(0))
   })
 
-  it('takes a beginning of a file whose length comes later', async () => {
+  it('accepts the first bytes of a file of deferred length', async () => {
     const content = bytesOf(10)
     const response = await create(service.url, { 'Upload-Defer-Length': '1', ...type }, content.subarray(0, 6))
     expect(response.status).toBe(201)
@@ -225,7 +225,7 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, url, content)
   })
 
-  it('refuses more bytes than the length, of which none counts', async () => {
+  it('refuses more bytes than the length, and stores none of them', async () => {
     const response = await create(service.url, { 'Upload-Length': '5', ...type }, bytesOf(6))
     expect(response.status).toBe(413)
     expectSentence(await response.text(), service)
@@ -284,14 +284,14 @@ describe('POST /files behind a proxy', () => {
   })
 })
 
-describe('a largest size', () => {
+describe('MAX_SIZE', () => {
   let service: TestService
   beforeEach(async () => {
     service = await startService({ MAX_SIZE: '1000' })
   })
   afterEach(() => service.close())
 
-  it('refuses a longer file when it is announced, and takes one that fits exactly', async () => {
+  it('refuses a longer file when it is announced, and accepts one that fits exactly', async () => {
     const refused = await create(service.url, { 'Upload-Length': '1001' })
     expect(refused.status).toBe(413)
     expectSentence(await refused.text(), service)
@@ -301,7 +301,7 @@ describe('a largest size', () => {
     await expectToResume(service, locationOf(response, service.url), bytesOf(1000), 0)
   })
 
-  it('stops a file of unknown length there, with what came before kept', async () => {
+  it('stops a file of unknown length, and keeps the bytes before', async () => {
     const content = bytesOf(1000)
     const url = locationOf(await create(service.url, { 'Upload-Defer-Length': '1' }), service.url)
     expect((await patch(url, 0, content.subarray(0, 600))).status).toBe(204)

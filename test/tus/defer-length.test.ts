@@ -5,7 +5,7 @@ import { expectFile, expectSentence, expectToResume } from '../support/stored-up
 import { create, head, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
-describe('an upload whose length is said later', () => {
+describe('An upload of deferred length', () => {
   const content = bytesOf(1000)
   let service: TestService
   let url: string
@@ -29,20 +29,20 @@ describe('an upload whose length is said later', () => {
     expect((await fetch(url)).status).toBe(404)
   }
 
-  it('tells that its length is not known, and is no file yet', async () => {
+  it('is reported as such, and is no file', async () => {
     await expectUnknownLength()
     expect((await say('1000', 700)).status).toBe(204)
     await expectToResume(service, url, content, 700)
   })
 
-  it('learns it with the last bytes and is finished', async () => {
+  it('receives its length with the last bytes, and is finished', async () => {
     const response = await say('1000', 700, content.subarray(700))
     expect(response.status).toBe(204)
     expect(response.headers.get('Upload-Offset')).toBe('1000')
     await expectFile(service, url, content)
   })
 
-  it('learns it with an empty PATCH after the last bytes and is finished', async () => {
+  it('receives its length with an empty PATCH after the last bytes, and is finished', async () => {
     expect((await patch(url, 700, content.subarray(700))).status).toBe(204)
     await expectUnknownLength()
     const response = await say('1000', 1000)
@@ -53,13 +53,13 @@ describe('an upload whose length is said later', () => {
     await expectFile(service, url, content)
   })
 
-  it('learns it on the way', async () => {
+  it('receives its length in a PATCH in the middle', async () => {
     expect((await say('1000', 700, content.subarray(700, 800))).status).toBe(204)
     expect((await head(url)).headers.get('Upload-Length')).toBe('1000')
     await expectToResume(service, url, content, 800)
   })
 
-  it('refuses one that is smaller than what is there', async () => {
+  it('refuses a length below its offset', async () => {
     const response = await say('699', 700)
     expect(response.status).toBe(400)
     expectSentence(await response.text(), service)
@@ -68,7 +68,7 @@ describe('an upload whose length is said later', () => {
     await expectToResume(service, url, content, 700)
   })
 
-  it('takes the same one again, and refuses another', async () => {
+  it('accepts the same length again, and refuses another', async () => {
     expect((await say('1000', 700)).status).toBe(204)
     expect((await say('1000', 700, content.subarray(700, 710))).status).toBe(204)
     for (const other of ['999', '1001', '5000']) {
@@ -79,7 +79,7 @@ describe('an upload whose length is said later', () => {
     await expectToResume(service, url, content, 710)
   })
 
-  it('refuses another length for an upload that was created with one', async () => {
+  it('cannot change the length of an upload that was created with one', async () => {
     const known = locationOf(await create(service.url, { 'Upload-Length': '1000' }), service.url)
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Length': '10' }
     const response = await patchWith(known, headers, content.subarray(0, 10))
@@ -88,7 +88,7 @@ describe('an upload whose length is said later', () => {
     await expectToResume(service, known, content, 0)
   })
 
-  it('refuses one that is larger than the largest size', async () => {
+  it('refuses a length above the largest size', async () => {
     const response = await say('5001', 700, content.subarray(700))
     expect(response.status).toBe(413)
     expectSentence(await response.text(), service)
@@ -106,14 +106,14 @@ describe('an upload whose length is said later', () => {
     await expectToResume(service, url, content, 700)
   })
 
-  it('is an empty file when 0 is said and nothing came', async () => {
+  it('is an empty file if its length is 0', async () => {
     const empty = locationOf(await create(service.url, { 'Upload-Defer-Length': '1' }), service.url)
     const response = await patchWith(empty, { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Length': '0' })
     expect(response.status).toBe(204)
     await expectFile(service, empty, Buffer.alloc(0))
   })
 
-  it('still knows after a restart that its length is not known', async () => {
+  it('still has no length after a restart', async () => {
     const path = new URL(url).pathname
     service = await service.restart()
     url = `${service.url}${path}`

@@ -54,7 +54,7 @@ describe('DELETE', () => {
     await expectToResume(service, neighbour, content, 77)
   })
 
-  it('removes one of which no byte has come', async () => {
+  it('removes an upload without bytes', async () => {
     expect((await remove()).status).toBe(204)
     await expectGone()
     await expectToResume(service, neighbour, content, 77)
@@ -68,7 +68,7 @@ describe('DELETE', () => {
     await expectToResume(service, neighbour, content, 77)
   })
 
-  it('ends a PATCH that is running, which is told so', async () => {
+  it('ends a running PATCH, which receives an error', async () => {
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, content.length, content.subarray(0, 4000))
     await reached(url, 4000)
@@ -81,7 +81,7 @@ describe('DELETE', () => {
     await expectToResume(service, neighbour, content, 77)
   })
 
-  it('removes once what is asked for many times at once', async () => {
+  it('removes an upload once if many requests delete it at once', async () => {
     const statuses = (await Promise.all(Array.from({ length: 6 }, remove))).map(({ status }) => status)
     expect(statuses).toContain(204)
     expect(statuses.every((status) => status === 204 || status === 410)).toBe(true)

@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => service.close())
 
-describe('a digest of the whole file in the metadata', () => {
+describe('A digest of the whole file in the metadata', () => {
   it.each([
     ['sha256', 'hex'],
     ['sha256', 'base64'],
@@ -29,7 +29,7 @@ describe('a digest of the whole file in the metadata', () => {
     await expectFile(service, url, content)
   })
 
-  it('that is wrong ends the upload in a failure that every HEAD tells', async () => {
+  it('makes the upload fail if it is wrong, as every HEAD reports', async () => {
     const url = await createUpload(service.url, content.length, { sha256: '0'.repeat(64) })
     const response = await patch(url, 0, content)
     expect(response.status).toBe(422)
@@ -45,7 +45,7 @@ describe('a digest of the whole file in the metadata', () => {
     }
   })
 
-  it('is right after a restart in the middle, and with bytes that came by checksum', async () => {
+  it('is verified after a restart in the middle, and with bytes that have a checksum', async () => {
     const begun = await createUpload(service.url, content.length, { sha256: digest('sha256').toString('hex') })
     await patch(begun, 0, content.subarray(0, 500_000))
     service = await service.restart()
@@ -72,7 +72,7 @@ describe('a digest of the whole file in the metadata', () => {
     },
   )
 
-  it('is compared even if another value cannot be a digest', async () => {
+  it('is verified even if another value is no valid digest', async () => {
     const url = await createUpload(service.url, 5, { sha256: 'undefined', md5: digest('md5').toString('hex') })
     expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(422)
   })

@@ -22,7 +22,7 @@ function expiresAt(response: Response): number {
 }
 
 describe('Upload-Expires', () => {
-  it('is told of unfinished uploads, moves with each byte, and is not told of finished ones', async () => {
+  it('is returned for unfinished uploads, moves with each byte, and is not returned for finished ones', async () => {
     service = await startService({ EXPIRES_AFTER: '1000' })
     const before = Date.now() - 1000
     const made = await create(service.url, { 'Upload-Length': '1000' })
@@ -62,7 +62,7 @@ describe('Upload-Expires', () => {
     await expectFile(service, finished, content)
   })
 
-  it('is not shortened by a clock that is set forward', async () => {
+  it('is not advanced by a clock that is set forward', async () => {
     service = await startService({ EXPIRES_AFTER: '2' })
     const active = await createUpload(service.url, content.length)
     const idle = await createUpload(service.url, content.length)

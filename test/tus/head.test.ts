@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => service.close())
 
 describe('HEAD', () => {
-  it('tells offset, length, and metadata, and keeps caches out', async () => {
+  it('returns offset, length, and metadata, and prevents caching', async () => {
     await patch(url, 0, content.subarray(0, 123))
     const response = await head(url)
     expect(response.status).toBe(200)
@@ -38,7 +38,7 @@ describe('HEAD', () => {
     await expectToResume(service, url, content, 123)
   })
 
-  it('answers while a PATCH is running', async () => {
+  it('responds while a PATCH is running', async () => {
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, content.length, content.subarray(0, 5000))
     await reached(url, 5000)
@@ -50,7 +50,7 @@ describe('HEAD', () => {
     await expectFile(service, url, content)
   })
 
-  it('tells of a finished file that it is complete', async () => {
+  it('reports a finished file as complete', async () => {
     await patch(url, 0, content)
     const response = await head(url)
     expect(response.status).toBe(200)
@@ -59,7 +59,7 @@ describe('HEAD', () => {
     await expectFile(service, url, content)
   })
 
-  it('without Tus-Resumable tells of an unfinished upload how far it is, and a GET finds no file', async () => {
+  it('returns, without Tus-Resumable, the offset of an unfinished upload, of which GET finds no file', async () => {
     await patch(url, 0, content.subarray(0, 123))
     const response = await fetch(url, { method: 'HEAD' })
     expect(response.status).toBe(204)
@@ -73,7 +73,7 @@ describe('HEAD', () => {
     await expectToResume(service, url, content, 123)
   })
 
-  it('without Tus-Resumable tells of a finished one what a download brings', async () => {
+  it('returns, without Tus-Resumable, the headers of a download for a finished upload', async () => {
     await patch(url, 0, content)
     const response = await fetch(url, { method: 'HEAD' })
     expect(response.status).toBe(200)
@@ -82,7 +82,7 @@ describe('HEAD', () => {
   })
 })
 
-describe('the version', () => {
+describe('A version', () => {
   it.each([{}, { 'Tus-Resumable': '0.2.2' }, { 'Tus-Resumable': '1.0' }, { 'Tus-Resumable': '1.0.0, 1.0.0' }])(
     'is required in POST, PATCH, and DELETE: 412 for %j',
     async (version) => {
@@ -108,7 +108,7 @@ describe('the version', () => {
     },
   )
 
-  it('that is not 1.0.0 gets 412 for HEAD too', async () => {
+  it('that is not 1.0.0 receives 412 for HEAD, too', async () => {
     const response = await fetch(url, { method: 'HEAD', headers: { 'Tus-Resumable': '0.2.2' } })
     expect(response.status).toBe(412)
     expect(response.headers.get('Tus-Version')).toBe('1.0.0')
@@ -116,7 +116,7 @@ describe('the version', () => {
   })
 })
 
-describe('an id that is none', () => {
+describe('An invalid id', () => {
   const ids = [
     '..%2f..%2fetc%2fpasswd',
     '..%2Frecords',
@@ -145,7 +145,7 @@ describe('an id that is none', () => {
     ...ids.map((id) => [id, id]),
     ['one of 201 characters', 'x'.repeat(201)],
     ['one of 5,000 characters', 'x'.repeat(5000)],
-  ])('%s is 404 for every verb, and nothing of the disk is touched', async (_, id) => {
+  ])('(%s) receives 404 for every method, and nothing on the disk is touched', async (_, id) => {
     await patch(url, 0, content.subarray(0, 10))
     const type = { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': 0, 'Content-Length': 3 }
     for (const [method, headers, body] of [
@@ -168,8 +168,8 @@ describe('an id that is none', () => {
   })
 })
 
-describe('an unknown id', () => {
-  it('is 404 for HEAD and for a PATCH of many bytes', async () => {
+describe('An unknown id', () => {
+  it('receives 404 for HEAD and for a PATCH of many bytes', async () => {
     const response = await head(`${service.url}/files/0123456789abcdef0123456789abcdef`)
     expect(response.status).toBe(404)
     const write = await patchWith(

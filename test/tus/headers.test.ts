@@ -50,8 +50,8 @@ function outcomeOf<T>(parse: () => T): T | string {
   }
 }
 
-describe('the headers of a creation', () => {
-  it('are understood or refused, whatever they are', () => {
+describe('The headers of a creation', () => {
+  it('are parsed or refused, whatever they are', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...NAMES), value), (headers) => {
         const creation = outcomeOf(() => parseCreation(headers))
@@ -67,7 +67,7 @@ describe('the headers of a creation', () => {
     )
   })
 
-  it('say a length that is the number they have in decimal digits', () => {
+  it('have the length that their decimal digits state', () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), (length) => {
         expect(parseCreation({ 'upload-length': String(length) })).toMatchObject({ length })
@@ -115,7 +115,7 @@ describe('the headers of a creation', () => {
   })
 })
 
-describe('a body with a checksum', () => {
+describe('A body with a checksum', () => {
   function requestWith(headers: Headers, trailers: Headers): IncomingMessage {
     const request = new IncomingMessage(new Socket())
     Object.assign(request.headers, headers)
@@ -142,7 +142,7 @@ describe('a body with a checksum', () => {
   const algorithm = fc.constantFrom('sha1', 'sha256', 'md5')
   const places = fc.array(fc.nat(300), { maxLength: 5 })
 
-  it('ends if and only if it has it, as a header or as a trailer', async () => {
+  it('is accepted if and only if it matches, as a header or as a trailer', async () => {
     await fc.assert(
       fc.asyncProperty(bytes, places, algorithm, bytes, fc.boolean(), async (body, cuts, name, other, isTrailer) => {
         const digest = createHash(name).update(other).digest('base64')
@@ -165,7 +165,7 @@ describe('a body with a checksum', () => {
     )
   })
 
-  it('is refused with a header that is none, and read without one', async () => {
+  it('is refused with an invalid header, and read without one', async () => {
     await fc.assert(
       fc.asyncProperty(bytes, value, async (body, text) => {
         const isOne = /^\s*(sha1|sha256|md5)[ \t]+[A-Za-z0-9+/]+=*\s*$/i.test(text)

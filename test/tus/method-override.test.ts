@@ -24,7 +24,7 @@ function post(method: string, headers: Readonly<Record<string, string>> = {}, bo
 }
 
 describe('X-HTTP-Method-Override', () => {
-  it('makes PATCH, HEAD, and DELETE of a POST', async () => {
+  it('turns a POST into PATCH, HEAD, and DELETE', async () => {
     const patched = await post('PATCH', { 'Upload-Offset': '0' }, content.subarray(0, 400))
     expect(patched.status).toBe(204)
     const told = await post('HEAD')
@@ -47,7 +47,7 @@ describe('X-HTTP-Method-Override', () => {
     }
   })
 
-  it('never makes the client of a HEAD wait for a body, whatever the answer, and the connection goes on', async () => {
+  it('never makes the client of a HEAD wait for a body, whatever the response, and the connection stays open', async () => {
     expect((await post('PATCH', { 'Upload-Offset': '0' }, content)).status).toBe(204)
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
@@ -73,13 +73,13 @@ describe('X-HTTP-Method-Override', () => {
     expect(response.status).toBe(201)
   })
 
-  it.each(['GET', 'PUT', 'CONNECT', 'PATCH, DELETE', 'nonsense'])('cannot make %s of a POST', async (method) => {
+  it.each(['GET', 'PUT', 'CONNECT', 'PATCH, DELETE', 'nonsense'])('cannot turn a POST into %s', async (method) => {
     const response = await post(method)
     expect(response.status).toBe(405)
     expectSentence(await response.text(), service)
   })
 
-  it('never makes anything of a GET, which any page can cause', async () => {
+  it('never affects a GET, which any page can cause', async () => {
     for (const method of ['DELETE', 'PATCH', 'POST', 'HEAD', 'OPTIONS']) {
       const response = await fetch(url, { headers: { ...PATCH_HEADERS, 'X-HTTP-Method-Override': method } })
       expect(response.status).toBe(405)

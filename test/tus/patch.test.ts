@@ -15,7 +15,7 @@ describe('PATCH', () => {
   })
   afterEach(() => service.close())
 
-  it('takes a file in one piece', async () => {
+  it('accepts a file in one piece', async () => {
     const response = await patch(url, 0, content)
     expect(response.status).toBe(204)
     expect(response.headers.get('Upload-Offset')).toBe('10000')
@@ -24,7 +24,7 @@ describe('PATCH', () => {
     await expectFile(service, url, content)
   })
 
-  it('takes a file in many pieces, some of them empty', async () => {
+  it('accepts a file in many pieces, some of them empty', async () => {
     let offset = 0
     for (const length of [1, 0, 2, 4095, 4096, 0, 1000, 806]) {
       const response = await patch(url, offset, content.subarray(offset, offset + length))
@@ -36,7 +36,7 @@ describe('PATCH', () => {
     await expectFile(service, url, content)
   })
 
-  it('takes a large file in pieces that are no multiple of anything', async () => {
+  it('accepts a large file in pieces of odd sizes', async () => {
     const large = bytesOf(12_345_678, 3)
     const other = await createUpload(service.url, large.length)
     for (let offset = 0; offset < large.length; offset += 5_000_001) {
@@ -45,7 +45,7 @@ describe('PATCH', () => {
     await expectFile(service, other, large)
   })
 
-  it('takes the chunked transfer coding', async () => {
+  it('accepts the chunked transfer coding', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     await wire.send(
@@ -62,7 +62,7 @@ describe('PATCH', () => {
   })
 
   it.each([0, 99, 101, 5000, 10_000, 10_001, Number.MAX_SAFE_INTEGER])(
-    'refuses bytes at %d when the upload goes on at 100, and says so',
+    'refuses bytes at %d when the offset is 100, and returns that',
     async (offset) => {
       expect((await patch(url, 0, content.subarray(0, 100))).status).toBe(204)
       const response = await patch(url, offset, bytesOf(50, 9))
@@ -102,14 +102,14 @@ describe('PATCH', () => {
     },
   )
 
-  it('takes the Content-Type in any case and with a parameter', async () => {
+  it('accepts the Content-Type in any case and with a parameter', async () => {
     const type = 'Application/Offset+Octet-Stream; charset=binary'
     const response = await patchWith(url, { ...TUS, 'Upload-Offset': '0', 'Content-Type': type }, content)
     expect(response.status).toBe(204)
     await expectFile(service, url, content)
   })
 
-  it('refuses a body that is announced as longer than what is missing, before a byte of it counts', async () => {
+  it('refuses a body whose announced length exceeds the missing bytes, before a byte of it counts', async () => {
     expect((await patch(url, 0, content.subarray(0, 100))).status).toBe(204)
     const response = await patch(url, 100, bytesOf(9_901, 9))
     expect(response.status).toBe(413)
@@ -124,7 +124,7 @@ describe('PATCH', () => {
     await expectToResume(service, url, content, 0)
   })
 
-  it('keeps what belongs to the file of a longer body in the chunked transfer coding', async () => {
+  it('keeps the bytes that fit of a longer body in the chunked transfer coding', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     await wire.send(
@@ -140,7 +140,7 @@ describe('PATCH', () => {
     await expectToResume(service, url, content, content.length)
   })
 
-  it('refuses bytes behind the end of a finished file, which stays as it is', async () => {
+  it('refuses bytes beyond the end of a finished file, which stays as it is', async () => {
     await patch(url, 0, content)
     expect((await patch(url, content.length, bytesOf(1))).status).toBe(413)
     expect((await patch(url, 0, bytesOf(10_000, 9))).status).toBe(409)
@@ -164,7 +164,7 @@ describe('PATCH', () => {
     await expectToResume(service, url, content, 0)
   })
 
-  it('ends a chunked body that is malformed, with the bytes before the fault kept', async () => {
+  it('ends a malformed chunked body, and keeps the bytes before the fault', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     await wire.send(
@@ -177,14 +177,14 @@ describe('PATCH', () => {
     await expectToResume(service, url, content, 500)
   })
 
-  it('lets one of two that begin at the same moment win, and mixes nothing', async () => {
+  it('accepts one of two requests that begin at the same moment, and mixes nothing', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => patch(url, 0, content)))
     expect(answers.every(({ status }) => status === 204 || status === 409)).toBe(true)
     expect(answers.some(({ status }) => status === 204)).toBe(true)
     await expectToResume(service, url, content, content.length)
   })
 
-  it('answers two requests on one connection one after the other', async () => {
+  it('answers two pipelined requests one after the other', async () => {
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, 6000, content.subarray(0, 6000))
     expect((await wire.answer()).status).toBe(204)

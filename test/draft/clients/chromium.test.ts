@@ -83,7 +83,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'])('tus-js-client in Chromium wit
   })
 
   it.each([false, true])(
-    'uploads an empty file; its creation brings the bytes: %s',
+    'uploads an empty file, with the bytes in its creation: %s',
     async (uploadDataDuringCreation) => {
       const url = await inPage(
         protocol,
@@ -93,7 +93,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'])('tus-js-client in Chromium wit
     },
   )
 
-  it('takes away an upload that it has begun', async () => {
+  it('deletes an upload that it has begun', async () => {
     const url = await inPage(
       protocol,
       `new Promise((resolve) => run(file, { chunkSize: 250_000, onChunkComplete() { this.stopped() } }, (upload) => {
@@ -104,7 +104,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'])('tus-js-client in Chromium wit
     expect(await stateOf(url)).toEqual([null, null])
   })
 
-  it('goes on when the program was killed and is there again', async () => {
+  it('resumes after the program was killed and restarted', async () => {
     const before = new Set(await readdir(path.join(landfall.dataDir, 'incoming')))
     await limitUpload(page, 700_000)
     const uploading = inPage(protocol, 'run(file, {})')

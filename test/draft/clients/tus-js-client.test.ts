@@ -104,7 +104,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'] as const)('tus-js-client with %
     await expectFile(service, direct(url), Buffer.alloc(0))
   })
 
-  it('goes on after it was stopped', async () => {
+  it('resumes after it was stopped', async () => {
     const { upload, ended } = watched(service.url, {
       protocol,
       chunkSize: 250_000,
@@ -118,7 +118,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'] as const)('tus-js-client with %
     await expectFile(service, direct(upload.url), content)
   })
 
-  it('takes away an upload that it has begun', async () => {
+  it('deletes an upload that it has begun', async () => {
     const stopped = await new Promise<Upload>((resolve) => {
       const { upload } = watched(service.url, {
         protocol,
@@ -131,7 +131,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'] as const)('tus-js-client with %
     await expectNoBytes(service, direct(stopped.url))
   })
 
-  it('cannot take away a finished file', async () => {
+  it('cannot delete a finished file', async () => {
     const { url } = await upload(service.url, { protocol })
     const options: Options = { protocol }
     await expect(Upload.terminate(url ?? '', options)).rejects.toThrow('400')
@@ -140,7 +140,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'] as const)('tus-js-client with %
 })
 
 describe.each(['ietf-draft-03', 'ietf-draft-05'] as const)(
-  'tus-js-client with %s, and a program that is killed',
+  'tus-js-client with %s, after a kill of the program,',
   (protocol) => {
     let landfall: Landfall
     beforeEach(async () => {
@@ -148,7 +148,7 @@ describe.each(['ietf-draft-03', 'ietf-draft-05'] as const)(
     })
     afterEach(() => landfall.dispose())
 
-    it('goes on when it is there again', async () => {
+    it('resumes when the program is restarted', async () => {
       const { upload, ended } = watched(landfall.url, {
         protocol,
         chunkSize: 250_000,

@@ -47,7 +47,7 @@ const BREAKS: readonly (readonly [name: string, work: (old: OldPage, file: Sampl
 /** Only the date tells some files apart. */
 const othersOf = (withoutDates: boolean) => OTHER_FILES.filter(([, make]) => !withoutDates || make !== sameHalf)
 
-describe.each(builds())('the page of the article with %s', (...build) => {
+describe.each(builds())('The page of the article with %s', (...build) => {
   describe.each([
     ['with', false],
     ['without', true],

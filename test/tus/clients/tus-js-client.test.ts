@@ -69,7 +69,7 @@ describe('tus-js-client', () => {
     await expectFile(service, direct((await upload(service.url, options, Readable.from(pieces))).url), content)
   })
 
-  it.each(Object.entries(OPTIONS))('takes everything away that it was asked to terminate: %s', async (_, options) => {
+  it.each(Object.entries(OPTIONS))('deletes everything that it was asked to terminate: %s', async (_, options) => {
     service = await startService()
     const ended = await upload(service.url, options)
     await ended.abort(true)

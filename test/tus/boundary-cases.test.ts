@@ -13,44 +13,44 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-it('an empty PATCH at the end of a complete upload changes nothing', async () => {
+it('An empty PATCH at the end of a complete upload changes nothing', async () => {
   const url = await createUpload(service.url, content.length)
   expect((await patch(url, 0, content)).status).toBe(204)
   expect((await patch(url, content.length, Buffer.alloc(0))).status).toBe(204)
   await expectFile(service, url, content)
 })
 
-it('a 409 states the right offset', async () => {
+it('A 409 states the right offset', async () => {
   const url = await createUpload(service.url, content.length)
   expect((await patch(url, 0, content.subarray(0, 5))).status).toBe(204)
   const refused = await patch(url, 0, content)
   expect([refused.status, refused.headers.get('Upload-Offset')]).toEqual([409, '5'])
 })
 
-it('a PATCH cannot change a length that is known', async () => {
+it('A PATCH cannot change a known length', async () => {
   const url = await createUpload(service.url, content.length)
   const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0', 'Upload-Length': '200' }
   expect((await patchWith(url, headers, content)).status).toBe(400)
   expect((await head(url)).headers.get('Upload-Length')).toBe(String(content.length))
 })
 
-it('a PATCH requires a media type and an offset', async () => {
+it('A PATCH requires a media type and an offset', async () => {
   const url = await createUpload(service.url, content.length)
   expect((await patchWith(url, { ...TUS, 'Upload-Offset': '0' }, content)).status).toBe(415)
   expect((await patchWith(url, PATCH_HEADERS, content)).status).toBe(400)
 })
 
-it('a DELETE of an unknown upload receives 404', async () => {
+it('A DELETE of an unknown upload receives 404', async () => {
   const url = `${service.url}/files/non-existent-upload-id`
   expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(404)
 })
 
-it('a final upload of an unknown part is refused', async () => {
+it('A final upload of an unknown part is refused', async () => {
   const parts = `final;${service.url}/files/non-existent-part`
   expect([400, 404, 422]).toContain((await create(service.url, { 'Upload-Concat': parts })).status)
 })
 
-it('an upload of a pebibyte can be created', async () => {
+it('An upload of a pebibyte can be created', async () => {
   expect((await create(service.url, { 'Upload-Length': String(2 ** 50) })).status).toBe(201)
 })
 
