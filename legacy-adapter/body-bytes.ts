@@ -1,5 +1,5 @@
+import { UploadError } from '../server/core/errors.ts'
 import type { Source } from '../server/core/source.ts'
-import { cutShort } from './malformed.ts'
 
 const CRLF = Buffer.from('\r\n')
 
@@ -99,4 +99,14 @@ export class BodyBytes {
     this.#first = Buffer.concat([this.#first, next.subarray(0, room)])
     if (next.length > room) this.#queue.unshift(next.subarray(room))
   }
+}
+
+/** The error for a body that is not what RFC 7578 describes. */
+export function malformed(sentence: string): UploadError {
+  return new UploadError('malformed_body', sentence)
+}
+
+/** The error for a body that ends too early. */
+export function cutShort(): UploadError {
+  return malformed('The body ends before its closing boundary.')
 }

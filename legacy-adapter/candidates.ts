@@ -1,8 +1,8 @@
 import type { UploadRecord, WebUploaderRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { wholeChunks } from './chunk-layout.ts'
+import { knownDate } from './fields.ts'
 import type { Identity, Whose } from './identity.ts'
-import { knownDate } from './known-date.ts'
 import type { LiveUploads } from './live-uploads.ts'
 import type { Candidate, ChunkSet, Skippable } from './which-upload.ts'
 

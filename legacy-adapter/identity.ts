@@ -1,7 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
 import { type Fields, oneValue } from './fields.ts'
-import { knownDate } from './known-date.ts'
 
 /** How upload ids are derived from the fields of a page. */
 export interface IdentityRules {
@@ -148,15 +147,6 @@ function identitiesFor(file: FileFields, whose: Whose, address: string, rules: I
   if (!file.isPartName) return { own, open, nameless: undefined }
   const former = identityOf({ fields: file.fields, name: undefined }, undefined, address, rules)
   return { own, open, nameless: { ...(open ?? own), file: former.file, formerEndings: former.formerEndings } }
-}
-
-/**
- * The modification time of the file in milliseconds since 1970, if `lastModifiedDate` states it.
- *
- * @throws UploadError `duplicate_field`.
- */
-export function modifiedOf(fields: Fields): number | undefined {
-  return knownDate(oneValue(fields, 'lastModifiedDate'))
 }
 
 /** A short key that is equal for two requests if all their identity fields are equal. */
