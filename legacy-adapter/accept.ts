@@ -11,10 +11,10 @@ import { withBody } from '../server/protocol/request-body.ts'
 import type { Adapter } from './adapter.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, guessedRange } from './chunk-layout.ts'
 import { type ChunkRequest, fieldAfterFile, metadataOf, placeOf, readChunkRequest } from './chunk-request.ts'
+import { ChunkSource } from './chunk-source.ts'
 import { modifiedOf, oneValue } from './fields.ts'
 import { cacheKeyOf, identitiesOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
-import { VerifiedChunk } from './verified-chunk.ts'
 
 const WHOLE_NUMBER = 'WebUploader needs a chunkSize that is a whole number of bytes and does not change.'
 /** After this many failures caused by a changing chunk size, the error explains the likely cause. */
@@ -128,7 +128,7 @@ async function putChunk(
       throw new UploadError('chunk_not_placed', 'The offset of this chunk was unknown until it arrived; send it again.')
     }
   }
-  const chunk = new VerifiedChunk(request.file, range, verify)
+  const chunk = new ChunkSource(request.file, range, verify)
   try {
     if (range === undefined) await chunk.read()
     else await upload.receiving.put(range, chunk)

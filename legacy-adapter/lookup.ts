@@ -1,10 +1,10 @@
 import { UploadError } from '../server/core/errors.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
-import { type Caller, candidateOf, type FileFacts, fits, isUsable } from './candidates.ts'
 import type { TextStore } from './check-histories.ts'
 import type { Identities, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
+import { type Caller, candidateOf, type FileFacts, fits, isUsable } from './page-record.ts'
 import type { Candidate } from './which-upload.ts'
 
 /** A request for a file. */

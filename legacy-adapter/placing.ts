@@ -4,12 +4,12 @@ import { covers, type Ranges, union } from '../server/core/ranges.ts'
 import type { UploadRecord, WebUploaderRecord } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
-import { type Caller, chunkSetOf, type FileFacts, isUsable, withSenders } from './candidates.ts'
 import type { CheckHistories } from './check-histories.ts'
 import type { Identity } from './identity.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
 import type { FileRequest, FirstUpload, Lookup } from './lookup.ts'
+import { type Caller, chunkSetOf, type FileFacts, isUsable, withSenders } from './page-record.ts'
 import { decide, isWhole, type SenderState, skippedWrongly } from './which-upload.ts'
 
 /** Maximum senders per upload; the earliest to join is dropped first, never the one that began it. */

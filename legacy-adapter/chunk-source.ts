@@ -8,7 +8,7 @@ import type { Source } from '../server/core/source.ts'
  * is asked, and its error keeps the chunk from counting. Bytes that do not fit into the place are read, too, because the
  * length that comes out tells where chunks of this file really lie.
  */
-export class VerifiedChunk implements Source {
+export class ChunkSource implements Source {
   readonly #file: Source
   readonly #room: number
   readonly #verify: (length: number) => Promise<void>
