@@ -5,11 +5,18 @@ import { unlessMissing } from '../server/core/uploads.ts'
 import { drain } from '../server/http/drain.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
+import { fileKey, historyName } from './check-histories.ts'
 import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
-import { type IdentityRules, identitiesOf, identityOf, KNOWN_FIELDS } from './identity.ts'
-import type { FileRequest } from './lookup.ts'
-import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './page-record.ts'
-import { fileKey, historyName } from './placing.ts'
+import {
+  type Caller,
+  type FileRequest,
+  type IdentityRules,
+  identitiesOf,
+  identityOf,
+  KNOWN_FIELDS,
+} from './identity.ts'
+import { candidateOf, skippableOf } from './lookup.ts'
+import { chunksOf, knowsSender } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import {
   type Candidate,
@@ -67,7 +74,7 @@ async function namesOfFile(
     facts: { size, chunks: wholeNumber(fields, 'chunks'), date: oneValue(fields, 'lastModifiedDate') },
   }
   const { own } = request.identities()
-  const name = historyName(caller, own)
+  const name = historyName(caller, own.group)
   const hasSender = fields.has('landfall_file') || namesSender(fields, options.rules)
   const { candidates } = await lookup.find(request)
   const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined

@@ -9,8 +9,8 @@ import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'
-import { type Task, taskOf } from './identity.ts'
-import { type Caller, isVisible, withSenders } from './page-record.ts'
+import { type Caller, type Task, taskOf } from './identity.ts'
+import { isVisible, updatePage } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import { meantByComplete } from './which-upload.ts'
 
@@ -97,9 +97,9 @@ async function viewsOfName(
   caller: Caller,
   adapter: Adapter,
 ): Promise<readonly View[]> {
-  const { live, lines } = adapter
+  const { live, queue } = adapter
   const file = task.named(name)
-  if (!live.settled(file).isAll) await lines.hold(file, () => learnSettled(task.group, file, adapter))
+  if (!live.settled(file).isAll) await queue.run([file], () => learnSettled(task.group, file, adapter))
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
   return viewsOf([...ids], caller, adapter)
 }
@@ -186,7 +186,7 @@ async function confirm(id: string, { uploads }: Adapter): Promise<void> {
   try {
     await uploads.use(id, async (upload) => {
       if (upload.record.webUploader?.confirmed) return
-      await upload.update((record) => ({ ...record, webUploader: { ...withSenders(record), confirmed: true } }))
+      await updatePage(upload, (page) => ({ ...page, confirmed: true }))
     })
   } catch (error) {
     // The file exists in any case.

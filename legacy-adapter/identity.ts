@@ -12,6 +12,33 @@ export interface IdentityRules {
 /** The owner of uploads: a visitor, or, without a cookie, `undefined`. */
 export type Whose = string | undefined
 
+/** The caller of a request. */
+export interface Caller {
+  readonly whose: Whose
+  /**
+   * The visitor named by a cookie of the previous version. It opens only what this visitor began under that version.
+   */
+  readonly former: Whose
+}
+
+/** What a request says about its file, apart from the identity fields. */
+export interface FileFacts {
+  /** The size that the page reports. Bytes. */
+  readonly size: number
+  /** `undefined` for a check without it. */
+  readonly chunks: number | undefined
+  /** The text of `lastModifiedDate`. */
+  readonly date: string | undefined
+}
+
+/** A request for a file. */
+export interface FileRequest {
+  readonly caller: Caller
+  /** Computed on the first call, which throws like `identityOf`. */
+  readonly identities: () => Identities
+  readonly facts: FileFacts
+}
+
 /** Maximum length of a task id, in bytes: `/check` repeats it for each chunk. */
 export const LONGEST_TASK_ID = 512
 

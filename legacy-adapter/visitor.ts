@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import { isSameOrigin, isSecure, type Reach } from '../server/http/same-origin.ts'
-import { digest } from './identity.ts'
-import type { Caller } from './page-record.ts'
+import { type Caller, digest } from './identity.ts'
 
 /**
  * Over TLS, browsers accept a cookie of this name only from this host, for all paths (RFC 6265bis, section 4.1.3.2).
