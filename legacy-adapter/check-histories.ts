@@ -87,8 +87,8 @@ export class CheckHistories {
 }
 
 /** The name of the history that records what `/check` has listed to the caller. */
-export function historyName({ whose }: Caller, group: string): string {
-  return whose ?? group
+export function historyName({ owner }: Caller, group: string): string {
+  return owner ?? group
 }
 
 /** The key of a file name and size in a history. */

@@ -30,10 +30,10 @@ import {
 /** Maximum size of all names in a response, in bytes: each repeats the task id. Unlisted chunks are sent again. */
 const LONGEST_LIST = 256 * 1024
 /** Maximum unfinished uploads that a bare check examines: per task, and in total. */
-const MOST_OF_TASK = 32
-const MOST_LOOKED_AT = 128
+const MOST_EXAMINED_PER_TASK = 32
+const MOST_EXAMINED = 128
 /** Shorter task ids, in characters, may be counters: chunk 11 of task "1" and chunk 1 of task "11" are both "111". */
-const CLEARLY_APART = 16
+const UNAMBIGUOUS_LENGTH = 16
 
 /**
  * `POST /check`: lists chunks that need not be sent again. It always responds 200 with a list: a page whose check fails
@@ -108,7 +108,7 @@ async function knownSender(
   const withChunksOf = (record: UploadRecord) =>
     identityOf(
       { fields: new Map(fields).set('chunks', [String(chunksOf(record))]), name: oneValue(fields, 'name') },
-      caller.whose,
+      caller.owner,
       address,
       options.rules,
     )
@@ -129,27 +129,27 @@ async function knownSender(
  * The chunks that all unfinished uploads of a task have, for each task of a visitor, newest first. Recorded before the
  * response.
  */
-async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<string[]> {
-  if (whose === undefined) return []
+async function namesOfVisitor({ owner }: Caller, adapter: Adapter): Promise<string[]> {
+  if (owner === undefined) return []
   const { histories, live } = adapter
   await live.ready()
-  const groups = await histories.read(whose, (history) => history.groups.filter((group) => !history.isRefused(group)))
+  const groups = await histories.read(owner, (history) => history.groups.filter((group) => !history.isRefused(group)))
   const lists = new Map<string, ChunkSet>()
   const all: string[][] = []
   let room = LONGEST_LIST
-  let left = MOST_LOOKED_AT
+  let left = MOST_EXAMINED
   for (const group of groups) {
     const ids = live.ofTask(group)
-    if (ids.length === 0 || ids.length > MOST_OF_TASK || ids.length > left) continue
+    if (ids.length === 0 || ids.length > MOST_EXAMINED_PER_TASK || ids.length > left) continue
     left -= ids.length
     const { taskId, chunks } = await chunksOfTask(ids, adapter)
-    if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < CLEARLY_APART)) continue
+    if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < UNAMBIGUOUS_LENGTH)) continue
     const { names, named, bytes } = namesOf(taskId, chunks, room)
     room -= bytes
     lists.set(group, named)
     all.push(names)
   }
-  await histories.change(whose, (history) => history.recordBare(lists))
+  await histories.change(owner, (history) => history.recordBare(lists))
   return all.flat()
 }
 

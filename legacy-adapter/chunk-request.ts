@@ -52,7 +52,7 @@ export async function readChunkRequest(ctx: Context, body: Source, options: Lega
     place: { ...place, size: storedSize(sent, place) },
     caller,
     identities: identitiesOf(file, caller, ctx.ip, rules),
-    key: cacheKeyOf(file, caller.whose, ctx.ip, rules),
+    key: cacheKeyOf(file, caller.owner, ctx.ip, rules),
     facts: { size, chunks, date: oneValue(fields, 'lastModifiedDate') },
     modified: modifiedOf(fields),
   }
@@ -169,7 +169,7 @@ export function newRecordOf(request: ChunkRequest, id: string, recut: number): U
     createdAt: new Date().toISOString(),
     webUploader: {
       chunks: place.chunks,
-      visitor: caller.whose,
+      visitor: caller.owner,
       begun: sender,
       senders: [sender],
       modified,

@@ -13,7 +13,7 @@ export const LONGEST_VALUE = 8 * 1024
 const CHARSET = '_charset_'
 
 /** JavaScript's `Date.prototype.toString` up to its offset; the zone name after it is localized. */
-const SHAPE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{4,6} \d{2}:\d{2}:\d{2} GMT[+-]\d{4}(?= \(|$)/
+const DATE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{4,6} \d{2}:\d{2}:\d{2} GMT[+-]\d{4}(?= \(|$)/
 
 /** The fields that are always read, whatever the identity rules add. A script for old pages sets `landfall_file`. */
 const READ: ReadonlySet<string> = new Set([
@@ -117,7 +117,7 @@ export function modifiedOf(fields: Fields): number | undefined {
  * `File.lastModifiedDate`, WebUploader sends the localized time of the selection, which says nothing about the file.
  */
 export function knownDate(text: string | null | undefined): number | undefined {
-  const found = SHAPE.exec(text ?? '')
+  const found = DATE.exec(text ?? '')
   const instant = found === null ? Number.NaN : Date.parse(found[0])
   return Number.isNaN(instant) ? undefined : instant
 }

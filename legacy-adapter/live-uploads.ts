@@ -1,15 +1,15 @@
 import type { Uploads } from '../server/core/uploads.ts'
-import { QUIET } from './which-upload.ts'
+import { QUIET_AFTER } from './which-upload.ts'
 
 /** Maximum unfinished uploads of one name to examine: the most recently fed. */
-const LOOKED_AT = 8
+const MOST_EXAMINED = 8
 /** For how many names and tasks settled uploads are cached, and how many per name: the newest. */
-const MOST_KNOWN = 10_000
-const NEWEST = 16
+const MOST_CACHED = 10_000
+const MOST_SETTLED_PER_NAME = 16
 /** Maximum cached names of looked-up tasks, unless a single task has more. */
-const MOST_NAMES = 100_000
+const MOST_CACHED_NAMES = 100_000
 /** The index grows by at least this many uploads before it looks for expired ones. */
-const FEW = 1_000
+const SWEEP_AFTER_ADDED = 1_000
 
 interface Activity {
   fed: number
@@ -62,7 +62,7 @@ export class LiveUploads {
     const live = this.#files.get(file)
     if (live === undefined) return []
     const ids = [...live.keys()]
-    return ids.length <= LOOKED_AT ? ids : ids.sort((a, b) => this.fed(b) - this.fed(a)).slice(0, LOOKED_AT)
+    return ids.length <= MOST_EXAMINED ? ids : ids.sort((a, b) => this.fed(b) - this.fed(a)).slice(0, MOST_EXAMINED)
   }
 
   /** All unfinished uploads of a task. */
@@ -88,7 +88,7 @@ export class LiveUploads {
   /** Whether no request is in flight, and the last one failed or is long over, or the service has just started. */
   isAtRest(id: string): boolean {
     const live = this.#get(id)
-    return live === undefined || (live.inFlight === 0 && (live.lastFailed || now() - live.fed >= QUIET))
+    return live === undefined || (live.inFlight === 0 && (live.lastFailed || now() - live.fed >= QUIET_AFTER))
   }
 
   /** Counts a request that begins to feed an unfinished upload. */
@@ -136,7 +136,7 @@ export class LiveUploads {
   /** @param ids newest last. */
   setSettled(file: string, ids: readonly string[], isAll: boolean): void {
     this.#settled.delete(file)
-    this.#settled.set(file, { ids: ids.slice(-NEWEST), isAll })
+    this.#settled.set(file, { ids: ids.slice(-MOST_SETTLED_PER_NAME), isAll })
     limit(this.#settled)
   }
 
@@ -151,7 +151,7 @@ export class LiveUploads {
     this.#thereNames += there.size - (this.#there.get(group)?.size ?? 0)
     this.#there.set(group, there)
     for (const [oldest, { size }] of this.#there) {
-      if (oldest === group || (this.#thereNames <= MOST_NAMES && this.#there.size <= MOST_KNOWN)) break
+      if (oldest === group || (this.#thereNames <= MOST_CACHED_NAMES && this.#there.size <= MOST_CACHED)) break
       this.#there.delete(oldest)
       this.#thereNames -= size
     }
@@ -178,7 +178,7 @@ export class LiveUploads {
     for await (const id of this.#uploads.unfinishedIds()) {
       if (isOfPage(id) && !this.isLive(id)) this.#add(id)
     }
-    this.#most = 2 * this.#size + FEW
+    this.#most = 2 * this.#size + SWEEP_AFTER_ADDED
   }
 
   /** No event reports uploads that expire or are deleted: the index looks for them whenever it has doubled. */
@@ -187,7 +187,7 @@ export class LiveUploads {
     this.#dropThoseGone()
       .catch(() => undefined)
       .finally(() => {
-        this.#most = 2 * this.#size + FEW
+        this.#most = 2 * this.#size + SWEEP_AFTER_ADDED
       })
   }
 
@@ -211,7 +211,7 @@ export function now(): number {
 /** Drops the oldest entry of a map that is too large. */
 function limit(map: Map<string, unknown>): void {
   const [oldest] = map.keys()
-  if (map.size > MOST_KNOWN && oldest !== undefined) map.delete(oldest)
+  if (map.size > MOST_CACHED && oldest !== undefined) map.delete(oldest)
 }
 
 function fileOf(id: string): string {

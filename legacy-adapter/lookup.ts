@@ -108,7 +108,7 @@ export function candidateOf(
   if (!isUsable(upload) || !isVisible(record, caller)) return undefined
   return {
     id: record.id,
-    own: record.webUploader?.visitor !== undefined || caller.whose === undefined,
+    own: record.webUploader?.visitor !== undefined || caller.owner === undefined,
     knowsSender: knowsSender(record, identity, date),
     finished: state === 'finished' || state === 'finishing',
     ...skippableOf(upload, live),

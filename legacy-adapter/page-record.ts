@@ -93,9 +93,9 @@ export function fits(record: UploadRecord, identity: Identity, { size, chunks }:
 }
 
 /** Whether the caller may access an upload: one begun by a visitor belongs to that visitor. */
-export function isVisible({ webUploader }: UploadRecord, { whose, former }: Caller): boolean {
+export function isVisible({ webUploader }: UploadRecord, { owner, former }: Caller): boolean {
   const visitor = webUploader?.visitor
-  return visitor === undefined || visitor === whose || visitor === former
+  return visitor === undefined || visitor === owner || visitor === former
 }
 
 /** How many chunks the file of a record has. */

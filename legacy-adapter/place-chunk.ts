@@ -42,35 +42,35 @@ export async function placeChunk(request: ChunkRequest, destination: Destination
 /** Removes a sender from an upload for which it sent different bytes. */
 async function reject(
   request: ChunkRequest,
-  { upload, sender: name, isProof }: Destination,
+  { upload, sender, isProof }: Destination,
   { code }: UploadError,
   { senders }: Adapter,
 ): Promise<void> {
   const differs = code === 'content_differs'
   if (!differs && !(isProof && code === 'chunk_size_changed')) return
-  const sender = senders.of(request.identities().own.firstId)
-  sender.proving = undefined
-  sender.rejected = { byLaterChunk: request.place.chunk !== 0, last: now() }
+  const pending = senders.pending(request.identities().own.firstId)
+  pending.proving = undefined
+  pending.rejected = { byLaterChunk: request.place.chunk !== 0, last: now() }
   senders.forgetUpload(request.key)
-  sender.wake()
+  pending.wake()
   if (!differs) return
-  await updatePage(upload, (page) => ({ ...(isProof ? page : withoutSender(page, name)), contested: true }), {
+  await updatePage(upload, (page) => ({ ...(isProof ? page : withoutSender(page, sender)), contested: true }), {
     hold: !isProof,
   })
 }
 
 /** Adds a sender whose chunk 0 matched. */
 async function join(request: ChunkRequest, destination: Destination, adapter: Adapter): Promise<void> {
-  const { id, upload, sender: name, firstId, group } = destination
+  const { id, upload, sender, firstId, group } = destination
   const { histories, lookup, senders } = adapter
-  const change = (page: PageRecord): PageRecord => withSender(page, name, request.modified, chunkSetOf(upload))
+  const change = (page: PageRecord): PageRecord => withSender(page, sender, request.modified, chunkSetOf(upload))
   await updatePage(upload, change, { hold: true })
   await lookup.note(firstId, id)
   senders.setKnownUpload(request.key, destination)
   await histories.change(historyName(request.caller, group), (history) => history.clearRefusal(group))
-  const sender = senders.of(request.identities().own.firstId)
-  sender.proving = undefined
-  sender.wake()
+  const pending = senders.pending(request.identities().own.firstId)
+  pending.proving = undefined
+  pending.wake()
 }
 
 /** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */

@@ -9,7 +9,7 @@ import { type ChunkRequest, newRecordOf } from './chunk-request.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
 import { type FirstUpload, isUsable, type Lookup } from './lookup.ts'
 import { updatePage } from './page-record.ts'
-import type { KnownUpload, Sender, Senders } from './senders.ts'
+import type { KnownUpload, PendingSender, Senders } from './senders.ts'
 import { decide } from './which-upload.ts'
 
 /** Where a chunk goes. */
@@ -55,7 +55,7 @@ export class Placing {
     const find = async (): Promise<T> =>
       (await this.#useKnown(request, work)) ?? (await this.#decideInTurn(request, work))
     if (request.place.chunk !== 0) return find()
-    return this.#senders.use(request.identities().own.firstId, (sender) => sender.first(find))
+    return this.#senders.use(request.identities().own.firstId, (pending) => pending.first(find))
   }
 
   /** The upload of the chunks before, without a lookup. */
@@ -73,11 +73,11 @@ export class Placing {
   async #decideInTurn<T extends object>(request: ChunkRequest, work: Work<T>): Promise<T> {
     const { file, firstId } = request.identities().own
     const deadline = now() + LONGEST_WAIT
-    return this.#senders.use(firstId, async (sender) => {
+    return this.#senders.use(firstId, async (pending) => {
       for (;;) {
-        const { decided } = sender
-        const found = await this.#inTurn(file, (leave) => this.#decide(request, work, sender, leave))
-        if (found === 'wait') await sender.untilDecided(decided, deadline)
+        const { decided } = pending
+        const found = await this.#inTurn(file, (leave) => this.#decide(request, work, pending, leave))
+        if (found === 'wait') await pending.untilDecided(decided, deadline)
         else if (found !== undefined) return found
       }
     })
@@ -103,7 +103,7 @@ export class Placing {
   async #decide<T extends object>(
     request: ChunkRequest,
     work: Work<T>,
-    sender: Sender,
+    pending: PendingSender,
     leave: () => void,
   ): Promise<T | 'wait' | undefined> {
     const { candidates, first } = await this.#lookup.find(request)
@@ -113,7 +113,7 @@ export class Placing {
     const skips = await this.#histories.read(history, (notes) =>
       notes.skips(own.group, fileKey(own, request.facts.size), own.sender, chunks),
     )
-    const decision = decide({ chunk, chunks, modified: request.modified }, candidates, sender, skips, now())
+    const decision = decide({ chunk, chunks, modified: request.modified }, candidates, pending, skips, now())
     const feed = (id: string, isProof: boolean): Promise<T | undefined> => {
       const { sender, firstId } = open !== undefined && id.startsWith(`${open.group}.`) ? open : own
       const known = { id, sender, firstId, group: own.group }
@@ -123,47 +123,47 @@ export class Placing {
       case 'use':
         return feed(decision.id, false)
       case 'prove': {
-        sender.proving = decision.id
+        pending.proving = decision.id
         if (chunk !== 0) return 'wait'
         const outcome = await feed(decision.id, true)
-        if (outcome === undefined) sender.proving = undefined
+        if (outcome === undefined) pending.proving = undefined
         return outcome
       }
       case 'wait':
         return 'wait'
       case 'content_differs':
-        sender.rejected = { byLaterChunk: true, last: now() }
+        pending.rejected = { byLaterChunk: true, last: now() }
         throw contentDiffers()
       case 'wrongly_skipped':
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
       case 'create':
-        return this.#create(request, work, sender, first, leave)
+        return this.#create(request, work, pending, first, leave)
     }
   }
 
   async #create<T>(
     request: ChunkRequest,
     work: Work<T>,
-    sender: Sender,
+    pending: PendingSender,
     first: FirstUpload,
     leave: () => void,
   ): Promise<T> {
     const { caller } = request
-    const { file, firstId, group, idOf, sender: name } = request.identities().own
+    const { file, firstId, group, idOf, sender } = request.identities().own
     // Random, not counted: no earlier upload has to be looked up.
     const id = first.isTaken ? idOf(randomInt(1, 2 ** 47)) : firstId
     await this.#live.expect(group, file)
     return this.#uploads.createTentatively(newRecordOf(request, id, first.recut), async (upload) => {
       await this.#lookup.note(firstId, id)
       await this.#histories.change(historyName(caller, group), (history) => {
-        if (caller.whose !== undefined) history.touch(group)
+        if (caller.owner !== undefined) history.touch(group)
         history.clearRefusal(group)
       })
-      sender.rejected = undefined
-      return this.#feed(request.key, work, { id, sender: name, firstId, group, upload, isProof: false }, () => {
+      pending.rejected = undefined
+      return this.#feed(request.key, work, { id, sender, firstId, group, upload, isProof: false }, () => {
         leave()
-        sender.wake()
+        pending.wake()
       })
     })
   }

@@ -3,9 +3,9 @@ import { now } from './live-uploads.ts'
 import type { SenderState } from './which-upload.ts'
 
 /** Maximum senders with a known upload, and maximum senders with a remembered state. */
-const MOST_KEPT = 5_000
+const MOST_REMEMBERED = 5_000
 /** How long a chunk waits for chunk 0 of its sender while none is in flight. Milliseconds. */
-const SHORT_WAIT = 10_000
+const WAIT_WITHOUT_FIRST = 10_000
 
 const NO_FIRST = 'The first chunk of this file must arrive before this one; send this chunk again.'
 
@@ -20,7 +20,7 @@ export interface KnownUpload {
 }
 
 /** A sender whose chunks are being placed, or whose upload is undecided. */
-export class Sender implements SenderState {
+export class PendingSender implements SenderState {
   proving: string | undefined
   rejected: SenderState['rejected']
   /** How many of its chunks are being placed. */
@@ -62,7 +62,7 @@ export class Sender implements SenderState {
   async untilDecided(decided: Promise<void>, deadline: number): Promise<void> {
     const left = (): number => Math.max(0, deadline - now())
     try {
-      await waitAtMost(this.#firsts > 0 ? left() : Math.min(left(), SHORT_WAIT), decided, NO_FIRST)
+      await waitAtMost(this.#firsts > 0 ? left() : Math.min(left(), WAIT_WITHOUT_FIRST), decided, NO_FIRST)
     } catch (busy) {
       if (this.#firsts === 0) throw busy
       await waitAtMost(left(), decided, NO_FIRST)
@@ -76,55 +76,55 @@ export class Sender implements SenderState {
   }
 }
 
-/** The senders whose chunks arrive: the upload that each is known to feed, or the state of one that is undecided. */
+/** The senders whose chunks arrive: where they go, or what they wait for. */
 export class Senders {
   /** By the keys of their requests. */
-  readonly #uploads = new Map<string, KnownUpload>()
+  readonly #known = new Map<string, KnownUpload>()
   /** By their first ids. */
-  readonly #senders = new Map<string, Sender>()
+  readonly #pending = new Map<string, PendingSender>()
 
   knownUpload(key: string): KnownUpload | undefined {
-    return this.#uploads.get(key)
+    return this.#known.get(key)
   }
 
   setKnownUpload(key: string, { id, sender, firstId, group }: KnownUpload): void {
-    if (this.#uploads.has(key)) return
-    this.#uploads.set(key, { id, sender, firstId, group })
-    const [oldest] = this.#uploads.keys()
-    if (this.#uploads.size > MOST_KEPT && oldest !== undefined) this.#uploads.delete(oldest)
+    if (this.#known.has(key)) return
+    this.#known.set(key, { id, sender, firstId, group })
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > MOST_REMEMBERED && oldest !== undefined) this.#known.delete(oldest)
   }
 
   forgetUpload(key: string): void {
-    this.#uploads.delete(key)
+    this.#known.delete(key)
   }
 
-  /** Runs `work` with the state of a sender, which is kept meanwhile. */
-  async use<T>(firstId: string, work: (sender: Sender) => Promise<T>): Promise<T> {
-    const sender = this.of(firstId)
-    sender.users += 1
+  /** The state of a sender; kept while it is used or undecided. */
+  pending(firstId: string): PendingSender {
+    const known = this.#pending.get(firstId)
+    if (known !== undefined) return known
+    const pending = new PendingSender()
+    this.#pending.set(firstId, pending)
+    if (this.#pending.size > MOST_REMEMBERED) this.#forgetOldest()
+    return pending
+  }
+
+  /** Runs `work` with the state of a sender. */
+  async use<T>(firstId: string, work: (pending: PendingSender) => Promise<T>): Promise<T> {
+    const pending = this.pending(firstId)
+    pending.users += 1
     try {
-      return await work(sender)
+      return await work(pending)
     } finally {
-      sender.users -= 1
-      const isUndecided = sender.proving !== undefined || sender.rejected !== undefined
-      if (sender.users === 0 && !isUndecided) this.#senders.delete(firstId)
+      pending.users -= 1
+      const isUndecided = pending.proving !== undefined || pending.rejected !== undefined
+      if (pending.users === 0 && !isUndecided) this.#pending.delete(firstId)
     }
   }
 
-  /** The state of a sender. */
-  of(firstId: string): Sender {
-    const known = this.#senders.get(firstId)
-    if (known !== undefined) return known
-    const sender = new Sender()
-    this.#senders.set(firstId, sender)
-    if (this.#senders.size > MOST_KEPT) this.#forgetOldest()
-    return sender
-  }
-
   #forgetOldest(): void {
-    for (const [firstId, { users }] of this.#senders) {
+    for (const [firstId, { users }] of this.#pending) {
       if (users > 0) continue
-      this.#senders.delete(firstId)
+      this.#pending.delete(firstId)
       return
     }
   }
