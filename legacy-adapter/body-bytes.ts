@@ -9,7 +9,7 @@ export class BodyBytes {
   /** The first unread bytes. Joined with the next buffer only when a match spans both. */
   #first: Buffer = CRLF
   #queue: Buffer[] = []
-  /** The CRLF in front stands for the one that a boundary at the very start of the body lacks. */
+  /** A boundary at the start of the body lacks its CRLF, so one is put in front. */
   #position = -CRLF.length
 
   constructor(body: Pick<Source, 'read'>) {

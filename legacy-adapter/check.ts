@@ -157,18 +157,18 @@ async function chunksOfTask(
   ids: readonly string[],
   { uploads, live }: Adapter,
 ): Promise<{ taskId: string | undefined; chunks: ChunkSet }> {
-  const there: Skippable[] = []
+  const unfinished: Skippable[] = []
   let taskId: string | undefined
   for (const id of ids) {
     await unlessMissing(
       uploads.use(id, async (upload) => {
         if (upload.state !== 'receiving') return
         taskId = upload.record.metadata['task_id'] ?? undefined
-        there.push(skippableOf(upload, live))
+        unfinished.push(skippableOf(upload, live))
       }),
     )
   }
-  return { taskId, chunks: chunksToSkip(there) }
+  return { taskId, chunks: chunksToSkip(unfinished) }
 }
 
 /** The names (`task_id + chunk`) that fit into `room` bytes, and the chunks that they name. */

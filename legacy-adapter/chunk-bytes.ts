@@ -52,9 +52,8 @@ export async function putBytes(
 }
 
 /**
- * The bytes of a chunk that was placed by what is known before they come. Its length is proved at its end only: then `verify`
- * is asked, and its error keeps the chunk from counting. Bytes that do not fit into the place are read, too, because the
- * length that comes out tells where chunks of this file really lie.
+ * The bytes of a chunk for its expected range. Only its end shows its length: then `verify` is called, and an error of
+ * it keeps the chunk from counting. Bytes beyond the range are read, too, because the length determines the chunk size.
  */
 class ChunkSource implements Source {
   readonly #file: Source
@@ -62,10 +61,10 @@ class ChunkSource implements Source {
   readonly #verify: (length: number) => Promise<void>
   #length = 0
 
-  /** @param place where the chunk is put; without one no byte is handed out, and `verify` must throw. */
-  constructor(file: Source, place: Range | undefined, verify: (length: number) => Promise<void>) {
+  /** @param range without one, no byte is returned, and `verify` must throw. */
+  constructor(file: Source, range: Range | undefined, verify: (length: number) => Promise<void>) {
     this.#file = file
-    this.#room = place === undefined ? 0 : lengthOf(place)
+    this.#room = range === undefined ? 0 : lengthOf(range)
     this.#verify = verify
   }
 
@@ -100,8 +99,8 @@ function expectedRange(known: number | undefined, lengths: readonly number[], pl
 /**
  * Makes the chunk size of a verified chunk that of the upload.
  *
- * @throws UploadError `chunk_size_changed` if it was another one before. The upload has failed then, unless all its bytes
- * are there; only the sender that began it can make it fail: that sender may start again.
+ * @throws UploadError `chunk_size_changed` if the upload has another one. If its beginner sends that, an incomplete
+ * upload fails, and the beginner may start again.
  */
 async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: boolean): Promise<void> {
   const { chunkSize: known, recut: failures = 0 } = upload.record.webUploader ?? {}

@@ -1,6 +1,6 @@
 /**
- * Turns to start work that blocks the process for milliseconds. One starts per round of the event loop, and clients take
- * turns: hundreds of such requests delay neither other requests nor other clients.
+ * Schedules work that blocks the process for milliseconds: one piece per iteration of the event loop, clients in turn.
+ * Hundreds of such requests delay neither other requests nor other clients.
  */
 export class LoopTurns {
   /** Waiting work by client. */
