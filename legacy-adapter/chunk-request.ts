@@ -66,20 +66,15 @@ async function readSentChunk(ctx: Context, body: Source, identityFields: readonl
   const contentType = ctx.get('Content-Type')
   const { length } = ctx.request
   const query = queryFields(ctx.querystring, identityFields)
-  if (isForm(contentType, query)) {
-    const request = await readMultipart(body, contentType, length, identityFields)
-    await refuseLateFields(request)
-    const { file, lengths } = request
-    const fields = withName(request)
-    return { fields, isPartName: fields !== request.fields, trailingFields: () => file.trailingFields, file, lengths }
+  if (!isForm(contentType, query)) {
+    const lengths = length === undefined ? [] : [length]
+    return { fields: query, isPartName: false, trailingFields: () => new Map(), file: body, lengths }
   }
-  return {
-    fields: query,
-    isPartName: false,
-    trailingFields: () => new Map(),
-    file: body,
-    lengths: length === undefined ? [] : [length],
-  }
+  const request = await readMultipart(body, contentType, length, identityFields)
+  await refuseLateFields(request)
+  const { file, lengths } = request
+  const fields = withName(request)
+  return { fields, isPartName: fields !== request.fields, trailingFields: () => file.trailingFields, file, lengths }
 }
 
 /** `sendAsBinary` passes on the type of the file, and that of a web archive is multipart, too. */

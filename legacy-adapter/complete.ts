@@ -200,12 +200,12 @@ function incomplete({ record, received }: Upload): UploadError {
     chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
       : missingChunks(received, record.length ?? 0, chunkSize, MOST_NAMED)
-  if (total === 0)
-    return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', {
-      details: { missing, missing_total: total },
-    })
+  const details = { missing, missing_total: total }
+  if (total === 0) {
+    return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', { details })
+  }
   const sentence = total === 1 ? 'One chunk is missing.' : `${total} chunks are missing.`
-  return new UploadError('incomplete', sentence, { details: { missing, missing_total: total } })
+  return new UploadError('incomplete', sentence, { details })
 }
 
 function ambiguous(): UploadError {
