@@ -1,5 +1,5 @@
+import { UploadError } from '../server/core/errors.ts'
 import type { Source } from '../server/core/source.ts'
-import { cutShort } from './malformed.ts'
 
 const CRLF = Buffer.from('\r\n')
 
@@ -9,7 +9,7 @@ export class BodyBytes {
   /** The first unread bytes. Joined with the next buffer only when a match spans both. */
   #first: Buffer = CRLF
   #queue: Buffer[] = []
-  /** The CRLF in front stands for the one that a boundary at the very start of the body lacks. */
+  /** A boundary at the start of the body lacks its CRLF, so one is put in front. */
   #position = -CRLF.length
 
   constructor(body: Pick<Source, 'read'>) {
@@ -99,4 +99,14 @@ export class BodyBytes {
     this.#first = Buffer.concat([this.#first, next.subarray(0, room)])
     if (next.length > room) this.#queue.unshift(next.subarray(room))
   }
+}
+
+/** The error for a body that is not what RFC 7578 describes. */
+export function malformed(sentence: string): UploadError {
+  return new UploadError('malformed_body', sentence)
+}
+
+/** The error for a body that ends too early. */
+export function cutShort(): UploadError {
+  return malformed('The body ends before its closing boundary.')
 }

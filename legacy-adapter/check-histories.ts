@@ -1,4 +1,5 @@
 import { CheckHistory } from './check-history.ts'
+import type { Caller, Identity } from './identity.ts'
 import type { ChunkSet } from './which-upload.ts'
 
 /** Maximum histories in memory. */
@@ -52,9 +53,9 @@ export class CheckHistories {
     }
   }
 
-  /** All chunks ever listed for a task. */
-  listed(name: string, group: string): Promise<ChunkSet> {
-    return this.read(name, (history) => history.listed(group))
+  /** All chunks ever listed to the caller for a task. */
+  listed(caller: Caller, group: string): Promise<ChunkSet> {
+    return this.read(historyName(caller, group), (history) => history.listed(group))
   }
 
   async #get(name: string): Promise<Open> {
@@ -83,4 +84,14 @@ export class CheckHistories {
       if (writes === 0 && this.#open.get(name) === open) this.#open.delete(name)
     }
   }
+}
+
+/** The name of the history that records what `/check` has listed to the caller. */
+export function historyName({ owner }: Caller, group: string): string {
+  return owner ?? group
+}
+
+/** The key of a file name and size in a history. */
+export function fileKey({ group, file }: Pick<Identity, 'group' | 'file'>, size: number): string {
+  return `${file.slice(group.length + 1)}/${size}`
 }

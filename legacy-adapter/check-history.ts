@@ -4,10 +4,10 @@ import type { ChunkSet } from './which-upload.ts'
 
 /** Maximum tasks in a history, files and senders distinguished per task, and runs of chunks ever listed. */
 const MOST_TASKS = 200
-const MOST_APART = 16
+const MOST_PER_TASK = 16
 const MOST_RUNS = 64
 /** Maximum text of a history. Characters. */
-const LONGEST = 16 * 1024
+const LONGEST_TEXT = 16 * 1024
 
 const count = z.number().int().nonnegative()
 const leastByName = z.record(z.string(), count)
@@ -103,7 +103,7 @@ export class CheckHistory {
   toString(): string {
     for (;;) {
       const text = JSON.stringify([...this.#tasks])
-      if (this.#tasks.size <= MOST_TASKS && text.length <= LONGEST) return text
+      if (this.#tasks.size <= MOST_TASKS && text.length <= LONGEST_TEXT) return text
       // A tenth at a time, because each pass serializes the whole history.
       const oldest = [...this.#tasks.keys()].slice(0, Math.ceil(this.#tasks.size / 10))
       for (const group of oldest) this.#tasks.delete(group)
@@ -115,7 +115,7 @@ export class CheckHistory {
     if (least === undefined && !this.#tasks.has(group)) return
     this.#change(group, (notes) => {
       const { [name]: _, ...others } = notes[kind] ?? {}
-      const kept = Object.fromEntries(Object.entries(others).slice(1 - MOST_APART))
+      const kept = Object.fromEntries(Object.entries(others).slice(1 - MOST_PER_TASK))
       const updated = { ...without(notes, 'bare'), [kind]: least === undefined ? kept : { ...kept, [name]: least } }
       return withListed(updated, chunks)
     })

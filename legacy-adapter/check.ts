@@ -5,11 +5,18 @@ import { unlessMissing } from '../server/core/uploads.ts'
 import { discardBody } from '../server/http/discard-body.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
-import { type Caller, candidateOf, chunksOf, knowsSender, skippableOf } from './candidates.ts'
-import { type Fields, oneValue, wholeNumber } from './fields.ts'
-import { type IdentityRules, identitiesOf, identityOf, KNOWN_FIELDS, modifiedOf } from './identity.ts'
-import type { FileRequest } from './lookup.ts'
-import { fileKey, historyName } from './placing.ts'
+import { fileKey, historyName } from './check-histories.ts'
+import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
+import {
+  type Caller,
+  type FileRequest,
+  type IdentityRules,
+  identitiesOf,
+  identityOf,
+  KNOWN_FIELDS,
+} from './identity.ts'
+import { candidateOf, skippableOf } from './lookup.ts'
+import { chunksOf, knowsSender } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import {
   type Candidate,
@@ -23,10 +30,10 @@ import {
 /** Maximum size of all names in a response, in bytes: each repeats the task id. Unlisted chunks are sent again. */
 const LONGEST_LIST = 256 * 1024
 /** Maximum unfinished uploads that a bare check examines: per task, and in total. */
-const MOST_OF_TASK = 32
-const MOST_LOOKED_AT = 128
+const MOST_EXAMINED_PER_TASK = 32
+const MOST_EXAMINED = 128
 /** Shorter task ids, in characters, may be counters: chunk 11 of task "1" and chunk 1 of task "11" are both "111". */
-const CLEARLY_APART = 16
+const UNAMBIGUOUS_LENGTH = 16
 
 /**
  * `POST /check`: lists chunks that need not be sent again. It always responds 200 with a list: a page whose check fails
@@ -67,7 +74,7 @@ async function namesOfFile(
     facts: { size, chunks: wholeNumber(fields, 'chunks'), date: oneValue(fields, 'lastModifiedDate') },
   }
   const { own } = request.identities()
-  const name = historyName(caller, own)
+  const name = historyName(caller, own.group)
   const hasSender = fields.has('landfall_file') || namesSender(fields, options.rules)
   const { candidates } = await lookup.find(request)
   const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
@@ -101,7 +108,7 @@ async function knownSender(
   const withChunksOf = (record: UploadRecord) =>
     identityOf(
       { fields: new Map(fields).set('chunks', [String(chunksOf(record))]), name: oneValue(fields, 'name') },
-      caller.whose,
+      caller.owner,
       address,
       options.rules,
     )
@@ -122,27 +129,27 @@ async function knownSender(
  * The chunks that all unfinished uploads of a task have, for each task of a visitor, newest first. Recorded before the
  * response.
  */
-async function namesOfVisitor({ whose }: Caller, adapter: Adapter): Promise<string[]> {
-  if (whose === undefined) return []
+async function namesOfVisitor({ owner }: Caller, adapter: Adapter): Promise<string[]> {
+  if (owner === undefined) return []
   const { histories, live } = adapter
   await live.ready()
-  const groups = await histories.read(whose, (history) => history.groups.filter((group) => !history.isRefused(group)))
+  const groups = await histories.read(owner, (history) => history.groups.filter((group) => !history.isRefused(group)))
   const lists = new Map<string, ChunkSet>()
   const all: string[][] = []
   let room = LONGEST_LIST
-  let left = MOST_LOOKED_AT
+  let left = MOST_EXAMINED
   for (const group of groups) {
     const ids = live.ofTask(group)
-    if (ids.length === 0 || ids.length > MOST_OF_TASK || ids.length > left) continue
+    if (ids.length === 0 || ids.length > MOST_EXAMINED_PER_TASK || ids.length > left) continue
     left -= ids.length
     const { taskId, chunks } = await chunksOfTask(ids, adapter)
-    if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < CLEARLY_APART)) continue
+    if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < UNAMBIGUOUS_LENGTH)) continue
     const { names, named, bytes } = namesOf(taskId, chunks, room)
     room -= bytes
     lists.set(group, named)
     all.push(names)
   }
-  await histories.change(whose, (history) => history.recordBare(lists))
+  await histories.change(owner, (history) => history.recordBare(lists))
   return all.flat()
 }
 
@@ -150,18 +157,18 @@ async function chunksOfTask(
   ids: readonly string[],
   { uploads, live }: Adapter,
 ): Promise<{ taskId: string | undefined; chunks: ChunkSet }> {
-  const there: Skippable[] = []
+  const unfinished: Skippable[] = []
   let taskId: string | undefined
   for (const id of ids) {
     await unlessMissing(
       uploads.use(id, async (upload) => {
         if (upload.state !== 'receiving') return
         taskId = upload.record.metadata['task_id'] ?? undefined
-        there.push(skippableOf(upload, live))
+        unfinished.push(skippableOf(upload, live))
       }),
     )
   }
-  return { taskId, chunks: chunksToSkip(there) }
+  return { taskId, chunks: chunksToSkip(unfinished) }
 }
 
 /** The names (`task_id + chunk`) that fit into `room` bytes, and the chunks that they name. */

@@ -1,7 +1,7 @@
-/** Where the chunks of a WebUploader file lie: arithmetic only. All sizes are in bytes, chunks are counted from 0. */
+/** Computes where the chunks of a WebUploader file are. Pure functions; sizes are in bytes, chunks count from 0. */
 import type { Range, Ranges } from '../server/core/ranges.ts'
 
-/** What a request says of its chunk: the size of the whole file, how many chunks it was cut into, and which this one is. */
+/** The size of the file, its number of chunks, and the number of this chunk. */
 export interface ChunkPlace {
   readonly size: number
   readonly chunks: number
@@ -9,8 +9,10 @@ export interface ChunkPlace {
 }
 
 /**
- * How many chunks of `chunkSize` (at least 1) a file has: ⌈size ÷ chunkSize⌉, as WebUploader's `CuteFile` cuts it. An empty
- * file counts as one empty chunk, because that is how a page that sends one at all sends it; `chunkSize` may be 0 then.
+ * The number of chunks of a file: ⌈size ÷ chunkSize⌉, as WebUploader's `CuteFile` cuts it. An empty file is one empty
+ * chunk, as pages send it.
+ *
+ * @param chunkSize at least 1; may be 0 for an empty file.
  */
 export function chunkCount(size: number, chunkSize: number): number {
   if (size === 0) return 1
@@ -18,19 +20,17 @@ export function chunkCount(size: number, chunkSize: number): number {
   return last === 0 ? size / chunkSize : (size - last) / chunkSize + 1
 }
 
-/** The bytes of one chunk, inside `[0, size)`; empty for a chunk beyond the last. */
+/** The range of a chunk, within `[0, size)`; empty for a chunk beyond the last. */
 export function chunkRange(size: number, chunkSize: number, chunk: number): Range {
   const start = Math.min(size, chunk * chunkSize)
   return { start, end: Math.min(size, start + chunkSize) }
 }
 
 /**
- * The only chunk size under which this chunk has exactly `length` bytes and the file that many chunks. WebUploader does not
- * send it, but any one chunk determines it: every chunk but the last is as long as the chunk size, and the last is what the
- * others leave. A file in one piece is its own chunk size, 0 for an empty file.
+ * The chunk size, from the length of one chunk. WebUploader does not send it, but any chunk determines it: each is as
+ * long as the chunk size, and the last has the remaining bytes. The only chunk of a file is its chunk size.
  *
- * @returns bytes, or `undefined` when no chunk size fits: `length`, `size`, and `chunks` contradict each other, or the page
- * cuts its files at fractions of bytes.
+ * @returns `undefined` if no chunk size fits: the fields contradict each other, or the page cuts at fractions of bytes.
  */
 export function chunkSizeFrom({ size, chunks, chunk }: ChunkPlace, length: number): number | undefined {
   if (chunk < 0 || chunk >= chunks) return undefined
@@ -43,10 +43,7 @@ export function chunkSizeFrom({ size, chunks, chunk }: ChunkPlace, length: numbe
   return length <= chunkSize ? chunkSize : undefined
 }
 
-/**
- * The most bytes that chunk 0, and so any chunk, can have when only the numbers in the request are known: with one byte more
- * in each, the file would have fewer chunks.
- */
+/** The largest possible chunk size. If chunks were one byte longer, the file would have fewer of them. */
 export function largestChunk({ size, chunks }: Pick<ChunkPlace, 'size' | 'chunks'>): number {
   return chunks === 1 ? size : chunkCount(size, chunks - 1) - 1
 }
@@ -69,7 +66,7 @@ export function guessedRange(place: ChunkPlace, lengths: readonly number[]): Ran
   return guess === undefined ? undefined : chunkRange(place.size, guess, place.chunk)
 }
 
-/** The numbers of the first `limit` chunks with a byte that is not in `received`, in order, and how many there are in all. */
+/** The numbers of the first `limit` incomplete chunks in ascending order, and the total number of incomplete chunks. */
 export function missingChunks(
   received: Ranges,
   size: number,
@@ -88,7 +85,7 @@ export function missingChunks(
   return { missing, total }
 }
 
-/** The runs of chunk numbers that lie wholly inside `received`. */
+/** The complete chunks, as runs of their numbers. */
 export function wholeChunks(received: Ranges, size: number, chunkSize: number): Range[] {
   if (size === 0) return [{ start: 0, end: 1 }]
   return received

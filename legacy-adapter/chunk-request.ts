@@ -1,13 +1,17 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
+import { nameOf, type UploadRecord } from '../server/core/record.ts'
+import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
+import type { LegacyOptions } from './adapter.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
-import { type Fields, oneValue, wholeNumber } from './fields.ts'
+import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
+import { cacheKeyOf, type FileRequest, identitiesOf } from './identity.ts'
 import { type MultipartRequest, readMultipart } from './multipart.ts'
 import { queryFields } from './urlencoded.ts'
 
-/** An incoming chunk: its fields and its bytes. */
-export interface ChunkRequest {
+/** An incoming chunk, as its page sends it. */
+interface SentChunk {
   /** If the page sends no `name`, this has the file name of the part. */
   readonly fields: Fields
   /** Whether the name in `fields` is the file name of the part. */
@@ -19,36 +23,58 @@ export interface ChunkRequest {
   readonly lengths: readonly number[]
 }
 
+/** An incoming chunk: its place in which file of which sender, and its bytes. */
+export interface ChunkRequest extends SentChunk, FileRequest {
+  /** The size is that of the file to store; `facts` has the one that the page reports. */
+  readonly place: ChunkPlace
+  /** Equal for all chunks of a sender. */
+  readonly key: string
+  /** The modification time of the file if known, in milliseconds since 1970. */
+  readonly modified: number | undefined
+}
+
 /**
- * Reads a WebUploader request up to the first byte of its chunk. The request is multipart, or the bare bytes with the
- * fields in the query (`sendAsBinary`); then its Content-Type is that of the file, or missing. A form that lacks
- * required fields is read to its end.
+ * Reads a WebUploader request up to the first byte of its chunk.
  *
- * @param identityFields names of fields to read in addition to the usual ones.
- * @throws UploadError as `readMultipart`; `field_after_file` if required fields follow the file.
+ * @throws UploadError as `readMultipart`; `field_after_file` if required fields follow the file; `missing_field`,
+ * `bad_field`, `duplicate_field`.
  */
-export async function readChunkRequest(
-  ctx: Context,
-  body: Source,
-  identityFields: readonly string[],
-): Promise<ChunkRequest> {
+export async function readChunkRequest(ctx: Context, body: Source, options: LegacyOptions): Promise<ChunkRequest> {
+  const { maxChunks, rules, visitors } = options
+  const sent = await readSentChunk(ctx, body, rules.names)
+  const { fields, isPartName } = sent
+  const place = placeOf(fields, maxChunks)
+  const { size, chunks } = place
+  const caller = visitors.callerOf(ctx)
+  const file = { fields, name: oneValue(fields, 'name'), isPartName }
+  return {
+    ...sent,
+    place: { ...place, size: storedSize(sent, place) },
+    caller,
+    identities: identitiesOf(file, caller, ctx.ip, rules),
+    key: cacheKeyOf(file, caller.owner, ctx.ip, rules),
+    facts: { size, chunks, date: oneValue(fields, 'lastModifiedDate') },
+    modified: modifiedOf(fields),
+  }
+}
+
+/**
+ * The request is multipart, or the bare bytes with the fields in the query (`sendAsBinary`); then its Content-Type is
+ * that of the file, or missing. A form that lacks required fields is read to its end.
+ */
+async function readSentChunk(ctx: Context, body: Source, identityFields: readonly string[]): Promise<SentChunk> {
   const contentType = ctx.get('Content-Type')
   const { length } = ctx.request
   const query = queryFields(ctx.querystring, identityFields)
-  if (isForm(contentType, query)) {
-    const request = await readMultipart(body, contentType, length, identityFields)
-    await refuseLateFields(request)
-    const { file, lengths } = request
-    const fields = withName(request)
-    return { fields, isPartName: fields !== request.fields, trailingFields: () => file.trailingFields, file, lengths }
+  if (!isForm(contentType, query)) {
+    const lengths = length === undefined ? [] : [length]
+    return { fields: query, isPartName: false, trailingFields: () => new Map(), file: body, lengths }
   }
-  return {
-    fields: query,
-    isPartName: false,
-    trailingFields: () => new Map(),
-    file: body,
-    lengths: length === undefined ? [] : [length],
-  }
+  const request = await readMultipart(body, contentType, length, identityFields)
+  await refuseLateFields(request)
+  const { file, lengths } = request
+  const fields = withName(request)
+  return { fields, isPartName: fields !== request.fields, trailingFields: () => file.trailingFields, file, lengths }
 }
 
 /** `sendAsBinary` passes on the type of the file, and that of a web archive is multipart, too. */
@@ -71,8 +97,21 @@ function withName({ fields, fileName }: MultipartRequest): Fields {
   return new Map(fields).set('name', [fileName])
 }
 
-/** The error for a field that should precede the file. */
-export function fieldAfterFile(name: string): UploadError {
+/**
+ * Fields that identify the chunk must precede the file; other fields may follow it.
+ *
+ * @param identityFields as for `FieldList`.
+ * @throws UploadError `field_after_file`.
+ */
+export function checkTrailingFields({ fields, trailingFields }: SentChunk, identityFields: readonly string[]): void {
+  const trailing = trailingFields()
+  for (const name of ['size', 'chunk', 'chunks', 'name', 'task_id', ...identityFields]) {
+    const late = oneValue(trailing, name)
+    if (late !== undefined && late !== oneValue(fields, name)) throw fieldAfterFile(name)
+  }
+}
+
+function fieldAfterFile(name: string): UploadError {
   return new UploadError(
     'field_after_file',
     `The field "${name}" came after the file; send the fields before the file.`,
@@ -85,7 +124,7 @@ export function fieldAfterFile(name: string): UploadError {
  *
  * @throws UploadError `missing_field`, `bad_field`, `duplicate_field`.
  */
-export function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
+function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
   const size = wholeNumber(fields, 'size')
   if (size === undefined) throw missing('size')
   const chunks = wholeNumber(fields, 'chunks')
@@ -98,8 +137,46 @@ export function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
   return { size, chunks, chunk }
 }
 
-/** The metadata that downloads and tus clients see. @throws UploadError `duplicate_field`. */
-export function metadataOf(fields: Fields): Record<string, string> {
+/**
+ * The length of the file in bytes. A page that shrinks an image before upload may report the original size; such a file
+ * is a single chunk, and as long as that chunk.
+ */
+function storedSize({ fields, lengths }: SentChunk, { size, chunks }: ChunkPlace): number {
+  const isImage = oneValue(fields, 'type')?.startsWith('image/') === true
+  const [likeliest = size] = lengths.includes(size) ? [] : lengths
+  return isImage && chunks === 1 ? Math.min(likeliest, size) : size
+}
+
+/**
+ * The record of a new upload.
+ *
+ * @param recut how many earlier uploads of the sender failed because its chunk size changed.
+ */
+export function newRecordOf(request: ChunkRequest, id: string, recut: number): UploadRecord {
+  const { caller, facts, fields, identities, modified, place } = request
+  const { sender, further } = identities().own
+  const metadata = metadataOf(fields)
+  return {
+    id,
+    length: place.size,
+    metadata,
+    fileName: safeName(nameOf(metadata)),
+    createdAt: new Date().toISOString(),
+    webUploader: {
+      chunks: place.chunks,
+      visitor: caller.owner,
+      begun: sender,
+      senders: [sender],
+      modified,
+      further,
+      ...(recut > 0 ? { recut } : {}),
+      ...(place.size === facts.size ? {} : { size: facts.size }),
+    },
+  }
+}
+
+/** The metadata that downloads and tus clients see. */
+function metadataOf(fields: Fields): Record<string, string> {
   const metadata: Record<string, string> = {}
   for (const [key, name] of METADATA) {
     const value = oneValue(fields, name)

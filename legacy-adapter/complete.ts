@@ -7,19 +7,19 @@ import type { Upload } from '../server/core/upload.ts'
 import { unlessMissing } from '../server/core/uploads.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
-import { type Caller, isVisible, withSenders } from './candidates.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'
-import { type Task, taskOf } from './identity.ts'
+import { type Caller, type Task, taskOf } from './identity.ts'
+import { isVisible, updatePage } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import { meantByComplete } from './which-upload.ts'
 
 /** Maximum missing chunks named in a response. */
 const MOST_NAMED = 1000
 /** Maximum uploads opened at once. */
-const AT_ONCE = 16
+const MOST_OPENED_AT_ONCE = 16
 /** Maximum uploads of a task to open when the file name alone finds none. */
-const MOST_OF_TASK = 100
+const MOST_OPENED_PER_TASK = 100
 
 /**
  * `GET` and `POST /upload/complete`: reports whether the file is finished, and marks it as confirmed. A file finishes
@@ -53,7 +53,7 @@ interface View extends Pick<Upload, 'record' | 'state'> {
 async function viewsFor(fields: Fields, address: string, caller: Caller, adapter: Adapter): Promise<readonly View[]> {
   await adapter.live.ready()
   const { rules } = adapter.options
-  const tasks = [...new Set([caller.whose, undefined])].map((whose) => taskOf(fields, whose, address, rules))
+  const tasks = [...new Set([caller.owner, undefined])].map((owner) => taskOf(fields, owner, address, rules))
   const name = oneValue(fields, 'filename')
   if (name === undefined) return viewsOfOneName(tasks, fields, caller, adapter)
   // As sent, and in the two normalization forms that operating systems use.
@@ -63,7 +63,7 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, adapter
     if (views.length > 0) return views
   }
   const ids = await idsOfTasks(tasks, adapter)
-  if (ids.length > MOST_OF_TASK) return []
+  if (ids.length > MOST_OPENED_PER_TASK) return []
   const views = await viewsOf(ids, caller, adapter)
   return views.filter((view) => nameOf(view.record.metadata).normalize('NFC') === name.normalize('NFC'))
 }
@@ -76,7 +76,7 @@ async function viewsOfOneName(
   adapter: Adapter,
 ): Promise<readonly View[]> {
   const ids = await idsOfTasks(tasks, adapter)
-  if (ids.length > MOST_OF_TASK) throw ambiguous()
+  if (ids.length > MOST_OPENED_PER_TASK) throw ambiguous()
   const ext = oneValue(fields, 'ext')?.replace(/^\.?/, '.').toLowerCase()
   const type = oneValue(fields, 'type')
   const views = (await viewsOf(ids, caller, adapter)).filter(
@@ -97,9 +97,9 @@ async function viewsOfName(
   caller: Caller,
   adapter: Adapter,
 ): Promise<readonly View[]> {
-  const { live, lines } = adapter
+  const { live, queue } = adapter
   const file = task.named(name)
-  if (!live.settled(file).isAll) await lines.hold(file, () => learnSettled(task.group, file, adapter))
+  if (!live.settled(file).isAll) await queue.run([file], () => learnSettled(task.group, file, adapter))
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
   return viewsOf([...ids], caller, adapter)
 }
@@ -113,9 +113,9 @@ async function learnSettled(group: string, file: string, adapter: Adapter): Prom
     (id) => id.startsWith(`${file}.`) && !live.isLive(id) && !known.has(id),
   )
   const found: { id: string; time: number }[] = []
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
+  for (let at = 0; at < ids.length; at += MOST_OPENED_AT_ONCE) {
     const batch = ids
-      .slice(at, at + AT_ONCE)
+      .slice(at, at + MOST_OPENED_AT_ONCE)
       .map(async (id) => ({ id, time: (await uploads.lastChange(id)).getTime() }))
     found.push(...(await Promise.all(batch)))
   }
@@ -135,8 +135,8 @@ async function idsOfTasks(tasks: readonly Task[], { uploads }: Adapter): Promise
 /** Snapshots of the uploads that the caller can access; failed ones only if there are no others. */
 async function viewsOf(ids: readonly string[], caller: Caller, adapter: Adapter): Promise<readonly View[]> {
   const views: View[] = []
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
-    const found = await Promise.all(ids.slice(at, at + AT_ONCE).map((id) => viewOf(id, adapter)))
+  for (let at = 0; at < ids.length; at += MOST_OPENED_AT_ONCE) {
+    const found = await Promise.all(ids.slice(at, at + MOST_OPENED_AT_ONCE).map((id) => viewOf(id, adapter)))
     views.push(...found.filter((view) => view !== undefined))
   }
   const visible = views.filter(({ record }) => isVisible(record, caller))
@@ -186,7 +186,7 @@ async function confirm(id: string, { uploads }: Adapter): Promise<void> {
   try {
     await uploads.use(id, async (upload) => {
       if (upload.record.webUploader?.confirmed) return
-      await upload.update((record) => ({ ...record, webUploader: { ...withSenders(record), confirmed: true } }))
+      await updatePage(upload, (page) => ({ ...page, confirmed: true }))
     })
   } catch (error) {
     // The file exists in any case.
@@ -200,12 +200,12 @@ function incomplete({ record, received }: Upload): UploadError {
     chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
       : missingChunks(received, record.length ?? 0, chunkSize, MOST_NAMED)
-  if (total === 0)
-    return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', {
-      details: { missing, missing_total: total },
-    })
+  const details = { missing, missing_total: total }
+  if (total === 0) {
+    return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', { details })
+  }
   const sentence = total === 1 ? 'One chunk is missing.' : `${total} chunks are missing.`
-  return new UploadError('incomplete', sentence, { details: { missing, missing_total: total } })
+  return new UploadError('incomplete', sentence, { details })
 }
 
 function ambiguous(): UploadError {

@@ -1,29 +1,28 @@
-/** What a piece of a part's body turned out to be. */
+/** The result of searching one piece of a part's body. */
 export interface Searched {
-  /** Bytes that certainly belong to the part, in order; views, not copies, so they must not be written to. */
+  /** Bytes that belong to the part, in order. Views of the piece, not copies: read-only. */
   readonly data: readonly Buffer[]
-  /** Once the delimiter was found: what follows it in the same piece, possibly nothing. */
+  /** The bytes after the delimiter in the same piece, possibly none; `undefined` if it was not found. */
   readonly rest: Buffer | undefined
 }
 
 const CR = 0x0d
 
 /**
- * Finds the end of a part that comes in pieces: the delimiter CRLF `--boundary` (RFC 2046, section 5.1.1), which may be cut
- * anywhere. A CR stands only at its start, so no more than one beginning of it can be open at a time, and the bytes
- * that are held back for it are known without keeping them.
+ * Finds the delimiter CRLF `--boundary` (RFC 2046, section 5.1.1) that ends a part, even if it spans pieces. A CR
+ * occurs only at its start. So only one partial match can be open at a time, and its bytes need not be kept.
  */
 export class DelimiterSearch {
   readonly #delimiter: Buffer
-  /** How many bytes of the delimiter the pieces so far end with. */
+  /** How many leading bytes of the delimiter end the previous piece. */
   #held = 0
 
-  /** @param boundary the parameter of the Content-Type, in ASCII and without a CR. */
+  /** @param boundary the parameter of the Content-Type: ASCII without CR. */
   constructor(boundary: string) {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   }
 
-  /** Takes the next piece. Not to be called again after it gave a `rest`. */
+  /** Searches the next piece. Not callable again after it has returned a `rest`. */
   push(piece: Buffer): Searched {
     const data: Buffer[] = []
     if (this.#held > 0) {
@@ -44,7 +43,7 @@ export class DelimiterSearch {
     return { data, rest: undefined }
   }
 
-  /** How many bytes at the start of `piece` continue the delimiter where the piece before left it. */
+  /** How many leading bytes of `piece` continue the partial match. */
   #sameAsHeld(piece: Buffer): number {
     const most = Math.min(piece.length, this.#delimiter.length - this.#held)
     let same = 0
@@ -52,7 +51,7 @@ export class DelimiterSearch {
     return same
   }
 
-  /** How many bytes at the end of `piece`, which does not contain the delimiter, could be the start of it. */
+  /** How many trailing bytes of `piece`, which does not contain the delimiter, could begin it. */
   #openEnd(piece: Buffer): number {
     const tail = piece.subarray(Math.max(0, piece.length - this.#delimiter.length + 1))
     const cr = tail.lastIndexOf(CR)

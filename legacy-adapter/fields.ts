@@ -12,6 +12,9 @@ export const LONGEST_VALUE = 8 * 1024
 /** RFC 7578, section 4.6: names the charset of all values that do not name their own. */
 const CHARSET = '_charset_'
 
+/** JavaScript's `Date.prototype.toString` up to its offset; the zone name after it is localized. */
+const DATE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{4,6} \d{2}:\d{2}:\d{2} GMT[+-]\d{4}(?= \(|$)/
+
 /** The fields that are always read, whatever the identity rules add. A script for old pages sets `landfall_file`. */
 const READ: ReadonlySet<string> = new Set([
   ...['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunk', 'chunks', 'landfall_file'],
@@ -98,6 +101,25 @@ export function wholeNumber(fields: Fields, name: string): number | undefined {
   const number = /^(0|[1-9][0-9]*)$/.test(text) ? Number(text) : Number.NaN
   if (Number.isSafeInteger(number)) return number
   throw new UploadError('bad_field', `The field "${name}" is not a whole number in plain decimal digits.`)
+}
+
+/**
+ * The modification time of the file in milliseconds since 1970, if `lastModifiedDate` states it.
+ *
+ * @throws UploadError `duplicate_field`.
+ */
+export function modifiedOf(fields: Fields): number | undefined {
+  return knownDate(oneValue(fields, 'lastModifiedDate'))
+}
+
+/**
+ * The instant of a `lastModifiedDate`, in milliseconds since 1970; `undefined` for any other text. In browsers without
+ * `File.lastModifiedDate`, WebUploader sends the localized time of the selection, which says nothing about the file.
+ */
+export function knownDate(text: string | null | undefined): number | undefined {
+  const found = DATE.exec(text ?? '')
+  const instant = found === null ? Number.NaN : Date.parse(found[0])
+  return Number.isNaN(instant) ? undefined : instant
 }
 
 function duplicateField(name: string): UploadError {

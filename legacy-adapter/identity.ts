@@ -1,7 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
 import { type Fields, oneValue } from './fields.ts'
-import { knownDate } from './known-date.ts'
 
 /** How upload ids are derived from the fields of a page. */
 export interface IdentityRules {
@@ -11,7 +10,34 @@ export interface IdentityRules {
 }
 
 /** The owner of uploads: a visitor, or, without a cookie, `undefined`. */
-export type Whose = string | undefined
+export type Owner = string | undefined
+
+/** The caller of a request. */
+export interface Caller {
+  readonly owner: Owner
+  /**
+   * The visitor named by a cookie of the previous version. It opens only what this visitor began under that version.
+   */
+  readonly former: Owner
+}
+
+/** What a request says about its file, apart from the identity fields. */
+export interface FileFacts {
+  /** The size that the page reports. Bytes. */
+  readonly size: number
+  /** `undefined` for a check without it. */
+  readonly chunks: number | undefined
+  /** The text of `lastModifiedDate`. */
+  readonly date: string | undefined
+}
+
+/** A request for a file. */
+export interface FileRequest {
+  readonly caller: Caller
+  /** Computed on the first call, which throws like `identityOf`. */
+  readonly identities: () => Identities
+  readonly facts: FileFacts
+}
 
 /** Maximum length of a task id, in bytes: `/check` repeats it for each chunk. */
 export const LONGEST_TASK_ID = 512
@@ -68,8 +94,8 @@ export interface Identity {
  *
  * @throws UploadError `duplicate_field`, `bad_field` for a task id that is too long.
  */
-export function taskOf(fields: Fields, whose: Whose, address: string, rules: IdentityRules): Task {
-  const group = digest(rules.secret, 'task', taskParts(fields, whose, address)).slice(0, 20)
+export function taskOf(fields: Fields, owner: Owner, address: string, rules: IdentityRules): Task {
+  const group = digest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
   return {
     group,
     named: (name) => `${group}.${digest(rules.secret, 'name', [group, name]).slice(0, 16)}`,
@@ -83,11 +109,11 @@ export function taskOf(fields: Fields, whose: Whose, address: string, rules: Ide
  *
  * @throws UploadError `duplicate_field`, `bad_field`.
  */
-export function identityOf(asked: FileFields, whose: Whose, address: string, rules: IdentityRules): Identity {
+export function identityOf(asked: FileFields, owner: Owner, address: string, rules: IdentityRules): Identity {
   const { fields, name } = asked
-  const task = taskOf(fields, whose, address, rules)
+  const task = taskOf(fields, owner, address, rules)
   const file = task.named(name)
-  const start = taskParts(fields, whose, address)
+  const start = taskParts(fields, owner, address)
   const valuesOf = (names: readonly string[]): (string | undefined)[] => names.map((field) => rawOf(asked, field))
   const mark = oneValue(fields, 'landfall_file')
   const endingOf = (names: readonly string[], number: number): string =>
@@ -131,38 +157,29 @@ export interface Identities {
 /** Both identities of a file, computed on the first call. That call throws like `identityOf`. */
 export function identitiesOf(
   file: FileFields,
-  { whose }: { readonly whose: Whose },
+  { owner }: { readonly owner: Owner },
   address: string,
   rules: IdentityRules,
 ): () => Identities {
   let known: Identities | undefined
   return () => {
-    known ??= identitiesFor(file, whose, address, rules)
+    known ??= identitiesFor(file, owner, address, rules)
     return known
   }
 }
 
-function identitiesFor(file: FileFields, whose: Whose, address: string, rules: IdentityRules): Identities {
-  const own = identityOf(file, whose, address, rules)
-  const open = whose === undefined ? undefined : identityOf(file, undefined, address, rules)
+function identitiesFor(file: FileFields, owner: Owner, address: string, rules: IdentityRules): Identities {
+  const own = identityOf(file, owner, address, rules)
+  const open = owner === undefined ? undefined : identityOf(file, undefined, address, rules)
   if (!file.isPartName) return { own, open, nameless: undefined }
   const former = identityOf({ fields: file.fields, name: undefined }, undefined, address, rules)
   return { own, open, nameless: { ...(open ?? own), file: former.file, formerEndings: former.formerEndings } }
 }
 
-/**
- * The modification time of the file in milliseconds since 1970, if `lastModifiedDate` states it.
- *
- * @throws UploadError `duplicate_field`.
- */
-export function modifiedOf(fields: Fields): number | undefined {
-  return knownDate(oneValue(fields, 'lastModifiedDate'))
-}
-
 /** A short key that is equal for two requests if all their identity fields are equal. */
-export function cacheKeyOf(asked: FileFields, whose: Whose, address: string, { names }: IdentityRules): string {
+export function cacheKeyOf(asked: FileFields, owner: Owner, address: string, { names }: IdentityRules): string {
   const values = ['task_id', 'name', 'landfall_file', ...names].map((field) => rawOf(asked, field))
-  const parts = [whose, whose === undefined ? address : undefined, ...values]
+  const parts = [owner, owner === undefined ? address : undefined, ...values]
   const key = parts.map((part) => (part === undefined ? '-' : `${part.length}:${part}`)).join('|')
   return key.length > LONGEST_KEY ? createHash('sha256').update(key).digest('hex') : key
 }
@@ -172,12 +189,12 @@ function rawOf({ fields, name }: FileFields, field: string): string | undefined 
   return oneValue(fields, field) ?? (field === 'chunks' ? '1' : undefined)
 }
 
-function taskParts(fields: Fields, whose: Whose, address: string): (string | undefined)[] {
+function taskParts(fields: Fields, owner: Owner, address: string): (string | undefined)[] {
   const taskId = oneValue(fields, 'task_id')
   if (taskId !== undefined && Buffer.byteLength(taskId) > LONGEST_TASK_ID) {
     throw new UploadError('bad_field', `The field "task_id" is longer than ${LONGEST_TASK_ID} bytes.`)
   }
-  return [whose ?? '', taskId, taskId === undefined && whose === undefined ? address : undefined]
+  return [owner ?? '', taskId, taskId === undefined && owner === undefined ? address : undefined]
 }
 
 /** A keyed digest of parts. Each is prefixed with its length, so that no two lists collide. */

@@ -1,15 +1,15 @@
 import type { Uploads } from '../server/core/uploads.ts'
-import { QUIET } from './which-upload.ts'
+import { QUIET_AFTER } from './which-upload.ts'
 
 /** Maximum unfinished uploads of one name to examine: the most recently fed. */
-const LOOKED_AT = 8
+const MOST_EXAMINED = 8
 /** For how many names and tasks settled uploads are cached, and how many per name: the newest. */
-const MOST_KNOWN = 10_000
-const NEWEST = 16
+const MOST_CACHED = 10_000
+const MOST_SETTLED_PER_NAME = 16
 /** Maximum cached names of looked-up tasks, unless a single task has more. */
-const MOST_NAMES = 100_000
+const MOST_CACHED_NAMES = 100_000
 /** The index grows by at least this many uploads before it looks for expired ones. */
-const FEW = 1_000
+const SWEEP_AFTER_ADDED = 1_000
 
 interface Activity {
   fed: number
@@ -36,12 +36,12 @@ export class LiveUploads {
   readonly #files = new Map<string, Map<string, Activity>>()
   readonly #tasks = new Map<string, Set<string>>()
   readonly #settled = new Map<string, Settled>()
-  /** By task: the names that had uploads at the first lookup. */
-  readonly #there = new Map<string, ReadonlySet<string>>()
+  /** By task: the names that had uploads when the task was first looked up. */
+  readonly #taskNames = new Map<string, ReadonlySet<string>>()
   #loaded: Promise<void> | undefined
-  #thereNames = 0
+  #taskNameCount = 0
   #size = 0
-  #most = 0
+  #sweepAbove = 0
   #lastFed = 0
 
   constructor(uploads: Uploads) {
@@ -62,7 +62,7 @@ export class LiveUploads {
     const live = this.#files.get(file)
     if (live === undefined) return []
     const ids = [...live.keys()]
-    return ids.length <= LOOKED_AT ? ids : ids.sort((a, b) => this.fed(b) - this.fed(a)).slice(0, LOOKED_AT)
+    return ids.length <= MOST_EXAMINED ? ids : ids.sort((a, b) => this.fed(b) - this.fed(a)).slice(0, MOST_EXAMINED)
   }
 
   /** All unfinished uploads of a task. */
@@ -88,7 +88,7 @@ export class LiveUploads {
   /** Whether no request is in flight, and the last one failed or is long over, or the service has just started. */
   isAtRest(id: string): boolean {
     const live = this.#get(id)
-    return live === undefined || (live.inFlight === 0 && (live.lastFailed || now() - live.fed >= QUIET))
+    return live === undefined || (live.inFlight === 0 && (live.lastFailed || now() - live.fed >= QUIET_AFTER))
   }
 
   /** Counts a request that begins to feed an unfinished upload. */
@@ -136,26 +136,27 @@ export class LiveUploads {
   /** @param ids newest last. */
   setSettled(file: string, ids: readonly string[], isAll: boolean): void {
     this.#settled.delete(file)
-    this.#settled.set(file, { ids: ids.slice(-NEWEST), isAll })
-    limit(this.#settled)
+    this.#settled.set(file, { ids: ids.slice(-MOST_SETTLED_PER_NAME), isAll })
+    dropOldest(this.#settled)
   }
 
   /** Prepares for a new upload of this name: if it is the first, all settled ones are known from now on. */
   async expect(group: string, file: string): Promise<void> {
     if (this.#settled.has(file)) return
-    const there = this.#there.get(group) ?? this.#keep(group, new Set((await this.#uploads.group(group)).map(fileOf)))
-    this.setSettled(file, [], !there.has(file))
+    const names =
+      this.#taskNames.get(group) ?? this.#cacheNames(group, new Set((await this.#uploads.group(group)).map(fileOf)))
+    this.setSettled(file, [], !names.has(file))
   }
 
-  #keep(group: string, there: ReadonlySet<string>): ReadonlySet<string> {
-    this.#thereNames += there.size - (this.#there.get(group)?.size ?? 0)
-    this.#there.set(group, there)
-    for (const [oldest, { size }] of this.#there) {
-      if (oldest === group || (this.#thereNames <= MOST_NAMES && this.#there.size <= MOST_KNOWN)) break
-      this.#there.delete(oldest)
-      this.#thereNames -= size
+  #cacheNames(group: string, names: ReadonlySet<string>): ReadonlySet<string> {
+    this.#taskNameCount += names.size - (this.#taskNames.get(group)?.size ?? 0)
+    this.#taskNames.set(group, names)
+    for (const [oldest, { size }] of this.#taskNames) {
+      if (oldest === group || (this.#taskNameCount <= MOST_CACHED_NAMES && this.#taskNames.size <= MOST_CACHED)) break
+      this.#taskNames.delete(oldest)
+      this.#taskNameCount -= size
     }
-    return there
+    return names
   }
 
   #get(id: string): Activity | undefined {
@@ -170,7 +171,7 @@ export class LiveUploads {
     this.#files.set(file, others.set(id, live))
     this.#tasks.set(group, (this.#tasks.get(group) ?? new Set()).add(file))
     this.#size += 1
-    if (this.#size > this.#most) this.#sweep()
+    if (this.#size > this.#sweepAbove) this.#sweep()
     return live
   }
 
@@ -178,26 +179,26 @@ export class LiveUploads {
     for await (const id of this.#uploads.unfinishedIds()) {
       if (isOfPage(id) && !this.isLive(id)) this.#add(id)
     }
-    this.#most = 2 * this.#size + FEW
+    this.#sweepAbove = 2 * this.#size + SWEEP_AFTER_ADDED
   }
 
   /** No event reports uploads that expire or are deleted: the index looks for them whenever it has doubled. */
   #sweep(): void {
-    this.#most = Number.POSITIVE_INFINITY
-    this.#dropThoseGone()
+    this.#sweepAbove = Number.POSITIVE_INFINITY
+    this.#dropGone()
       .catch(() => undefined)
       .finally(() => {
-        this.#most = 2 * this.#size + FEW
+        this.#sweepAbove = 2 * this.#size + SWEEP_AFTER_ADDED
       })
   }
 
-  async #dropThoseGone(): Promise<void> {
+  async #dropGone(): Promise<void> {
     const begun = now()
-    const there = new Set<string>()
-    for await (const id of this.#uploads.unfinishedIds()) there.add(id)
+    const unfinished = new Set<string>()
+    for await (const id of this.#uploads.unfinishedIds()) unfinished.add(id)
     for (const live of this.#files.values()) {
       for (const [id, { inFlight, fed }] of live) {
-        if (inFlight === 0 && fed < begun && !there.has(id)) this.drop(id)
+        if (inFlight === 0 && fed < begun && !unfinished.has(id)) this.drop(id)
       }
     }
   }
@@ -209,9 +210,9 @@ export function now(): number {
 }
 
 /** Drops the oldest entry of a map that is too large. */
-function limit(map: Map<string, unknown>): void {
+function dropOldest(map: Map<string, unknown>): void {
   const [oldest] = map.keys()
-  if (map.size > MOST_KNOWN && oldest !== undefined) map.delete(oldest)
+  if (map.size > MOST_CACHED && oldest !== undefined) map.delete(oldest)
 }
 
 function fileOf(id: string): string {

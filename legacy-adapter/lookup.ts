@@ -1,18 +1,11 @@
 import { UploadError } from '../server/core/errors.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
-import { type Caller, candidateOf, type FileFacts, fits, isUsable } from './candidates.ts'
 import type { TextStore } from './check-histories.ts'
-import type { Identities, Identity } from './identity.ts'
+import type { Caller, FileFacts, FileRequest, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
-import type { Candidate } from './which-upload.ts'
-
-/** A request for a file. */
-export interface FileRequest {
-  readonly caller: Caller
-  readonly identities: () => Identities
-  readonly facts: FileFacts
-}
+import { chunkSetOf, fits, isVisible, knowsSender, pageOf } from './page-record.ts'
+import type { Candidate, Skippable } from './which-upload.ts'
 
 /** The first upload of a sender: whether its id is taken, and how often its chunk size has changed. */
 export interface FirstUpload {
@@ -69,7 +62,7 @@ export class Lookup {
   }
 
   /** Remembers the upload of a sender. @throws UploadError `no_space`, `storage_error`. */
-  async note({ firstId }: Pick<Identity, 'firstId'>, id: string): Promise<void> {
+  async note(firstId: string, id: string): Promise<void> {
     if (id !== firstId) await this.#notes.write(firstId, id)
   }
 
@@ -101,4 +94,40 @@ export class Lookup {
     const { id } = upload.record
     if (this.#live.isLive(id) && (upload.state === 'finished' || !isUsable(upload))) this.#live.settle(id)
   }
+}
+
+/** Views an upload as a candidate for a request; `undefined` if it has failed, or the caller cannot access it. */
+export function candidateOf(
+  upload: Upload,
+  identity: Identity,
+  caller: Caller,
+  date: string | undefined,
+  live: LiveUploads,
+): Candidate | undefined {
+  const { record, state } = upload
+  if (!isUsable(upload) || !isVisible(record, caller)) return undefined
+  return {
+    id: record.id,
+    own: record.webUploader?.visitor !== undefined || caller.owner === undefined,
+    knowsSender: knowsSender(record, identity, date),
+    finished: state === 'finished' || state === 'finishing',
+    ...skippableOf(upload, live),
+    modified: pageOf(record).modified,
+    fed: live.fed(record.id),
+  }
+}
+
+/** The facts that decide whether chunks of an upload may be skipped. */
+export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
+  const { record, receiving, state } = upload
+  return {
+    contested: record.webUploader?.contested === true,
+    atRest: live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
+    chunks: chunkSetOf(upload),
+  }
+}
+
+/** Whether the upload can still accept chunks, or be compared with them. */
+export function isUsable({ state }: Upload): boolean {
+  return state !== 'failed' && state !== 'gone'
 }

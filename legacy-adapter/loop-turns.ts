@@ -1,6 +1,6 @@
 /**
- * Turns to start work that blocks the process for milliseconds. One starts per round of the event loop, and clients take
- * turns: hundreds of such requests delay neither other requests nor other clients.
+ * Schedules work that blocks the process for milliseconds: one piece per iteration of the event loop, clients in turn.
+ * Hundreds of such requests delay neither other requests nor other clients.
  */
 export class LoopTurns {
   /** Waiting work by client. */
@@ -10,20 +10,20 @@ export class LoopTurns {
   take(client: string): Promise<void> {
     return new Promise((resolve) => {
       if (this.#waiting.size === 0) setImmediate(() => this.#beginNext())
-      const line = this.#waiting.get(client)
-      if (line === undefined) this.#waiting.set(client, [resolve])
-      else line.push(resolve)
+      const queue = this.#waiting.get(client)
+      if (queue === undefined) this.#waiting.set(client, [resolve])
+      else queue.push(resolve)
     })
   }
 
   #beginNext(): void {
     const [next] = this.#waiting
     if (next === undefined) return
-    const [client, line] = next
-    const begin = line.shift()
+    const [client, queue] = next
+    const begin = queue.shift()
     // Behind all other clients.
     this.#waiting.delete(client)
-    if (line.length > 0) this.#waiting.set(client, line)
+    if (queue.length > 0) this.#waiting.set(client, queue)
     if (this.#waiting.size > 0) setImmediate(() => this.#beginNext())
     begin?.()
   }

@@ -3,10 +3,9 @@ import { parse } from 'content-type'
 import { UploadError } from '../server/core/errors.ts'
 import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
-import { BodyBytes } from './body-bytes.ts'
+import { BodyBytes, cutShort, malformed } from './body-bytes.ts'
 import { DelimiterSearch } from './delimiter-search.ts'
 import { FieldList, type Fields, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
-import { cutShort, endsInHeader, malformed } from './malformed.ts'
 import { fileNameText, type PartHeader, parsePartHeader } from './part-header.ts'
 
 /** Maximum parts before the file, and after it: an empty part is far cheaper to send than to parse. */
@@ -221,7 +220,7 @@ class Parts {
   async #header(): Promise<PartHeader> {
     const header = await this.#bytes.takeUntil(HEADER_END, LONGEST_HEADER)
     if (header === undefined) throw malformed('The header of a part is too long.')
-    if (header.includes(this.#delimiter)) throw endsInHeader()
+    if (header.includes(this.#delimiter)) throw malformed('A part ends inside its header.')
     this.#bytes.take(CRLF.length)
     return parsePartHeader(header)
   }

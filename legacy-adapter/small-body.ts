@@ -13,7 +13,7 @@ import { readForm } from './multipart.ts'
 import { addUrlencoded } from './urlencoded.ts'
 
 /** Maximum body of a call without a file, in bytes: it is buffered. */
-const LONGEST = 64 * 1024
+const LONGEST_BODY = 64 * 1024
 /** The same for multipart/form-data, of which only fields are kept. */
 const LONGEST_FORM = 1024 * 1024
 
@@ -40,7 +40,7 @@ export async function readFields(ctx: Context, { options, turns }: Adapter): Pro
 async function addBody(fields: FieldList, body: Source, contentType: string): Promise<void> {
   const { type, parameters } = parse(contentType)
   if (type === 'multipart/form-data') return readForm(bounded(body, LONGEST_FORM), contentType, fields)
-  const bytes = await readAll(bounded(body, LONGEST))
+  const bytes = await readAll(bounded(body, LONGEST_BODY))
   const wide = wideCharset(bytes)
   const charset = wide ?? parameters.charset
   const text = decodeText(bytes, charset)

@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import { isSameOrigin, isSecure, type Reach } from '../server/http/same-origin.ts'
-import type { Caller } from './candidates.ts'
-import { digest } from './identity.ts'
+import { type Caller, digest } from './identity.ts'
 
 /**
  * Over TLS, browsers accept a cookie of this name only from this host, for all paths (RFC 6265bis, section 4.1.3.2).
  */
 const SECURE_NAME = '__Host-landfall_visitor'
 const PLAIN_NAME = 'landfall_visitor'
-const FORM = /^[0-9a-f]{32}$/
+const TOKEN = /^[0-9a-f]{32}$/
 /** Seconds. */
 const LIFETIME = 365 * 24 * 60 * 60
 
@@ -28,8 +27,8 @@ export class Visitors {
    * a sibling host could have planted it, and would know what is begun under it.
    */
   callerOf(ctx: Context): Caller {
-    if (!isSecure(ctx, this.#reach)) return { whose: this.#visitorIn(ctx, PLAIN_NAME), former: undefined }
-    return { whose: this.#visitorIn(ctx, SECURE_NAME), former: this.#visitorIn(ctx, PLAIN_NAME) }
+    if (!isSecure(ctx, this.#reach)) return { owner: this.#visitorIn(ctx, PLAIN_NAME), former: undefined }
+    return { owner: this.#visitorIn(ctx, SECURE_NAME), former: this.#visitorIn(ctx, PLAIN_NAME) }
   }
 
   /**
@@ -37,7 +36,7 @@ export class Visitors {
    * request never gets a cookie: the browser may have one that it did not send, and a new one would replace it.
    */
   introduce(ctx: Context): void {
-    if (this.callerOf(ctx).whose !== undefined || !isSameOrigin(ctx, this.#reach)) return
+    if (this.callerOf(ctx).owner !== undefined || !isSameOrigin(ctx, this.#reach)) return
     const value = randomBytes(16).toString('hex')
     const secure = isSecure(ctx, this.#reach)
     const name = secure ? SECURE_NAME : PLAIN_NAME
@@ -49,7 +48,7 @@ export class Visitors {
 
   #visitorIn(ctx: Context, name: string): string | undefined {
     const value = ctx.cookies.get(name)
-    return value !== undefined && FORM.test(value) ? this.#visitorFrom(value) : undefined
+    return value !== undefined && TOKEN.test(value) ? this.#visitorFrom(value) : undefined
   }
 
   #visitorFrom(value: string): string {

@@ -2,7 +2,7 @@
 import { add, covers, missing, prefix, type Ranges, received } from '../server/core/ranges.ts'
 
 /** After this many milliseconds without a request, a sender or an upload counts as quiet. */
-export const QUIET = 2_000
+export const QUIET_AFTER = 2_000
 
 /** Sets of chunk numbers, as runs. */
 export type ChunkSet = Ranges
@@ -74,7 +74,7 @@ export function decide(
   if (sender.proving !== undefined) return { kind: 'prove', id: sender.proving }
   if (sender.rejected !== undefined) {
     // The page counts chunks as sent that went to the other upload: it must fail, and start again with chunk 0.
-    if (sender.rejected.byLaterChunk && now - sender.rejected.last < QUIET) return { kind: 'content_differs' }
+    if (sender.rejected.byLaterChunk && now - sender.rejected.last < QUIET_AFTER) return { kind: 'content_differs' }
     if (chunk !== 0) return { kind: 'wait' }
   } else {
     const joined = lastFed(candidates.filter((candidate) => canBeJoined(candidate, modified)))

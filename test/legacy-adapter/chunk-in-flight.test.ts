@@ -3,7 +3,7 @@ import { bytesOf } from '../support/bytes.ts'
 import { type Accepted, expectFile, expectRefusalText, expectToFinish, land, untilOnDisk } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { complete, cut, rawChunk, sendChunk } from '../support/webuploader.ts'
+import { bareChunk, CLOSING, complete, cut, rawChunk, sendChunk } from '../support/webuploader.ts'
 import { connect, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(250_000)
@@ -28,11 +28,16 @@ async function open(): Promise<Wire> {
   return wire
 }
 
-/** Sends the first half of chunk 1 and waits until bytes of it are on the disk. */
-async function sendHalf(): Promise<{ readonly wire: Wire; readonly rest: Buffer }> {
+/** Where a request for chunk 1 stops. */
+const STOPS = ['in its bytes', 'before its closing boundary', 'in its bare bytes'] as const
+type Stop = (typeof STOPS)[number]
+
+/** Sends chunk 1 until it stops, and waits until bytes of it are on the disk. */
+async function sendHalf(stop: Stop = 'in its bytes'): Promise<{ readonly wire: Wire; readonly rest: Buffer }> {
   const wire = await open()
-  const { head, body } = rawChunk(file, 1)
-  const half = body.length - file.bytes(1).length + HALF
+  const { head, body } = stop === 'in its bare bytes' ? bareChunk(file, 1) : rawChunk(file, 1)
+  const around = body.length - file.bytes(1).length
+  const half = stop === 'before its closing boundary' ? body.length - CLOSING.length : around + HALF
   await wire.send(head, body.subarray(0, half))
   await untilOnDisk(service, begun.id, file.bytes(0).length, file.bytes(1).subarray(0, HALF / 2))
   return { wire, rest: body.subarray(half) }
@@ -97,8 +102,8 @@ describe('A second copy of a chunk in flight', () => {
     await expectToFinish(service, file, content)
   })
 
-  it('replaces the older copy when that has been silent for five seconds', async () => {
-    const older = await sendHalf()
+  it.each(STOPS)('replaces the older copy when that has been silent for five seconds %s', async (stop) => {
+    const older = await sendHalf(stop)
     const newer = await sendWhole()
     await expectLanded(newer, 200_000)
     const answer = await older.wire.answer()
@@ -125,8 +130,8 @@ describe('A second copy of a chunk in flight', () => {
 })
 
 describe('A DELETE while a chunk is in flight', () => {
-  it('ends it, and the next chunk restarts the file', async () => {
-    const older = await sendHalf()
+  it.each(STOPS)('ends it although it is silent %s, and the next chunk restarts the file', async (stop) => {
+    const older = await sendHalf(stop)
     const url = new URL(begun.url, service.url)
     expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
     const answer = await older.wire.answer()

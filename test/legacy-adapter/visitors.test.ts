@@ -182,6 +182,16 @@ describe('A file that is selected again', () => {
     expect(await waiting).toMatchObject({ status: 200, id })
     expect(await browser.land(again, 4)).toMatchObject({ id, finished: true })
   })
+
+  it('gets busy for a chunk whose chunk 0 does not arrive within ten seconds, and finishes once it does', async () => {
+    const browser = await newBrowser()
+    const { id } = await browser.land(fileOf(content), 0, 1, 2)
+    await browser.breakOff(fileOf(content), 4)
+    await browser.untilNamed([1, 2])
+    const again = fileOf(content, { id: 'WU_FILE_1' })
+    expect(await browser.send(again, 3)).toMatchObject({ status: 409, error: { code: 'busy' } })
+    expect(await browser.land(again, 0, 3, 4)).toMatchObject({ id, finished: true })
+  })
 })
 
 describe('Another file of the same name, size, and date', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { knownDate } from '../../legacy-adapter/known-date.ts'
+import { knownDate } from '../../legacy-adapter/fields.ts'
 import {
   type Candidate,
   chunksToSkip,

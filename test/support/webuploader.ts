@@ -102,6 +102,13 @@ export function rawChunk(file: Cut, chunk: number): { readonly head: string; rea
   }
 }
 
+/** The request of a chunk with `sendAsBinary`: the fields are in the query, and the body is the chunk. */
+export function bareChunk(file: Cut, chunk: number): { readonly head: string; readonly body: Buffer } {
+  const body = file.bytes(chunk)
+  const query = new URLSearchParams(Object.entries(file.fields(chunk)).map(([name, value]) => [name, String(value)]))
+  return { head: requestHead('POST', `/upload/accept?${query}`, { 'Content-Length': body.length }), body }
+}
+
 /** Asks `/upload/complete`. */
 export function complete(base: string, query: Readonly<Record<string, string>>, cookie = ''): Promise<Response> {
   return fetch(`${base}/upload/complete?${new URLSearchParams(query)}`, { headers: { Cookie: cookie } })

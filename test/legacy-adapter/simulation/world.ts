@@ -8,7 +8,7 @@ import {
   isWhole,
   meantByCheck,
   meantByComplete,
-  QUIET,
+  QUIET_AFTER,
   type SenderState,
   skippedWrongly,
 } from '../../../legacy-adapter/which-upload.ts'
@@ -287,7 +287,7 @@ export class World {
       knowsSender: sender !== undefined && upload.senders.includes(sender),
       finished: finished !== undefined,
       contested,
-      atRest: inFlight === 0 && (lastFailed || this.time - quietSince >= QUIET),
+      atRest: inFlight === 0 && (lastFailed || this.time - quietSince >= QUIET_AFTER),
       chunks: setOf(upload.content.keys()),
       modified,
       fed,

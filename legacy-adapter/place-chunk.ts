@@ -1,0 +1,97 @@
+import { UploadError } from '../server/core/errors.ts'
+import { covers } from '../server/core/ranges.ts'
+import type { Adapter } from './adapter.ts'
+import { historyName } from './check-histories.ts'
+import { putBytes } from './chunk-bytes.ts'
+import type { ChunkRequest } from './chunk-request.ts'
+import { now } from './live-uploads.ts'
+import {
+  chunkSetOf,
+  type PageRecord,
+  sharesOf,
+  updatePage,
+  withChunk,
+  withoutSender,
+  withSender,
+} from './page-record.ts'
+import { contentDiffers, type Destination, wronglySkipped } from './placing.ts'
+import { isWhole, skippedWrongly } from './which-upload.ts'
+
+/**
+ * Puts a chunk into its upload, and records what that says about its sender: it joins the upload, has sent one more
+ * chunk, or is removed because its bytes differ.
+ *
+ * @throws UploadError `wrongly_skipped`, and what `putBytes` throws.
+ */
+export async function placeChunk(request: ChunkRequest, destination: Destination, adapter: Adapter): Promise<void> {
+  const { upload, sender, isProof } = destination
+  const isBeginner = upload.record.webUploader?.begun === sender
+  try {
+    await putBytes(request, upload, isBeginner, adapter.options.rules.names)
+  } catch (error) {
+    if (error instanceof UploadError) await reject(request, destination, error, adapter)
+    throw error
+  }
+  if (isProof) await join(request, destination, adapter)
+  // Another chunk of this sender differed meanwhile.
+  else if (!upload.record.webUploader?.senders?.includes(sender)) throw contentDiffers()
+  await share(request, destination, adapter)
+  if (await isSkippedWrongly(request, destination, adapter)) throw wronglySkipped()
+}
+
+/** Removes a sender from an upload for which it sent different bytes. */
+async function reject(
+  request: ChunkRequest,
+  { upload, sender, isProof }: Destination,
+  { code }: UploadError,
+  { senders }: Adapter,
+): Promise<void> {
+  const differs = code === 'content_differs'
+  if (!differs && !(isProof && code === 'chunk_size_changed')) return
+  const pending = senders.pending(request.identities().own.firstId)
+  pending.proving = undefined
+  pending.rejected = { byLaterChunk: request.place.chunk !== 0, last: now() }
+  senders.forgetUpload(request.key)
+  pending.wake()
+  if (!differs) return
+  await updatePage(upload, (page) => ({ ...(isProof ? page : withoutSender(page, sender)), contested: true }), {
+    hold: !isProof,
+  })
+}
+
+/** Adds a sender whose chunk 0 matched. */
+async function join(request: ChunkRequest, destination: Destination, adapter: Adapter): Promise<void> {
+  const { id, upload, sender, firstId, group } = destination
+  const { histories, lookup, senders } = adapter
+  const change = (page: PageRecord): PageRecord => withSender(page, sender, request.modified, chunkSetOf(upload))
+  await updatePage(upload, change, { hold: true })
+  await lookup.note(firstId, id)
+  senders.setKnownUpload(request.key, destination)
+  await histories.change(historyName(request.caller, group), (history) => history.clearRefusal(group))
+  const pending = senders.pending(request.identities().own.firstId)
+  pending.proving = undefined
+  pending.wake()
+}
+
+/** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */
+async function share(request: ChunkRequest, { upload, sender, group }: Destination, adapter: Adapter): Promise<void> {
+  if (upload.record.webUploader?.shares === undefined || upload.state !== 'receiving') return
+  const { chunk, chunks } = request.place
+  await updatePage(upload, (page) => withChunk(page, sender, chunk))
+  const { length } = upload.record
+  if (length === null || !covers(upload.received, { start: 0, end: length })) return
+  const listed = await adapter.histories.listed(request.caller, group)
+  if (isWhole(sharesOf(upload.record), chunks, listed)) await upload.announceEnd(length)
+}
+
+/** Whether the page skipped chunks from an outdated list; the chunk that reveals it is stored all the same. */
+async function isSkippedWrongly(
+  request: ChunkRequest,
+  { upload, group }: Destination,
+  adapter: Adapter,
+): Promise<boolean> {
+  if (upload.state !== 'receiving' || adapter.live.inFlight(upload.record.id) > 1) return false
+  const { chunk, chunks } = request.place
+  const listed = await adapter.histories.listed(request.caller, group)
+  return listed.length > 0 && skippedWrongly(chunk, chunkSetOf(upload), chunks, listed)
+}
