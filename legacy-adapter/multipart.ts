@@ -109,7 +109,7 @@ function boundaryOf(contentType: string): string {
   if (type !== 'multipart/form-data') {
     throw new UploadError('unsupported_type', 'The Content-Type of the request is not multipart/form-data.')
   }
-  const boundary = parameters.boundary ?? ''
+  const boundary = parameters['boundary'] ?? ''
   if (/^[ !#-[\]-~]{0,69}[!#-[\]-~]$/.test(boundary)) return boundary
   throw malformed('The Content-Type names no boundary of 1 to 70 visible characters.')
 }

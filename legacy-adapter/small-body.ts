@@ -42,7 +42,7 @@ async function addBody(fields: FieldList, body: Source, contentType: string): Pr
   if (type === 'multipart/form-data') return readForm(bounded(body, LONGEST_FORM), contentType, fields)
   const bytes = await readAll(bounded(body, LONGEST_BODY))
   const wide = wideCharset(bytes)
-  const charset = wide ?? parameters.charset
+  const charset = wide ?? parameters['charset']
   const text = decodeText(bytes, charset)
   if (text.trimStart().startsWith('{')) addJson(fields, text)
   else if (wide !== undefined) addUrlencoded(fields, Buffer.from(text).toString('latin1'))

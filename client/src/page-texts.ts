@@ -7,20 +7,20 @@ export function showTexts(): void {
   const buttons = [...document.querySelectorAll<HTMLButtonElement>('button[data-language]')]
   for (const button of buttons) {
     button.addEventListener('click', () => {
-      if (isLanguage(button.dataset.language)) switchLanguage(button.dataset.language)
+      if (isLanguage(button.dataset['language'])) switchLanguage(button.dataset['language'])
     })
   }
   onLanguage(() => {
     document.documentElement.lang = locale()
     document.title = t('page.title')
     for (const target of document.querySelectorAll<HTMLElement>('[data-text]')) {
-      if (isTextKey(target.dataset.text)) setText(target, t(target.dataset.text))
+      if (isTextKey(target.dataset['text'])) setText(target, t(target.dataset['text']))
     }
     for (const target of document.querySelectorAll<HTMLElement>('[data-label]')) {
-      if (isTextKey(target.dataset.label)) target.setAttribute('aria-label', t(target.dataset.label))
+      if (isTextKey(target.dataset['label'])) target.setAttribute('aria-label', t(target.dataset['label']))
     }
     for (const button of buttons) {
-      button.setAttribute('aria-pressed', String(button.dataset.language === currentLanguage()))
+      button.setAttribute('aria-pressed', String(button.dataset['language'] === currentLanguage()))
     }
   })
 }

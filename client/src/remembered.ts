@@ -69,7 +69,7 @@ export async function fetchState(url: string): Promise<ServerState> {
 /** Entries of other pages, or of other versions of tus-js-client, may lack fields; those are ignored. */
 function fromEntry(entry: PreviousUpload): Remembered | null {
   const fingerprint = /^tus::(.*)::\d+$/s.exec(entry.urlStorageKey)?.[1]
-  const name = entry.metadata?.filename
+  const name = entry.metadata?.['filename']
   if (fingerprint === undefined || name === undefined || entry.size === null) return null
   if (typeof entry.uploadUrl !== 'string' || !URL.canParse(entry.uploadUrl)) return null
   return { url: entry.uploadUrl, name, size: entry.size, fingerprint }

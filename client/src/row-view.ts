@@ -59,8 +59,8 @@ export class RowView {
   /** Updates the row from its item, in the current language. */
   render(): void {
     const { name, size, state, cancelling } = this.#item
-    this.root.dataset.state = state
-    this.root.dataset.phase = phaseShown(this.#item)
+    this.root.dataset['state'] = state
+    this.root.dataset['phase'] = phaseShown(this.#item)
     setText(this.#tile, state === 'finished' ? '✓' : extensionOf(name))
     setText(this.#name, name)
     this.#name.title = name

@@ -36,7 +36,7 @@ const MEDIUM = "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe
  * `inline` is requested and browsers show the type without running anything in the service's origin.
  */
 export function contentHeaders(metadata: Metadata, inline: boolean): ContentHeaders {
-  const type = mediaType(metadata.filetype || metadata.type)
+  const type = mediaType(metadata['filetype'] || metadata['type'])
   const shown = inline && isHarmless(type)
   return {
     'Content-Type': type,

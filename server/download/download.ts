@@ -99,7 +99,7 @@ function field(ctx: Context, name: string): string | undefined {
 
 function setFileHeaders(ctx: Context, file: DownloadableFile, validators: Validators): void {
   ctx.set({
-    ...contentHeaders(file.metadata, asksForInline(ctx.query.inline)),
+    ...contentHeaders(file.metadata, asksForInline(ctx.query['inline'])),
     'Accept-Ranges': 'bytes',
     ETag: validators.etag,
     'Last-Modified': validators.lastModified.toUTCString(),

@@ -19,7 +19,7 @@ export function discardBody(ctx: Context): void {
   if (ctx.method === 'HEAD' || typeof body !== 'string') return
   ctx.respond = false
   res.write(body)
-  end.then(() => res.end())
+  void end.then(() => res.end())
 }
 
 /** Resolves when the body has ended, or after a pause of `MAX_PAUSE`; discarding continues after that. */
