@@ -1,66 +1,40 @@
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import type { Browser } from 'playwright-core'
-import { launchChrome } from '../support/chrome.ts'
-import { temporaryFolder } from '../support/folder.ts'
-import { type Landfall, startLandfall } from '../support/restartable-program.ts'
+import { describe, expect, it, jest } from '@jest/globals'
 import {
   breakOff,
   builds,
   expectArrives,
   expectOnly,
   expectResumed,
-  makeFile,
   OTHER_FILES,
   withBlogPage,
 } from './support/blog-page.ts'
 import type { OldPage } from './support/old-page.ts'
+import { shareStage } from './support/shared-stage.ts'
 
 jest.setTimeout(60_000)
 
 const [build, olderBuild] = builds()
 if (build === undefined || olderBuild === undefined) throw new Error('WEBUPLOADER_BUILDS must have two builds.')
 
-let browser: Browser
-let landfall: Landfall
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let files = 0
-
-beforeAll(async () => {
-  folder = await temporaryFolder()
-  browser = await launchChrome()
-  landfall = await startLandfall()
-})
-
-afterAll(async () => {
-  await browser.close()
-  await landfall.dispose()
-  await folder.dispose()
-})
-
-/** Creates a folder and a file with a name of its own. */
-async function newFile() {
-  files += 1
-  const place = path.join(folder.path, String(files))
-  return { place, file: await makeFile(place, `file-${files}.bin`) }
-}
+const stage = shareStage()
 
 describe('A file that is selected again in the page of the article', () => {
   it.each([build, olderBuild])('resumes (%s)', async (...each) => {
-    const { file } = await newFile()
-    await withBlogPage(browser, landfall, each, async (old) => {
+    const { file } = await stage.newFile()
+    await withBlogPage(stage.browser, stage.landfall, each, async (old) => {
       await breakOff(old, file)
-      await expectResumed(old, landfall, file)
+      await expectResumed(old, stage.landfall, file)
     })
   })
 
   it('resumes in a browser without File.lastModifiedDate', async () => {
-    const { file } = await newFile()
+    const { file } = await stage.newFile()
     const resume = async (old: OldPage): Promise<void> => {
       await breakOff(old, file)
-      await expectResumed(old, landfall, file)
+      await expectResumed(old, stage.landfall, file)
     }
-    await withBlogPage(browser, landfall, olderBuild, resume, { withoutDates: true })
+    await withBlogPage(stage.browser, stage.landfall, olderBuild, resume, { withoutDates: true })
   })
 })
 
@@ -68,13 +42,13 @@ describe('Another file that is selected in the page of the article', () => {
   it.each(OTHER_FILES.slice(0, 3).map((other, at) => [...other, at % 2 === 0 ? build : olderBuild] as const))(
     'arrives on the second try at the latest (%s)',
     async (_, makeOther, each) => {
-      const { place, file } = await newFile()
+      const { place, file } = await stage.newFile()
       const other = await makeOther(path.join(place, 'other'), file)
-      await withBlogPage(browser, landfall, each, async (old) => {
+      await withBlogPage(stage.browser, stage.landfall, each, async (old) => {
         await breakOff(old, file)
-        await expectArrives(old, landfall, other)
-        await expectArrives(old, landfall, file)
-        await expectOnly(landfall, file, other)
+        await expectArrives(old, stage.landfall, other)
+        await expectArrives(old, stage.landfall, file)
+        await expectOnly(stage.landfall, file, other)
       })
     },
   )
@@ -82,11 +56,11 @@ describe('Another file that is selected in the page of the article', () => {
 
 describe('A visitor of the page of the article', () => {
   it('cannot access the unfinished file of another visitor, even with its task id', async () => {
-    const { file } = await newFile()
-    await withBlogPage(browser, landfall, build, async (old) => {
+    const { file } = await stage.newFile()
+    await withBlogPage(stage.browser, stage.landfall, build, async (old) => {
       await breakOff(old, file)
       const [first] = await old.requests('/upload/accept')
-      await withBlogPage(browser, landfall, build, async (stranger) => {
+      await withBlogPage(stage.browser, stage.landfall, build, async (stranger) => {
         const fields = JSON.stringify(first?.fields)
         const send = `(async () => {
           const form = (extra) => {
@@ -103,7 +77,7 @@ describe('A visitor of the page of the article', () => {
         })()`
         expect(await stranger.page.evaluate(send)).toEqual({ lists: [[], [], []], received: 1234 })
       })
-      await expectResumed(old, landfall, file)
+      await expectResumed(old, stage.landfall, file)
     })
   })
 })

@@ -398,7 +398,7 @@ describe.each(Object.entries(BODIES))('A body with %s', (_name, { body, boundary
     for (let length = 0; length < body.length; length++) {
       const { error } = await outcomeOf(ArraySource.of(body.subarray(0, length)), boundary)
       const whole = expected.error === undefined && length >= end
-      const allowed: (string | undefined)[] = whole
+      const allowed: readonly (string | undefined)[] = whole
         ? [undefined]
         : ['malformed_body', expected.error ?? 'malformed_body']
       if (!allowed.includes(error)) expect([length, error]).toEqual([length, allowed])

@@ -1,9 +1,5 @@
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
-import type { Browser } from 'playwright-core'
-import { launchChrome } from '../../support/chrome.ts'
-import { temporaryFolder } from '../../support/folder.ts'
-import { type Landfall, startLandfall } from '../../support/restartable-program.ts'
+import { describe, expect, it, jest } from '@jest/globals'
 import type { SampleFile } from '../../support/sample-files.ts'
 import {
   breakOff,
@@ -12,36 +8,21 @@ import {
   expectOnly,
   expectResumed,
   killWhileSending,
-  makeFile,
   OTHER_FILES,
   sameHalf,
   withBlogPage,
 } from '../support/blog-page.ts'
 import type { OldPage } from '../support/old-page.ts'
+import { shareStage } from '../support/shared-stage.ts'
 
 jest.setTimeout(60_000)
 
-let browser: Browser
-let landfall: Landfall
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let files = 0
-
-beforeAll(async () => {
-  folder = await temporaryFolder()
-  browser = await launchChrome()
-  landfall = await startLandfall()
-})
-
-afterAll(async () => {
-  await browser.close()
-  await landfall.dispose()
-  await folder.dispose()
-})
+const stage = shareStage()
 
 /** How the first file is interrupted. */
 const BREAKS: readonly (readonly [name: string, work: (old: OldPage, file: SampleFile) => Promise<void>])[] = [
   ['a request is aborted', breakOff],
-  ['the program is killed', (old, file) => killWhileSending(old, landfall, file)],
+  ['the program is killed', (old, file) => killWhileSending(old, stage.landfall, file)],
 ]
 
 /** Only the date tells some files apart. */
@@ -54,19 +35,17 @@ describe.each(builds())('The page of the article with %s', (...build) => {
   ])('in a browser %s File.lastModifiedDate', (_, withoutDates) => {
     describe.each(BREAKS)('when %s', (__, breaks) => {
       async function visit(work: (old: OldPage, file: SampleFile, place: string) => Promise<void>): Promise<void> {
-        files += 1
-        const place = path.join(folder.path, String(files))
-        const file = await makeFile(place, `file-${files}.bin`)
+        const { place, file } = await stage.newFile()
         const broken = async (old: OldPage): Promise<void> => {
           await breaks(old, file)
           await work(old, file, place)
           expect(old.errors).toEqual([])
         }
-        await withBlogPage(browser, landfall, build, broken, { withoutDates })
+        await withBlogPage(stage.browser, stage.landfall, build, broken, { withoutDates })
       }
 
       it('resumes a file that is selected again', async () => {
-        await visit((old, file) => expectResumed(old, landfall, file))
+        await visit((old, file) => expectResumed(old, stage.landfall, file))
       })
 
       it.each(othersOf(withoutDates))(
@@ -74,9 +53,9 @@ describe.each(builds())('The page of the article with %s', (...build) => {
         async (___, make) => {
           await visit(async (old, file, place) => {
             const other = await make(path.join(place, 'other'), file)
-            await expectArrives(old, landfall, other)
-            await expectArrives(old, landfall, file)
-            await expectOnly(landfall, file, other)
+            await expectArrives(old, stage.landfall, other)
+            await expectArrives(old, stage.landfall, file)
+            await expectOnly(stage.landfall, file, other)
           })
         },
       )
