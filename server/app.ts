@@ -19,7 +19,7 @@ import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH } from './http/patch-types.ts'
-import { refuseMalformedPath, refuseUnrouted, setAllow } from './http/unrouted.ts'
+import { dispatch, refuseMalformedPath, refuseUnrouted, setAllow } from './http/routing.ts'
 import { protocolOf } from './protocol/protocol.ts'
 import type { Tus } from './tus/tus.ts'
 
@@ -69,9 +69,9 @@ export function createApp(parts: Parts): Koa {
   app.use(refuseMalformedPath)
   const limited = limitUploads(parts.maxUploads)
   // A router tries all of its routes: the most frequent requests come first.
-  app.use(uploadRoutes(parts, limited).routes())
-  app.use(legacyRoutes(parts, limited).routes())
-  app.use(pageRoutes(parts).routes())
+  app.use(dispatch(uploadRoutes(parts, limited)))
+  app.use(dispatch(legacyRoutes(parts, limited)))
+  app.use(dispatch(pageRoutes(parts)))
   app.use(parts.pages.files)
   app.use(refuseUnrouted)
   return app

@@ -1,5 +1,6 @@
-import type { RouterContext } from '@koa/router'
-import type { Context, Middleware } from 'koa'
+import type Router from '@koa/router'
+import type { Layer, RouterContext } from '@koa/router'
+import type { Context, DefaultState, Middleware, Next } from 'koa'
 import { UploadError } from '../core/errors.ts'
 
 /**
@@ -10,6 +11,27 @@ import { UploadError } from '../core/errors.ts'
 export const refuseMalformedPath: Middleware = (ctx, next) => {
   if (ctx.url.includes('%') && !isDecodable(ctx.path)) throw notFound()
   return next()
+}
+
+/**
+ * Runs the first route of a router with the path and method of the request. `router.routes()` would compose all such
+ * routes anew for each request, which takes a tenth of the time of a HEAD.
+ */
+export function dispatch(router: Router): Middleware<DefaultState, RouterContext> {
+  return (ctx, next) => {
+    const { path, pathAndMethod } = router.match(ctx.path, ctx.method)
+    if (path.length > 0) ctx.matched = path
+    const [route] = pathAndMethod
+    if (route === undefined) return next()
+    ctx.params = route.params(ctx.path, route.captures(ctx.path))
+    return run(route, 0, ctx, next)
+  }
+}
+
+/** Runs the handlers of a route from `index` on. */
+function run(route: Layer, index: number, ctx: RouterContext, next: Next): unknown {
+  const handler = route.stack[index]
+  return handler === undefined ? next() : handler(ctx, async () => run(route, index + 1, ctx, next))
 }
 
 /**
