@@ -19,14 +19,14 @@ export async function accept(ctx: Context, adapter: Adapter): Promise<void> {
   const { options, placing } = adapter
   ctx.set('Cache-Control', 'no-store')
   refuseCodings(ctx.headers)
-  const work = async (body: Source): Promise<Accepted> => {
+  const place = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body, options)
     return placing.find(request, async (destination) => {
       await placeChunk(request, destination, adapter)
-      return accepted(ctx, destination, options)
+      return answer(ctx, destination, options)
     })
   }
-  answerJson(ctx, await withBody(ctx, options.idleTimeout, work, 'held'))
+  answerJson(ctx, await withBody(ctx, options.idleTimeout, place, 'held'))
 }
 
 /** The response to a chunk. */
@@ -42,7 +42,7 @@ interface Accepted {
   readonly finished: boolean
 }
 
-async function accepted(ctx: Context, { upload, sender }: Destination, { urlOf }: LegacyOptions): Promise<Accepted> {
+async function answer(ctx: Context, { upload, sender }: Destination, { urlOf }: LegacyOptions): Promise<Accepted> {
   const { id, length, webUploader } = upload.record
   const isCallers = webUploader?.visitor !== undefined || webUploader?.begun === sender
   if (upload.state === 'finishing') await upload.finish()

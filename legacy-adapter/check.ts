@@ -7,15 +7,7 @@ import { answerJson } from '../server/http/json.ts'
 import type { Adapter } from './adapter.ts'
 import { fileKey, historyName } from './check-histories.ts'
 import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
-import {
-  type Caller,
-  type FileRequest,
-  type IdentityRules,
-  identitiesOf,
-  identityOf,
-  KNOWN_FIELDS,
-} from './identity.ts'
-import { candidateOf, skippableOf } from './lookup.ts'
+import { type Caller, FILE_FIELDS, type FileRequest, type IdentityRules, identitiesOf, identityOf } from './identity.ts'
 import { chunksOf, knowsSender } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import {
@@ -91,20 +83,21 @@ async function namesOfFile(
 
 /** Whether the check has all fields that a chunk has; custom fields of the page may be absent from both. */
 function namesSender(fields: Fields, { names }: IdentityRules): boolean {
-  return names.every((name) => fields.has(name) || name === 'chunks' || !KNOWN_FIELDS.has(name))
+  return names.every((name) => fields.has(name) || name === 'chunks' || !FILE_FIELDS.has(name))
 }
 
 /** The upload of the sender. A check without `chunks` is tried with the number of chunks of each upload. */
 async function knownSender(
   candidates: readonly Candidate[],
-  { caller, identities, facts }: FileRequest,
+  request: FileRequest,
   fields: Fields,
   address: string,
-  { uploads, live, options }: Adapter,
+  { uploads, live, lookup, options }: Adapter,
 ): Promise<Candidate | undefined> {
+  const { caller, facts } = request
   const known = candidates.find((candidate) => candidate.knowsSender)
   if (known !== undefined || facts.chunks !== undefined) return known
-  const { own } = identities()
+  const { own } = request.identities()
   const withChunksOf = (record: UploadRecord) =>
     identityOf(
       { fields: new Map(fields).set('chunks', [String(chunksOf(record))]), name: oneValue(fields, 'name') },
@@ -117,7 +110,7 @@ async function knownSender(
       uploads.use(id, async (upload) => {
         const identity = withChunksOf(upload.record)
         if (!knowsSender(upload.record, identity, facts.date)) return undefined
-        return candidateOf(upload, identity, caller, facts.date, live)
+        return lookup.candidateOf(upload, identity, request)
       }),
     )
     if (found !== undefined) return found
@@ -155,7 +148,7 @@ async function namesOfVisitor({ owner }: Caller, adapter: Adapter): Promise<stri
 
 async function chunksOfTask(
   ids: readonly string[],
-  { uploads, live }: Adapter,
+  { uploads, lookup }: Adapter,
 ): Promise<{ taskId: string | undefined; chunks: ChunkSet }> {
   const unfinished: Skippable[] = []
   let taskId: string | undefined
@@ -164,7 +157,7 @@ async function chunksOfTask(
       uploads.use(id, async (upload) => {
         if (upload.state !== 'receiving') return
         taskId = upload.record.metadata['task_id'] ?? undefined
-        unfinished.push(skippableOf(upload, live))
+        unfinished.push(lookup.skippableOf(upload))
       }),
     )
   }

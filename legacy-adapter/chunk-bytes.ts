@@ -46,7 +46,9 @@ export async function putBytes(
     else await upload.receiving.put(range, chunk)
   } catch (error) {
     // Only a whole chunk proves that the file differs: the request may still break off, or reveal another chunk size.
-    if (error instanceof UploadError && error.code === 'content_differs') await readToEnd(chunk)
+    if (error instanceof UploadError && error.code === 'content_differs') {
+      while ((await chunk.read()) !== null);
+    }
     throw error
   }
 }
@@ -126,9 +128,4 @@ function wrongLength({ size, chunks }: ChunkPlace, length: number): UploadError 
       ? `The file has ${length} bytes, but its field "size" says ${size}.`
       : `A chunk of ${length} bytes does not fit the fields "size" and "chunks". ${WHOLE_NUMBER}`
   return new UploadError('wrong_length', sentence)
-}
-
-/** @throws what the source throws before its end. */
-async function readToEnd(source: Source): Promise<void> {
-  while ((await source.read()) !== null);
 }

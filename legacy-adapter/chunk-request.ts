@@ -1,7 +1,5 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
-import { nameOf, type UploadRecord } from '../server/core/record.ts'
-import { safeName } from '../server/core/safe-name.ts'
 import type { Source } from '../server/core/source.ts'
 import type { LegacyOptions } from './adapter.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
@@ -146,51 +144,6 @@ function storedSize({ fields, lengths }: SentChunk, { size, chunks }: ChunkPlace
   const [likeliest = size] = lengths.includes(size) ? [] : lengths
   return isImage && chunks === 1 ? Math.min(likeliest, size) : size
 }
-
-/**
- * The record of a new upload.
- *
- * @param recut how many earlier uploads of the sender failed because its chunk size changed.
- */
-export function newRecordOf(request: ChunkRequest, id: string, recut: number): UploadRecord {
-  const { caller, facts, fields, identities, modified, place } = request
-  const { sender, further } = identities().own
-  const metadata = metadataOf(fields)
-  return {
-    id,
-    length: place.size,
-    metadata,
-    fileName: safeName(nameOf(metadata)),
-    createdAt: new Date().toISOString(),
-    webUploader: {
-      chunks: place.chunks,
-      visitor: caller.owner,
-      begun: sender,
-      senders: [sender],
-      modified,
-      further,
-      ...(recut > 0 ? { recut } : {}),
-      ...(place.size === facts.size ? {} : { size: facts.size }),
-    },
-  }
-}
-
-/** The metadata that downloads and tus clients see. */
-function metadataOf(fields: Fields): Record<string, string> {
-  const metadata: Record<string, string> = {}
-  for (const [key, name] of METADATA) {
-    const value = oneValue(fields, name)
-    if (value !== undefined) metadata[key] = value
-  }
-  return metadata
-}
-
-const METADATA = [
-  ['filename', 'name'],
-  ['filetype', 'type'],
-  ['lastModifiedDate', 'lastModifiedDate'],
-  ['task_id', 'task_id'],
-] as const
 
 function missing(name: string): UploadError {
   return new UploadError('missing_field', `The field "${name}" is missing.`)

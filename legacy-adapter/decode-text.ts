@@ -1,7 +1,5 @@
 import { isUtf8 } from 'node:buffer'
 
-const BYTE_ORDER_MARK = 0xfeff
-
 /**
  * Decodes text from a client. A byte order mark wins, then the declared charset if the bytes are valid in it. Otherwise
  * the text is UTF-8, else GB18030, which includes GBK and GB2312, else ISO-8859-1, which accepts any bytes. No byte is
@@ -14,7 +12,7 @@ export function decodeText(bytes: Buffer, charset?: string): string {
     const text = label === undefined ? undefined : decodedAs(bytes, label)
     if (text !== undefined) return text
   }
-  if (isUtf8(bytes)) return withoutMark(bytes.toString())
+  if (isUtf8(bytes)) return bytes.toString().replace(/^\ufeff/, '')
   return decodedAs(bytes, 'gb18030') ?? bytes.toString('latin1')
 }
 
@@ -30,8 +28,4 @@ function decodedAs(bytes: Buffer, label: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function withoutMark(text: string): string {
-  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text
 }

@@ -86,7 +86,7 @@ export function fieldTooLarge(name: string): UploadError {
 export function oneValue(fields: Fields, name: string): string | undefined {
   const [value, ...others] = fields.get(name) ?? []
   if (others.every((other) => other === value)) return value
-  throw duplicateField(name)
+  throw new UploadError('duplicate_field', `The field "${name}" occurs more than once, with different values.`)
 }
 
 /**
@@ -120,8 +120,4 @@ export function knownDate(text: string | null | undefined): number | undefined {
   const found = DATE.exec(text ?? '')
   const instant = found === null ? Number.NaN : Date.parse(found[0])
   return Number.isNaN(instant) ? undefined : instant
-}
-
-function duplicateField(name: string): UploadError {
-  return new UploadError('duplicate_field', `The field "${name}" occurs more than once, with different values.`)
 }

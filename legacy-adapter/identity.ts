@@ -46,14 +46,7 @@ export const LONGEST_TASK_ID = 512
 const LONGEST_KEY = 512
 
 /** Fields with a role of their own; any other name in `LEGACY_IDENTITY` only tells files apart. */
-export const KNOWN_FIELDS: ReadonlySet<string> = new Set([
-  'task_id',
-  'id',
-  'name',
-  'size',
-  'lastModifiedDate',
-  'chunks',
-])
+export const FILE_FIELDS: ReadonlySet<string> = new Set(['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'])
 
 /** The uploads of a task: their ids begin with `group` and a dot; those of a file name with `named(name)` and a dot. */
 export interface Task {
@@ -125,7 +118,7 @@ export function identityOf(asked: FileFields, owner: Owner, address: string, rul
     return `${file}.${digest(rules.secret, 'marked', parts).slice(0, 32)}`
   }
   const firstId = idOf(0)
-  const further = rules.names.filter((field) => !KNOWN_FIELDS.has(field))
+  const further = rules.names.filter((field) => !FILE_FIELDS.has(field))
   return {
     group: task.group,
     file,

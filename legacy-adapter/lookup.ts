@@ -2,7 +2,7 @@ import { UploadError } from '../server/core/errors.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import type { TextStore } from './check-histories.ts'
-import type { Caller, FileFacts, FileRequest, Identity } from './identity.ts'
+import type { FileFacts, FileRequest, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
 import { chunkSetOf, fits, isVisible, knowsSender, pageOf } from './page-record.ts'
 import type { Candidate, Skippable } from './which-upload.ts'
@@ -66,10 +66,35 @@ export class Lookup {
     if (id !== firstId) await this.#notes.write(firstId, id)
   }
 
+  /** Views an upload as a candidate; `undefined` if it has failed, or the caller cannot access it. */
+  candidateOf(upload: Upload, identity: Identity, { caller, facts }: FileRequest): Candidate | undefined {
+    const { record, state } = upload
+    if (!isUsable(upload) || !isVisible(record, caller)) return undefined
+    return {
+      id: record.id,
+      own: record.webUploader?.visitor !== undefined || caller.owner === undefined,
+      knowsSender: knowsSender(record, identity, facts.date),
+      finished: state === 'finished' || state === 'finishing',
+      ...this.skippableOf(upload),
+      modified: pageOf(record).modified,
+      fed: this.#live.fed(record.id),
+    }
+  }
+
+  /** The facts that decide whether chunks of an upload may be skipped. */
+  skippableOf(upload: Upload): Skippable {
+    const { record, receiving, state } = upload
+    return {
+      contested: record.webUploader?.contested === true,
+      atRest: this.#live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
+      chunks: chunkSetOf(upload),
+    }
+  }
+
   /** @param facts must match if the upload was found by its name, not by its sender. */
   async #look(
     id: string,
-    { caller, facts: { date } }: FileRequest,
+    request: FileRequest,
     identity: Identity,
     facts?: FileFacts,
   ): Promise<FirstUpload & { candidate: Candidate | undefined }> {
@@ -78,7 +103,7 @@ export class Lookup {
         this.#settle(upload)
         const { record } = upload
         const isFit = facts === undefined || fits(record, identity, facts)
-        const candidate = isFit ? candidateOf(upload, identity, caller, date, this.#live) : undefined
+        const candidate = isFit ? this.candidateOf(upload, identity, request) : undefined
         const recut = record.failed?.code === 'chunk_size_changed' ? (record.webUploader?.recut ?? 0) + 1 : 0
         return { candidate, isTaken: true, recut }
       })
@@ -93,37 +118,6 @@ export class Lookup {
   #settle(upload: Upload): void {
     const { id } = upload.record
     if (this.#live.isLive(id) && (upload.state === 'finished' || !isUsable(upload))) this.#live.settle(id)
-  }
-}
-
-/** Views an upload as a candidate for a request; `undefined` if it has failed, or the caller cannot access it. */
-export function candidateOf(
-  upload: Upload,
-  identity: Identity,
-  caller: Caller,
-  date: string | undefined,
-  live: LiveUploads,
-): Candidate | undefined {
-  const { record, state } = upload
-  if (!isUsable(upload) || !isVisible(record, caller)) return undefined
-  return {
-    id: record.id,
-    own: record.webUploader?.visitor !== undefined || caller.owner === undefined,
-    knowsSender: knowsSender(record, identity, date),
-    finished: state === 'finished' || state === 'finishing',
-    ...skippableOf(upload, live),
-    modified: pageOf(record).modified,
-    fed: live.fed(record.id),
-  }
-}
-
-/** The facts that decide whether chunks of an upload may be skipped. */
-export function skippableOf(upload: Upload, live: LiveUploads): Skippable {
-  const { record, receiving, state } = upload
-  return {
-    contested: record.webUploader?.contested === true,
-    atRest: live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
-    chunks: chunkSetOf(upload),
   }
 }
 

@@ -1,9 +1,11 @@
 /** The adapter's part of a record: what it says of senders and chunks, and how requests change it. */
 import { type Ranges, union } from '../server/core/ranges.ts'
-import type { UploadRecord, WebUploaderRecord } from '../server/core/record.ts'
+import { nameOf, type UploadRecord, type WebUploaderRecord } from '../server/core/record.ts'
+import { safeName } from '../server/core/safe-name.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { wholeChunks } from './chunk-layout.ts'
-import { knownDate } from './fields.ts'
+import type { ChunkRequest } from './chunk-request.ts'
+import { type Fields, knownDate, oneValue } from './fields.ts'
 import type { Caller, FileFacts, Identity } from './identity.ts'
 import type { ChunkSet } from './which-upload.ts'
 
@@ -16,6 +18,34 @@ const MOST_RUNS = 256
 export interface PageRecord extends WebUploaderRecord {
   readonly begun: string
   readonly senders: readonly string[]
+}
+
+/**
+ * The record of a new upload.
+ *
+ * @param recut how many earlier uploads of the sender failed because its chunk size changed.
+ */
+export function newRecordOf(request: ChunkRequest, id: string, recut: number): UploadRecord {
+  const { caller, facts, fields, identities, modified, place } = request
+  const { sender, further } = identities().own
+  const metadata = metadataOf(fields)
+  return {
+    id,
+    length: place.size,
+    metadata,
+    fileName: safeName(nameOf(metadata)),
+    createdAt: new Date().toISOString(),
+    webUploader: {
+      chunks: place.chunks,
+      visitor: caller.owner,
+      begun: sender,
+      senders: [sender],
+      modified,
+      further,
+      ...(recut > 0 ? { recut } : {}),
+      ...(place.size === facts.size ? {} : { size: facts.size }),
+    },
+  }
 }
 
 /** The adapter's part of a record. An upload of the previous version belongs to the sender encoded in its id. */
@@ -114,3 +144,20 @@ export function chunkSetOf({ record, received }: Pick<Upload, 'record' | 'receiv
 function endingOf(id: string): string {
   return id.slice(id.lastIndexOf('.') + 1)
 }
+
+/** The metadata that downloads and tus clients see. */
+function metadataOf(fields: Fields): Record<string, string> {
+  const metadata: Record<string, string> = {}
+  for (const [key, name] of METADATA) {
+    const value = oneValue(fields, name)
+    if (value !== undefined) metadata[key] = value
+  }
+  return metadata
+}
+
+const METADATA = [
+  ['filename', 'name'],
+  ['filetype', 'type'],
+  ['lastModifiedDate', 'lastModifiedDate'],
+  ['task_id', 'task_id'],
+] as const

@@ -5,11 +5,11 @@ import { KeyedQueue } from '../server/core/keyed-queue.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { type CheckHistories, fileKey, historyName } from './check-histories.ts'
-import { type ChunkRequest, newRecordOf } from './chunk-request.ts'
+import type { ChunkRequest } from './chunk-request.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
 import { type FirstUpload, isUsable, type Lookup } from './lookup.ts'
-import { updatePage } from './page-record.ts'
-import type { KnownUpload, PendingSender, Senders } from './senders.ts'
+import { newRecordOf, updatePage } from './page-record.ts'
+import type { KnownUpload, Senders } from './senders.ts'
 import { decide } from './which-upload.ts'
 
 /** Where a chunk goes. */
@@ -76,7 +76,7 @@ export class Placing {
     return this.#senders.use(firstId, async (pending) => {
       for (;;) {
         const { decided } = pending
-        const found = await this.#inTurn(file, (leave) => this.#decide(request, work, pending, leave))
+        const found = await this.#inTurn(file, (leave) => this.#decide(request, work, leave))
         if (found === 'wait') await pending.untilDecided(decided, deadline)
         else if (found !== undefined) return found
       }
@@ -86,16 +86,12 @@ export class Placing {
   /** Runs `work` when all earlier work of this file name has left the queue; it may leave before it ends. */
   #inTurn<T>(file: string, work: (leave: () => void) => Promise<T>): Promise<T> {
     return new Promise((resolve) => {
-      void this.#queue.run([file], async () => {
-        await new Promise<void>((leave) => {
-          const running = work(leave)
-          running.then(
-            () => leave(),
-            () => leave(),
-          )
-          resolve(running)
-        })
-      })
+      const inQueue = (leave: () => void): void => {
+        const running = work(leave)
+        void Promise.allSettled([running]).then(leave)
+        resolve(running)
+      }
+      void this.#queue.run([file], () => new Promise<void>(inQueue))
     })
   }
 
@@ -103,17 +99,17 @@ export class Placing {
   async #decide<T extends object>(
     request: ChunkRequest,
     work: Work<T>,
-    pending: PendingSender,
     leave: () => void,
   ): Promise<T | 'wait' | undefined> {
     const { candidates, first } = await this.#lookup.find(request)
     const { own, open } = request.identities()
+    const pending = this.#senders.pending(own.firstId)
     const { chunk, chunks } = request.place
     const history = historyName(request.caller, own.group)
     const skips = await this.#histories.read(history, (notes) =>
       notes.skips(own.group, fileKey(own, request.facts.size), own.sender, chunks),
     )
-    const decision = decide({ chunk, chunks, modified: request.modified }, candidates, pending, skips, now())
+    const decision = decide({ chunk, modified: request.modified }, candidates, pending, skips, now())
     const feed = (id: string, isProof: boolean): Promise<T | undefined> => {
       const { sender, firstId } = open !== undefined && id.startsWith(`${open.group}.`) ? open : own
       const known = { id, sender, firstId, group: own.group }
@@ -138,17 +134,11 @@ export class Placing {
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
       case 'create':
-        return this.#create(request, work, pending, first, leave)
+        return this.#create(request, work, first, leave)
     }
   }
 
-  async #create<T>(
-    request: ChunkRequest,
-    work: Work<T>,
-    pending: PendingSender,
-    first: FirstUpload,
-    leave: () => void,
-  ): Promise<T> {
+  async #create<T>(request: ChunkRequest, work: Work<T>, first: FirstUpload, leave: () => void): Promise<T> {
     const { caller } = request
     const { file, firstId, group, idOf, sender } = request.identities().own
     // Random, not counted: no earlier upload has to be looked up.
@@ -160,6 +150,7 @@ export class Placing {
         if (caller.owner !== undefined) history.touch(group)
         history.clearRefusal(group)
       })
+      const pending = this.#senders.pending(firstId)
       pending.rejected = undefined
       return this.#feed(request.key, work, { id, sender, firstId, group, upload, isProof: false }, () => {
         leave()

@@ -25,14 +25,10 @@ export class PendingSender implements SenderState {
   rejected: SenderState['rejected']
   /** How many of its chunks are being placed. */
   users = 0
-  /** Resolves when a chunk 0 is decided, or its request has ended. */
-  decided: Promise<void>
   #firsts = 0
   #wake: () => void = () => undefined
-
-  constructor() {
-    this.decided = this.#nextDecision()
-  }
+  /** Resolves when a chunk 0 is decided, or its request has ended. */
+  decided = this.#nextDecision()
 
   /** Runs `work` for a chunk 0, which counts as in flight meanwhile. */
   async first<T>(work: () => Promise<T>): Promise<T> {

@@ -17,6 +17,9 @@ const LONGEST_BODY = 64 * 1024
 /** The same for multipart/form-data, of which only fields are kept. */
 const LONGEST_FORM = 1024 * 1024
 
+/** The byte order mark of UTF-8, one character per byte. */
+const UTF8_MARK = /^\xef\xbb\xbf/
+
 const object = z.record(z.string(), z.unknown())
 const plain = z.union([z.string(), z.number(), z.boolean()])
 
@@ -46,7 +49,7 @@ async function addBody(fields: FieldList, body: Source, contentType: string): Pr
   const text = decodeText(bytes, charset)
   if (text.trimStart().startsWith('{')) addJson(fields, text)
   else if (wide !== undefined) addUrlencoded(fields, Buffer.from(text).toString('latin1'))
-  else addUrlencoded(fields, withoutMark(bytes).toString('latin1'), charset)
+  else addUrlencoded(fields, bytes.toString('latin1').replace(UTF8_MARK, ''), charset)
 }
 
 function bounded(body: Source, most: number): Pick<Source, 'read'> {
@@ -73,13 +76,6 @@ function wideCharset(bytes: Buffer): 'utf-16le' | 'utf-16be' | undefined {
   if (second === 0 && first !== 0) return 'utf-16le'
   return markedCharset(bytes)
 }
-
-/** Strips the byte order mark of UTF-8. */
-function withoutMark(bytes: Buffer): Buffer {
-  return bytes.subarray(0, 3).equals(UTF8_MARK) ? bytes.subarray(3) : bytes
-}
-
-const UTF8_MARK = Buffer.from('\ufeff')
 
 function addJson(fields: FieldList, text: string): void {
   for (const [name, member] of Object.entries(object.safeParse(parsed(text)).data ?? {})) {

@@ -48,10 +48,7 @@ export class Visitors {
 
   #visitorIn(ctx: Context, name: string): string | undefined {
     const value = ctx.cookies.get(name)
-    return value !== undefined && TOKEN.test(value) ? this.#visitorFrom(value) : undefined
-  }
-
-  #visitorFrom(value: string): string {
+    if (value === undefined || !TOKEN.test(value)) return undefined
     return digest(this.#secret, 'visitor', [value]).slice(0, 32)
   }
 }

@@ -34,7 +34,6 @@ export interface Candidate extends Skippable {
 /** What a request says about its chunk. */
 export interface Chunk {
   readonly chunk: number
-  readonly chunks: number
   readonly modified: number | undefined
 }
 

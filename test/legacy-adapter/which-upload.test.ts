@@ -68,7 +68,7 @@ describe('A chunk', () => {
     ],
   ])('%s', (_, candidates, sender, chunk, skips, decision) => {
     const all = candidates.map((candidate) => ({ ...HALF, ...candidate }))
-    expect(decide({ chunk, chunks: 5, modified: 1000 }, all, sender, skips, 10_000)).toEqual(decision)
+    expect(decide({ chunk, modified: 1000 }, all, sender, skips, 10_000)).toEqual(decision)
   })
 })
 

@@ -86,7 +86,7 @@ export class World {
     const candidates = this.#candidates(sending).filter(
       ({ knowsSender, finished }, _, all) => knowsSender || (!finished && !all.some((other) => other.knowsSender)),
     )
-    const decision = decide({ chunk, chunks, modified }, candidates, sender, skips, this.time)
+    const decision = decide({ chunk, modified }, candidates, sender, skips, this.time)
     switch (decision.kind) {
       case 'use':
         this.#begin(sending, this.#upload(decision.id), false)
