@@ -4,10 +4,11 @@ import type { Source } from '../server/core/source.ts'
 import { answerJson } from '../server/http/json.ts'
 import { refuseCodings } from '../server/protocol/content-coding.ts'
 import { withBody } from '../server/protocol/request-body.ts'
-import type { Adapter, LegacyOptions } from './adapter.ts'
 import { readChunkRequest } from './chunk-request.ts'
+import type { LegacyOptions } from './options.ts'
 import { placeChunk } from './place-chunk.ts'
 import type { Destination } from './placing.ts'
+import type { Tools } from './tools.ts'
 
 /**
  * `POST /upload/accept`: stores one chunk at its offset, in any order. The response to the chunk that completes the
@@ -15,14 +16,14 @@ import type { Destination } from './placing.ts'
  *
  * @throws UploadError
  */
-export async function accept(ctx: Context, adapter: Adapter): Promise<void> {
-  const { options, placing } = adapter
+export async function accept(ctx: Context, tools: Tools): Promise<void> {
+  const { options, placing } = tools
   ctx.set('Cache-Control', 'no-store')
   refuseCodings(ctx.headers)
   const place = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body, options)
     return placing.find(request, async (destination) => {
-      await placeChunk(request, destination, adapter)
+      await placeChunk(request, destination, tools)
       return answer(ctx, destination, options)
     })
   }

@@ -3,15 +3,15 @@ import { KeyedQueue } from '../server/core/keyed-queue.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { accept } from './accept.ts'
 import { check } from './check.ts'
-import { CheckHistories, type TextStore } from './check-histories.ts'
+import { CheckHistories } from './check-histories.ts'
 import { complete } from './complete.ts'
-import type { IdentityRules } from './identity.ts'
 import { LiveUploads } from './live-uploads.ts'
 import { Lookup } from './lookup.ts'
 import { LoopTurns } from './loop-turns.ts'
+import type { LegacyOptions } from './options.ts'
 import { Placing } from './placing.ts'
 import { Senders } from './senders.ts'
-import type { Visitors } from './visitor.ts'
+import type { Tools } from './tools.ts'
 
 /** Handlers for legacy WebUploader pages. Each throws `UploadError`. */
 export interface LegacyAdapter {
@@ -22,39 +22,6 @@ export interface LegacyAdapter {
   readonly introduce: (ctx: Context) => void
 }
 
-/** Options of the adapter. */
-export interface LegacyOptions {
-  readonly rules: IdentityRules
-  readonly visitors: Visitors
-  /** Stores the chunks that `/check` has listed to visitors. */
-  readonly histories: TextStore
-  /** Stores the upload of a sender, if its id is not the first id of the sender. */
-  readonly senders: TextStore
-  /** The public URL of an upload. */
-  readonly urlOf: (ctx: Context, id: string) => string
-  /** Idle timeout of a client in milliseconds. */
-  readonly idleTimeout: number
-  /** Maximum chunks per file. */
-  readonly maxChunks: number
-  /** Whether a bare `/check` lists the chunks of the visitor's unfinished uploads. */
-  readonly listsChunks: boolean
-}
-
-/** Dependencies shared by the handlers. */
-export interface Adapter {
-  readonly uploads: Uploads
-  readonly live: LiveUploads
-  readonly histories: CheckHistories
-  readonly lookup: Lookup
-  readonly senders: Senders
-  readonly placing: Placing
-  /** Runs the lookups of `complete` one at a time per file name. */
-  readonly queue: KeyedQueue
-  /** For responses that may name thousands of chunks. */
-  readonly turns: LoopTurns
-  readonly options: LegacyOptions
-}
-
 /** The adapter over the core's uploads: each chunk becomes one put at its offset. */
 export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): LegacyAdapter {
   const live = new LiveUploads(uploads)
@@ -62,7 +29,7 @@ export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): L
   const lookup = new Lookup(uploads, live, options.senders)
   const senders = new Senders()
   const placing = new Placing(uploads, live, histories, lookup, senders)
-  const adapter: Adapter = {
+  const tools: Tools = {
     uploads,
     live,
     histories,
@@ -74,9 +41,9 @@ export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): L
     options,
   }
   return {
-    accept: (ctx) => accept(ctx, adapter),
-    complete: (ctx) => complete(ctx, adapter),
-    check: (ctx) => check(ctx, adapter),
+    accept: (ctx) => accept(ctx, tools),
+    complete: (ctx) => complete(ctx, tools),
+    check: (ctx) => check(ctx, tools),
     introduce: (ctx) => options.visitors.introduce(ctx),
   }
 }

@@ -4,12 +4,12 @@ import type { UploadRecord } from '../server/core/record.ts'
 import { unlessMissing } from '../server/core/uploads.ts'
 import { discardBody } from '../server/http/discard-body.ts'
 import { answerJson } from '../server/http/json.ts'
-import type { Adapter } from './adapter.ts'
 import { fileKey, historyName } from './check-histories.ts'
 import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
 import { type Caller, FILE_FIELDS, type FileRequest, type IdentityRules, identitiesOf, identityOf } from './identity.ts'
 import { chunksOf, knowsSender } from './page-record.ts'
 import { readFields } from './small-body.ts'
+import type { Tools } from './tools.ts'
 import {
   type Candidate,
   type ChunkSet,
@@ -31,23 +31,23 @@ const UNAMBIGUOUS_LENGTH = 16
  * `POST /check`: lists chunks that need not be sent again. It always responds 200 with a list: a page whose check fails
  * never starts uploading, while resending a chunk costs only time.
  */
-export async function check(ctx: Context, adapter: Adapter): Promise<void> {
-  const { visitors } = adapter.options
+export async function check(ctx: Context, tools: Tools): Promise<void> {
+  const { visitors } = tools.options
   visitors.introduce(ctx)
-  const names = await namesFor(ctx, visitors.callerOf(ctx), adapter).catch(() => [])
+  const names = await namesFor(ctx, visitors.callerOf(ctx), tools).catch(() => [])
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
   // Drain the body in any case, so that the connection stays usable.
   discardBody(ctx)
 }
 
-async function namesFor(ctx: Context, caller: Caller, adapter: Adapter): Promise<string[]> {
-  const fields = await readFields(ctx, adapter)
+async function namesFor(ctx: Context, caller: Caller, tools: Tools): Promise<string[]> {
+  const fields = await readFields(ctx, tools)
   const size = wholeNumber(fields, 'size')
   if (fields.has('task_id') && fields.has('name') && size !== undefined) {
-    return namesOfFile(fields, size, ctx.ip, caller, adapter)
+    return namesOfFile(fields, size, ctx.ip, caller, tools)
   }
-  return adapter.options.listsChunks ? namesOfVisitor(caller, adapter) : []
+  return tools.options.listsChunks ? namesOfVisitor(caller, tools) : []
 }
 
 /** The chunks of the named file; of the sender's own upload if all fields are present. Recorded before the response. */
@@ -56,9 +56,9 @@ async function namesOfFile(
   size: number,
   address: string,
   caller: Caller,
-  adapter: Adapter,
+  tools: Tools,
 ): Promise<string[]> {
-  const { histories, lookup, options } = adapter
+  const { histories, lookup, options } = tools
   const file = { fields, name: oneValue(fields, 'name') }
   const request: FileRequest = {
     caller,
@@ -69,7 +69,7 @@ async function namesOfFile(
   const name = historyName(caller, own.group)
   const hasSender = fields.has('landfall_file') || namesSender(fields, options.rules)
   const { candidates } = await lookup.find(request)
-  const known = hasSender ? await knownSender(candidates, request, fields, address, adapter) : undefined
+  const known = hasSender ? await knownSender(candidates, request, fields, address, tools) : undefined
   const meant = meantByCheck(candidates, modifiedOf(fields))
   const isRefused = await histories.read(name, (notes) => notes.isRefused(own.group))
   const chunks = isRefused ? [] : known === undefined ? chunksToSkip(meant) : chunksOfSender(known)
@@ -92,7 +92,7 @@ async function knownSender(
   request: FileRequest,
   fields: Fields,
   address: string,
-  { uploads, live, lookup, options }: Adapter,
+  { uploads, live, lookup, options }: Tools,
 ): Promise<Candidate | undefined> {
   const { caller, facts } = request
   const known = candidates.find((candidate) => candidate.knowsSender)
@@ -122,9 +122,9 @@ async function knownSender(
  * The chunks that all unfinished uploads of a task have, for each task of a visitor, newest first. Recorded before the
  * response.
  */
-async function namesOfVisitor({ owner }: Caller, adapter: Adapter): Promise<string[]> {
+async function namesOfVisitor({ owner }: Caller, tools: Tools): Promise<string[]> {
   if (owner === undefined) return []
-  const { histories, live } = adapter
+  const { histories, live } = tools
   await live.ready()
   const groups = await histories.read(owner, (history) => history.groups.filter((group) => !history.isRefused(group)))
   const lists = new Map<string, ChunkSet>()
@@ -135,7 +135,7 @@ async function namesOfVisitor({ owner }: Caller, adapter: Adapter): Promise<stri
     const ids = live.ofTask(group)
     if (ids.length === 0 || ids.length > MOST_EXAMINED_PER_TASK || ids.length > left) continue
     left -= ids.length
-    const { taskId, chunks } = await chunksOfTask(ids, adapter)
+    const { taskId, chunks } = await chunksOfTask(ids, tools)
     if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < UNAMBIGUOUS_LENGTH)) continue
     const { names, named, bytes } = namesOf(taskId, chunks, room)
     room -= bytes
@@ -148,7 +148,7 @@ async function namesOfVisitor({ owner }: Caller, adapter: Adapter): Promise<stri
 
 async function chunksOfTask(
   ids: readonly string[],
-  { uploads, lookup }: Adapter,
+  { uploads, lookup }: Tools,
 ): Promise<{ taskId: string | undefined; chunks: ChunkSet }> {
   const unfinished: Skippable[] = []
   let taskId: string | undefined

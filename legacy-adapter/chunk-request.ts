@@ -1,11 +1,11 @@
 import type { Context } from 'koa'
 import { UploadError } from '../server/core/errors.ts'
 import type { Source } from '../server/core/source.ts'
-import type { LegacyOptions } from './adapter.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
 import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
 import { cacheKeyOf, type FileRequest, identitiesOf } from './identity.ts'
 import { type MultipartRequest, readMultipart } from './multipart.ts'
+import type { LegacyOptions } from './options.ts'
 import { queryFields } from './urlencoded.ts'
 
 /** An incoming chunk, as its page sends it. */

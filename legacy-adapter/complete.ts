@@ -6,12 +6,12 @@ import { nameOf } from '../server/core/record.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { unlessMissing } from '../server/core/uploads.ts'
 import { answerJson } from '../server/http/json.ts'
-import type { Adapter } from './adapter.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneValue } from './fields.ts'
 import { type Caller, type Task, taskOf } from './identity.ts'
 import { isVisible, updatePage } from './page-record.ts'
 import { readFields } from './small-body.ts'
+import type { Tools } from './tools.ts'
 import { meantByComplete } from './which-upload.ts'
 
 /** Maximum missing chunks named in a response. */
@@ -27,16 +27,16 @@ const MOST_OPENED_PER_TASK = 100
  *
  * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the error of a failed upload.
  */
-export async function complete(ctx: Context, adapter: Adapter): Promise<void> {
-  const fields = await readFields(ctx, adapter)
-  const caller = adapter.options.visitors.callerOf(ctx)
-  const meant = choose(await viewsFor(fields, ctx.ip, caller, adapter))
-  const { record } = meant.finished === undefined ? await whenFinished(meant, adapter) : meant
-  await confirm(record.id, adapter)
+export async function complete(ctx: Context, tools: Tools): Promise<void> {
+  const fields = await readFields(ctx, tools)
+  const caller = tools.options.visitors.callerOf(ctx)
+  const meant = choose(await viewsFor(fields, ctx.ip, caller, tools))
+  const { record } = meant.finished === undefined ? await whenFinished(meant, tools) : meant
+  await confirm(record.id, tools)
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, {
     ok: true,
-    ...(record.webUploader?.visitor === undefined ? {} : { id: record.id, url: adapter.options.urlOf(ctx, record.id) }),
+    ...(record.webUploader?.visitor === undefined ? {} : { id: record.id, url: tools.options.urlOf(ctx, record.id) }),
     name: nameOf(record.metadata) || record.fileName,
     size: record.length,
   })
@@ -50,21 +50,21 @@ interface View extends Pick<Upload, 'record' | 'state'> {
 }
 
 /** The uploads of the requested file: those of the caller, and those begun without a cookie. */
-async function viewsFor(fields: Fields, address: string, caller: Caller, adapter: Adapter): Promise<readonly View[]> {
-  await adapter.live.ready()
-  const { rules } = adapter.options
+async function viewsFor(fields: Fields, address: string, caller: Caller, tools: Tools): Promise<readonly View[]> {
+  await tools.live.ready()
+  const { rules } = tools.options
   const tasks = [...new Set([caller.owner, undefined])].map((owner) => taskOf(fields, owner, address, rules))
   const name = oneValue(fields, 'filename')
-  if (name === undefined) return viewsOfOneName(tasks, fields, caller, adapter)
+  if (name === undefined) return viewsOfOneName(tasks, fields, caller, tools)
   // As sent, and in the two normalization forms that operating systems use.
   for (const spelling of new Set([name, name.normalize('NFC'), name.normalize('NFD')])) {
     const views: View[] = []
-    for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, adapter)))
+    for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, tools)))
     if (views.length > 0) return views
   }
-  const ids = await idsOfTasks(tasks, adapter)
+  const ids = await idsOfTasks(tasks, tools)
   if (ids.length > MOST_OPENED_PER_TASK) return []
-  const views = await viewsOf(ids, caller, adapter)
+  const views = await viewsOf(ids, caller, tools)
   return views.filter((view) => nameOf(view.record.metadata).normalize('NFC') === name.normalize('NFC'))
 }
 
@@ -73,13 +73,13 @@ async function viewsOfOneName(
   tasks: readonly Task[],
   fields: Fields,
   caller: Caller,
-  adapter: Adapter,
+  tools: Tools,
 ): Promise<readonly View[]> {
-  const ids = await idsOfTasks(tasks, adapter)
+  const ids = await idsOfTasks(tasks, tools)
   if (ids.length > MOST_OPENED_PER_TASK) throw ambiguous()
   const ext = oneValue(fields, 'ext')?.replace(/^\.?/, '.').toLowerCase()
   const type = oneValue(fields, 'type')
-  const views = (await viewsOf(ids, caller, adapter)).filter(
+  const views = (await viewsOf(ids, caller, tools)).filter(
     (view) =>
       (ext === undefined || nameOf(view.record.metadata).toLowerCase().endsWith(ext)) &&
       (type === undefined || type === view.record.metadata['filetype']),
@@ -95,18 +95,18 @@ async function viewsOfName(
   task: Task,
   name: string | undefined,
   caller: Caller,
-  adapter: Adapter,
+  tools: Tools,
 ): Promise<readonly View[]> {
-  const { live, queue } = adapter
+  const { live, queue } = tools
   const file = task.named(name)
-  if (!live.settled(file).isAll) await queue.run([file], () => learnSettled(task.group, file, adapter))
+  if (!live.settled(file).isAll) await queue.run([file], () => learnSettled(task.group, file, tools))
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
-  return viewsOf([...ids], caller, adapter)
+  return viewsOf([...ids], caller, tools)
 }
 
 /** Loads the settled uploads of a name, once. There may be thousands from before the start: none of them is opened. */
-async function learnSettled(group: string, file: string, adapter: Adapter): Promise<void> {
-  const { live, uploads } = adapter
+async function learnSettled(group: string, file: string, tools: Tools): Promise<void> {
+  const { live, uploads } = tools
   if (live.settled(file).isAll) return
   const known = new Set(live.settled(file).ids)
   const ids = (await uploads.group(group)).filter(
@@ -126,17 +126,17 @@ async function learnSettled(group: string, file: string, adapter: Adapter): Prom
   if (all.length > 0 || live.of(file).length > 0) live.setSettled(file, all, true)
 }
 
-async function idsOfTasks(tasks: readonly Task[], { uploads }: Adapter): Promise<readonly string[]> {
+async function idsOfTasks(tasks: readonly Task[], { uploads }: Tools): Promise<readonly string[]> {
   const ids: string[] = []
   for (const { group } of tasks) ids.push(...(await uploads.group(group)))
   return ids
 }
 
 /** Snapshots of the uploads that the caller can access; failed ones only if there are no others. */
-async function viewsOf(ids: readonly string[], caller: Caller, adapter: Adapter): Promise<readonly View[]> {
+async function viewsOf(ids: readonly string[], caller: Caller, tools: Tools): Promise<readonly View[]> {
   const views: View[] = []
   for (let at = 0; at < ids.length; at += MOST_OPENED_AT_ONCE) {
-    const found = await Promise.all(ids.slice(at, at + MOST_OPENED_AT_ONCE).map((id) => viewOf(id, adapter)))
+    const found = await Promise.all(ids.slice(at, at + MOST_OPENED_AT_ONCE).map((id) => viewOf(id, tools)))
     views.push(...found.filter((view) => view !== undefined))
   }
   const visible = views.filter(({ record }) => isVisible(record, caller))
@@ -144,7 +144,7 @@ async function viewsOf(ids: readonly string[], caller: Caller, adapter: Adapter)
   return working.length > 0 ? working : visible
 }
 
-async function viewOf(id: string, { uploads, live }: Adapter): Promise<View | undefined> {
+async function viewOf(id: string, { uploads, live }: Tools): Promise<View | undefined> {
   return unlessMissing(
     uploads.use(id, async (upload) => {
       const { record, state, finishedAt } = upload
@@ -165,7 +165,7 @@ function choose(views: readonly View[]): View {
 }
 
 /** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
-async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter): Promise<Pick<Upload, 'record'>> {
+async function whenFinished({ record: { id } }: View, { uploads, live }: Tools): Promise<Pick<Upload, 'record'>> {
   return uploads.use(id, async (upload) => {
     if (upload.state === 'receiving') await upload.receiving.quiet(LONGEST_WAIT / 2)
     const { length, endAwaited, webUploader } = upload.record
@@ -182,7 +182,7 @@ async function whenFinished({ record: { id } }: View, { uploads, live }: Adapter
 }
 
 /** Marks the file as confirmed: the next complete of this name means another one. */
-async function confirm(id: string, { uploads }: Adapter): Promise<void> {
+async function confirm(id: string, { uploads }: Tools): Promise<void> {
   try {
     await uploads.use(id, async (upload) => {
       if (upload.record.webUploader?.confirmed) return

@@ -1,6 +1,5 @@
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
-import type { Adapter } from './adapter.ts'
 import { historyName } from './check-histories.ts'
 import { putBytes } from './chunk-bytes.ts'
 import type { ChunkRequest } from './chunk-request.ts'
@@ -15,6 +14,7 @@ import {
   withSender,
 } from './page-record.ts'
 import { contentDiffers, type Destination, wronglySkipped } from './placing.ts'
+import type { Tools } from './tools.ts'
 import { isWhole, skippedWrongly } from './which-upload.ts'
 
 /**
@@ -23,20 +23,20 @@ import { isWhole, skippedWrongly } from './which-upload.ts'
  *
  * @throws UploadError `wrongly_skipped`, and what `putBytes` throws.
  */
-export async function placeChunk(request: ChunkRequest, destination: Destination, adapter: Adapter): Promise<void> {
+export async function placeChunk(request: ChunkRequest, destination: Destination, tools: Tools): Promise<void> {
   const { upload, sender, isProof } = destination
   const isBeginner = upload.record.webUploader?.begun === sender
   try {
-    await putBytes(request, upload, isBeginner, adapter.options.rules.names)
+    await putBytes(request, upload, isBeginner, tools.options.rules.names)
   } catch (error) {
-    if (error instanceof UploadError) await reject(request, destination, error, adapter)
+    if (error instanceof UploadError) await reject(request, destination, error, tools)
     throw error
   }
-  if (isProof) await join(request, destination, adapter)
+  if (isProof) await join(request, destination, tools)
   // Another chunk of this sender differed meanwhile.
   else if (!upload.record.webUploader?.senders?.includes(sender)) throw contentDiffers()
-  await share(request, destination, adapter)
-  if (await isSkippedWrongly(request, destination, adapter)) throw wronglySkipped()
+  await share(request, destination, tools)
+  if (await isSkippedWrongly(request, destination, tools)) throw wronglySkipped()
 }
 
 /** Removes a sender from an upload for which it sent different bytes. */
@@ -44,7 +44,7 @@ async function reject(
   request: ChunkRequest,
   { upload, sender, isProof }: Destination,
   { code }: UploadError,
-  { senders }: Adapter,
+  { senders }: Tools,
 ): Promise<void> {
   const differs = code === 'content_differs'
   if (!differs && !(isProof && code === 'chunk_size_changed')) return
@@ -60,9 +60,9 @@ async function reject(
 }
 
 /** Adds a sender whose chunk 0 matched. */
-async function join(request: ChunkRequest, destination: Destination, adapter: Adapter): Promise<void> {
+async function join(request: ChunkRequest, destination: Destination, tools: Tools): Promise<void> {
   const { id, upload, sender, firstId, group } = destination
-  const { histories, lookup, senders } = adapter
+  const { histories, lookup, senders } = tools
   const change = (page: PageRecord): PageRecord => withSender(page, sender, request.modified, chunkSetOf(upload))
   await updatePage(upload, change, { hold: true })
   await lookup.note(firstId, id)
@@ -74,24 +74,20 @@ async function join(request: ChunkRequest, destination: Destination, adapter: Ad
 }
 
 /** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */
-async function share(request: ChunkRequest, { upload, sender, group }: Destination, adapter: Adapter): Promise<void> {
+async function share(request: ChunkRequest, { upload, sender, group }: Destination, tools: Tools): Promise<void> {
   if (upload.record.webUploader?.shares === undefined || upload.state !== 'receiving') return
   const { chunk, chunks } = request.place
   await updatePage(upload, (page) => withChunk(page, sender, chunk))
   const { length } = upload.record
   if (length === null || !covers(upload.received, { start: 0, end: length })) return
-  const listed = await adapter.histories.listed(request.caller, group)
+  const listed = await tools.histories.listed(request.caller, group)
   if (isWhole(sharesOf(upload.record), chunks, listed)) await upload.announceEnd(length)
 }
 
 /** Whether the page skipped chunks from an outdated list; the chunk that reveals it is stored all the same. */
-async function isSkippedWrongly(
-  request: ChunkRequest,
-  { upload, group }: Destination,
-  adapter: Adapter,
-): Promise<boolean> {
-  if (upload.state !== 'receiving' || adapter.live.inFlight(upload.record.id) > 1) return false
+async function isSkippedWrongly(request: ChunkRequest, { upload, group }: Destination, tools: Tools): Promise<boolean> {
+  if (upload.state !== 'receiving' || tools.live.inFlight(upload.record.id) > 1) return false
   const { chunk, chunks } = request.place
-  const listed = await adapter.histories.listed(request.caller, group)
+  const listed = await tools.histories.listed(request.caller, group)
   return listed.length > 0 && skippedWrongly(chunk, chunkSetOf(upload), chunks, listed)
 }

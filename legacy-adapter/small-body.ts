@@ -6,10 +6,10 @@ import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { clientOf } from '../server/http/address-limits.ts'
 import { withBody } from '../server/protocol/request-body.ts'
-import type { Adapter } from './adapter.ts'
 import { decodeText, markedCharset } from './decode-text.ts'
 import { FieldList, type Fields } from './fields.ts'
 import { readForm } from './multipart.ts'
+import type { Tools } from './tools.ts'
 import { addUrlencoded } from './urlencoded.ts'
 
 /** Maximum body of a call without a file, in bytes: it is buffered. */
@@ -31,7 +31,7 @@ const plain = z.union([z.string(), z.number(), z.boolean()])
  * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and
  * connection errors.
  */
-export async function readFields(ctx: Context, { options, turns }: Adapter): Promise<Fields> {
+export async function readFields(ctx: Context, { options, turns }: Tools): Promise<Fields> {
   const { idleTimeout, rules } = options
   const fields = new FieldList(rules.names)
   addUrlencoded(fields, ctx.querystring)

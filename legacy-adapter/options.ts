@@ -1,0 +1,22 @@
+import type { Context } from 'koa'
+import type { TextStore } from './check-histories.ts'
+import type { IdentityRules } from './identity.ts'
+import type { Visitors } from './visitor.ts'
+
+/** Options of the adapter. */
+export interface LegacyOptions {
+  readonly rules: IdentityRules
+  readonly visitors: Visitors
+  /** Stores the chunks that `/check` has listed to visitors. */
+  readonly histories: TextStore
+  /** Stores the upload of a sender, if its id is not the first id of the sender. */
+  readonly senders: TextStore
+  /** The public URL of an upload. */
+  readonly urlOf: (ctx: Context, id: string) => string
+  /** Idle timeout of a client in milliseconds. */
+  readonly idleTimeout: number
+  /** Maximum chunks per file. */
+  readonly maxChunks: number
+  /** Whether a bare `/check` lists the chunks of the visitor's unfinished uploads. */
+  readonly listsChunks: boolean
+}

@@ -1,0 +1,24 @@
+import type { KeyedQueue } from '../server/core/keyed-queue.ts'
+import type { Uploads } from '../server/core/uploads.ts'
+import type { CheckHistories } from './check-histories.ts'
+import type { LiveUploads } from './live-uploads.ts'
+import type { Lookup } from './lookup.ts'
+import type { LoopTurns } from './loop-turns.ts'
+import type { LegacyOptions } from './options.ts'
+import type { Placing } from './placing.ts'
+import type { Senders } from './senders.ts'
+
+/** What the handlers of the adapter share. */
+export interface Tools {
+  readonly uploads: Uploads
+  readonly live: LiveUploads
+  readonly histories: CheckHistories
+  readonly lookup: Lookup
+  readonly senders: Senders
+  readonly placing: Placing
+  /** Runs the lookups of `complete` one at a time per file name. */
+  readonly queue: KeyedQueue
+  /** For responses that may name thousands of chunks. */
+  readonly turns: LoopTurns
+  readonly options: LegacyOptions
+}
