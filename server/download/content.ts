@@ -1,9 +1,6 @@
 import { create } from 'content-disposition'
-import { nameOf } from '../core/record.ts'
+import { type Metadata, nameOf } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
-
-/** The client's metadata of its file, untrusted. */
-export type Metadata = Readonly<Record<string, string | null>>
 
 /** The headers that describe the file, and restrict what a browser does with it. */
 export interface ContentHeaders {

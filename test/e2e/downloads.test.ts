@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
-import type { Metadata } from '../../server/download/content.ts'
+import type { Metadata } from '../../server/core/record.ts'
 import { launchChrome } from '../support/chrome.ts'
 import { Service } from '../support/one-file-service.ts'
 
