@@ -27,7 +27,10 @@ export class Concatenation {
   /** The running work of each final upload, one step at a time. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
-  /** Final uploads that share a part are created one at a time: each must see who owns the part. Others do not wait. */
+  /**
+   * Final uploads that share a part are created one at a time: each must see which one owns the part. Others do not
+   * wait.
+   */
   readonly #creating = new KeyedQueue()
   #closed = false
 
@@ -82,7 +85,7 @@ export class Concatenation {
 
   /** Removes those of the parts whose bytes were in a final upload that is gone. */
   async forget(final: string, parts: readonly string[]): Promise<void> {
-    // Work that is still running may absorb the bytes of its parts, or discard them.
+    // Running work may still absorb the bytes of its parts, or discard them.
     await this.#running.get(final)?.catch(() => undefined)
     await this.#uploads.forgetJoined(parts, 'deleted')
   }
@@ -105,7 +108,7 @@ export class Concatenation {
     return state === 'finished' ? final : undefined
   }
 
-  /** Ends what is running, bytes kept, and starts nothing any more. */
+  /** Ends running work, keeping its bytes, and starts no more. */
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#retries.values()) clearTimeout(timer)
@@ -150,13 +153,13 @@ export class Concatenation {
     return record.length
   }
 
-  /** Called before each slow step: closing ends only what is running. @throws UploadError `stopping`. */
-  #goOn(): void {
+  /** Called before each slow step: closing ends only running requests. @throws UploadError `stopping`. */
+  #checkOpen(): void {
     if (this.#closed) throw stopping()
   }
 
   async #advance(id: string): Promise<void> {
-    this.#goOn()
+    this.#checkOpen()
     try {
       await this.#uploads.use(id, (final) => this.#join(final, final.record.parts ?? []))
     } catch (error) {
@@ -177,7 +180,7 @@ export class Concatenation {
         throw error
       }
     }
-    this.#goOn()
+    this.#checkOpen()
     await final.finish()
     for (const part of parts) {
       await unlessMissing(this.#uploads.use(part, (upload) => upload.discardBytes()))
@@ -218,7 +221,7 @@ export class Concatenation {
     }
     const start = final.offset
     if (start >= length) return
-    this.#goOn()
+    this.#checkOpen()
     const source = new PartsSource(parts, start, (id, range) => this.#uploads.use(id, async (part) => part.read(range)))
     try {
       await final.receiving.append({ start, end: length }, source, 'as-received')

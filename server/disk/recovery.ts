@@ -16,7 +16,7 @@ const FIRST_MS = 200
 
 /**
  * Repairs what a crash may have left between two steps: sets orphaned bytes aside, and unlinks journals of finished
- * uploads. It also adopts uploads of @tus/file-store. Uploads that only lack their finishing are left to the core.
+ * uploads. It also adopts uploads of @tus/file-store. Uploads that only have to be finished are left to the core.
  *
  * A large directory is scanned while the service runs. Until the scan ends, each upload is repaired on first use.
  */

@@ -50,7 +50,7 @@ export class UnsyncedUploads {
     this.#syncIdlest()
   }
 
-  /** Removes an upload that needs no sync any more. Call it before its `unsynced` changes. */
+  /** Removes an upload that no longer needs a sync. Call it before its `unsynced` changes. */
   forget(upload: Unsynced): void {
     if (this.#remove(upload)) this.#admit()
   }

@@ -175,7 +175,7 @@ const MAX_SMALL_FILE = 64 * 1024
 
 /**
  * Whether a creation contains a whole small file. Before the response, its client knows no URL, so nothing is lost if
- * the body is incomplete. A file with a digest takes the usual way, where its client can ask for the result.
+ * the body is incomplete. A file with a digest is created the usual way, so its client can query the result.
  */
 function isSmallFile({ headers }: Context, { length, partial, withBody, metadata }: Creation): boolean {
   if (length === null || length > MAX_SMALL_FILE || partial || expectedDigest(metadata) !== undefined) return false
