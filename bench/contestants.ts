@@ -144,7 +144,7 @@ const peers: readonly Peer[] = [
         command: async (port, folder) => ({ program, args: [script('flask_merge.py'), String(port), folder] }),
       }
     },
-    place: () => Promise.reject(new Error('Flask is not asked for downloads.')),
+    place: () => Promise.reject(new Error('The bench requests no downloads from Flask.')),
     fill: fillNothing,
   },
   {

@@ -46,7 +46,7 @@ export class UploadItem {
   #attempt: Attempt | null = null
   readonly #changed: () => void
 
-  /** `changed` is called after every change of what the item shows. */
+  /** `changed` is called after every visible change of the item. */
   constructor(origin: Chosen | Remembered, changed: () => void) {
     this.#changed = changed
     this.fingerprint = origin.fingerprint
