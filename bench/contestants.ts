@@ -264,7 +264,7 @@ async function fillFileStore(folder: string, count: number): Promise<void> {
 }
 
 function fillNothing(): Promise<void> {
-  return Promise.reject(new Error('This server has no benchmark that starts on a folder with uploads.'))
+  return Promise.reject(new Error('This server has no benchmark that starts on a directory with uploads.'))
 }
 
 async function inParallel(count: number, work: () => Promise<void>): Promise<void> {

@@ -41,10 +41,10 @@ export class DiskStore implements Store {
   }
 
   /**
-   * Takes ownership of the folder, repairs what a crash left, and adopts uploads of @tus/file-store. In a large folder
-   * the repair continues after this has returned.
+   * Takes ownership of the directory, repairs what a crash left, and adopts uploads of @tus/file-store. In a large
+   * directory the repair continues after this has returned.
    *
-   * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
+   * @throws Error with a sentence for the operator when the directory cannot be used or belongs to a running process.
    */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
     const layout = new Layout(options.directory)

@@ -143,7 +143,7 @@ export class Recovery {
     this.#failures += 1
     const reason = error instanceof Error ? error.message : String(error)
     // One notice is enough: a disk that fails once may fail a hundred thousand times.
-    if (this.#failures === 1) this.#onNotice(`The data folder could not be repaired completely: ${reason}`)
+    if (this.#failures === 1) this.#onNotice(`The data directory could not be repaired completely: ${reason}`)
   }
 
   #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {

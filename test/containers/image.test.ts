@@ -74,10 +74,10 @@ describe('The image, without compose,', () => {
     }
   })
 
-  test('names a data folder that cannot be created', async () => {
+  test('names a data directory that cannot be created', async () => {
     const refused = await engine('run', '--rm', '--read-only', '-e', 'DATA_DIR=/elsewhere', IMAGE)
     expect(refused.code).toBe(1)
-    expect(refused.errors).toContain('The data folder /elsewhere does not exist')
+    expect(refused.errors).toContain('The data directory /elsewhere does not exist')
   })
 
   test('contains only what the service needs', async () => {

@@ -10,7 +10,7 @@ import { type UploadModel, Violation } from './model.ts'
 const READ_AFTER_RESTARTS = 2
 
 /**
- * What must be true of the data folder as soon as the program listens, before it was asked for anything.
+ * What must be true of the data directory as soon as the program listens, before it was asked for anything.
  *
  * @throws Violation
  */
@@ -72,7 +72,8 @@ export async function checkIncomingBytes(
 }
 
 /**
- * The bytes of an upload that others may be moving, as far as there is a file of them: its own, in order from the beginning.
+ * The bytes of an upload that others may be moving, as far as there is a file of them: its own, in order from the
+ * beginning.
  *
  * @throws Violation
  */
@@ -93,7 +94,10 @@ export function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> 
   return isThere(path.join(layout.finishedFolder(idOf(upload)), upload.name))
 }
 
-/** Whether an upload without a journal has all its bytes, and is not yet finished. One whose end is still to be said is not meant. */
+/**
+ * Whether an upload without a journal has all its bytes, and is not yet finished. One whose end is still to be said is
+ * not meant.
+ */
 export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Promise<boolean> {
   const { id } = upload
   if (id === undefined || (await isThere(layout.journal(id)))) return false

@@ -16,7 +16,7 @@ const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', impor
 /** How long a stop may take to come, in milliseconds. */
 const LONGEST_ROUND = 8_000
 
-/** One data folder through all the kills: start, check, load, kill, and again. */
+/** One data directory through all the kills: start, check, load, kill, and again. */
 export class Rounds {
   readonly #dataDir: string
   readonly #layout: Layout

@@ -8,7 +8,7 @@ import { createUpload, offsetOf } from '../support/tus.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let program: Program
-/** The file `format` of the data folder. */
+/** The file `format` of the data directory. */
 let format: string
 beforeEach(async () => {
   folder = await temporaryFolder()
@@ -27,7 +27,7 @@ function examine(): Promise<number> {
   return doctor({}, ['--data-dir', folder.path, '--repair'], () => undefined)
 }
 
-describe('the format of a data folder', () => {
+describe('the format of a data directory', () => {
   it('is written at the first start', async () => {
     await start()
     expect(await readFile(format, 'utf8')).toBe('1\n')
@@ -61,7 +61,7 @@ describe.each([
   [
     'of a newer version',
     '7\n',
-    /^.*data folder .* newer version of Landfall \(format 7\); this version .* up to 1\.$/m,
+    /^.*data directory .* newer version of Landfall \(format 7\); this version .* up to 1\.$/m,
   ],
   ['that is empty', '', /format does not contain a format number/],
   ['that is not a number', 'one\n', /format does not contain a format number/],

@@ -114,7 +114,7 @@ describe('A removal', () => {
   )
 })
 
-describe('A data folder', () => {
+describe('A data directory', () => {
   it('holds a finished file as a plain file under its own name', async () => {
     const under = await disk('finish')
     const upload = await create(under, { ...recordOf('id', 5), fileName: '测试 文件.txt' })
@@ -128,7 +128,7 @@ describe('A data folder', () => {
   it('belongs to one process: it refuses a second start with a sentence', async () => {
     const under = await disk('finish')
     const second = DiskStore.open({ directory: under.directory, sync: 'finish', boot: 'b', onNotice: () => undefined })
-    await expect(second).rejects.toThrow(/Another process is using the data folder/)
+    await expect(second).rejects.toThrow(/Another process is using the data directory/)
     await under.dispose()
   })
 
@@ -213,7 +213,7 @@ describe('A data folder', () => {
   })
 })
 
-describe('A data folder after a reboot', () => {
+describe('A data directory after a reboot', () => {
   it('discards bytes of a plain upload that were never synced, and accepts them again', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('plain', 10))

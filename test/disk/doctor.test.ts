@@ -36,7 +36,7 @@ async function examine(...flags: string[]): Promise<{ code: number; lines: strin
   return { code, lines }
 }
 
-/** Every file of the data folder with its size. */
+/** Every file of the data directory with its size. */
 async function everything(): Promise<string[]> {
   const entries = await readdir(folder.path, { recursive: true, withFileTypes: true })
   return entries.map((entry) => path.join(entry.parentPath, entry.name)).sort()
@@ -44,7 +44,7 @@ async function everything(): Promise<string[]> {
 
 describe('landfall doctor', () => {
   it('refuses a folder that a service uses', async () => {
-    await expect(examine()).rejects.toThrow('Another process is using the data folder')
+    await expect(examine()).rejects.toThrow('Another process is using the data directory')
   })
 
   describe('with the service stopped', () => {

@@ -51,7 +51,7 @@ async function endFault(): Promise<void> {
   await until(async () => (await tracer()) === 0)
 }
 
-describe('A data folder that cannot be read or changed', () => {
+describe('A data directory that cannot be read or changed', () => {
   it.each<[Call, string, (layout: Layout) => readonly string[]]>([
     ['list', 'EIO', ({ incoming }) => [incoming]],
     ['open', 'EIO', ({ incoming }) => [incoming]],

@@ -45,7 +45,7 @@ async function killWhileSending(old: OldPage, landfall: Landfall, choose: () => 
   await limitUpload(old.page)
 }
 
-/** The only file of the data folder is the one that was chosen. */
+/** The only file of the data directory is the one that was chosen. */
 async function expectOnlyBig(landfall: Landfall): Promise<void> {
   const stored = await storedFiles(landfall.dataDir)
   expect(stored).toMatchObject([{ name: big.name, size: big.size, sha256: big.sha256 }])

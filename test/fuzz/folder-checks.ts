@@ -9,7 +9,7 @@ const BY_ID = ['incoming', 'files', 'journals', 'gone']
 const EMPTY = ['leaving', 'quarantine']
 
 /**
- * Whether everything in a data folder is where the layout says, and nothing beside the folder.
+ * Whether everything in a data directory is where the layout says, and nothing beside the folder.
  *
  * @throws Error that names what lies elsewhere.
  */

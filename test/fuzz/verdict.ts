@@ -31,7 +31,7 @@ const listed = z.object({ file_list: z.array(z.array(z.string())).length(1) })
 /**
  * What is wrong with an answer, whatever was asked.
  *
- * @param secrets texts that no client may see, such as the path of the data folder.
+ * @param secrets texts that no client may see, such as the path of the data directory.
  */
 export function faultOf(answer: Answer, secrets: readonly string[]): string | undefined {
   const { status, headers, body } = answer

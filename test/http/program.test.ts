@@ -153,7 +153,7 @@ describe('The built program', () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(
-      /^The program ended with 1: Another process is using the data folder .*\.\n$/,
+      /^The program ended with 1: Another process is using the data directory .*\.\n$/,
     )
     await expectToResume(program.url, idOf(url), 0)
     expect((await head(url)).status).toBe(200)

@@ -23,7 +23,7 @@ export interface Node {
   readonly names: Map<string, Node>
   /** Of a folder: what was done to its names, in order. */
   readonly moves: Move[]
-  /** What has made it; nothing has made the data folder itself. */
+  /** What has made it; nothing has made the data directory itself. */
   origin: Move | undefined
 }
 
@@ -47,7 +47,7 @@ export interface History {
   readonly reboots: readonly number[]
 }
 
-/** Makes out of a recording what was done to which file, by which name it went. @param root the data folder. */
+/** Makes out of a recording what was done to which file, by which name it went. @param root the data directory. */
 export function historyOf(lines: readonly Line[], root: string): History {
   const history = new Historian(root)
   const reboots: number[] = []

@@ -20,7 +20,7 @@ const line = z.union([
   z.object({ at: z.literal('answer'), id, status: z.number(), headers, body: z.string() }),
 ])
 
-/** Something that was done to the data folder, as it began. */
+/** Something that was done to the data directory, as it began. */
 export type Operation = z.infer<typeof operation>
 /** One line of what `recorder.mjs` has written. */
 export type Line = z.infer<typeof line>

@@ -11,7 +11,7 @@ import { Load, type SentFile } from './workload.ts'
 
 const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 
-/** All that clients did with the program, and all that it did to its data folder. */
+/** All that clients did with the program, and all that it did to its data directory. */
 export interface Recording {
   readonly sync: SyncMode
   readonly files: readonly SentFile[]
@@ -19,9 +19,9 @@ export interface Recording {
   readonly history: History
 }
 
-/** A machine with a data folder that the program runs on, again and again. */
+/** A machine with a data directory that the program runs on, again and again. */
 export class Machine {
-  /** What the data folder is in. */
+  /** What the data directory is in. */
   readonly folder: string
   readonly dataDir: string
   readonly #log: string

@@ -13,7 +13,7 @@ interface Found {
 export class SyncRules {
   readonly #history: History
   readonly #layout: Layout
-  /** The folder around the data folder, where the history begins. */
+  /** The folder around the data directory, where the history begins. */
   readonly #outside: string
 
   constructor(history: History, layout: Layout) {

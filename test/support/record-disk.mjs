@@ -1,5 +1,5 @@
-// Loaded before the program: with RECORD_TO, what it does to its data folder is recorded; with BOOT_ID, that is the name of the
-// machine's current boot; SLOW_SYNC is a folder that is slow to sync.
+// Loaded before the program: with RECORD_TO, what it does to its data directory is recorded; with BOOT_ID, that is the
+// name of the machine's current boot; SLOW_SYNC is a folder that is slow to sync.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import path from 'node:path'

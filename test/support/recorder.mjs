@@ -1,5 +1,5 @@
-// Writes down what the program does to its data folder, and what it answers: one line of JSON each, in the order in which
-// things began and ended.
+// Writes down what the program does to its data directory, and what it answers: one line of JSON each, in the order in
+// which things began and ended.
 import { channel } from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import http from 'node:http'

@@ -1,7 +1,7 @@
 import { temporaryFolder } from './folder.ts'
 import { type Program, startProgram } from './program.ts'
 
-/** The built program with a data folder of its own, that can be killed and started again at its place. */
+/** The built program with a data directory of its own, that can be killed and started again at its place. */
 export interface Landfall {
   readonly url: string
   readonly dataDir: string

@@ -14,7 +14,7 @@ export interface SampleFile {
   readonly sha256: string
 }
 
-/** A finished upload as it lies in the data folder. */
+/** A finished upload as it lies in the data directory. */
 export interface StoredFile {
   readonly id: string
   readonly name: string
@@ -45,7 +45,7 @@ export async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** The finished files of a data folder, `files/<id>/<name>`, whose ids begin with `prefix`. */
+/** The finished files of a data directory, `files/<id>/<name>`, whose ids begin with `prefix`. */
 export async function storedFiles(dataDir: string, prefix = ''): Promise<StoredFile[]> {
   const ids = await readdir(path.join(dataDir, 'files'))
   return Promise.all(ids.filter((id) => id.startsWith(prefix)).map((id) => storedFile(dataDir, id)))

@@ -1,4 +1,4 @@
-/** Expectations about uploads, and about what lies in the data folder. */
+/** Expectations about uploads, and about what lies in the data directory. */
 import { access, readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
@@ -35,7 +35,7 @@ export async function expectNoBytes(service: TestService, url: string) {
   }
 }
 
-/** How many uploads have bytes in the data folder, finished or not. */
+/** How many uploads have bytes in the data directory, finished or not. */
 export async function countUploads(service: TestService): Promise<number> {
   const [incoming, files] = await Promise.all(
     ['incoming', 'files'].map((name) => readdir(path.join(service.dataDir, name))),

@@ -4,7 +4,7 @@ import { temporaryFolder } from './folder.ts'
 
 export interface UploadsOnDisk {
   readonly uploads: Uploads
-  /** The data folder. */
+  /** The data directory. */
   readonly folder: string
   /** Closes the uploads, which may be closed already, and removes their folder. */
   dispose(): Promise<void>
