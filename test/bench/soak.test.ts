@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/folder.ts'
 
 const SOAK = fileURLToPath(new URL('../../dist/bench/soak/main.js', import.meta.url))
 
-/** 30 values: what `of` gives for each. */
+/** 30 values: the results of `of`. */
 const series = (of: (i: number) => number): number[] => Array.from({ length: 30 }, (_, i) => of(i))
 
 describe('growth', () => {

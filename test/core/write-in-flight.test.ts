@@ -14,7 +14,9 @@ import { recordOf } from '../support/store-contract.ts'
 /** How long a write takes in these tests, in milliseconds. */
 const SLOW = 500
 
-/** The disk store, but writes and removals return late, as on a disk that is busy; `log` tells what began and ended, in order. */
+/**
+ * The disk store, but writes and removals return late, as on a busy disk; `log` records their begin and end, in order.
+ */
 function slow(store: DiskStore, log: string[]): Store {
   const slowUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { finished } from 'node:stream/promises'
 import { MIB } from './bytes.ts'
 
-/** A file made for a test. */
+/** A file created for a test. */
 export interface SampleFile {
   readonly path: string
   readonly name: string
@@ -14,7 +14,7 @@ export interface SampleFile {
   readonly sha256: string
 }
 
-/** A finished upload as it lies in the data directory. */
+/** A finished upload in the data directory. */
 export interface StoredFile {
   readonly id: string
   readonly name: string
@@ -23,7 +23,7 @@ export interface StoredFile {
   readonly sha256: string
 }
 
-/** Writes a file of random bytes. @param name may name folders, too. */
+/** Writes a file of random bytes. @param name may contain directories. */
 export async function randomFile(folder: string, name: string, size: number): Promise<SampleFile> {
   const file = path.join(folder, name)
   await mkdir(path.dirname(file), { recursive: true })
