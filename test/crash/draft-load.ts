@@ -22,7 +22,7 @@ export async function createByDraft(
     'Content-Disposition': `inline; filename="${name}"`,
     ...(saysLength ? { 'Upload-Length': String(content.length) } : {}),
   }
-  // Never all of it: what has come is all acknowledged by the answer, and the end is still to be said.
+  // Never all of it: the response acknowledges all arrived bytes, and the end is not announced yet.
   const first = manner.random.whole(0, Math.max(0, content.length - 1))
   const begun = Date.now()
   const answer = await client.send('POST', '/files', headers, bodyOf(upload, 0, first, manner))
@@ -33,7 +33,11 @@ export async function createByDraft(
   return upload
 }
 
-/** Sends what is missing of an upload, whoever began it, and announces its end. @throws NoAnswer, Over, Violation */
+/**
+ * Sends the missing bytes of an upload, whichever client created it, and announces its end.
+ *
+ * @throws NoAnswer, Over, Violation
+ */
 export async function sendByDraft(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
   const { random } = manner
   let isUnsettled = false
@@ -46,13 +50,18 @@ export async function sendByDraft(upload: UploadModel, client: Client, manner: M
       if (await append(upload, offset, length, isUnsettled, client, manner)) isUnsettled = false
     } catch (error) {
       if (!(error instanceof BrokenOff)) throw error
-      // The program may not have begun to read the request that was broken off when it is asked.
+      // The program may not have begun to read the aborted request when HEAD arrives.
       isUnsettled = true
     }
   }
 }
 
-/** PATCH, with `Upload-Complete: ?1` for the last bytes. @returns whether it was taken. @throws NoAnswer, BrokenOff, Over, Violation */
+/**
+ * PATCH, with `Upload-Complete: ?1` for the last bytes.
+ *
+ * @returns whether it was accepted.
+ * @throws NoAnswer, BrokenOff, Over, Violation
+ */
 async function append(
   upload: UploadModel,
   offset: number,
@@ -96,14 +105,14 @@ async function askByDraft(upload: UploadModel, client: Client): Promise<{ offset
   return noteProgress(upload, answer, known)
 }
 
-/** To the draft an upload is complete when it is said to be, and not when all of its bytes are there. */
+/** In the draft, an upload is complete when its end is announced, not when all its bytes have arrived. */
 function noteProgress(upload: UploadModel, answer: Answer, known: number): { offset: number; isComplete: boolean } {
   const isComplete = answer.headers['upload-complete'] === '?1'
   if (!isComplete && upload.finished) upload.broken('is not complete any more')
   const offset = Number(answer.headers['upload-offset'])
   const isWhole = offset === upload.content.length
   if (isComplete || !isWhole) return { offset: noteOffset(upload, answer, known), isComplete }
-  // Until its end is announced it may expire, like one that lacks bytes.
+  // Until its end is announced, it may expire, like an upload that lacks bytes.
   if (offset < known || offset > upload.sentOffset) upload.broken(`is at offset ${offset}: ${told(answer)}`)
   return { offset, isComplete }
 }

@@ -17,7 +17,7 @@ const ASKS: readonly Ask[] = [
   (upload, client) => client.send('HEAD', pathOf(upload), TUS),
   (upload, client) => client.send('HEAD', pathOf(upload), {}),
   (upload, client) => client.send('GET', pathOf(upload), {}),
-  // A client that goes away in the middle.
+  // A client that disconnects in the middle.
   (upload, client, random) => client.send('GET', pathOf(upload), {}, undefined, random.size(1, 1024 * 1024)),
   (upload, client, random) => client.send('GET', pathOf(upload), rangeOf(upload, random)),
   (upload, client, random) =>
@@ -26,8 +26,8 @@ const ASKS: readonly Ask[] = [
 ]
 
 /**
- * Asks for an upload, in whatever state it is and whoever works with it just now. What was true when it was asked must be
- * told; what has come to be true meanwhile may be.
+ * Requests an upload in any state, also while other requests use it. The response must include the facts from before
+ * the request, and may include later ones.
  *
  * @throws NoAnswer, Violation
  */
@@ -65,7 +65,7 @@ function rangeOf(upload: UploadModel, random: Random): Headers {
   return { Range: `bytes=${start}-${random.whole(start, upload.content.length)}` }
 }
 
-/** The bytes are those of the file from `start` on. */
+/** Expects the bytes of the file from `start` on. */
 function expectBytes(upload: UploadModel, { body }: Answer, start: number): void {
   const expected = upload.content.subarray(start, start + body.length)
   if (!body.equals(expected)) upload.broken(`is downloaded with other bytes from ${start} on`)

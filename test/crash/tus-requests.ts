@@ -6,11 +6,11 @@ import { type Nature, UploadModel, Violation } from './model.ts'
 
 const PATCH_TYPE = { 'Content-Type': 'application/offset+octet-stream' } as const
 
-/** What a tus client tells a server before it sends bytes. */
+/** The headers of a tus client's requests. */
 export type Creation = 'empty' | 'with bytes' | 'deferred length'
 
 /**
- * Creates an upload; it is unknown to everybody if the answer does not come.
+ * Creates an upload; without a response, no client knows it.
  *
  * @throws NoAnswer, Violation
  */
@@ -43,7 +43,7 @@ export async function createTus(
   return upload
 }
 
-/** The path that the answer to a creation names. */
+/** The path in the response to a creation. */
 export function locationIn(answer: Answer): string {
   return new URL(answer.headers.location ?? '', 'http://any').pathname
 }
@@ -73,7 +73,7 @@ export function bodyOf(upload: UploadModel, offset: number, length: number, mann
   )
 }
 
-/** The first half of a body, after which its client goes away. */
+/** The first half of a body, after which its client disconnects. */
 export function brokenOff(body: Body): Body {
   return { ...body, pieces: body.pieces.slice(0, Math.ceil(body.pieces.length / 2)), end: 'break' }
 }
@@ -96,7 +96,7 @@ export async function askOffset(upload: UploadModel, client: Client): Promise<nu
 
 /** DELETE. @throws NoAnswer, Over, Violation */
 export async function remove(upload: UploadModel, client: Client): Promise<void> {
-  // The sweep may be faster.
+  // The sweep may have removed it first.
   const mayBeGone = upload.removal !== 'none' || upload.mayHaveExpired(client.sweeps)
   upload.removal = 'asked'
   if (upload.final !== undefined && !upload.final.finished) upload.final.failure = 'possible'
@@ -106,7 +106,7 @@ export async function remove(upload: UploadModel, client: Client): Promise<void>
   upload.acknowledgeRemoved()
 }
 
-/** The answer, unless it says that the upload is over. @throws Over, or Violation when it must not be. */
+/** The response, unless it reports the upload as gone or failed. @throws Over, or Violation if it must not be. */
 export function orOver(upload: UploadModel, client: Client, answer: Answer): Answer {
   if (saysGone(answer)) upload.isSaidToBeGone(client.sweeps)
   if (answer.status === 422) upload.isSaidToHaveFailed()
@@ -118,24 +118,24 @@ export function pathOf(upload: UploadModel): string {
   return upload.path
 }
 
-/** What an answer said, for a message. */
+/** A response as text, for a message. */
 export function told(answer: Answer): string {
   const code = answer.headers['upload-error'] ?? ''
   return `${answer.status} ${code} ${answer.body.toString('utf8', 0, 300).trim()}`
 }
 
-/** @returns the offset that the answer told. */
+/** @returns the offset in the response. */
 export function noteOffset(upload: UploadModel, answer: Answer, known: number): number {
   const text = answer.headers['upload-offset']
   const offset = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (Number.isNaN(offset)) upload.broken(`was told no offset: ${told(answer)}`)
   upload.acknowledgeOffset(offset, known)
-  // Nobody is told of the last byte before the file is finished.
+  // No client receives the final offset before the file is finished.
   if (offset === upload.content.length && upload.length === 'acknowledged') upload.acknowledgeFinished()
   return offset
 }
 
-/** @throws Violation when the answer tells a length that is not the upload's. */
+/** @throws Violation if the response states another length. */
 export function noteLength(upload: UploadModel, answer: Answer): void {
   const length = answer.headers['upload-length']
   if (length === undefined) {
