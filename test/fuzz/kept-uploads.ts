@@ -12,7 +12,10 @@ const UNFINISHED = Buffer.from(bytesOf(0, 1000), 'latin1')
 const CHUNK = 1000
 const LEGACY = { ...fileFields('kept.bin', 3 * CHUNK, KEPT_TASK), chunks: 3 }
 
-/** Uploads that nothing may happen to: a finished and an unfinished one of tus and of the draft, and one of an old page that lacks its chunk 1. */
+/**
+ * Uploads that must not change: a finished and an unfinished one of tus and of the draft, and one of a legacy page that
+ * lacks its chunk 1.
+ */
 export interface Kept {
   readonly finished: string
   readonly unfinished: string
@@ -21,7 +24,7 @@ export interface Kept {
   readonly legacy: string
 }
 
-/** Makes them. */
+/** Creates them. */
 export async function makeKept(port: number): Promise<Kept> {
   const finished = await create(port, { 'Upload-Length': '5000', 'Upload-Metadata': 'filename a2VwdC50eHQ=' }, FINISHED)
   const unfinished = await create(port, { 'Upload-Length': '4000' }, UNFINISHED)
@@ -42,13 +45,13 @@ export async function makeKept(port: number): Promise<Kept> {
 
 type Headers = Readonly<Record<string, string>>
 
-/** Creates an upload of tus with some of its bytes. @returns its id. */
+/** Creates a tus upload with some of its bytes. @returns its id. */
 export async function create(port: number, headers: Headers, bytes: Buffer): Promise<string> {
   const type = 'application/offset+octet-stream'
   return post(port, { 'Tus-Resumable': '1.0.0', 'Content-Type': type, ...headers }, bytes)
 }
 
-/** Creates an upload of the draft with some, or all, of its bytes. @returns its id. */
+/** Creates a draft upload with some or all of its bytes. @returns its id. */
 export async function createByDraft(
   port: number,
   complete: boolean,
@@ -65,7 +68,7 @@ async function post(port: number, headers: Headers, bytes: Buffer): Promise<stri
   return id
 }
 
-/** @throws Error when one of them is not, on the disk, what it was. */
+/** @throws Error if one of them has changed on disk. */
 export async function checkOnDisk(kept: Kept, layout: Layout): Promise<void> {
   for (const id of [kept.finished, kept.draftFinished]) {
     const folder = layout.finishedFolder(id)
@@ -81,7 +84,7 @@ export async function checkOnDisk(kept: Kept, layout: Layout): Promise<void> {
   same('last chunk', bytes.subarray(2 * CHUNK), Buffer.from(bytesOf(2 * CHUNK, 3 * CHUNK), 'latin1'))
 }
 
-/** @throws Error when a client is told something else of one of them than before. */
+/** @throws Error if the responses for one of them have changed. */
 export async function checkOverHttp(kept: Kept, port: number): Promise<void> {
   for (const id of [kept.finished, kept.draftFinished]) {
     same('download', (await ask(port, 'GET', `/files/${id}`)).body, FINISHED)
@@ -110,7 +113,7 @@ interface Told {
   readonly body: Buffer
 }
 
-/** A request on a connection of its own, which is closed when this returns. */
+/** A request on its own connection, which is closed when this returns. */
 function ask(port: number, method: string, target: string, headers: Headers = {}, body?: Buffer): Promise<Told> {
   return new Promise((resolve, reject) => {
     const request = http.request({ port, host: '127.0.0.1', method, path: target, headers, agent: false })

@@ -6,8 +6,8 @@ import { Broken } from './after-cut-checks.ts'
 import type { SentFile } from './workload.ts'
 
 /**
- * Sends what is missing of every file to the program after a power cut, as clients do that were cut off, and compares what can be
- * downloaded.
+ * Sends the missing bytes of every file to the program after a power cut, as interrupted clients do, and compares the
+ * downloads.
  *
  * @throws Broken
  */
@@ -47,7 +47,7 @@ async function sendRest(url: string, file: SentFile, sync: SyncMode): Promise<bo
   return true
 }
 
-/** All of them, as a page that was loaded anew does. */
+/** Sends all of them, as a reloaded page does. */
 async function sendChunks(base: string, { fields, chunkSize, content, ...file }: SentFile): Promise<void> {
   if (fields === undefined || chunkSize === undefined) return
   const chunks = Math.ceil(content.length / chunkSize)

@@ -17,7 +17,7 @@ afterEach(() => folder.dispose())
 
 type Done = Readonly<Record<string, string | number>>
 
-/** A recording of things that were done one after the other; each has its place in the list as its id. */
+/** A recording of sequential operations; the id of each is its index in the list. */
 function recorded(done: readonly Done[]): Line[] {
   const lines = done.flatMap((operation, i) => [
     { at: 'begin', id: String(i), ...operation },
@@ -36,7 +36,7 @@ const write = (handle: number, position: number, bytes: Buffer): Done => ({
   bytes: bytes.toString('base64'),
 })
 
-/** What is in the folder `/d` after a cut at the end. */
+/** The content of the directory `/d` after a cut at the end. */
 function after(done: readonly Done[], loss: Loss, inOrder = false, seed = 1): Record<string, string> {
   const target = mkdtempSync(`${folder.path}/`)
   const lines = recorded(done)
@@ -46,7 +46,7 @@ function after(done: readonly Done[], loss: Loss, inOrder = false, seed = 1): Re
   return Object.fromEntries(entries.map((entry) => [entry.name, entry.isFile() ? contentOf(entry.name) : '/']))
 }
 
-/** All that may be there after the cut, as texts that `tell` makes of it. */
+/** All possible states after the cut, as texts made by `tell`. */
 function outcomes(done: readonly Done[], inOrder: boolean, tell: (files: Record<string, string>) => string): string[] {
   const seeds = [...Array(200).keys()]
   return [...new Set(seeds.map((seed) => tell(after(done, 'anything', inOrder, seed))))].sort()

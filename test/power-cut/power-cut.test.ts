@@ -18,9 +18,9 @@ import { Machine, type Recording, recordLoad } from './recording.ts'
 import type { SentFile } from './workload.ts'
 
 const MINUTE = 60_000
-/** A failure says its seed. */
+/** A failure reports its seed. */
 const seed = Number(process.env['POWER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-/** How many times the power goes in each recording, and how many recordings there are. */
+/** The number of power cuts per recording, and of recordings. */
 const cuts = Number(process.env['POWER_CUTS'] ?? 150)
 const recordings = Number(process.env['POWER_RECORDINGS'] ?? 1)
 
@@ -44,12 +44,12 @@ async function checkCut({ history, lines, files, sync }: Recording, cut: Cut): P
   }
 }
 
-/** A cut when everything is over, which takes all that may be lost. */
+/** A cut at the end, which loses everything that may be lost. */
 function lateCut({ lines }: Recording): Cut {
   return { at: lines.length, loss: 'all', inOrder: false, random: new Random(seed) }
 }
 
-/** Every file in a folder with its bytes. */
+/** Every file in a directory with its bytes. */
 function everything(folder: string): ReadonlyMap<string, string> {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
   const files = names.filter((name) => statSync(path.join(folder, name)).isFile())
