@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import { openFiles } from '../support/open-files.ts'
 import { put, recordOf } from '../support/store-contract.ts'
 
-/** As many bytes as start a sync in the background. */
+/** Enough bytes to start a background sync. */
 const MANY = 64 * 1024 * 1024
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>

@@ -12,7 +12,7 @@ import { put, recordOf, type StoreUnderTest, storeContract } from '../support/st
 
 interface DiskUnderTest extends StoreUnderTest {
   readonly directory: string
-  /** As after a power cut: the machine's boot is another one. */
+  /** As after a power cut: the host has another boot id. */
   reboot(): Promise<void>
   readonly notices: string[]
 }
@@ -43,7 +43,7 @@ async function disk(sync: SyncMode): Promise<DiskUnderTest> {
   return under
 }
 
-/** Uploads that a test worked with: their descriptors are closed after it. */
+/** The uploads of a test, whose descriptors are closed after it. */
 const touched: StoredUpload[] = []
 
 afterEach(async () => {

@@ -116,7 +116,7 @@ describe('landfall doctor', () => {
       const final = idOf(await concat(`final;${new URL(part).pathname}`))
       await program.end('SIGTERM')
       expect((await examine()).code).toBe(0)
-      // What a crash leaves between the removal of a final upload and that of its parts.
+      // The state after a crash between the removal of a final upload and that of its parts.
       await rm(layout.finishedFolder(final), { recursive: true })
       await rm(layout.record(final))
       const { code, lines } = await examine('--repair')

@@ -26,7 +26,7 @@ async function start(sync: string): Promise<void> {
   program = await startProgram({ DATA_DIR: folder.path, SYNC: sync })
 }
 
-/** Which of the syncs fail, by the files that are synced; none for all of them. */
+/** Which syncs fail, by the synced files; none for all. */
 const WHERE: Readonly<Record<string, (id: string) => readonly string[]>> = {
   everywhere: () => [],
   'of the bytes': (id) => [layout.incomingFile(id)],
@@ -35,7 +35,7 @@ const WHERE: Readonly<Record<string, (id: string) => readonly string[]>> = {
   'of the journal': (id) => [layout.journal(id)],
 }
 
-/** The upload says at every question, also after a restart, that it has failed. */
+/** Expects every request, also after a restart, to report the upload as failed. */
 async function expectFailed(url: string): Promise<void> {
   const told = await head(url)
   expect([told.status, told.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])

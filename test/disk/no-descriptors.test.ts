@@ -48,7 +48,7 @@ describe('A program with too few descriptors for its clients', () => {
       ...(files[i] === undefined ? [] : [sendChunk(program.url, files[i].fields(0), files[i].bytes(0))]),
     ])
     const outcomes = await Promise.allSettled(attempts)
-    // A connection that cannot be taken is closed; whoever got one is told.
+    // A connection that cannot be accepted is closed; clients with a connection receive an error.
     const told = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.status] : []))
     expect(told.length).toBeLessThan(attempts.length)
     for (const status of told) expect([200, 204, 409, 503]).toContain(status)

@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => folder.dispose())
 
-/** Leaves a socket there to which nobody listens any more, as a process that was killed does. */
+/** Leaves a socket without a listener, as a killed process does. */
 async function leaveDead(name: string): Promise<void> {
   const server = net.createServer()
   await new Promise<void>((resolve) => server.listen(`${folder.path}/dying`, resolve))

@@ -10,7 +10,7 @@ import { readRecord, replaceRecord } from '../../server/disk/record-file.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { environmentIn } from './environment.ts'
 
-/** Records that a version wrote which knew format 1 alone: as it created them, and as it replaced them. */
+/** Records by a version that knew only format 1: as created, and as replaced. */
 const FORMER = fileURLToPath(new URL('records-of-format-1', import.meta.url))
 const former = await readdir(path.join(FORMER, 'created'))
 

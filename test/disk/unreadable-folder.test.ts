@@ -18,7 +18,7 @@ const SENT = 4000
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let layout: Layout
 let program: Program
-/** The path of an upload that has begun, on a program that has ended. */
+/** The path of an unfinished upload of a stopped program. */
 let upload: string
 beforeEach(async () => {
   folder = await temporaryFolder()
@@ -36,12 +36,12 @@ afterEach(async () => {
 
 /** Starts the program with calls that fail from the beginning. */
 function startFailing(call: Call, error: string, paths: readonly string[]): Promise<Program> {
-  // Beside the program, which stays the process that is started, and in reach of signals.
+  // strace runs next to the program, which stays the started process and receives signals.
   const within = ['strace', '-D', '-I1', '-qq', '-o', path.join(folder.path, 'trace'), ...failing(call, error, paths)]
   return startProgram({ DATA_DIR: folder.path }, undefined, within)
 }
 
-/** Lets the calls work again. */
+/** Lets the calls succeed again. */
 async function endFault(): Promise<void> {
   const tracer = async (): Promise<number> => {
     const status = await readFile(`/proc/${program.process.pid}/status`, 'utf8')

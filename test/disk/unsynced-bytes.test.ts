@@ -64,7 +64,7 @@ describe('An orderly stop', () => {
 })
 
 describe('Uploads with unsynced bytes', () => {
-  /** How many there may be while it is not known how fast the disk is. */
+  /** The limit while the speed of the disk is unknown. */
   const FIRST = 32
   let store: DiskStore
   beforeEach(async () => {
@@ -101,7 +101,7 @@ describe('Uploads with unsynced bytes', () => {
       hasBegun = true
       return upload
     })
-    // Bytes for an upload that has unsynced ones already make no difference.
+    // Bytes for an upload that already has unsynced ones are not limited.
     await put(uploads.at(-1) ?? fail(), 5, 'world', 'as-received')
     expect(hasBegun).toBe(false)
     letGo()
@@ -132,7 +132,7 @@ describe('Uploads with unsynced bytes', () => {
       if (counted === FIRST) tellFull()
     })
     await full
-    // The bytes of a client may arrive while others wait for their place.
+    // The bytes of a client may arrive while others wait for a slot.
     const later = await begin()
     expect(counted).toBe(FIRST)
     letGo()

@@ -1,5 +1,5 @@
-// Asks a service again and again whether it lives, in a thread of its own, until it is told to stop: then it says how long
-// the slowest answer took, in milliseconds, or what went wrong.
+// Polls the health of a service in its own thread until stopped; then reports the slowest response time in
+// milliseconds, or the error.
 import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 

@@ -92,11 +92,11 @@ describe('An If-Range', () => {
 })
 
 describe('Any Range', () => {
-  /** Digits as RFC 9110 §14.1.1 has them: no sign, zeros in front as one likes. */
+  /** Digits as in RFC 9110 §14.1.1: no sign, any leading zeros. */
   const position = fc.oneof(fc.nat(30), fc.maxSafeNat()).chain((at) => fc.constantFrom(`${at}`, `00${at}`))
   const length = fc.integer({ min: 1, max: 25 })
 
-  /** What the rule says of one range, with numbers of any size (§14.1.2). */
+  /** The result of the rule for one range, with numbers of any size (§14.1.2). */
   function byTheRule(first: string, last: string, total: number) {
     const size = BigInt(total)
     if (first === '') {

@@ -21,7 +21,7 @@ async function serve(about: Partial<StreamedFile> = {}, stored = large): Promise
 
 afterEach(() => service.stop())
 
-/** What the service has read from the disk for its latest answer, in bytes. */
+/** The bytes that the service has read from disk for its latest response. */
 function bytesRead(): number {
   const stream = service.streams.at(-1)
   if (!(stream instanceof ReadStream)) throw new Error('no file was read')
@@ -35,7 +35,7 @@ async function until(what: () => boolean): Promise<void> {
   }
 }
 
-/** Waits until nothing more is read for a while. */
+/** Waits until reading has paused for a while. */
 async function untilStill(): Promise<void> {
   let before = -1
   while (bytesRead() !== before) {
@@ -104,7 +104,7 @@ describe('A client that disconnects', () => {
     const wire = await connect(`http://127.0.0.1:${service.port}`)
     await wire.send(requestHead('GET', '/files/an-id', {}).repeat(2))
     await until(() => service.streams.length === 2 && service.streams.every((stream) => stream.readableDidRead))
-    // The second answer has asked to be sent: it has no socket of its own yet that could tell it of the end.
+    // The second response is queued: it has no socket yet that could report the disconnect.
     await untilStill()
     await wire.cut()
     await until(() => service.streams.every((stream) => stream.closed))

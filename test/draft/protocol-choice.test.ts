@@ -49,7 +49,7 @@ describe('A request of the draft', () => {
       expect(response.headers.get('Upload-Limit')).toMatch(/^min-size=0, max-age=\d+$/)
     }
     await patch(url, 10, content.subarray(10))
-    // Termination of tus would take the file away.
+    // Termination of tus would remove the file.
     expect((await ask('DELETE', url, headers)).status).toBe(400)
     await expectFile(service, url, content)
   })
@@ -59,7 +59,7 @@ describe('A request of the draft', () => {
     async (type) => {
       const url = await createUpload(service.url)
       const response = await ask('PATCH', url, { 'Content-Type': type, 'Upload-Offset': '0' }, content)
-      // Nothing but Upload-Complete is missing; to tus it would be the version.
+      // Only Upload-Complete is missing; for tus, it would be the version.
       expect([response.status, response.headers.get('Upload-Error')]).toEqual([400, 'bad_request'])
     },
   )

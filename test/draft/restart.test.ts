@@ -189,7 +189,7 @@ describe('The program, after a kill in the middle', () => {
   })
 })
 
-/** What `expectFile` needs of a service. */
+/** The parts of a service that `expectFile` needs. */
 function landfallService({ url, dataDir }: Landfall): TestService {
   return { url, dataDir, restart: () => Promise.reject(new Error('not here')), close: () => Promise.resolve() }
 }

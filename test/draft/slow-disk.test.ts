@@ -23,7 +23,7 @@ it.each([1, 2])(
         const sending = await connectWell(program.url)
         const first = content.subarray(offset, offset + random.size(1, 200_000))
         const older = await beginAppend(url, offset, true, content.length - offset, first, {}, sending)
-        // Where the append is then, nobody knows: that is the test.
+        // The position of the append is unknown at this moment, deliberately.
         await new Promise((resolve) => setTimeout(resolve, random.whole(0, 40)))
         const [told] = await stateOf(url)
         offset = Number(told)

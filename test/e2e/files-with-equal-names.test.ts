@@ -57,7 +57,7 @@ async function breakOff(page: Page, address = landfall.url): Promise<void> {
   await limitUpload(page)
 }
 
-/** Exactly these files are stored, byte by byte. */
+/** Expects exactly these files to be stored, byte by byte. */
 async function expectStored(...files: readonly SampleFile[]): Promise<void> {
   const stored = (await storedFiles(landfall.dataDir)).filter(({ id }) => !before.has(id))
   expect(stored.map(({ sha256 }) => sha256).sort()).toEqual(files.map(({ sha256 }) => sha256).sort())

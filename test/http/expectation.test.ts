@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => wire.cut())
 
 type Headers = Readonly<Record<string, string | number>>
-/** A request that waits to be asked for its body. */
+/** A request that waits for 100 before it sends its body. */
 type Refused = readonly [method: string, path: string, headers: Headers, status: number]
 
 const append = (offset: number, length = content.length): Headers => ({

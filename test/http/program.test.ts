@@ -71,7 +71,7 @@ describe('The built program', () => {
     expect(await open()).toEqual([])
     const url = await createUpload(program.url, content.length)
     await patch(url, 0, content)
-    // Several answers of one connection: those behind the first have no socket yet when it is cut.
+    // Several responses of one connection: those after the first have no socket yet when it is cut.
     for (let i = 0; i < 5; i++) {
       const wire = await connect(program.url)
       await wire.send(requestHead('GET', new URL(url).pathname, {}).repeat(20))
@@ -173,7 +173,7 @@ describe('The built program', () => {
   })
 })
 
-/** Waits until the program takes no new connection. */
+/** Waits until the program accepts no new connection. */
 async function refused(base: string): Promise<void> {
   for (;;) {
     const wire = await connect(base).catch(() => undefined)

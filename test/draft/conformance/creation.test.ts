@@ -75,7 +75,7 @@ describe('upload creation', () => {
     const url = locationOf(await wire.next())
     await wire.send(HELLO)
     await wire.cut()
-    // The last bytes can be on their way still, but what is told is kept.
+    // The last bytes may still be in flight, but reported ones are kept.
     const [offset, complete] = await stateOf(url)
     expect(complete).toBe('?0')
     const next = await append(url, Number(offset), false, Buffer.from('more'))

@@ -16,7 +16,7 @@ import {
 
 const WHOLE = { 'Upload-Complete': '?1', 'Content-Length': HELLO.length }
 
-/** All answers to a creation with these headers; its body is sent at once. */
+/** All responses to a creation with these headers; its body is sent at once. */
 async function created(headers: Readonly<Record<string, string | number>>, method = 'POST', version = 'HTTP/1.1') {
   const wire = await connect(endpoint)
   try {
@@ -104,7 +104,7 @@ describe('104 (Upload Resumption Supported) for a creation', () => {
 })
 
 describe('104 while content is processed', () => {
-  /** Sends a piece every now and then until the server has told of its progress twice. */
+  /** Sends a piece at intervals until the server has reported progress twice. */
   async function progressOf(head: string): Promise<readonly Answer[]> {
     const wire = await connect(endpoint)
     await wire.send(head)
@@ -133,7 +133,7 @@ describe('104 while content is processed', () => {
     const [first = 0, second = 0] = told.map(({ headers }) => Number(headers.get('Upload-Offset')))
     expect(first).toBeGreaterThan(0)
     expect(second).toBeGreaterThan(first)
-    // "Clients can use this guarantee to free resources": what was told stays.
+    // "Clients can use this guarantee to free resources": reported bytes stay.
     expect(Number((await stateOf(url))[0])).toBeGreaterThanOrEqual(second)
   })
 

@@ -121,7 +121,7 @@ describe('"If multiple requests include indicators, their indicated values MUST 
     const url = await create(HELLO)
     await append(url, HELLO.length, true)
     const wire = await connect(url)
-    // Without Content-Length, which would be an indicator of its own.
+    // Without Content-Length, which would itself be an indicator.
     await wire.send(
       requestHead('PATCH', new URL(url).pathname, {
         ...DRAFT,

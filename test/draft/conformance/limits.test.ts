@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { parseDictionary } from 'structured-headers'
 import { append, create, endpoint, HELLO, head, post, request } from './server.ts'
 
-/** The limits of an answer, as a client reads them. */
+/** The limits in a response, as a client parses them. */
 function limitsOf({ headers }: Response): ReadonlyMap<string, unknown> {
   return new Map([...parseDictionary(headers.get('Upload-Limit') ?? '')].map(([key, [value]]) => [key, value]))
 }

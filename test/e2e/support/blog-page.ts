@@ -17,7 +17,7 @@ const BROKEN = 4
 /** Bytes per second: slow enough to break a chunk off inside its body. */
 const SLOW = 1024 * 1024
 
-/** What the page shows for the last file. */
+/** The text of the page for the last file. */
 const DONE = '上传完成'
 const FAILED = '上传出错'
 
