@@ -62,7 +62,7 @@ describe('The image, without compose,', () => {
     await running(['-v', `${VOLUME}:/data`], uploadAndDownload)
   })
 
-  test('runs on a folder of the host that belongs to the given user', async () => {
+  test('runs on a directory of the host that belongs to the given user', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bind-'))
     // Only root can change the owner of a directory; other users run the container as themselves.
     const [uid, gid] = process.getuid?.() === 0 ? [12345, 54321] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0]

@@ -58,7 +58,7 @@ describe('docker-compose.tls.yml, with nginx and TLS,', () => {
     expect(checked.headers.get('Set-Cookie')).toMatch(/; secure/i)
   })
 
-  test('lets a client resume its upload after a restart of the service', async () => {
+  test('enables a client to resume its upload after a restart of the service', async () => {
     let restarted: Promise<void> = Promise.resolve()
     const upload = await uploadByTusClient(deployment.secureUrl, bytes, async () => {
       const container = await deployment.container('landfall')

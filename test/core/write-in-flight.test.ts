@@ -182,7 +182,7 @@ describe('A put that is ended during its write', () => {
     await expect(uploads.use('upload', async () => undefined)).rejects.toMatchObject({ code: 'gone' })
   })
 
-  it('lets the store close only after a running sweep', async () => {
+  it('makes the store wait for a running sweep before it closes', async () => {
     await withUpload(10, async () => undefined)
     const sweep = uploads.expire(new Date(Date.now() + 60_000))
     await logged('removal begins')

@@ -27,7 +27,7 @@ function examine(): Promise<number> {
   return doctor({}, ['--data-dir', folder.path, '--repair'], () => undefined)
 }
 
-describe('the format of a data directory', () => {
+describe('The format of a data directory', () => {
   it('is written at the first start', async () => {
     await start()
     expect(await readFile(format, 'utf8')).toBe('1\n')
@@ -44,7 +44,7 @@ describe('the format of a data directory', () => {
     expect(await offsetOf(new URL(pathname, program.url).href)).toBe(0)
   })
 
-  it('is written although a crash has left a part of it under another name', async () => {
+  it('is written even if a crash has left a part of it under another name', async () => {
     await writeFile(`${format}.tmp`, '')
     await start()
     expect(await readFile(format, 'utf8')).toBe('1\n')
@@ -66,8 +66,8 @@ describe.each([
   ['that is empty', '', /format does not contain a format number/],
   ['that is not a number', 'one\n', /format does not contain a format number/],
   ['of version 0', '0\n', /format does not contain a format number/],
-])('a format file %s', (_, content, sentence) => {
-  it('keeps the service and the doctor away from the folder', async () => {
+])('A format file %s', (_, content, sentence) => {
+  it('prevents the service and the doctor from using the directory', async () => {
     await start()
     await program.end('SIGTERM')
     await writeFile(format, content)

@@ -64,7 +64,7 @@ async function openUpload(under: DiskUnderTest, id: string): Promise<StoredUploa
 }
 
 for (const sync of ['finish', 'always', 'never'] as const) {
-  describe(`on the disk, SYNC=${sync}`, () => storeContract(() => disk(sync)))
+  describe(`On disk, SYNC=${sync}:`, () => storeContract(() => disk(sync)))
 }
 
 it('A file that cannot be finished leaves nothing, and the file in its way unchanged', async () => {

@@ -43,7 +43,7 @@ async function everything(): Promise<string[]> {
 }
 
 describe('landfall doctor', () => {
-  it('refuses a folder that a service uses', async () => {
+  it('refuses a directory that a service uses', async () => {
     await expect(examine()).rejects.toThrow('Another process is using the data directory')
   })
 
@@ -52,11 +52,11 @@ describe('landfall doctor', () => {
       await program.end('SIGTERM')
     })
 
-    it('finds no problem in a folder that a service left in order', async () => {
+    it('finds no problem in the directory of a properly stopped service', async () => {
       expect(await examine()).toEqual({ code: 0, lines: ['No problems found.'] })
     })
 
-    it('reports problems without a change, then repairs what it can, and loses no bytes', async () => {
+    it('reports problems without a change, then repairs those that it can, and loses no bytes', async () => {
       await writeFile(layout.incomingFile('stray'), 'somebody’s bytes')
       await rm(layout.quarantine, { recursive: true })
       await writeFile(path.join(layout.recordFolder(finished), '.x.tmp'), 'half a record')
@@ -82,7 +82,7 @@ describe('landfall doctor', () => {
       expect((await patch(`${program.url}/files/${unfinished}`, 400, content.subarray(400))).status).toBe(204)
     })
 
-    it('leaves to a person what may be a file of a user', async () => {
+    it('leaves possible user files to the operator', async () => {
       const [name = ''] = await readdir(layout.finishedFolder(finished))
       await truncate(path.join(layout.finishedFolder(finished), name), 999)
       await mkdir(layout.finishedFolder('unknown'))

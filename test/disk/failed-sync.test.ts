@@ -31,7 +31,7 @@ const WHERE: Readonly<Record<string, (id: string) => readonly string[]>> = {
   everywhere: () => [],
   'of the bytes': (id) => [layout.incomingFile(id)],
   'of the record': (id) => [layout.record(id)],
-  'of the folder of finished files': () => [layout.files],
+  'of the directory of finished files': () => [layout.files],
   'of the journal': (id) => [layout.journal(id)],
 }
 
@@ -46,7 +46,7 @@ const LAST: readonly [string, OperationName, keyof typeof WHERE][] = [
   ['finish', 'the last bytes', 'everywhere'],
   ['finish', 'the last bytes', 'of the bytes'],
   ['finish', 'the last bytes', 'of the record'],
-  ['finish', 'the last bytes', 'of the folder of finished files'],
+  ['finish', 'the last bytes', 'of the directory of finished files'],
   ['finish', 'the last chunk', 'everywhere'],
   ['finish', 'the last chunk', 'of the bytes'],
   ['always', 'bytes in the middle', 'everywhere'],
@@ -57,7 +57,7 @@ const LAST: readonly [string, OperationName, keyof typeof WHERE][] = [
 ]
 
 describe('A failed sync', () => {
-  it.each(LAST)('is final: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
+  it.each(LAST)('is final: SYNC=%s, %s, sync %s', async (sync, name, where) => {
     await start(sync)
     const { url = '', ask }: Situation = await OPERATIONS[name](program.url)
     const fault = await failCalls(program, 'sync', 'EIO', WHERE[where]?.(idOf(url)))

@@ -77,7 +77,7 @@ describe('A full disk', () => {
     await expectDownload(url, content)
   })
 
-  it('refuses a WebUploader chunk in a way that lets the page send it again', async () => {
+  it('refuses a WebUploader chunk with a status on which the page sends it again', async () => {
     const content = bytesOf(12 * MIB)
     const file = cut(content, 4 * MIB)
     await land(program.url, file, 0)

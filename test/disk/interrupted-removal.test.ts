@@ -42,7 +42,7 @@ async function expectToBeEnded(url: string): Promise<void> {
   expect(await readdir(layout.gone)).toEqual([idOf(url)])
 }
 
-describe('A removal that the disk does not complete', () => {
+describe('A removal that the disk interrupts', () => {
   it.each(['remove', 'rename'] as const)('makes the upload gone at once (%s)', async (call) => {
     const url = await begun({})
     const fault = await failCalls(program, call, 'EIO')

@@ -120,7 +120,7 @@ test('A record of another upload is ignored', async () => {
   )
 })
 
-test('A record whose folder cannot be created is refused', async () => {
+test('A record whose directory cannot be created is refused', async () => {
   await mkdir(environment.layout.records, { recursive: true })
   const obstacle = environment.layout.recordFolder('obstructed')
   const obstructed: UploadRecord = { id: 'obstructed', length: 1, metadata: {}, fileName: 'file', createdAt: '' }

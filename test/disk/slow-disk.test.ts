@@ -155,7 +155,7 @@ describe('A disk that is slower than its clients', () => {
     expect(slowest).toBeLessThan(10_000)
   }, 240_000)
 
-  it('lets the service read only a bounded part of what is sent while it stalls', async () => {
+  it('makes the service stop reading after a bounded number of bytes while it stalls', async () => {
     await start({ STANDS_AFTER: String(MIB) })
     const urls = await Promise.all(Array.from({ length: CLIENTS }, () => createUpload(program.url, 4 * MIB)))
     const sent = Buffer.alloc(4 * MIB)

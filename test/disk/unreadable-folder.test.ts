@@ -78,7 +78,7 @@ describe('A data directory that cannot be read or changed', () => {
     expect(await offsetOf(`${program.url}/files/other`)).toBe(content.length)
   })
 
-  it('is left as it is when a record in it comes from another version', async () => {
+  it('is left unchanged when a record in it is from another version', async () => {
     const record = layout.record(idOf(upload))
     const known: object = JSON.parse((await readFile(record, 'utf8')).split('\n')[0] ?? '')
     const line = JSON.stringify({ ...known, failed: { code: 'of_next_year', message: 'x' } })
@@ -92,7 +92,7 @@ describe('A data directory that cannot be read or changed', () => {
     expect(await readdir(layout.quarantine)).toEqual([])
   })
 
-  it('is not mistaken for a lost upload: its client is told to wait, and resumes later', async () => {
+  it('is not mistaken for a lost upload: the client receives a temporary error, and resumes later', async () => {
     program = await startFailing('look at', 'EIO', [layout.incomingFile(idOf(upload))])
     const url = new URL(upload, program.url).href
     const told = await head(url)

@@ -78,8 +78,8 @@ describe('A request of the draft', () => {
   })
 })
 
-describe('A request with the headers of both', () => {
-  it.each(['HEAD', 'PATCH', 'DELETE', 'POST'])('%s', async (method) => {
+describe('A request with the headers of both protocols', () => {
+  it.each(['HEAD', 'PATCH', 'DELETE', 'POST'])('is handled as tus: %s', async (method) => {
     const url = method === 'POST' ? `${service.url}/files` : await createTus(service.url, content.length)
     const both = { ...DRAFT, 'Upload-Complete': '?1', 'Upload-Offset': '0', 'Upload-Length': SIZE, ...PATCH_HEADERS }
     const response = await ask(method, url, both, method === 'PATCH' ? content : undefined)

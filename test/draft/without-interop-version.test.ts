@@ -69,7 +69,7 @@ describe('A client without an interop version', () => {
     expect((await ask('HEAD', url, { 'If-None-Match': etag })).status).toBe(304)
   })
 
-  it('does not interrupt a request by HEAD, however often it asks', async () => {
+  it('does not interrupt a request by HEAD, however often it sends one', async () => {
     const url = await createUpload(service.url)
     const wire = await connect(service.url)
     const fields = { 'Content-Type': PARTIAL, 'Upload-Offset': 0, 'Upload-Complete': '?1', 'Content-Length': 10_000 }

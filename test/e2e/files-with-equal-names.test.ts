@@ -170,9 +170,9 @@ describe('The modern page over plain HTTP, on another host', () => {
   })
 
   it.each([
-    ['does not mix other files', () => near, () => [file, near]],
+    ['does not mix different files', () => near, () => [file, near]],
     ['stores the same file once', () => file, () => [file]],
-  ])('%s of two tabs, which cannot see each other there', async (_, chosen, stored) => {
+  ])('%s from two tabs, which cannot see each other there', async (_, chosen, stored) => {
     await withPage(browser, async (first) => {
       await first.goto(address())
       await limitUpload(first, 2 * MIB)

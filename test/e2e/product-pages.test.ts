@@ -120,7 +120,7 @@ describe.each([
     })
   })
 
-  it('ignores what another page of its origin has sent elsewhere', async () => {
+  it('ignores uploads of another page of its origin', async () => {
     const headers = { ...TUS, 'Upload-Length': '10' }
     const created = await fetch(`${landfall.url}/files`, { method: 'POST', headers })
     const entry = (endpoint: string, url: string, year: number): [string, string] => [

@@ -177,7 +177,7 @@ describe('A request with two lengths', () => {
     'a length beyond all numbers': `Content-Length: ${'9'.repeat(40)}\r\n`,
     'two codings': 'Transfer-Encoding: chunked, identity\r\n',
     'an unknown coding': 'Transfer-Encoding: xchunked\r\n',
-    'a coding behind a space': 'Transfer-Encoding : chunked\r\n',
+    'a space before the colon': 'Transfer-Encoding : chunked\r\n',
     'a folded coding': 'Transfer-Encoding:\r\n chunked\r\nContent-Length: 4\r\n',
   }
 

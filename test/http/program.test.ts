@@ -44,7 +44,7 @@ describe('The built program', () => {
     await expectToResume((await begin()).url, id, 0)
   })
 
-  it('logs no error when it is stopped before it has looked through the unfinished uploads', async () => {
+  it('logs no error when it is stopped before it has scanned the unfinished uploads', async () => {
     const first = await begin()
     for (let i = 0; i < 300; i++) await createUpload(first.url, 10)
     await first.end('SIGKILL')
@@ -89,7 +89,7 @@ describe('The built program', () => {
     }
   })
 
-  it('lets a running PATCH finish after SIGTERM', async () => {
+  it('completes a running PATCH after SIGTERM', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     const wire = await connect(program.url)
@@ -149,7 +149,7 @@ describe('The built program', () => {
     expect((await readFile(path.join(folder.path, 'files', last.id, 'big.bin'))).equals(content)).toBe(true)
   })
 
-  it('does not start a second time on the same folder, and the first one continues', async () => {
+  it('does not start a second time on the same directory, and the first one continues', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(

@@ -58,7 +58,7 @@ function everything(folder: string): ReadonlyMap<string, string> {
 
 describe.each(['finish', 'always'] as const)('A power cut, SYNC=%s,', (sync) => {
   it(
-    'at any moment takes nothing that was promised to be durable, and leaves no wrong byte',
+    'at any moment loses nothing that was promised to be durable, and leaves no wrong byte',
     async () => {
       for (let i = 0; i < recordings; i++) {
         const recording = await recordLoad(machine, sync, seed + i)
@@ -113,7 +113,7 @@ describe.each(['finish', 'always'] as const)('A power cut, SYNC=%s,', (sync) => 
 })
 
 it(
-  'A power cut takes no finished file whose record is in a folder that another upload has just created',
+  'A power cut loses no finished file whose record is in a directory that another upload has just created',
   async () => {
     const records = path.join(machine.dataDir, 'records')
     const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
@@ -169,7 +169,7 @@ describe('A power cut after a restart', () => {
   }
 
   it(
-    'takes no file that is reported as finished after a kill',
+    'loses no file that is reported as finished after a kill',
     async () => {
       const first = await machine.start({ SYNC: 'finish', STOP_AT: 'finish:renamed' }, STOPPABLE)
       await create(first)
@@ -183,7 +183,7 @@ describe('A power cut after a restart', () => {
   )
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'takes nothing with SYNC=always that arrived with SYNC=finish: %s',
+    'loses nothing with SYNC=always that arrived with SYNC=finish: %s',
     async (end) => {
       const first = await machine.start({ SYNC: 'finish' })
       await create(first)

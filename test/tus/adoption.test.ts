@@ -12,7 +12,7 @@ import type { TestService } from '../support/service.ts'
 import { expectFile, expectToResume } from '../support/stored-uploads.ts'
 import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
-describe('A folder that plain @tus/server wrote', () => {
+describe('A directory that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let service: Service | undefined

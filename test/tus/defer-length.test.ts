@@ -123,7 +123,7 @@ describe('An upload of deferred length', () => {
   })
 })
 
-describe('a length that comes while an older request is silent', () => {
+describe('A length that arrives while an older request is silent', () => {
   it('does not wait for it: the older request is ended', async () => {
     const service = await startService()
     const created = await create(service.url, { 'Upload-Defer-Length': '1' })

@@ -22,7 +22,7 @@ describe('A digest of the whole file in the metadata', () => {
     ['sha256', 'base64'],
     ['sha1', 'hex'],
     ['md5', 'base64'],
-  ] as const)('that is right lets the file land: %s in %s', async (algorithm, encoding) => {
+  ] as const)('finishes the file if it matches: %s in %s', async (algorithm, encoding) => {
     const url = await createUpload(service.url, content.length, { [algorithm]: digest(algorithm).toString(encoding) })
     expect((await patch(url, 0, content.subarray(0, 1_111_111))).status).toBe(204)
     expect((await patch(url, 1_111_111, content.subarray(1_111_111))).status).toBe(204)

@@ -38,7 +38,7 @@ describe('Upload-Expires', () => {
     expect((await head(url)).headers.has('Upload-Expires')).toBe(false)
   })
 
-  it('is kept: what is unfinished and stale is gone, what is finished or getting bytes stays', async () => {
+  it('is enforced: stale unfinished uploads expire, finished ones and those that receive bytes stay', async () => {
     service = await startService({ EXPIRES_AFTER: '1' })
     const stale = await createUpload(service.url, content.length)
     await patch(stale, 0, content.subarray(0, 10))

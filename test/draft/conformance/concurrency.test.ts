@@ -35,7 +35,7 @@ describe('concurrency', () => {
     expect(await stateOf(url)).toEqual([String(HELLO.length), '?0'])
   })
 
-  it('"the server MUST take measures to prevent race conditions, data loss and corruption": of many at one offset the bytes of one count', async () => {
+  it('"the server MUST take measures to prevent race conditions, data loss and corruption": of many appends at one offset, one counts', async () => {
     const url = await create()
     const bodies = ['first body', 'body the second', 'third'].map((text) => Buffer.from(text))
     const answers = await Promise.all(bodies.map((body) => append(url, 0, false, body).then(({ status }) => status)))

@@ -31,7 +31,7 @@ const of104 = (answers: readonly Answer[]): readonly Answer[] => answers.filter(
 
 describe('104 (Upload Resumption Supported) for a creation', () => {
   it.each(['POST', 'PUT'])(
-    '"it MUST include Location header field pointing to the upload resource", before the body has come: %s',
+    '"it MUST include Location header field pointing to the upload resource", before the body has arrived: %s',
     async (method) => {
       const wire = await connect(endpoint)
       await wire.send(creationHead({ ...DRAFT, ...WHOLE }, method))
@@ -89,7 +89,7 @@ describe('104 (Upload Resumption Supported) for a creation', () => {
     await wire.cut()
   })
 
-  it('two creations on one connection: each has its own', async () => {
+  it('each of two creations on one connection has its own', async () => {
     const wire = await connect(endpoint)
     const urls = []
     for (let i = 0; i < 2; i++) {
@@ -137,7 +137,7 @@ describe('104 while content is processed', () => {
     expect(Number((await stateOf(url))[0])).toBeGreaterThanOrEqual(second)
   })
 
-  it('not for a client without an interop version', async () => {
+  it('a client without an interop version receives none', async () => {
     const url = await create()
     const wire = await connect(url)
     await wire.send(

@@ -39,7 +39,7 @@ extension('creation', () => {
     ).toEqual(metadata.split(',').sort())
   })
 
-  it('"metadata values can contain arbitrary binary values": they come back as they were', async () => {
+  it('"metadata values can contain arbitrary binary values": they are returned unchanged', async () => {
     const metadata = `binary ${Buffer.from([0xff, 0xfe, 0x00, 0x80]).toString('base64')}`
     const url = await create({ ...LENGTH, 'Upload-Metadata': metadata })
     expect((await head(url)).headers.get('Upload-Metadata')).toBe(metadata)
