@@ -8,7 +8,7 @@ import type { Upload } from './upload.ts'
 import { type Uploads, unlessMissing } from './uploads.ts'
 
 /** Wait before a retry, in milliseconds. */
-const RETRY_AFTER = 15_000
+const RETRY_DELAY = 15_000
 
 /** A final upload to create. */
 export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileName' | 'tus'> & {
@@ -235,7 +235,7 @@ export class Concatenation {
     const timer = setTimeout(() => {
       this.#retries.delete(id)
       this.advance(id).catch(() => undefined)
-    }, RETRY_AFTER)
+    }, RETRY_DELAY)
     timer.unref()
     this.#retries.set(id, timer)
   }

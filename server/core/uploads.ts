@@ -6,7 +6,7 @@ import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
-const IDLE_KEPT = 1_000
+const MAX_IDLE_UPLOADS = 1_000
 
 interface Entry {
   readonly upload: Promise<Upload>
@@ -273,7 +273,7 @@ export class Uploads {
       return await work(upload)
     } finally {
       await this.#leave(id, entry, upload)
-      if (this.#entries.size > IDLE_KEPT) this.#evict()
+      if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
     }
   }
 
@@ -311,7 +311,7 @@ export class Uploads {
 
   /** Closes the least recently used uploads in the background. */
   #evict(): void {
-    let surplus = this.#entries.size - IDLE_KEPT
+    let surplus = this.#entries.size - MAX_IDLE_UPLOADS
     for (const [id, entry] of this.#entries) {
       if (surplus <= 0) return
       if (entry.users > 0) continue
