@@ -11,7 +11,7 @@ const NAMES = describeSettings().map(({ name }) => name)
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
   const asked = readSettings(environment, args)
-  if (asked.kind !== 'run') throw new Error('Help was given.')
+  if (asked.kind !== 'run') throw new Error('Unexpected help.')
   return asked.settings
 }
 

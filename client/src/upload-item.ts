@@ -187,7 +187,9 @@ export class UploadItem {
     this.#changed()
   }
 
-  /** Returns a lent file. With a file of its own, another tab has appended to the upload: the item starts a new one. */
+  /**
+   * Returns a lent file. If the file is its own, another tab has appended to the upload, and the item starts a new one.
+   */
   #differs(): void {
     const isOther = this.#isOther
     this.#attempt = null

@@ -17,7 +17,7 @@ export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileN
 }
 
 /**
- * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The
+ * Final uploads: each is a separate upload that is filled from its parts as soon as all of them are complete. The
  * file of the first part becomes its beginning, the others are appended, and they keep their bytes until the final
  * upload is finished. Each step can be repeated after a crash.
  */

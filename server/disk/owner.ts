@@ -14,7 +14,7 @@ export interface Owner {
 /** Maximum length of the path of a Unix socket on every OS, in bytes. */
 const MAX_SOCKET_PATH = 100
 const PREFIX = '.owner-'
-/** The answer of an owner to a connection. A candidate does not answer until it is decided. */
+/** An owner sends this on a connection. A candidate sends nothing until the ownership is decided. */
 const OWNED = 'owned'
 
 /**

@@ -105,7 +105,7 @@ export async function untilReady(url: string): Promise<void> {
   for (;;) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined)
     if (answer?.status === 200) return
-    if (Date.now() > deadline) throw new Error(`${url}/readyz: ${answer?.status ?? 'no answer'}`)
+    if (Date.now() > deadline) throw new Error(`${url}/readyz: ${answer?.status ?? 'no response'}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
@@ -143,6 +143,6 @@ function succeeded(args: readonly string[], { code, out, errors }: Outcome): str
 
 function required(name: string): string {
   const value = process.env[name]
-  if (value === undefined) throw new Error(`Run these tests by: npm run test:containers`)
+  if (value === undefined) throw new Error(`Run these tests with: npm run test:containers`)
   return value
 }

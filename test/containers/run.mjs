@@ -35,7 +35,7 @@ const made = spawnSync('openssl', [
   ...['-addext', 'subjectAltName=DNS:localhost', '-keyout', path.join(certificate, 'privkey.pem')],
   ...['-out', path.join(certificate, 'fullchain.pem')],
 ])
-if (made.status !== 0) throw new Error(`openssl made no certificate: ${made.stderr}`)
+if (made.status !== 0) throw new Error(`openssl created no certificate: ${made.stderr}`)
 
 // Leftovers of an earlier run must not affect this one.
 const [engine, ...engineArgs] = tools[0].split(' ')

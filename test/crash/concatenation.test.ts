@@ -94,8 +94,8 @@ describe('A final upload', () => {
     expect(await unlessKilled(create(killed, concat))).toBeUndefined()
     const again = await start(sync)
     for (const [i, path] of parts.entries()) {
-      const told = await head(`${again}${path}`)
-      expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(contents[i]?.length)])
+      const found = await head(`${again}${path}`)
+      expect([found.status, found.headers.get('Upload-Offset')]).toEqual([200, String(contents[i]?.length)])
     }
     const response = await create(again, concat)
     expect(response.status).toBe(201)

@@ -29,7 +29,7 @@ export async function checkDisk(uploads: readonly UploadModel[], layout: Layout)
 export async function checkFinishedFile(upload: UploadModel, layout: Layout, isLast = false): Promise<void> {
   const id = idOf(upload)
   const names = await ifThere(() => readdir(layout.finishedFolder(id)))
-  if (names?.join() !== upload.name) upload.broken(`is finished, but its folder has: ${names}`)
+  if (names?.join() !== upload.name) upload.broken(`is finished, but its directory has: ${names}`)
   const file = path.join(layout.finishedFolder(id), upload.name)
   const { size } = await stat(file)
   if (size !== upload.content.length) upload.broken(`is finished with ${size} of ${upload.content.length} bytes`)
@@ -46,7 +46,7 @@ export async function checkNothingLeft(upload: UploadModel, layout: Layout): Pro
   for (const place of [...places, path.join(layout.leaving, id)]) {
     if (await isThere(place)) upload.broken(`is deleted, but ${path.relative(layout.root, place)} is left`)
   }
-  if (!(await isThere(path.join(layout.gone, id)))) upload.broken('is deleted, but not remembered')
+  if (!(await isThere(path.join(layout.gone, id)))) upload.broken('is deleted, but has no tombstone')
 }
 
 /**
@@ -66,7 +66,7 @@ export async function checkIncomingBytes(
   }
   for (const { start, end } of ranges) {
     if (!bytes.subarray(start, end).equals(upload.content.subarray(start, end))) {
-      upload.broken(`has other bytes than were sent between ${start} and ${end}`)
+      upload.broken(`has bytes other than the sent ones between ${start} and ${end}`)
     }
   }
 }
@@ -80,10 +80,10 @@ export async function checkIncomingBytes(
 export async function checkWhatIsThere(upload: UploadModel, layout: Layout): Promise<void> {
   const bytes = await ifThere(() => readFile(layout.incomingFile(idOf(upload))))
   if (bytes === undefined) return
-  if (!upload.content.subarray(0, bytes.length).equals(bytes)) upload.broken('has other bytes than its parts')
+  if (!upload.content.subarray(0, bytes.length).equals(bytes)) upload.broken('has bytes other than those of its parts')
 }
 
-/** Whether a part has no files of its own any more. */
+/** Whether a part has no own files left. */
 export async function hasNoBytes(part: UploadModel, layout: Layout): Promise<boolean> {
   const id = idOf(part)
   return !(await isThere(layout.incomingFile(id))) && !(await isThere(layout.journal(id)))

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Manner } from './bodies.ts'
 import { type Answer, BrokenOff, type Client, type Headers } from './client.ts'
 import { UploadModel } from './model.ts'
-import { bodyOf, brokenOff, locationIn, noteLength, noteOffset, orOver, pathOf, told } from './tus-requests.ts'
+import { bodyOf, brokenOff, locationIn, noteLength, noteOffset, orOver, pathOf, responseText } from './tus-requests.ts'
 
 const DRAFT = { 'Upload-Draft-Interop-Version': '8' } as const
 const APPEND = { ...DRAFT, 'Content-Type': 'application/partial-upload' } as const
@@ -15,7 +15,7 @@ export async function createByDraft(
   manner: Manner,
 ): Promise<UploadModel> {
   const saysLength = manner.random.chance(0.5)
-  const upload = new UploadModel(name, content, saysLength ? 'acknowledged' : 'not said', { kind: 'tus' })
+  const upload = new UploadModel(name, content, saysLength ? 'acknowledged' : 'unknown', { kind: 'tus' })
   const headers = {
     ...DRAFT,
     'Upload-Complete': '?0',
@@ -26,7 +26,7 @@ export async function createByDraft(
   const first = manner.random.whole(0, Math.max(0, content.length - 1))
   const begun = Date.now()
   const answer = await client.send('POST', '/files', headers, bodyOf(upload, 0, first, manner))
-  if (answer.status !== 201) upload.broken(`was not created: ${told(answer)}`)
+  if (answer.status !== 201) upload.broken(`was not created: ${responseText(answer)}`)
   upload.path = locationIn(answer)
   upload.gotBytesAfter(begun, client.sweeps)
   noteProgress(upload, answer, first)
@@ -79,7 +79,7 @@ async function append(
     'Upload-Complete': isLast ? '?1' : '?0',
     ...(manner.random.chance(0.25) ? digestOf(upload.content.subarray(offset, offset + length)) : {}),
   }
-  if (isLast && upload.length !== 'acknowledged') upload.length = 'said'
+  if (isLast && upload.length !== 'acknowledged') upload.length = 'stated'
   const begun = Date.now()
   const answer = orOver(
     upload,
@@ -88,7 +88,7 @@ async function append(
   )
   if (answer.status === 409 && isUnsettled) return false
   if (answer.status !== (isLast ? 201 : 204)) {
-    upload.broken(`did not take ${length} bytes at ${offset} by the draft: ${told(answer)}`)
+    upload.broken(`did not accept ${length} bytes at ${offset} by the draft: ${responseText(answer)}`)
   }
   if (isLast) upload.length = 'acknowledged'
   if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun, client.sweeps)
@@ -100,7 +100,7 @@ async function append(
 async function askByDraft(upload: UploadModel, client: Client): Promise<{ offset: number; isComplete: boolean }> {
   const known = upload.acknowledgedOffset
   const answer = orOver(upload, client, await client.send('HEAD', pathOf(upload), DRAFT))
-  if (answer.status !== 204) upload.broken(`is not there for the draft: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`is missing for the draft: ${responseText(answer)}`)
   noteLength(upload, answer)
   return noteProgress(upload, answer, known)
 }
@@ -108,12 +108,12 @@ async function askByDraft(upload: UploadModel, client: Client): Promise<{ offset
 /** In the draft, an upload is complete when its end is announced, not when all its bytes have arrived. */
 function noteProgress(upload: UploadModel, answer: Answer, known: number): { offset: number; isComplete: boolean } {
   const isComplete = answer.headers['upload-complete'] === '?1'
-  if (!isComplete && upload.finished) upload.broken('is not complete any more')
+  if (!isComplete && upload.finished) upload.broken('is no longer complete')
   const offset = Number(answer.headers['upload-offset'])
   const isWhole = offset === upload.content.length
   if (isComplete || !isWhole) return { offset: noteOffset(upload, answer, known), isComplete }
   // Until its end is announced, it may expire, like an upload that lacks bytes.
-  if (offset < known || offset > upload.sentOffset) upload.broken(`is at offset ${offset}: ${told(answer)}`)
+  if (offset < known || offset > upload.sentOffset) upload.broken(`is at offset ${offset}: ${responseText(answer)}`)
   return { offset, isComplete }
 }
 

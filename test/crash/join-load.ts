@@ -6,7 +6,7 @@ import { type Answer, type Client, saysGone } from './client.ts'
 import type { Join } from './join.ts'
 import { Over, type UploadModel } from './model.ts'
 import { sendByTus } from './tus-load.ts'
-import { locationIn, orOver, pathOf, remove, told } from './tus-requests.ts'
+import { locationIn, orOver, pathOf, remove, responseText } from './tus-requests.ts'
 
 /** How long a concatenation may take by itself, in milliseconds. */
 const PATIENCE = 20_000
@@ -54,7 +54,7 @@ async function askForFinal(join: Join, client: Client): Promise<UploadModel> {
   }
   if (!final.finished && isShortOfParts(final)) final.failure = 'possible'
   orOver(final, client, answer)
-  if (answer.status !== 201) final.broken(`was not made: ${told(answer)}`)
+  if (answer.status !== 201) final.broken(`was not created: ${responseText(answer)}`)
   const path = locationIn(answer)
   if (final.path !== undefined && final.path !== path) final.broken(`became another upload, ${path}`)
   if (final.path === undefined) final.gotBytesAfter(begun, client.sweeps)
@@ -77,7 +77,7 @@ export async function untilFinished(final: UploadModel, client: Client, patience
     if (await askFinal(final, client)) return
   }
   const isWhole = final.parts.every((part) => part.everythingAcknowledged)
-  if (isWhole) final.broken('has all its parts, but is not put together by itself')
+  if (isWhole) final.broken('has all its parts, but is not concatenated by itself')
   final.broken('has lost a part, but has not failed')
 }
 
@@ -85,9 +85,9 @@ export async function untilFinished(final: UploadModel, client: Client, patience
 export async function askFinal(final: UploadModel, client: Client): Promise<boolean> {
   const wasFinished = final.finished
   const { headers, status, ...rest } = orOver(final, client, await client.send('HEAD', pathOf(final), TUS))
-  if (status !== 200) final.broken(`is not there: ${told({ status, headers, ...rest })}`)
+  if (status !== 200) final.broken(`is missing: ${responseText({ status, headers, ...rest })}`)
   if (headers['upload-offset'] === undefined) {
-    if (wasFinished) final.broken('is not finished any more')
+    if (wasFinished) final.broken('is no longer finished')
     return false
   }
   const length = String(final.content.length)
@@ -101,18 +101,18 @@ async function askOfFinal(final: UploadModel, client: Client): Promise<void> {
   const headers = { ...TUS, 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0' }
   const body = { pieces: [{ bytes: Buffer.from('x'), pause: 0 }], announced: 1, end: 'whole' } as const
   const patched = orOver(final, client, await client.send('PATCH', pathOf(final), headers, body))
-  if (patched.status !== 403) final.broken(`took bytes: ${told(patched)}`)
+  if (patched.status !== 403) final.broken(`accepted bytes: ${responseText(patched)}`)
   // A part that was deleted too late to fail the final upload cannot be queried.
   const parts = final.parts.filter(({ removal }) => removal === 'none')
   if (parts.length > 0) {
     const shared = await postFinal(`thief of ${final.name}`, parts.slice(-1), client)
     // With one part, it is the same upload.
     const expected = final.parts.length === 1 ? 201 : 409
-    if (shared.status !== expected) final.broken(`shares a part with another: ${told(shared)}`)
+    if (shared.status !== expected) final.broken(`shares a part with another: ${responseText(shared)}`)
   }
   for (const part of parts) {
     const answer = await client.send('GET', pathOf(part), {})
-    if (answer.status !== 404) part.broken(`can be downloaded: ${told(answer)}`)
+    if (answer.status !== 404) part.broken(`can be downloaded: ${responseText(answer)}`)
   }
 }
 

@@ -40,7 +40,7 @@ export class UploadModel {
    * Whether it has failed: `none` if it had no reason to, `possible` if it had one, `certain` if a response said so.
    */
   failure: 'none' | 'possible' | 'certain' = 'none'
-  length: 'not said' | 'said' | 'acknowledged'
+  length: 'unknown' | 'stated' | 'acknowledged'
   /** Of a part: the final upload that last requested it. */
   final: UploadModel | undefined
   /** How a page that was reloaded cuts this file. */
@@ -56,7 +56,7 @@ export class UploadModel {
   #acknowledged: Ranges = []
   #sent: Ranges = []
 
-  constructor(name: string, content: Buffer, length: 'not said' | 'acknowledged', nature: Nature) {
+  constructor(name: string, content: Buffer, length: 'unknown' | 'acknowledged', nature: Nature) {
     this.name = name
     this.content = content
     this.length = length
@@ -93,7 +93,7 @@ export class UploadModel {
   /** Whether all its bytes may have arrived. */
   get mayBeWhole(): boolean {
     if (this.nature.kind !== 'final') return covers(this.#sent, this.wholeFile)
-    return this.parts.every((part) => part.length !== 'not said' && part.mayBeWhole)
+    return this.parts.every((part) => part.length !== 'unknown' && part.mayBeWhole)
   }
 
   get acknowledgedBytes(): number {
@@ -134,7 +134,7 @@ export class UploadModel {
   /** A response reported all bytes as received; a part remains a part. */
   acknowledgeFinished(): void {
     if (!this.mayBeWhole) this.broken('is finished, but not all of it was sent')
-    if (this.length === 'not said') this.broken('is finished, but its length was never said')
+    if (this.length === 'unknown') this.broken('is finished, but its length was never stated')
     this.#acknowledged = [this.wholeFile].filter(({ end }) => end > 0)
     this.length = 'acknowledged'
     if (this.nature.kind === 'part') return
@@ -192,7 +192,7 @@ export class UploadModel {
    * @throws Over, or Violation when it must not have failed.
    */
   isSaidToHaveFailed(): never {
-    if (this.failure === 'none' || this.finished) this.broken('has failed, though nothing was wrong with it')
+    if (this.failure === 'none' || this.finished) this.broken('has failed without a reason')
     this.failure = 'certain'
     throw new Over(`${this.name} has failed`)
   }

@@ -26,7 +26,7 @@ export async function runPlan(seed: number, amounts: Amounts, tally: Tally): Pro
       const { run, tries } = next
       current = run
       if (await rounds.round(run)) continue
-      if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} does not come`)
+      if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} did not occur`)
       queue.push({ run: sooner(run), tries: tries + 1 })
     }
     current = undefined

@@ -111,7 +111,7 @@ async function checkOne(upload: UploadModel, checking: Checking): Promise<void> 
   if (saysGone(answer)) return checkRemoved(upload, checking)
   if (status === 422) return checkFailed(upload, client)
   if (status !== 200 || upload.removal === 'done') upload.broken(`answers ${status}, removal ${upload.removal}`)
-  if (upload.failure === 'certain') upload.broken('had failed, but has not any more')
+  if (upload.failure === 'certain') upload.broken('had failed, but no longer reports it')
   // So a removal without a response, or one that was only reported, has not taken effect.
   upload.removal = 'none'
   upload.expired = false
@@ -165,7 +165,7 @@ async function checkFinal(final: UploadModel, { layout, client, alive }: Checkin
 }
 
 async function checkFailed(upload: UploadModel, client: Client): Promise<void> {
-  if (upload.finished || upload.failure === 'none') upload.broken('has failed, though nothing was wrong with it')
+  if (upload.finished || upload.failure === 'none') upload.broken('has failed without a reason')
   upload.failure = 'certain'
   if (upload.removal !== 'done') upload.removal = 'none'
   const answer = await client.send('GET', pathOf(upload), {})
@@ -179,7 +179,7 @@ async function checkRemoved(upload: UploadModel, { layout, client, alive }: Chec
   if (upload.removal !== 'done') {
     // It is reported from the beginning of its removal.
     const isRemoved = (): Promise<boolean> => checkNothingLeft(upload, layout).then(() => true, isViolation)
-    await until(isRemoved, alive, () => upload.broken('is gone, but something of it is left'))
+    await until(isRemoved, alive, () => upload.broken('is gone, but has files left'))
     upload.acknowledgeRemoved()
   }
   await checkNothingLeft(upload, layout)

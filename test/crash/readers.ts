@@ -2,12 +2,12 @@ import type { Random } from '../support/random.ts'
 import { TUS } from '../support/tus.ts'
 import { type Answer, type Client, type Headers, saysGone } from './client.ts'
 import type { UploadModel } from './model.ts'
-import { pathOf, told } from './tus-requests.ts'
+import { pathOf, responseText } from './tus-requests.ts'
 
 /** GET of the whole finished file. @throws NoAnswer, Violation */
 export async function download(upload: UploadModel, client: Client): Promise<void> {
   const answer = await client.send('GET', pathOf(upload), {})
-  if (answer.status !== 200) upload.broken(`cannot be downloaded: ${told(answer)}`)
+  if (answer.status !== 200) upload.broken(`cannot be downloaded: ${responseText(answer)}`)
   if (!answer.body.equals(upload.content)) upload.broken('is downloaded with other bytes')
 }
 
@@ -40,14 +40,14 @@ export async function askInAnyWay(upload: UploadModel, client: Client, random: R
   const answer = await ask(upload, client, random)
   const { status, headers } = answer
   if (saysGone(answer)) {
-    if (!upload.mayBeGone(client.sweeps)) upload.broken('is said to be gone')
+    if (!upload.mayBeGone(client.sweeps)) upload.broken('is reported as gone')
     return
   }
-  if (wasRemoved) upload.broken(`is deleted, but answers ${told(answer)}`)
+  if (wasRemoved) upload.broken(`is deleted, but answers ${responseText(answer)}`)
   if (status === 422 && (finished || upload.failure === 'none'))
-    upload.broken(`is said to have failed: ${told(answer)}`)
+    upload.broken(`is reported as failed: ${responseText(answer)}`)
   if (status === 404 && wasWhole) upload.broken('is finished, but not found')
-  if (![200, 204, 206, 304, 404, 422].includes(status)) upload.broken(`answers ${told(answer)}`)
+  if (![200, 204, 206, 304, 404, 422].includes(status)) upload.broken(`answers ${responseText(answer)}`)
   const offset = Number(headers['upload-offset'] ?? acknowledgedOffset)
   const most = upload.nature.kind === 'final' ? upload.content.length : upload.sentOffset
   if (offset < acknowledgedOffset || offset > most) {

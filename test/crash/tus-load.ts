@@ -3,7 +3,7 @@ import type { Manner } from './bodies.ts'
 import { slowly } from './bodies.ts'
 import { BrokenOff, type Client } from './client.ts'
 import type { UploadModel } from './model.ts'
-import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
+import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, responseText } from './tus-requests.ts'
 
 /** Sends the missing bytes of an upload, in several requests. @throws NoAnswer, Over, Violation */
 export async function sendByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
@@ -46,7 +46,7 @@ export async function streamByTus(upload: UploadModel, client: Client, manner: M
   if (upload.everythingAcknowledged) return
   const begun = Date.now()
   const answer = await patch(upload, offset, false, client, bodyOf(upload, offset, left, manner))
-  if (answer.status !== 204) upload.broken(`did not take the rest from ${offset} on: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`did not accept the rest from ${offset} on: ${responseText(answer)}`)
   upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, upload.content.length)
 }
@@ -81,11 +81,11 @@ async function appendByTus(
   const body = bodyOf(upload, offset, length, manner)
   const breaks = body.end === 'whole' && manner.random.chance(0.1) && body.pieces.length > 1
   const checksum = manner.random.chance(0.25) ? checksumOf(upload, offset, length) : {}
-  if (saysLength) upload.length = 'said'
+  if (saysLength) upload.length = 'stated'
   const begun = Date.now()
   const answer = await patch(upload, offset, saysLength, client, breaks ? brokenOff(body) : body, checksum)
   if (answer.status === 409 && isUnsettled) return false
-  if (answer.status !== 204) upload.broken(`did not take ${length} bytes at ${offset}: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`did not accept ${length} bytes at ${offset}: ${responseText(answer)}`)
   if (saysLength) upload.length = 'acknowledged'
   // No other request may have sent them.
   if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun, client.sweeps)
@@ -115,7 +115,8 @@ async function sendRefused(
     const checksum = checksumOf(upload, offset, length)
     const answer = await patch(upload, offset, false, client, breaks ? brokenOff(body) : body, checksum)
     // An earlier request may have changed the offset.
-    if (![460, 409].includes(answer.status)) upload.broken(`took bytes that have another checksum: ${told(answer)}`)
+    if (![460, 409].includes(answer.status))
+      upload.broken(`accepted bytes with another checksum: ${responseText(answer)}`)
     return true
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
@@ -131,5 +132,5 @@ export async function sendPrefixByTus(upload: UploadModel, client: Client, manne
   const answer = await patch(upload, offset, false, client, bodyOf(upload, offset, length, manner))
   // A chunk may have changed the offset meanwhile.
   if (answer.status === 204) noteOffset(upload, answer, offset + length)
-  else if (answer.status !== 409) upload.broken(`did not take bytes by tus: ${told(answer)}`)
+  else if (answer.status !== 409) upload.broken(`did not accept bytes by tus: ${responseText(answer)}`)
 }

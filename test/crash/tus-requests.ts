@@ -23,7 +23,7 @@ export async function createTus(
   nature: Nature = { kind: 'tus' },
 ): Promise<UploadModel> {
   const deferred = creation === 'deferred length'
-  const upload = new UploadModel(name, content, deferred ? 'not said' : 'acknowledged', nature)
+  const upload = new UploadModel(name, content, deferred ? 'unknown' : 'acknowledged', nature)
   const headers = {
     ...TUS,
     ...(deferred ? { 'Upload-Defer-Length': '1' } : { 'Upload-Length': String(content.length) }),
@@ -36,7 +36,7 @@ export async function createTus(
     creation === 'with bytes'
       ? await client.send('POST', '/files', { ...headers, ...PATCH_TYPE }, bodyOf(upload, 0, first, manner))
       : await client.send('POST', '/files', headers)
-  if (answer.status !== 201) upload.broken(`was not created: ${told(answer)}`)
+  if (answer.status !== 201) upload.broken(`was not created: ${responseText(answer)}`)
   upload.path = locationIn(answer)
   upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, creation === 'with bytes' ? first : 0)
@@ -89,7 +89,7 @@ export function checksumOf(upload: UploadModel, offset: number, length: number):
 export async function askOffset(upload: UploadModel, client: Client): Promise<number> {
   const known = upload.acknowledgedOffset
   const answer = orOver(upload, client, await client.send('HEAD', pathOf(upload), TUS))
-  if (answer.status !== 200) upload.broken(`is not there: ${told(answer)}`)
+  if (answer.status !== 200) upload.broken(`is missing: ${responseText(answer)}`)
   noteLength(upload, answer)
   return noteOffset(upload, answer, known)
 }
@@ -102,7 +102,7 @@ export async function remove(upload: UploadModel, client: Client): Promise<void>
   if (upload.final !== undefined && !upload.final.finished) upload.final.failure = 'possible'
   const answer = await client.send('DELETE', pathOf(upload), TUS)
   if (answer.status === 410 && (mayBeGone || upload.mayHaveExpired(client.sweeps))) return
-  if (answer.status !== 204) upload.broken(`was not deleted: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`was not deleted: ${responseText(answer)}`)
   upload.acknowledgeRemoved()
 }
 
@@ -119,7 +119,7 @@ export function pathOf(upload: UploadModel): string {
 }
 
 /** A response as text, for a message. */
-export function told(answer: Answer): string {
+export function responseText(answer: Answer): string {
   const code = answer.headers['upload-error'] ?? ''
   return `${answer.status} ${code} ${answer.body.toString('utf8', 0, 300).trim()}`
 }
@@ -128,7 +128,7 @@ export function told(answer: Answer): string {
 export function noteOffset(upload: UploadModel, answer: Answer, known: number): number {
   const text = answer.headers['upload-offset']
   const offset = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (Number.isNaN(offset)) upload.broken(`was told no offset: ${told(answer)}`)
+  if (Number.isNaN(offset)) upload.broken(`received no offset: ${responseText(answer)}`)
   upload.acknowledgeOffset(offset, known)
   // No client receives the final offset before the file is finished.
   if (offset === upload.content.length && upload.length === 'acknowledged') upload.acknowledgeFinished()
@@ -142,7 +142,7 @@ export function noteLength(upload: UploadModel, answer: Answer): void {
     if (upload.length === 'acknowledged') upload.broken('has forgotten its length')
     return
   }
-  if (upload.length === 'not said') upload.broken(`has a length of ${length} that nobody said`)
+  if (upload.length === 'unknown') upload.broken(`has a length of ${length} that no client stated`)
   if (length !== String(upload.content.length)) upload.broken(`has a length of ${length} instead of its own`)
   upload.length = 'acknowledged'
 }

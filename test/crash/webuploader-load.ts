@@ -5,7 +5,7 @@ import type { Manner } from './bodies.ts'
 import { type Body, BrokenOff, type Client } from './client.ts'
 import { type Cut, chunkRange, type UploadModel } from './model.ts'
 import { sendPrefixByTus } from './tus-load.ts'
-import { told } from './tus-requests.ts'
+import { responseText } from './tus-requests.ts'
 import { allChunks, askMissing, chunkMessage, codeOf, noteAccepted, post } from './webuploader-requests.ts'
 import { sendInAnotherSize, sendOtherBytes } from './webuploader-wrongs.ts'
 
@@ -65,7 +65,8 @@ async function sendWhole(upload: UploadModel, cut: Cut, chunk: number, client: C
       if (isNew && bytes.length > 0) upload.gotBytesAfter(begun, client.sweeps)
       return
     }
-    if (!SENT_AGAIN.has(codeOf(answer)) || tries === 3) upload.broken(`did not take chunk ${chunk}: ${told(answer)}`)
+    if (!SENT_AGAIN.has(codeOf(answer)) || tries === 3)
+      upload.broken(`did not accept chunk ${chunk}: ${responseText(answer)}`)
   }
 }
 
@@ -77,12 +78,12 @@ async function breakOff(upload: UploadModel, cut: Cut, chunk: number, client: Cl
   // None of them counts, and they must not reach the disk after those of the next request.
   const bytes = random.chance(0.5) ? inverted(own) : own
   // The closing boundary is missing: the last piece is omitted.
-  const message = chunkMessage(cut, chunk, bytes, manner, () => upload.broken('was to be broken off before its end'))
+  const message = chunkMessage(cut, chunk, bytes, manner, () => upload.broken('was to be aborted before its end'))
   const body = cutOff(message.body, manner)
   if (body === undefined) return
   try {
     const answer = await post(upload, { ...message, body }, client)
-    if (answer.status === 200) upload.broken(`took chunk ${chunk} before its end: ${told(answer)}`)
+    if (answer.status === 200) upload.broken(`accepted chunk ${chunk} before its end: ${responseText(answer)}`)
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
   }

@@ -3,7 +3,7 @@ import { BOUNDARY, type ChunkFields, fileFields, multipartBody } from '../suppor
 import { type Manner, slowly } from './bodies.ts'
 import type { Answer, Body, Client } from './client.ts'
 import { type Cut, chunkRange, UploadModel } from './model.ts'
-import { askOffset, told } from './tus-requests.ts'
+import { askOffset, responseText } from './tus-requests.ts'
 
 const DELIMITER = `\r\n--${BOUNDARY}`
 const CLOSING = `${DELIMITER}--\r\n`
@@ -47,13 +47,13 @@ export async function askMissing(upload: UploadModel, cut: Cut, client: Client):
   if (answer.status === 200) {
     const { url, size } = completed.parse(json(answer))
     if ((url !== undefined && url !== upload.path) || size !== upload.content.length)
-      upload.broken(`is taken for another: ${told(answer)}`)
+      upload.broken(`is mistaken for another: ${responseText(answer)}`)
     upload.acknowledgeFinished()
     return []
   }
-  // This file has no upload any more.
+  // This file no longer has an upload.
   if (answer.status === 404) upload.isSaidToBeGone(client.sweeps)
-  if (answer.status !== 409 || upload.finished) upload.broken(`is not complete: ${told(answer)}`)
+  if (answer.status !== 409 || upload.finished) upload.broken(`is not complete: ${responseText(answer)}`)
   if (codeOf(answer) === 'chunk_size_changed') upload.isSaidToHaveFailed()
   const { missing, missing_total: missingTotal } = incomplete.parse(json(answer))
   if (missing.length !== missingTotal) upload.broken('has more missing chunks than it names')
@@ -63,7 +63,7 @@ export async function askMissing(upload: UploadModel, cut: Cut, client: Client):
   for (const chunk of allChunks(cut)) {
     if (missing.includes(chunk)) continue
     if (!upload.isSent(chunkRange(upload, cut, chunk)))
-      upload.broken(`counts chunk ${chunk}, which was not wholly sent`)
+      upload.broken(`counts chunk ${chunk}, which was not completely sent`)
     upload.acknowledge(chunkRange(upload, cut, chunk))
   }
   return missing

@@ -2,7 +2,7 @@ import { TUS } from '../support/tus.ts'
 import type { Manner } from './bodies.ts'
 import type { Client } from './client.ts'
 import { type Cut, chunkRange, type UploadModel } from './model.ts'
-import { orOver, pathOf, told } from './tus-requests.ts'
+import { orOver, pathOf, responseText } from './tus-requests.ts'
 import { chunkMessage, codeOf, post } from './webuploader-requests.ts'
 
 /**
@@ -19,7 +19,7 @@ export async function sendOtherBytes(upload: UploadModel, cut: Cut, chunk: numbe
   other.writeUInt8(other.readUInt8(place) ^ 0x20, place)
   const answer = await post(upload, chunkMessage(cut, chunk, other, manner), client)
   const isRefused = answer.status === 409 && codeOf(answer) === 'content_differs'
-  if (!isRefused) upload.broken(`took other bytes for chunk ${chunk}: ${told(answer)}`)
+  if (!isRefused) upload.broken(`accepted other bytes for chunk ${chunk}: ${responseText(answer)}`)
 }
 
 /**
@@ -40,7 +40,7 @@ export async function sendInAnotherSize(upload: UploadModel, cut: Cut, client: C
   const answer = await post(upload, chunkMessage(next, chunk, bytes, manner), client)
   const code = answer.status === 409 ? codeOf(answer) : 'none'
   if (code !== 'chunk_size_changed') {
-    upload.broken(`took chunk ${chunk} in another size than the others: ${told(answer)}`)
+    upload.broken(`accepted chunk ${chunk} with another chunk size: ${responseText(answer)}`)
   }
   orOver(upload, client, await client.send('HEAD', pathOf(upload), TUS))
   if (!upload.isSent(upload.wholeFile)) upload.broken('did not fail')

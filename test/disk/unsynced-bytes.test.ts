@@ -22,7 +22,7 @@ afterEach(async () => {
 })
 
 describe('An orderly stop', () => {
-  /** More than the service keeps in memory, so that it has closed many. */
+  /** More than the service keeps in memory, so it has closed many. */
   const UPLOADS = 1_050
   const MINUTE = 60_000
   const AT_ONCE = 16

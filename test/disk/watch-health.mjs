@@ -11,7 +11,7 @@ let slowest = 0
 while (!isOver) {
   const asked = performance.now()
   const response = await fetch(`${workerData}/healthz`)
-  if (response.status !== 200) throw new Error(`The service is not well: ${response.status}`)
+  if (response.status !== 200) throw new Error(`The service is unhealthy: ${response.status}`)
   await response.text()
   slowest = Math.max(slowest, performance.now() - asked)
   await pause(50)

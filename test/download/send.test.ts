@@ -30,7 +30,7 @@ function bytesRead(): number {
 
 async function until(what: () => boolean): Promise<void> {
   for (let waited = 0; !what(); waited += 10) {
-    if (waited > 5000) throw new Error('it did not come about')
+    if (waited > 5000) throw new Error('the condition did not hold within 5 s')
     await sleep(10)
   }
 }

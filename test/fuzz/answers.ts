@@ -28,7 +28,7 @@ export function parseAnswers(
   const headEnd = received.indexOf('\r\n\r\n')
   if (headEnd === -1) {
     if (isCut && 'HTTP/1.1 '.startsWith(received.slice(0, 9))) return []
-    throw new Error('The head of an answer is not complete.')
+    throw new Error('The head of a response is incomplete.')
   }
   const head = parseHead(received.slice(0, headEnd))
   const rest = received.slice(headEnd + 4)
@@ -63,7 +63,7 @@ function parseHead(text: string): Omit<Answer, 'body'> {
     const [, name = '', value = ''] = HEADER.exec(line) ?? []
     if (name === '') throw new Error(`No header: ${JSON.stringify(line.slice(0, 200))}`)
     const lower = name.toLowerCase()
-    if (headers.has(lower) && !LISTS.has(lower)) throw new Error(`${name} comes twice.`)
+    if (headers.has(lower) && !LISTS.has(lower)) throw new Error(`${name} is repeated.`)
     headers.set(lower, value.trim())
   }
   return { status, headers }
@@ -73,10 +73,10 @@ function parseHead(text: string): Omit<Answer, 'body'> {
 function bodyIn(head: Omit<Answer, 'body'>, rest: string, isCut: boolean): { body: string; length: number }[] {
   const length = head.headers.get('content-length')
   const coding = head.headers.get('transfer-encoding')
-  if (length !== undefined && coding !== undefined) throw new Error('An answer has a length and a transfer coding.')
+  if (length !== undefined && coding !== undefined) throw new Error('A response has a length and a transfer coding.')
   if (head.status < 200 || head.status === 204 || head.status === 304) {
     if (coding !== undefined || (length !== undefined && head.status !== 304)) {
-      throw new Error(`A body is announced with ${head.status}.`)
+      throw new Error(`A ${head.status} announces a body.`)
     }
     return [{ body: '', length: 0 }]
   }

@@ -62,6 +62,6 @@ export async function exchange(
   socket.destroy()
   const text = Buffer.concat(received).toString('latin1')
   if (outcome === 'late')
-    throw new Error(`The server holds the connection, after ${JSON.stringify(text.slice(0, 300))}`)
+    throw new Error(`The server keeps the connection open, after ${JSON.stringify(text.slice(0, 300))}`)
   return { received: text, isCut }
 }

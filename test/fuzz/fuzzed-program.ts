@@ -93,7 +93,7 @@ export class Stage {
   async check(): Promise<void> {
     this.#expectRunning()
     const complaint = this.#complaint()
-    if (complaint !== '') throw new Error(`The program complains: ${complaint}`)
+    if (complaint !== '') throw new Error(`The program wrote to its standard error: ${complaint}`)
     if (this.#kept === undefined) return
     await checkOnDisk(this.#kept, new Layout(this.#dataDir))
     if (this.#runs % ASK_EVERY === 0) await checkOverHttp(this.#kept, this.#port)
@@ -139,7 +139,7 @@ export class Stage {
   }
 
   #running(): Program {
-    if (this.#program === undefined) throw new Error('The program does not run.')
+    if (this.#program === undefined) throw new Error('The program is not running.')
     return this.#program
   }
 

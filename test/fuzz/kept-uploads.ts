@@ -39,7 +39,7 @@ export async function makeKept(port: number): Promise<Kept> {
     const answer = await ask(port, 'POST', '/upload/accept', { 'Content-Type': type }, body)
     legacy = /"id":"([^"]+)"/.exec(answer.body.toString())?.[1] ?? ''
   }
-  if (legacy === '') throw new Error('The upload of the old page was not accepted.')
+  if (legacy === '') throw new Error('The upload of the legacy page was not accepted.')
   return { finished, unfinished, draftFinished, draftUnfinished, legacy }
 }
 
@@ -73,7 +73,7 @@ export async function checkOnDisk(kept: Kept, layout: Layout): Promise<void> {
   for (const id of [kept.finished, kept.draftFinished]) {
     const folder = layout.finishedFolder(id)
     const names = await readdir(folder)
-    if (names.join() !== 'kept.txt') throw new Error(`The folder of the finished upload has ${names.join()}.`)
+    if (names.join() !== 'kept.txt') throw new Error(`The directory of the finished upload has ${names.join()}.`)
     same('finished', await readFile(path.join(folder, 'kept.txt')), FINISHED)
   }
   for (const id of [kept.unfinished, kept.draftUnfinished]) {
@@ -99,7 +99,7 @@ export async function checkOverHttp(kept: Kept, port: number): Promise<void> {
     if (told !== state) throw new Error(`An upload is at ${told}, not at ${state}.`)
   }
   const asked = await ask(port, 'GET', `/upload/complete?task_id=${KEPT_TASK}&filename=kept.bin`)
-  if (!asked.body.includes('"missing":[1]')) throw new Error(`The upload of the old page: ${asked.body}`)
+  if (!asked.body.includes('"missing":[1]')) throw new Error(`The upload of the legacy page: ${asked.body}`)
 }
 
 function same(what: string, found: Buffer, expected: Buffer): void {

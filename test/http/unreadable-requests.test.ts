@@ -116,7 +116,7 @@ describe('A request that cannot be parsed', () => {
     const wire = await connect(service.url)
     await wire.send('HEAD /files/0 HTTP/1.1\r\nHost: x\r\nbad\r\n\r\n')
     expect((await wire.answer('HEAD')).status).toBe(400)
-    await expect(wire.answer()).rejects.toThrow(/before an answer: $/)
+    await expect(wire.answer()).rejects.toThrow(/before a response: $/)
   })
 
   it('is answered after earlier requests of its connection; later ones never are', async () => {

@@ -14,7 +14,7 @@ export class ArraySource implements Source {
     this.#failure = failure
   }
 
-  /** Each buffer as a batch of its own. */
+  /** Each buffer as a separate batch. */
   static of(...buffers: readonly Buffer[]): ArraySource {
     return new ArraySource(buffers.map((buffer) => [buffer]))
   }

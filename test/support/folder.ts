@@ -8,7 +8,7 @@ export interface TemporaryFolder {
   dispose(): Promise<void>
 }
 
-/** A new empty folder, removed by `dispose`. */
+/** A new empty directory, removed by `dispose`. */
 export function temporaryFolder(): Promise<TemporaryFolder> {
   return folderIn(tmpdir())
 }

@@ -7,7 +7,7 @@ export interface Landfall {
   readonly dataDir: string
   /** Kills it. */
   kill(): Promise<void>
-  /** Starts it again on the same port and folder. */
+  /** Starts it again on the same port and directory. */
   startAgain(): Promise<void>
   dispose(): Promise<void>
 }

@@ -55,7 +55,7 @@ export async function storedFiles(dataDir: string, prefix = ''): Promise<StoredF
 export async function storedFile(dataDir: string, id: string): Promise<StoredFile> {
   const folder = path.join(dataDir, 'files', id)
   const [name = '', ...others] = await readdir(folder)
-  if (others.length > 0) throw new Error(`There are several files in ${folder}.`)
+  if (others.length > 0) throw new Error(`${folder} has several files.`)
   const file = path.join(folder, name)
   return { id, name, path: file, size: (await stat(file)).size, sha256: await sha256Of(file) }
 }

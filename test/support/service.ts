@@ -3,7 +3,7 @@ import { type Service, start } from '../../server/service.ts'
 import { parseSettings } from '../../server/settings.ts'
 import { temporaryFolder } from './folder.ts'
 
-/** Pages without content, so that tests of requests need no build. */
+/** Empty pages, so tests of requests need no build. */
 const BLANK_PAGES = fileURLToPath(new URL('blank-pages', import.meta.url))
 /** The pages that `npm run build` writes. */
 export const BUILT_PAGES = fileURLToPath(new URL('../../dist/client', import.meta.url))

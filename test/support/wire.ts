@@ -58,7 +58,7 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
         received = received.subarray(found.length)
         return found.answer
       }
-      if (ended) throw new Error(`The connection ended before an answer: ${received.toString('latin1')}`)
+      if (ended) throw new Error(`The connection ended before a response: ${received.toString('latin1')}`)
       await new Promise<void>((resolve) => {
         wake = resolve
       })

@@ -39,7 +39,7 @@ describe('A directory that plain @tus/server wrote', () => {
     }
   }
 
-  /** Starts Landfall on the folder. */
+  /** Starts Landfall on the directory. */
   async function adopt(): Promise<Pick<TestService, 'url' | 'dataDir'> & TestService> {
     const texts: Record<string, string> = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', DATA_DIR: folder.path }
     const running = await start(parseSettings(texts))

@@ -24,7 +24,7 @@ const FAILED = '上传出错'
 /** A build of WebUploader: its file name, for the name of a test, and its path. */
 export type Build = readonly [name: string, file: string]
 
-/** Four builds from the npm package, of two versions; with `WEBUPLOADER_BUILDS`, every script in that folder. */
+/** Four builds from the npm package, of two versions; with `WEBUPLOADER_BUILDS`, every script in that directory. */
 export function builds(): readonly Build[] {
   const folder = process.env['WEBUPLOADER_BUILDS']
   if (folder !== undefined) return readdirSync(folder).map((name) => [name, path.join(folder, name)])

@@ -164,7 +164,7 @@ function parseAnswer(text: string): CompleteAnswer {
   return answer
 }
 
-/** Opens an old page for one visitor; the visitor ends with the work. */
+/** Opens a legacy page for one visitor; the visitor ends with the work. */
 export async function withOldPage<T>(
   browser: Browser,
   base: string,
