@@ -94,9 +94,9 @@ const peers: readonly Peer[] = [
       const program = await findProgram('TUSD', 'tusd')
       if (program === undefined) return undefined
       // Built as a Go module, tusd does not know its version.
-      const told = /^Version: v?(\d\S*)/m.exec((await outputOf(program, ['-version'])) ?? '')?.[1]
+      const reported = /^Version: v?(\d\S*)/m.exec((await outputOf(program, ['-version'])) ?? '')?.[1]
       return {
-        version: told ?? process.env['TUSD_VERSION'] ?? 'unknown',
+        version: reported ?? process.env['TUSD_VERSION'] ?? 'unknown',
         command: async (port, folder) => ({
           program,
           args: [

@@ -178,10 +178,10 @@ it('A HEAD does not interrupt the concatenation of a final upload', async () => 
   const made = concatenation.create(asked(['first', 'second']))
   await gate.reached
   const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
-  const told = uploads.use(final, (upload) => upload.receiving.interrupt())
-  await tooEarly(told)
+  const reported = uploads.use(final, (upload) => upload.receiving.interrupt())
+  await tooEarly(reported)
   gate.open()
-  await told
+  await reported
   expect(await made).toBe(final)
   expect(await uploads.use(final, async ({ state }) => state)).toBe('finished')
   await concatenation.close()

@@ -37,8 +37,8 @@ const WHERE: Readonly<Record<string, (id: string) => readonly string[]>> = {
 
 /** Expects every request, also after a restart, to report the upload as failed. */
 async function expectFailed(url: string): Promise<void> {
-  const told = await head(url)
-  expect([told.status, told.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
+  const reported = await head(url)
+  expect([reported.status, reported.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
   expect((await fetch(url)).status).toBe(422)
 }
 

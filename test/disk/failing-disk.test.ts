@@ -87,7 +87,7 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     log = ''
     const fault = await failCalls(program, call, error)
     const refused = await situation.ask()
-    const told = situation.url === undefined ? undefined : await head(situation.url)
+    const reported = situation.url === undefined ? undefined : await head(situation.url)
     expect(await fault.end()).toBeGreaterThan(0)
     const isFull = error === 'ENOSPC' || error === 'EDQUOT'
     const code = isFull ? 'no_space' : 'storage_error'
@@ -100,7 +100,7 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     expect(text).toMatch(isLegacy ? /"message":"[A-Z].*\."/ : /^[A-Z].*\.\n$/)
     expect(text).not.toMatch(/\/|E[A-Z]{3,}|Error/)
     // Any other status makes tus-js-client restart at 0; an upload that was being removed may be gone.
-    if (told !== undefined) expect(/^the removal/.test(name) ? [200, 404] : [200, 423]).toContain(told.status)
+    if (reported !== undefined) expect(/^the removal/.test(name) ? [200, 404] : [200, 423]).toContain(reported.status)
     await until(async () => log.includes(`"errno":-${constants.errno[error]}`))
     await situation.goOn()
     await until(async () => (await openFiles(program.process.pid, folder.path)).length === 0)

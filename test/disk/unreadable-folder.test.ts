@@ -95,8 +95,8 @@ describe('A data directory that cannot be read or changed', () => {
   it('is not mistaken for a lost upload: the client receives a temporary error, and resumes later', async () => {
     program = await startFailing('look at', 'EIO', [layout.incomingFile(idOf(upload))])
     const url = new URL(upload, program.url).href
-    const told = await head(url)
-    expect([told.status, told.headers.get('Upload-Error')]).toEqual([423, 'storage_error'])
+    const reported = await head(url)
+    expect([reported.status, reported.headers.get('Upload-Error')]).toEqual([423, 'storage_error'])
     expect((await patch(url, SENT, content.subarray(SENT))).status).toBe(503)
     await endFault()
     expect(await offsetOf(url)).toBe(SENT)

@@ -53,8 +53,8 @@ describe('An orderly stop', () => {
       program = await start('two')
       for (let i = 0; i < paths.length; i += AT_ONCE) {
         const asked = paths.slice(i, i + AT_ONCE)
-        const told = await Promise.all(asked.map((path) => offsetOf(program.url + path)))
-        expect(told).toEqual(asked.map(() => SENT))
+        const reported = await Promise.all(asked.map((path) => offsetOf(program.url + path)))
+        expect(reported).toEqual(asked.map(() => SENT))
       }
       const last = await sendChunk(program.url, file.fields(1), file.bytes(1))
       expect(await last.json()).toMatchObject({ finished: true })

@@ -93,8 +93,8 @@ describe('A request of neither protocol', () => {
   it('downloads a file, or receives the offset by HEAD', async () => {
     const url = await createUpload(service.url, content.subarray(0, 10))
     expect((await ask('GET', url, {})).status).toBe(404)
-    const told = await ask('HEAD', url, {})
-    expect([told.status, told.headers.get('Upload-Offset')]).toEqual([204, '10'])
+    const reported = await ask('HEAD', url, {})
+    expect([reported.status, reported.headers.get('Upload-Offset')]).toEqual([204, '10'])
     expectComplete(await append(url, 10, true, content.subarray(10)))
     await expectFile(service, url, content)
   })
@@ -190,8 +190,8 @@ describe('An upload of tus', () => {
 describe('An upload of the draft', () => {
   it.each([0, 10])('is resumed by the other protocol from byte %d', async (offset) => {
     const url = await createUpload(service.url, content.subarray(0, offset), { 'Upload-Length': SIZE })
-    const told = await head(url)
-    expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(offset)])
+    const reported = await head(url)
+    expect([reported.status, reported.headers.get('Upload-Offset')]).toEqual([200, String(offset)])
     expect((await patch(url, offset, content.subarray(offset))).status).toBe(204)
     await expectFile(service, url, content)
     expect(await stateOf(url)).toEqual([SIZE, '?1'])

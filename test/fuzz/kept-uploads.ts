@@ -95,8 +95,10 @@ export async function checkOverHttp(kept: Kept, port: number): Promise<void> {
     [kept.draftFinished, DRAFT, '5000 ?1'],
   ] as const) {
     const { headers } = await ask(port, 'HEAD', `/files/${id}`, protocol)
-    const told = [headers['upload-offset'], headers['upload-complete']].filter((value) => value !== undefined).join(' ')
-    if (told !== state) throw new Error(`An upload is at ${told}, not at ${state}.`)
+    const reported = [headers['upload-offset'], headers['upload-complete']]
+      .filter((value) => value !== undefined)
+      .join(' ')
+    if (reported !== state) throw new Error(`An upload is at ${reported}, not at ${state}.`)
   }
   const asked = await ask(port, 'GET', `/upload/complete?task_id=${KEPT_TASK}&filename=kept.bin`)
   if (!asked.body.includes('"missing":[1]')) throw new Error(`The upload of the legacy page: ${asked.body}`)
@@ -117,16 +119,16 @@ interface Told {
 function ask(port: number, method: string, target: string, headers: Headers = {}, body?: Buffer): Promise<Told> {
   return new Promise((resolve, reject) => {
     const request = http.request({ port, host: '127.0.0.1', method, path: target, headers, agent: false })
-    let told: Told | undefined
+    let reported: Told | undefined
     request.once('error', reject)
     request.once('close', () =>
-      told === undefined ? reject(new Error(`${method} ${target}: no answer`)) : resolve(told),
+      reported === undefined ? reject(new Error(`${method} ${target}: no answer`)) : resolve(reported),
     )
     request.once('response', (response) => {
       const pieces: Buffer[] = []
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.once('end', () => {
-        told = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) }
+        reported = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) }
       })
     })
     request.end(body)

@@ -44,10 +44,10 @@ export function faultOf(answer: Answer, secrets: readonly string[]): string | un
   )
   if (misshapen !== undefined) return `${misshapen[0]} is ${headers.get(misshapen[0])}.`
   // Uploaded content may contain anything.
-  const told = [...headers.values()].join('\n') + (headers.has('content-disposition') ? '' : body)
-  const secret = secrets.find((text) => told.includes(text))
+  const reported = [...headers.values()].join('\n') + (headers.has('content-disposition') ? '' : body)
+  const secret = secrets.find((text) => reported.includes(text))
   if (secret !== undefined) return `It tells ${secret}.`
-  const inside = headers.get('content-type')?.startsWith('text/html') ? undefined : INSIDE.exec(told)
+  const inside = headers.get('content-type')?.startsWith('text/html') ? undefined : INSIDE.exec(reported)
   if (inside !== null && inside !== undefined) return `It tells of the inside: ${JSON.stringify(inside[0])}.`
   return undefined
 }

@@ -62,8 +62,8 @@ describe('A client that expects 100-continue', () => {
     const all = Object.entries(await refusals()).map(async ([name, [method, path, headers, status]]) => {
       const waiting = await connect(service.url)
       await waiting.send(requestHead(method, path, { ...headers, ...EXPECT }))
-      const { status: first, headers: told } = await waiting.next()
-      expect([name, first, told.get('Connection')]).toEqual([name, status, 'close'])
+      const { status: first, headers: reported } = await waiting.next()
+      expect([name, first, reported.get('Connection')]).toEqual([name, status, 'close'])
       await waiting.closed
     })
     await Promise.all(all)

@@ -61,7 +61,7 @@ afterAll(async () => {
 })
 
 /** @returns the status, and whether the response has a sentence or a list. */
-type Client = (base: string, request: Refused) => Promise<readonly [status: number, told: boolean]>
+type Client = (base: string, request: Refused) => Promise<readonly [status: number, reported: boolean]>
 
 const byFetch: Client = async (base, { method, path, headers }) => {
   const response = await fetch(`${base}${path}`, { method, headers, body })
@@ -108,8 +108,8 @@ const thatSendsFirst: Client = (base, { method, path, headers }) =>
     let text = ''
     socket.on('error', reject).on('end', () => {
       socket.destroy()
-      const [head = '', told = ''] = text.split('\r\n\r\n')
-      resolve([Number(head.split(' ')[1]), told.length > 0])
+      const [head = '', reported = ''] = text.split('\r\n\r\n')
+      resolve([Number(head.split(' ')[1]), reported.length > 0])
     })
     socket.on('data', (bytes) => {
       text += bytes

@@ -54,12 +54,12 @@ function uploadByTus(base: string, name: string, content: Buffer, options: Parti
         return !over.signal.aborted
       },
       onAfterResponse: (request, response) => {
-        const told = response.getHeader('Upload-Offset')
+        const reported = response.getHeader('Upload-Offset')
         const url = request.getURL()
-        if (told === undefined || request.getMethod() === 'POST') return
+        if (reported === undefined || request.getMethod() === 'POST') return
         const known = offsets.get(url) ?? 0
-        if (Number(told) < known) account.violations.push(`${name}: offset ${told} after ${known}`)
-        offsets.set(url, Number(told))
+        if (Number(reported) < known) account.violations.push(`${name}: offset ${reported} after ${known}`)
+        offsets.set(url, Number(reported))
       },
       onSuccess: () => resolve(),
       onError: reject,
@@ -124,8 +124,8 @@ async function missingOf(base: string, file: Cut): Promise<readonly number[]> {
     over.signal.throwIfAborted()
     const response = await complete(base, { task_id: String(taskId), filename: String(name) }).catch(() => undefined)
     if (response?.status === 200) return []
-    const told = incomplete.safeParse(await response?.json().catch(() => undefined))
-    if (told.success) return told.data.missing
+    const reported = incomplete.safeParse(await response?.json().catch(() => undefined))
+    if (reported.success) return reported.data.missing
     if (response?.status === 404) return [...Array(file.count).keys()]
     await pause(50)
   }

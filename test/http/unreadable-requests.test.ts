@@ -165,8 +165,8 @@ describe('A malformed chunked body', () => {
 describe('A page of another origin', () => {
   it('cannot read the refusal', async () => {
     for (const headers of ['Origin: https://evil.example\r\n', 'Origin: null\r\n']) {
-      const { status, headers: told } = await answerTo(`GET /check HTTP/1.1\r\nHost: x\r\n${headers}bad\r\n\r\n`)
-      expect([status, told.get('Access-Control-Allow-Origin')]).toEqual([400, null])
+      const { status, headers: reported } = await answerTo(`GET /check HTTP/1.1\r\nHost: x\r\n${headers}bad\r\n\r\n`)
+      expect([status, reported.get('Access-Control-Allow-Origin')]).toEqual([400, null])
     }
   })
 })

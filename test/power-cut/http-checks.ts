@@ -34,13 +34,13 @@ export async function finishByHttp(
 /** @returns whether there was such an upload. */
 async function sendRest(url: string, file: SentFile, sync: SyncMode): Promise<boolean> {
   const { content } = file
-  const told = await head(url)
-  if ([404, 410].includes(told.status) && sync !== 'always') return false
-  if (told.status !== 200) broken(file, `answers ${told.status}`)
-  const offset = Number(told.headers.get('Upload-Offset'))
-  if (offset === content.length && told.headers.get('Upload-Length') !== null) return true
+  const reported = await head(url)
+  if ([404, 410].includes(reported.status) && sync !== 'always') return false
+  if (reported.status !== 200) broken(file, `answers ${reported.status}`)
+  const offset = Number(reported.headers.get('Upload-Offset'))
+  if (offset === content.length && reported.headers.get('Upload-Length') !== null) return true
   const length = { ...PATCH_HEADERS, 'Upload-Offset': String(offset), 'Upload-Length': String(content.length) }
-  const isLengthKnown = told.headers.get('Upload-Length') !== null
+  const isLengthKnown = reported.headers.get('Upload-Length') !== null
   const rest = content.subarray(offset)
   const answer = await (isLengthKnown ? patch(url, offset, rest) : patchWith(url, { ...TUS, ...length }, rest))
   if (answer.status !== 204) broken(file, `does not go on at ${offset}: ${answer.status} ${await answer.text()}`)

@@ -42,8 +42,8 @@ describe('POST /files', () => {
     const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': said })
     expect(response.status).toBe(201)
     const url = locationOf(response, service.url)
-    const told = (await head(url)).headers.get('Upload-Metadata') ?? ''
-    expect(told.split(',').sort()).toEqual(said.split(',').sort())
+    const reported = (await head(url)).headers.get('Upload-Metadata') ?? ''
+    expect(reported.split(',').sort()).toEqual(said.split(',').sort())
     await expectToResume(service, url, bytesOf(5), 0)
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['测试 文件.txt'])
     const disposition = (await fetch(url)).headers.get('Content-Disposition') ?? ''
@@ -71,10 +71,10 @@ describe('POST /files', () => {
     const response = await create(service.url, { 'Upload-Length': '0', 'Upload-Metadata': metadata })
     expect(response.status).toBe(201)
     const url = locationOf(response, service.url)
-    const told = await head(url)
-    expect(told.status).toBe(200)
-    expect(told.headers.get('Upload-Offset')).toBe('0')
-    expect(told.headers.get('Upload-Length')).toBe('0')
+    const reported = await head(url)
+    expect(reported.status).toBe(200)
+    expect(reported.headers.get('Upload-Offset')).toBe('0')
+    expect(reported.headers.get('Upload-Length')).toBe('0')
     await expectFile(service, url, Buffer.alloc(0))
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['empty.txt'])
     expect((await patch(url, 0, bytesOf(0))).status).toBe(204)

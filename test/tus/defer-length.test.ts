@@ -22,10 +22,10 @@ describe('An upload of deferred length', () => {
     patchWith(url, { ...PATCH_HEADERS, 'Upload-Offset': String(offset), 'Upload-Length': length }, body)
 
   async function expectUnknownLength(): Promise<void> {
-    const told = await head(url)
-    expect(told.status).toBe(200)
-    expect(told.headers.get('Upload-Defer-Length')).toBe('1')
-    expect(told.headers.has('Upload-Length')).toBe(false)
+    const reported = await head(url)
+    expect(reported.status).toBe(200)
+    expect(reported.headers.get('Upload-Defer-Length')).toBe('1')
+    expect(reported.headers.has('Upload-Length')).toBe(false)
     expect((await fetch(url)).status).toBe(404)
   }
 

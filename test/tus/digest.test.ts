@@ -36,9 +36,9 @@ describe('A digest of the whole file in the metadata', () => {
     expectSentence(await response.text(), service)
     for (let i = 0; i < 2; i++) {
       const again = `${service.url}/files/${idOf(url)}`
-      const told = await head(again)
-      expect(told.status).toBe(422)
-      expect(told.headers.get('Upload-Error')).toBe('digest_mismatch')
+      const reported = await head(again)
+      expect(reported.status).toBe(422)
+      expect(reported.headers.get('Upload-Error')).toBe('digest_mismatch')
       expect((await fetch(again)).status).toBe(422)
       expect(await readdir(path.join(service.dataDir, 'files'))).toEqual([])
       service = await service.restart()

@@ -124,13 +124,13 @@ describe('104 while content is processed', () => {
 
   it('"the server SHOULD send interim responses with a 104 … and the Upload-Offset header field"; "MUST NOT include the Location"', async () => {
     const url = await create()
-    const told = await progressOf(appendHead(url, 0, true))
-    for (const { status, headers } of told) {
+    const reported = await progressOf(appendHead(url, 0, true))
+    for (const { status, headers } of reported) {
       expect(status).toBe(104)
       expect(headers.has('Location')).toBe(false)
       expect(headers.get('Upload-Draft-Interop-Version')).toBe(INTEROP)
     }
-    const [first = 0, second = 0] = told.map(({ headers }) => Number(headers.get('Upload-Offset')))
+    const [first = 0, second = 0] = reported.map(({ headers }) => Number(headers.get('Upload-Offset')))
     expect(first).toBeGreaterThan(0)
     expect(second).toBeGreaterThan(first)
     // "Clients can use this guarantee to free resources": reported bytes stay.

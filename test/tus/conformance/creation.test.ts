@@ -30,9 +30,11 @@ extension('creation', () => {
 
   it('"responses to HEAD requests MUST include the Upload-Metadata header and its value as specified by the Client during the creation"', async () => {
     const metadata = 'filename d29ybGRfZG9taW5hdGlvbl9wbGFuLnBkZg==,is_confidential'
-    const told = (await head(await create({ ...LENGTH, 'Upload-Metadata': metadata }))).headers.get('Upload-Metadata')
+    const reported = (await head(await create({ ...LENGTH, 'Upload-Metadata': metadata }))).headers.get(
+      'Upload-Metadata',
+    )
     expect(
-      told
+      reported
         ?.split(',')
         .map((pair) => pair.trim())
         .sort(),
