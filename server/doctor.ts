@@ -55,7 +55,7 @@ export async function doctor(
   })
 }
 
-/** Reports a finding, and repairs it if asked to and possible. @returns whether it is repaired. */
+/** Reports a finding, and repairs it if requested and possible. @returns whether it is repaired. */
 async function treat(
   { place, sentence, repair }: Finding,
   repairs: boolean,

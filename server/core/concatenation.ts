@@ -48,12 +48,12 @@ export class Concatenation {
    * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `too_large`,
    * `no_space`, `storage_error`, and the reason if the final upload failed.
    */
-  async create(asked: FinalUpload): Promise<string> {
+  async create(requested: FinalUpload): Promise<string> {
     const id = createHmac('sha256', this.#secret)
-      .update(`final\n${asked.parts.join('\n')}`)
+      .update(`final\n${requested.parts.join('\n')}`)
       .digest('hex')
       .slice(0, 32)
-    await this.#creating.run(asked.parts, () => this.#createOnce(id, asked))
+    await this.#creating.run(requested.parts, () => this.#createOnce(id, requested))
     const joined = this.advance(id)
     await waitAtMost(LONGEST_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
       // It continues in the background, and HEAD reports its state.
@@ -116,17 +116,17 @@ export class Concatenation {
     await Promise.allSettled([...ended, ...this.#running.values()])
   }
 
-  async #createOnce(id: string, asked: FinalUpload): Promise<void> {
+  async #createOnce(id: string, requested: FinalUpload): Promise<void> {
     if (await this.#exists(id)) return
     const lengths: (number | null)[] = []
-    for (const part of asked.parts) lengths.push(await this.#usable(part, id))
+    for (const part of requested.parts) lengths.push(await this.#usable(part, id))
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
     this.#uploads.checkSize(length)
-    for (const part of asked.parts) {
+    for (const part of requested.parts) {
       const bound = await unlessMissing(this.#uploads.use(part, (upload) => bind(upload, id)))
       if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted meanwhile.')
     }
-    await this.#uploads.create({ ...asked, id, length, createdAt: new Date().toISOString() }, async () => undefined)
+    await this.#uploads.create({ ...requested, id, length, createdAt: new Date().toISOString() }, async () => undefined)
   }
 
   /** @throws UploadError `gone` if it existed once. */

@@ -87,9 +87,9 @@ export class Put {
     return this.#hold(this.#claims.leading(this.#upload.record.id, want, this.signal))
   }
 
-  async #hold(asked: Promise<Claim>): Promise<Claim> {
+  async #hold(pending: Promise<Claim>): Promise<Claim> {
     const message = 'Another request is still uploading this range.'
-    const claim = await waitAtMost(LONGEST_WAIT, asked, message, (reason) => this.end(reason))
+    const claim = await waitAtMost(LONGEST_WAIT, pending, message, (reason) => this.end(reason))
     this.#claimed = claim.ranges
     const release = (): void => {
       this.#claimed = []

@@ -277,9 +277,9 @@ export class Upload {
   /** Runs `work` with exclusive access to the upload, once it is available. @throws UploadError `busy`. */
   async #exclusively(work: () => Promise<void>): Promise<void> {
     const abort = new AbortController()
-    const asked = this.#claims.exclusive(this.record.id, abort.signal)
+    const pending = this.#claims.exclusive(this.record.id, abort.signal)
     const message = 'Another request is still working with this upload.'
-    const claim = await waitAtMost(LONGEST_WAIT, asked, message, (reason) => abort.abort(reason))
+    const claim = await waitAtMost(LONGEST_WAIT, pending, message, (reason) => abort.abort(reason))
     try {
       this.receiving.checkOpen()
       await work()

@@ -122,7 +122,7 @@ function givesWay(socketPath: string, must: boolean): Promise<boolean> {
     socket.once('connect', () => {
       if (must) {
         text(socket).then(
-          (said) => resolve(said === ''),
+          (answer) => resolve(answer === ''),
           () => resolve(true),
         )
       } else {

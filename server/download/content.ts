@@ -52,8 +52,8 @@ export function asksForInline(value: string | readonly string[] | undefined): bo
 }
 
 /** `type/subtype` in lower case without parameters; malformed types become `application/octet-stream`. */
-function mediaType(said: string | null | undefined): string {
-  return MEDIA_TYPE.exec((said ?? '').trim().toLowerCase())?.[1] ?? UNKNOWN_TYPE
+function mediaType(declared: string | null | undefined): string {
+  return MEDIA_TYPE.exec((declared ?? '').trim().toLowerCase())?.[1] ?? UNKNOWN_TYPE
 }
 
 /** SVG and all other XML may contain scripts. */

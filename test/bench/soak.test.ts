@@ -13,7 +13,7 @@ const SOAK = fileURLToPath(new URL('../../dist/bench/soak/main.js', import.meta.
 /** 30 values: the results of `of`. */
 const series = (of: (i: number) => number): number[] => Array.from({ length: 30 }, (_, i) => of(i))
 
-describe('growth', () => {
+describe('Growth', () => {
   it.each<[string, number[], boolean]>([
     ['level', series(() => 100), false],
     ['rising in the first third only', series((i) => Math.min(i, 10) * 50), false],
