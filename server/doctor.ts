@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
-import { examine, type Finding } from './disk/doctor.ts'
+import { withAccess } from './disk/access.ts'
+import { examine, type Finding } from './disk/examine.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
-import { withAccess } from './disk/refusal.ts'
 import { parseDataDir } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]

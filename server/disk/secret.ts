@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { withAccess } from './access.ts'
 import { ifThere, replaceFile } from './files.ts'
 import type { Layout } from './layout.ts'
-import { withAccess } from './refusal.ts'
 
 /**
  * The secret of a data directory, created at the first start. It must stay, because ids are derived from it.

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import { checkFormat } from './data-folder.ts'
+import { checkFormat } from './data-directory.ts'
 import { exists, ifThere } from './files.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
 import { readRecordFile } from './record-file.ts'
