@@ -94,9 +94,9 @@ const peers: readonly Peer[] = [
       const program = await findProgram('TUSD', 'tusd')
       if (program === undefined) return undefined
       // Built as a Go module, tusd does not know its version.
-      const told = /^Version: v?(\d\S*)/m.exec((await outputOf(program, ['-version'])) ?? '')?.[1]
+      const reported = /^Version: v?(\d\S*)/m.exec((await outputOf(program, ['-version'])) ?? '')?.[1]
       return {
-        version: told ?? process.env['TUSD_VERSION'] ?? 'unknown',
+        version: reported ?? process.env['TUSD_VERSION'] ?? 'unknown',
         command: async (port, folder) => ({
           program,
           args: [
@@ -144,7 +144,7 @@ const peers: readonly Peer[] = [
         command: async (port, folder) => ({ program, args: [script('flask_merge.py'), String(port), folder] }),
       }
     },
-    place: () => Promise.reject(new Error('Flask is not asked for downloads.')),
+    place: () => Promise.reject(new Error('The bench requests no downloads from Flask.')),
     fill: fillNothing,
   },
   {
@@ -264,7 +264,7 @@ async function fillFileStore(folder: string, count: number): Promise<void> {
 }
 
 function fillNothing(): Promise<void> {
-  return Promise.reject(new Error('This server has no benchmark that starts on a folder with uploads.'))
+  return Promise.reject(new Error('This server has no benchmark that starts on a directory with uploads.'))
 }
 
 async function inParallel(count: number, work: () => Promise<void>): Promise<void> {

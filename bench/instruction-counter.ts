@@ -36,12 +36,12 @@ export async function findInstructionCounter(): Promise<InstructionCounter> {
 const PERF_EVENT = ['stat', '-x', ',', '-e', 'instructions:u']
 
 async function canCount(perf: string): Promise<boolean> {
-  const told = await outputOf(perf, [...PERF_EVENT, process.execPath, '--version'])
-  return told !== undefined && perfCountIn(told) !== undefined
+  const reported = await outputOf(perf, [...PERF_EVENT, process.execPath, '--version'])
+  return reported !== undefined && perfCountIn(reported) !== undefined
 }
 
-function perfCountIn(told: string): number | undefined {
-  const count = /^(\d+),,instructions/m.exec(told)?.[1]
+function perfCountIn(reported: string): number | undefined {
+  const count = /^(\d+),,instructions/m.exec(reported)?.[1]
   return count === undefined ? undefined : Number(count)
 }
 
@@ -55,7 +55,7 @@ function perfCounter(perf: string): InstructionCounter {
       const child = spawn(perf, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] })
       const [, , output, control, acknowledged] = child.stdio
       if (!output || !control || !('write' in control) || !acknowledged) throw new Error('perf has no pipes.')
-      const told = text(output)
+      const reported = text(output)
       const order = async (word: string): Promise<void> => {
         const answer = once(acknowledged, 'data')
         control.write(`${word}\n`)
@@ -67,7 +67,7 @@ function perfCounter(perf: string): InstructionCounter {
       const exit = once(child, 'exit')
       child.kill('SIGINT')
       await exit
-      const count = perfCountIn(await told)
+      const count = perfCountIn(await reported)
       if (count === undefined) throw new Error('perf reported no instructions.')
       return count
     },

@@ -56,7 +56,7 @@ export async function startServer(
     // The variables of the bench must not configure a server.
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? folder, ...environment },
     cwd: folder,
-    // An own process group, so that its children can be killed with it.
+    // Its own process group, so its children can be killed with it.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -5,7 +5,7 @@ import { staticFiles } from './static-files.ts'
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   publicDir: false,
-  // Relative links, so that the page works under any path.
+  // Relative links, so the page works under any path.
   base: './',
   plugins: [staticFiles()],
   // For `npm run dev`. The service sees the host of the page, so its URLs lead back through the proxy.

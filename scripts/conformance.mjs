@@ -1,6 +1,6 @@
-// `npm run test:conformance`: the conformance tests of tus against this program and the peers on this host; `--publish` writes the
-// result to docs/conformance.md. `TUS_URL=http://HOST/files npm run test:conformance` tests another server, as does
-// `DRAFT_URL=…` with the tests of the IETF draft.
+// `npm run test:conformance`: the conformance tests of tus against this program and the peers on this host; `--publish`
+// writes the result to docs/conformance.md. `TUS_URL=http://HOST/files npm run test:conformance` tests another server,
+// as does `DRAFT_URL=…` with the tests of the IETF draft.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { startServer } from '../dist/bench/server-process.js'
 /** The tests of a server, by the variable that names its upload creation URL. */
 const SUITES = { TUS_URL: 'test/tus/conformance', DRAFT_URL: 'test/draft/conformance' }
 
-/** What a peer that is not here says of itself. */
+/** The extensions that the documentation of an absent peer lists. */
 const DOCUMENTED = {
   '@tus/server': ['creation', 'creation-with-upload', 'creation-defer-length', 'expiration', 'termination'],
   tusd: [
@@ -21,7 +21,10 @@ const DOCUMENTED = {
   rustus: ['creation', 'creation-with-upload', 'creation-defer-length', 'termination', 'concatenation', 'checksum'],
 }
 
-/** Runs Jest; cases of extensions that a server does not offer are skipped, so the project's own reporter is left out. */
+/**
+ * Runs Jest with its default reporter: ours fails skipped cases, which are those of extensions that a server does not
+ * offer.
+ */
 function jest(args, environment, stdio) {
   const { status } = spawnSync(process.execPath, ['node_modules/jest/bin/jest.js', '--reporters=default', ...args], {
     cwd: PROJECT,
@@ -100,7 +103,7 @@ ${table}
 
 ${results.map(({ name, cases }) => `- ${summaryOf(name, cases)}`).join('\n')}
 
-What fails:
+Failed cases:
 
 ${failures.length > 0 ? failures.join('\n') : 'nothing\n'}`
 }
@@ -127,7 +130,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
-for (const name of absent) console.log(`${name}: not on this machine`)
+for (const name of absent) console.log(`${name}: not on this host`)
 if (process.argv.includes('--publish')) {
   writeFileSync(path.join(PROJECT, 'docs/conformance.md'), report(results, tableOf(results, absent)))
 }

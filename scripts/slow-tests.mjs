@@ -1,5 +1,6 @@
-// `npm run test:slow`: the tests that take too long for each run, one after the other. `-- --minutes 5` shortens those that run for
-// a given time, `-- --only chaos,fuzz` chooses some. Each is a script of package.json as well. Exits with 1 if one of them fails.
+// `npm run test:slow`: the tests that take too long for each run, one after the other. `-- --minutes 5` shortens those
+// that run for a given time, `-- --only chaos,fuzz` chooses some. Each is a script of package.json as well. Exits with
+// 1 if one of them fails.
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
@@ -24,7 +25,7 @@ const names = values.only?.split(',') ?? Object.keys(SCRIPTS)
 const unknown = names.find((name) => !Object.hasOwn(SCRIPTS, name))
 if (unknown !== undefined || !/^\d{1,5}$/.test(values.minutes)) {
   const scripts = Object.keys(SCRIPTS).join(', ')
-  console.error(unknown === undefined ? '--minutes must be a whole number.' : `--only takes some of ${scripts}.`)
+  console.error(unknown === undefined ? '--minutes must be a whole number.' : `--only takes names from ${scripts}.`)
   process.exit(1)
 }
 const results = names.map((name) => {

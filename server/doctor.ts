@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
-import { examine, type Finding } from './disk/doctor.ts'
+import { withAccess } from './disk/access.ts'
+import { examine, type Finding } from './disk/examine.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
-import { withAccess } from './disk/refusal.ts'
 import { parseDataDir } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
@@ -55,7 +55,7 @@ export async function doctor(
   })
 }
 
-/** Reports a finding, and repairs it if asked to and possible. @returns whether it is repaired. */
+/** Reports a finding, and repairs it if requested and possible. @returns whether it is repaired. */
 async function treat(
   { place, sentence, repair }: Finding,
   repairs: boolean,

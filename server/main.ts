@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   if (service === undefined) process.exit(0)
   process.stdout.write(`Landfall listens on ${service.url}\n`)
   await stopSignal
-  // A second signal stops the program at once.
+  // A second signal stops the process at once.
   process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
   await service.close()
   process.exit(0)

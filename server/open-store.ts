@@ -10,10 +10,10 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'on
   }
 
 /**
- * Opens the uploads in a data folder: files on disk, claims in the memory of this process. Close the returned uploads
- * to close the folder.
+ * Opens the uploads in a data directory: files on disk, claims in the memory of this process. Close the returned
+ * uploads to close the directory.
  *
- * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
+ * @throws Error with a sentence for the operator when the directory cannot be used or belongs to a running process.
  */
 export async function openStore({
   maxSize = Number.POSITIVE_INFINITY,

@@ -37,7 +37,7 @@ export interface Service {
 const SWEEP_EVERY = 60 * 60 * 1000
 
 /** Minimum age of a tombstone before it is removed, in milliseconds; from then on, the upload is 404 instead of 410. */
-const TOMBSTONE_KEPT = 7 * 24 * 60 * 60 * 1000
+const TOMBSTONE_LIFETIME = 7 * 24 * 60 * 60 * 1000
 
 /** Maximum WebUploader visitors whose listed chunks are kept, up to 16 KiB each. */
 const MAX_VISITORS = 20_000
@@ -150,7 +150,7 @@ function startBackgroundWork(
       if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
     })
     await expired.catch(logError('Expiring uploads failed.'))
-    const forgotten = uploads.forgetGone(new Date(now() - TOMBSTONE_KEPT))
+    const forgotten = uploads.forgetGone(new Date(now() - TOMBSTONE_LIFETIME))
     await forgotten.catch(logError('Removing old tombstones failed.'))
     isSweeping = false
   }

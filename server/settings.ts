@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { parseAuthority } from './http/host.ts'
 
-/** What people read about a setting: its default, with the unit, and its meaning. */
+/** The documentation of a setting: its default, with the unit, and its meaning. */
 const descriptions = z.registry<{ readonly default: string; readonly help: string }>()
 
 /**

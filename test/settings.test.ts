@@ -11,7 +11,7 @@ const NAMES = describeSettings().map(({ name }) => name)
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
   const asked = readSettings(environment, args)
-  if (asked.kind !== 'run') throw new Error('Help was given.')
+  if (asked.kind !== 'run') throw new Error('Unexpected help.')
   return asked.settings
 }
 
@@ -195,18 +195,21 @@ describe('The program', () => {
     [{ PORT: 'x' }, [], 'PORT must be a whole number from 0 to 65535.\n'],
     [{}, ['--sync', 'sometimes'], 'SYNC must be one of finish, always, never.\n'],
     [{ PORT: '1' }, ['--port', '-1'], undefined],
-  ])('does not start with %j and %j, says why in a line, and leaves no folder', async (environment, args, line) => {
-    const folder = await temporaryFolder()
-    try {
-      const { status, stdout, stderr } = run({ ...environment, DATA_DIR: `${folder.path}/data` }, args)
-      expect([status, stdout]).toEqual([1, ''])
-      if (line !== undefined) expect(stderr).toBe(line)
-      expect(stderr).not.toMatch(/\n\s+at /)
-      expect(readdirSync(folder.path)).toEqual([])
-    } finally {
-      await folder.dispose()
-    }
-  })
+  ])(
+    'does not start with %j and %j, reports the reason in a line, and leaves no directory',
+    async (environment, args, line) => {
+      const folder = await temporaryFolder()
+      try {
+        const { status, stdout, stderr } = run({ ...environment, DATA_DIR: `${folder.path}/data` }, args)
+        expect([status, stdout]).toEqual([1, ''])
+        if (line !== undefined) expect(stderr).toBe(line)
+        expect(stderr).not.toMatch(/\n\s+at /)
+        expect(readdirSync(folder.path)).toEqual([])
+      } finally {
+        await folder.dispose()
+      }
+    },
+  )
 })
 
 function flag(name: string): string {

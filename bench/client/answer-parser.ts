@@ -79,7 +79,7 @@ export class AnswerParser {
     }
     this.#take(bytes)
     if (this.#framing === 'until-close' || this.#length < this.#framing) return undefined
-    if (this.#length > this.#framing) throw new Error('More came than Content-Length says.')
+    if (this.#length > this.#framing) throw new Error('The body is longer than its Content-Length.')
     return this.#answer(this.#head)
   }
 
@@ -98,7 +98,7 @@ export class AnswerParser {
 function parseHead(text: string): Head {
   const [first, ...lines] = text.split('\r\n')
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(first ?? '')?.[1]
-  if (status === undefined) throw new Error('What came is no HTTP answer.')
+  if (status === undefined) throw new Error('The response is not HTTP.')
   const headers = lines.map((line): [string, string] => {
     const colon = line.indexOf(':')
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]

@@ -63,8 +63,8 @@ async function downloadRange(
   const headers = { Range: `bytes=${offset}-${last}` }
   const answer = await connection.request({ method: 'GET', path, headers, onBody })
   expect(answer, 206, RANGE)
-  const told = answer.headers.get('content-range')
-  if (told !== `bytes ${offset}-${last}/${size}`) throw new Error(`A range was answered with ${told}.`)
+  const reported = answer.headers.get('content-range')
+  if (reported !== `bytes ${offset}-${last}/${size}`) throw new Error(`A range was answered with ${reported}.`)
 }
 
 function expect(answer: Answer, status: number, length: number): void {

@@ -84,6 +84,7 @@ function pathOf(answer: Answer): string {
 }
 
 function expectOffset(answer: Answer, offset: number): void {
-  const told = answer.headers.get('upload-offset')
-  if (told !== String(offset)) throw new Error(`Upload-Offset is ${told ?? 'absent'} where it must be ${offset}.`)
+  const reported = answer.headers.get('upload-offset')
+  if (reported !== String(offset))
+    throw new Error(`Upload-Offset is ${reported ?? 'absent'} where it must be ${offset}.`)
 }

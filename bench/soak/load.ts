@@ -118,8 +118,14 @@ export class Load {
     for (let isWhole = false; !isWhole; ) {
       const { headers: received } = await this.#requests.expect([200], 'HEAD', path, TUS)
       const offset = Number(received['upload-offset'])
-      const asked = { ...APPEND, 'Upload-Offset': offset }
-      const { status } = await this.#requests.expect([204, 409], 'PATCH', path, asked, patternAt(offset, size - offset))
+      const append = { ...APPEND, 'Upload-Offset': offset }
+      const { status } = await this.#requests.expect(
+        [204, 409],
+        'PATCH',
+        path,
+        append,
+        patternAt(offset, size - offset),
+      )
       isWhole = status === 204
     }
     await this.#keep(path, size)

@@ -25,7 +25,7 @@ export interface ChosenFile {
   readonly file: File
   /** The key under which the browser remembers the upload. */
   readonly fingerprint: string
-  /** Shared by all attempts with this file, so that no byte is compared twice. */
+  /** Shared by all attempts with this file, so no byte is compared twice. */
   readonly proof: Proof
 }
 

@@ -6,7 +6,7 @@ import { stateText } from './status-line.ts'
 import type { UploadItem } from './upload-item.ts'
 import { type ListEvents, UploadList } from './upload-list.ts'
 
-/** How often uploading rows are rendered without progress, so that a stale speed disappears, in milliseconds. */
+/** How often uploading rows are rendered without progress, to remove a stale speed, in milliseconds. */
 const REFRESH_EVERY = 1000
 
 /** The list on the page: a row per file, a summary, and announcements for screen readers. */

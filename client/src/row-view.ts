@@ -86,7 +86,7 @@ export class RowView {
     const { part, whole } = shareShown(this.#item)
     if (part === null) this.#bar.removeAttribute('aria-valuenow')
     else this.#bar.setAttribute('aria-valuenow', String(percentOf(part, whole)))
-    // Not rounded to percent, so that a large file moves visibly.
+    // Not rounded to percent: the bar of a large file must move visibly.
     this.#fill.style.transform = `scaleX(${whole === 0 ? 1 : (part ?? 0) / whole})`
   }
 

@@ -16,7 +16,7 @@ export function phaseShown({ state, phase }: UploadItem): Phase | 'away' | '' {
   return phase === 'retrying' && isAway() ? 'away' : phase
 }
 
-/** What the bar shows: bytes sent, or the share checked. `part` is null while only the server knows. */
+/** The value of the bar: bytes sent, or the share checked. `part` is null while only the server knows. */
 export function shareShown(item: UploadItem): { readonly part: number | null; readonly whole: number } {
   return isChecking(item) ? { part: item.checked, whole: 1 } : { part: item.sent, whole: item.size }
 }

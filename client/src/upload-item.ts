@@ -46,7 +46,7 @@ export class UploadItem {
   #attempt: Attempt | null = null
   readonly #changed: () => void
 
-  /** `changed` is called after every change of what the item shows. */
+  /** `changed` is called after every visible change of the item. */
   constructor(origin: Chosen | Remembered, changed: () => void) {
     this.#changed = changed
     this.fingerprint = origin.fingerprint
@@ -187,7 +187,9 @@ export class UploadItem {
     this.#changed()
   }
 
-  /** Returns a lent file. With a file of its own, another tab has appended to the upload: the item starts a new one. */
+  /**
+   * Returns a lent file. If the file is its own, another tab has appended to the upload, and the item starts a new one.
+   */
   #differs(): void {
     const isOther = this.#isOther
     this.#attempt = null

@@ -60,7 +60,7 @@ export function connections(
     socket.on('error', () => undefined).end(refuse(error, { method, path: '', headers }), () => socket.destroy())
   })
   const answerIfHeard: http.RequestListener = (request, response) => {
-    // No response is possible any more, but the bytes that have arrived are discarded.
+    // The client can receive no response, but the bytes that have arrived are discarded.
     if (!request.socket.writable) request.resume()
     else answer(request, response)
   }

@@ -114,7 +114,7 @@ export class Pipeline {
 
   #beginNext(): void {
     this.#running = undefined
-    // No response is possible any more.
+    // The client can receive no further response.
     if (!this.socket.writable) this.#waiting = []
     const wasFull = this.#isFull
     const next = this.#waiting.shift()

@@ -31,30 +31,30 @@ export function boundHeads(server: Server, open: ReadonlyMap<Duplex, Pipeline>):
 }
 
 interface Client {
-  readonly lines: Pipeline[]
+  readonly pipelines: Pipeline[]
   bytes: number
 }
 
-function closeSurplus(lines: readonly Pipeline[]): void {
+function closeSurplus(pipelines: readonly Pipeline[]): void {
   let surplus = -MAX_BYTES
-  for (const line of lines) surplus += line.heldBytes
+  for (const pipeline of pipelines) surplus += pipeline.heldBytes
   if (surplus <= 0) return
-  for (const client of clientsOf(lines)) {
+  for (const client of clientsOf(pipelines)) {
     if (surplus <= 0) return
     surplus -= client.bytes
-    for (const { socket } of client.lines) socket.destroy()
+    for (const { socket } of client.pipelines) socket.destroy()
   }
 }
 
 /** Clients with buffered heads, the largest first. */
-function clientsOf(lines: readonly Pipeline[]): readonly Client[] {
+function clientsOf(pipelines: readonly Pipeline[]): readonly Client[] {
   const clients = new Map<string, Client>()
-  for (const line of lines) {
-    const { heldBytes, socket } = line
+  for (const pipeline of pipelines) {
+    const { heldBytes, socket } = pipeline
     if (heldBytes === 0) continue
     const address = clientOf(socket.remoteAddress ?? '')
-    const client = clients.get(address) ?? { lines: [], bytes: 0 }
-    client.lines.push(line)
+    const client = clients.get(address) ?? { pipelines: [], bytes: 0 }
+    client.pipelines.push(pipeline)
     client.bytes += heldBytes
     clients.set(address, client)
   }

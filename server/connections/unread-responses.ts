@@ -2,7 +2,7 @@ import type { Context, Middleware } from 'koa'
 import { clientOf } from '../http/address-limits.ts'
 
 /** Shorter responses are not counted, in bytes: an idle connection costs as much. */
-const SMALL = 16 * 1024
+const MIN_COUNTED_BYTES = 16 * 1024
 /** Methods whose responses are never longer. */
 const SMALL_ONLY: ReadonlySet<string> = new Set(['HEAD', 'PATCH', 'DELETE'])
 /** Maximum bytes of unread responses, per client and in total. */
@@ -25,7 +25,7 @@ export function trackResponses(): Middleware {
   const tracked: Middleware = async (ctx, next) => {
     await next()
     const { body } = ctx
-    if (typeof body === 'string' && body.length >= SMALL) responses.add(ctx, body)
+    if (typeof body === 'string' && body.length >= MIN_COUNTED_BYTES) responses.add(ctx, body)
   }
   return (ctx, next) => (SMALL_ONLY.has(ctx.method) ? next() : tracked(ctx, next))
 }

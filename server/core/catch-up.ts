@@ -2,17 +2,17 @@ import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import type { BodyProgress, Source } from './source.ts'
 
 /** Interval between two samples of an append, in milliseconds. On a busy host, it takes longer. */
-const BETWEEN = 2
+const SAMPLE_INTERVAL = 2
 /** After this many samples, a client whose bytes still arrive, no faster than they are read, is alive. */
 const SAMPLES_WHILE_SLOW = 6
 /** After this many samples, a client that sends faster than the server reads may be alive. */
-const MOST_SAMPLES = 40
+const MAX_SAMPLES = 40
 /** After this many samples of an append whose body has ended, the disk takes too long. */
-const MOST_SAMPLES_WHEN_ENDED = 4_000
+const MAX_SAMPLES_WHEN_ENDED = 4_000
 /** If fewer bytes than this are read between two samples, the socket is empty. */
 const LEFTOVER = 512 * 1024
 /** More bytes than the socket buffers of both sides hold. A client that sends this much meanwhile is alive. */
-const MOST_IN_FLIGHT = 48 * 1024 * 1024
+const MAX_IN_FLIGHT = 48 * 1024 * 1024
 
 /**
  * Waits until the bytes that have arrived for a running append count. Its client may be gone without the server knowing
@@ -24,13 +24,13 @@ export async function catchUp(source: Source, isRunning: () => boolean): Promise
   if (first === undefined || isIdle(source, first)) return
   let target = Number.POSITIVE_INFINITY
   for (let samples = 1, before: BodyProgress = first; isRunning(); samples++) {
-    await pause(BETWEEN)
+    await pause(SAMPLE_INTERVAL)
     await polled()
     const after = source.progress?.() ?? before
     if (isDrained(before, after, samples)) target = Math.min(target, after.arrived)
     if (after.done >= target && !after.ended) return
-    if (samples >= (after.ended ? MOST_SAMPLES_WHEN_ENDED : MOST_SAMPLES)) return
-    if (after.arrived - first.arrived > MOST_IN_FLIGHT) return
+    if (samples >= (after.ended ? MAX_SAMPLES_WHEN_ENDED : MAX_SAMPLES)) return
+    if (after.arrived - first.arrived > MAX_IN_FLIGHT) return
     before = after
   }
 }
@@ -43,7 +43,7 @@ async function polled(): Promise<void> {
 
 /** Whether the append has been waiting for its client. */
 function isIdle({ waitingSince }: Source, { arrived, done, ended }: BodyProgress): boolean {
-  return !ended && done === arrived && waitingSince !== undefined && performance.now() - waitingSince > BETWEEN
+  return !ended && done === arrived && waitingSince !== undefined && performance.now() - waitingSince > SAMPLE_INTERVAL
 }
 
 /** Whether all bytes that had arrived at the first sample have been read. */

@@ -1,8 +1,8 @@
 /**
- * Returns a clock, in milliseconds since 1970, by which nothing seems older than it is: it does not follow the system
- * clock when that is set forward, because existing files keep their old times.
+ * Returns a clock, in milliseconds since 1970, that never makes a file seem older than it is: it ignores jumps of the
+ * OS clock into the future, because existing files keep their times.
  *
- * @param clock the system time, in milliseconds; it may be set.
+ * @param clock the OS time, in milliseconds; it may be changed.
  * @param elapsed monotonic time, in milliseconds.
  */
 export function cautiousTime(

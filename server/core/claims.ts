@@ -9,11 +9,11 @@ export interface Claim {
 }
 
 /**
- * Which put may write which bytes of which upload. Claims of one upload are disjoint. Waiting is a queue in order of
- * arrival: each release grants the claims that it made possible. A waiting exclusive claim lets no later claim pass.
+ * Decides which put may write which bytes of an upload. Claims of one upload are disjoint. Waiting is a queue in order
+ * of arrival: each release grants the claims that it made possible. A waiting exclusive claim lets no later claim pass.
  *
- * `want` returns what is still missing at the moment of the grant: bytes that another put has brought meanwhile are
- * never claimed. A put must not wait here while it holds a claim on the same upload: so there are no deadlocks.
+ * `want` returns what is still missing at the moment of the grant: bytes that another put has written meanwhile are
+ * never claimed. To prevent deadlocks, a put must not wait here while it holds a claim on the same upload.
  *
  * Every method rejects with `signal.reason` when the signal fires while it waits; nothing is held then.
  */

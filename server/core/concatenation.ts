@@ -8,7 +8,7 @@ import type { Upload } from './upload.ts'
 import { type Uploads, unlessMissing } from './uploads.ts'
 
 /** Wait before a retry, in milliseconds. */
-const RETRY_AFTER = 15_000
+const RETRY_DELAY = 15_000
 
 /** A final upload to create. */
 export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileName' | 'tus'> & {
@@ -17,7 +17,7 @@ export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileN
 }
 
 /**
- * Final uploads: each is an upload of its own that is filled from its parts as soon as all of them are complete. The
+ * Final uploads: each is a separate upload that is filled from its parts as soon as all of them are complete. The
  * file of the first part becomes its beginning, the others are appended, and they keep their bytes until the final
  * upload is finished. Each step can be repeated after a crash.
  */
@@ -27,7 +27,10 @@ export class Concatenation {
   /** The running work of each final upload, one step at a time. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
-  /** Final uploads that share a part are created one at a time: each must see who owns the part. Others do not wait. */
+  /**
+   * Final uploads that share a part are created one at a time: each must see which one owns the part. Others do not
+   * wait.
+   */
   readonly #creating = new KeyedQueue()
   #closed = false
 
@@ -45,12 +48,12 @@ export class Concatenation {
    * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `too_large`,
    * `no_space`, `storage_error`, and the reason if the final upload failed.
    */
-  async create(asked: FinalUpload): Promise<string> {
+  async create(requested: FinalUpload): Promise<string> {
     const id = createHmac('sha256', this.#secret)
-      .update(`final\n${asked.parts.join('\n')}`)
+      .update(`final\n${requested.parts.join('\n')}`)
       .digest('hex')
       .slice(0, 32)
-    await this.#creating.run(asked.parts, () => this.#createOnce(id, asked))
+    await this.#creating.run(requested.parts, () => this.#createOnce(id, requested))
     const joined = this.advance(id)
     await waitAtMost(LONGEST_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
       // It continues in the background, and HEAD reports its state.
@@ -82,7 +85,7 @@ export class Concatenation {
 
   /** Removes those of the parts whose bytes were in a final upload that is gone. */
   async forget(final: string, parts: readonly string[]): Promise<void> {
-    // Work that is still running may absorb the bytes of its parts, or discard them.
+    // Running work may still absorb the bytes of its parts, or discard them.
     await this.#running.get(final)?.catch(() => undefined)
     await this.#uploads.forgetJoined(parts, 'deleted')
   }
@@ -105,7 +108,7 @@ export class Concatenation {
     return state === 'finished' ? final : undefined
   }
 
-  /** Ends what is running, bytes kept, and starts nothing any more. */
+  /** Ends running work, keeping its bytes, and starts no more. */
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#retries.values()) clearTimeout(timer)
@@ -113,17 +116,17 @@ export class Concatenation {
     await Promise.allSettled([...ended, ...this.#running.values()])
   }
 
-  async #createOnce(id: string, asked: FinalUpload): Promise<void> {
+  async #createOnce(id: string, requested: FinalUpload): Promise<void> {
     if (await this.#exists(id)) return
     const lengths: (number | null)[] = []
-    for (const part of asked.parts) lengths.push(await this.#usable(part, id))
+    for (const part of requested.parts) lengths.push(await this.#usable(part, id))
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
     this.#uploads.checkSize(length)
-    for (const part of asked.parts) {
+    for (const part of requested.parts) {
       const bound = await unlessMissing(this.#uploads.use(part, (upload) => bind(upload, id)))
       if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted meanwhile.')
     }
-    await this.#uploads.create({ ...asked, id, length, createdAt: new Date().toISOString() }, async () => undefined)
+    await this.#uploads.create({ ...requested, id, length, createdAt: new Date().toISOString() }, async () => undefined)
   }
 
   /** @throws UploadError `gone` if it existed once. */
@@ -150,13 +153,13 @@ export class Concatenation {
     return record.length
   }
 
-  /** Called before each slow step: closing ends only what is running. @throws UploadError `stopping`. */
-  #goOn(): void {
+  /** Called before each slow step: closing ends only running requests. @throws UploadError `stopping`. */
+  #checkOpen(): void {
     if (this.#closed) throw stopping()
   }
 
   async #advance(id: string): Promise<void> {
-    this.#goOn()
+    this.#checkOpen()
     try {
       await this.#uploads.use(id, (final) => this.#join(final, final.record.parts ?? []))
     } catch (error) {
@@ -177,7 +180,7 @@ export class Concatenation {
         throw error
       }
     }
-    this.#goOn()
+    this.#checkOpen()
     await final.finish()
     for (const part of parts) {
       await unlessMissing(this.#uploads.use(part, (upload) => upload.discardBytes()))
@@ -218,7 +221,7 @@ export class Concatenation {
     }
     const start = final.offset
     if (start >= length) return
-    this.#goOn()
+    this.#checkOpen()
     const source = new PartsSource(parts, start, (id, range) => this.#uploads.use(id, async (part) => part.read(range)))
     try {
       await final.receiving.append({ start, end: length }, source, 'as-received')
@@ -232,7 +235,7 @@ export class Concatenation {
     const timer = setTimeout(() => {
       this.#retries.delete(id)
       this.advance(id).catch(() => undefined)
-    }, RETRY_AFTER)
+    }, RETRY_DELAY)
     timer.unref()
     this.#retries.set(id, timer)
   }

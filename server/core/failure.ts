@@ -4,7 +4,7 @@ import type { StoredUpload } from './store.ts'
 
 type Reason = NonNullable<UploadRecord['failed']>
 
-/** Why an upload has failed. Its record says so; while the record cannot be written, only this object does. */
+/** Why an upload has failed. The reason is in the record, or, while that cannot be written, only in this object. */
 export class Failure {
   readonly #stored: StoredUpload
   #unwritten: Reason | undefined
@@ -13,7 +13,7 @@ export class Failure {
     this.#stored = stored
   }
 
-  /** Whether the record does not say it yet. */
+  /** Whether the record lacks the reason so far. */
   get isUnwritten(): boolean {
     return this.#unwritten !== undefined
   }

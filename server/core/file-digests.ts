@@ -13,7 +13,7 @@ export class FileDigests {
 
   constructor(stored: StoredUpload) {
     this.#stored = stored
-    // A part has no digest of its own: it never becomes a file.
+    // A part itself has no digest: it never becomes a file.
     const expected = stored.record.partial ? undefined : expectedDigest(stored.record.metadata)
     this.#running = expected === undefined ? undefined : new RunningDigest(expected.algorithm)
   }

@@ -1,8 +1,8 @@
 import { waitAtMost } from './deadline.ts'
 
 /** Wait before the first retry, in milliseconds; each further wait is twice as long. */
-const FIRST_RETRY = 5_000
-const LAST_RETRY = 60_000
+const FIRST_RETRY_DELAY = 5_000
+const MAX_RETRY_DELAY = 60_000
 
 /** Finalizes an upload: one attempt at a time, retried with backoff. */
 export class Finishing {
@@ -10,7 +10,7 @@ export class Finishing {
   readonly #finish: () => Promise<void>
   #running: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
-  #retryAfter = FIRST_RETRY
+  #retryAfter = FIRST_RETRY_DELAY
 
   /**
    * @param isDue whether all bytes are there and the file is not finished.
@@ -68,6 +68,6 @@ export class Finishing {
   #tryLater(): void {
     this.#retry = setTimeout(() => this.start(), this.#retryAfter)
     this.#retry.unref()
-    this.#retryAfter = Math.min(this.#retryAfter * 2, LAST_RETRY)
+    this.#retryAfter = Math.min(this.#retryAfter * 2, MAX_RETRY_DELAY)
   }
 }

@@ -5,7 +5,7 @@ export class KeyedQueue {
 
   /**
    * Runs `work` when all earlier work with one of these keys has ended, successfully or not. It queues under all keys
-   * at once, so that work with several keys cannot deadlock.
+   * at once, so work with several keys cannot deadlock.
    *
    * @throws what `work` throws.
    */

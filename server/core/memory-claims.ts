@@ -22,15 +22,15 @@ export class MemoryClaims implements Claims {
   readonly #books = new Map<string, Book>()
 
   whole(id: string, want: () => Ranges, signal: AbortSignal): Promise<Claim> {
-    return this.#ask(id, signal, false, (held) => wholly(want(), held))
+    return this.#request(id, signal, false, (held) => wholly(want(), held))
   }
 
   leading(id: string, want: () => Range | undefined, signal: AbortSignal): Promise<Claim> {
-    return this.#ask(id, signal, false, (held) => freeBeginning(want(), held))
+    return this.#request(id, signal, false, (held) => freeBeginning(want(), held))
   }
 
   exclusive(id: string, signal: AbortSignal): Promise<Claim> {
-    return this.#ask(id, signal, true, (held) => wholly(EVERYTHING, held))
+    return this.#request(id, signal, true, (held) => wholly(EVERYTHING, held))
   }
 
   tryExclusive(id: string): Claim | undefined {
@@ -47,7 +47,7 @@ export class MemoryClaims implements Claims {
     return fresh
   }
 
-  #ask(id: string, signal: AbortSignal, exclusive: boolean, grantable: Waiter['grantable']): Promise<Claim> {
+  #request(id: string, signal: AbortSignal, exclusive: boolean, grantable: Waiter['grantable']): Promise<Claim> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
       const book = this.#bookOf(id)

@@ -4,12 +4,15 @@ import type { Destination, Put } from './put.ts'
 import { type Range, runEnd } from './ranges.ts'
 import { bytesIn, Reader } from './reader.ts'
 
-/** How far a stream claims ahead, in bytes: enough for the next few writes, so that chunks elsewhere need not wait. */
+/**
+ * How far a stream claims ahead, in bytes: enough for the next few writes, but not so far that chunks elsewhere must
+ * wait.
+ */
 const WINDOW = 4 * 1024 * 1024
 
 /**
  * Writes a stream of bytes from the start of its range; each batch counts once it is written. Bytes that other requests
- * have brought meanwhile are compared and dropped. One window is claimed at a time, and none while waiting for the
+ * have written meanwhile are compared and dropped. One window is claimed at a time, and none while waiting for the
  * next.
  *
  * @throws UploadError what the source, the claims, or the store throw; `too_large` for bytes beyond the end. What

@@ -5,10 +5,10 @@ import { missing, overlap, type Range, type Ranges } from './ranges.ts'
 import type { Source } from './source.ts'
 import type { StoredUpload } from './store.ts'
 
-/** After how long without a byte an older copy of a chunk gives way to a newer one. Milliseconds. */
+/** How long an older copy of a chunk may receive nothing before a newer one replaces it. Milliseconds. */
 const STALE_AFTER = 5_000
 
-/** What happens to the bytes of all puts of an upload. */
+/** The upload that puts write to. */
 export interface Destination {
   readonly stored: StoredUpload
   /** Throws if the upload has failed or is removed. Checked after every wait. */
@@ -33,7 +33,7 @@ export class Put {
   #claimed: Ranges = []
 
   /**
-   * @param range where the bytes of `source` go; the end may be only the most that they can be.
+   * @param range where the bytes of `source` go; the end may be an upper bound.
    * @param running the puts of the same upload, among them older copies of this one.
    */
   constructor(upload: StoredUpload, claims: Claims, running: ReadonlySet<Put>, range: Range, source: Source) {
@@ -64,7 +64,7 @@ export class Put {
   }
 
   /**
-   * Claims all missing bytes of the range at once. Older copies that bring no bytes are ended meanwhile.
+   * Claims all missing bytes of the range at once. Meanwhile, older copies that receive no bytes are ended.
    *
    * @throws UploadError `busy`, or the reason for which the put was ended.
    */
@@ -87,9 +87,9 @@ export class Put {
     return this.#hold(this.#claims.leading(this.#upload.record.id, want, this.signal))
   }
 
-  async #hold(asked: Promise<Claim>): Promise<Claim> {
+  async #hold(pending: Promise<Claim>): Promise<Claim> {
     const message = 'Another request is still uploading this range.'
-    const claim = await waitAtMost(LONGEST_WAIT, asked, message, (reason) => this.end(reason))
+    const claim = await waitAtMost(LONGEST_WAIT, pending, message, (reason) => this.end(reason))
     this.#claimed = claim.ranges
     const release = (): void => {
       this.#claimed = []
@@ -98,7 +98,7 @@ export class Put {
     return { ranges: claim.ranges, release }
   }
 
-  /** Ends copies of this chunk as soon as they have brought nothing for `STALE_AFTER`. */
+  /** Ends older copies of this chunk once they have received nothing for `STALE_AFTER`. */
   #watchOlderCopies(): { stop(): void } {
     let timer: NodeJS.Timeout | undefined
     const look = (): void => {
@@ -108,7 +108,7 @@ export class Put {
         if (put === this || !put.#claimed.some((range) => overlap(range, this.range))) continue
         const silence = now - (put.source.waitingSince ?? now)
         if (silence < STALE_AFTER) next = Math.min(next, STALE_AFTER - silence)
-        else put.end(new UploadError('superseded', 'A newer copy of this chunk took over.'))
+        else put.end(new UploadError('superseded', 'A newer copy of this chunk replaced this one.'))
       }
       timer = setTimeout(look, next)
     }

@@ -17,10 +17,11 @@ interface Turn {
 }
 
 /**
- * The requests that bring bytes to an upload: which of them wins, how each is ended, and where the next one continues.
+ * The requests that send bytes to an upload: decides which of them wins, how each ends, and where the next one
+ * continues.
  *
- * Chunks go anywhere into the file, side by side. There is one stream at a time: a newer one ends the older one at
- * once, and the bytes of the older one stay.
+ * Chunks arrive in any order, concurrently. There is one stream at a time: a newer one ends the older one at once, and
+ * the bytes of the older one stay.
  */
 export class Receiving {
   readonly #destination: Destination
@@ -90,7 +91,7 @@ export class Receiving {
   /** Whether an append may begin at `offset`. */
   continuesAt(offset: number): boolean {
     if (offset === this.#offset) return true
-    // The bytes of a part move to its final upload, so nothing can be compared with them any more.
+    // The bytes of a part move to its final upload, so they can no longer be compared.
     return offset === this.#offered && offset < this.#offset && !this.#destination.stored.record.joined
   }
 
@@ -114,10 +115,10 @@ export class Receiving {
   }
 
   /**
-   * Runs a request that appends, after it has ended the one before: also while that has no bytes yet, or no more.
+   * Ends the previous append, even one that has not sent its first byte, or has sent its last; then runs the next one.
    *
    * @param work calls `check` before it changes anything.
-   * @throws UploadError `superseded` when a newer request has come meanwhile, and what `work` throws.
+   * @throws UploadError `superseded` if a newer request has arrived meanwhile, and what `work` throws.
    */
   async inTurn<T>(work: (check: () => void) => Promise<T>): Promise<T> {
     const stream = this.#endRequest()
@@ -164,7 +165,7 @@ export class Receiving {
     for (const put of this.#running) put.end(reason)
   }
 
-  /** Ends every put, and lets none begin any more. */
+  /** Ends every put, and refuses new ones. */
   close(reason: Error): void {
     this.#closed = reason
     this.end(reason)
@@ -181,7 +182,7 @@ export class Receiving {
     this.end(await this.#failure.because(code, message))
   }
 
-  /** Runs `work`, after which the upload has failed if it throws a final error. @throws what `work` throws. */
+  /** Runs `work`, and makes the upload fail if that throws a final error. @throws what `work` throws. */
   async orFail(work: () => Promise<void>): Promise<void> {
     try {
       await work()

@@ -7,7 +7,7 @@ export type Metadata = Readonly<Record<string, string | null>>
 
 /**
  * The stored facts about an upload, apart from its bytes. Two facts are elsewhere: an upload is finished when its file
- * has its final name, and the size of the file or the journal tells which bytes were received.
+ * has its final name, and the size of the file or the journal determines which bytes were received.
  */
 export interface UploadRecord {
   readonly id: string
@@ -63,7 +63,7 @@ export interface WebUploaderRecord {
   readonly contested?: true | undefined
   /** The modification time of the file, if a sender stated it. Milliseconds since 1970. */
   readonly modified?: number | undefined
-  /** A digest of the custom fields that tell files apart. */
+  /** A digest of the custom fields that distinguish files. */
   readonly further?: string | undefined
   /** The size that the page reports, if it differs from the length of the upload. Bytes. */
   readonly size?: number | undefined

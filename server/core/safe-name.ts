@@ -1,5 +1,5 @@
 /** The longest name that common file systems take, in bytes. */
-const LONGEST_NAME = 255
+const MAX_NAME_BYTES = 255
 const FALLBACK = 'file'
 /**
  * Tried only where such characters begin: a name may have thousands of them in its middle, and is made safe for each
@@ -23,10 +23,10 @@ export function safeName(name: string | null | undefined): string {
 }
 
 function fit(name: string): string {
-  if (Buffer.byteLength(name) <= LONGEST_NAME) return name
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name
   const dot = name.lastIndexOf('.')
   const extension = dot > 0 && Buffer.byteLength(name.slice(dot)) <= 32 ? name.slice(dot) : ''
-  const room = LONGEST_NAME - Buffer.byteLength(extension)
+  const room = MAX_NAME_BYTES - Buffer.byteLength(extension)
   let stem = ''
   let used = 0
   for (const character of name) {

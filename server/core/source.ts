@@ -10,7 +10,7 @@ export interface BodyProgress {
   readonly ended: boolean
 }
 
-/** Where the bytes of a put come from. */
+/** The source of a put's bytes. */
 export interface Source {
   /**
    * The next bytes in order, about a MiB at most; `null` once, after the last of them, when the source is known to be

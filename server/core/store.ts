@@ -2,8 +2,8 @@ import type { Range, Ranges } from './ranges.ts'
 import type { UploadRecord } from './record.ts'
 
 /**
- * `as-received`: bytes count as they arrive; what is written directly after the received prefix may be left by a crash
- * and be counted then. `when-verified`: bytes count only by `commit`, also across a crash.
+ * `as-received`: bytes count as they arrive; those written directly after the received prefix also count if a crash
+ * leaves them. `when-verified`: bytes count only by `commit`, also across a crash.
  */
 export type Count = 'as-received' | 'when-verified'
 
@@ -16,20 +16,21 @@ export type Departure = 'deleted' | 'expired' | 'refused'
  */
 export interface Attempt {
   /**
-   * Writes `buffers` after what this attempt has written so far. If it throws, a beginning of them may have been
-   * written; `commit` then counts exactly that.
+   * Writes `buffers` after the bytes that this attempt has written so far. If it throws, a prefix of them may have been
+   * written; `commit` then counts exactly that prefix.
    *
    * @throws UploadError `no_space` or `storage_error`.
    */
   write(buffers: readonly Buffer[]): Promise<void>
   /**
-   * Makes what was written count, as durable as the store is set to. Without a `commit` nothing of it counts.
+   * Makes the written bytes count, as durable as the store is set to. Without a `commit`, none of them counts.
    *
    * @throws UploadError `sync_failed`, which is final for the upload, `no_space`, or `storage_error`.
    */
   commit(): Promise<void>
   /**
-   * Discards what was written and frees its space, unless another attempt writes after it. No effect after `commit`.
+   * Discards the written bytes and frees their space, unless another attempt writes after them. No effect after
+   * `commit`.
    */
   discard(): Promise<void>
 }
@@ -41,7 +42,7 @@ export interface StoredUpload {
   readonly received: Ranges
   /** Whether the file has its final name. */
   readonly finished: boolean
-  /** Whether it is removed for good, although some of it may still be on disk. */
+  /** Whether it is removed for good, although some of its files may still be on disk. */
   readonly removed: boolean
   /** When it was finished; `undefined` for an unfinished upload. */
   readonly finishedAt: Date | undefined

@@ -11,9 +11,9 @@ import type { FailureCode, UploadRecord } from './record.ts'
 import type { Departure, StoredUpload } from './store.ts'
 
 /**
- * `receiving`: bytes are missing, or the announcement that these are all. `sealed`: all bytes are there, but the upload
- * is a part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is on its
- * way to its final name.
+ * `receiving`: bytes are missing, or the end is not announced yet. `sealed`: all bytes are there, but the upload is a
+ * part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is being moved to
+ * its final name.
  */
 export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
 
@@ -75,7 +75,7 @@ export class Upload {
     return partial ? 'sealed' : 'finishing'
   }
 
-  /** Whether something is running, will be retried, or is known only here. */
+  /** Whether anything is running, awaits a retry, or exists only in memory. */
   get #isBusy(): boolean {
     const { receiving } = this
     return receiving.isRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
@@ -152,9 +152,9 @@ export class Upload {
 
   /**
    * Waits until the upload is finished, if all its bytes are there, and resumes finishing if it was interrupted. The
-   * request that brought the last byte waits, so that no client takes a file for finished that is not.
+   * request that sent the last byte waits, so no client mistakes an unfinished file for a finished one.
    *
-   * @param wait at most, in milliseconds.
+   * @param wait maximum wait, in milliseconds.
    * @throws UploadError the reason if the upload failed; `gone`; `busy` when the time is over; `no_space` or
    * `storage_error` when finishing failed for now. It is retried in the background.
    */
@@ -189,13 +189,13 @@ export class Upload {
     })
   }
 
-  /** Makes the upload fail for a reason that lies outside of it. */
+  /** Makes the upload fail for an external reason. */
   async fail(code: FailureCode, message: string): Promise<void> {
     await this.receiving.fail(code, message)
   }
 
   /**
-   * Ends everything that is running and removes the upload, finished or not.
+   * Ends all running requests and removes the upload, finished or not.
    *
    * @param options `onlyIncomplete`: a complete upload stays.
    * @throws UploadError `already_complete`, `busy`, `no_space`, `storage_error`.
@@ -208,7 +208,7 @@ export class Upload {
     }
     check()
     const reason = new UploadError('gone', 'This upload was deleted.')
-    // Asked for before anything has ended: what begins meanwhile waits behind it, and cannot keep it waiting.
+    // Queued before anything has ended: requests that begin meanwhile wait behind it, and cannot delay it.
     const removed = this.#exclusively(async () => {
       await this.#end(reason)
       check()
@@ -242,16 +242,16 @@ export class Upload {
     const { failed, partial } = this.#stored.record
     // A final upload may still be reading a part.
     if (failed !== undefined && !partial) await this.#stored.abandon().catch(() => undefined)
-    // What counts was written before; a descriptor that cannot be closed loses none of it.
+    // Counted bytes are already written: a descriptor that cannot be closed loses none.
     await this.#stored.release().catch(() => undefined)
   }
 
   /**
    * Closes the upload for good, and releases its memory and descriptors.
    *
-   * @param reason if given, what is running is ended with it, bytes kept, and nothing changes the upload any more.
-   * Without it, a busy upload stays open.
-   * @returns whether it is closed and nothing of it is known only here.
+   * @param reason if given, running requests end with it, keeping their bytes, and nothing changes the upload
+   * afterwards. Without it, a busy upload stays open.
+   * @returns whether it is closed and has no state left only in memory.
    * @throws UploadError `no_space`, `storage_error`.
    */
   async close(reason?: Error): Promise<boolean> {
@@ -274,12 +274,12 @@ export class Upload {
     if (this.#stored.removed) throw new UploadError('gone', 'This upload is gone.')
   }
 
-  /** Does work while no other request works with the upload, and waits for that. @throws UploadError `busy`. */
+  /** Runs `work` with exclusive access to the upload, once it is available. @throws UploadError `busy`. */
   async #exclusively(work: () => Promise<void>): Promise<void> {
     const abort = new AbortController()
-    const asked = this.#claims.exclusive(this.record.id, abort.signal)
+    const pending = this.#claims.exclusive(this.record.id, abort.signal)
     const message = 'Another request is still working with this upload.'
-    const claim = await waitAtMost(LONGEST_WAIT, asked, message, (reason) => abort.abort(reason))
+    const claim = await waitAtMost(LONGEST_WAIT, pending, message, (reason) => abort.abort(reason))
     try {
       this.receiving.checkOpen()
       await work()

@@ -6,7 +6,7 @@ import type { Departure, Store } from './store.ts'
 import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
-const IDLE_KEPT = 1_000
+const MAX_IDLE_UPLOADS = 1_000
 
 interface Entry {
   readonly upload: Promise<Upload>
@@ -19,7 +19,7 @@ interface Entry {
 
 /**
  * All uploads. There is one `Upload` object per id at any time, which keeps its state in one place. It stays in memory
- * while it is used, and for some time afterwards.
+ * while it is in use, and for some time afterwards.
  */
 export class Uploads {
   readonly #store: Store
@@ -136,7 +136,7 @@ export class Uploads {
   }
 
   /**
-   * Resumes finishing that a crash interrupted, in the background of requests.
+   * Resumes finishing that a crash interrupted, in the background.
    *
    * @param also also called with every unfinished upload.
    */
@@ -193,7 +193,7 @@ export class Uploads {
     }
   }
 
-  /** Ends everything that is running, bytes kept, and closes the store. */
+  /** Ends all running requests, keeping their bytes, and closes the store. */
   async close(): Promise<void> {
     this.#closed = true
     const open = [...this.#entries.values()].map(async (entry) => {
@@ -234,7 +234,7 @@ export class Uploads {
     try {
       return await this.use(id, work)
     } catch (error) {
-      // One upload that is gone or cannot be read must not keep the others from their turn.
+      // One upload that is gone or cannot be read must not block the others.
       if (error instanceof UploadError) return undefined
       throw error
     }
@@ -264,7 +264,7 @@ export class Uploads {
     const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0, isUsed: false }
     entry.users += 1
     entry.isUsed = true
-    // Set again so that the map is in order of last use.
+    // Set again to keep the map in order of last use.
     this.#entries.delete(id)
     this.#entries.set(id, entry)
     let upload: Upload | undefined
@@ -273,7 +273,7 @@ export class Uploads {
       return await work(upload)
     } finally {
       await this.#leave(id, entry, upload)
-      if (this.#entries.size > IDLE_KEPT) this.#evict()
+      if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
     }
   }
 
@@ -311,7 +311,7 @@ export class Uploads {
 
   /** Closes the least recently used uploads in the background. */
   #evict(): void {
-    let surplus = this.#entries.size - IDLE_KEPT
+    let surplus = this.#entries.size - MAX_IDLE_UPLOADS
     for (const [id, entry] of this.#entries) {
       if (surplus <= 0) return
       if (entry.users > 0) continue
@@ -365,7 +365,7 @@ export class Uploads {
   }
 }
 
-/** What `work` returns, or `undefined` if the upload does not exist (any more). */
+/** The result of `work`, or `undefined` if the upload does not exist, or no longer does. */
 export async function unlessMissing<T>(work: Promise<T>, codes = ['not_found', 'gone']): Promise<T | undefined> {
   try {
     return await work

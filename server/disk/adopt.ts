@@ -22,15 +22,15 @@ const description = z.object({
 
 const ENDING = '.json'
 
-/** The id of the upload that a file in the data folder describes, judging by its name. */
+/** The id of the upload that a file in the data directory describes, judging by its name. */
 export function adoptableId(name: string): string | undefined {
   const id = name.endsWith(ENDING) ? name.slice(0, -ENDING.length) : ''
   return isUploadId(id) ? id : undefined
 }
 
 /**
- * Adopts an upload that @tus/file-store wrote into the data folder, finished or not: `<id>` becomes an incoming file,
- * and its description `<id>.json` a record. After a crash in between, the next call continues.
+ * Adopts an upload that @tus/file-store wrote into the data directory, finished or not: `<id>` becomes an incoming
+ * file, and its description `<id>.json` a record. After a crash in between, the next call continues.
  *
  * @returns whether there was such an upload.
  * @throws the OS error.

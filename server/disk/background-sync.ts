@@ -48,7 +48,7 @@ export class BackgroundSync implements Unsynced {
     this.#environment.unsynced.note(this, bytes)
   }
 
-  /** No byte needs a sync any more. */
+  /** No byte needs a sync now. */
   clear(): void {
     this.#environment.unsynced.forget(this)
     this.#unsynced = 0

@@ -13,9 +13,9 @@ import { createRecord } from './record-file.ts'
 import { syncLanding } from './upload-files.ts'
 
 /** Creates an empty upload. @throws UploadError `no_space`, `storage_error`; then none exists. */
-export async function createUpload(environment: Environment, asked: UploadRecord): Promise<StoredUpload> {
+export async function createUpload(environment: Environment, unmarked: UploadRecord): Promise<StoredUpload> {
   const { layout, sync, onStep } = environment
-  const record = marked(environment, asked)
+  const record = marked(environment, unmarked)
   return onDiskWithoutBytes(async () => {
     const file = await open(layout.incomingFile(record.id), 'wx')
     onStep('create:bytes')
@@ -38,11 +38,11 @@ export async function createUpload(environment: Environment, asked: UploadRecord
  */
 export async function createFinishedUpload(
   environment: Environment,
-  asked: UploadRecord,
+  unmarked: UploadRecord,
   bytes: readonly Buffer[],
 ): Promise<StoredUpload> {
   const { layout, sync, onStep } = environment
-  const record = marked(environment, asked)
+  const record = marked(environment, unmarked)
   const durable = sync !== 'never'
   if (bytesIn(bytes) !== record.length) {
     throw new UploadError('storage_error', 'The file does not have the declared length.')

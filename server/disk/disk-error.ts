@@ -37,7 +37,7 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Like `onDisk`, for an upload that has no bytes yet, or none any more: there, a failed sync can be repeated. */
+/** Like `onDisk`, for an upload that has no bytes yet, or has lost them: there, a failed sync can be repeated. */
 export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await onDisk(work)

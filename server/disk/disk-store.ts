@@ -2,8 +2,9 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Store, StoredUpload } from '../core/store.ts'
+import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
-import { checkFormat, prepareFolders, writeFormat } from './data-folder.ts'
+import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
@@ -13,7 +14,6 @@ import { openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
-import { withAccess } from './refusal.ts'
 import { UnsyncedUploads } from './unsynced.ts'
 import { lastChange } from './upload-files.ts'
 
@@ -41,10 +41,10 @@ export class DiskStore implements Store {
   }
 
   /**
-   * Takes ownership of the folder, repairs what a crash left, and adopts uploads of @tus/file-store. In a large folder
-   * the repair continues after this has returned.
+   * Takes ownership of the directory, repairs what a crash left, and adopts uploads of @tus/file-store. In a large
+   * directory the repair continues after this has returned.
    *
-   * @throws Error with a sentence for the operator when the folder cannot be used or belongs to a running process.
+   * @throws Error with a sentence for the operator when the directory cannot be used or belongs to a running process.
    */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
     const layout = new Layout(options.directory)

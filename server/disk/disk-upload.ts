@@ -237,7 +237,7 @@ export class DiskUpload implements StoredUpload {
       if (sync === 'always') await directorySync.sync(layout.leaving)
     })
     onStep(`${removal}:tombstone`)
-    // In turn, so that no concurrent update writes the record again.
+    // Queued with updates: none of them may write the record again.
     await onDisk(() =>
       this.#recordTurn(() =>
         removeBytes(this.#environment, id, why !== 'refused', (step) => onStep(`${removal}:${step}`)),
@@ -319,7 +319,7 @@ export class DiskUpload implements StoredUpload {
     if (this.#file !== undefined) return this.#file
     const file = await open(this.#environment.layout.incomingFile(this.#record.id), 'r+')
     if (this.#file !== undefined) {
-      // Another put was faster.
+      // Another put opened it first.
       await file.close()
       return this.#file
     }
@@ -330,7 +330,7 @@ export class DiskUpload implements StoredUpload {
   async #commit(file: FileHandle, range: Range): Promise<void> {
     const { sync, unsynced } = this.#environment
     const isFirst = sync === 'finish' && this.#sync.unsynced === 0 && lengthOf(range) > 0
-    // Only now, so that no slow client takes a place.
+    // Not earlier: a slow client must not hold a slot.
     const leave = isFirst ? await unsynced.enter() : undefined
     try {
       await this.#countRange(file, range)

@@ -69,8 +69,7 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Names per read. */
-const BATCH = 256
+const NAMES_PER_READ = 256
 
 /**
  * Lists the names in a directory, one at a time: there may be very many. Names added or removed meanwhile may or may
@@ -79,7 +78,7 @@ const BATCH = 256
  * @throws the OS error.
  */
 export async function* namesIn(folder: string): AsyncGenerator<string> {
-  for await (const { name } of await fs.opendir(folder, { bufferSize: BATCH })) yield name
+  for await (const { name } of await fs.opendir(folder, { bufferSize: NAMES_PER_READ })) yield name
 }
 
 /**

@@ -10,14 +10,14 @@ import { ifThere } from './files.ts'
 //   entry   kind(1) unused(3) index(8) start(8) end(8) crc(4)
 // `range` adds [start, end). `mark` records that the data of the first `start` entries is on disk.
 
-const SIZE = 32
+const ENTRY_SIZE = 32
 const MAGIC = 'LFJRNL01'
 const RANGE = 1
 const MARK = 2
 /** A journal with more entries is compacted when it is loaded, if that makes it much shorter. */
-const COMPACT_ON_LOAD_AFTER = 256
+const COMPACT_ON_LOAD_AFTER_ENTRIES = 256
 /** The same while it is in use, where compaction must be rare. */
-const COMPACT_AFTER = 4096
+const COMPACT_AFTER_ENTRIES = 4096
 
 /** The suffix of journals that this process is writing and has not renamed yet. */
 const TEMPORARY = `.${randomBytes(4).toString('hex')}.tmp`
@@ -59,7 +59,7 @@ export class Journal {
 
   /** Whether it has so many more entries than `received` needs that it should be compacted with `load`. */
   isLongFor(received: Ranges): boolean {
-    return this.#count > COMPACT_AFTER + 8 * received.length && !this.#hasRemains
+    return this.#count > COMPACT_AFTER_ENTRIES + 8 * received.length && !this.#hasRemains
   }
 
   /** Whether it has an open descriptor. */
@@ -102,8 +102,8 @@ export class Journal {
     const synced = add(rangesIn(entries.slice(0, marked)), alsoSynced)
     const received = sameBoot ? add(rangesIn(entries), alsoSynced) : synced
     const content = { received, synced }
-    const torn = bytes.length !== SIZE * (1 + entries.length)
-    if (!sameBoot || torn || entries.length > COMPACT_ON_LOAD_AFTER + 4 * received.length) {
+    const torn = bytes.length !== ENTRY_SIZE * (1 + entries.length)
+    if (!sameBoot || torn || entries.length > COMPACT_ON_LOAD_AFTER_ENTRIES + 4 * received.length) {
       return { journal: await Journal.create(path, boot, content, true), content }
     }
     return { journal: new Journal(path, entries.length), content }
@@ -131,7 +131,7 @@ export class Journal {
     if (!this.#hasRemains) return
     this.#file ??= await open(this.#path, 'r+')
     const file = this.#file
-    await file.truncate(SIZE * (1 + this.#count))
+    await file.truncate(ENTRY_SIZE * (1 + this.#count))
     if (durable) await synced(() => file.datasync())
     this.#hasRemains = false
   }
@@ -156,7 +156,7 @@ export class Journal {
     this.#file ??= await open(this.#path, 'r+')
     const file = this.#file
     const bytes = Buffer.concat(entries.map((entry, i) => encode(entry, this.#count + i)))
-    const position = SIZE * (1 + this.#count)
+    const position = ENTRY_SIZE * (1 + this.#count)
     let written = 0
     try {
       while (written < bytes.length) {
@@ -164,7 +164,7 @@ export class Journal {
         written += bytesWritten
       }
     } catch (error) {
-      if (written >= SIZE) this.#hasRemains = true
+      if (written >= ENTRY_SIZE) this.#hasRemains = true
       await this.clear(durable).catch(() => undefined)
       throw error
     }
@@ -185,7 +185,7 @@ function rangesIn(entries: readonly Entry[]): Ranges {
 }
 
 function header(boot: string): Buffer {
-  const bytes = Buffer.alloc(SIZE)
+  const bytes = Buffer.alloc(ENTRY_SIZE)
   bytes.write(MAGIC, 0, 'latin1')
   // 20 of the 36 characters of a boot id, hyphens left out, are 80 random bits.
   bytes.write(boot.replaceAll('-', '').slice(0, 20), 8, 'latin1')
@@ -193,13 +193,13 @@ function header(boot: string): Buffer {
 }
 
 function isHeader(bytes: Buffer, expected?: Buffer): boolean {
-  const found = bytes.subarray(0, SIZE)
+  const found = bytes.subarray(0, ENTRY_SIZE)
   if (expected !== undefined) return found.equals(expected)
-  return found.length === SIZE && found.toString('latin1', 0, MAGIC.length) === MAGIC && isSealed(found)
+  return found.length === ENTRY_SIZE && found.toString('latin1', 0, MAGIC.length) === MAGIC && isSealed(found)
 }
 
 function encode(entry: Entry, index: number): Buffer {
-  const bytes = Buffer.alloc(SIZE)
+  const bytes = Buffer.alloc(ENTRY_SIZE)
   bytes.writeUInt8(entry.kind, 0)
   bytes.writeBigUInt64LE(BigInt(index), 4)
   bytes.writeBigUInt64LE(BigInt(entry.start), 12)
@@ -209,8 +209,8 @@ function encode(entry: Entry, index: number): Buffer {
 
 function decodeAll(bytes: Buffer): Entry[] {
   const entries: Entry[] = []
-  for (let position = SIZE; position + SIZE <= bytes.length; position += SIZE) {
-    const found = bytes.subarray(position, position + SIZE)
+  for (let position = ENTRY_SIZE; position + ENTRY_SIZE <= bytes.length; position += ENTRY_SIZE) {
+    const found = bytes.subarray(position, position + ENTRY_SIZE)
     if (!isSealed(found) || Number(found.readBigUInt64LE(4)) !== entries.length) break
     entries.push({
       kind: found.readUInt8(0),
@@ -222,10 +222,10 @@ function decodeAll(bytes: Buffer): Entry[] {
 }
 
 function sealed(bytes: Buffer): Buffer {
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, SIZE - 4)), SIZE - 4)
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, ENTRY_SIZE - 4)), ENTRY_SIZE - 4)
   return bytes
 }
 
 function isSealed(bytes: Buffer): boolean {
-  return crc32(bytes.subarray(0, SIZE - 4)) === bytes.readUInt32LE(SIZE - 4)
+  return crc32(bytes.subarray(0, ENTRY_SIZE - 4)) === bytes.readUInt32LE(ENTRY_SIZE - 4)
 }

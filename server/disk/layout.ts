@@ -1,6 +1,6 @@
 import path from 'node:path'
 
-/** The paths in a data folder. `incoming` and `files` must be on one file system. */
+/** The paths in a data directory. `incoming` and `files` must be on one file system. */
 export class Layout {
   readonly root: string
   readonly incoming: string
@@ -17,7 +17,7 @@ export class Layout {
   readonly visitors: string
   /** Orphaned files that the start or the doctor set aside. */
   readonly quarantine: string
-  /** The number of the format of the data folder. Folders of the first versions have no such file. */
+  /** The number of the format of the data directory. Directories of the first versions have no such file. */
   readonly format: string
   readonly secret: string
   readonly ownerSocket: string

@@ -5,7 +5,7 @@ import { onDisk } from './disk-error.ts'
 import { ifThere } from './files.ts'
 
 /** The share of notes to drop when there are too many. */
-const DROPPED = 0.1
+const DROPPED_SHARE = 0.1
 
 /**
  * Short texts by name, a file each, that are useful but may be lost. A note is replaced as a whole: after a crash of
@@ -87,7 +87,7 @@ export class Notes {
         aged.push({ name, time: stats?.mtimeMs ?? 0 })
       }
       aged.sort((a, b) => a.time - b.time)
-      for (const { name } of aged.slice(0, Math.ceil(this.#most * DROPPED))) {
+      for (const { name } of aged.slice(0, Math.ceil(this.#most * DROPPED_SHARE))) {
         await rm(path.join(this.#folder, name), { force: true })
         names.delete(name)
       }

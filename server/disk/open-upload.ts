@@ -19,7 +19,7 @@ const WRITTEN_AFTER = 60 * 60 * 1000
 /**
  * Opens an upload with only those bytes that can be trusted after a crash or a reboot.
  *
- * @param startedAt when this process took ownership of the data folder, in milliseconds since 1970.
+ * @param startedAt when this process took ownership of the data directory, in milliseconds since 1970.
  * @throws UploadError `no_space`, `storage_error`.
  */
 export async function openUpload(environment: Environment, id: string, startedAt: number): Promise<Found> {

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { systemCode } from '../core/errors.ts'
 import type { Layout } from './layout.ts'
 
-/** The exclusive right of a process to use a data folder. */
+/** The exclusive right of a process to use a data directory. */
 export interface Owner {
   release(): Promise<void>
 }
@@ -14,17 +14,17 @@ export interface Owner {
 /** Maximum length of the path of a Unix socket on every OS, in bytes. */
 const MAX_SOCKET_PATH = 100
 const PREFIX = '.owner-'
-/** The answer of an owner to a connection. A candidate does not answer until it is decided. */
+/** An owner sends this on a connection. A candidate sends nothing until the ownership is decided. */
 const OWNED = 'owned'
 
 /**
- * Makes this process the owner of the data folder. An owner lives as long as its Unix socket accepts connections: the
- * kernel closes the socket when the process dies, so nothing has to time out.
+ * Makes this process the owner of the data directory. An owner lives as long as its Unix socket accepts connections:
+ * the kernel closes the socket when the process dies, so nothing has to time out.
  *
  * Each candidate first listens under a unique name, which no other process removes while it lives, and then looks for
  * others: of two candidates, at least one finds the other. An owner always wins, and among candidates the lowest name.
  *
- * @throws Error with a sentence for the operator when another process owns the folder.
+ * @throws Error with a sentence for the operator when another process owns the directory.
  */
 export async function takeOwnership(layout: Layout): Promise<Owner> {
   const folder = await open(layout.root, 'r')
@@ -58,7 +58,7 @@ export async function takeOwnership(layout: Layout): Promise<Owner> {
   }
 }
 
-/** A path of a file in the folder that is short enough for a socket. */
+/** A path of a file in the directory that is short enough for a socket. */
 function reachable(folder: string, name: string, descriptor: number): string {
   const full = path.join(folder, name)
   if (Buffer.byteLength(full) <= MAX_SOCKET_PATH) return full
@@ -122,7 +122,7 @@ function givesWay(socketPath: string, must: boolean): Promise<boolean> {
     socket.once('connect', () => {
       if (must) {
         text(socket).then(
-          (said) => resolve(said === ''),
+          (answer) => resolve(answer === ''),
           () => resolve(true),
         )
       } else {
@@ -139,5 +139,5 @@ function givesWay(socketPath: string, must: boolean): Promise<boolean> {
 }
 
 function owned(layout: Layout): string {
-  return `Another process is using the data folder ${layout.root}. Stop it first, or choose another DATA_DIR.`
+  return `Another process is using the data directory ${layout.root}. Stop it first, or choose another DATA_DIR.`
 }

@@ -3,11 +3,11 @@ import type { Range } from '../core/ranges.ts'
 import { onDisk } from './disk-error.ts'
 
 /** Bytes per read. */
-const LARGE = 256 * 1024
+const LARGE_BUFFER = 256 * 1024
 /** Bytes per read when all large buffers are in use, which bounds the memory of many readers. */
-const SMALL = 64 * 1024
+const SMALL_BUFFER = 64 * 1024
 /** Maximum large buffers in the process. */
-const MAX_LARGE = 64
+const MAX_LARGE_BUFFERS = 64
 
 const free: Buffer[] = []
 let made = 0
@@ -51,15 +51,15 @@ export async function* readAhead(file: FileHandle, range: Range): AsyncGenerator
  * than the reads.
  */
 function borrow(bytes: number): Buffer {
-  if (bytes <= SMALL) return Buffer.allocUnsafe(bytes)
+  if (bytes <= SMALL_BUFFER) return Buffer.allocUnsafe(bytes)
   const known = free.pop()
   if (known !== undefined) return known
-  if (made >= MAX_LARGE) return Buffer.allocUnsafe(SMALL)
+  if (made >= MAX_LARGE_BUFFERS) return Buffer.allocUnsafe(SMALL_BUFFER)
   made += 1
-  return Buffer.allocUnsafeSlow(LARGE)
+  return Buffer.allocUnsafeSlow(LARGE_BUFFER)
 }
 
 /** Takes back a buffer that is no longer in use. */
 function giveBack(buffer: Buffer): void {
-  if (buffer.length === LARGE) free.push(buffer)
+  if (buffer.length === LARGE_BUFFER) free.push(buffer)
 }

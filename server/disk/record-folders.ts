@@ -14,7 +14,7 @@ export class RecordFolders {
   readonly #sync: DirectorySync | undefined
   readonly #made = new Map<string, Promise<void>>()
 
-  /** @param sync makes them durable; without it, the OS writes them when it likes. */
+  /** @param sync makes them durable; without it, the OS decides when to write them. */
   constructor({ records }: Layout, sync: DirectorySync | undefined) {
     this.#records = records
     this.#sync = sync

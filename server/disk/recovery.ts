@@ -16,7 +16,7 @@ const FIRST_MS = 200
 
 /**
  * Repairs what a crash may have left between two steps: sets orphaned bytes aside, and unlinks journals of finished
- * uploads. It also adopts uploads of @tus/file-store. Uploads that only lack their finishing are left to the core.
+ * uploads. It also adopts uploads of @tus/file-store. Uploads that only have to be finished are left to the core.
  *
  * A large directory is scanned while the service runs. Until the scan ends, each upload is repaired on first use.
  */
@@ -143,7 +143,7 @@ export class Recovery {
     this.#failures += 1
     const reason = error instanceof Error ? error.message : String(error)
     // One notice is enough: a disk that fails once may fail a hundred thousand times.
-    if (this.#failures === 1) this.#onNotice(`The data folder could not be repaired completely: ${reason}`)
+    if (this.#failures === 1) this.#onNotice(`The data directory could not be repaired completely: ${reason}`)
   }
 
   #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {

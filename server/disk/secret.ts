@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { withAccess } from './access.ts'
 import { ifThere, replaceFile } from './files.ts'
 import type { Layout } from './layout.ts'
-import { withAccess } from './refusal.ts'
 
 /**
- * The secret of a data folder, created at the first start. It must stay, because ids are derived from it.
+ * The secret of a data directory, created at the first start. It must stay, because ids are derived from it.
  *
  * @throws Error with a sentence for the operator when this user cannot read or create it.
  */

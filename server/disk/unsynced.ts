@@ -6,7 +6,7 @@ const STOP_WITHIN = 2_000
 /** Maximum unsynced bytes of all uploads together before the background sync starts early. */
 const MAX_BYTES = 512 * 1024 * 1024
 /** Concurrent syncs: the rest of the thread pool stays free for writes. */
-const AT_ONCE = 2
+const MAX_CONCURRENT_SYNCS = 2
 /** Weight of the latest sync in the moving average. */
 const WEIGHT = 0.1
 
@@ -35,7 +35,7 @@ export class UnsyncedUploads {
   #entering = 0
   /** How many syncs have completed. */
   #synced = 0
-  /** Moving average duration of a sync, in milliseconds, with `AT_ONCE` running. */
+  /** Moving average duration of a sync, in milliseconds, with `MAX_CONCURRENT_SYNCS` running. */
   #pace = 0
 
   /** Adds `bytes` unsynced bytes of an upload. */
@@ -50,7 +50,7 @@ export class UnsyncedUploads {
     this.#syncIdlest()
   }
 
-  /** Removes an upload that needs no sync any more. Call it before its `unsynced` changes. */
+  /** Removes an upload that no longer needs a sync. Call it before its `unsynced` changes. */
   forget(upload: Unsynced): void {
     if (this.#remove(upload)) this.#admit()
   }
@@ -74,7 +74,7 @@ export class UnsyncedUploads {
   async sync(upload: Unsynced, work: () => Promise<void>): Promise<void> {
     this.#syncing += 1
     this.#remove(upload)
-    if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#turns.push(resolve))
+    if (this.#running >= MAX_CONCURRENT_SYNCS) await new Promise<void>((resolve) => this.#turns.push(resolve))
     this.#running += 1
     const before = performance.now()
     try {
@@ -95,13 +95,14 @@ export class UnsyncedUploads {
   get #most(): number {
     // The speed of the disk is unknown before the first sync.
     if (this.#synced === 0) return MIN_UPLOADS
-    return Math.min(MAX_UPLOADS, Math.max(MIN_UPLOADS, Math.floor((STOP_WITHIN * AT_ONCE) / this.#pace)))
+    return Math.min(MAX_UPLOADS, Math.max(MIN_UPLOADS, Math.floor((STOP_WITHIN * MAX_CONCURRENT_SYNCS) / this.#pace)))
   }
 
   /** Keeps half of the limit unsynced: an upload that soon receives more needs no sync in between. */
   #syncIdlest(): void {
     for (const idlest of this.#uploads) {
-      if (this.#syncing >= AT_ONCE || (this.#uploads.size <= this.#most / 2 && this.#bytes <= MAX_BYTES)) return
+      if (this.#syncing >= MAX_CONCURRENT_SYNCS || (this.#uploads.size <= this.#most / 2 && this.#bytes <= MAX_BYTES))
+        return
       idlest.startMarking()
     }
   }

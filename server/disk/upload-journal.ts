@@ -72,7 +72,7 @@ export class UploadJournal {
     this.#environment.onStep('journal:appended')
   }
 
-  /** Compacts a long journal, so that reading it never needs much memory. */
+  /** Compacts a long journal: reading one must not need much memory. */
   async compact(): Promise<void> {
     if (!this.#isLong) return
     await this.#inTurn(async () => {

@@ -1,9 +1,6 @@
 import { create } from 'content-disposition'
-import { nameOf } from '../core/record.ts'
+import { type Metadata, nameOf } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
-
-/** The client's metadata of its file, untrusted. */
-export type Metadata = Readonly<Record<string, string | null>>
 
 /** The headers that describe the file, and restrict what a browser does with it. */
 export interface ContentHeaders {
@@ -55,8 +52,8 @@ export function asksForInline(value: string | readonly string[] | undefined): bo
 }
 
 /** `type/subtype` in lower case without parameters; malformed types become `application/octet-stream`. */
-function mediaType(said: string | null | undefined): string {
-  return MEDIA_TYPE.exec((said ?? '').trim().toLowerCase())?.[1] ?? UNKNOWN_TYPE
+function mediaType(declared: string | null | undefined): string {
+  return MEDIA_TYPE.exec((declared ?? '').trim().toLowerCase())?.[1] ?? UNKNOWN_TYPE
 }
 
 /** SVG and all other XML may contain scripts. */

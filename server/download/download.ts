@@ -2,10 +2,11 @@ import type { Context } from 'koa'
 import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
+import type { Metadata } from '../core/record.ts'
 import { reprDigest } from '../protocol/repr-digest.ts'
 import { evaluate } from './conditions.ts'
-import { asksForInline, contentHeaders, type Metadata } from './content.ts'
-import { type Part, select } from './range.ts'
+import { asksForInline, contentHeaders } from './content.ts'
+import { type Selected, select } from './range.ts'
 import { opened, send } from './send.ts'
 import type { Validators } from './validators.ts'
 
@@ -36,15 +37,15 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
     ctx.status = 304
     return
   }
-  const part = partOf(ctx, file, validators)
-  const length = lengthOf(part)
+  const selected = selectedOf(ctx, file, validators)
+  const length = lengthOf(selected)
   const digest = await reprDigest(ctx.get('Want-Repr-Digest'), file)
   // Read before any header is set: an error response must not have the headers of the file.
-  const bytes = ctx.method === 'GET' && length > 0 ? await opened(file.read(part)) : undefined
+  const bytes = ctx.method === 'GET' && length > 0 ? await opened(file.read(selected)) : undefined
   try {
     setFileHeaders(ctx, file, validators)
     ctx.set(digest)
-    setPartHeaders(ctx, file, part)
+    setRangeHeaders(ctx, file, selected)
     if (bytes === undefined) return
     // Koa would log a client that disconnects as an error, and would not report when the response is sent.
     ctx.respond = false
@@ -84,7 +85,7 @@ function isNotModified(ctx: Context, validators: Validators): boolean {
  *
  * @throws UploadError `range_not_satisfiable`, with `Content-Range` already set.
  */
-function partOf(ctx: Context, file: DownloadableFile, validators: Validators): Part {
+function selectedOf(ctx: Context, file: DownloadableFile, validators: Validators): Selected {
   const request = ctx.method === 'GET' ? { range: field(ctx, 'Range'), ifRange: field(ctx, 'If-Range') } : {}
   const selection = select(request, file.size, validators)
   if (selection.status !== 416) return selection
@@ -108,10 +109,10 @@ function setFileHeaders(ctx: Context, file: DownloadableFile, validators: Valida
   })
 }
 
-function setPartHeaders(ctx: Context, file: DownloadableFile, part: Part): void {
-  ctx.status = part.status
+function setRangeHeaders(ctx: Context, file: DownloadableFile, selected: Selected): void {
+  ctx.status = selected.status
   // Without a body, Koa would send the status text.
   if (file.size === 0) ctx.body = Buffer.alloc(0)
-  ctx.length = lengthOf(part)
-  if (part.status === 206) ctx.set('Content-Range', `bytes ${part.start}-${part.end - 1}/${file.size}`)
+  ctx.length = lengthOf(selected)
+  if (selected.status === 206) ctx.set('Content-Range', `bytes ${selected.start}-${selected.end - 1}/${file.size}`)
 }

@@ -16,7 +16,7 @@ const MAX_PER_CLIENT = 1
 const MAX_CONCURRENT = 2
 
 /** Maximum wait for a turn, in milliseconds. */
-const LONGEST_WAIT = 10_000
+const MAX_WAIT_FOR_TURN = 10_000
 
 /**
  * `GET /files/<id>/digest?start=0&end=8388608`: the SHA-256 of these bytes of an upload, finished or not. Clients
@@ -24,16 +24,16 @@ const LONGEST_WAIT = 10_000
  */
 export function rangeDigests(uploads: Uploads): readonly RouterMiddleware[] {
   const sentence = 'Too many digests are being computed; try again in a moment.'
-  const rules = { wait: LONGEST_WAIT, sentence }
+  const rules = { wait: MAX_WAIT_FOR_TURN, sentence }
   return [
     // An invalid request is refused without waiting.
     (ctx, next) => {
       rangeOf(ctx)
       return next()
     },
-    limitRequests({ ...rules, most: MAX_PER_CLIENT, lineOf: (ctx) => clientOf(ctx.ip) }),
+    limitRequests({ ...rules, most: MAX_PER_CLIENT, queueOf: (ctx) => clientOf(ctx.ip) }),
     // Each client has at most one request in this queue, so no client can fill it.
-    limitRequests({ ...rules, most: MAX_CONCURRENT, lineOf: () => '' }),
+    limitRequests({ ...rules, most: MAX_CONCURRENT, queueOf: () => '' }),
     (ctx) => answer(ctx, ctx.params['id'] ?? '', uploads),
   ]
 }

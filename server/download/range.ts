@@ -9,12 +9,12 @@ export interface RangeRequest {
 }
 
 /** The bytes to send, from `start` up to, but not including, `end`, and the status. */
-export interface Part extends Range {
+export interface Selected extends Range {
   readonly status: 200 | 206
 }
 
 /** The response to a GET: the whole file (200), a part (206), or nothing (416). */
-export type Selection = Part | { readonly status: 416 }
+export type Selection = Selected | { readonly status: 416 }
 
 /**
  * Selects the bytes that a GET requests of a file of `size` bytes (RFC 9110 §14.2). A server may ignore `Range`. This
@@ -23,7 +23,7 @@ export type Selection = Part | { readonly status: 416 }
  * request would treat a 416 as a failure.
  */
 export function select({ range, ifRange }: RangeRequest, size: number, validators: Validators): Selection {
-  const whole: Part = { status: 200, start: 0, end: size }
+  const whole: Selected = { status: 200, start: 0, end: size }
   if (range === undefined || size === 0 || !isOneRange(range)) return whole
   if (ifRange !== undefined && !isCurrent(ifRange, validators)) return whole
 

@@ -93,9 +93,9 @@ export class Draft {
   /** PATCH: upload append. */
   async patch(ctx: Context, id: string): Promise<void> {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
-    const asked = parseAppend(ctx.headers)
+    const append = parseAppend(ctx.headers)
     await this.#uploads.use(id, async (upload) => {
-      await upload.receiving.inTurn((check) => this.#append(ctx, upload, asked, check))
+      await upload.receiving.inTurn((check) => this.#append(ctx, upload, append, check))
       setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
@@ -114,19 +114,19 @@ export class Draft {
   }
 
   /** @param check throws if a newer request has arrived. */
-  async #append(ctx: Context, upload: Upload, asked: DraftAppend, check: () => void): Promise<void> {
+  async #append(ctx: Context, upload: Upload, append: DraftAppend, check: () => void): Promise<void> {
     await upload.finish()
     try {
-      upload.receiving.expectOffset(asked.offset)
+      upload.receiving.expectOffset(append.offset)
     } catch (error) {
       ctx.set('Upload-Offset', String(upload.offset))
       throw error
     }
-    if (upload.state === 'finished') return checkRepeated(ctx, asked, upload)
-    await refuseBeyondLength(ctx, upload, asked)
-    if (asked.length !== undefined) await this.#intake.setLength(upload, asked.length)
+    if (upload.state === 'finished') return checkRepeated(ctx, append, upload)
+    await refuseBeyondLength(ctx, upload, append)
+    if (append.length !== undefined) await this.#intake.setLength(upload, append.length)
     check()
-    await this.#appendBody(ctx, upload, asked)
+    await this.#appendBody(ctx, upload, append)
   }
 
   /** Appends the body of a request, and completes the upload if it is the last one. */

@@ -48,8 +48,8 @@ export interface DraftAppend extends Sending {
 
 /** The interop version of the client, if it is supported. */
 export function interopVersion(headers: IncomingHttpHeaders): InteropVersion | undefined {
-  const asked = integer(headers, 'Upload-Draft-Interop-Version')
-  return INTEROP_VERSIONS.find((version) => version === asked)
+  const stated = integer(headers, 'Upload-Draft-Interop-Version')
+  return INTEROP_VERSIONS.find((version) => version === stated)
 }
 
 /**
@@ -88,18 +88,18 @@ export function parseAppend(headers: IncomingHttpHeaders): DraftAppend {
 
 /** Length, first way: "the sum of the current offset and the Content-Length", second way: Upload-Length. */
 function lengthIn(headers: IncomingHttpHeaders, complete: boolean, offset: number): number | undefined {
-  const said = integer(headers, 'Upload-Length')
+  const stated = integer(headers, 'Upload-Length')
   const body = contentLength(headers)
-  if (body === undefined) return said
+  if (body === undefined) return stated
   const end = offset + body
-  if (said === undefined) return complete ? end : undefined
-  if (end === said || (end < said && !complete)) return said
-  throw new UploadError('wrong_length', `Upload-Length is ${said} bytes, but this request ends at byte ${end}.`)
+  if (stated === undefined) return complete ? end : undefined
+  if (end === stated || (end < stated && !complete)) return stated
+  throw new UploadError('wrong_length', `Upload-Length is ${stated} bytes, but this request ends at byte ${end}.`)
 }
 
 /** The metadata from Upload-Metadata (tus-js-client) and from the representation's own headers. */
 function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
-  const { metadata: said, rawMetadata } = parseMetadata(single(headers, 'Upload-Metadata'))
+  const { metadata: stated, rawMetadata } = parseMetadata(single(headers, 'Upload-Metadata'))
   const type = mediaType(headers)
   // The parser ignores malformed values (RFC 6266 §4.1).
   const filename = parseDisposition(single(headers, 'Content-Disposition') ?? '').parameters['filename']
@@ -108,7 +108,7 @@ function metadataIn(headers: IncomingHttpHeaders): ParsedMetadata {
   const metadata: Metadata = {
     ...(filename !== undefined && { filename }),
     ...(type !== '' && type !== DRAFT_PATCH_TYPE && { filetype: type }),
-    ...said,
+    ...stated,
     ...Object.fromEntries([...digests].map(([algorithm, digest]) => [algorithm, digest.toString('base64')])),
   }
   return { metadata, rawMetadata }

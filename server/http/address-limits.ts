@@ -3,13 +3,13 @@ import type { Context, Middleware } from 'koa'
 import { LONGEST_WAIT, waitAtMost } from '../core/deadline.ts'
 
 /** The running and waiting requests of one queue. */
-interface Line {
+interface Queue {
   running: number
   readonly waiting: Set<() => void>
 }
 
 /** The limits of a queue, and the requests that join it. */
-interface LineRules {
+interface QueueRules {
   /** Maximum concurrent requests. */
   readonly most: number
   /** Maximum wait, in milliseconds. */
@@ -17,7 +17,7 @@ interface LineRules {
   /** The error message after that wait. */
   readonly sentence: string
   /** The queue of a request. */
-  readonly lineOf: (ctx: Context) => string
+  readonly queueOf: (ctx: Context) => string
 }
 
 /**
@@ -29,28 +29,28 @@ interface LineRules {
 export function limitUploads(most: number, wait: number = LONGEST_WAIT): Middleware {
   if (most === 0) return (_, next) => next()
   const sentence = 'Too many concurrent uploads from your address; try again in a moment.'
-  return limitRequests({ most, wait, sentence, lineOf: (ctx) => clientOf(ctx.ip) })
+  return limitRequests({ most, wait, sentence, queueOf: (ctx) => clientOf(ctx.ip) })
 }
 
 /**
  * Runs at most `most` requests of a queue concurrently. Others wait; after `wait` they throw UploadError `busy`.
  */
-export function limitRequests({ most, wait, sentence, lineOf }: LineRules): Middleware {
-  const lines = new Map<string, Line>()
+export function limitRequests({ most, wait, sentence, queueOf }: QueueRules): Middleware {
+  const queues = new Map<string, Queue>()
   return async (ctx, next) => {
-    const name = lineOf(ctx)
-    const line = lines.get(name) ?? { running: 0, waiting: new Set() }
-    lines.set(name, line)
-    if (line.running < most) line.running += 1
-    else await turnIn(line, wait, sentence)
+    const name = queueOf(ctx)
+    const queue = queues.get(name) ?? { running: 0, waiting: new Set() }
+    queues.set(name, queue)
+    if (queue.running < most) queue.running += 1
+    else await waitForTurn(queue, wait, sentence)
     try {
       await next()
     } finally {
-      const [first] = line.waiting
+      const [first] = queue.waiting
       // The first waiting request takes the place, and counts as running from now on.
       if (first !== undefined) first()
-      else line.running -= 1
-      if (line.running === 0) lines.delete(name)
+      else queue.running -= 1
+      if (queue.running === 0) queues.delete(name)
     }
   }
 }
@@ -71,7 +71,7 @@ export function clientOf(address: string): string {
   return network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')
 }
 
-async function turnIn({ waiting }: Line, wait: number, sentence: string): Promise<void> {
+async function waitForTurn({ waiting }: Queue, wait: number, sentence: string): Promise<void> {
   let begin = (): void => undefined
   const turn = new Promise<void>((resolve) => {
     begin = () => {

@@ -20,9 +20,9 @@ export function namesOf(allowed: AllowedHosts, listensOn: string, publicUrl: str
 }
 
 /**
- * Refuses requests for the host of another site. Without authentication, a page of that site could do everything that a
- * visitor can, once its name resolves to this service. Requests through a trusted proxy are not checked: the proxy
- * chooses its hosts.
+ * Refuses requests that name the host of another site. Without authentication, a page of that site could do everything
+ * that a visitor can, once its name resolves to this service. Requests through a trusted proxy are not checked: the
+ * proxy chooses its hosts.
  *
  * @throws UploadError `bad_request` for an invalid host, `host_not_allowed`.
  */

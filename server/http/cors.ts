@@ -56,8 +56,8 @@ export function cors(allowed: AllowedOrigins): Middleware {
     ctx.set(headers)
     if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
       ctx.set('Access-Control-Allow-Methods', METHODS)
-      const asked = ctx.get('Access-Control-Request-Headers')
-      if (asked !== '') ctx.set('Access-Control-Allow-Headers', asked)
+      const requested = ctx.get('Access-Control-Request-Headers')
+      if (requested !== '') ctx.set('Access-Control-Allow-Headers', requested)
       ctx.set('Access-Control-Max-Age', MAX_AGE)
       ctx.vary('Access-Control-Request-Headers')
       ctx.status = 204

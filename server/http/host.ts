@@ -9,8 +9,8 @@ export interface Authority {
   readonly port: string
 }
 
-const LONGEST_NAME = 253
-const LARGEST_PORT = 65_535
+const MAX_NAME_LENGTH = 253
+const MAX_PORT = 65_535
 
 /**
  * Suffixes that no public DNS server resolves (RFC 6761, 6762, 8375, 9476; clusters, home routers), so no other site
@@ -25,12 +25,12 @@ export function parseAuthority(text: string): Authority | undefined {
   const [, written = '', port = ''] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{0,5}))?$/.exec(text) ?? []
   const host = written.toLowerCase().replace(/\.$/, '')
   const isHost = host.startsWith('[') ? isIPv6(host.slice(1, -1)) : isName(host)
-  return isHost && Number(port) <= LARGEST_PORT ? { host, port } : undefined
+  return isHost && Number(port) <= MAX_PORT ? { host, port } : undefined
 }
 
 /** IPv4 addresses match this form, too. */
 function isName(text: string): boolean {
-  return text.length <= LONGEST_NAME && text.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label))
+  return text.length <= MAX_NAME_LENGTH && text.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label))
 }
 
 /**

@@ -9,15 +9,15 @@ const METHODS: ReadonlySet<string> = new Set(['OPTIONS', 'HEAD', 'PATCH', 'DELET
  * a GET, which a page of any origin can cause, must never delete anything.
  */
 export const methodOverride: Middleware = (ctx, next) => {
-  const asked = ctx.get('X-HTTP-Method-Override').toUpperCase()
-  if (asked === '' || asked === ctx.method) return next()
-  if (ctx.method !== 'POST' || !METHODS.has(asked)) {
+  const override = ctx.get('X-HTTP-Method-Override').toUpperCase()
+  if (override === '' || override === ctx.method) return next()
+  if (ctx.method !== 'POST' || !METHODS.has(override)) {
     throw new UploadError(
       'unsupported_method',
       'X-HTTP-Method-Override can turn a POST into OPTIONS, HEAD, PATCH, or DELETE.',
     )
   }
-  ctx.method = asked
+  ctx.method = override
   return next()
 }
 

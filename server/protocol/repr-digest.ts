@@ -3,7 +3,7 @@ import type { Algorithm } from '../core/digest.ts'
 import { formatDigest, preferredDigest } from './digest-fields.ts'
 
 /** How long a response waits for a digest that is not known yet, in milliseconds; a later one will have it. */
-const LONGEST_WAIT = 10_000
+const MAX_WAIT_FOR_DIGEST = 10_000
 
 /**
  * `Repr-Digest`, if the client wants it (RFC 9530 §4): the digest of the whole file, whatever range is sent. It is
@@ -18,6 +18,8 @@ export async function reprDigest(
   const wanted = preferredDigest(want)
   if (wanted === undefined) return {}
   const computed = file.digest(wanted.algorithm)
-  const digest = await waitAtMost(LONGEST_WAIT, computed, 'The digest is still being computed.').catch(() => undefined)
+  const digest = await waitAtMost(MAX_WAIT_FOR_DIGEST, computed, 'The digest is still being computed.').catch(
+    () => undefined,
+  )
   return digest === undefined ? {} : { 'Repr-Digest': formatDigest(wanted.name, digest) }
 }

@@ -64,15 +64,15 @@ export class Tus {
   /** POST: creation, creation-with-upload, creation-defer-length, concatenation. */
   async post(ctx: Context): Promise<void> {
     checkVersion(ctx)
-    const asked = parseCreation(ctx.headers)
-    if ('parts' in asked) await this.#createFinal(ctx, asked)
-    else await this.#createOne(ctx, asked)
+    const creation = parseCreation(ctx.headers)
+    if ('parts' in creation) await this.#createFinal(ctx, creation)
+    else await this.#createOne(ctx, creation)
     ctx.status = 201
   }
 
-  async #createOne(ctx: Context, asked: Creation): Promise<void> {
-    const { length, metadata, rawMetadata, partial } = asked
-    this.#intake.checkRoom(ctx.headers, 0, asked.withBody ? length : null)
+  async #createOne(ctx: Context, creation: Creation): Promise<void> {
+    const { length, metadata, rawMetadata, partial } = creation
+    this.#intake.checkRoom(ctx.headers, 0, creation.withBody ? length : null)
     const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
     const location = this.#options.urlOf(ctx, record.id)
     const setHeaders = async (upload: Upload): Promise<void> => {
@@ -80,24 +80,24 @@ export class Tus {
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
     }
-    if (isSmallFile(ctx, asked)) {
-      const bytes = asked.withBody
+    if (isSmallFile(ctx, creation)) {
+      const bytes = creation.withBody
         ? await withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
         : NOTHING
       return this.#uploads.createFinished(record, [bytes], setHeaders)
     }
     await this.#uploads.create(record, async (upload) => {
       ctx.set('Location', location)
-      if (asked.withBody) await this.#appendBody(ctx, upload, 0)
+      if (creation.withBody) await this.#appendBody(ctx, upload, 0)
       await upload.finish()
       await setHeaders(upload)
     })
   }
 
-  async #createFinal(ctx: Context, asked: FinalCreation): Promise<void> {
-    const { metadata, rawMetadata } = asked
-    const concat = concatHeader(asked.concat)
-    const parts = idsOfParts(asked.parts)
+  async #createFinal(ctx: Context, creation: FinalCreation): Promise<void> {
+    const { metadata, rawMetadata } = creation
+    const concat = concatHeader(creation.concat)
+    const parts = idsOfParts(creation.parts)
     const fileName = safeName(nameOf(metadata))
     const id = await this.#concatenation.create({ parts, tus: { concat }, metadata, rawMetadata, fileName })
     ctx.set('Location', this.#options.urlOf(ctx, id))
@@ -175,7 +175,7 @@ const MAX_SMALL_FILE = 64 * 1024
 
 /**
  * Whether a creation contains a whole small file. Before the response, its client knows no URL, so nothing is lost if
- * the body is incomplete. A file with a digest takes the usual way, where its client can ask for the result.
+ * the body is incomplete. A file with a digest is created the usual way, so its client can query the result.
  */
 function isSmallFile({ headers }: Context, { length, partial, withBody, metadata }: Creation): boolean {
   if (length === null || length > MAX_SMALL_FILE || partial || expectedDigest(metadata) !== undefined) return false

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { type Answer, AnswerParser } from '../../bench/client/answer-parser.ts'
 
-/** What comes out when an answer comes in pieces of `size` bytes. */
+/** The result of parsing a response that arrives in pieces of `size` bytes. */
 function inPieces(text: string, size: number, bodiless = false): Answer | undefined {
   const parser = new AnswerParser(bodiless)
   const bytes = Buffer.from(text)

@@ -2,7 +2,7 @@ import type { Figures, Results } from '../../bench/results.ts'
 
 const UPLOAD = '1 GiB in one PATCH'
 
-/** Results of one workload in seconds. @param runs of each server, in rounds; a text is the reason of a failure. */
+/** Results of one workload in seconds. @param runs of each server, by round; a text is the reason for a failure. */
 export function resultsOf(runs: Readonly<Record<string, readonly (Partial<Figures> | string)[]>>): Results {
   const results: Results = {
     startedAt: '2026-11-24T03:00:00.000Z',

@@ -10,10 +10,10 @@ import { temporaryFolder } from '../support/folder.ts'
 
 const SOAK = fileURLToPath(new URL('../../dist/bench/soak/main.js', import.meta.url))
 
-/** 30 values: what `of` gives for each. */
+/** 30 values: the results of `of`. */
 const series = (of: (i: number) => number): number[] => Array.from({ length: 30 }, (_, i) => of(i))
 
-describe('growth', () => {
+describe('Growth', () => {
   it.each<[string, number[], boolean]>([
     ['level', series(() => 100), false],
     ['rising in the first third only', series((i) => Math.min(i, 10) * 50), false],

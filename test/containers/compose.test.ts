@@ -17,7 +17,7 @@ import {
 const bytes = sampleBytes(16 * MIB + 5)
 const CHUNKS = Array.from({ length: 17 }, (_, chunk) => chunk)
 
-// Of a task id of 16 characters or more everybody is told the URL.
+// Any caller receives the URL for a task id of 16 characters or more.
 const WHOLE = 'wu_sent_as_a_whole'
 const KILLED = 'wu_killed_in_the_middle'
 
@@ -123,7 +123,7 @@ describe('docker-compose.yml', () => {
     const file = path.join(deployment.folder, 'package.json')
     await writeFile(file, (await readFile(file, 'utf8')).replace(/"version": "[^"]+"/, '"version": "99.0.0"'))
 
-    // docker replaces the container because of the new image; podman-compose has to be told.
+    // docker replaces the container because of the new image; podman-compose needs a command.
     await deployment.compose('up', '-d', '--build', '--force-recreate')
     await untilReady(deployment.url)
     const after = await deployment.container('landfall')

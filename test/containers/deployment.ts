@@ -7,13 +7,13 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
-/** What the tests build is kept apart from what the machine may run. */
+/** The images and containers of the tests are kept apart from those of the host. */
 const NAME = 'landfall-test'
 const TAG = 'test'
-/** The image, as both compose files name it. */
+/** The name of the image in both compose files. */
 export const IMAGE = `landfall:${TAG}`
 
-/** What a command printed. */
+/** The output of a command. */
 export interface Outcome {
   readonly code: number
   readonly out: string
@@ -25,12 +25,12 @@ export function engine(...args: readonly string[]): Promise<Outcome> {
   return run(required('ENGINE'), args, {})
 }
 
-/** Runs the container engine. @throws Error with what it printed when it fails. @returns what it printed. */
+/** Runs the container engine. @throws Error with its output when it fails. @returns its output. */
 export async function engineOk(...args: readonly string[]): Promise<string> {
   return succeeded(args, await engine(...args))
 }
 
-/** A checkout in a folder of its own, from which an operator starts the service. */
+/** A checkout in its own directory, from which an operator starts the service. */
 export interface Deployment {
   readonly folder: string
   /** `http://localhost:port` of docker-compose.yml. */
@@ -39,16 +39,16 @@ export interface Deployment {
   readonly plainUrl: string
   /** `https://localhost:port` of docker-compose.tls.yml. */
   readonly secureUrl: string
-  /** Runs compose. @throws Error with what it printed when it fails. */
+  /** Runs compose. @throws Error with its output when it fails. */
   compose(...args: readonly string[]): Promise<string>
   /** The container of a service, running or not. @throws Error when there is none, or several. */
   container(service: string): Promise<string>
-  /** Removes containers, volumes, and the folder. */
+  /** Removes containers, volumes, and the directory. */
   dispose(): Promise<void>
 }
 
 /**
- * Copies the working tree, without what is ignored, into a new folder, and removes what earlier tests left in the
+ * Copies the working tree, without ignored files, into a new directory, and removes leftovers of earlier tests from the
  * engine.
  *
  * @param settings lines of `landfall.env`.
@@ -99,18 +99,18 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
   }
 }
 
-/** Waits until the service answers that it takes work. @throws Error after a minute. */
+/** Waits until the service is ready. @throws Error after a minute. */
 export async function untilReady(url: string): Promise<void> {
   const deadline = Date.now() + 60_000
   for (;;) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined)
     if (answer?.status === 200) return
-    if (Date.now() > deadline) throw new Error(`${url}/readyz: ${answer?.status ?? 'no answer'}`)
+    if (Date.now() > deadline) throw new Error(`${url}/readyz: ${answer?.status ?? 'no response'}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function freePort(): Promise<number> {
   const server = net.createServer()
   await new Promise<void>((resolve) => server.listen(0, resolve))
@@ -143,6 +143,6 @@ function succeeded(args: readonly string[], { code, out, errors }: Outcome): str
 
 function required(name: string): string {
   const value = process.env[name]
-  if (value === undefined) throw new Error(`Run these tests by: npm run test:containers`)
+  if (value === undefined) throw new Error(`Run these tests with: npm run test:containers`)
   return value
 }

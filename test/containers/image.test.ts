@@ -62,9 +62,9 @@ describe('The image, without compose,', () => {
     await running(['-v', `${VOLUME}:/data`], uploadAndDownload)
   })
 
-  test('runs on a folder of the host that belongs to the given user', async () => {
+  test('runs on a directory of the host that belongs to the given user', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'landfall-bind-'))
-    // Only root can give a folder away; others run the container as themselves.
+    // Only root can change the owner of a directory; other users run the container as themselves.
     const [uid, gid] = process.getuid?.() === 0 ? [12345, 54321] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
     await chown(folder, uid, gid)
     try {
@@ -74,10 +74,10 @@ describe('The image, without compose,', () => {
     }
   })
 
-  test('names a data folder that cannot be created', async () => {
+  test('names a data directory that cannot be created', async () => {
     const refused = await engine('run', '--rm', '--read-only', '-e', 'DATA_DIR=/elsewhere', IMAGE)
     expect(refused.code).toBe(1)
-    expect(refused.errors).toContain('The data folder /elsewhere does not exist')
+    expect(refused.errors).toContain('The data directory /elsewhere does not exist')
   })
 
   test('contains only what the service needs', async () => {

@@ -1,4 +1,4 @@
-// Runs the container tests with the engine that is there: docker, podman, or what ENGINE and COMPOSE name.
+// Runs the container tests with the installed engine: docker, podman, or those that ENGINE and COMPOSE name.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,9 +35,9 @@ const made = spawnSync('openssl', [
   ...['-addext', 'subjectAltName=DNS:localhost', '-keyout', path.join(certificate, 'privkey.pem')],
   ...['-out', path.join(certificate, 'fullchain.pem')],
 ])
-if (made.status !== 0) throw new Error(`openssl made no certificate: ${made.stderr}`)
+if (made.status !== 0) throw new Error(`openssl created no certificate: ${made.stderr}`)
 
-// Nothing of an earlier run may help this one.
+// Leftovers of an earlier run must not affect this one.
 const [engine, ...engineArgs] = tools[0].split(' ')
 spawnSync(engine, [...engineArgs, 'rmi', '-f', 'landfall:test'], { stdio: 'ignore' })
 

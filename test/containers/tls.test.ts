@@ -58,12 +58,12 @@ describe('docker-compose.tls.yml, with nginx and TLS,', () => {
     expect(checked.headers.get('Set-Cookie')).toMatch(/; secure/i)
   })
 
-  test('lets a client resume its upload after a restart of the service', async () => {
+  test('enables a client to resume its upload after a restart of the service', async () => {
     let restarted: Promise<void> = Promise.resolve()
     const upload = await uploadByTusClient(deployment.secureUrl, bytes, async () => {
       const container = await deployment.container('landfall')
       await engineOk('kill', '--signal', 'KILL', container)
-      // Now nginx alone answers: HEAD must not send the client back to the beginning.
+      // Now only nginx responds: HEAD must not make the client restart the file.
       const answer = await fetch(`${deployment.secureUrl}/files/any`, { method: 'HEAD' })
       expect([answer.status, answer.headers.get('Retry-After')]).toEqual([423, '5'])
       restarted = compose('up', '-d').then(() => untilReady(deployment.secureUrl))

@@ -6,31 +6,31 @@ import { complete, fileFields, sendChunk } from '../support/webuploader.ts'
 
 export const MIB = 1024 * 1024
 
-/** Bytes that differ from place to place, the same in every run. */
+/** Bytes that differ at every position, the same in every run. */
 export function sampleBytes(size: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.alloc(size)
   for (let at = 0; at + 4 <= size; at += 4) bytes.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at)
   return bytes
 }
 
-/** What lies under a URL. */
+/** The content at a URL. */
 export async function downloaded(url: string): Promise<Buffer> {
   const answer = await fetch(url)
   if (answer.status !== 200) throw new Error(`GET ${url}: ${answer.status} ${await answer.text()}`)
   return Buffer.from(await answer.arrayBuffer())
 }
 
-/** How tus-js-client fared. */
+/** The result of tus-js-client. */
 export interface ClientUpload {
   readonly url: string
-  /** How many uploads it created: more than one means that it began anew. */
+  /** How many uploads it created: more than one means that it restarted. */
   readonly urls: number
   /** How many of its requests failed. */
   readonly failures: number
 }
 
 /**
- * Uploads by tus-js-client, which goes on by itself when the service comes back.
+ * Uploads by tus-js-client, which resumes by itself when the service returns.
  *
  * @param halfway called once, when half of the bytes were acknowledged; no request is sent until it has returned.
  */
@@ -79,13 +79,13 @@ export async function sendChunks(
   }
 }
 
-/** What `/upload/complete` says of such an upload. */
+/** The response of `/upload/complete` for such an upload. */
 export async function completed(base: string, taskId: string): Promise<{ status: number; body: string }> {
   const answer = await complete(base, { task_id: taskId, filename: 'by webuploader.bin' })
   return { status: answer.status, body: await answer.text() }
 }
 
-/** A PATCH whose body never ends. @returns when the service says that it has `bytes`; `abandon` closes the connection. */
+/** A PATCH whose body never ends. @returns when the service has reported `bytes`; `abandon` closes the connection. */
 export async function patchThatHangs(url: string, bytes: Buffer, length: number): Promise<{ abandon(): void }> {
   const request = (url.startsWith('https:') ? https : http).request(url, {
     method: 'PATCH',
@@ -96,14 +96,14 @@ export async function patchThatHangs(url: string, bytes: Buffer, length: number)
       'Content-Length': String(length),
     },
   })
-  // The container may be killed under it.
+  // The container may be killed meanwhile.
   request.on('error', () => undefined)
   request.write(bytes)
   while ((await offsetOf(url)) < bytes.length) await new Promise((resolve) => setTimeout(resolve, 20))
   return { abandon: () => request.destroy() }
 }
 
-/** The offset that HEAD tells. */
+/** The offset that HEAD returns. */
 export async function offsetOf(url: string): Promise<number> {
   const answer = await head(url)
   if (answer.status !== 200) throw new Error(`HEAD ${url}: ${answer.status}`)

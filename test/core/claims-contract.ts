@@ -9,7 +9,7 @@ function bytes(start: number, end: number): Range {
   return { start, end }
 }
 
-/** Whether a promise is settled once everything that can run now has run. */
+/** Whether a promise is still pending after all queued work has run. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
   let pending = true
   const done = (): void => {
@@ -20,9 +20,9 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return pending
 }
 
-/** What every implementation of `Claims` keeps. */
+/** The contract of every implementation of `Claims`. */
 export function claimsContract(make: () => Claims): void {
-  describe('claims', () => {
+  describe('An implementation of Claims', () => {
     it('grants disjoint ranges at once', async () => {
       const claims = make()
       const a = await claims.whole(ID, () => [bytes(0, 10)], never)
@@ -30,7 +30,7 @@ export function claimsContract(make: () => Claims): void {
       expect([a.ranges, b.ranges]).toEqual([[bytes(0, 10)], [bytes(10, 20)]])
     })
 
-    it('lets a chunk wait while any byte of it is held, and asks anew what is missing when it is granted', async () => {
+    it('makes a chunk wait while any byte of it is held, and asks again for the missing bytes at the grant', async () => {
       const claims = make()
       let missing = [bytes(0, 10)]
       const older = await claims.whole(ID, () => [bytes(9, 20)], never)
@@ -41,7 +41,7 @@ export function claimsContract(make: () => Claims): void {
       expect((await newer).ranges).toEqual([bytes(0, 9)])
     })
 
-    it('grants nothing, and holds nothing, when nothing is missing any more', async () => {
+    it('grants nothing, and holds nothing, when nothing is missing', async () => {
       const claims = make()
       const older = await claims.whole(ID, () => [bytes(0, 10)], never)
       const newer = claims.whole(ID, () => [], never)
@@ -50,14 +50,14 @@ export function claimsContract(make: () => Claims): void {
       await expect(claims.exclusive(ID, never)).resolves.toBeDefined()
     })
 
-    it('grants a stream the free beginning of what it asks for', async () => {
+    it('grants a stream the free beginning of the requested range', async () => {
       const claims = make()
       await claims.whole(ID, () => [bytes(30, 40)], never)
       const stream = await claims.leading(ID, () => bytes(0, 100), never)
       expect(stream.ranges).toEqual([bytes(0, 30)])
     })
 
-    it('lets a stream wait in front of a foreign claim', async () => {
+    it('makes a stream wait before a claim of another put', async () => {
       const claims = make()
       const chunk = await claims.whole(ID, () => [bytes(30, 40)], never)
       const stream = claims.leading(ID, () => bytes(35, 100), never)
@@ -66,7 +66,7 @@ export function claimsContract(make: () => Claims): void {
       expect((await stream).ranges).toEqual([bytes(35, 100)])
     })
 
-    it('grants the whole upload only when nobody holds a part, and lets no later claim pass meanwhile', async () => {
+    it('grants the whole upload only when no part of it is held, and lets no later claim pass meanwhile', async () => {
       const claims = make()
       const chunk = await claims.whole(ID, () => [bytes(0, 10)], never)
       const finish = claims.exclusive(ID, never)
@@ -80,7 +80,7 @@ export function claimsContract(make: () => Claims): void {
       expect((await later).ranges).toEqual([bytes(50, 60)])
     })
 
-    it('tries for the whole upload without waiting', async () => {
+    it('grants or refuses the whole upload without waiting, if asked to', async () => {
       const claims = make()
       const chunk = await claims.whole(ID, () => [bytes(0, 10)], never)
       expect(claims.tryExclusive(ID)).toBeUndefined()
@@ -93,7 +93,7 @@ export function claimsContract(make: () => Claims): void {
       expect((await chunkAfter).ranges).toEqual([bytes(0, 10)])
     })
 
-    it('serves those who wait in the order in which they came', async () => {
+    it('grants waiting claims in order of arrival', async () => {
       const claims = make()
       const first = await claims.whole(ID, () => [bytes(0, 10)], never)
       const second = claims.whole(ID, () => [bytes(0, 10)], never)
@@ -105,7 +105,7 @@ export function claimsContract(make: () => Claims): void {
       expect((await third).ranges).toEqual([bytes(0, 10)])
     })
 
-    it('forgets who gives up waiting, and wakes those behind', async () => {
+    it('drops a claim that gives up waiting, and wakes those behind it', async () => {
       const claims = make()
       const held = await claims.whole(ID, () => [bytes(0, 10)], never)
       const impatient = new AbortController()
@@ -118,7 +118,7 @@ export function claimsContract(make: () => Claims): void {
       held.release()
     })
 
-    it('takes a second release for nothing', async () => {
+    it('ignores a second release', async () => {
       const claims = make()
       const first = await claims.whole(ID, () => [bytes(0, 10)], never)
       first.release()

@@ -36,7 +36,7 @@ it('Closing an upload during a request keeps the bytes of the request, and leave
   for (let i = 0; i < KEPT; i++) await uploads.createFinished(recordOf(`other-${i}`, 0), [], async () => undefined)
   await send(uploads, 5, 'second')
   sync()
-  // Time enough for the closing to end.
+  // Enough time for the close to complete.
   for (let i = 0; i < 10; i++) await uploads.createFinished(recordOf(`last-${i}`, 0), [], async () => undefined)
   expect(await uploads.use('used', async ({ offset }) => offset)).toBe(11)
   await uploads.close()

@@ -14,7 +14,7 @@ import { ArraySource } from '../support/array-source.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { recordOf } from '../support/store-contract.ts'
 
-/** Where one call of the store waits, and how it goes on. */
+/** A gate at which one call of the store waits until it is opened. */
 class Gate {
   #reached: () => void = () => undefined
   #open: () => void = () => undefined
@@ -35,7 +35,7 @@ class Gate {
   }
 }
 
-/** The disk store, but the bytes of one part are given up, or read, only when the gate is open. */
+/** The disk store, but the bytes of one part are discarded, or read, only when the gate is open. */
 function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' | 'read' = 'discardBytes'): Store {
   const gatedUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {
@@ -91,7 +91,7 @@ function asked(parts: readonly string[]): FinalUpload {
   return { parts, metadata: {}, fileName: 'a.txt', tus: { concat: `final;${parts.join(' ')}` } }
 }
 
-/** Gives work that should wait the time to end before it should. */
+/** Gives work that must wait enough time to end too early. */
 async function tooEarly(work: Promise<unknown>): Promise<void> {
   await Promise.race([work.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 300))])
 }
@@ -101,7 +101,7 @@ describe('A final upload that is deleted while the bytes of its parts are discar
   let uploads: Uploads
   let concatenation: Concatenation
   let gate: Gate
-  /** Its making, and its id. */
+  /** Its creation, and its id. */
   let made: Promise<string>
   let final: string
 
@@ -178,10 +178,10 @@ it('A HEAD does not interrupt the concatenation of a final upload', async () => 
   const made = concatenation.create(asked(['first', 'second']))
   await gate.reached
   const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
-  const told = uploads.use(final, (upload) => upload.receiving.interrupt())
-  await tooEarly(told)
+  const reported = uploads.use(final, (upload) => upload.receiving.interrupt())
+  await tooEarly(reported)
   gate.open()
-  await told
+  await reported
   expect(await made).toBe(final)
   expect(await uploads.use(final, async ({ state }) => state)).toBe('finished')
   await concatenation.close()

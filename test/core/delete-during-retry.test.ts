@@ -16,15 +16,15 @@ beforeEach(async () => {
 afterEach(() => dispose())
 
 interface Silent extends Source {
-  /** When bytes are waited for. */
+  /** Resolves when a read waits for bytes. */
   readonly asked: Promise<void>
-  /** When it is cancelled. */
+  /** Resolves when it is cancelled. */
   readonly cancelled: Promise<void>
-  /** Lets what waits know that it was cancelled. */
+  /** Rejects the waiting read with the cancellation. */
   end(): void
 }
 
-/** A client that sends nothing. @param endsAtOnce whether whoever waits for it hears at once that it was cancelled. */
+/** A client that sends nothing. @param endsAtOnce whether a waiting read rejects at once when it is cancelled. */
 function silent(endsAtOnce: boolean): Silent {
   const ask = new AbortController()
   const cancel = new AbortController()
@@ -50,7 +50,7 @@ async function fired(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-/** @returns what it throws, if it does. */
+/** @returns the error that it throws, if any. */
 async function errorOf(work: Promise<void>): Promise<unknown> {
   return work.then(
     () => undefined,

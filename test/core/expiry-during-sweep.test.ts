@@ -5,7 +5,7 @@ import { ArraySource } from '../support/array-source.ts'
 import { recordOf } from '../support/store-contract.ts'
 import { type UploadsOnDisk, uploadsOnDisk } from '../support/uploads-on-disk.ts'
 
-/** So many that a sweep is long under way when the last ones have got their bytes. */
+/** So many that a sweep is still running when the last ones have received their bytes. */
 const UPLOADS = 150
 
 let uploads: Uploads
@@ -20,7 +20,7 @@ it('A sweep keeps an upload that was stale when it began, but received bytes bef
   const ids = Array.from({ length: UPLOADS }, (_, i) => `upload-${i}`)
   for (const id of ids) await uploads.create(recordOf(id, 10), async () => undefined)
   const lastMade = await uploads.use(ids.at(-1) ?? '', (upload) => upload.lastChange())
-  // The clock of the file system is coarse: what comes from here on has a later time.
+  // The clock of the file system is coarse: later bytes have a later time.
   while (Date.now() <= lastMade.getTime() + 20) await nextTurn()
   const sweep = uploads.expire(new Date(lastMade.getTime() + 10))
   const acknowledged = new Set<string>()

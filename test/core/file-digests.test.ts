@@ -8,7 +8,7 @@ import { DiskStore } from '../../server/disk/disk-store.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { recordOf } from '../support/store-contract.ts'
 
-/** The disk store, but its files take for ever to read; `onRead` is told when somebody has begun. */
+/** The disk store, but reading its files never ends; `onRead` is called when a read has begun. */
 function endless(store: DiskStore, onRead: () => void): Store {
   const endlessUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {
@@ -42,7 +42,7 @@ async function* zeros(onRead: () => void): AsyncGenerator<Buffer> {
   }
 }
 
-/** One piece of so many bytes. */
+/** One piece of this many bytes. */
 function bytes(length: number): Source {
   let left: Buffer | undefined = Buffer.alloc(length)
   return {
@@ -63,7 +63,7 @@ const sha256 = '0'.repeat(64)
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let uploads: Uploads
 let concatenation: Concatenation
-/** Settles when the comparison has begun. */
+/** Resolves when the comparison has begun. */
 let reading: Promise<void>
 
 beforeEach(async () => {
@@ -85,10 +85,10 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** Makes an upload whose file is compared now with the digest that its client announced. @returns what comes of it. */
+/** Creates an upload whose file is being compared with the announced digest. @returns the outcome. */
 function compared(): Promise<unknown> {
   const making = uploads.create({ ...recordOf('file', LENGTH), metadata: { sha256 } }, async (upload) => {
-    // Such bytes do not pass by in order: they are read for the digest.
+    // Such bytes do not arrive in order: they are read for the digest.
     await upload.receiving.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'when-verified')
     await upload.finish()
   })
@@ -98,7 +98,7 @@ function compared(): Promise<unknown> {
   )
 }
 
-describe('A file whose digest takes for ever to compute', () => {
+describe('A file whose digest computation never ends', () => {
   it('can be deleted', async () => {
     const outcome = compared()
     await reading

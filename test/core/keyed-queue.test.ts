@@ -17,7 +17,7 @@ function held(name: string, begun: string[]) {
 const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('A keyed queue', () => {
-  it('runs work with a common key in order, and all other work at once', async () => {
+  it('runs work with a common key in order, and all other work concurrently', async () => {
     const queue = new KeyedQueue()
     const begun: string[] = []
     const works = ['ab', 'bc', 'cd', 'x'].map((keys) => ({ keys: [...keys], ...held(keys, begun) }))

@@ -19,7 +19,7 @@ const range = fc
   .map(([a, b]): Range => ({ start: Math.min(a, b), end: Math.max(a, b) }))
 const ranges = fc.array(range, { maxLength: 12 })
 
-/** The same set as one flag per byte: too simple to be wrong. */
+/** The same set as one flag per byte: a simple reference model. */
 function bytesOf(list: readonly Range[]): boolean[] {
   return Array.from({ length: size }, (_, byte) => list.some((r) => r.start <= byte && byte < r.end))
 }

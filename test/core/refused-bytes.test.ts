@@ -29,7 +29,7 @@ beforeEach(async () => {
 })
 afterEach(() => service.close())
 
-/** All per-upload files in the data folder. */
+/** All per-upload files in the data directory. */
 async function left(): Promise<readonly string[]> {
   const folders = ['incoming', 'files', 'journals', 'records', 'leaving', 'gone', 'quarantine']
   const names = await Promise.all(folders.map((folder) => readdir(path.join(service.dataDir, folder))))

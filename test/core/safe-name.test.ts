@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { safeName } from '../../server/core/safe-name.ts'
 import { atOnce } from '../support/at-once.ts'
 
-/** Names with what file systems and terminals mind in all places. */
+/** Names with characters that trouble file systems and terminals, in any position. */
 const name = fc
   .array(
     fc.oneof(

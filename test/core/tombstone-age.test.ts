@@ -22,7 +22,7 @@ async function makeGone(...ids: string[]): Promise<void> {
   }
 }
 
-/** Forgets all that is gone by now. */
+/** Removes all tombstones. */
 function forget(): Promise<number> {
   return uploads.forgetGone(new Date(Date.now() + 60_000))
 }

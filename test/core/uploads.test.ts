@@ -29,9 +29,9 @@ it.each<[string, (upload: Upload) => Promise<void>]>([
     (upload) => upload.receiving.append({ start: 0, end: 5 }, ArraySource.of(Buffer.from('hello')), 'as-received'),
   ],
   ['a length', (upload) => upload.setLength(5)],
-  ['the word that it ends', (upload) => upload.announceEnd(0)],
+  ['an end', (upload) => upload.announceEnd(0)],
   ['a deletion', (upload) => upload.remove('deleted')],
-])('A request that is served after the close gets no %s accepted', async (_, change) => {
+])('A request that runs after the close is refused: %s', async (_, change) => {
   const late = uploads.create(recordOf('id', null), async (upload) => {
     await uploads.close()
     await change(upload)

@@ -14,7 +14,9 @@ import { recordOf } from '../support/store-contract.ts'
 /** How long a write takes in these tests, in milliseconds. */
 const SLOW = 500
 
-/** The disk store, but writes and removals return late, as on a disk that is busy; `log` tells what began and ended, in order. */
+/**
+ * The disk store, but writes and removals return late, as on a busy disk; `log` records their begin and end, in order.
+ */
 function slow(store: DiskStore, log: string[]): Store {
   const slowUpload = (upload: StoredUpload): StoredUpload =>
     new Proxy(upload, {
@@ -180,7 +182,7 @@ describe('A put that is ended during its write', () => {
     await expect(uploads.use('upload', async () => undefined)).rejects.toMatchObject({ code: 'gone' })
   })
 
-  it('lets the store close only after a running sweep', async () => {
+  it('makes the store wait for a running sweep before it closes', async () => {
     await withUpload(10, async () => undefined)
     const sweep = uploads.expire(new Date(Date.now() + 60_000))
     await logged('removal begins')

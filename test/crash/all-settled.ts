@@ -1,7 +1,7 @@
 import { NoAnswer } from './client.ts'
 import { Over } from './model.ts'
 
-/** Waits for all, then throws the worst that any of them threw: a violation before a missing answer, that before an end. */
+/** Waits for all, then throws the most serious error: a Violation, else a NoAnswer, else an Over. */
 export async function all(works: readonly Promise<unknown>[]): Promise<void> {
   const outcomes = await Promise.allSettled(works)
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))

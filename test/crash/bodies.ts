@@ -1,18 +1,18 @@
 import type { Random } from '../support/random.ts'
 import type { Body, Piece } from './client.ts'
 
-/** How the bodies of one run of the program are sent. */
+/** Sends the bodies of one run of the program. */
 export interface Manner {
   readonly random: Random
-  /** Whether a body may stop here until the program is killed; says yes only a few times. */
+  /** Whether a body may stop here until the program is killed; true only a few times. */
   readonly mayStall: () => boolean
 }
 
 /**
  * A body in pieces of all sizes, some with pauses between them, some in one go.
  *
- * @param marks where a piece must end, so that a kill can come just there.
- * @param onSend told of each piece, as a range of the body, right before it goes to the socket.
+ * @param marks where a piece must end, so a kill can occur exactly there.
+ * @param onSend called with each piece, as a range of the body, right before it is sent.
  */
 export function slowly(
   bytes: Buffer,

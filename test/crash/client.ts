@@ -13,33 +13,33 @@ export function saysGone({ status, headers }: Answer): boolean {
   return status === 410 || (status === 404 && headers['upload-error'] === 'gone')
 }
 
-/** The connection ended before the answer: what was asked for may have happened or not. */
+/** The connection ended before the response: the request may have taken effect or not. */
 export class NoAnswer extends Error {}
 
-/** This side ended the connection in the middle of a body, as it had planned. */
+/** The client ended the connection in the middle of a body, as planned. */
 export class BrokenOff extends Error {}
 
 export interface Piece {
   readonly bytes: Buffer
   /** Milliseconds after it. */
   readonly pause: number
-  /** Called right before the bytes go to the socket. */
+  /** Called right before the bytes are sent. */
   readonly onSend?: () => void
 }
 
 export interface Body {
   readonly pieces: readonly Piece[]
-  /** The Content-Length; without it the body goes in chunks of transfer coding. */
+  /** The Content-Length; without it, the body uses the chunked transfer coding. */
   readonly announced: number | undefined
-  /** What happens behind the last piece: the body is whole, nothing more comes, or the connection is closed. */
+  /** What follows the last piece: the end of the body, silence, or the end of the connection. */
   readonly end: 'whole' | 'stall' | 'break'
 }
 
 export type Headers = Readonly<Record<string, string>>
 
-/** Requests to one run of the program, their bodies as slow as one likes. */
+/** Requests to one run of the program, with bodies at any speed. */
 export class Client {
-  /** What the program, and those before it, may have removed by itself. */
+  /** The uploads that this program, and earlier ones, may have removed by expiry. */
   readonly sweeps: Sweeps
   readonly #base: string
   readonly #agent = new http.Agent({ keepAlive: true })
@@ -52,7 +52,7 @@ export class Client {
     this.sweeps = sweeps
   }
 
-  /** Bodies of which a part has been sent and a part has not. */
+  /** Bodies that are partly sent. */
   get bodiesInFlight(): number {
     return this.#inFlight
   }
@@ -62,13 +62,13 @@ export class Client {
     return this.#cut
   }
 
-  /** Requests that got no answer, other than those that this side broke off. */
+  /** Requests without a response, except those that the client aborted. */
   get unanswered(): number {
     return this.#unanswered
   }
 
   /**
-   * @param most after how many bytes of the answer this side breaks it off.
+   * @param most after how many bytes of the response the client aborts it.
    * @throws NoAnswer, BrokenOff
    */
   async send(method: string, path: string, headers: Headers, body?: Body, most = Infinity): Promise<Answer> {

@@ -23,14 +23,14 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** Starts the program anew on the folder, to be killed when a step has come so many times. */
+/** Restarts the program on the directory; it kills itself at the given occurrence of a step. */
 async function start(sync: SyncMode, stop: Readonly<Record<string, string>> = {}): Promise<string> {
   await program?.end('SIGKILL')
   program = await startProgram({ DATA_DIR: folder.path, SYNC: sync, ...stop }, PROGRAM)
   return program.url
 }
 
-/** The answer, or nothing when the program was killed before it. */
+/** The response, or `undefined` if the program was killed before it. */
 async function unlessKilled(request: Promise<Response>): Promise<Response | undefined> {
   try {
     return await request
@@ -41,7 +41,7 @@ async function unlessKilled(request: Promise<Response>): Promise<Response | unde
 
 async function part(base: string, content: Buffer<ArrayBuffer>): Promise<string> {
   const url = locationOf(await create(base, { 'Upload-Defer-Length': '1', 'Upload-Concat': 'partial' }), base)
-  // Whatever was refused before: its bytes are no part of the part.
+  // Bytes that were refused before do not belong to the part.
   const refused = {
     ...PATCH_HEADERS,
     'Upload-Offset': '0',
@@ -50,7 +50,7 @@ async function part(base: string, content: Buffer<ArrayBuffer>): Promise<string>
   expect((await patchWith(url, refused, bytesOf(3_000_000, 9))).status).toBe(460)
   const half = Math.ceil(content.length / 2)
   await patch(url, 0, content.subarray(0, half))
-  // By a checksum, so that some parts have a journal.
+  // With a checksum, so some parts have a journal.
   const checksum = `sha1 ${createHash('sha1').update(content.subarray(half)).digest('base64')}`
   const length = String(content.length)
   const more = { ...PATCH_HEADERS, 'Upload-Offset': String(half), 'Upload-Checksum': checksum, 'Upload-Length': length }
@@ -94,8 +94,8 @@ describe('A final upload', () => {
     expect(await unlessKilled(create(killed, concat))).toBeUndefined()
     const again = await start(sync)
     for (const [i, path] of parts.entries()) {
-      const told = await head(`${again}${path}`)
-      expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(contents[i]?.length)])
+      const found = await head(`${again}${path}`)
+      expect([found.status, found.headers.get('Upload-Offset')]).toEqual([200, String(contents[i]?.length)])
     }
     const response = await create(again, concat)
     expect(response.status).toBe(201)

@@ -4,11 +4,11 @@ import { runPlan } from './plan.ts'
 import { Tally } from './tally.ts'
 
 const MINUTE = 60_000
-/** A failure says its seed: CRASH_SEED repeats it here, `npm run chaos -- --minutes 1 --seed` in the long form. */
+/** A failure reports its seed: CRASH_SEED repeats it here, `npm run chaos -- --minutes 1 --seed` in the long form. */
 const seed = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
-/** `npm run chaos` goes on with one plan after another for so long. */
+/** How long `npm run chaos` continues with new plans. */
 const minutes = Number(process.env['CHAOS_MINUTES'] ?? 0)
-/** Some kills come while a program takes up what the one before has left. */
+/** Some kills occur while a program recovers from the previous one. */
 const amounts: Amounts =
   minutes > 0 ? { atEachStep: 2, inBodies: 26, atStarts: 4 } : { atEachStep: 1, inBodies: 12, atStarts: 2 }
 

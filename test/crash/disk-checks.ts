@@ -6,11 +6,11 @@ import { ifThere } from '../../server/disk/files.ts'
 import type { Layout } from '../../server/disk/layout.ts'
 import { type UploadModel, Violation } from './model.ts'
 
-/** After how many restarts a finished file is only looked at, not read any more. */
+/** After this many restarts, only the metadata of a finished file is checked, not its bytes. */
 const READ_AFTER_RESTARTS = 2
 
 /**
- * What must be true of the data folder as soon as the program listens, before it was asked for anything.
+ * Checks the data directory as soon as the program listens, before the first request.
  *
  * @throws Violation
  */
@@ -25,11 +25,11 @@ export async function checkDisk(uploads: readonly UploadModel[], layout: Layout)
   }
 }
 
-/** @throws Violation unless the file lies under its final name, and only there, with the bytes that were sent. */
+/** @throws Violation unless the file is under its final name, and only there, with the sent bytes. */
 export async function checkFinishedFile(upload: UploadModel, layout: Layout, isLast = false): Promise<void> {
   const id = idOf(upload)
   const names = await ifThere(() => readdir(layout.finishedFolder(id)))
-  if (names?.join() !== upload.name) upload.broken(`is finished, but its folder has: ${names}`)
+  if (names?.join() !== upload.name) upload.broken(`is finished, but its directory has: ${names}`)
   const file = path.join(layout.finishedFolder(id), upload.name)
   const { size } = await stat(file)
   if (size !== upload.content.length) upload.broken(`is finished with ${size} of ${upload.content.length} bytes`)
@@ -39,19 +39,19 @@ export async function checkFinishedFile(upload: UploadModel, layout: Layout, isL
   if (await isThere(layout.incomingFile(id))) upload.broken('is finished, but also in incoming')
 }
 
-/** @throws Violation when anything of a deleted upload is left but the memory that it is gone. */
+/** @throws Violation when anything of a deleted upload remains except its tombstone. */
 export async function checkNothingLeft(upload: UploadModel, layout: Layout): Promise<void> {
   const id = idOf(upload)
   const places = [layout.incomingFile(id), layout.finishedFolder(id), layout.journal(id), layout.record(id)]
   for (const place of [...places, path.join(layout.leaving, id)]) {
     if (await isThere(place)) upload.broken(`is deleted, but ${path.relative(layout.root, place)} is left`)
   }
-  if (!(await isThere(path.join(layout.gone, id)))) upload.broken('is deleted, but not remembered')
+  if (!(await isThere(path.join(layout.gone, id)))) upload.broken('is deleted, but has no tombstone')
 }
 
 /**
- * @param onMissing asked before a missing file is called a violation.
- * @throws Violation unless the bytes of each range are in the incoming file at their place; what `onMissing` throws.
+ * @param onMissing called before a missing file counts as a violation.
+ * @throws Violation unless the incoming file has the bytes of each range at their offsets; what `onMissing` throws.
  */
 export async function checkIncomingBytes(
   upload: UploadModel,
@@ -66,34 +66,38 @@ export async function checkIncomingBytes(
   }
   for (const { start, end } of ranges) {
     if (!bytes.subarray(start, end).equals(upload.content.subarray(start, end))) {
-      upload.broken(`has other bytes than were sent between ${start} and ${end}`)
+      upload.broken(`has bytes other than the sent ones between ${start} and ${end}`)
     }
   }
 }
 
 /**
- * The bytes of an upload that others may be moving, as far as there is a file of them: its own, in order from the beginning.
+ * Checks the file of an upload, if it has one: its own bytes, in order from the beginning. Another request may be
+ * moving the file.
  *
  * @throws Violation
  */
 export async function checkWhatIsThere(upload: UploadModel, layout: Layout): Promise<void> {
   const bytes = await ifThere(() => readFile(layout.incomingFile(idOf(upload))))
   if (bytes === undefined) return
-  if (!upload.content.subarray(0, bytes.length).equals(bytes)) upload.broken('has other bytes than its parts')
+  if (!upload.content.subarray(0, bytes.length).equals(bytes)) upload.broken('has bytes other than those of its parts')
 }
 
-/** Whether nothing of the bytes of a part is left in a place of its own. */
+/** Whether a part has no own files left. */
 export async function hasNoBytes(part: UploadModel, layout: Layout): Promise<boolean> {
   const id = idOf(part)
   return !(await isThere(layout.incomingFile(id))) && !(await isThere(layout.journal(id)))
 }
 
-/** Whether the file lies under its final name. */
+/** Whether the file is under its final name. */
 export function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> {
   return isThere(path.join(layout.finishedFolder(idOf(upload)), upload.name))
 }
 
-/** Whether an upload without a journal has all its bytes, and is not yet finished. One whose end is still to be said is not meant. */
+/**
+ * Whether an upload without a journal has all its bytes, but is not finished. Uploads without an announced end are
+ * excluded.
+ */
 export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Promise<boolean> {
   const { id } = upload
   if (id === undefined || (await isThere(layout.journal(id)))) return false
@@ -103,9 +107,9 @@ export async function isWhollyIncoming(upload: UploadModel, layout: Layout): Pro
 }
 
 /**
- * What must be true when nothing is on its way any more and every upload is finished or deleted.
+ * Checks the data directory when no request is running, and every upload is finished or deleted.
  *
- * @param unknown how many uploads may be there whose creation got no answer.
+ * @param unknown how many uploads may exist whose creation received no response.
  * @throws Violation
  */
 export async function checkLeftovers(uploads: readonly UploadModel[], unknown: number, layout: Layout): Promise<void> {
@@ -122,12 +126,12 @@ export async function checkLeftovers(uploads: readonly UploadModel[], unknown: n
   if (strangers.size > unknown) throw new Violation(`Nobody knows of ${[...strangers].join(', ')}`)
 }
 
-/** Its bytes are under their final name, or nowhere. */
+/** Expects its bytes under their final name, or nowhere. */
 function hasLanded({ finished, removal, final }: UploadModel): boolean {
   return finished || removal === 'done' || final?.finished === true
 }
 
-/** A file that has landed without its record can be reached by nobody, whoever was told of it. */
+/** A finished file without a record cannot be reached by any client. */
 async function checkRecordsOfFiles(layout: Layout): Promise<void> {
   for (const id of await readdir(layout.files)) {
     const [file] = await readdir(layout.finishedFolder(id))
@@ -139,7 +143,7 @@ async function checkRecordsOfFiles(layout: Layout): Promise<void> {
 async function checkQuarantine(uploads: readonly UploadModel[], layout: Layout): Promise<void> {
   const names = await readdir(layout.quarantine)
   const aside = new Set(names.map((name) => name.replace(/\.\d+$/, '').replace(/\.json$/, '')))
-  // Others have the same id when they are made anew: bytes may have been set aside before.
+  // Uploads that are created again have the same id: bytes may have been set aside before.
   const once = uploads.filter(({ nature }) => nature.kind === 'tus' || nature.kind === 'part')
   const lost = once.find(({ id }) => id !== undefined && aside.has(id))
   lost?.broken('was set aside')

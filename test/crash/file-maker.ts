@@ -10,7 +10,7 @@ const MOST_PARTS = 4
 
 export type Size = 'large' | 'small'
 
-/** Files with names and bytes of their own, and how clients cut them. */
+/** Creates files with unique names and bytes, and the ways in which clients cut them. */
 export class FileMaker {
   readonly #random: Random
   readonly #pool: Buffer
@@ -27,11 +27,11 @@ export class FileMaker {
     return `file ${this.#names}.bin`
   }
 
-  /** What a tus client sends. */
+  /** The file of a tus client. */
   content(size: Size): Buffer {
     const random = this.#random
     const longest = longestOf(size)
-    // Mostly long ones: a kill should find them being written.
+    // Mostly long ones, so kills occur while they are written.
     const least = random.chance(0.7) ? Math.ceil(longest / 16) : 1
     return this.#bytes(random.chance(0.05) ? 0 : random.size(least, longest))
   }

@@ -1,14 +1,14 @@
 import { UploadModel } from './model.ts'
 
-/** A file that a client sends in parts at the same time, and has put together (tus-js-client: `parallelUploads`). */
+/** A file that a client sends in concurrent parts, then concatenates (tus-js-client: `parallelUploads`). */
 export class Join {
   readonly name: string
   readonly content: Buffer
   /** Where each part ends. */
   readonly #ends: readonly number[]
-  /** The parts that have been made, by their place. */
+  /** The created parts, by position. */
   readonly parts = new Map<number, UploadModel>()
-  /** Once it has been asked for. */
+  /** The final upload, once it has been requested. */
   final: UploadModel | undefined
 
   constructor(name: string, content: Buffer, ends: readonly number[]) {
@@ -17,7 +17,7 @@ export class Join {
     this.#ends = ends
   }
 
-  /** Places without a part. */
+  /** Positions without a part. */
   get missing(): number[] {
     return [...this.#ends.keys()].filter((place) => !this.parts.has(place))
   }
@@ -30,13 +30,13 @@ export class Join {
     return this.content.subarray(this.#ends[place - 1] ?? 0, this.#ends[place])
   }
 
-  /** Whether there is something left to do. A part that is gone takes the others with it. */
+  /** Whether anything remains to be done. A part that is gone ends the others, too. */
   get isOpen(): boolean {
     if (this.partsInOrder.some((part) => part.removal !== 'none')) return false
     return this.final?.isOpen ?? true
   }
 
-  /** The final upload of all parts, from now on. */
+  /** Creates the final upload of all parts. */
   bind(): UploadModel {
     if (this.final !== undefined) return this.final
     const parts = this.partsInOrder

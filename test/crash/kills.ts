@@ -14,15 +14,15 @@ export interface Run {
 export type Kill =
   /** From outside, while bodies are in flight. */
   | { readonly at: 'body' }
-  /** From inside, so many milliseconds after it began to start. */
+  /** From inside, this many milliseconds after its start. */
   | { readonly at: 'start'; readonly after: number }
-  /** From inside, when a step has come so many times. */
+  /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
 /** A step that occurs under load; those of recovery have their own test. */
 export type LoadStep = Exclude<Step, RecoveryStep>
 
-/** How often each step comes in a run at least, about: a stop is set somewhere before that. */
+/** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {
   'create:bytes': 10,
   'create:record': 10,
@@ -63,11 +63,11 @@ export interface Amounts {
   readonly atStarts: number
 }
 
-/** With SYNC=always every byte counts by the journal, also those of a stream. */
+/** With SYNC=always, every byte counts by a journal entry, also those of a stream. */
 const JOURNAL_KILLS_SYNCED = 2
-/** On a slow disk, where a write that has returned says nothing of those before it unless they were waited for. */
+/** On a slow disk: a completed write does not imply that earlier ones are complete, unless they were awaited. */
 const STREAM_KILLS_SLOW = 4
-/** One run in so many sweeps, besides those that wait for a step of it. */
+/** One run in this many sweeps, in addition to those that wait for a step of a sweep. */
 const SWEEPS_ONCE_IN = 4
 
 /** Kills at each step, some while the program starts, and the others in bodies, in any order. */
@@ -93,7 +93,7 @@ export function planRuns({ atEachStep, inBodies, atStarts }: Amounts, random: Ra
   return random.shuffled([...runs, ...journalRuns, ...streamRuns])
 }
 
-/** The same run, with a stop at the first time that its step comes. */
+/** The same run, with a stop at the first occurrence of its step. */
 export function sooner(run: Run): Run {
   return 'count' in run.kill ? { ...run, kill: { ...run.kill, count: 1 } } : run
 }
@@ -106,7 +106,7 @@ function many<T>(count: number, make: () => T): T[] {
   return Array.from({ length: count }, make)
 }
 
-/** How many kills a plan has at a step besides those that each step has. */
+/** The number of additional kills of a plan at a step. */
 export function extraKills(step: LoadStep): number {
   if (step === 'journal:appended') return JOURNAL_KILLS_SYNCED
   return step === 'write:returned' ? STREAM_KILLS_SLOW : 0

@@ -5,7 +5,7 @@ import type { Sweeps } from './sweeps.ts'
 /** A promise of the service was broken. */
 export class Violation extends Error {}
 
-/** There is nothing more to do with an upload: it is gone or has failed, as it may. */
+/** An upload needs no more work: it is gone or has failed, legitimately. */
 export class Over extends Error {}
 
 /** How a WebUploader page cuts its file. */
@@ -23,38 +23,40 @@ export type Nature =
   | { readonly kind: 'final'; readonly parts: readonly UploadModel[] }
 
 /**
- * What the clients know of one upload: what they have sent, and what they were told. Only an answer acknowledges; a request
- * without one may have happened or not.
+ * The clients' knowledge of one upload: the bytes that they sent, and the responses that they received. Only a response
+ * acknowledges; a request without one may have taken effect or not.
  */
 export class UploadModel {
   readonly name: string
   readonly content: Buffer
   readonly nature: Nature
-  /** `/files/<id>`, once an answer has told it. */
+  /** `/files/<id>`, once a response has named it. */
   path: string | undefined
   finished = false
   removal: 'none' | 'asked' | 'done' = 'none'
-  /** Whether it is gone, or seems to be, without anybody having asked for it. */
+  /** Whether it is gone, or seems to be, without a DELETE. */
   expired = false
-  /** Whether it has ended in `failed`: nothing was done for which it may, something was, or it has told so. */
+  /**
+   * Whether it has failed: `none` if it had no reason to, `possible` if it had one, `certain` if a response said so.
+   */
   failure: 'none' | 'possible' | 'certain' = 'none'
-  length: 'not said' | 'said' | 'acknowledged'
-  /** Of a part: the final upload that it was asked to be a part of last. */
+  length: 'unknown' | 'stated' | 'acknowledged'
+  /** Of a part: the final upload that last requested it. */
   final: UploadModel | undefined
   /** How a page that was reloaded cuts this file. */
   nextCut: Cut | undefined
-  /** The upload with which the client goes on after this one is over. */
+  /** The upload with which the client continues after this one. */
   successor: UploadModel | undefined
-  /** After how many restarts it was found as it should be since it was finished or deleted. */
+  /** How many restarts it has survived correctly since it was finished or deleted. */
   restartsSeen = 0
-  /** When its last byte came, or earlier, in milliseconds of `Date.now()`. */
+  /** When its last byte arrived, or earlier, in milliseconds of `Date.now()`. */
   #lastByteAt = 0
-  /** Whether it may have been removed at a time after which bytes of its parts came. */
+  /** Whether it may have expired before bytes of its parts arrived. */
   #mayHaveExpiredBefore = false
   #acknowledged: Ranges = []
   #sent: Ranges = []
 
-  constructor(name: string, content: Buffer, length: 'not said' | 'acknowledged', nature: Nature) {
+  constructor(name: string, content: Buffer, length: 'unknown' | 'acknowledged', nature: Nature) {
     this.name = name
     this.content = content
     this.length = length
@@ -73,25 +75,25 @@ export class UploadModel {
     return this.path?.slice('/files/'.length)
   }
 
-  /** Whether there is something left to do with it. */
+  /** Whether it needs more work. */
   get isOpen(): boolean {
     return !this.finished && this.removal === 'none' && this.failure !== 'certain'
   }
 
-  /** Up to where the client was told that its bytes are there. */
+  /** The acknowledged length of the contiguous prefix. */
   get acknowledgedOffset(): number {
     return prefix(this.#acknowledged)
   }
 
-  /** Up to where bytes may be there at most. */
+  /** The maximum length of the contiguous prefix. */
   get sentOffset(): number {
     return prefix(this.#sent)
   }
 
-  /** Whether all bytes of it may be there. */
+  /** Whether all its bytes may have arrived. */
   get mayBeWhole(): boolean {
     if (this.nature.kind !== 'final') return covers(this.#sent, this.wholeFile)
-    return this.parts.every((part) => part.length !== 'not said' && part.mayBeWhole)
+    return this.parts.every((part) => part.length !== 'unknown' && part.mayBeWhole)
   }
 
   get acknowledgedBytes(): number {
@@ -112,7 +114,7 @@ export class UploadModel {
     return { start: 0, end: this.content.length }
   }
 
-  /** Said before bytes go to the socket that may count from then on. */
+  /** Called before these bytes are sent: they may count from then on. */
   sending(range: Range): void {
     this.#sent = add(this.#sent, range)
   }
@@ -122,17 +124,17 @@ export class UploadModel {
     this.#acknowledged = add(this.#acknowledged, range)
   }
 
-  /** @param known what had been acknowledged when the question was asked. */
+  /** @param known the acknowledged offset when the request was sent. */
   acknowledgeOffset(offset: number, known: number): void {
     if (offset < known) this.broken(`fell back from offset ${known} to ${offset}`)
     if (offset > this.sentOffset) this.broken(`is at offset ${offset}, but only ${this.sentOffset} bytes were sent`)
     this.#acknowledged = add(this.#acknowledged, { start: 0, end: offset })
   }
 
-  /** All bytes are there and it was told so; what is a part stays one. */
+  /** A response reported all bytes as received; a part remains a part. */
   acknowledgeFinished(): void {
     if (!this.mayBeWhole) this.broken('is finished, but not all of it was sent')
-    if (this.length === 'not said') this.broken('is finished, but its length was never said')
+    if (this.length === 'unknown') this.broken('is finished, but its length was never stated')
     this.#acknowledged = [this.wholeFile].filter(({ end }) => end > 0)
     this.length = 'acknowledged'
     if (this.nature.kind === 'part') return
@@ -145,14 +147,14 @@ export class UploadModel {
     this.restartsSeen = 0
   }
 
-  /** Bytes that were new, or the upload itself, came after `time`, in milliseconds of `Date.now()`. */
+  /** New bytes, or the upload itself, arrived after `time`, in milliseconds of `Date.now()`. */
   gotBytesAfter(time: number, sweeps: Sweeps): void {
-    // They may have come too late for the final upload, while the part itself was still there.
+    // They may have been too late for the final upload, although the part itself still existed.
     if (this.final?.mayHaveExpired(sweeps)) this.final.#mayHaveExpiredBefore = true
     this.#lastByteAt = Math.max(this.#lastByteAt, time)
   }
 
-  /** Whether the sweep may have removed it. What belongs together stays together. */
+  /** Whether the sweep may have removed it. Related uploads expire together. */
   mayHaveExpired(sweeps: Sweeps): boolean {
     const isFile = this.nature.kind === 'tus' || this.nature.kind === 'WebUploader'
     if (this.finished || (isFile && this.everythingAcknowledged)) return false
@@ -160,31 +162,37 @@ export class UploadModel {
     const isKept = final?.path !== undefined && final.removal === 'none' && final.failure === 'none'
     if (isKept && !final.mayHaveExpired(sweeps)) return false
     if (this.#mayHaveExpiredBefore) return true
-    // A part that is gone keeps nobody.
+    // A part that is gone keeps no other upload.
     const kept = this.parts.filter(({ removal }) => removal === 'none')
     return [this, ...kept].every((upload) => sweeps.mayHaveRemoved(upload.#lastByteAt))
   }
 
-  /** Whether it was asked to be deleted, by itself or with the final upload that has its bytes, or may have expired. */
+  /**
+   * Whether its deletion was requested, directly or with the final upload that has its bytes, or it may have expired.
+   */
   mayBeGone(sweeps: Sweeps): boolean {
     const isForgotten = this.final !== undefined && this.final.removal !== 'none'
     return this.removal !== 'none' || isForgotten || this.mayHaveExpired(sweeps)
   }
 
-  /** Takes an answer that it is gone. @throws Over, or Violation when it must not be. */
+  /** Records a response that it is gone. @throws Over, or Violation when it must not be. */
   isSaidToBeGone(sweeps: Sweeps): never {
     if (this.removal === 'none') {
       if (!this.mayBeGone(sweeps)) this.broken('is gone, but was not deleted and cannot have expired')
-      // Told from the moment that its removal begins, which a kill may still undo.
+      // Reported from the beginning of its removal, which a kill may still undo.
       this.removal = 'asked'
       this.expired = true
     }
     throw new Over(`${this.name} is gone`)
   }
 
-  /** Takes an answer that it has failed, which it stays for ever. @throws Over, or Violation when it must not have failed. */
+  /**
+   * Records a response that it has failed, which is permanent.
+   *
+   * @throws Over, or Violation when it must not have failed.
+   */
   isSaidToHaveFailed(): never {
-    if (this.failure === 'none' || this.finished) this.broken('has failed, though nothing was wrong with it')
+    if (this.failure === 'none' || this.finished) this.broken('has failed without a reason')
     this.failure = 'certain'
     throw new Over(`${this.name} has failed`)
   }
@@ -193,17 +201,17 @@ export class UploadModel {
     return range.end === range.start || covers(this.#acknowledged, range)
   }
 
-  /** Whether all bytes of the range may be there. */
+  /** Whether all bytes of the range may have arrived. */
   isSent(range: Range): boolean {
     return range.end === range.start || covers(this.#sent, range)
   }
 
-  /** Whether any byte of the range may be there. */
+  /** Whether any byte of the range may have arrived. */
   isTouched(range: Range): boolean {
     return this.#sent.some((sent) => overlap(sent, range))
   }
 
-  /** The same file, sent anew by its page; requests that were under way may have brought bytes of it already. */
+  /** The same file, sent again by its page; earlier requests may already have sent bytes of it. */
   again(cut: Cut): UploadModel {
     const next = new UploadModel(this.name, this.content, 'acknowledged', { kind: 'WebUploader', cut })
     next.#sent = this.#sent

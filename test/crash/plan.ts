@@ -4,14 +4,14 @@ import { type Amounts, planRuns, type Run, sooner } from './kills.ts'
 import { Rounds } from './rounds.ts'
 import type { Tally } from './tally.ts'
 
-/** How often a run is tried whose step does not come. */
+/** How often a run is retried if its step does not occur. */
 const MOST_TRIES = 4
 
 /**
- * One plan of kills on a folder of its own, to its end: the same seed makes the same uploads and plans the same kills, if not at
- * the same moments.
+ * Runs one plan of kills on its own directory to its end. The same seed creates the same uploads and plans the same
+ * kills, though not at the same moments.
  *
- * @param tally gets what happened, also when it throws.
+ * @param tally receives the counts, also when it throws.
  * @throws Error that names the seed and the kill after which a promise was found broken.
  */
 export async function runPlan(seed: number, amounts: Amounts, tally: Tally): Promise<void> {
@@ -26,7 +26,7 @@ export async function runPlan(seed: number, amounts: Amounts, tally: Tally): Pro
       const { run, tries } = next
       current = run
       if (await rounds.round(run)) continue
-      if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} does not come`)
+      if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} did not occur`)
       queue.push({ run: sooner(run), tries: tries + 1 })
     }
     current = undefined

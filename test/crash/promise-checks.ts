@@ -21,24 +21,24 @@ import { allChunks, askMissing } from './webuploader-requests.ts'
 
 /** How long an upload may take to finish by itself, in milliseconds. */
 const PATIENCE = 10_000
-/** After how many restarts an upload that is finished or deleted is asked for only at the end. */
+/** After this many restarts, a finished or deleted upload is requested only at the end. */
 const ASK_AFTER_RESTARTS = 3
 const AT_ONCE = 8
 
-/** What is asked, and how. */
+/** The uploads to check, and how. */
 export interface Checking {
   readonly layout: Layout
   readonly client: Client
   /** Whether the program has not been killed meanwhile. */
   readonly alive: () => boolean
-  /** Whether those are asked for, too, that have been all right for long. */
+  /** Whether uploads that have long been correct are requested, too. */
   readonly isLast: boolean
 }
 
 /**
- * Everything that was promised, after a restart.
+ * Checks all promises after a restart.
  *
- * @throws Violation, or NoAnswer when the program is killed while it is asked.
+ * @throws Violation, or NoAnswer when the program is killed meanwhile.
  */
 export async function checkPromises(uploads: readonly UploadModel[], checking: Checking): Promise<void> {
   const { layout, isLast } = checking
@@ -50,7 +50,7 @@ export async function checkPromises(uploads: readonly UploadModel[], checking: C
   const asked = uploads.filter(
     (upload) => upload.path !== undefined && (isLast || upload.restartsSeen < ASK_AFTER_RESTARTS),
   )
-  // What has become of its parts says what may have become of a final upload.
+  // The states of its parts determine the possible states of a final upload.
   await askAll(
     asked.filter(({ nature }) => nature.kind !== 'final'),
     checking,
@@ -69,7 +69,7 @@ async function askAll(uploads: readonly UploadModel[], checking: Checking): Prom
   await all(askers)
 }
 
-/** Whether all bytes are there, by what was acknowledged, or by what the disk says without a journal. */
+/** Whether all bytes have arrived, by acknowledgements, or by the disk if there is no journal. */
 async function mustFinish(upload: UploadModel, layout: Layout): Promise<boolean> {
   const { kind } = upload.nature
   if (kind === 'part') return false
@@ -77,7 +77,7 @@ async function mustFinish(upload: UploadModel, layout: Layout): Promise<boolean>
   return upload.everythingAcknowledged || (upload.length === 'acknowledged' && (await isWhollyIncoming(upload, layout)))
 }
 
-/** It finishes without being asked for. */
+/** Expects it to finish without a request. */
 async function waitUntilLanded(upload: UploadModel, { layout, client, alive }: Checking): Promise<void> {
   await until(
     async () => (await isLanded(upload, layout)) || upload.mayHaveExpired(client.sweeps),
@@ -99,7 +99,7 @@ async function checkUpload(upload: UploadModel, checking: Checking): Promise<voi
   try {
     await checkOne(upload, checking)
   } catch (error) {
-    // It was expired between two questions, or is known now to have failed.
+    // It expired between two requests, or has now been reported as failed.
     if (!(error instanceof Over)) throw error
   }
 }
@@ -111,8 +111,8 @@ async function checkOne(upload: UploadModel, checking: Checking): Promise<void> 
   if (saysGone(answer)) return checkRemoved(upload, checking)
   if (status === 422) return checkFailed(upload, client)
   if (status !== 200 || upload.removal === 'done') upload.broken(`answers ${status}, removal ${upload.removal}`)
-  if (upload.failure === 'certain') upload.broken('had failed, but has not any more')
-  // A removal that got no answer, or was only told of, has not happened, then.
+  if (upload.failure === 'certain') upload.broken('had failed, but no longer reports it')
+  // So a removal without a response, or one that was only reported, has not taken effect.
   upload.removal = 'none'
   upload.expired = false
   if (upload.nature.kind === 'final') await checkFinal(upload, checking)
@@ -125,16 +125,16 @@ async function checkOne(upload: UploadModel, checking: Checking): Promise<void> 
 
 async function checkReceived(upload: UploadModel, { layout, client }: Checking): Promise<void> {
   const { cut, final } = upload
-  // What was asked in another size has not come.
+  // The request with another chunk size has not taken effect.
   upload.failure = 'none'
   const offset = await askOffset(upload, client)
   const missing = cut === undefined ? [] : await askMissing(upload, cut, client)
   if (upload.finished) return
   const received = cut === undefined ? [] : allChunks(cut).filter((chunk) => !missing.includes(chunk))
   const chunks = cut === undefined ? [] : received.map((chunk) => chunkRange(upload, cut, chunk))
-  // A part's bytes are the final upload's from some moment on.
+  // At some point, the bytes of a part move to the final upload.
   if (final === undefined) {
-    // Unless it has just expired, its bytes are there.
+    // Unless it has just expired, its bytes are on disk.
     const ask = (): Promise<number> => askOffset(upload, client)
     await checkIncomingBytes(upload, [{ start: 0, end: offset }, ...chunks], layout, ask)
   }
@@ -155,7 +155,7 @@ async function checkFinal(final: UploadModel, { layout, client, alive }: Checkin
     }
     return until(gaveUp, alive, () => final.broken('is finished, but parts keep their bytes'))
   }
-  // It learns by itself that it can never be put together.
+  // It detects by itself that its parts cannot be joined.
   if (isShortOfParts) {
     final.failure = 'possible'
     const over = async (): Promise<boolean> => askFinal(final, client)
@@ -165,21 +165,21 @@ async function checkFinal(final: UploadModel, { layout, client, alive }: Checkin
 }
 
 async function checkFailed(upload: UploadModel, client: Client): Promise<void> {
-  if (upload.finished || upload.failure === 'none') upload.broken('has failed, though nothing was wrong with it')
+  if (upload.finished || upload.failure === 'none') upload.broken('has failed without a reason')
   upload.failure = 'certain'
   if (upload.removal !== 'done') upload.removal = 'none'
   const answer = await client.send('GET', pathOf(upload), {})
   if (answer.status === 200) upload.broken('has failed, but can be downloaded')
 }
 
-/** @throws Violation when nobody has deleted it and it has not expired. */
+/** @throws Violation unless it was deleted or has expired. */
 async function checkRemoved(upload: UploadModel, { layout, client, alive }: Checking): Promise<void> {
   if (!upload.mayBeGone(client.sweeps)) upload.broken('is gone, but was not deleted and cannot have expired')
   if (upload.removal === 'none') upload.expired = upload.mayHaveExpired(client.sweeps)
   if (upload.removal !== 'done') {
-    // It is told from the moment that its removal begins.
+    // It is reported from the beginning of its removal.
     const isRemoved = (): Promise<boolean> => checkNothingLeft(upload, layout).then(() => true, isViolation)
-    await until(isRemoved, alive, () => upload.broken('is gone, but something of it is left'))
+    await until(isRemoved, alive, () => upload.broken('is gone, but has files left'))
     upload.acknowledgeRemoved()
   }
   await checkNothingLeft(upload, layout)

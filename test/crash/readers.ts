@@ -2,12 +2,12 @@ import type { Random } from '../support/random.ts'
 import { TUS } from '../support/tus.ts'
 import { type Answer, type Client, type Headers, saysGone } from './client.ts'
 import type { UploadModel } from './model.ts'
-import { pathOf, told } from './tus-requests.ts'
+import { pathOf, responseText } from './tus-requests.ts'
 
 /** GET of the whole finished file. @throws NoAnswer, Violation */
 export async function download(upload: UploadModel, client: Client): Promise<void> {
   const answer = await client.send('GET', pathOf(upload), {})
-  if (answer.status !== 200) upload.broken(`cannot be downloaded: ${told(answer)}`)
+  if (answer.status !== 200) upload.broken(`cannot be downloaded: ${responseText(answer)}`)
   if (!answer.body.equals(upload.content)) upload.broken('is downloaded with other bytes')
 }
 
@@ -17,7 +17,7 @@ const ASKS: readonly Ask[] = [
   (upload, client) => client.send('HEAD', pathOf(upload), TUS),
   (upload, client) => client.send('HEAD', pathOf(upload), {}),
   (upload, client) => client.send('GET', pathOf(upload), {}),
-  // A client that goes away in the middle.
+  // A client that disconnects in the middle.
   (upload, client, random) => client.send('GET', pathOf(upload), {}, undefined, random.size(1, 1024 * 1024)),
   (upload, client, random) => client.send('GET', pathOf(upload), rangeOf(upload, random)),
   (upload, client, random) =>
@@ -26,8 +26,8 @@ const ASKS: readonly Ask[] = [
 ]
 
 /**
- * Asks for an upload, in whatever state it is and whoever works with it just now. What was true when it was asked must be
- * told; what has come to be true meanwhile may be.
+ * Requests an upload in any state, also while other requests use it. The response must include the facts from before
+ * the request, and may include later ones.
  *
  * @throws NoAnswer, Violation
  */
@@ -40,14 +40,14 @@ export async function askInAnyWay(upload: UploadModel, client: Client, random: R
   const answer = await ask(upload, client, random)
   const { status, headers } = answer
   if (saysGone(answer)) {
-    if (!upload.mayBeGone(client.sweeps)) upload.broken('is said to be gone')
+    if (!upload.mayBeGone(client.sweeps)) upload.broken('is reported as gone')
     return
   }
-  if (wasRemoved) upload.broken(`is deleted, but answers ${told(answer)}`)
+  if (wasRemoved) upload.broken(`is deleted, but answers ${responseText(answer)}`)
   if (status === 422 && (finished || upload.failure === 'none'))
-    upload.broken(`is said to have failed: ${told(answer)}`)
+    upload.broken(`is reported as failed: ${responseText(answer)}`)
   if (status === 404 && wasWhole) upload.broken('is finished, but not found')
-  if (![200, 204, 206, 304, 404, 422].includes(status)) upload.broken(`answers ${told(answer)}`)
+  if (![200, 204, 206, 304, 404, 422].includes(status)) upload.broken(`answers ${responseText(answer)}`)
   const offset = Number(headers['upload-offset'] ?? acknowledgedOffset)
   const most = upload.nature.kind === 'final' ? upload.content.length : upload.sentOffset
   if (offset < acknowledgedOffset || offset > most) {
@@ -65,7 +65,7 @@ function rangeOf(upload: UploadModel, random: Random): Headers {
   return { Range: `bytes=${start}-${random.whole(start, upload.content.length)}` }
 }
 
-/** The bytes are those of the file from `start` on. */
+/** Expects the bytes of the file from `start` on. */
 function expectBytes(upload: UploadModel, { body }: Answer, start: number): void {
   const expected = upload.content.subarray(start, start + body.length)
   if (!body.equals(expected)) upload.broken(`is downloaded with other bytes from ${start} on`)

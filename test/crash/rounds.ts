@@ -13,10 +13,10 @@ import type { Tally } from './tally.ts'
 import { Load } from './workload.ts'
 
 const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
-/** How long a stop may take to come, in milliseconds. */
+/** Maximum wait for a stop, in milliseconds. */
 const LONGEST_ROUND = 8_000
 
-/** One data folder through all the kills: start, check, load, kill, and again. */
+/** One data directory through all the kills: start, check, load, kill, and again. */
 export class Rounds {
   readonly #dataDir: string
   readonly #layout: Layout
@@ -38,9 +38,9 @@ export class Rounds {
   }
 
   /**
-   * Starts the program, checks all promises, and loads it until it is killed.
+   * Starts the program, checks all promises, and puts it under load until it is killed.
    *
-   * @returns whether it was killed where it was planned; otherwise the stop did not come in time.
+   * @returns whether it was killed as planned; otherwise the stop did not occur in time.
    * @throws Violation
    */
   async round(run: Run): Promise<boolean> {
@@ -95,7 +95,7 @@ export class Rounds {
       await checkPromises(uploads, { ...checking, isLast: false })
       await this.#load.finishAll(client)
       await checkPromises(uploads, { ...checking, isLast: true })
-      // Final uploads that were never made, because a part was gone before.
+      // Final uploads that were never created, because a part was gone before.
       const unknown = uploads.filter(({ nature, path }) => nature.kind === 'final' && path === undefined)
       const isDue = (upload: UploadModel): boolean => upload.nature.kind !== 'part' && !unknown.includes(upload)
       uploads.find((upload) => upload.isOpen && isDue(upload))?.broken('did not finish')
@@ -106,7 +106,7 @@ export class Rounds {
     }
   }
 
-  /** @returns `undefined` when it was killed before it listened. */
+  /** @returns `undefined` if it was killed before it listened. */
   async #start({ kill, sync, hasSlowDisk, sweeps }: Run): Promise<Program | undefined> {
     const settings = {
       DATA_DIR: this.#dataDir,
@@ -118,7 +118,7 @@ export class Rounds {
     try {
       return await startProgram(settings, PROGRAM)
     } catch (error) {
-      // Without an exit code: by a signal, which was the stop's.
+      // Without an exit code, a signal ended it: that of the stop.
       if (kill.at !== 'body' && error instanceof Error && error.message.startsWith('The program ended with null'))
         return
       throw error
@@ -138,13 +138,13 @@ function stopOf(kill: Kill): Readonly<Record<string, string>> {
   return { STOP_AT: kill.at, STOP_COUNT: String(kill.count) }
 }
 
-/** Until the program has ended, or has gone on for too long. */
+/** Waits until the program has exited, or has run for too long. */
 async function whenOver(alive: () => boolean): Promise<false> {
   for (let waited = 0; alive() && waited < LONGEST_ROUND; waited += 20) await pause(20)
   return false
 }
 
-/** A connection ended without an answer: only the end of the program may do that. */
+/** A connection ended without a response: only the end of the program may cause that. */
 async function expectEnd(program: Program, kill: Kill): Promise<void> {
   for (let waited = 0; isAlive(program); waited += 5) {
     if (waited > 1_000) throw new Violation(`A request got no answer while the program ran on (until ${kill.at})`)

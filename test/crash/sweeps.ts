@@ -1,30 +1,33 @@
-/** EXPIRES_AFTER of the programs that sweep, in seconds; they look every half of it. */
+/** EXPIRES_AFTER of the programs that sweep, in seconds; they sweep at half this interval. */
 export const EXPIRES_AFTER = 1
-/** How much earlier than by this clock a file may seem to have been written, in milliseconds: the kernel's clock is coarse. */
+/**
+ * How much earlier than by this clock the modification time of a file may be, in milliseconds: the kernel's clock is
+ * coarse.
+ */
 const COARSE = 20
 
-/** Whether programs that remove stale uploads have run, and when one may have done so last. */
+/** Whether sweeping programs have run, and when the last sweep may have been. */
 export class Sweeps {
   #isRunning = false
   #last = 0
 
-  /** A program runs from now on. */
+  /** Records the start of a program. */
   begin(sweeps: boolean): void {
     this.#isRunning = sweeps
   }
 
-  /** The program has ended. */
+  /** Records the end of the program. */
   end(): void {
     if (this.#isRunning) this.#last = Date.now()
     this.#isRunning = false
   }
 
-  /** Whether a program sweeps just now. */
+  /** Whether a program is sweeping. */
   get areRunning(): boolean {
     return this.#isRunning
   }
 
-  /** Whether an unfinished upload that got its last byte at `time`, or later, may have been removed by now. */
+  /** Whether an unfinished upload whose last byte arrived at `time`, or later, may have expired by now. */
   mayHaveRemoved(time: number): boolean {
     const last = this.#isRunning ? Date.now() : this.#last
     return last - time >= EXPIRES_AFTER * 1000 - COARSE

@@ -1,15 +1,15 @@
 import { type Kill, stepNames } from './kills.ts'
 import type { UploadModel } from './model.ts'
 
-/** What a kill has cut off. */
+/** The requests that a kill has interrupted. */
 export interface CutOff {
-  /** Requests without an answer. */
+  /** Requests without a response. */
   readonly requests: number
-  /** Those of them of which a part of the body had been sent. */
+  /** Those with a partly sent body. */
   readonly bodies: number
 }
 
-/** How many times the program was killed, and where; which uploads there were, and what became of them. */
+/** Counts the kills by place, and the uploads by kind and outcome. */
 export class Tally {
   readonly #at = new Map<Kill['at'], number>()
   readonly #uploads = new Map<string, number>()
@@ -24,7 +24,7 @@ export class Tally {
     this.#starts += 1
   }
 
-  /** The step for which a run waited did not come in time. */
+  /** Records that the awaited step of a run did not occur in time. */
   noteMissed(): void {
     this.#missed += 1
   }
@@ -44,7 +44,7 @@ export class Tally {
     }
   }
 
-  /** Takes the counts of another tally in. */
+  /** Adds the counts of another tally. */
   add(other: Tally): void {
     for (const [place, count] of other.#at) this.#at.set(place, this.at(place) + count)
     for (const [name, count] of other.#uploads) this.#uploads.set(name, (this.#uploads.get(name) ?? 0) + count)
@@ -64,12 +64,12 @@ export class Tally {
     return [...this.#at.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** Kills that cut off at least one body. */
+  /** Kills that interrupted at least one body. */
   get withBodies(): number {
     return this.#withBodies
   }
 
-  /** Kills, uploads, and what became of them, as a table. */
+  /** Kills, uploads, and their outcomes, as a table. */
   table(violations: number): string {
     const rows: [string, number | string][] = [
       ['kills', this.all],

@@ -3,9 +3,9 @@ import type { Manner } from './bodies.ts'
 import { slowly } from './bodies.ts'
 import { BrokenOff, type Client } from './client.ts'
 import type { UploadModel } from './model.ts'
-import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, told } from './tus-requests.ts'
+import { askOffset, bodyOf, brokenOff, checksumOf, noteOffset, patch, responseText } from './tus-requests.ts'
 
-/** Sends what is missing of an upload, in several requests. @throws NoAnswer, Over, Violation */
+/** Sends the missing bytes of an upload, in several requests. @throws NoAnswer, Over, Violation */
 export async function sendByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
   const { random } = manner
   let offset = await askOffset(upload, client)
@@ -18,14 +18,15 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
     if (length > 0 && random.chance(0.05) && !(await sendRefused(upload, offset, length, client, manner)))
       isUnsettled = true
     const asked = random.chance(0.2) ? askOffset(upload, client) : undefined
-    // It may fail before it is waited for.
+    // It may fail before it is awaited.
     asked?.catch(() => undefined)
     try {
       const taken = await appendByTus(upload, { offset, length, saysLength, isUnsettled }, client, manner)
       if (taken) isUnsettled = false
     } catch (error) {
       if (!(error instanceof BrokenOff)) throw error
-      // What was sent may still be on its way to the disk, or even to the program, when the next request comes, or the one after that.
+      // Sent bytes may still be in flight to the disk, or even to the program, when the next request arrives, or the
+      // one after that.
       isUnsettled = true
     } finally {
       await asked
@@ -34,19 +35,27 @@ export async function sendByTus(upload: UploadModel, client: Client, manner: Man
   }
 }
 
-/** Sends the rest of an upload in one request whose bytes count as they come, without a journal. @throws NoAnswer, Over, Violation */
+/**
+ * Sends the rest of an upload in one request, whose bytes count as they arrive, without a journal.
+ *
+ * @throws NoAnswer, Over, Violation
+ */
 export async function streamByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
   const offset = await askOffset(upload, client)
   const left = upload.content.length - offset
   if (upload.everythingAcknowledged) return
   const begun = Date.now()
   const answer = await patch(upload, offset, false, client, bodyOf(upload, offset, left, manner))
-  if (answer.status !== 204) upload.broken(`did not take the rest from ${offset} on: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`did not accept the rest from ${offset} on: ${responseText(answer)}`)
   upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, upload.content.length)
 }
 
-/** A client that comes back to an upload for one byte of it, and leaves again. @throws NoAnswer, BrokenOff, Over, Violation */
+/**
+ * A client that returns to an upload for one byte of it, and leaves again.
+ *
+ * @throws NoAnswer, BrokenOff, Over, Violation
+ */
 export async function touchByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
   const offset = await askOffset(upload, client)
   if (offset + 1 >= upload.content.length) return
@@ -58,11 +67,11 @@ interface Append {
   readonly offset: number
   readonly length: number
   readonly saysLength: boolean
-  /** Whether the offset may have moved since it was asked for. */
+  /** Whether the offset may have changed since it was requested. */
   readonly isUnsettled: boolean
 }
 
-/** One PATCH. @returns whether it was taken. @throws NoAnswer, BrokenOff, Over, Violation */
+/** One PATCH. @returns whether it was accepted. @throws NoAnswer, BrokenOff, Over, Violation */
 async function appendByTus(
   upload: UploadModel,
   { offset, length, saysLength, isUnsettled }: Append,
@@ -72,23 +81,24 @@ async function appendByTus(
   const body = bodyOf(upload, offset, length, manner)
   const breaks = body.end === 'whole' && manner.random.chance(0.1) && body.pieces.length > 1
   const checksum = manner.random.chance(0.25) ? checksumOf(upload, offset, length) : {}
-  if (saysLength) upload.length = 'said'
+  if (saysLength) upload.length = 'stated'
   const begun = Date.now()
   const answer = await patch(upload, offset, saysLength, client, breaks ? brokenOff(body) : body, checksum)
   if (answer.status === 409 && isUnsettled) return false
-  if (answer.status !== 204) upload.broken(`did not take ${length} bytes at ${offset}: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`did not accept ${length} bytes at ${offset}: ${responseText(answer)}`)
   if (saysLength) upload.length = 'acknowledged'
-  // Nobody else may have brought them.
+  // No other request may have sent them.
   if (length > 0 && !isUnsettled) upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, offset + length)
   return true
 }
 
 /**
- * A PATCH whose bytes do not have the checksum that it names, or whose client goes away: none of them counts, and they must not
- * come to the disk behind those of the next request.
+ * A PATCH whose bytes do not match its checksum, or whose client disconnects: none of them counts, and they must not
+ * reach the disk after those of the next request.
  *
- * @returns whether it is over: one that was broken off may come, on its connection, after the next, and end that as the newer one.
+ * @returns whether it has ended: an aborted request may be read after the next one, on its own connection, and then end
+ * that as the newer one.
  * @throws NoAnswer, Over, Violation
  */
 async function sendRefused(
@@ -104,8 +114,9 @@ async function sendRefused(
   try {
     const checksum = checksumOf(upload, offset, length)
     const answer = await patch(upload, offset, false, client, breaks ? brokenOff(body) : body, checksum)
-    // An earlier request may have moved the offset.
-    if (![460, 409].includes(answer.status)) upload.broken(`took bytes that have another checksum: ${told(answer)}`)
+    // An earlier request may have changed the offset.
+    if (![460, 409].includes(answer.status))
+      upload.broken(`accepted bytes with another checksum: ${responseText(answer)}`)
     return true
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
@@ -113,13 +124,13 @@ async function sendRefused(
   }
 }
 
-/** Sends some bytes into a WebUploader file whose chunks come at the same time. @throws NoAnswer, Over, Violation */
+/** Sends some bytes into a WebUploader file whose chunks arrive concurrently. @throws NoAnswer, Over, Violation */
 export async function sendPrefixByTus(upload: UploadModel, client: Client, manner: Manner): Promise<void> {
   const offset = await askOffset(upload, client)
   const length = Math.min(upload.content.length - offset, manner.random.size(1, 256 * 1024))
   if (length === 0) return
   const answer = await patch(upload, offset, false, client, bodyOf(upload, offset, length, manner))
-  // A chunk may have moved the offset in the meantime.
+  // A chunk may have changed the offset meanwhile.
   if (answer.status === 204) noteOffset(upload, answer, offset + length)
-  else if (answer.status !== 409) upload.broken(`did not take bytes by tus: ${told(answer)}`)
+  else if (answer.status !== 409) upload.broken(`did not accept bytes by tus: ${responseText(answer)}`)
 }

@@ -6,11 +6,11 @@ import { type Nature, UploadModel, Violation } from './model.ts'
 
 const PATCH_TYPE = { 'Content-Type': 'application/offset+octet-stream' } as const
 
-/** What a tus client tells a server before it sends bytes. */
+/** The headers of a tus client's requests. */
 export type Creation = 'empty' | 'with bytes' | 'deferred length'
 
 /**
- * Creates an upload; it is unknown to everybody if the answer does not come.
+ * Creates an upload; without a response, no client knows it.
  *
  * @throws NoAnswer, Violation
  */
@@ -23,7 +23,7 @@ export async function createTus(
   nature: Nature = { kind: 'tus' },
 ): Promise<UploadModel> {
   const deferred = creation === 'deferred length'
-  const upload = new UploadModel(name, content, deferred ? 'not said' : 'acknowledged', nature)
+  const upload = new UploadModel(name, content, deferred ? 'unknown' : 'acknowledged', nature)
   const headers = {
     ...TUS,
     ...(deferred ? { 'Upload-Defer-Length': '1' } : { 'Upload-Length': String(content.length) }),
@@ -36,14 +36,14 @@ export async function createTus(
     creation === 'with bytes'
       ? await client.send('POST', '/files', { ...headers, ...PATCH_TYPE }, bodyOf(upload, 0, first, manner))
       : await client.send('POST', '/files', headers)
-  if (answer.status !== 201) upload.broken(`was not created: ${told(answer)}`)
+  if (answer.status !== 201) upload.broken(`was not created: ${responseText(answer)}`)
   upload.path = locationIn(answer)
   upload.gotBytesAfter(begun, client.sweeps)
   noteOffset(upload, answer, creation === 'with bytes' ? first : 0)
   return upload
 }
 
-/** The path that the answer to a creation names. */
+/** The path in the response to a creation. */
 export function locationIn(answer: Answer): string {
   return new URL(answer.headers.location ?? '', 'http://any').pathname
 }
@@ -73,7 +73,7 @@ export function bodyOf(upload: UploadModel, offset: number, length: number, mann
   )
 }
 
-/** The first half of a body, after which its client goes away. */
+/** The first half of a body, after which its client disconnects. */
 export function brokenOff(body: Body): Body {
   return { ...body, pieces: body.pieces.slice(0, Math.ceil(body.pieces.length / 2)), end: 'break' }
 }
@@ -89,24 +89,24 @@ export function checksumOf(upload: UploadModel, offset: number, length: number):
 export async function askOffset(upload: UploadModel, client: Client): Promise<number> {
   const known = upload.acknowledgedOffset
   const answer = orOver(upload, client, await client.send('HEAD', pathOf(upload), TUS))
-  if (answer.status !== 200) upload.broken(`is not there: ${told(answer)}`)
+  if (answer.status !== 200) upload.broken(`is missing: ${responseText(answer)}`)
   noteLength(upload, answer)
   return noteOffset(upload, answer, known)
 }
 
 /** DELETE. @throws NoAnswer, Over, Violation */
 export async function remove(upload: UploadModel, client: Client): Promise<void> {
-  // The sweep may be faster.
+  // The sweep may have removed it first.
   const mayBeGone = upload.removal !== 'none' || upload.mayHaveExpired(client.sweeps)
   upload.removal = 'asked'
   if (upload.final !== undefined && !upload.final.finished) upload.final.failure = 'possible'
   const answer = await client.send('DELETE', pathOf(upload), TUS)
   if (answer.status === 410 && (mayBeGone || upload.mayHaveExpired(client.sweeps))) return
-  if (answer.status !== 204) upload.broken(`was not deleted: ${told(answer)}`)
+  if (answer.status !== 204) upload.broken(`was not deleted: ${responseText(answer)}`)
   upload.acknowledgeRemoved()
 }
 
-/** The answer, unless it says that the upload is over. @throws Over, or Violation when it must not be. */
+/** The response, unless it reports the upload as gone or failed. @throws Over, or Violation if it must not be. */
 export function orOver(upload: UploadModel, client: Client, answer: Answer): Answer {
   if (saysGone(answer)) upload.isSaidToBeGone(client.sweeps)
   if (answer.status === 422) upload.isSaidToHaveFailed()
@@ -118,31 +118,31 @@ export function pathOf(upload: UploadModel): string {
   return upload.path
 }
 
-/** What an answer said, for a message. */
-export function told(answer: Answer): string {
+/** A response as text, for a message. */
+export function responseText(answer: Answer): string {
   const code = answer.headers['upload-error'] ?? ''
   return `${answer.status} ${code} ${answer.body.toString('utf8', 0, 300).trim()}`
 }
 
-/** @returns the offset that the answer told. */
+/** @returns the offset in the response. */
 export function noteOffset(upload: UploadModel, answer: Answer, known: number): number {
   const text = answer.headers['upload-offset']
   const offset = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (Number.isNaN(offset)) upload.broken(`was told no offset: ${told(answer)}`)
+  if (Number.isNaN(offset)) upload.broken(`received no offset: ${responseText(answer)}`)
   upload.acknowledgeOffset(offset, known)
-  // Nobody is told of the last byte before the file is finished.
+  // No client receives the final offset before the file is finished.
   if (offset === upload.content.length && upload.length === 'acknowledged') upload.acknowledgeFinished()
   return offset
 }
 
-/** @throws Violation when the answer tells a length that is not the upload's. */
+/** @throws Violation if the response states another length. */
 export function noteLength(upload: UploadModel, answer: Answer): void {
   const length = answer.headers['upload-length']
   if (length === undefined) {
     if (upload.length === 'acknowledged') upload.broken('has forgotten its length')
     return
   }
-  if (upload.length === 'not said') upload.broken(`has a length of ${length} that nobody said`)
+  if (upload.length === 'unknown') upload.broken(`has a length of ${length} that no client stated`)
   if (length !== String(upload.content.length)) upload.broken(`has a length of ${length} instead of its own`)
   upload.length = 'acknowledged'
 }

@@ -5,17 +5,17 @@ import type { Manner } from './bodies.ts'
 import { type Body, BrokenOff, type Client } from './client.ts'
 import { type Cut, chunkRange, type UploadModel } from './model.ts'
 import { sendPrefixByTus } from './tus-load.ts'
-import { told } from './tus-requests.ts'
+import { responseText } from './tus-requests.ts'
 import { allChunks, askMissing, chunkMessage, codeOf, noteAccepted, post } from './webuploader-requests.ts'
 import { sendInAnotherSize, sendOtherBytes } from './webuploader-wrongs.ts'
 
-/** What is answered to a chunk that its page has to send again: its place is known now, or it was silent for too long. */
+/** The refusals after which a page sends a chunk again: its place is known now, or it was silent for too long. */
 const SENT_AGAIN: ReadonlySet<string> = new Set(['chunk_not_placed', 'superseded'])
 
-/** Sends what is missing of a file, on several connections at once, as a page does. @throws NoAnswer, Over, Violation */
+/** Sends the missing chunks of a file on several connections, as a page does. @throws NoAnswer, Over, Violation */
 export async function sendByWebUploader(upload: UploadModel, cut: Cut, client: Client, manner: Manner): Promise<void> {
   const { random } = manner
-  // A page that was reloaded begins from the start and sends everything again.
+  // A reloaded page sends everything again.
   const missing =
     upload.path === undefined || random.chance(0.15) ? allChunks(cut) : await askMissing(upload, cut, client)
   const queue = random.chance(0.6) ? random.shuffled(missing) : [...missing]
@@ -40,11 +40,11 @@ export async function sendByWebUploader(upload: UploadModel, cut: Cut, client: C
   if (left.length === 0 && random.chance(0.2)) await sendOtherBytes(upload, cut, chunk, client, manner)
 }
 
-/** A chunk, with everything that pages do to it: twice at once, broken off and sent again, followed by other bytes. */
+/** Sends a chunk as pages do: concurrently in two copies, aborted and sent again, or followed by other bytes. */
 async function sendOneChunk(upload: UploadModel, cut: Cut, chunk: number, client: Client, manner: Manner) {
   const { random } = manner
   const broken = random.chance(0.12) ? breakOff(upload, cut, chunk, client, manner) : Promise.resolve()
-  // Half of the pages send it again at once: the server may not have seen yet that the other one was broken off.
+  // Half of the pages send it again at once: the server may not yet have noticed the abort.
   if (random.chance(0.5)) await broken
   const delays = random.chance(0.15) ? [0, random.whole(0, 5)] : [0]
   const copies = delays.map((delay) => pause(delay).then(() => sendWhole(upload, cut, chunk, client, manner)))
@@ -65,30 +65,31 @@ async function sendWhole(upload: UploadModel, cut: Cut, chunk: number, client: C
       if (isNew && bytes.length > 0) upload.gotBytesAfter(begun, client.sweeps)
       return
     }
-    if (!SENT_AGAIN.has(codeOf(answer)) || tries === 3) upload.broken(`did not take chunk ${chunk}: ${told(answer)}`)
+    if (!SENT_AGAIN.has(codeOf(answer)) || tries === 3)
+      upload.broken(`did not accept chunk ${chunk}: ${responseText(answer)}`)
   }
 }
 
-/** A client whose patience ends after a part of the body, or behind all of it but its end. */
+/** A client that gives up after a part of the body, or after all of it except its end. */
 async function breakOff(upload: UploadModel, cut: Cut, chunk: number, client: Client, manner: Manner): Promise<void> {
   const { random } = manner
   const range = chunkRange(upload, cut, chunk)
   const own = upload.content.subarray(range.start, range.end)
-  // None of them counts, and they must not come to the disk behind those of the next request.
+  // None of them counts, and they must not reach the disk after those of the next request.
   const bytes = random.chance(0.5) ? inverted(own) : own
-  // The closing boundary does not come: the last piece is left out.
-  const message = chunkMessage(cut, chunk, bytes, manner, () => upload.broken('was to be broken off before its end'))
+  // The closing boundary is missing: the last piece is omitted.
+  const message = chunkMessage(cut, chunk, bytes, manner, () => upload.broken('was to be aborted before its end'))
   const body = cutOff(message.body, manner)
   if (body === undefined) return
   try {
     const answer = await post(upload, { ...message, body }, client)
-    if (answer.status === 200) upload.broken(`took chunk ${chunk} before its end: ${told(answer)}`)
+    if (answer.status === 200) upload.broken(`accepted chunk ${chunk} before its end: ${responseText(answer)}`)
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
   }
 }
 
-/** The body up to one of its pieces before the last, after which nothing comes for a while and then the end of the connection. */
+/** The body up to one of its pieces before the last, then a pause, then the end of the connection. */
 function cutOff({ pieces, announced }: Body, { random }: Manner): Body | undefined {
   if (pieces.length < 2) return undefined
   const kept = pieces.slice(0, random.chance(0.4) ? -1 : random.whole(1, pieces.length - 1))

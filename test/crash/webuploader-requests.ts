@@ -3,7 +3,7 @@ import { BOUNDARY, type ChunkFields, fileFields, multipartBody } from '../suppor
 import { type Manner, slowly } from './bodies.ts'
 import type { Answer, Body, Client } from './client.ts'
 import { type Cut, chunkRange, UploadModel } from './model.ts'
-import { askOffset, told } from './tus-requests.ts'
+import { askOffset, responseText } from './tus-requests.ts'
 
 const DELIMITER = `\r\n--${BOUNDARY}`
 const CLOSING = `${DELIMITER}--\r\n`
@@ -32,23 +32,28 @@ export function allChunks(cut: Cut): number[] {
   return [...Array(cut.chunks).keys()]
 }
 
-/** Asks `/upload/complete`. @returns the missing chunks; none if the file is finished. @throws NoAnswer, Over, Violation */
+/**
+ * Requests `/upload/complete`.
+ *
+ * @returns the missing chunks; none if the file is finished.
+ * @throws NoAnswer, Over, Violation
+ */
 export async function askMissing(upload: UploadModel, cut: Cut, client: Client): Promise<readonly number[]> {
   const known = allChunks(cut).filter((chunk) => upload.isAcknowledged(chunkRange(upload, cut, chunk)))
   const query = new URLSearchParams({ task_id: cut.fields.task_id ?? '', filename: cut.fields.name ?? '' })
   const answer = await client.send('GET', `/upload/complete?${query}`, visitorOf(cut))
-  // Another file of the same task may have been meant by the answer if this one has expired.
+  // If this file has expired, the response may mean another file of the same task.
   if (upload.path !== undefined && upload.mayHaveExpired(client.sweeps)) await askOffset(upload, client)
   if (answer.status === 200) {
     const { url, size } = completed.parse(json(answer))
     if ((url !== undefined && url !== upload.path) || size !== upload.content.length)
-      upload.broken(`is taken for another: ${told(answer)}`)
+      upload.broken(`is mistaken for another: ${responseText(answer)}`)
     upload.acknowledgeFinished()
     return []
   }
-  // No upload of this file is there any more.
+  // This file no longer has an upload.
   if (answer.status === 404) upload.isSaidToBeGone(client.sweeps)
-  if (answer.status !== 409 || upload.finished) upload.broken(`is not complete: ${told(answer)}`)
+  if (answer.status !== 409 || upload.finished) upload.broken(`is not complete: ${responseText(answer)}`)
   if (codeOf(answer) === 'chunk_size_changed') upload.isSaidToHaveFailed()
   const { missing, missing_total: missingTotal } = incomplete.parse(json(answer))
   if (missing.length !== missingTotal) upload.broken('has more missing chunks than it names')
@@ -58,13 +63,13 @@ export async function askMissing(upload: UploadModel, cut: Cut, client: Client):
   for (const chunk of allChunks(cut)) {
     if (missing.includes(chunk)) continue
     if (!upload.isSent(chunkRange(upload, cut, chunk)))
-      upload.broken(`counts chunk ${chunk}, which was not wholly sent`)
+      upload.broken(`counts chunk ${chunk}, which was not completely sent`)
     upload.acknowledge(chunkRange(upload, cut, chunk))
   }
   return missing
 }
 
-/** The chunk counts. @param known how many bytes had been acknowledged before. @throws Over, Violation */
+/** Records that the chunk counts. @param known the acknowledged bytes before the request. @throws Over, Violation */
 export function noteAccepted(
   upload: UploadModel,
   cut: Cut,
@@ -94,14 +99,14 @@ export function codeOf(answer: Answer): string {
   return refused.parse(json(answer)).error.code
 }
 
-/** One chunk as it is sent: where, with which type, and as which body. */
+/** The request of one chunk: path, type, and body. */
 export interface ChunkMessage {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Body
 }
 
-/** @param onWhole told before the piece goes to the socket that completes the chunk: nothing of it may count before. */
+/** @param onWhole called before the piece is sent that completes the chunk, which must not count earlier. */
 export function chunkMessage(
   cut: Cut,
   chunk: number,

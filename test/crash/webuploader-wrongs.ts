@@ -2,25 +2,29 @@ import { TUS } from '../support/tus.ts'
 import type { Manner } from './bodies.ts'
 import type { Client } from './client.ts'
 import { type Cut, chunkRange, type UploadModel } from './model.ts'
-import { orOver, pathOf, told } from './tus-requests.ts'
+import { orOver, pathOf, responseText } from './tus-requests.ts'
 import { chunkMessage, codeOf, post } from './webuploader-requests.ts'
 
-/** For a chunk that is stored, other bytes: they are refused, and those that are stored stay. @throws NoAnswer, Over, Violation */
+/**
+ * Sends other bytes for a stored chunk: they are refused, and the stored ones stay.
+ *
+ * @throws NoAnswer, Over, Violation
+ */
 export async function sendOtherBytes(upload: UploadModel, cut: Cut, chunk: number, client: Client, manner: Manner) {
   const { start, end } = chunkRange(upload, cut, chunk)
   if (start === end) return
   const other = Buffer.from(upload.content.subarray(start, end))
-  // The first difference may come late.
+  // The first difference may be late.
   const place = manner.random.whole(0, other.length - 1)
   other.writeUInt8(other.readUInt8(place) ^ 0x20, place)
   const answer = await post(upload, chunkMessage(cut, chunk, other, manner), client)
   const isRefused = answer.status === 409 && codeOf(answer) === 'content_differs'
-  if (!isRefused) upload.broken(`took other bytes for chunk ${chunk}: ${told(answer)}`)
+  if (!isRefused) upload.broken(`accepted other bytes for chunk ${chunk}: ${responseText(answer)}`)
 }
 
 /**
- * The page is reloaded and cuts its file in another size, but into as many chunks: the upload fails, unless it is whole, and the
- * page goes on with the next one.
+ * The reloaded page uses another chunk size, but as many chunks: the upload fails, unless it is complete, and the page
+ * continues with the next one.
  *
  * @throws NoAnswer, Over, Violation
  */
@@ -36,7 +40,7 @@ export async function sendInAnotherSize(upload: UploadModel, cut: Cut, client: C
   const answer = await post(upload, chunkMessage(next, chunk, bytes, manner), client)
   const code = answer.status === 409 ? codeOf(answer) : 'none'
   if (code !== 'chunk_size_changed') {
-    upload.broken(`took chunk ${chunk} in another size than the others: ${told(answer)}`)
+    upload.broken(`accepted chunk ${chunk} with another chunk size: ${responseText(answer)}`)
   }
   orOver(upload, client, await client.send('HEAD', pathOf(upload), TUS))
   if (!upload.isSent(upload.wholeFile)) upload.broken('did not fail')

@@ -13,28 +13,28 @@ import { sendByTus, streamByTus, touchByTus } from './tus-load.ts'
 import { type Creation, createTus, remove } from './tus-requests.ts'
 import { sendByWebUploader } from './webuploader-load.ts'
 
-/** How many unfinished uploads there are before no new ones are begun. */
+/** Maximum unfinished uploads; at this number, no new ones begin. */
 const MOST_OPEN = 14
-/** How many are left by their clients, for the sweep or until somebody comes back. */
+/** How many are abandoned by their clients, for the sweep or until a client returns. */
 const MOST_LEFT = 12
 const LARGE_WORKERS = 4
-/** Uploads that only ever grow at their end: a kill should find some of them being written. */
+/** Uploads that only grow at their end, so kills occur while some of them are written. */
 const STREAMS = 2
 /** Requests per run of the program that stop in the middle of their body. */
 const MOST_STALLED = 2
-/** Milliseconds between two small uploads: enough of them for every step, not so many that checking takes over. */
+/** Milliseconds between two small uploads: enough for every step, but not so many that checks dominate. */
 const SMALL_PAUSE = 25
-/** Milliseconds between two uploads that are touched when they are stale: the others expire. */
+/** Milliseconds between two stale uploads that receive a byte: the others expire. */
 const TOUCH_PAUSE = 60
-/** Milliseconds between two questions. */
+/** Milliseconds between two queries. */
 const ASK_PAUSE = 15
 
 const CREATIONS: readonly Creation[] = ['empty', 'with bytes', 'deferred length']
 
-/** Clients of both protocols that go on with what they have begun through every restart. */
+/** Clients of both protocols that continue their uploads through every restart. */
 export class Load {
   readonly uploads: UploadModel[] = []
-  /** Uploads that may be there without anybody knowing of them. */
+  /** Uploads that may exist without any client knowing their URL. */
   unansweredCreations = 0
   readonly #joins: Join[] = []
   readonly #random: Random
@@ -48,7 +48,7 @@ export class Load {
     this.#files = new FileMaker(random, seed)
   }
 
-  /** Works until the program gives no answers any more. @throws Violation */
+  /** Works until the program no longer responds. @throws Violation */
   async run(client: Client): Promise<void> {
     let stalls = MOST_STALLED
     const manner: Manner = {
@@ -68,7 +68,7 @@ export class Load {
     await Promise.all(works.map((work) => untilNoAnswer(work)))
   }
 
-  /** Finishes everything that is not over. @throws NoAnswer, Violation */
+  /** Finishes all open uploads. @throws NoAnswer, Violation */
   async finishAll(client: Client): Promise<void> {
     const manner: Manner = { random: this.#random, mayStall: () => false }
     for (let rest = this.#toFinish(); rest.length > 0; rest = this.#toFinish()) {
@@ -96,7 +96,7 @@ export class Load {
 
   async #small(client: Client, manner: Manner): Promise<void> {
     const upload = await this.#begin('small', client, manner)
-    // Its client does not come back for a while, or ever.
+    // Its client does not return for a while, or ever.
     const isLeft = upload.path !== undefined && upload.isOpen && this.#left.size < MOST_LEFT
     if (isLeft && this.#random.chance(0.7)) this.#left.add(upload)
     await this.#working(upload, async () => {
@@ -114,7 +114,7 @@ export class Load {
     await pause(SMALL_PAUSE)
   }
 
-  /** Bytes come for what the sweep may have found stale, but has not removed yet. */
+  /** Sends bytes to uploads that the sweep may have found stale, but has not removed yet. */
   async #touch(client: Client, manner: Manner): Promise<void> {
     const stale = [...this.#left].filter(
       (upload) =>
@@ -124,13 +124,13 @@ export class Load {
         upload.mayHaveExpired(client.sweeps),
     )
     const [upload] = this.#random.shuffled(stale)
-    // Asked in any case: that there is no answer ends the work.
+    // Sent in any case: a missing response ends the work.
     if (upload === undefined) await client.send('GET', '/healthz', {})
     else await this.#working(upload, () => touchByTus(upload, client, manner))
     await pause(TOUCH_PAUSE)
   }
 
-  /** Somebody asks, whoever works with it. */
+  /** Queries uploads while other clients use them. */
   async #ask(client: Client): Promise<void> {
     const recent = this.uploads.slice(-60).filter(({ path }) => path !== undefined)
     const [upload] = this.#random.shuffled(recent)
@@ -178,7 +178,7 @@ export class Load {
     else await sendByWebUploader(upload, upload.cut, client, manner)
   }
 
-  /** Files that somebody may go on with; parts and final uploads belong to their joins. */
+  /** Files that a client may continue; parts and final uploads belong to their joins. */
   #open(): UploadModel[] {
     return this.uploads.filter((upload) => upload.isOpen && isFile(upload))
   }
@@ -194,12 +194,12 @@ export class Load {
     if (stopped !== undefined) return this.#sendAgain(stopped)
     const open = this.#open().filter((upload) => !this.#left.has(upload) && !this.#streams.has(upload))
     if (open.length < MOST_OPEN && random.chance(0.4)) return undefined
-    // While the program sweeps, clients come back at the last moment.
+    // While the program sweeps, clients return at the last moment.
     const from = client.sweeps.areRunning && random.chance(0.3) ? [...this.#left].filter(({ isOpen }) => isOpen) : open
     return random.shuffled(from.filter((upload) => !this.#busy.has(upload)))[0]
   }
 
-  /** The page goes on with what has failed or expired. */
+  /** The page continues with failed or expired uploads. */
   #sendAgain(upload: UploadModel): UploadModel | undefined {
     if (upload.cut === undefined) return undefined
     const next = upload.again((upload.failure === 'certain' ? upload.nextCut : undefined) ?? upload.cut)
@@ -216,7 +216,7 @@ export class Load {
       ? await this.#create(this.#files.name(), this.#files.content(size), client, manner, creations, 'tus')
       : this.#files.webUploaderFile(size)
     this.uploads.push(upload)
-    // Before anybody else can see it.
+    // Before any other client can see it.
     this.#busy.add(upload)
     return upload
   }
@@ -232,7 +232,7 @@ export class Load {
     )
     this.uploads.push(upload)
     this.#streams.add(upload)
-    // Before anybody else can see it.
+    // Before any other client can see it.
     this.#busy.add(upload)
     return upload
   }
@@ -256,7 +256,7 @@ export class Load {
   }
 }
 
-/** Whether the page has to begin anew with it: there is a next upload for the same file then. */
+/** Whether the page has to restart it: then there is a next upload for the same file. */
 function isToBeSentAgain({ cut, successor, failure, expired, removal }: UploadModel): boolean {
   if (cut === undefined || successor !== undefined) return false
   return (failure === 'certain' && removal === 'none') || (expired && removal === 'done')

@@ -15,16 +15,16 @@ import {
 } from '../support/tus.ts'
 import { complete, cut, sendChunk } from '../support/webuploader.ts'
 
-/** Something that a client is about to ask. */
+/** A request that a client is about to send. */
 export interface Situation {
   readonly ask: () => Promise<Response>
-  /** What the client does when its request was refused and the disk works again: its file is whole in the end. */
+  /** Retries after a refusal, once the disk works again: the file must be complete in the end. */
   readonly goOn: () => Promise<void>
   /** The URL of the upload, if it exists before. */
   readonly url?: string
 }
 
-/** Brings a client of the program at `base` into a situation of its own. */
+/** Prepares a situation for a client of the program at `base`. */
 export type Operation = (base: string) => Promise<Situation>
 
 const SIZE = 600_000
@@ -33,7 +33,7 @@ const SMALL = 50_000
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 
 let made = 0
-/** Other bytes, and another task, for each situation: nothing can be taken for something else. */
+/** Unique bytes, and a unique task, for each situation, so none is confused with another. */
 function fresh(length: number): Buffer<ArrayBuffer> {
   made += 1
   return bytesOf(length, made % 256)
@@ -46,7 +46,7 @@ export async function expectDownload(url: string, content: Buffer): Promise<void
   expect([response.status, Buffer.from(await response.arrayBuffer()).equals(content)]).toEqual([200, true])
 }
 
-/** Asks for the offset, sends what is missing behind it, and looks at the file. */
+/** Requests the offset, sends the missing bytes, and checks the file. */
 export async function sendRest(url: string, content: Buffer<ArrayBuffer>): Promise<void> {
   const offset = await offsetOf(url)
   if (offset < content.length) expect((await patch(url, offset, content.subarray(offset))).status).toBe(204)
@@ -70,7 +70,7 @@ async function createWith(base: string, content: Buffer<ArrayBuffer>): Promise<S
   }
 }
 
-/** An upload of which some bytes are there. */
+/** An upload with some of its bytes. */
 async function begun(base: string, bytes: number): Promise<{ url: string; content: Buffer<ArrayBuffer> }> {
   const content = fresh(SIZE)
   const url = await createUpload(base, SIZE)
@@ -83,7 +83,7 @@ async function finished(base: string): Promise<{ url: string; content: Buffer<Ar
   return { url, content }
 }
 
-/** A file of WebUploader of which some chunks are there. */
+/** A WebUploader file with some of its chunks. */
 async function landed(base: string, chunks: readonly number[]) {
   const content = fresh(SIZE)
   const file = cut(content, SIZE / 4, { task_id: taskOf() })
@@ -93,7 +93,7 @@ async function landed(base: string, chunks: readonly number[]) {
   return { content, file, send, ...(url === undefined ? {} : { url }) }
 }
 
-/** The next chunk is sent, then those that are missing still. */
+/** Sends the next chunk, then the missing ones. */
 async function nextChunk(base: string, before: readonly number[], next: number): Promise<Situation> {
   const { content, file, send, url } = await landed(base, before)
   return {

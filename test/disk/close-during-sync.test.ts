@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import { openFiles } from '../support/open-files.ts'
 import { put, recordOf } from '../support/store-contract.ts'
 
-/** As many bytes as start a sync in the background. */
+/** Enough bytes to start a background sync. */
 const MANY = 64 * 1024 * 1024
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -55,7 +55,7 @@ it('A failed close leaves no other file open', async () => {
   await put(upload, 5, 'bytes', 'when-verified')
   const before = await openFiles(process.pid, folder.path)
   expect(before).toEqual([`${folder.path}/incoming/id`, `${folder.path}/journals/id`])
-  // The journal's descriptor is closed behind its back, so that its own close fails.
+  // The test closes the journal's descriptor, so its own close fails.
   closeSync(await descriptorOf(`${folder.path}/journals/id`))
   await expect(upload.release()).rejects.toMatchObject({ code: 'storage_error' })
   expect(await openFiles(process.pid, folder.path)).toEqual([])

@@ -8,7 +8,7 @@ import { createUpload, offsetOf } from '../support/tus.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let program: Program
-/** The file `format` of the data folder. */
+/** The file `format` of the data directory. */
 let format: string
 beforeEach(async () => {
   folder = await temporaryFolder()
@@ -27,7 +27,7 @@ function examine(): Promise<number> {
   return doctor({}, ['--data-dir', folder.path, '--repair'], () => undefined)
 }
 
-describe('the format of a data folder', () => {
+describe('The format of a data directory', () => {
   it('is written at the first start', async () => {
     await start()
     expect(await readFile(format, 'utf8')).toBe('1\n')
@@ -44,7 +44,7 @@ describe('the format of a data folder', () => {
     expect(await offsetOf(new URL(pathname, program.url).href)).toBe(0)
   })
 
-  it('is written although a crash has left a part of it under another name', async () => {
+  it('is written even if a crash has left a part of it under another name', async () => {
     await writeFile(`${format}.tmp`, '')
     await start()
     expect(await readFile(format, 'utf8')).toBe('1\n')
@@ -61,13 +61,13 @@ describe.each([
   [
     'of a newer version',
     '7\n',
-    /^.*data folder .* newer version of Landfall \(format 7\); this version .* up to 1\.$/m,
+    /^.*data directory .* newer version of Landfall \(format 7\); this version .* up to 1\.$/m,
   ],
   ['that is empty', '', /format does not contain a format number/],
   ['that is not a number', 'one\n', /format does not contain a format number/],
   ['of version 0', '0\n', /format does not contain a format number/],
-])('a format file %s', (_, content, sentence) => {
-  it('keeps the service and the doctor away from the folder', async () => {
+])('A format file %s', (_, content, sentence) => {
+  it('prevents the service and the doctor from using the directory', async () => {
     await start()
     await program.end('SIGTERM')
     await writeFile(format, content)

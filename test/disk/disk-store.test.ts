@@ -12,7 +12,7 @@ import { put, recordOf, type StoreUnderTest, storeContract } from '../support/st
 
 interface DiskUnderTest extends StoreUnderTest {
   readonly directory: string
-  /** As after a power cut: the machine's boot is another one. */
+  /** As after a power cut: the host has another boot id. */
   reboot(): Promise<void>
   readonly notices: string[]
 }
@@ -43,7 +43,7 @@ async function disk(sync: SyncMode): Promise<DiskUnderTest> {
   return under
 }
 
-/** Uploads that a test worked with: their descriptors are closed after it. */
+/** The uploads of a test, whose descriptors are closed after it. */
 const touched: StoredUpload[] = []
 
 afterEach(async () => {
@@ -64,7 +64,7 @@ async function openUpload(under: DiskUnderTest, id: string): Promise<StoredUploa
 }
 
 for (const sync of ['finish', 'always', 'never'] as const) {
-  describe(`on the disk, SYNC=${sync}`, () => storeContract(() => disk(sync)))
+  describe(`On disk, SYNC=${sync}:`, () => storeContract(() => disk(sync)))
 }
 
 it('A file that cannot be finished leaves nothing, and the file in its way unchanged', async () => {
@@ -114,7 +114,7 @@ describe('A removal', () => {
   )
 })
 
-describe('A data folder', () => {
+describe('A data directory', () => {
   it('holds a finished file as a plain file under its own name', async () => {
     const under = await disk('finish')
     const upload = await create(under, { ...recordOf('id', 5), fileName: '测试 文件.txt' })
@@ -128,7 +128,7 @@ describe('A data folder', () => {
   it('belongs to one process: it refuses a second start with a sentence', async () => {
     const under = await disk('finish')
     const second = DiskStore.open({ directory: under.directory, sync: 'finish', boot: 'b', onNotice: () => undefined })
-    await expect(second).rejects.toThrow(/Another process is using the data folder/)
+    await expect(second).rejects.toThrow(/Another process is using the data directory/)
     await under.dispose()
   })
 
@@ -213,7 +213,7 @@ describe('A data folder', () => {
   })
 })
 
-describe('A data folder after a reboot', () => {
+describe('A data directory after a reboot', () => {
   it('discards bytes of a plain upload that were never synced, and accepts them again', async () => {
     const under = await disk('finish')
     const upload = await create(under, recordOf('plain', 10))

@@ -36,15 +36,15 @@ async function examine(...flags: string[]): Promise<{ code: number; lines: strin
   return { code, lines }
 }
 
-/** Every file of the data folder with its size. */
+/** Every file of the data directory with its size. */
 async function everything(): Promise<string[]> {
   const entries = await readdir(folder.path, { recursive: true, withFileTypes: true })
   return entries.map((entry) => path.join(entry.parentPath, entry.name)).sort()
 }
 
 describe('landfall doctor', () => {
-  it('refuses a folder that a service uses', async () => {
-    await expect(examine()).rejects.toThrow('Another process is using the data folder')
+  it('refuses a directory that a service uses', async () => {
+    await expect(examine()).rejects.toThrow('Another process is using the data directory')
   })
 
   describe('with the service stopped', () => {
@@ -52,11 +52,11 @@ describe('landfall doctor', () => {
       await program.end('SIGTERM')
     })
 
-    it('finds no problem in a folder that a service left in order', async () => {
+    it('finds no problem in the directory of a properly stopped service', async () => {
       expect(await examine()).toEqual({ code: 0, lines: ['No problems found.'] })
     })
 
-    it('reports problems without a change, then repairs what it can, and loses no bytes', async () => {
+    it('reports problems without a change, then repairs those that it can, and loses no bytes', async () => {
       await writeFile(layout.incomingFile('stray'), 'somebody’s bytes')
       await rm(layout.quarantine, { recursive: true })
       await writeFile(path.join(layout.recordFolder(finished), '.x.tmp'), 'half a record')
@@ -82,7 +82,7 @@ describe('landfall doctor', () => {
       expect((await patch(`${program.url}/files/${unfinished}`, 400, content.subarray(400))).status).toBe(204)
     })
 
-    it('leaves to a person what may be a file of a user', async () => {
+    it('leaves possible user files to the operator', async () => {
       const [name = ''] = await readdir(layout.finishedFolder(finished))
       await truncate(path.join(layout.finishedFolder(finished), name), 999)
       await mkdir(layout.finishedFolder('unknown'))
@@ -116,7 +116,7 @@ describe('landfall doctor', () => {
       const final = idOf(await concat(`final;${new URL(part).pathname}`))
       await program.end('SIGTERM')
       expect((await examine()).code).toBe(0)
-      // What a crash leaves between the removal of a final upload and that of its parts.
+      // The state after a crash between the removal of a final upload and that of its parts.
       await rm(layout.finishedFolder(final), { recursive: true })
       await rm(layout.record(final))
       const { code, lines } = await examine('--repair')

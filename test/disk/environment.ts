@@ -4,7 +4,7 @@ import { Layout } from '../../server/disk/layout.ts'
 import { RecordFolders } from '../../server/disk/record-folders.ts'
 import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
 
-/** What the record files of a data folder need, without a store. */
+/** The environment that record files of a data directory need, without a store. */
 export function environmentIn(folder: string): Environment {
   const layout = new Layout(folder)
   return {

@@ -26,19 +26,19 @@ async function start(sync: string): Promise<void> {
   program = await startProgram({ DATA_DIR: folder.path, SYNC: sync })
 }
 
-/** Which of the syncs fail, by the files that are synced; none for all of them. */
+/** Which syncs fail, by the synced files; none for all. */
 const WHERE: Readonly<Record<string, (id: string) => readonly string[]>> = {
   everywhere: () => [],
   'of the bytes': (id) => [layout.incomingFile(id)],
   'of the record': (id) => [layout.record(id)],
-  'of the folder of finished files': () => [layout.files],
+  'of the directory of finished files': () => [layout.files],
   'of the journal': (id) => [layout.journal(id)],
 }
 
-/** The upload says at every question, also after a restart, that it has failed. */
+/** Expects every request, also after a restart, to report the upload as failed. */
 async function expectFailed(url: string): Promise<void> {
-  const told = await head(url)
-  expect([told.status, told.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
+  const reported = await head(url)
+  expect([reported.status, reported.headers.get('Upload-Error')]).toEqual([422, 'sync_failed'])
   expect((await fetch(url)).status).toBe(422)
 }
 
@@ -46,7 +46,7 @@ const LAST: readonly [string, OperationName, keyof typeof WHERE][] = [
   ['finish', 'the last bytes', 'everywhere'],
   ['finish', 'the last bytes', 'of the bytes'],
   ['finish', 'the last bytes', 'of the record'],
-  ['finish', 'the last bytes', 'of the folder of finished files'],
+  ['finish', 'the last bytes', 'of the directory of finished files'],
   ['finish', 'the last chunk', 'everywhere'],
   ['finish', 'the last chunk', 'of the bytes'],
   ['always', 'bytes in the middle', 'everywhere'],
@@ -57,7 +57,7 @@ const LAST: readonly [string, OperationName, keyof typeof WHERE][] = [
 ]
 
 describe('A failed sync', () => {
-  it.each(LAST)('is final: SYNC=%s, %s, the sync %s', async (sync, name, where) => {
+  it.each(LAST)('is final: SYNC=%s, %s, sync %s', async (sync, name, where) => {
     await start(sync)
     const { url = '', ask }: Situation = await OPERATIONS[name](program.url)
     const fault = await failCalls(program, 'sync', 'EIO', WHERE[where]?.(idOf(url)))

@@ -7,13 +7,13 @@ import type { Program } from '../support/program.ts'
 
 /** System calls that fail in every thread of a program. */
 export interface FailingCalls {
-  /** Lets them work again. @returns how many have failed. */
+  /** Lets them succeed again. @returns how many have failed. */
   end(): Promise<number>
   /** How many calls have failed so far. */
   failed(): Promise<number>
 }
 
-/** The calls of the file system by what they do: systems differ in which of them they have. */
+/** The file system calls by purpose: architectures differ in the calls that they have. */
 export const CALLS = {
   open: ['open', 'openat'],
   list: ['getdents', 'getdents64'],
@@ -27,18 +27,22 @@ export const CALLS = {
 } as const
 export type Call = keyof typeof CALLS
 
-/** The arguments with which strace makes calls fail. @param paths the files to which that is limited; all if there are none. */
+/**
+ * The arguments with which strace makes calls fail.
+ *
+ * @param paths limits this to these files; by default, all calls fail.
+ */
 export function failing(call: Call, error: string, paths: readonly string[]): string[] {
-  // A question mark in front: not every machine has every call.
+  // The question mark allows for calls that an architecture lacks.
   const calls = CALLS[call].map((name) => `?${name}`).join(',')
   const filters = ['-e', `trace=${calls}`, '-e', `inject=${calls}:error=${error}`]
   return ['-f', ...filters, ...paths.flatMap((file) => ['-P', file])]
 }
 
 /**
- * From when this returns, calls of a running program fail, as from a kernel that refuses them.
+ * Makes calls of a running program fail from the moment this returns, as if the kernel refused them.
  *
- * @throws Error with what strace says when it cannot trace the program.
+ * @throws Error with the output of strace if it cannot trace the program.
  */
 export async function failCalls(
   program: Program,

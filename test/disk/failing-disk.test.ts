@@ -27,7 +27,7 @@ const OPEN = ['EIO', 'EACCES', 'EMFILE'] as const
 const WRITE = ['EIO', 'ENOSPC', 'EDQUOT'] as const
 const CHANGE = ['EIO', 'ENOSPC', 'EACCES'] as const
 
-/** What fails, and how, during what is asked. */
+/** The failing calls, the error, and the request. */
 const FAULTS: readonly [OperationName, Call, readonly (keyof typeof constants.errno)[]][] = [
   ['the creation of an upload', 'open', OPEN],
   ['the creation of an upload', 'write', WRITE],
@@ -87,7 +87,7 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     log = ''
     const fault = await failCalls(program, call, error)
     const refused = await situation.ask()
-    const told = situation.url === undefined ? undefined : await head(situation.url)
+    const reported = situation.url === undefined ? undefined : await head(situation.url)
     expect(await fault.end()).toBeGreaterThan(0)
     const isFull = error === 'ENOSPC' || error === 'EDQUOT'
     const code = isFull ? 'no_space' : 'storage_error'
@@ -99,8 +99,8 @@ describe.each(FAULTS)('%s while the disk fails to %s', (name, call, errors) => {
     })
     expect(text).toMatch(isLegacy ? /"message":"[A-Z].*\."/ : /^[A-Z].*\.\n$/)
     expect(text).not.toMatch(/\/|E[A-Z]{3,}|Error/)
-    // Anything else makes tus-js-client begin again at 0; what was to be removed may be gone.
-    if (told !== undefined) expect(/^the removal/.test(name) ? [200, 404] : [200, 423]).toContain(told.status)
+    // Any other status makes tus-js-client restart at 0; an upload that was being removed may be gone.
+    if (reported !== undefined) expect(/^the removal/.test(name) ? [200, 404] : [200, 423]).toContain(reported.status)
     await until(async () => log.includes(`"errno":-${constants.errno[error]}`))
     await situation.goOn()
     await until(async () => (await openFiles(program.process.pid, folder.path)).length === 0)

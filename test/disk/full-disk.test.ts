@@ -9,7 +9,7 @@ import { create, createUpload, locationOf, offsetOf, PATCH_HEADERS, patch, TUS }
 import { cut, sendChunk } from '../support/webuploader.ts'
 
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
-/** A disk of its own that only the program sees, of 24 MiB, of which something else takes 18. */
+/** A disk of 24 MiB that only the program sees; another file occupies 18 MiB. */
 const SMALL_DISK = 'mount -t tmpfs -o size=24m tmpfs "$1" && head -c 18m /dev/zero > "$1/ballast" && shift && exec "$@"'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -77,7 +77,7 @@ describe('A full disk', () => {
     await expectDownload(url, content)
   })
 
-  it('refuses a WebUploader chunk in a way that lets the page send it again', async () => {
+  it('refuses a WebUploader chunk with a status on which the page sends it again', async () => {
     const content = bytesOf(12 * MIB)
     const file = cut(content, 4 * MIB)
     await land(program.url, file, 0)

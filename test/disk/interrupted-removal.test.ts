@@ -29,20 +29,20 @@ async function begun(settings: Readonly<Record<string, string>>): Promise<string
   return url
 }
 
-/** No byte is taken that the end of the removal would take away. */
+/** Expects no byte to be accepted that the completed removal would delete. */
 async function expectGone(url: string): Promise<void> {
   expect((await head(url)).status).toBe(404)
   expect((await patch(url, 4000, content.subarray(4000))).status).toBe(410)
 }
 
-/** The removal is ended by whoever asks for the upload when the disk works again. */
+/** Expects the next request for the upload, once the disk works again, to complete the removal. */
 async function expectToBeEnded(url: string): Promise<void> {
   await expectGone(url)
   for (const place of [layout.incoming, layout.files, layout.leaving]) expect(await readdir(place)).toEqual([])
   expect(await readdir(layout.gone)).toEqual([idOf(url)])
 }
 
-describe('A removal that the disk does not complete', () => {
+describe('A removal that the disk interrupts', () => {
   it.each(['remove', 'rename'] as const)('makes the upload gone at once (%s)', async (call) => {
     const url = await begun({})
     const fault = await failCalls(program, call, 'EIO')

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/folder.ts'
 const BOOT = '0123456789abcdef0123456789abcdef'
 const NEXT_BOOT = 'fedcba9876543210fedcba9876543210'
 const NOTHING: Range = { start: 0, end: 0 }
-/** Bytes of the header, and of each entry. */
+/** The size of the header, and of each entry, in bytes. */
 const SIZE = 32
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -80,7 +80,7 @@ describe('A journal', () => {
         const left = union(first === -1 ? list : list.slice(0, Math.floor(first / SIZE) - 1))
         const loaded = await Journal.load(file, BOOT, NOTHING)
         expect(loaded?.content.received).toEqual(left)
-        // What stands behind the damage must not count again when the place of the damage is written over.
+        // Entries after the damage must not count again when the damaged one is overwritten.
         await loaded?.journal.append([next], false)
         await loaded?.journal.close()
         expect(await load()).toEqual(add(left, next))

@@ -7,9 +7,9 @@ import { fileHandles, holdNext } from '../support/file-handles.ts'
 import { memoryFolder } from '../support/folder.ts'
 import { put, recordOf } from '../support/store-contract.ts'
 
-/** As many bytes as start a sync in the background. */
+/** Enough bytes to start a background sync. */
 const MANY = 64 * 1024 * 1024
-/** More puts than a journal keeps entries, and of how many bytes it may be then. */
+/** More puts than a journal keeps entries, and the maximum size of the journal then, in bytes. */
 const PUTS = 10_000
 const LONGEST = 200_000
 
@@ -32,7 +32,7 @@ async function openUpload(store: DiskStore): Promise<StoredUpload> {
   return found.upload
 }
 
-/** Puts one byte after the other. */
+/** Puts single bytes, one after the other. */
 async function putMany(upload: StoredUpload, start: number): Promise<void> {
   for (let i = 0; i < PUTS; i++) await put(upload, start + i, 'x', 'when-verified')
 }
@@ -66,7 +66,7 @@ describe('The journal of very many small puts', () => {
     const store = await openStore('always')
     const upload = await store.create(recordOf('id', 2 * PUTS))
     await put(upload, 5, 'x', 'when-verified')
-    // Of files only the bytes are synced.
+    // For files, only the data is synced.
     const folders = jest.spyOn(await fileHandles(), 'sync')
     let length = await journalSize()
     for (let i = 1; i < PUTS / 2; i++) {
@@ -104,7 +104,7 @@ describe('The journal of very many small puts', () => {
     await put(upload, 4000, 'm'.repeat(MANY), 'when-verified')
     for (let i = 0; i < 200; i++) await put(upload, 4000 + MANY + i, 'x', 'when-verified')
     expect(await journalSize()).toBeLessThan(32 * 1000)
-    // More syncs are begun than this one: none of them ends.
+    // Other syncs begin, too: none of them ends.
     jest.spyOn(await fileHandles(), 'datasync').mockImplementation(() => new Promise(() => undefined))
     sync()
     await put(upload, 2 * MANY - 5, 'later', 'when-verified')

@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => folder.dispose())
 
-/** Leaves a socket there to which nobody listens any more, as a process that was killed does. */
+/** Leaves a socket without a listener, as a killed process does. */
 async function leaveDead(name: string): Promise<void> {
   const server = net.createServer()
   await new Promise<void>((resolve) => server.listen(`${folder.path}/dying`, resolve))
@@ -25,11 +25,11 @@ async function leaveDead(name: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve))
 }
 
-describe('The owner of a data folder', () => {
+describe('The owner of a data directory', () => {
   it('stays the only one when a start removes its socket, believing it to be dead', async () => {
     const owner = await takeOwnership(layout)
     await rm(layout.ownerSocket)
-    await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data folder')
+    await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data directory')
     await owner.release()
     await (await takeOwnership(layout)).release()
   })
@@ -46,7 +46,7 @@ describe('The owner of a data folder', () => {
       const owners = started.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
       const refusals = started.flatMap((start) => (start.status === 'rejected' ? [String(start.reason)] : []))
       expect(owners).toHaveLength(1)
-      for (const refusal of refusals) expect(refusal).toContain('Another process is using the data folder')
+      for (const refusal of refusals) expect(refusal).toContain('Another process is using the data directory')
       for (const owner of owners) await owner.release()
       expect(await readdir(folder.path)).toEqual([])
     }
@@ -55,7 +55,7 @@ describe('The owner of a data folder', () => {
   it('is respected if it is an earlier version, which has one socket only', async () => {
     const earlier = net.createServer((socket) => socket.destroy())
     await new Promise<void>((resolve) => earlier.listen(layout.ownerSocket, resolve))
-    await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data folder')
+    await expect(takeOwnership(layout)).rejects.toThrow('Another process is using the data directory')
     await new Promise((resolve) => earlier.close(resolve))
   })
 })

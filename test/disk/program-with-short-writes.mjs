@@ -1,4 +1,5 @@
-// The built program on a disk that takes only a part of what it is given, without an error: POSIX allows that of any write.
+// The built program on a disk that writes only a part of each buffer, without an error: POSIX allows that for any
+// write.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { promisify } from 'node:util'

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => folder.dispose())
 
 const text = fc.string({ unit: 'grapheme' })
-/** `__proto__` cannot come: what reads Upload-Metadata makes no key of it. */
+/** `__proto__` cannot occur: the parser of Upload-Metadata drops it. */
 const key = text.filter((name) => name !== '__proto__')
 const size = fc.maxSafeNat()
 const id = fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,30}$/)
@@ -63,7 +63,7 @@ const record: fc.Arbitrary<UploadRecord> = fc.record(
   { requiredKeys: ['id', 'length', 'metadata', 'fileName', 'createdAt'] },
 )
 
-/** Writes a record in place of one that may be there. */
+/** Writes a record, replacing an existing one. */
 async function write(one: UploadRecord): Promise<string> {
   await mkdir(environment.layout.recordFolder(one.id), { recursive: true })
   await replaceRecord(environment, one)
@@ -120,7 +120,7 @@ test('A record of another upload is ignored', async () => {
   )
 })
 
-test('A record whose folder cannot be created is refused', async () => {
+test('A record whose directory cannot be created is refused', async () => {
   await mkdir(environment.layout.records, { recursive: true })
   const obstacle = environment.layout.recordFolder('obstructed')
   const obstructed: UploadRecord = { id: 'obstructed', length: 1, metadata: {}, fileName: 'file', createdAt: '' }

@@ -10,7 +10,7 @@ import { readRecord, replaceRecord } from '../../server/disk/record-file.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { environmentIn } from './environment.ts'
 
-/** Records that a version wrote which knew format 1 alone: as it created them, and as it replaced them. */
+/** Records by a version that knew only format 1: as created, and as replaced. */
 const FORMER = fileURLToPath(new URL('records-of-format-1', import.meta.url))
 const former = await readdir(path.join(FORMER, 'created'))
 
@@ -54,8 +54,8 @@ async function readFormer(state: 'created' | 'replaced', name: string): Promise<
   return readBytes(identified.parse(JSON.parse(line)).id, bytes)
 }
 
-describe('a record of format 1', () => {
-  it.each(former)('gets the bytes that the version before wrote: %s', async (name) => {
+describe('A record of format 1', () => {
+  it.each(former)('has the same bytes as from the previous version: %s', async (name) => {
     const expected = await readFile(path.join(FORMER, 'replaced', name))
     for (const state of ['created', 'replaced'] as const) {
       const record = await readFormer(state, name)
@@ -99,7 +99,7 @@ describe('a record of format 1', () => {
   })
 })
 
-describe('a record of format 2', () => {
+describe('A record of format 2', () => {
   it.each(former)('reads as the same record of format 1: %s', async (name) => {
     const record = await readFormer('created', name)
     expect(await readJson({ format: 2, ...record })).toEqual(record)
@@ -146,10 +146,10 @@ describe('a record of format 2', () => {
 it.each([
   ['of format 3', { format: 3, ...COMMON }],
   ['with a negative length', { ...COMMON, length: -1 }],
-  ['with a failure that this version does not know', { ...COMMON, failed: { code: 'moved', message: '' } }],
+  ['with a failure that is unknown to this version', { ...COMMON, failed: { code: 'moved', message: '' } }],
   ['whose page has no senders', { ...COMMON, page: { begun: 'a' } }],
   ['of format 2 with senders but no beginner', { format: 2, ...COMMON, webUploader: { senders: ['a'] } }],
-  ['of format 2 with a part that is none', { format: 2, ...COMMON, draft: 'sha-256=1' }],
-])('a record %s is refused', async (_, json) => {
+  ['of format 2 with an invalid part', { format: 2, ...COMMON, draft: 'sha-256=1' }],
+])('A record %s is refused', async (_, json) => {
   await expect(readJson(json)).rejects.toThrow('was written by another version of Landfall')
 })

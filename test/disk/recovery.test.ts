@@ -16,7 +16,7 @@ import { complete, cut, sendChunk } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
 
 const STOPPABLE = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
-/** Enough uploads for the start to return before it has checked all. */
+/** Enough uploads for the start to return before it has scanned all. */
 const MANY = 8_000
 const MINUTE = 60_000
 

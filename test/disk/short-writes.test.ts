@@ -35,10 +35,10 @@ describe('A disk that writes only a part of each request', () => {
 describe('A journal entry of which the disk wrote a part', () => {
   const content = bytesOf(60)
   const file = cut(content, 20)
-  /** Header and first entry of a journal have 32 bytes each: the limit lies in the middle of the second entry. */
+  /** The header and each entry of a journal have 32 bytes: the limit is in the middle of the second entry. */
   const LIMIT = 80
 
-  /** The largest file that the program may write, in bytes; the system writes up to it and refuses the rest. */
+  /** The largest file that the program may write, in bytes; the OS writes up to it and refuses the rest. */
   function limitFiles(most: number | 'unlimited'): void {
     const { status } = spawnSync('prlimit', ['--pid', String(program.process.pid), `--fsize=${most}:`])
     expect(status).toBe(0)
@@ -56,7 +56,7 @@ describe('A journal entry of which the disk wrote a part', () => {
     return url
   }
 
-  /** Entries that come later count. */
+  /** Later entries count. */
   async function expectToResume(url: string): Promise<void> {
     expect(await offsetOf(new URL(url, program.url).href)).toBe(20)
     await land(program.url, file, 2)

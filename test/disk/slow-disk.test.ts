@@ -36,17 +36,17 @@ async function start(more: Readonly<Record<string, string>> = {}): Promise<void>
   program = await startProgram(settings, PROGRAM)
 }
 
-/** No two clients have the same bytes. */
+/** Each client has different bytes. */
 function contentOf(client: number): Buffer<ArrayBuffer> {
   return everything.subarray(client * STEP, client * STEP + SIZE)
 }
 
-/** One of those that upload at the same time. It has begun: what comes now is for the disk to decide. */
+/** One of the concurrent clients. It has begun, so from now on only the disk decides its speed. */
 interface Client {
   readonly url: string
   readonly content: Buffer
   sendAll(): Promise<void>
-  /** How far it is, from 0 to 1, as the service tells it. */
+  /** Its progress, from 0 to 1, as the service reports it. */
   progress(): Promise<number>
 }
 
@@ -86,7 +86,7 @@ async function webUploaderClient(index: number): Promise<Client> {
   }
 }
 
-/** How far each of the clients is when all of them together have sent half, or when it is `over`, the last one first. */
+/** The progress of each client when half of all bytes are stored, or when `over`, the slowest first. */
 async function progressAtHalfTime(clients: readonly Client[], over: AbortSignal): Promise<number[]> {
   for (;;) {
     const progress = await Promise.all(clients.map((client) => client.progress()))
@@ -97,7 +97,7 @@ async function progressAtHalfTime(clients: readonly Client[], over: AbortSignal)
   }
 }
 
-/** The most memory that the program has had, in MiB. */
+/** The peak memory of the program, in MiB. */
 async function peakMemory(): Promise<number> {
   const status = await readFile(`/proc/${program.process.pid}/status`, 'utf8')
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
@@ -113,7 +113,11 @@ async function settledMemory(): Promise<number> {
   return looks.at(-1) ?? 0
 }
 
-/** Asks for the health of the service until it is stopped. @returns what stops it, and tells the longest wait, in milliseconds. */
+/**
+ * Polls the health of the service until stopped.
+ *
+ * @returns a function that stops it, and returns the longest response time in milliseconds.
+ */
 function watchHealth(): () => Promise<number> {
   const watcher = new Worker(new URL('watch-health.mjs', import.meta.url), { workerData: program.url })
   const slowest = once(watcher, 'message')
@@ -143,21 +147,22 @@ describe('A disk that is slower than its clients', () => {
     const slowest = await health()
     const memory = await peakMemory()
     for (const { url, content } of clients) await expectDownload(url, content)
-    // A fair disk brings three in four a good part of the way. The last one is not asked: a busy machine lets it begin late.
+    // With a fair disk, three in four have made good progress. The last one is ignored: on a busy host, it may begin
+    // late.
     for (const progress of atHalfTime) expect(progress[CLIENTS / 8]).toBeGreaterThan(0.1)
     expect(memory).toBeLessThan(300)
-    // A second, and what a busy machine adds.
+    // A second, plus the delay of a busy host.
     expect(slowest).toBeLessThan(10_000)
   }, 240_000)
 
-  it('lets the service read only a bounded part of what is sent while it stalls', async () => {
+  it('makes the service stop reading after a bounded number of bytes while it stalls', async () => {
     await start({ STANDS_AFTER: String(MIB) })
     const urls = await Promise.all(Array.from({ length: CLIENTS }, () => createUpload(program.url, 4 * MIB)))
     const sent = Buffer.alloc(4 * MIB)
     const over = new AbortController()
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '0' }
     for (const url of urls) {
-      // Never answered: it ends with the test.
+      // It receives no response, and ends with the test.
       fetch(url, { method: 'PATCH', headers, body: sent, signal: over.signal }).catch(() => undefined)
     }
     expect(await settledMemory()).toBeLessThan(300)

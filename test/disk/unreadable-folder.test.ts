@@ -18,7 +18,7 @@ const SENT = 4000
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let layout: Layout
 let program: Program
-/** The path of an upload that has begun, on a program that has ended. */
+/** The path of an unfinished upload of a stopped program. */
 let upload: string
 beforeEach(async () => {
   folder = await temporaryFolder()
@@ -36,12 +36,12 @@ afterEach(async () => {
 
 /** Starts the program with calls that fail from the beginning. */
 function startFailing(call: Call, error: string, paths: readonly string[]): Promise<Program> {
-  // Beside the program, which stays the process that is started, and in reach of signals.
+  // strace runs next to the program, which stays the started process and receives signals.
   const within = ['strace', '-D', '-I1', '-qq', '-o', path.join(folder.path, 'trace'), ...failing(call, error, paths)]
   return startProgram({ DATA_DIR: folder.path }, undefined, within)
 }
 
-/** Lets the calls work again. */
+/** Lets the calls succeed again. */
 async function endFault(): Promise<void> {
   const tracer = async (): Promise<number> => {
     const status = await readFile(`/proc/${program.process.pid}/status`, 'utf8')
@@ -51,7 +51,7 @@ async function endFault(): Promise<void> {
   await until(async () => (await tracer()) === 0)
 }
 
-describe('A data folder that cannot be read or changed', () => {
+describe('A data directory that cannot be read or changed', () => {
   it.each<[Call, string, (layout: Layout) => readonly string[]]>([
     ['list', 'EIO', ({ incoming }) => [incoming]],
     ['open', 'EIO', ({ incoming }) => [incoming]],
@@ -78,7 +78,7 @@ describe('A data folder that cannot be read or changed', () => {
     expect(await offsetOf(`${program.url}/files/other`)).toBe(content.length)
   })
 
-  it('is left as it is when a record in it comes from another version', async () => {
+  it('is left unchanged when a record in it is from another version', async () => {
     const record = layout.record(idOf(upload))
     const known: object = JSON.parse((await readFile(record, 'utf8')).split('\n')[0] ?? '')
     const line = JSON.stringify({ ...known, failed: { code: 'of_next_year', message: 'x' } })
@@ -92,11 +92,11 @@ describe('A data folder that cannot be read or changed', () => {
     expect(await readdir(layout.quarantine)).toEqual([])
   })
 
-  it('is not mistaken for a lost upload: its client is told to wait, and resumes later', async () => {
+  it('is not mistaken for a lost upload: the client receives a temporary error, and resumes later', async () => {
     program = await startFailing('look at', 'EIO', [layout.incomingFile(idOf(upload))])
     const url = new URL(upload, program.url).href
-    const told = await head(url)
-    expect([told.status, told.headers.get('Upload-Error')]).toEqual([423, 'storage_error'])
+    const reported = await head(url)
+    expect([reported.status, reported.headers.get('Upload-Error')]).toEqual([423, 'storage_error'])
     expect((await patch(url, SENT, content.subarray(SENT))).status).toBe(503)
     await endFault()
     expect(await offsetOf(url)).toBe(SENT)

@@ -22,7 +22,7 @@ afterEach(async () => {
 })
 
 describe('An orderly stop', () => {
-  /** More than the service keeps in memory, so that it has closed many. */
+  /** More than the service keeps in memory, so it has closed many. */
   const UPLOADS = 1_050
   const MINUTE = 60_000
   const AT_ONCE = 16
@@ -53,8 +53,8 @@ describe('An orderly stop', () => {
       program = await start('two')
       for (let i = 0; i < paths.length; i += AT_ONCE) {
         const asked = paths.slice(i, i + AT_ONCE)
-        const told = await Promise.all(asked.map((path) => offsetOf(program.url + path)))
-        expect(told).toEqual(asked.map(() => SENT))
+        const reported = await Promise.all(asked.map((path) => offsetOf(program.url + path)))
+        expect(reported).toEqual(asked.map(() => SENT))
       }
       const last = await sendChunk(program.url, file.fields(1), file.bytes(1))
       expect(await last.json()).toMatchObject({ finished: true })
@@ -64,7 +64,7 @@ describe('An orderly stop', () => {
 })
 
 describe('Uploads with unsynced bytes', () => {
-  /** How many there may be while it is not known how fast the disk is. */
+  /** The limit while the speed of the disk is unknown. */
   const FIRST = 32
   let store: DiskStore
   beforeEach(async () => {
@@ -101,7 +101,7 @@ describe('Uploads with unsynced bytes', () => {
       hasBegun = true
       return upload
     })
-    // Bytes for an upload that has unsynced ones already make no difference.
+    // Bytes for an upload that already has unsynced ones are not limited.
     await put(uploads.at(-1) ?? fail(), 5, 'world', 'as-received')
     expect(hasBegun).toBe(false)
     letGo()
@@ -132,7 +132,7 @@ describe('Uploads with unsynced bytes', () => {
       if (counted === FIRST) tellFull()
     })
     await full
-    // The bytes of a client may arrive while others wait for their place.
+    // The bytes of a client may arrive while others wait for a slot.
     const later = await begin()
     expect(counted).toBe(FIRST)
     letGo()

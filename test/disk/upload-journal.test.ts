@@ -28,7 +28,7 @@ async function begin(sync: SyncMode): Promise<void> {
   upload = await store.create(recordOf('id', 100))
 }
 
-/** What counts for a process that comes after this one. */
+/** The ranges that count for the next process. */
 async function receivedLater(): Promise<unknown> {
   await upload.release()
   await store.close()
@@ -43,7 +43,7 @@ it('The journal of an upload has what a stream wrote during its creation', async
   await stream.write([Buffer.from('first')])
   const write = await holdNext('writeFile')
   const chunk = put(upload, 50, 'chunk', 'when-verified')
-  // The journal says what is known when it is begun, and that was nothing.
+  // The journal starts with the ranges that count at that moment: none.
   await new Promise((resolve) => setImmediate(resolve))
   const committed = stream.commit()
   write()
@@ -59,7 +59,7 @@ it('The journal of an upload has what a stream wrote during its creation', async
 /** The length of an entry and its mark, in bytes. */
 const WITH_MARK = 64
 
-/** A disk that takes an entry without its mark, and then cannot even cut it off. */
+/** A disk that writes an entry without its mark, and then fails to truncate it. */
 async function refuseMark(): Promise<void> {
   const handles = await fileHandles()
   const write = Reflect.get(handles, 'write')

@@ -1,5 +1,5 @@
-// Asks a service again and again whether it lives, in a thread of its own, until it is told to stop: then it says how long
-// the slowest answer took, in milliseconds, or what went wrong.
+// Polls the health of a service in its own thread until stopped; then reports the slowest response time in
+// milliseconds, or the error.
 import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 
@@ -11,7 +11,7 @@ let slowest = 0
 while (!isOver) {
   const asked = performance.now()
   const response = await fetch(`${workerData}/healthz`)
-  if (response.status !== 200) throw new Error(`The service is not well: ${response.status}`)
+  if (response.status !== 200) throw new Error(`The service is unhealthy: ${response.status}`)
   await response.text()
   slowest = Math.max(slowest, performance.now() - asked)
   await pause(50)

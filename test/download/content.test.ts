@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'content-disposition'
-import { asksForInline, contentHeaders, type Metadata } from '../../server/download/content.ts'
+import type { Metadata } from '../../server/core/record.ts'
+import { asksForInline, contentHeaders } from '../../server/download/content.ts'
 
 function typeOf(filetype: string | null): string {
   return contentHeaders({ filetype }, true)['Content-Type']

@@ -79,7 +79,7 @@ describe('A range', () => {
     ['bytes=5-', 5, 1000],
     ['bytes=100-199', 100, 200],
     ['bytes=-5000', 0, 1000],
-  ])('%s returns just its bytes', async (range, start, end) => {
+  ])('returns just its bytes: %s', async (range, start, end) => {
     await serve()
     const { status, headers, body } = await service.fetch({ Range: range })
     expect(status).toBe(206)

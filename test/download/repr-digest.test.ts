@@ -24,7 +24,7 @@ async function reprDigest(wanted: string, headers = {}, method = 'GET'): Promise
   return response.headers.get('Repr-Digest')
 }
 
-/** How many bytes this process, in which the service runs, has read so far: from files and from sockets. */
+/** The bytes that this process, with the service, has read so far, from files and sockets. */
 function bytesRead(): number {
   return Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1])
 }

@@ -21,7 +21,7 @@ async function serve(about: Partial<StreamedFile> = {}, stored = large): Promise
 
 afterEach(() => service.stop())
 
-/** What the service has read from the disk for its latest answer, in bytes. */
+/** The bytes that the service has read from disk for its latest response. */
 function bytesRead(): number {
   const stream = service.streams.at(-1)
   if (!(stream instanceof ReadStream)) throw new Error('no file was read')
@@ -30,12 +30,12 @@ function bytesRead(): number {
 
 async function until(what: () => boolean): Promise<void> {
   for (let waited = 0; !what(); waited += 10) {
-    if (waited > 5000) throw new Error('it did not come about')
+    if (waited > 5000) throw new Error('the condition did not hold within 5 s')
     await sleep(10)
   }
 }
 
-/** Waits until nothing more is read for a while. */
+/** Waits until reading has paused for a while. */
 async function untilStill(): Promise<void> {
   let before = -1
   while (bytesRead() !== before) {
@@ -63,7 +63,7 @@ describe('A large file', () => {
     expect(service.logged).toEqual([])
   })
 
-  it('is read no faster than the client takes it', async () => {
+  it('is read no faster than the client reads it', async () => {
     await serve()
     const answer = await service.open()
     await firstBytes(answer)
@@ -72,7 +72,7 @@ describe('A large file', () => {
     expect((await buffer(answer)).length).toBe(large.length - 1)
   })
 
-  it('is read from the disk only where a range asks for it', async () => {
+  it('is read from disk only inside the requested range', async () => {
     await serve()
     const start = 40 * MiB + 17
     const { body } = await service.fetch({ Range: `bytes=${start}-${start + 99_999}` })
@@ -83,7 +83,7 @@ describe('A large file', () => {
 
 describe('A client that disconnects', () => {
   it.each(['ends its connection', 'resets its connection'])(
-    'and %s gets its file closed, without an error',
+    '%s, and the service closes the file without an error',
     async (how) => {
       await serve()
       const answer = await service.open()
@@ -99,12 +99,12 @@ describe('A client that disconnects', () => {
     },
   )
 
-  it('gets the files closed of both its pipelined requests', async () => {
+  it('makes the service close the files of both its pipelined requests', async () => {
     await serve()
     const wire = await connect(`http://127.0.0.1:${service.port}`)
     await wire.send(requestHead('GET', '/files/an-id', {}).repeat(2))
     await until(() => service.streams.length === 2 && service.streams.every((stream) => stream.readableDidRead))
-    // The second answer has asked to be sent: it has no socket of its own yet that could tell it of the end.
+    // The second response is queued: it has no socket yet that could report the disconnect.
     await untilStill()
     await wire.cut()
     await until(() => service.streams.every((stream) => stream.closed))
@@ -112,7 +112,7 @@ describe('A client that disconnects', () => {
     expect(service.thrown).toEqual([])
   })
 
-  it('gets the source closed before the first byte was read', async () => {
+  it('makes the service close the source even before the first byte is read', async () => {
     const late = new Readable({ read() {} })
     await serve({ read: () => late })
     const asked = get({ port: service.port, host: '127.0.0.1', agent: false })

@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-/** The upload stands at `offset`, goes on from there, and becomes the file. */
+/** Expects the upload to be at `offset`, to resume there, and to become the file. */
 async function expectToResume(url: string, offset: number) {
   expect(await stateOf(url)).toEqual([String(offset), '?0'])
   expect(await bytesOnDisk(service, url)).toBe(offset)

@@ -41,8 +41,8 @@ describe('Offset retrieval during an append', () => {
       const length = { 'Upload-Length': '5000' }
       const older = await beginAppend(url, 0, false, 1000, content.subarray(0, 500), length, sending)
       await asking.send(requestHead('HEAD', new URL(url).pathname, DRAFT))
-      const told = await asking.answer('HEAD')
-      const offset = Number(told.headers.get('Upload-Offset'))
+      const reported = await asking.answer('HEAD')
+      const offset = Number(reported.headers.get('Upload-Offset'))
       await older.send(content.subarray(500, 800))
       const next = await append(url, offset, true, content.subarray(offset, 5000))
       expectComplete(next)

@@ -4,7 +4,10 @@ import fc from 'fast-check'
 import { UploadError } from '../../server/core/errors.ts'
 import { interopVersion, parseAppend, parseCreation } from '../../server/draft/headers.ts'
 
-/** What Node lets pass as the value of a header: visible characters, spaces and tabs, and bytes above ASCII. */
+/**
+ * The characters that Node accepts in the value of a header: visible characters, spaces and tabs, and bytes above
+ * ASCII.
+ */
 const anyValue = fc.oneof(
   fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)), maxLength: 40 }),
   fc.constantFrom(
@@ -48,7 +51,7 @@ const anyHeaders: fc.Arbitrary<IncomingHttpHeaders> = fc.dictionary(fc.constantF
 const COMPLETE = { 'upload-complete': '?0' }
 const APPEND = { ...COMPLETE, 'content-type': 'application/partial-upload', 'upload-offset': '7' }
 
-/** What `parse` gives, or the `UploadError` that it throws; anything else that it throws goes on. */
+/** The result of `parse`, or the `UploadError` that it throws; other errors are rethrown. */
 function outcome<T>(parse: () => T): T | UploadError {
   try {
     return parse()

@@ -49,7 +49,7 @@ describe('A request of the draft', () => {
       expect(response.headers.get('Upload-Limit')).toMatch(/^min-size=0, max-age=\d+$/)
     }
     await patch(url, 10, content.subarray(10))
-    // Termination of tus would take the file away.
+    // Termination of tus would remove the file.
     expect((await ask('DELETE', url, headers)).status).toBe(400)
     await expectFile(service, url, content)
   })
@@ -59,7 +59,7 @@ describe('A request of the draft', () => {
     async (type) => {
       const url = await createUpload(service.url)
       const response = await ask('PATCH', url, { 'Content-Type': type, 'Upload-Offset': '0' }, content)
-      // Nothing but Upload-Complete is missing; to tus it would be the version.
+      // Only Upload-Complete is missing; for tus, it would be the version.
       expect([response.status, response.headers.get('Upload-Error')]).toEqual([400, 'bad_request'])
     },
   )
@@ -78,8 +78,8 @@ describe('A request of the draft', () => {
   })
 })
 
-describe('A request with the headers of both', () => {
-  it.each(['HEAD', 'PATCH', 'DELETE', 'POST'])('%s', async (method) => {
+describe('A request with the headers of both protocols', () => {
+  it.each(['HEAD', 'PATCH', 'DELETE', 'POST'])('is handled as tus: %s', async (method) => {
     const url = method === 'POST' ? `${service.url}/files` : await createTus(service.url, content.length)
     const both = { ...DRAFT, 'Upload-Complete': '?1', 'Upload-Offset': '0', 'Upload-Length': SIZE, ...PATCH_HEADERS }
     const response = await ask(method, url, both, method === 'PATCH' ? content : undefined)
@@ -93,8 +93,8 @@ describe('A request of neither protocol', () => {
   it('downloads a file, or receives the offset by HEAD', async () => {
     const url = await createUpload(service.url, content.subarray(0, 10))
     expect((await ask('GET', url, {})).status).toBe(404)
-    const told = await ask('HEAD', url, {})
-    expect([told.status, told.headers.get('Upload-Offset')]).toEqual([204, '10'])
+    const reported = await ask('HEAD', url, {})
+    expect([reported.status, reported.headers.get('Upload-Offset')]).toEqual([204, '10'])
     expectComplete(await append(url, 10, true, content.subarray(10)))
     await expectFile(service, url, content)
   })
@@ -190,8 +190,8 @@ describe('An upload of tus', () => {
 describe('An upload of the draft', () => {
   it.each([0, 10])('is resumed by the other protocol from byte %d', async (offset) => {
     const url = await createUpload(service.url, content.subarray(0, offset), { 'Upload-Length': SIZE })
-    const told = await head(url)
-    expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(offset)])
+    const reported = await head(url)
+    expect([reported.status, reported.headers.get('Upload-Offset')]).toEqual([200, String(offset)])
     expect((await patch(url, offset, content.subarray(offset))).status).toBe(204)
     await expectFile(service, url, content)
     expect(await stateOf(url)).toEqual([SIZE, '?1'])

@@ -33,7 +33,7 @@ async function upload(headers: Headers): Promise<string> {
   return locationOf(response, service.url)
 }
 
-/** Under which name the file lies on the disk. */
+/** The name of the file on disk. */
 async function nameOnDisk(url: string): Promise<string | undefined> {
   return (await readdir(path.join(service.dataDir, 'files', idOf(url))))[0]
 }

@@ -37,9 +37,12 @@ describe('After a restart', () => {
     ['with all bytes of its length and no announced end', content.length, LENGTH],
   ])('an upload resumes: %s', async (_, offset, length) => {
     const url = await again(await createUpload(service.url, content.subarray(0, offset), length))
-    const told = await ask('HEAD', url)
-    expect([told.headers.get('Upload-Offset'), told.headers.get('Upload-Complete')]).toEqual([String(offset), '?0'])
-    expect(told.headers.get('Upload-Length')).toBe(length['Upload-Length'] ?? null)
+    const reported = await ask('HEAD', url)
+    expect([reported.headers.get('Upload-Offset'), reported.headers.get('Upload-Complete')]).toEqual([
+      String(offset),
+      '?0',
+    ])
+    expect(reported.headers.get('Upload-Length')).toBe(length['Upload-Length'] ?? null)
     expectComplete(await append(url, offset, true, content.subarray(offset)))
     await expectFile(service, url, content)
     expect(await stateOf(await again(url))).toEqual([String(content.length), '?1'])
@@ -182,14 +185,14 @@ describe('The program, after a kill in the middle', () => {
     await landfall.kill()
     await wire.closed
     await landfall.startAgain()
-    const told = await ask('HEAD', url)
-    expect(told.headers.get('Upload-Length')).toBe(String(content.length))
+    const reported = await ask('HEAD', url)
+    expect(reported.headers.get('Upload-Length')).toBe(String(content.length))
     expectComplete(await append(url, 100_000, true, content.subarray(100_000)))
     await expectFile(landfallService(landfall), url, content)
   })
 })
 
-/** What `expectFile` needs of a service. */
+/** The parts of a service that `expectFile` needs. */
 function landfallService({ url, dataDir }: Landfall): TestService {
   return { url, dataDir, restart: () => Promise.reject(new Error('not here')), close: () => Promise.resolve() }
 }

@@ -23,10 +23,10 @@ it.each([1, 2])(
         const sending = await connectWell(program.url)
         const first = content.subarray(offset, offset + random.size(1, 200_000))
         const older = await beginAppend(url, offset, true, content.length - offset, first, {}, sending)
-        // Where the append is then, nobody knows: that is the test.
+        // The position of the append is unknown at this moment, deliberately.
         await new Promise((resolve) => setTimeout(resolve, random.whole(0, 40)))
-        const [told] = await stateOf(url)
-        offset = Number(told)
+        const [reported] = await stateOf(url)
+        offset = Number(reported)
         expect((await append(url, offset, false, content.subarray(offset, offset + 1000))).status).toBe(204)
         offset += 1000
         await older.cut()

@@ -59,17 +59,17 @@ describe('A client without an interop version', () => {
 
   it('learns from HEAD that a file is complete, and receives the headers of a download', async () => {
     const url = locationOf(await create('?1', content), service.url)
-    const told = await ask('HEAD', url, {})
-    expect(told.status).toBe(200)
-    expect(stateIn(told)).toEqual([SIZE, '?1', SIZE])
-    expect(told.headers.get('Upload-Limit')).toBe('max-size=1000000')
-    expect(told.headers.get('Content-Length')).toBe(SIZE)
-    expect(told.headers.get('ETag')).not.toBeNull()
-    const etag = told.headers.get('ETag') ?? ''
+    const reported = await ask('HEAD', url, {})
+    expect(reported.status).toBe(200)
+    expect(stateIn(reported)).toEqual([SIZE, '?1', SIZE])
+    expect(reported.headers.get('Upload-Limit')).toBe('max-size=1000000')
+    expect(reported.headers.get('Content-Length')).toBe(SIZE)
+    expect(reported.headers.get('ETag')).not.toBeNull()
+    const etag = reported.headers.get('ETag') ?? ''
     expect((await ask('HEAD', url, { 'If-None-Match': etag })).status).toBe(304)
   })
 
-  it('does not interrupt a request by HEAD, however often it asks', async () => {
+  it('does not interrupt a request by HEAD, however often it sends one', async () => {
     const url = await createUpload(service.url)
     const wire = await connect(service.url)
     const fields = { 'Content-Type': PARTIAL, 'Upload-Offset': 0, 'Upload-Complete': '?1', 'Content-Length': 10_000 }

@@ -72,13 +72,13 @@ describe('A page of another origin, in Chromium,', () => {
 
   it('reads the status, the code, and the headers of an error', async () => {
     service = await startService({ ALLOWED_ORIGINS: site.origin })
-    const told = await withPage(chrome, async (page) => {
+    const reported = await withPage(chrome, async (page) => {
       await page.goto(site.origin)
       return page.evaluate(
         `fetch('${service.url}/files/${'0'.repeat(32)}', { method: 'HEAD', credentials: 'include', headers: { 'Tus-Resumable': '1.0.0' } })
           .then((r) => [r.status, r.headers.get('Upload-Error'), r.headers.get('Tus-Resumable')])`,
       )
     })
-    expect(told).toEqual([404, 'not_found', '1.0.0'])
+    expect(reported).toEqual([404, 'not_found', '1.0.0'])
   })
 })

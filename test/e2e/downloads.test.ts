@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
-import type { Metadata } from '../../server/download/content.ts'
+import type { Metadata } from '../../server/core/record.ts'
 import { launchChrome } from '../support/chrome.ts'
 import { Service } from '../support/one-file-service.ts'
 
@@ -39,7 +39,7 @@ async function store(content: Buffer, metadata: Metadata): Promise<string> {
   return `http://127.0.0.1:${service.port}/files/an-id`
 }
 
-/** Opens a page with this body that comes from another site than the files do. */
+/** Opens a page with this body, on another site than the files. */
 async function openElsewhere(body: string): Promise<void> {
   const server = createServer((_request, response) => {
     response.setHeader('Content-Type', 'text/html')
@@ -52,7 +52,7 @@ async function openElsewhere(body: string): Promise<void> {
   await (await newPage()).goto(`http://localhost:${address.port}/`)
 }
 
-/** What the page complains of while `url` is opened in its place. */
+/** The errors in the console while `url` is opened. */
 async function complaintsAbout(url: string): Promise<string[]> {
   const complaints: string[] = []
   const shown = await newPage()
@@ -61,7 +61,7 @@ async function complaintsAbout(url: string): Promise<string[]> {
   return complaints.filter((text) => !text.includes('404'))
 }
 
-/** Waits until something red is to be seen: the viewer of PDFs does not tell when it is ready. */
+/** Waits until something red is visible: the PDF viewer has no event for that. */
 async function untilRed(shown: Page): Promise<void> {
   const canvas = await shown.context().newPage()
   for (let tries = 0; tries < 50; tries++) {
@@ -86,7 +86,7 @@ function fixture(name: string): Promise<Buffer> {
   return readFile(new URL(`fixtures/${name}`, import.meta.url))
 }
 
-/** A minute of silence: 8-bit samples, 8,000 in a second. */
+/** A minute of silence: 8-bit samples, 8,000 per second. */
 function silence(): Buffer {
   const samples = 60 * 8000
   const wav = Buffer.alloc(44 + samples, 128)

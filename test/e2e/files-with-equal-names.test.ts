@@ -57,7 +57,7 @@ async function breakOff(page: Page, address = landfall.url): Promise<void> {
   await limitUpload(page)
 }
 
-/** Exactly these files are stored, byte by byte. */
+/** Expects exactly these files to be stored, byte by byte. */
 async function expectStored(...files: readonly SampleFile[]): Promise<void> {
   const stored = (await storedFiles(landfall.dataDir)).filter(({ id }) => !before.has(id))
   expect(stored.map(({ sha256 }) => sha256).sort()).toEqual(files.map(({ sha256 }) => sha256).sort())
@@ -170,9 +170,9 @@ describe('The modern page over plain HTTP, on another host', () => {
   })
 
   it.each([
-    ['does not mix other files', () => near, () => [file, near]],
+    ['does not mix different files', () => near, () => [file, near]],
     ['stores the same file once', () => file, () => [file]],
-  ])('%s of two tabs, which cannot see each other there', async (_, chosen, stored) => {
+  ])('%s from two tabs, which cannot see each other there', async (_, chosen, stored) => {
     await withPage(browser, async (first) => {
       await first.goto(address())
       await limitUpload(first, 2 * MIB)

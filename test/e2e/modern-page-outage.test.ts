@@ -38,7 +38,7 @@ async function probesFail(page: Page, times: number): Promise<void> {
   for (let failed = 0; failed < times; ) if (isProbe(await page.waitForEvent('requestfailed'))) failed += 1
 }
 
-/** The browser reports a network. */
+/** Makes the browser report a network. */
 const comeOnline = (page: Page): Promise<boolean> => page.evaluate(() => window.dispatchEvent(new Event('online')))
 
 async function expectStored(chosen: readonly SampleFile[] = files): Promise<void> {
@@ -76,7 +76,7 @@ describe('While the service is away, the modern page', () => {
       expect(await page.locator(AWAY).count()).toBe(3)
       expect(await page.locator(`${AWAY} .state`).first().textContent()).toBe('Waiting for the server…')
       expect(await page.locator(rowIn('waiting')).count()).toBe(2)
-      // The place of a paused row stays empty.
+      // The slot of a paused row stays empty.
       await page.locator(`${AWAY} [data-testid=pause]`).first().click()
       await page.waitForSelector(rowIn('paused'))
       expect(await page.locator(rowIn('waiting')).count()).toBe(2)

@@ -45,7 +45,7 @@ async function killWhileSending(old: OldPage, landfall: Landfall, choose: () => 
   await limitUpload(old.page)
 }
 
-/** The only file of the data folder is the one that was chosen. */
+/** Expects the chosen file to be the only one in the data directory. */
 async function expectOnlyBig(landfall: Landfall): Promise<void> {
   const stored = await storedFiles(landfall.dataDir)
   expect(stored).toMatchObject([{ name: big.name, size: big.size, sha256: big.sha256 }])
@@ -96,7 +96,7 @@ async function taskOf(old: OldPage): Promise<string> {
   return first?.fields['task_id'] ?? ''
 }
 
-/** The chunk numbers in an answer of `/check`. */
+/** The chunk numbers in a response of `/check`. */
 function chunksIn(text: string, taskId: string): number[] {
   const { file_list: list }: { file_list: string[][] } = JSON.parse(text)
   return list.flat().map((name) => Number(name.slice(taskId.length)))

@@ -149,7 +149,7 @@ describe('A page with several files', () => {
     })
   })
 
-  it('keeps apart two files of one name that it uploads at the same time', async () => {
+  it('keeps two files of one name apart that it uploads concurrently', async () => {
     const files = await twoOfOneName()
     await withOldPage(browser, landfall.url, `old.html?threads=3&chunkSize=${MIB}`, async (old) => {
       await old.introduce()

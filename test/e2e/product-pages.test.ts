@@ -28,7 +28,7 @@ afterAll(async () => {
   await folder.dispose()
 })
 
-/** What a page did that it should not do. */
+/** Unexpected actions of a page. */
 function watch(page: Page): { foreign: string[]; complaints: string[] } {
   const seen: { foreign: string[]; complaints: string[] } = { foreign: [], complaints: [] }
   page.on('request', (request) => {
@@ -87,7 +87,7 @@ describe('A file that WebUploader does not accept', () => {
   })
 })
 
-/** The finished row's link gives the bytes that were chosen. */
+/** Expects the link of the finished row to return the chosen bytes. */
 async function expectLinkedFile(page: Page): Promise<void> {
   await page.waitForSelector(rowIn('finished'), { timeout: 60_000 })
   const downloading = page.waitForEvent('download')
@@ -120,7 +120,7 @@ describe.each([
     })
   })
 
-  it('ignores what another page of its origin has sent elsewhere', async () => {
+  it('ignores uploads of another page of its origin', async () => {
     const headers = { ...TUS, 'Upload-Length': '10' }
     const created = await fetch(`${landfall.url}/files`, { method: 'POST', headers })
     const entry = (endpoint: string, url: string, year: number): [string, string] => [
@@ -132,7 +132,7 @@ describe.each([
         uploadUrl: landfall.url + url,
       }),
     ]
-    // The newest is the first that is looked at.
+    // The newest is checked first.
     const entries = [
       entry('/other/files', '/other/files/0123', 2026),
       entry('/files', new URL(created.headers.get('Location') ?? '', landfall.url).pathname, 2025),

@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const idIn = (url: string | null): string => new URL(url ?? '', landfall.url).pathname.replace('/files/', '')
 
-/** An upload by tus-js-client whose end can be waited for, and the offsets of its PATCH requests. */
+/** An upload by tus-js-client, its end, and the offsets of its PATCH requests. */
 function tusUpload(input: Buffer | ReturnType<typeof createReadStream>, options: Partial<UploadOptions>) {
   const offsets: number[] = []
   let resolve: () => void = () => undefined
@@ -50,7 +50,7 @@ function tusUpload(input: Buffer | ReturnType<typeof createReadStream>, options:
   return { upload, offsets, done }
 }
 
-/** Keeps URLs in a file, so that another client finds them. */
+/** Stores URLs in a file, for another client. */
 function jsonStorage(file: string): UrlStorage {
   const all = async (): Promise<PreviousUpload[]> => JSON.parse(await readFile(file, 'utf8').catch(() => '[]'))
   const having = async (key: string) => (await all()).filter((upload) => upload.urlStorageKey.startsWith(key))

@@ -1,23 +1,23 @@
-/** An answer as it came over the wire. Names of headers are in small letters, text is one character for each byte. */
+/** A response as received. Header names are in lower case, text has one character per byte. */
 export interface Answer {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
-  /** Decoded, if it came in pieces. */
+  /** Decoded from the chunked transfer coding. */
   readonly body: string
 }
 
 const STATUS = /^HTTP\/1\.1 ([1-9]\d\d) [\t\x20-\x7e\x80-\xff]*$/
 const HEADER = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/
-/** Headers that may come twice. */
+/** Headers that may be repeated. */
 const LISTS = new Set(['set-cookie', 'vary'])
 
 /**
- * The answers in what came over a connection, read strictly (RFC 9112): every byte must belong to one.
+ * Parses the responses on a connection strictly (RFC 9112): every byte must belong to one.
  *
- * @param methods of the requests, in order; where they are not known, each may be a HEAD, whose answer tells a length and has no
+ * @param methods of the requests, in order; if unknown, each may be a HEAD, whose response states a length and has no
  * body.
- * @param isCut whether this side ended the connection, so that the last answer may be incomplete.
- * @throws Error when it is not a sequence of answers.
+ * @param isCut whether the client ended the connection, so the last response may be incomplete.
+ * @throws Error if it is not a sequence of responses.
  */
 export function parseAnswers(
   received: string,
@@ -28,7 +28,7 @@ export function parseAnswers(
   const headEnd = received.indexOf('\r\n\r\n')
   if (headEnd === -1) {
     if (isCut && 'HTTP/1.1 '.startsWith(received.slice(0, 9))) return []
-    throw new Error('The head of an answer is not complete.')
+    throw new Error('The head of a response is incomplete.')
   }
   const head = parseHead(received.slice(0, headEnd))
   const rest = received.slice(headEnd + 4)
@@ -47,7 +47,7 @@ export function parseAnswers(
   throw failure
 }
 
-/** The answers to each request, the interim ones first. */
+/** The responses to each request, the interim ones first. */
 export function byRequest(answers: readonly Answer[]): readonly (readonly Answer[])[] {
   const ends = answers.flatMap(({ status }, at) => (status >= 200 ? [at + 1] : []))
   if (ends.at(-1) !== answers.length) ends.push(answers.length)
@@ -63,27 +63,27 @@ function parseHead(text: string): Omit<Answer, 'body'> {
     const [, name = '', value = ''] = HEADER.exec(line) ?? []
     if (name === '') throw new Error(`No header: ${JSON.stringify(line.slice(0, 200))}`)
     const lower = name.toLowerCase()
-    if (headers.has(lower) && !LISTS.has(lower)) throw new Error(`${name} comes twice.`)
+    if (headers.has(lower) && !LISTS.has(lower)) throw new Error(`${name} is repeated.`)
     headers.set(lower, value.trim())
   }
   return { status, headers }
 }
 
-/** The body that the head tells of, and how many bytes it takes; nothing if it is not whole. */
+/** The body that the head describes, and its size in the stream; `undefined` if it is incomplete. */
 function bodyIn(head: Omit<Answer, 'body'>, rest: string, isCut: boolean): { body: string; length: number }[] {
   const length = head.headers.get('content-length')
   const coding = head.headers.get('transfer-encoding')
-  if (length !== undefined && coding !== undefined) throw new Error('An answer has a length and a transfer coding.')
+  if (length !== undefined && coding !== undefined) throw new Error('A response has a length and a transfer coding.')
   if (head.status < 200 || head.status === 204 || head.status === 304) {
     if (coding !== undefined || (length !== undefined && head.status !== 304)) {
-      throw new Error(`A body is announced with ${head.status}.`)
+      throw new Error(`A ${head.status} announces a body.`)
     }
     return [{ body: '', length: 0 }]
   }
   if (coding === 'chunked') return decoded(rest, isCut)
   if (coding !== undefined) throw new Error(`Unknown transfer coding ${coding}.`)
   if (length === undefined) {
-    // Only the answer to a HEAD may leave open where it ends, as it has no body.
+    // Only the response to a HEAD may have no length, because it has no body.
     if (head.headers.get('connection') !== 'close') return []
     return [{ body: rest, length: rest.length }]
   }

@@ -8,44 +8,44 @@ import { isWellFramed, type Message, render } from './message.ts'
 import { type Mutation, mutate, mutation } from './mutation.ts'
 import { faultOf, legacyFaultOf } from './verdict.ts'
 
-/** What one connection is used for. */
+/** The traffic of one connection. */
 interface Visit {
   readonly messages: readonly Message[]
   readonly mutations: readonly Mutation[]
-  /** Where the bytes are cut into pieces, in 65,536ths. */
+  /** Where the bytes are cut into pieces, in fractions of 65,536. */
   readonly cuts: readonly number[]
   readonly ending: Ending
 }
 
-/** How much is tried. */
+/** The extent of a campaign. */
 export interface Effort {
   readonly seed: number
-  /** Where in the tree of a failed run to begin, as fast-check told it. */
+  /** Where in the tree of a failed run to begin, as reported by fast-check. */
   readonly path?: string | undefined
   readonly runs: number
-  /** Milliseconds; without it all runs are made. */
+  /** Milliseconds; unlimited by default. */
   readonly limit?: number
 }
 
-/** What was tried. */
+/** The results of a campaign. */
 export interface Tally {
   readonly runs: number
   readonly messages: number
-  /** How many answers came, by their status. */
+  /** The number of responses, by status. */
   readonly answers: ReadonlyMap<number, number>
-  /** Resident memory of the program in MiB, at even distances. */
+  /** Resident memory of the program in MiB, at regular intervals. */
   readonly resident: readonly number[]
 }
 
-/** Up to so many connections at once. */
+/** Maximum concurrent connections. */
 const AT_ONCE = 8
 const MEASURE_EVERY = 100
 
 /**
- * Sends what a grammar makes, whole or damaged, to the built program, and judges what comes back and what becomes of the
- * program and its folder.
+ * Sends the requests of a grammar, intact or damaged, to the built program, and checks the responses, the program, and
+ * its directory.
  *
- * @throws Error of fast-check, with the seed and path that repeat it and the smallest case found, when something is wrong.
+ * @throws Error of fast-check, with the seed and path that repeat it, and the smallest failing case.
  */
 export async function campaign(grammar: fc.Arbitrary<Message>, effort: Effort): Promise<Tally> {
   const stage = await Stage.open()
@@ -58,7 +58,7 @@ export async function campaign(grammar: fc.Arbitrary<Message>, effort: Effort): 
       fc.asyncProperty(fc.array(visitOf(grammar), { minLength: 1, maxLength: AT_ONCE }), async (visits) => {
         await stage.prepare()
         const statuses = await Promise.all(visits.map((visit) => make(visit, stage))).catch(async (error) => {
-          // If the program has ended, that is the reason, and what it said of it.
+          // If the program has ended, that is the reason, with its output.
           await stage.expectAlive()
           throw error
         })
@@ -101,7 +101,7 @@ function visitOf(grammar: fc.Arbitrary<Message>): fc.Arbitrary<Visit> {
   })
 }
 
-/** @returns the statuses of the answers. @throws Error that names the bytes and what is wrong. */
+/** @returns the statuses of the responses. @throws Error with the bytes and the fault. */
 async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage): Promise<readonly number[]> {
   const rendered = messages.map((message, i) => render(message, i === messages.length - 1))
   const text = stage.spare(mutations.reduce(mutate, stage.fill(rendered.join(''))))
@@ -114,11 +114,12 @@ async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage):
       fail(interimFaultOf(some, (isUntouched ? rendered[i] : undefined) ?? text))
     }
     if (isUntouched && ending === 'wait') {
-      // What comes behind a request whose answer ends the connection can reset it, and the answer is lost (RFC 9112 §9.6).
+      // Bytes after a request whose response ends the connection can reset it, and the response is lost (RFC 9112
+      // §9.6).
       if (answers.length === 0 && messages.length === 1) fail('There is no answer.')
       const [message] = messages
       const first = answers.find(({ status }) => status >= 200)
-      // Without this header it is an answer of Node itself: the head was too large.
+      // Without this header, it is a response of Node itself: the head was too large.
       if (message !== undefined && first?.headers.has('vary')) {
         const path = legacyPathOf(message)
         if (path !== undefined) fail(legacyFaultOf(first, path))
@@ -132,7 +133,7 @@ async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage):
   }
 }
 
-/** What the request is, once its override is believed. */
+/** The method of the request, after a method override. */
 function methodOf({ method, headers }: Message): string {
   const overrides = headers.filter(([name]) => name.toLowerCase() === 'x-http-method-override')
   const isHead = overrides.length === 1 && overrides[0]?.[1].trim().toUpperCase() === 'HEAD'

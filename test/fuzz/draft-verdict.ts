@@ -9,7 +9,7 @@ const problem = z.object({
   detail: z.string().regex(/^[A-Z0-9].*\.$/s),
   code: z.string().min(1),
 })
-/** What a 104 may have. */
+/** The headers that a 104 may have. */
 const OF_104: ReadonlySet<string> = new Set([
   'upload-draft-interop-version',
   'location',
@@ -18,10 +18,10 @@ const OF_104: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What is wrong with the interim answers to a request.
+ * The faults of the interim responses to a request.
  *
- * @param answers all of them to one request, the last one included.
- * @param sent the bytes of that request, or, when it is not known which they are, all that were sent.
+ * @param answers all responses to one request, including the final one.
+ * @param sent the bytes of that request, or, if they are unknown, all sent bytes.
  */
 export function interimFaultOf(answers: readonly Answer[], sent: string): string | undefined {
   const last = answers.find(({ status }) => status >= 200)
@@ -47,7 +47,7 @@ export function interimFaultOf(answers: readonly Answer[], sent: string): string
     : `The answers are ${answers.map(({ status }) => status).join(', ')}.`
 }
 
-/** Whether a request is surely one of the draft, and nothing else. */
+/** Whether a request certainly is one of the draft only. */
 export function speaksDraft({ target, headers }: Message): boolean {
   const names = headers.map(([name]) => name.toLowerCase())
   if (names.some((name) => /^(tus-resumable|origin|x-http-method-override|access-control-.*)$/.test(name))) return false
@@ -56,7 +56,7 @@ export function speaksDraft({ target, headers }: Message): boolean {
   )
 }
 
-/** What is wrong with the last answer to a whole request of the draft. */
+/** The faults of the final response to a complete request of the draft. */
 export function draftFaultOf({ status, headers, body }: Answer, { method }: Message): string | undefined {
   const state = `${headers.get('upload-offset')} ${headers.get('upload-complete')}`
   if (status < 300) {
@@ -71,13 +71,13 @@ export function draftFaultOf({ status, headers, body }: Answer, { method }: Mess
   return `An error has the type ${headers.get('content-type')}.`
 }
 
-/** What is wrong with an answer of problem details (RFC 9457). */
+/** The faults of problem details (RFC 9457). */
 export function problemFaultOf({ status, headers, body }: Answer): string | undefined {
   try {
     const { status: said, code } = problem.parse(JSON.parse(body))
     if (said === status && code === headers.get('upload-error')) return undefined
   } catch {
-    // Below is said what it is.
+    // The following checks determine it.
   }
   return `These are no problem details of ${status}: ${body.slice(0, 300)}`
 }

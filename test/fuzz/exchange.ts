@@ -1,27 +1,28 @@
 import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 
-/** How this side ends a connection behind the last byte: it waits for the server, closes, or resets it at once. */
+/** How the client ends a connection after the last byte: it waits for the server, closes, or resets at once. */
 export type Ending = 'wait' | 'close' | 'reset'
 
-/** What a connection brought. */
+/** The result of a connection. */
 export interface Exchange {
-  /** One character for each byte. */
+  /** One character per byte. */
   readonly received: string
-  /** Whether this side ended it first. */
+  /** Whether the client ended it first. */
   readonly isCut: boolean
 }
 
-/** How long a server may be silent that may be waiting for more bytes, in milliseconds. */
+/** Maximum silence of a server that may be waiting for more bytes, in milliseconds. */
 const QUIET = 20
-/** How long an answer, or the end of a connection, may take, in milliseconds: longer than anything in the server waits here. */
+/** Maximum wait for a response, or the end of a connection, in milliseconds: longer than any wait in the server. */
 const LONGEST = 30_000
 
 /**
- * Sends pieces over a new connection and takes what comes back.
+ * Sends pieces over a new connection and collects the responses.
  *
- * @param mustAnswer whether the server has got all that it needs; otherwise this side ends the connection when nothing comes.
- * @throws Error when the server neither answers nor closes the connection.
+ * @param mustAnswer whether the server has everything that it needs; otherwise the client ends the connection after a
+ * silence.
+ * @throws Error if the server neither responds nor closes the connection.
  */
 export async function exchange(
   port: number,
@@ -61,6 +62,6 @@ export async function exchange(
   socket.destroy()
   const text = Buffer.concat(received).toString('latin1')
   if (outcome === 'late')
-    throw new Error(`The server holds the connection, after ${JSON.stringify(text.slice(0, 300))}`)
+    throw new Error(`The server keeps the connection open, after ${JSON.stringify(text.slice(0, 300))}`)
   return { received: text, isCut }
 }

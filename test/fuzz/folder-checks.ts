@@ -4,14 +4,14 @@ import { isUploadId } from '../../server/core/record.ts'
 import { safeName } from '../../server/core/safe-name.ts'
 import { Layout, RECORD_ENDING } from '../../server/disk/layout.ts'
 
-/** Folders whose entries are named after uploads, and those that must be empty while all goes well. */
+/** Directories whose entries are named after uploads, and those that must be empty without faults. */
 const BY_ID = ['incoming', 'files', 'journals', 'gone']
 const EMPTY = ['leaving', 'quarantine']
 
 /**
- * Whether everything in a data folder is where the layout says, and nothing beside the folder.
+ * Checks that everything in a data directory matches the layout, and that nothing is next to it.
  *
- * @throws Error that names what lies elsewhere.
+ * @throws Error that names misplaced files.
  */
 export async function checkFolder(dataDir: string): Promise<void> {
   const layout = new Layout(dataDir)

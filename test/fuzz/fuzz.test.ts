@@ -10,12 +10,12 @@ import { query } from './grammar/query.ts'
 import { tus } from './grammar/tus.ts'
 
 const MINUTE = 60_000
-/** How many runs a test makes unless `npm run fuzz` names minutes: a few seconds. */
+/** The runs of a test unless `npm run fuzz` sets minutes: a few seconds. */
 const RUNS = 100
-/** So long one program and its folder are used. */
+/** How long one program and its directory are used. */
 const LEG = 5 * MINUTE
 
-/** Of resident memory, in MiB: what V8 lets pass before it collects. */
+/** Tolerated growth of resident memory, in MiB: garbage that V8 has not collected yet. */
 const MARGIN = { share: 0, fixed: 48 }
 
 const { FUZZ_MINUTES, FUZZ_PARSER, FUZZ_SEED, FUZZ_PATH } = process.env

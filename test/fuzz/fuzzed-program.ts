@@ -8,14 +8,17 @@ import { checkFolder } from './folder-checks.ts'
 import { checkOnDisk, checkOverHttp, create, createByDraft, type Kept, makeKept } from './kept-uploads.ts'
 import { DRAFT_FINISHED, DRAFT_UNFINISHED, FINISHED, SCRATCH, UNFINISHED } from './placeholder-ids.ts'
 
-/** How long descriptors may take to be closed when the last client has gone, in milliseconds: longer than `IDLE_TIMEOUT`. */
+/**
+ * Maximum wait for descriptors to close after the last client has disconnected, in milliseconds: longer than
+ * `IDLE_TIMEOUT`.
+ */
 const PATIENCE = 20_000
-/** After how many runs the uploads that requests may change are made anew. */
+/** After how many runs the uploads that requests may change are created again. */
 const RENEW_EVERY = 12
-/** After how many runs the uploads that must not change are asked for over HTTP. */
+/** After how many runs the uploads that must not change are checked over HTTP. */
 const ASK_EVERY = 50
 
-/** The built program on a folder of its own, and what must stay true of it. */
+/** The built program on its own directory, and its invariants. */
 export class Stage {
   readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>
   readonly #dataDir: string
@@ -38,7 +41,7 @@ export class Stage {
       await stage.prepare()
       return stage
     } catch (error) {
-      // The program would go on, and the test with it.
+      // The program would keep running, and the test with it.
       await stage.close()
       throw error
     }
@@ -48,12 +51,12 @@ export class Stage {
     return this.#port
   }
 
-  /** What no client may be told. */
+  /** Texts that no client may see. */
   get secrets(): readonly string[] {
     return [this.#dataDir, process.cwd()]
   }
 
-  /** Text with the stand-ins for ids replaced by ids. */
+  /** Text with placeholders replaced by ids. */
   fill(text: string): string {
     let filled = text
     for (const [standIn, id] of [
@@ -68,7 +71,7 @@ export class Stage {
     return filled
   }
 
-  /** Bytes as they may be sent: nothing that removes, or adds bytes, is aimed at what must not change. */
+  /** Bytes that may be sent: no request that removes or appends may target an upload that must not change. */
   spare(text: string): string {
     const [other = ''] = this.#scratch
     const { finished = '', draftFinished = '', unfinished = '', draftUnfinished = '' } = this.#kept ?? {}
@@ -79,31 +82,31 @@ export class Stage {
     return spared.reduce((left, id) => left.replaceAll(id, other), text)
   }
 
-  /** To be called before each run. */
+  /** Call it before each run. */
   async prepare(): Promise<void> {
     if (this.#program === undefined) await this.#start()
     if (this.#runs % RENEW_EVERY === 0) await this.#renew()
     this.#runs += 1
   }
 
-  /** What must be true after each run. @throws Error that says what is not. */
+  /** Checks the invariants after each run. @throws Error that names the broken one. */
   async check(): Promise<void> {
     this.#expectRunning()
     const complaint = this.#complaint()
-    if (complaint !== '') throw new Error(`The program complains: ${complaint}`)
+    if (complaint !== '') throw new Error(`The program wrote to its standard error: ${complaint}`)
     if (this.#kept === undefined) return
     await checkOnDisk(this.#kept, new Layout(this.#dataDir))
     if (this.#runs % ASK_EVERY === 0) await checkOverHttp(this.#kept, this.#port)
   }
 
-  /** To be called when something has failed. @throws Error when the program has ended, with what it said. */
+  /** Call it after a failure. @throws Error with the output of the program if it has ended. */
   async expectAlive(): Promise<void> {
-    // The system tells of the end of a process later than of that of its connections.
+    // The OS reports the end of a process after the end of its connections.
     await pause(200)
     this.#expectRunning()
   }
 
-  /** What must be true when all clients have gone. @throws Error */
+  /** Checks the invariants after all clients have disconnected. @throws Error */
   async checkAtRest(): Promise<void> {
     if (this.#kept !== undefined) await checkOverHttp(this.#kept, this.#port)
     for (let waited = 0; (await this.#openDescriptors()).length > this.#descriptors; waited += 50) {
@@ -136,7 +139,7 @@ export class Stage {
   }
 
   #running(): Program {
-    if (this.#program === undefined) throw new Error('The program does not run.')
+    if (this.#program === undefined) throw new Error('The program is not running.')
     return this.#program
   }
 
@@ -166,7 +169,7 @@ export class Stage {
     this.#scratch = created
   }
 
-  /** What has been written to the error output since the last call. */
+  /** The standard error output since the last call. */
   #complaint(): string {
     const text = this.#complaints
     this.#complaints = ''

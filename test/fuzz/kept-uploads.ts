@@ -12,7 +12,10 @@ const UNFINISHED = Buffer.from(bytesOf(0, 1000), 'latin1')
 const CHUNK = 1000
 const LEGACY = { ...fileFields('kept.bin', 3 * CHUNK, KEPT_TASK), chunks: 3 }
 
-/** Uploads that nothing may happen to: a finished and an unfinished one of tus and of the draft, and one of an old page that lacks its chunk 1. */
+/**
+ * Uploads that must not change: a finished and an unfinished one of tus and of the draft, and one of a legacy page that
+ * lacks its chunk 1.
+ */
 export interface Kept {
   readonly finished: string
   readonly unfinished: string
@@ -21,7 +24,7 @@ export interface Kept {
   readonly legacy: string
 }
 
-/** Makes them. */
+/** Creates them. */
 export async function makeKept(port: number): Promise<Kept> {
   const finished = await create(port, { 'Upload-Length': '5000', 'Upload-Metadata': 'filename a2VwdC50eHQ=' }, FINISHED)
   const unfinished = await create(port, { 'Upload-Length': '4000' }, UNFINISHED)
@@ -36,19 +39,19 @@ export async function makeKept(port: number): Promise<Kept> {
     const answer = await ask(port, 'POST', '/upload/accept', { 'Content-Type': type }, body)
     legacy = /"id":"([^"]+)"/.exec(answer.body.toString())?.[1] ?? ''
   }
-  if (legacy === '') throw new Error('The upload of the old page was not accepted.')
+  if (legacy === '') throw new Error('The upload of the legacy page was not accepted.')
   return { finished, unfinished, draftFinished, draftUnfinished, legacy }
 }
 
 type Headers = Readonly<Record<string, string>>
 
-/** Creates an upload of tus with some of its bytes. @returns its id. */
+/** Creates a tus upload with some of its bytes. @returns its id. */
 export async function create(port: number, headers: Headers, bytes: Buffer): Promise<string> {
   const type = 'application/offset+octet-stream'
   return post(port, { 'Tus-Resumable': '1.0.0', 'Content-Type': type, ...headers }, bytes)
 }
 
-/** Creates an upload of the draft with some, or all, of its bytes. @returns its id. */
+/** Creates a draft upload with some or all of its bytes. @returns its id. */
 export async function createByDraft(
   port: number,
   complete: boolean,
@@ -65,12 +68,12 @@ async function post(port: number, headers: Headers, bytes: Buffer): Promise<stri
   return id
 }
 
-/** @throws Error when one of them is not, on the disk, what it was. */
+/** @throws Error if one of them has changed on disk. */
 export async function checkOnDisk(kept: Kept, layout: Layout): Promise<void> {
   for (const id of [kept.finished, kept.draftFinished]) {
     const folder = layout.finishedFolder(id)
     const names = await readdir(folder)
-    if (names.join() !== 'kept.txt') throw new Error(`The folder of the finished upload has ${names.join()}.`)
+    if (names.join() !== 'kept.txt') throw new Error(`The directory of the finished upload has ${names.join()}.`)
     same('finished', await readFile(path.join(folder, 'kept.txt')), FINISHED)
   }
   for (const id of [kept.unfinished, kept.draftUnfinished]) {
@@ -81,7 +84,7 @@ export async function checkOnDisk(kept: Kept, layout: Layout): Promise<void> {
   same('last chunk', bytes.subarray(2 * CHUNK), Buffer.from(bytesOf(2 * CHUNK, 3 * CHUNK), 'latin1'))
 }
 
-/** @throws Error when a client is told something else of one of them than before. */
+/** @throws Error if the responses for one of them have changed. */
 export async function checkOverHttp(kept: Kept, port: number): Promise<void> {
   for (const id of [kept.finished, kept.draftFinished]) {
     same('download', (await ask(port, 'GET', `/files/${id}`)).body, FINISHED)
@@ -92,11 +95,13 @@ export async function checkOverHttp(kept: Kept, port: number): Promise<void> {
     [kept.draftFinished, DRAFT, '5000 ?1'],
   ] as const) {
     const { headers } = await ask(port, 'HEAD', `/files/${id}`, protocol)
-    const told = [headers['upload-offset'], headers['upload-complete']].filter((value) => value !== undefined).join(' ')
-    if (told !== state) throw new Error(`An upload is at ${told}, not at ${state}.`)
+    const reported = [headers['upload-offset'], headers['upload-complete']]
+      .filter((value) => value !== undefined)
+      .join(' ')
+    if (reported !== state) throw new Error(`An upload is at ${reported}, not at ${state}.`)
   }
   const asked = await ask(port, 'GET', `/upload/complete?task_id=${KEPT_TASK}&filename=kept.bin`)
-  if (!asked.body.includes('"missing":[1]')) throw new Error(`The upload of the old page: ${asked.body}`)
+  if (!asked.body.includes('"missing":[1]')) throw new Error(`The upload of the legacy page: ${asked.body}`)
 }
 
 function same(what: string, found: Buffer, expected: Buffer): void {
@@ -110,20 +115,20 @@ interface Told {
   readonly body: Buffer
 }
 
-/** A request on a connection of its own, which is closed when this returns. */
+/** A request on its own connection, which is closed when this returns. */
 function ask(port: number, method: string, target: string, headers: Headers = {}, body?: Buffer): Promise<Told> {
   return new Promise((resolve, reject) => {
     const request = http.request({ port, host: '127.0.0.1', method, path: target, headers, agent: false })
-    let told: Told | undefined
+    let reported: Told | undefined
     request.once('error', reject)
     request.once('close', () =>
-      told === undefined ? reject(new Error(`${method} ${target}: no answer`)) : resolve(told),
+      reported === undefined ? reject(new Error(`${method} ${target}: no answer`)) : resolve(reported),
     )
     request.once('response', (response) => {
       const pieces: Buffer[] = []
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.once('end', () => {
-        told = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) }
+        reported = { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(pieces) }
       })
     })
     request.end(body)

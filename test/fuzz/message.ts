@@ -3,7 +3,7 @@ import { codedPiece } from '../support/wire.ts'
 
 export type Header = readonly [name: string, value: string]
 
-/** A request before its bytes are damaged. All text is of bytes: one character (U+0000 to U+00FF) for each. */
+/** A request before its bytes are damaged. All text has one character (U+0000 to U+00FF) per byte. */
 export interface Message {
   readonly method: string
   readonly target: string
@@ -12,7 +12,10 @@ export interface Message {
   readonly framing: Framing
 }
 
-/** How the end of the body is told. `wrong` adds to Content-Length, `coded` cuts the body into pieces of the transfer coding. */
+/**
+ * How the end of the body is marked. `wrong` adds to Content-Length, `coded` cuts the body into pieces of the transfer
+ * coding.
+ */
 export type Framing =
   | { readonly kind: 'length' | 'none' | 'both' }
   | { readonly kind: 'wrong'; readonly by: number }
@@ -23,12 +26,12 @@ export type Framing =
       readonly trailers: readonly Header[]
     }
 
-/** Bytes of UTF-8 as the text of a message. */
+/** Text in UTF-8 as the text of a message. */
 export function utf8(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
-/** Whether every reader agrees where the message ends, so that an answer must come. */
+/** Whether the end of the message is unambiguous, so a response must follow. */
 export function isWellFramed({ method, target, headers, body, framing }: Message): boolean {
   const isPlain = /^[A-Z]+$/.test(method) && /^\/[\x21-\x7e]*$/.test(target) && method !== 'CONNECT'
   const isFramed =
@@ -44,7 +47,7 @@ function isPlainHeader([name, value]: Header): boolean {
   return /^[A-Za-z-]+$/.test(name) && /^[\x20-\x7e\x80-\xff]{0,6000}$/.test(value)
 }
 
-/** The bytes of a message. @param isLast whether the connection is to be closed behind its answer. */
+/** The bytes of a message. @param isLast whether the connection closes after its response. */
 export function render(message: Message, isLast: boolean): string {
   const { method, target, headers, body, framing } = message
   const all: Header[] = [['Host', 'localhost'], ...headers, ...framingHeaders(body, framing)]
@@ -81,7 +84,7 @@ const trailer = fc.constantFrom<Header>(
   ['X-Odd', ''],
 )
 
-/** Mostly a right Content-Length. */
+/** Usually a correct Content-Length. */
 export const framing: fc.Arbitrary<Framing> = fc.oneof(
   { weight: 12, arbitrary: fc.constant<Framing>({ kind: 'length' }) },
   {

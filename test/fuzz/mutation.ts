@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** One damage to the bytes of a message. Places are 65,536ths of the whole, so that they shrink by themselves. */
+/** One damage to the bytes of a message. Positions are fractions of 65,536, so they shrink by themselves. */
 export type Mutation =
   | { readonly kind: 'flip'; readonly at: number; readonly bit: number }
   | { readonly kind: 'set'; readonly at: number; readonly byte: number }
@@ -11,7 +11,7 @@ export type Mutation =
 
 const WHOLE = 0x10000
 
-/** What parsers trip over. */
+/** Bytes that parsers often mishandle. */
 const DICTIONARY = [
   ...[
     '\r\n',
@@ -61,7 +61,7 @@ export const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.record({ kind: fc.constant('cut' as const), at }),
 )
 
-/** The bytes, one character for each, after a damage. */
+/** The damaged bytes, one character per byte. */
 export function mutate(bytes: string, mutation: Mutation): string {
   const place = (at: number): number => Math.floor((at * bytes.length) / WHOLE)
   const start = place(mutation.at)

@@ -1,5 +1,5 @@
 /**
- * Stand-ins for what is known only when the program runs, each as long as the real id, so that places in a message stay the
+ * Placeholders for ids that are known only at run time, each as long as the real id, so positions in a message stay the
  * same.
  */
 export const FINISHED = 'finished'.padEnd(32, '_')

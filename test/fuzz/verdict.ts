@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import type { Answer } from './answers.ts'
 
-/** Every status that is documented for a healthy service that does not stop. 500 is none of them. */
+/** Every status that is documented for a healthy service, unless it is stopping. 500 is not among them. */
 const DOCUMENTED: ReadonlySet<number> = new Set([
   ...[100, 104, 200, 201, 204, 206, 302, 304],
   ...[400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 422, 423, 431, 460],
 ])
-/** Codes that say that something is wrong on the server's side. */
+/** Codes of server faults. */
 const OWN_FAULTS: ReadonlySet<string> = new Set(['internal', 'storage_error', 'sync_failed', 'no_space', 'stopping'])
-/** What only the inside knows: places in code, names of modules, codes of system errors. */
+/** Internals: positions in code, names of modules, codes of OS errors. */
 const INSIDE =
   /node_modules|node:internal|\bdist\/|\.(?:ts|js):\d+|\n\s+at |\b[A-Z][a-z]+Error\b|\bE(?:NOENT|ACCES|INVAL|EXIST|ISDIR|NOTDIR|NAMETOOLONG|FBIG|MFILE|PERM|BADF)\b|\[object /
 
-/** Headers of the protocols, whoever is answered. */
+/** Headers of the protocols. */
 const SHAPES: Readonly<Record<string, RegExp>> = {
   'upload-offset': /^\d{1,16}$/,
   'upload-length': /^\d{1,16}$/,
@@ -29,9 +29,9 @@ const accepted = z.object({ ok: z.literal(true) })
 const listed = z.object({ file_list: z.array(z.array(z.string())).length(1) })
 
 /**
- * What is wrong with an answer, whatever was asked.
+ * The faults of a response, whatever the request.
  *
- * @param secrets texts that no client may see, such as the path of the data folder.
+ * @param secrets texts that no client may see, such as the path of the data directory.
  */
 export function faultOf(answer: Answer, secrets: readonly string[]): string | undefined {
   const { status, headers, body } = answer
@@ -43,16 +43,16 @@ export function faultOf(answer: Answer, secrets: readonly string[]): string | un
     ([name, shape]) => !shape.test(headers.get(name) ?? '') && headers.has(name),
   )
   if (misshapen !== undefined) return `${misshapen[0]} is ${headers.get(misshapen[0])}.`
-  // What was uploaded may say anything.
-  const told = [...headers.values()].join('\n') + (headers.has('content-disposition') ? '' : body)
-  const secret = secrets.find((text) => told.includes(text))
+  // Uploaded content may contain anything.
+  const reported = [...headers.values()].join('\n') + (headers.has('content-disposition') ? '' : body)
+  const secret = secrets.find((text) => reported.includes(text))
   if (secret !== undefined) return `It tells ${secret}.`
-  const inside = headers.get('content-type')?.startsWith('text/html') ? undefined : INSIDE.exec(told)
+  const inside = headers.get('content-type')?.startsWith('text/html') ? undefined : INSIDE.exec(reported)
   if (inside !== null && inside !== undefined) return `It tells of the inside: ${JSON.stringify(inside[0])}.`
   return undefined
 }
 
-/** What is wrong with the answer to a whole request of an old page. */
+/** The faults of the response to a complete request of a legacy page. */
 export function legacyFaultOf(
   { status, body }: Answer,
   path: '/upload/accept' | '/upload/complete' | '/check',

@@ -36,7 +36,7 @@ describe('MAX_UPLOADS', () => {
     const waiting = patch(second, 0, bytesOf(1000)).finally(() => {
       answered = true
     })
-    // A GET or HEAD does not wait; several are answered while the other does.
+    // A GET or HEAD does not wait; several are answered while the upload waits.
     for (let i = 0; i < 20; i++) expect((await head(second)).headers.get('Upload-Offset')).toBe('0')
     expect(answered).toBe(false)
     await wire.send(bytesOf(1000).subarray(600))
@@ -60,7 +60,7 @@ describe('MAX_UPLOADS', () => {
     await wire.send(bytesOf(1000).subarray(600))
     expect((await wire.answer()).status).toBe(204)
     await wire.cut()
-    // What those who went away had sent still counts when their turn comes, and moves the offset.
+    // Bytes of disconnected clients still count when their turn comes, and advance the offset.
     await until(async () => {
       const { offset, rest } = await left(urls[1])
       return (await patch(urls[1], offset, rest)).status === 204
@@ -104,7 +104,7 @@ describe('MAX_UPLOADS', () => {
   })
 })
 
-/** What is missing of an upload of `bytesOf(1000)`. */
+/** The missing bytes of an upload of `bytesOf(1000)`. */
 async function left(url: string) {
   const offset = Number((await head(url)).headers.get('Upload-Offset'))
   return { offset, rest: bytesOf(1000).subarray(offset) }

@@ -19,7 +19,7 @@ const CODINGS = ['gzip', 'GZip', 'x-gzip', 'br', 'deflate', 'identity, gzip', 'g
 const PLAIN = ['identity', 'IDENTITY', 'identity, identity', '', ' , ']
 const LEGACY = '/upload/accept?task_id=t&name=a.bin&size='
 
-/** Sends a POST and returns its answer. */
+/** Sends a POST and returns its response. */
 function post(path: string, headers: Readonly<Record<string, string>>, body: Buffer<ArrayBuffer>): Promise<Response> {
   return fetch(`${service.url}${path}`, { method: 'POST', headers, body })
 }

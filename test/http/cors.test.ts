@@ -22,7 +22,7 @@ const ROUTES = [
   ['/check', 'POST'],
 ] as const
 
-/** What tus clients, old pages, and clients of the IETF draft send. */
+/** The requests of tus clients, legacy pages, and clients of the IETF draft. */
 const HEADERS = [
   ...['tus-resumable', 'upload-length', 'upload-offset', 'upload-metadata', 'upload-defer-length', 'upload-concat'],
   ...['upload-checksum', 'x-http-method-override', 'content-type', 'x-requested-with', 'x-request-id', 'authorization'],

@@ -17,7 +17,7 @@ const SIZE = 48
 const content = bytesOf(SIZE)
 const HOW = ['cut', 'reset'] as const
 type How = (typeof HOW)[number]
-/** How many cuts are tried at the same time. */
+/** The number of concurrent cuts. */
 const AT_ONCE = 24
 
 let service: TestService
@@ -29,14 +29,14 @@ afterAll(async () => {
   await service.close()
 })
 
-/** Sends the beginning of a request on a connection of its own, and ends that. */
+/** Sends the beginning of a request on its own connection, and ends that. */
 async function sendBeginning(request: Buffer, length: number, how: How): Promise<void> {
   const wire = await connect(service.url)
   if (length > 0) await wire.send(request.subarray(0, length))
   await wire[how]()
 }
 
-/** Tries every place of a request whose bytes are `length` long, many at a time, in both ways. */
+/** Cuts a request of `length` bytes at every position, many concurrently, in both ways. */
 async function everywhere(length: number, work: (place: number, how: How) => Promise<void>): Promise<void> {
   const places = Array.from({ length: length + 1 }, (_, place) => HOW.map((how) => ({ place, how }))).flat()
   const line = async (): Promise<void> => {
@@ -55,8 +55,8 @@ function whole(head: string, body: Uint8Array): Buffer {
 }
 
 /**
- * Sends what is missing, again when it is told to: a request that was cut may be heard of only after the next one. Then the file
- * is the content.
+ * Sends the missing bytes, and retries on request: the service may notice a cut request only after the next one. Then
+ * expects the file to be the content.
  */
 async function expectToFinish(url: string, file = content): Promise<void> {
   for (let status = 409; status !== 204; ) {
@@ -92,7 +92,7 @@ describe('A connection that breaks anywhere', () => {
       const { head, request } = patchOf(url)
       await sendBeginning(request, place, how)
       const came = Math.max(0, place - head.length)
-      // A reset may overtake bytes that are still on their way.
+      // A reset may overtake bytes in flight.
       if (how === 'cut') await until(async () => (await offsetOf(url)) === came)
       expect(await offsetOf(url)).toBeLessThanOrEqual(came)
       await expectToFinish(url)
@@ -113,7 +113,7 @@ describe('A connection that breaks anywhere', () => {
   it.each(['as a form', 'bare'])('in a chunk, %s, keeps nothing of it before all has arrived', async (form) => {
     const file = cut(bytesOf(2 * SIZE - 5), SIZE, { task_id: `wu_cut_anywhere_${form}` })
     const request = form === 'bare' ? bareChunk(file) : formChunk(file)
-    // The last two bytes are behind the end of a form.
+    // The last two bytes follow the end of a form.
     const last = form === 'bare' ? request.length - 1 : request.length - 3
     await everywhere(last, (place, how) => sendBeginning(request, place, how))
     await land(service.url, file, 1)
@@ -144,7 +144,7 @@ describe('A connection that breaks anywhere', () => {
     const head = requestHead('POST', '/files', headers)
     const request = whole(head, content)
     await everywhere(request.length, (place, how) => sendBeginning(request, place, how))
-    // All that was sent before an end without a reset arrives.
+    // All bytes that were sent before an end without a reset arrive.
     const offsets = async (): Promise<number[]> => {
       const ids = (await readdir(incoming)).filter((id) => !before.has(id))
       return Promise.all(ids.map((id) => offsetOf(`${service.url}/files/${id}`)))

@@ -10,10 +10,10 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-/** More than the system's socket buffers take. */
+/** More than the socket buffers of the OS hold. */
 const LENGTH = 8 * 1024 * 1024
 
-/** A client that reads nothing before it has sent all. */
+/** A client that reads nothing before it has sent everything. */
 async function connectDeaf(): Promise<net.Socket> {
   const socket = new net.Socket().pause()
   socket.connect(Number(new URL(service.url).port), '127.0.0.1')

@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => wire.cut())
 
 type Headers = Readonly<Record<string, string | number>>
-/** A request that waits to be asked for its body. */
+/** A request that waits for 100 before it sends its body. */
 type Refused = readonly [method: string, path: string, headers: Headers, status: number]
 
 const append = (offset: number, length = content.length): Headers => ({
@@ -62,8 +62,8 @@ describe('A client that expects 100-continue', () => {
     const all = Object.entries(await refusals()).map(async ([name, [method, path, headers, status]]) => {
       const waiting = await connect(service.url)
       await waiting.send(requestHead(method, path, { ...headers, ...EXPECT }))
-      const { status: first, headers: told } = await waiting.next()
-      expect([name, first, told.get('Connection')]).toEqual([name, status, 'close'])
+      const { status: first, headers: reported } = await waiting.next()
+      expect([name, first, reported.get('Connection')]).toEqual([name, status, 'close'])
       await waiting.closed
     })
     await Promise.all(all)

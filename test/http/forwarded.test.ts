@@ -29,7 +29,9 @@ const anything = fc.oneof(
     .map((parts) => parts.join('')),
 )
 
-/** One element of Forwarded (RFC 7239 §4): IPv6 in brackets, and quoted, as are ports and what need not be. */
+/**
+ * One element of Forwarded (RFC 7239 §4): IPv6 in brackets and quoted; ports, and some other values, are quoted, too.
+ */
 const element = fc
   .record({
     address,

@@ -22,7 +22,7 @@ beforeEach(async () => {
   victim = await createUpload(service.url, SIZE)
 })
 
-/** A body that looks like requests: whoever takes it for one deletes the victim. */
+/** A body that looks like requests: parsing it as a request deletes the victim. */
 function bait(length: number): Buffer {
   const request = requestHead('DELETE', new URL(victim).pathname, TUS)
   return Buffer.from(request.repeat(Math.ceil(length / request.length)).slice(0, length))
@@ -66,7 +66,10 @@ function wrongRequests(): Readonly<Record<string, Wrong>> {
   }
 }
 
-/** The next request of the connection is answered rightly, or the connection has ended after saying so. */
+/**
+ * Expects the next request of the connection to receive the right response, or the connection to have ended after
+ * announcing it.
+ */
 async function expectInStep(wire: Wire, before: Answer, name: string): Promise<void> {
   if (before.headers.get('Connection') === 'close') {
     await wire.closed
@@ -125,7 +128,7 @@ describe('Pipelined requests', () => {
       requestHead('PATCH', pathname, { ...PATCH_HEADERS, 'Upload-Offset': offset, 'Content-Length': end - offset }),
       content.subarray(offset, end),
     ]
-    // A pipelining client cannot know that each PATCH finds the offset that the one before it has left.
+    // A pipelining client must assume that each PATCH finds the offset after the previous one.
     await wire.send(...put(0, 300), requestHead('GET', '/nothing', {}), requestHead('GET', '/healthz', {}))
     expect([await wire.answer(), await wire.answer(), await wire.answer()].map(({ status }) => status)).toEqual([
       204, 404, 200,
@@ -152,7 +155,7 @@ describe('Pipelined requests', () => {
     await wire.send(...all.slice(0, 2), wrong, bait(SMALL), ...all.slice(2))
     const statuses = []
     for (let i = 0; i < 4; i++) statuses.push((await wire.answer()).status)
-    // Chunks at one time: those behind the first may have come before the size of chunks was known.
+    // Concurrent chunks: those after the first may have arrived before the chunk size was known.
     expect(statuses.slice(0, 2)).toEqual([200, 400])
     for (const chunk of [0, 1, 2]) await land(service.url, file, chunk)
     expect((await land(service.url, file, 1)).finished).toBe(true)
@@ -174,7 +177,7 @@ describe('A request with two lengths', () => {
     'a length beyond all numbers': `Content-Length: ${'9'.repeat(40)}\r\n`,
     'two codings': 'Transfer-Encoding: chunked, identity\r\n',
     'an unknown coding': 'Transfer-Encoding: xchunked\r\n',
-    'a coding behind a space': 'Transfer-Encoding : chunked\r\n',
+    'a space before the colon': 'Transfer-Encoding : chunked\r\n',
     'a folded coding': 'Transfer-Encoding:\r\n chunked\r\nContent-Length: 4\r\n',
   }
 
@@ -222,7 +225,7 @@ describe('The chunked transfer coding', () => {
     const wire = await connect(service.url)
     await wire.send(start(), codedPiece(content.subarray(0, 500)), coded, bait(SIZE))
     await wire.closed
-    // What came before the connection ended may still be on its way to the disk.
+    // Bytes that arrived before the connection ended may not be written yet.
     await until(async () => (await offsetOf(victim)) >= 500)
     expect([500, 503]).toContain(await offsetOf(victim))
     expect((await head(victim)).status).toBe(200)

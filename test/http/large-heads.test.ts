@@ -111,8 +111,8 @@ describe('Metadata and cookies', () => {
   ])('that are longer are refused by name: %s', async (_, headers, name) => {
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', '/files', { ...TUS, 'Upload-Length': 5, ...headers }))
-    const { status, body, headers: told } = await wire.answer()
-    expect([status, told.get('Upload-Error')]).toEqual([431, 'header_too_large'])
+    const { status, body, headers: reported } = await wire.answer()
+    expect([status, reported.get('Upload-Error')]).toEqual([431, 'header_too_large'])
     expectSentence(body, service)
     expect(body.toLowerCase()).toContain(name.toLowerCase())
     await wire.closed

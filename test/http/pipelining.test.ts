@@ -6,7 +6,7 @@ import { afterEach, expect, test } from '@jest/globals'
 import { connections } from '../../server/connections/connections.ts'
 import { connect, requestHead, until } from '../support/wire.ts'
 
-/** Node reads so many bytes at once. */
+/** Node reads this many bytes at once. */
 const READ_AT_ONCE = 65_536
 
 let server: Server

@@ -44,7 +44,7 @@ describe('The built program', () => {
     await expectToResume((await begin()).url, id, 0)
   })
 
-  it('logs no error when it is stopped before it has looked through the unfinished uploads', async () => {
+  it('logs no error when it is stopped before it has scanned the unfinished uploads', async () => {
     const first = await begin()
     for (let i = 0; i < 300; i++) await createUpload(first.url, 10)
     await first.end('SIGKILL')
@@ -71,7 +71,7 @@ describe('The built program', () => {
     expect(await open()).toEqual([])
     const url = await createUpload(program.url, content.length)
     await patch(url, 0, content)
-    // Several answers of one connection: those behind the first have no socket yet when it is cut.
+    // Several responses of one connection: those after the first have no socket yet when it is cut.
     for (let i = 0; i < 5; i++) {
       const wire = await connect(program.url)
       await wire.send(requestHead('GET', new URL(url).pathname, {}).repeat(20))
@@ -89,7 +89,7 @@ describe('The built program', () => {
     }
   })
 
-  it('lets a running PATCH finish after SIGTERM', async () => {
+  it('completes a running PATCH after SIGTERM', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     const wire = await connect(program.url)
@@ -149,11 +149,11 @@ describe('The built program', () => {
     expect((await readFile(path.join(folder.path, 'files', last.id, 'big.bin'))).equals(content)).toBe(true)
   })
 
-  it('does not start a second time on the same folder, and the first one continues', async () => {
+  it('does not start a second time on the same directory, and the first one continues', async () => {
     const program = await begin()
     const url = await createUpload(program.url, content.length)
     await expect(startProgram({ DATA_DIR: folder.path })).rejects.toThrow(
-      /^The program ended with 1: Another process is using the data folder .*\.\n$/,
+      /^The program ended with 1: Another process is using the data directory .*\.\n$/,
     )
     await expectToResume(program.url, idOf(url), 0)
     expect((await head(url)).status).toBe(200)
@@ -173,7 +173,7 @@ describe('The built program', () => {
   })
 })
 
-/** Waits until the program takes no new connection. */
+/** Waits until the program accepts no new connection. */
 async function refused(base: string): Promise<void> {
   for (;;) {
     const wire = await connect(base).catch(() => undefined)

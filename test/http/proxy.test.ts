@@ -104,7 +104,7 @@ describe('Location', () => {
     '/a?b',
     '/%2f',
     '\\\\x',
-  ])('ignores a prefix that is no plain path: %s', async (prefix) => {
+  ])('ignores a prefix that is not a plain path: %s', async (prefix) => {
     service = await startService({ TRUST_PROXY: 'true' })
     expect(await locationFor({ 'X-Forwarded-Prefix': prefix })).toMatch(PATH)
   })

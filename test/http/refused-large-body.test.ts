@@ -19,7 +19,7 @@ jest.setTimeout(120_000)
 const body = Buffer.alloc(64 * MIB, 'x')
 const MISSING = `/files/${'0'.repeat(32)}`
 
-/** A request with a large body that is refused before the body is looked at. */
+/** A request with a large body that is refused before the body is read. */
 interface Refused {
   readonly method: string
   readonly path: string
@@ -60,15 +60,15 @@ afterAll(async () => {
   await folder.dispose()
 })
 
-/** @returns status and whether a sentence or a list came with it. */
-type Client = (base: string, request: Refused) => Promise<readonly [status: number, told: boolean]>
+/** @returns the status, and whether the response has a sentence or a list. */
+type Client = (base: string, request: Refused) => Promise<readonly [status: number, reported: boolean]>
 
 const byFetch: Client = async (base, { method, path, headers }) => {
   const response = await fetch(`${base}${path}`, { method, headers, body })
   return [response.status, (await response.text()).length > 0]
 }
 
-/** @param agent `false`: a connection for this request alone, which says that it ends with it. */
+/** @param agent `false`: a connection for this request only, as it announces. */
 const byNode =
   (agent: false | undefined): Client =>
   (base, { method, path, headers }) =>
@@ -85,7 +85,7 @@ const byNode =
       sent.end(body)
     })
 
-/** @param more header that stands in place of what curl says by itself. */
+/** @param more a header that replaces that of curl. */
 const byCurl =
   (more: string): Client =>
   async (base, { method, path: to, headers }) => {
@@ -99,7 +99,7 @@ const byCurl =
     return [Number(stdout.slice(end)), end > 0]
   }
 
-/** Listens only when it has sent everything, on a connection that ends with the answer. */
+/** Reads only after it has sent everything, on a connection that ends with the response. */
 const thatSendsFirst: Client = (base, { method, path, headers }) =>
   new Promise((resolve, reject) => {
     const { hostname, port } = new URL(base)
@@ -108,8 +108,8 @@ const thatSendsFirst: Client = (base, { method, path, headers }) =>
     let text = ''
     socket.on('error', reject).on('end', () => {
       socket.destroy()
-      const [head = '', told = ''] = text.split('\r\n\r\n')
-      resolve([Number(head.split(' ')[1]), told.length > 0])
+      const [head = '', reported = ''] = text.split('\r\n\r\n')
+      resolve([Number(head.split(' ')[1]), reported.length > 0])
     })
     socket.on('data', (bytes) => {
       text += bytes

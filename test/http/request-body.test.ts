@@ -7,7 +7,7 @@ import { type Exchange, RequestBody } from '../../server/protocol/request-body.t
 import { MIB } from '../support/bytes.ts'
 import { until } from '../support/wire.ts'
 
-/** More than the system's own socket buffers take. */
+/** More than the socket buffers of the OS hold. */
 const LENGTH = 64 * MIB
 
 describe('A body that arrives faster than it is written', () => {

@@ -14,14 +14,14 @@ import { until } from '../support/wire.ts'
 
 jest.setTimeout(120_000)
 
-/** More patience than the test has, with a service that is just being started. */
+/** Retries for longer than the test runs while the service is starting. */
 const RETRIES = Array.from({ length: 3_000 }, () => 50)
-/** How long the service lives between one start and the next stop. Milliseconds. */
+/** How long the service runs between two restarts. Milliseconds. */
 const LIFE = 700
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let program: Program | undefined
-/** Aborted when the test is over, whatever came of it: no client goes on then. */
+/** Aborted at the end of the test, so no client continues. */
 let over: AbortController
 beforeEach(async () => {
   over = new AbortController()
@@ -33,15 +33,15 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** What went wrong, and how much was tried: read when all is over. */
+/** The failures and the amount of work, read at the end. */
 interface Account {
   readonly violations: string[]
   readonly sent: Map<string, Buffer>
-  /** How often a client had to try again. */
+  /** How often a client had to retry. */
   retries: number
 }
 
-/** Uploads by tus. The offset that an upload was once said to have is never less afterwards. */
+/** Uploads by tus. A reported offset never decreases. */
 function uploadByTus(base: string, name: string, content: Buffer, options: Partial<UploadOptions>, account: Account) {
   const offsets = new Map<string, number>()
   return new Promise<void>((resolve, reject) => {
@@ -54,12 +54,12 @@ function uploadByTus(base: string, name: string, content: Buffer, options: Parti
         return !over.signal.aborted
       },
       onAfterResponse: (request, response) => {
-        const told = response.getHeader('Upload-Offset')
+        const reported = response.getHeader('Upload-Offset')
         const url = request.getURL()
-        if (told === undefined || request.getMethod() === 'POST') return
+        if (reported === undefined || request.getMethod() === 'POST') return
         const known = offsets.get(url) ?? 0
-        if (Number(told) < known) account.violations.push(`${name}: offset ${told} after ${known}`)
-        offsets.set(url, Number(told))
+        if (Number(reported) < known) account.violations.push(`${name}: offset ${reported} after ${known}`)
+        offsets.set(url, Number(reported))
       },
       onSuccess: () => resolve(),
       onError: reject,
@@ -72,7 +72,11 @@ function uploadByTus(base: string, name: string, content: Buffer, options: Parti
   })
 }
 
-/** Sends what is missing of a file as WebUploader does: three chunks at a time, each tried three times. @returns whether all went well. */
+/**
+ * Sends the missing chunks of a file as WebUploader does: three at a time, each tried three times.
+ *
+ * @returns whether all succeeded.
+ */
 async function sendMissing(base: string, file: Cut, acknowledged: Set<number>, account: Account): Promise<boolean> {
   const queue = [...Array(file.count).keys()].filter((chunk) => !acknowledged.has(chunk))
   let gaveUp = false
@@ -99,7 +103,7 @@ async function accepts(base: string, file: Cut, chunk: number): Promise<boolean>
 
 const incomplete = z.object({ missing: z.array(z.number()) })
 
-/** Uploads as a page whose visitor presses "again" when it has given up. No chunk that was answered is ever missing. */
+/** Uploads as a page whose visitor presses "retry" when it has given up. No acknowledged chunk is ever missing. */
 async function uploadAsPage(base: string, name: string, content: Buffer<ArrayBuffer>, account: Account): Promise<void> {
   const file = cut(content, MIB / 2, { name, task_id: `wu_rolling_${name}` })
   const acknowledged = new Set<number>()
@@ -113,15 +117,15 @@ async function uploadAsPage(base: string, name: string, content: Buffer<ArrayBuf
   if (missing.length > 0) account.violations.push(`${name}: not complete with all its chunks`)
 }
 
-/** Asks until there is an answer. */
+/** Retries until there is a response. */
 async function missingOf(base: string, file: Cut): Promise<readonly number[]> {
   const { task_id: taskId, name } = file.fields(0)
   for (;;) {
     over.signal.throwIfAborted()
     const response = await complete(base, { task_id: String(taskId), filename: String(name) }).catch(() => undefined)
     if (response?.status === 200) return []
-    const told = incomplete.safeParse(await response?.json().catch(() => undefined))
-    if (told.success) return told.data.missing
+    const reported = incomplete.safeParse(await response?.json().catch(() => undefined))
+    if (reported.success) return reported.data.missing
     if (response?.status === 404) return [...Array(file.count).keys()]
     await pause(50)
   }

@@ -35,7 +35,7 @@ describe('A route', () => {
     expect((await head(url.replace(id, encoded.replace('%', '%25')))).status).toBe(404)
   })
 
-  it('answers HEAD where it has only GET', async () => {
+  it('answers HEAD if it has only GET', async () => {
     for (const path of ['/', '/healthz', '/upload/accept']) expect(await statusOf('HEAD', path)).toBe(200)
   })
 

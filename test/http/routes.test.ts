@@ -34,7 +34,7 @@ describe('An unknown path', () => {
     '/assets/%2e%2e/%2e%2e/package.json',
     '/static/%00',
     '/assets/..%5c..%5cpackage.json',
-  ])('out of the folder of the pages, %s, receives no file', async (path) => {
+  ])('outside of the directory of the pages, %s, receives no file', async (path) => {
     const wire = await connect(service.url)
     await wire.send(requestHead('GET', path, { Connection: 'close' }))
     const answer = await wire.answer()

@@ -9,7 +9,7 @@ import { connect, requestHead, until, type Wire } from '../support/wire.ts'
 
 const content = bytesOf(1_000_000)
 const HALF = 400_000
-/** Longer than a test may take: whatever waits for this makes it fail. */
+/** Longer than a test may take, so a test that waits for it fails. */
 const FOR_EVER = '3600'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -47,7 +47,7 @@ async function beginHalf(base: string): Promise<{ readonly url: string; readonly
   return { url, wire }
 }
 
-/** Waits until the program takes no new connection. */
+/** Waits until the program accepts no new connection. */
 function refused(base: string): Promise<void> {
   return until(async () => {
     const wire = await connect(base).catch(() => undefined)
@@ -56,7 +56,7 @@ function refused(base: string): Promise<void> {
   })
 }
 
-/** A connection of which the program knows that a request has begun on it: the one before was answered. */
+/** A connection with a request that the program has begun to read: the previous one was answered. */
 async function openWithBegunRequest(base: string, first: string): Promise<Wire> {
   const wire = await open(base)
   await wire.send(requestHead('GET', '/healthz', {}), first)
@@ -86,7 +86,7 @@ describe('At SIGTERM', () => {
       ['POST /files HTTP/1.1', 'Tus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n', 503],
       [`PATCH ${pathname} HTTP/1.1`, 'Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Length: 3\r\n', 503],
       [`DELETE ${pathname} HTTP/1.1`, 'Tus-Resumable: 1.0.0\r\n', 503],
-      // WebUploader up to 0.1.6 gives a file up on 5xx.
+      // WebUploader up to 0.1.6 abandons a file on 5xx.
       ['POST /upload/accept HTTP/1.1', 'Content-Length: 3\r\n', 409],
       [`HEAD ${pathname} HTTP/1.1`, 'Tus-Resumable: 1.0.0\r\n', 200],
     ] as const
@@ -98,7 +98,7 @@ describe('At SIGTERM', () => {
       await late?.send(`Host: localhost\r\n${headers}\r\n`)
       const answer = await late?.answer(line.split(' ')[0])
       expect([line, answer?.status, answer?.headers.get('Connection')]).toEqual([line, status, 'close'])
-      // Of what is refused nothing is taken, but it is awaited for a while, so that its client sees the answer.
+      // Refused bytes do not count, but are read for a while, so the client sees the response.
       if (headers.includes('Content-Length')) await late?.send('123')
       await late?.closed
     }

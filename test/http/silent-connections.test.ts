@@ -12,7 +12,7 @@ import { connect, requestHead, until } from '../support/wire.ts'
 
 jest.setTimeout(60_000)
 
-/** Much more than the system's own socket buffers take. */
+/** Much more than the socket buffers of the OS hold. */
 const content = bytesOf(48 * 1024 * 1024)
 /** Connections without a request, and heads of requests, get five seconds more than this. */
 const IDLE_TIMEOUT = 1_000
@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-/** A connection of which nothing is read until it is asked for. */
+/** A connection that is read only on demand. */
 async function connectDeaf(): Promise<net.Socket> {
   const { hostname, port } = new URL(service.url)
   const socket = net.connect({ host: hostname, port: Number(port) })
@@ -95,7 +95,7 @@ describe('A body that arrives slowly and steadily', () => {
     const url = await createUpload(service.url, slow.length)
     const wire = await connect(service.url)
     await beginPatch(wire, url, 0, slow.length, Buffer.alloc(0))
-    // For longer than the head of a request may take, and then until that is looked at.
+    // For longer than a request head may take, and until the next check of that limit.
     for (const byte of slow) {
       await pause(300)
       await wire.send(Buffer.of(byte))

@@ -64,7 +64,7 @@ function isEnded(socket: net.Socket): boolean {
 
 describe('Responses that a client does not read', () => {
   it('are dropped with their connections above a limit, while other clients, and later the same one, receive theirs', async () => {
-    // All chunks but chunk 0 and the last; none before the upload is at rest.
+    // All chunks but chunk 0 and the last; none before the upload is idle.
     const all = CHUNKS - 2
     await until(async () => (await namesToldTo('127.0.0.1')) === all)
     const deaf = await Promise.all(Array.from({ length: CONNECTIONS }, () => askDeaf('127.0.0.2')))

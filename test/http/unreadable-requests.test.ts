@@ -116,7 +116,7 @@ describe('A request that cannot be parsed', () => {
     const wire = await connect(service.url)
     await wire.send('HEAD /files/0 HTTP/1.1\r\nHost: x\r\nbad\r\n\r\n')
     expect((await wire.answer('HEAD')).status).toBe(400)
-    await expect(wire.answer()).rejects.toThrow(/before an answer: $/)
+    await expect(wire.answer()).rejects.toThrow(/before a response: $/)
   })
 
   it('is answered after earlier requests of its connection; later ones never are', async () => {
@@ -165,8 +165,8 @@ describe('A malformed chunked body', () => {
 describe('A page of another origin', () => {
   it('cannot read the refusal', async () => {
     for (const headers of ['Origin: https://evil.example\r\n', 'Origin: null\r\n']) {
-      const { status, headers: told } = await answerTo(`GET /check HTTP/1.1\r\nHost: x\r\n${headers}bad\r\n\r\n`)
-      expect([status, told.get('Access-Control-Allow-Origin')]).toEqual([400, null])
+      const { status, headers: reported } = await answerTo(`GET /check HTTP/1.1\r\nHost: x\r\n${headers}bad\r\n\r\n`)
+      expect([status, reported.get('Access-Control-Allow-Origin')]).toEqual([400, null])
     }
   })
 })

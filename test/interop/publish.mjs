@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/clients.md', import.meta.url))
 
-/** The heading and the columns of each test file: a case belongs to the first column whose pattern matches its title. */
+/**
+ * The heading and the columns of each test file: a case belongs to the first column whose pattern matches its title.
+ */
 const TABLES = [
   {
     file: 'tus.test.ts',
@@ -69,16 +71,16 @@ function clientOf({ ancestorTitles }) {
 
 const INTRODUCTION = `# Third-party clients
 
-Each client is installed by the package manager of its language and runs unmodified, in its own process, against the built
-program: \`npm run test:interop\`. It needs curl, Chromium, Python, a JDK with Maven, Go, and Rust. \`npm run test:interop -- --publish\`
-writes this page.
+Each client is installed by the package manager of its language and runs unmodified, in its own process, against the
+built program: \`npm run test:interop\`. It needs curl, Chromium, Python, a JDK with Maven, Go, and Rust. With \`--
+--publish\`, it writes this page.
 
-In every case, the stored and the downloaded file must have the name and the SHA-256 of the original. A cell counts the passed cases;
-an empty cell is a feature that the client lacks.
+In every case, the stored and the downloaded file must have the name and the SHA-256 of the original. A cell counts the
+passed cases; an empty cell is a feature that the client lacks.
 
-- A tus client uploads files with Chinese, spaces, and quotes in the name, and 6 MB in every way that it offers (chunks, parallel,
-  deferred length, creation with upload, POST instead of PATCH, checksums). It resumes in a new process after a stop within a request,
-  uploads over breaking connections, and creates a new upload when its own was deleted.
-- An HTTP client sends whole files (also an empty one), chunks in order and with chunk 0 last, and, if it can, bodies without
-  Content-Length. A form whose fields follow the file is refused with \`field_after_file\`.
+- A tus client uploads files with Chinese, spaces, and quotes in the name, and 6 MB in every way that it offers (chunks,
+  parallel, deferred length, creation with upload, POST instead of PATCH, checksums). It resumes in a new process after
+  a stop within a request, uploads over breaking connections, and creates a new upload when its own was deleted.
+- An HTTP client sends whole files (also an empty one), chunks in order and with chunk 0 last, and, if it can, bodies
+  without Content-Length. A form whose fields follow the file is refused with \`field_after_file\`.
 `

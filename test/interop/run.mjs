@@ -1,5 +1,5 @@
-// npm run test:interop: installs third-party clients into node_modules/.cache/interop, each with the package manager of its
-// language, and runs them against the built program. --publish writes the results to docs/clients.md.
+// npm run test:interop: installs third-party clients into node_modules/.cache/interop, each with the package manager of
+// its language, and runs them against the built program. --publish writes the results to docs/clients.md.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ const CLIENTS = fileURLToPath(new URL('clients', import.meta.url))
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/interop', import.meta.url))
 const NPM_INSTALL = 'npm install --no-audit --no-fund --ignore-scripts --loglevel=error'
 
-/** A folder of clients: the commands that install it, and the programs that it needs with their Debian packages. */
+/** A directory of clients: the commands that install it, and the programs that it needs with their Debian packages. */
 const TOOLCHAINS = [
   { folder: 'curl', programs: { curl: 'curl' }, commands: [] },
   { folder: 'node', programs: {}, commands: [NPM_INSTALL] },
@@ -36,7 +36,7 @@ const TOOLCHAINS = [
     ],
   },
   { folder: 'go', programs: { go: 'golang-go' }, commands: ['go build -o forms .'] },
-  // The target directory is outside the folder: a full build takes minutes.
+  // The target directory is outside of it: a full build takes minutes.
   { folder: 'rust', programs: { cargo: 'cargo' }, commands: ['cargo build --quiet --target-dir ../rust-target'] },
 ]
 
@@ -53,7 +53,7 @@ function refuseWithoutPrograms() {
   process.exit(1)
 }
 
-/** Changes whenever the folder must be installed again. */
+/** Changes whenever the directory must be installed again. */
 function digestOf({ folder, commands }) {
   const hash = createHash('sha256').update(JSON.stringify([process.version, commands]))
   for (const name of readdirSync(path.join(CLIENTS, folder), { recursive: true }).sort()) {

@@ -3,7 +3,7 @@ import { add, type Range, type Ranges } from '../../server/core/ranges.ts'
 import type { Line } from './recorder-log.ts'
 import type { SentFile } from './workload.ts'
 
-/** What the clients of one file have been told until a moment. */
+/** The facts that the clients of one file have received up to a moment. */
 export interface Facts {
   created: boolean
   /** Whether its length was acknowledged. */
@@ -15,12 +15,12 @@ export interface Facts {
 
 const legacyAnswer = z.object({ finished: z.boolean().optional() })
 
-/** What the answers say that were on their way before line `at` of the recording, by the number of the file. */
+/** The facts in the responses that were sent before line `at` of the recording, by the number of the file. */
 export function factsAt(lines: readonly Line[], at: number, files: readonly SentFile[]): Facts[] {
   const facts = files.map(
     (): Facts => ({ created: false, hasLength: false, acknowledged: [], finished: false, removal: 'none' }),
   )
-  // With a final upload go its parts.
+  // Its parts are removed with a final upload.
   const removed = (file: number, removal: 'asked' | 'done'): void => {
     const gone = files[file]
     for (const each of gone === undefined ? [] : [gone, ...gone.parts]) {

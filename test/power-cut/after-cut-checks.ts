@@ -16,9 +16,9 @@ import type { SentFile } from './workload.ts'
 export class Broken extends Error {}
 
 /**
- * Starts the store on what a power cut has left, looks for everything that had been promised, and brings every upload to its end.
+ * Starts the store on the state after a power cut, checks all promises, and completes every upload.
  *
- * @param boot another one than that before the cut.
+ * @param boot a boot id other than that before the cut.
  * @throws Broken
  */
 export async function checkAfterCut(
@@ -53,7 +53,7 @@ export async function checkAfterCut(
   }
 }
 
-/** What nobody knows of is not left among the uploads. */
+/** Expects no upload that no client knows. */
 async function checkIncoming(layout: Layout): Promise<void> {
   for (const name of await readdir(layout.incoming)) {
     if (!(await isThere(layout.record(name)))) throw new Broken(`incoming/${name} has no record`)
@@ -99,7 +99,7 @@ async function checkUpload(upload: Upload, file: SentFile, known: Facts, sync: S
   if (known.hasLength && record.length === null) broken(file, 'has lost its length')
 }
 
-/** Every byte that counts is the one that was sent. */
+/** Expects every counted byte to be the sent one. */
 async function checkBytes(upload: Upload, file: SentFile, received: Ranges): Promise<void> {
   for (const range of received) {
     const pieces: Buffer[] = []
@@ -123,7 +123,7 @@ async function checkListed(uploads: Uploads, file: SentFile): Promise<void> {
   if (!(await uploads.group(group)).includes(idOf(file))) broken(file, 'is not listed')
 }
 
-/** Sends what is missing: the file must become what it should have become. */
+/** Sends the missing bytes: the file must become the intended one. */
 async function goOn(upload: Upload, file: SentFile, layout: Layout): Promise<void> {
   if (file.kind === 'final' || upload.record.joined) return
   const { content } = file
@@ -141,7 +141,7 @@ async function goOn(upload: Upload, file: SentFile, layout: Layout): Promise<voi
   await checkFinished(file, layout)
 }
 
-/** With its parts whole again, a final upload becomes its file. */
+/** Once its parts are complete again, a final upload becomes its file. */
 async function checkFinal(
   { uploads, layout, concatenation }: Pick<Service, 'uploads' | 'layout'> & { concatenation: Concatenation },
   file: SentFile,

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { Line, Operation } from './recorder-log.ts'
 
-/** From which line of a recording to which; `Infinity` when its end was not seen. */
+/** The first and last line in a recording; `Infinity` if the end was not seen. */
 export interface Span {
   readonly begin: number
   readonly end: number
@@ -13,27 +13,27 @@ export type Change = Span &
     | { readonly kind: 'truncate'; readonly length: number }
   )
 
-/** A file or folder, whatever its name is just now. */
+/** A file or directory, whatever its current name. */
 export interface Node {
   readonly isFolder: boolean
-  /** What was done to the bytes of a file, in order. */
+  /** The changes to the bytes of a file, in order. */
   readonly changes: Change[]
   readonly syncs: Span[]
-  /** Of a folder: what has been in it, as long as the machine ran on. */
+  /** Of a directory: its entries, as long as the host kept running. */
   readonly names: Map<string, Node>
-  /** Of a folder: what was done to its names, in order. */
+  /** Of a directory: the changes to its names, in order. */
   readonly moves: Move[]
-  /** What has made it; nothing has made the data folder itself. */
+  /** The change that created it; none created the data directory itself. */
   origin: Move | undefined
 }
 
-/** A change of names, which happens as a whole or not at all. */
+/** An atomic change of names. */
 export interface Move extends Span {
-  /** The folders that must be synced before it is surely on the disk. */
+  /** The directories that must be synced before it is certainly on disk. */
   readonly folders: readonly Node[]
-  /** Without these it cannot be on the disk. */
+  /** It cannot be on disk without these. */
   readonly needs: readonly Move[]
-  /** Of a folder that went: what was done in it before. When it is surely gone, so is all of it. */
+  /** Of a removed directory: the earlier changes in it. When it is certainly removed, so are they. */
   readonly inside: readonly Move[]
   readonly unset: readonly { readonly folder: Node; readonly name: string }[]
   readonly set: { readonly folder: Node; readonly name: string; readonly node: Node } | undefined
@@ -41,13 +41,13 @@ export interface Move extends Span {
 
 export interface History {
   readonly root: Node
-  /** All changes of names, in the order in which they were done. */
+  /** All changes of names, in order. */
   readonly moves: readonly Move[]
-  /** Lines at which everything got to the disk. */
+  /** Lines at which everything was written to disk. */
   readonly reboots: readonly number[]
 }
 
-/** Makes out of a recording what was done to which file, by which name it went. @param root the data folder. */
+/** Reconstructs the changes to each file from a recording, whatever its names. @param root the data directory. */
 export function historyOf(lines: readonly Line[], root: string): History {
   const history = new Historian(root)
   const reboots: number[] = []
@@ -118,7 +118,7 @@ class Historian {
   }
 
   #make(file: string, isFolder: boolean, span: Span): Node {
-    // Who makes a folder may learn of it later than others who use it already.
+    // The call that creates a directory may return after others already use it.
     const folder = this.#find(path.dirname(file)) ?? this.#make(path.dirname(file), true, span)
     const place = { folder, name: path.basename(file) }
     const node = newNode(isFolder)
@@ -133,7 +133,7 @@ class Historian {
     if (node === undefined || folder === undefined) return
     for (const name of node.names.keys()) this.#remove(path.join(file, name), span)
     const name = path.basename(file)
-    // A folder goes only after everything that was in it.
+    // A directory is removed only after all its entries.
     this.#move(span, [folder], [{ folder, name }], undefined, node.moves)
     folder.names.delete(name)
   }

@@ -6,8 +6,8 @@ import { Broken } from './after-cut-checks.ts'
 import type { SentFile } from './workload.ts'
 
 /**
- * Sends what is missing of every file to the program after a power cut, as clients do that were cut off, and compares what can be
- * downloaded.
+ * Sends the missing bytes of every file to the program after a power cut, as interrupted clients do, and compares the
+ * downloads.
  *
  * @throws Broken
  */
@@ -34,20 +34,20 @@ export async function finishByHttp(
 /** @returns whether there was such an upload. */
 async function sendRest(url: string, file: SentFile, sync: SyncMode): Promise<boolean> {
   const { content } = file
-  const told = await head(url)
-  if ([404, 410].includes(told.status) && sync !== 'always') return false
-  if (told.status !== 200) broken(file, `answers ${told.status}`)
-  const offset = Number(told.headers.get('Upload-Offset'))
-  if (offset === content.length && told.headers.get('Upload-Length') !== null) return true
+  const reported = await head(url)
+  if ([404, 410].includes(reported.status) && sync !== 'always') return false
+  if (reported.status !== 200) broken(file, `answers ${reported.status}`)
+  const offset = Number(reported.headers.get('Upload-Offset'))
+  if (offset === content.length && reported.headers.get('Upload-Length') !== null) return true
   const length = { ...PATCH_HEADERS, 'Upload-Offset': String(offset), 'Upload-Length': String(content.length) }
-  const isLengthKnown = told.headers.get('Upload-Length') !== null
+  const isLengthKnown = reported.headers.get('Upload-Length') !== null
   const rest = content.subarray(offset)
   const answer = await (isLengthKnown ? patch(url, offset, rest) : patchWith(url, { ...TUS, ...length }, rest))
   if (answer.status !== 204) broken(file, `does not go on at ${offset}: ${answer.status} ${await answer.text()}`)
   return true
 }
 
-/** All of them, as a page that was loaded anew does. */
+/** Sends all of them, as a reloaded page does. */
 async function sendChunks(base: string, { fields, chunkSize, content, ...file }: SentFile): Promise<void> {
   if (fields === undefined || chunkSize === undefined) return
   const chunks = Math.ceil(content.length / chunkSize)

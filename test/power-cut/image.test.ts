@@ -17,7 +17,7 @@ afterEach(() => folder.dispose())
 
 type Done = Readonly<Record<string, string | number>>
 
-/** A recording of things that were done one after the other; each has its place in the list as its id. */
+/** A recording of sequential operations; the id of each is its index in the list. */
 function recorded(done: readonly Done[]): Line[] {
   const lines = done.flatMap((operation, i) => [
     { at: 'begin', id: String(i), ...operation },
@@ -36,7 +36,7 @@ const write = (handle: number, position: number, bytes: Buffer): Done => ({
   bytes: bytes.toString('base64'),
 })
 
-/** What is in the folder `/d` after a cut at the end. */
+/** The content of the directory `/d` after a cut at the end. */
 function after(done: readonly Done[], loss: Loss, inOrder = false, seed = 1): Record<string, string> {
   const target = mkdtempSync(`${folder.path}/`)
   const lines = recorded(done)
@@ -46,7 +46,7 @@ function after(done: readonly Done[], loss: Loss, inOrder = false, seed = 1): Re
   return Object.fromEntries(entries.map((entry) => [entry.name, entry.isFile() ? contentOf(entry.name) : '/']))
 }
 
-/** All that may be there after the cut, as texts that `tell` makes of it. */
+/** All possible states after the cut, as texts made by `tell`. */
 function outcomes(done: readonly Done[], inOrder: boolean, tell: (files: Record<string, string>) => string): string[] {
   const seeds = [...Array(200).keys()]
   return [...new Set(seeds.map((seed) => tell(after(done, 'anything', inOrder, seed))))].sort()
@@ -55,7 +55,7 @@ function outcomes(done: readonly Done[], inOrder: boolean, tell: (files: Record<
 const names = (files: Record<string, string>): string => Object.keys(files).join()
 
 describe('A disk after a power cut', () => {
-  it('has a file only if its folder was synced after its creation, and its bytes only if they were synced', () => {
+  it('has a file only if its directory was synced after its creation, and its bytes only if they were synced', () => {
     const first = [make('a'), write(0, 0, Buffer.from('abc')), sync(0)]
     expect(after(first, 'all')).toEqual({})
     const second = [make('b'), open('/d'), sync(4), write(3, 0, Buffer.from('x'))]
@@ -72,7 +72,7 @@ describe('A disk after a power cut', () => {
     expect(outcomes(done, false, names)).toEqual(['a', 'b'])
   })
 
-  it('has nothing in a folder that is missing itself, even if it was synced', () => {
+  it('has nothing in a directory that is itself missing, even if it was synced', () => {
     const done = [{ op: 'mkdir', path: '/d/e' }, make('e/a'), open('/d/e'), sync(2)]
     expect(outcomes(done, false, names)).toEqual(['', 'e'])
     expect(after(done, 'all')).toEqual({})
@@ -85,7 +85,7 @@ describe('A disk after a power cut', () => {
     expect(pages).toEqual(['||', ...all].sort())
   })
 
-  it('has the changes in a folder in any combination, or in order', () => {
+  it('has the changes in a directory in any combination, or in order', () => {
     const done = [make('a'), make('b')]
     expect(outcomes(done, false, names)).toEqual(['', 'a', 'a,b', 'b'])
     expect(outcomes(done, true, names)).toEqual(['', 'a', 'a,b'])

@@ -3,23 +3,26 @@ import path from 'node:path'
 import type { Random } from '../support/random.ts'
 import type { Change, History, Move, Node, Span } from './history.ts'
 
-/** What is lost or kept as a whole, in bytes. */
+/** The unit that is lost or kept as a whole, in bytes. */
 const PAGE = 4096
 
-/** Of what was not synced: everything is lost, everything is kept, or each page and each change of a name as it comes. */
+/** For unsynced changes: all are lost, all are kept, or each page and each change of a name at random. */
 export type Loss = 'all' | 'nothing' | 'anything'
 
-/** When the power goes, and what that leaves of what was not synced. */
+/** The moment of a power cut, and which unsynced changes survive it. */
 export interface Cut {
   /** The first line of the recording that has not happened. */
   readonly at: number
   readonly loss: Loss
-  /** Whether changes in a folder get to the disk in order, as on most file systems; otherwise those of each name do. */
+  /**
+   * Whether the changes in a directory reach the disk in order, as on most file systems; otherwise only those of each
+   * name do.
+   */
   readonly inOrder: boolean
   readonly random: Random
 }
 
-/** Writes what is on the disk after the cut into an empty folder. */
+/** Writes the state of the disk after the cut into an empty directory. */
 export function writeImage(history: History, cut: Cut, target: string): void {
   const { reboots } = history
   const names = keptNames(history, cut)
@@ -37,12 +40,12 @@ export function writeImage(history: History, cut: Cut, target: string): void {
   write(history.root, target)
 }
 
-/** What lies in which folder after the cut. */
+/** The entries of each directory after the cut. */
 function keptNames({ moves, reboots }: History, cut: Cut): ReadonlyMap<Node, ReadonlyMap<string, Node>> {
   const begun = moves.filter((move) => move.begin < cut.at)
   const before = cut.inOrder ? movesBefore(begun) : new Map<Move, readonly Move[]>()
   const durable = new Set(begun.filter((move) => move.folders.every((folder) => isSynced(move, folder, reboots, cut))))
-  // What comes later in order takes what comes before along, and what that needs.
+  // A later change includes the earlier ones, and their prerequisites.
   for (const move of [...begun].reverse()) {
     if (!durable.has(move)) continue
     const along = cut.inOrder ? [...move.needs, ...(before.get(move) ?? [])] : move.inside
@@ -62,7 +65,7 @@ function keptNames({ moves, reboots }: History, cut: Cut): ReadonlyMap<Node, Rea
   return names
 }
 
-/** For each change the ones right before it in its folders. */
+/** For each change, its direct predecessors in its directories. */
 function movesBefore(moves: readonly Move[]): Map<Move, readonly Move[]> {
   const last = new Map<Node, Move>()
   const before = new Map<Move, readonly Move[]>()
@@ -77,7 +80,7 @@ function movesBefore(moves: readonly Move[]): Map<Move, readonly Move[]> {
   return before
 }
 
-/** What a file has after the cut: of each page, and of its size, what was synced last or something later. */
+/** The content of a file after the cut: for each page, and for its size, the last synced version or a later one. */
 function keptBytes(node: Node, reboots: readonly number[], cut: Cut): Buffer {
   const begun = node.changes.filter((change) => change.begin < cut.at)
   const isDurable = (change: Change): boolean => isSynced(change, node, reboots, cut)
@@ -91,7 +94,7 @@ function keptBytes(node: Node, reboots: readonly number[], cut: Cut): Buffer {
   return bytes
 }
 
-/** The first of the changes: surely those that were synced, and as many of the others as it happens. */
+/** A prefix of the changes: at least the synced ones, and a random number of the others. */
 function kept(changes: readonly Change[], isDurable: (change: Change) => boolean, cut: Cut): readonly Change[] {
   const least = changes.findLastIndex(isDurable) + 1
   if (cut.loss === 'all') return changes.slice(0, least)
@@ -114,7 +117,7 @@ function apply(change: Change, page: Buffer, start: number): void {
   else change.bytes.copy(page, 0, start - change.position)
 }
 
-/** A sync covers what had returned when it began, once it has returned itself. */
+/** A sync covers the operations that had returned when it began, once it has itself returned. */
 function isSynced(change: Span, { syncs }: Node, reboots: readonly number[], cut: Cut): boolean {
   if (syncs.some(({ begin, end }) => begin > change.end && end < cut.at)) return true
   return reboots.some((at) => at > change.end && at < cut.at)

@@ -18,9 +18,9 @@ import { Machine, type Recording, recordLoad } from './recording.ts'
 import type { SentFile } from './workload.ts'
 
 const MINUTE = 60_000
-/** A failure says its seed. */
+/** A failure reports its seed. */
 const seed = Number(process.env['POWER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-/** How many times the power goes in each recording, and how many recordings there are. */
+/** The number of power cuts per recording, and of recordings. */
 const cuts = Number(process.env['POWER_CUTS'] ?? 150)
 const recordings = Number(process.env['POWER_RECORDINGS'] ?? 1)
 
@@ -44,12 +44,12 @@ async function checkCut({ history, lines, files, sync }: Recording, cut: Cut): P
   }
 }
 
-/** A cut when everything is over, which takes all that may be lost. */
+/** A cut at the end, which loses everything that may be lost. */
 function lateCut({ lines }: Recording): Cut {
   return { at: lines.length, loss: 'all', inOrder: false, random: new Random(seed) }
 }
 
-/** Every file in a folder with its bytes. */
+/** Every file in a directory with its bytes. */
 function everything(folder: string): ReadonlyMap<string, string> {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
   const files = names.filter((name) => statSync(path.join(folder, name)).isFile())
@@ -58,7 +58,7 @@ function everything(folder: string): ReadonlyMap<string, string> {
 
 describe.each(['finish', 'always'] as const)('A power cut, SYNC=%s,', (sync) => {
   it(
-    'at any moment takes nothing that was promised to be durable, and leaves no wrong byte',
+    'at any moment loses nothing that was promised to be durable, and leaves no wrong byte',
     async () => {
       for (let i = 0; i < recordings; i++) {
         const recording = await recordLoad(machine, sync, seed + i)
@@ -113,7 +113,7 @@ describe.each(['finish', 'always'] as const)('A power cut, SYNC=%s,', (sync) => 
 })
 
 it(
-  'A power cut takes no finished file whose record is in a folder that another upload has just created',
+  'A power cut loses no finished file whose record is in a directory that another upload has just created',
   async () => {
     const records = path.join(machine.dataDir, 'records')
     const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
@@ -169,7 +169,7 @@ describe('A power cut after a restart', () => {
   }
 
   it(
-    'takes no file that is reported as finished after a kill',
+    'loses no file that is reported as finished after a kill',
     async () => {
       const first = await machine.start({ SYNC: 'finish', STOP_AT: 'finish:renamed' }, STOPPABLE)
       await create(first)
@@ -183,7 +183,7 @@ describe('A power cut after a restart', () => {
   )
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'takes nothing with SYNC=always that arrived with SYNC=finish: %s',
+    'loses nothing with SYNC=always that arrived with SYNC=finish: %s',
     async (end) => {
       const first = await machine.start({ SYNC: 'finish' })
       await create(first)
@@ -191,8 +191,8 @@ describe('A power cut after a restart', () => {
       await machine.stop(end)
       const again = await machine.start({ SYNC: 'always' })
       expect(await offset(again)).toBe(50_000)
-      const told = await machine.recording('always', [file])
-      await checkCut(told, lateCut(told))
+      const reported = await machine.recording('always', [file])
+      await checkCut(reported, lateCut(reported))
       expect((await append(again, 50_000, 60_000)).status).toBe(204)
       await machine.stop('SIGKILL')
       const recording = await machine.recording('always', [file])

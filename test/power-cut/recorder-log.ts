@@ -20,9 +20,9 @@ const line = z.union([
   z.object({ at: z.literal('answer'), id, status: z.number(), headers, body: z.string() }),
 ])
 
-/** Something that was done to the data folder, as it began. */
+/** The beginning of an operation on the data directory. */
 export type Operation = z.infer<typeof operation>
-/** One line of what `recorder.mjs` has written. */
+/** One line of the output of `recorder.mjs`. */
 export type Line = z.infer<typeof line>
 
 /** @throws ZodError when the text is not a recording. */

@@ -11,7 +11,7 @@ import { Load, type SentFile } from './workload.ts'
 
 const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 
-/** All that clients did with the program, and all that it did to its data folder. */
+/** The operations of clients on the program, and those of the program on its data directory. */
 export interface Recording {
   readonly sync: SyncMode
   readonly files: readonly SentFile[]
@@ -19,9 +19,9 @@ export interface Recording {
   readonly history: History
 }
 
-/** A machine with a data folder that the program runs on, again and again. */
+/** A host with a data directory, on which the program runs repeatedly. */
 export class Machine {
-  /** What the data folder is in. */
+  /** The parent of the data directory. */
   readonly folder: string
   readonly dataDir: string
   readonly #log: string
@@ -41,7 +41,7 @@ export class Machine {
     return new Machine(folder.path, folder.dispose)
   }
 
-  /** Starts the program anew, recorded. @param main another script in its place. @returns its URL. */
+  /** Restarts the program, recorded. @param main another script to run instead. @returns its URL. */
   async start(settings: Readonly<Record<string, string>>, main?: string): Promise<string> {
     await this.stop('SIGTERM')
     const recorded = {
@@ -58,7 +58,7 @@ export class Machine {
     await this.#program?.end(signal)
   }
 
-  /** Shuts down in order: everything gets to the disk. */
+  /** Shuts down properly: everything is written to disk. */
   async reboot(): Promise<void> {
     await this.stop('SIGTERM')
     await appendFile(this.#log, '{"at":"reboot"}\n')
@@ -77,13 +77,13 @@ export class Machine {
 }
 
 /**
- * Lets clients work with the program; half the way it is stopped and started again, perhaps after a reboot.
+ * Runs clients against the program; halfway, it is restarted, perhaps after a reboot.
  *
- * @param machine a new one.
+ * @param machine a new host.
  */
 export async function recordLoad(machine: Machine, sync: SyncMode, seed: number): Promise<Recording> {
   const random = new Random(seed)
-  // Otherwise unfinished uploads would fall back, and no client goes on where it was.
+  // Otherwise, unfinished uploads would fall back, and no client could continue at its offset.
   const reboots = sync === 'always' && random.chance(0.5)
   const halfway = meeting(async () => {
     if (reboots) await machine.reboot()
@@ -96,7 +96,7 @@ export async function recordLoad(machine: Machine, sync: SyncMode, seed: number)
   return machine.recording(sync, load.files)
 }
 
-/** Those who wait go on together, when all have come and `then` has been done. */
+/** A barrier: when all have arrived, `then` runs, and all continue. */
 function meeting<T>(then: () => Promise<T>): { expect(count: number): void; wait(): Promise<T> } {
   let missing = 0
   let arrived: () => void = () => undefined

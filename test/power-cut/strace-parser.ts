@@ -1,24 +1,24 @@
 import { type Line, parseLog } from './recorder-log.ts'
 
-/** What strace has to be told so that `parseTrace` understands what it writes. */
+/** The arguments of strace for output that `parseTrace` understands. */
 export const STRACE = [
   ...['strace', '-D', '-f', '-y', '-s', '12', '-e'],
   'trace=?open,openat,close,write,pwrite64,writev,pwritev,sendto,?truncate,ftruncate,fsync,fdatasync,?rename,renameat,renameat2,?unlink,unlinkat,?mkdir,mkdirat,?rmdir',
 ]
 
-/** A system call, from the line where it began to the line where it had returned. */
+/** A system call, with the lines of its begin and its return. */
 interface Call {
   readonly name: string
   readonly args: string
-  /** What it returned; nothing if that was not seen. */
+  /** Its result; `undefined` if that was not seen. */
   readonly result: number | undefined
   readonly begin: number
   readonly end: number
 }
 
 /**
- * Makes a recording, as `recorder.mjs` does, out of what strace has written. The bytes are not in it: zeros stand for them; an answer
- * has its status only. A call that another thread's calls interrupt is put together again.
+ * Converts the output of strace into a recording, like that of `recorder.mjs`. Bytes are replaced by zeros; a response
+ * has only its status. Calls that other threads interrupt are rejoined.
  */
 export function parseTrace(text: string): Line[] {
   const opened = new Map<number, { id: string; position: number }>()
@@ -70,7 +70,7 @@ function resultOf(text: string): number | undefined {
 }
 
 type Opened = Map<number, { readonly id: string; position: number }>
-/** As `parseLog` takes it. */
+/** In the format of `parseLog`. */
 type Traced = Readonly<Record<string, string | number>>
 
 function operationOf({ name, args, result }: Call, opened: Opened): Traced | undefined {

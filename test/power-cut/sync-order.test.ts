@@ -31,10 +31,10 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** What is checked of an answer, given the line at which it went to the socket. */
+/** Checks a response, given the line at which it was sent. */
 type Check = (rules: SyncRules, at: number) => string[]
 
-/** Requests one after the other, each with what its answer says. */
+/** Sequential requests, each with a check of its response. */
 class Session {
   readonly checks: { readonly of: string; readonly check: Check }[] = []
   readonly #base: string
@@ -73,7 +73,7 @@ class Session {
   }
 }
 
-/** One request of each kind. @param durable whether a DELETE is on the disk when it is answered. */
+/** One request of each kind. @param durable whether a DELETE is on disk before its response. */
 async function everyRequest(session: Session, base: string, durable: boolean): Promise<void> {
   const length = { 'Upload-Length': String(content.length) }
   const plain = await session.created('creation', length)
@@ -132,7 +132,7 @@ async function everyRequest(session: Session, base: string, durable: boolean): P
   }
 }
 
-/** All requests on a traced program. @returns what its answers were too early for, by the request. */
+/** Sends all requests to a traced program. @returns the broken rules, by request. */
 async function traced(sync: SyncMode): Promise<{ broken: (only: RegExp) => Record<string, string[]>; lines: Line[] }> {
   const log = path.join(folder.path, 'trace')
   const data = path.join(folder.path, 'data')
@@ -155,7 +155,7 @@ async function traced(sync: SyncMode): Promise<{ broken: (only: RegExp) => Recor
   return { broken, lines }
 }
 
-/** What comes between the line that a program listens, or an answer, and the answer to a request. */
+/** The number of syncs before a response: since the previous one, or since the start. */
 function syncsBeforeAnswer(lines: readonly Line[], answer: number): number {
   const answers = lines.flatMap((line, i) => (line.at === 'answer' ? [i] : []))
   const between = lines.slice(answers[answer - 1] ?? 0, answers[answer])
@@ -171,7 +171,7 @@ describe('The order of system calls', () => {
   it('makes finished files durable before the response with SYNC=finish, and removals after their tombstone', async () => {
     const { broken, lines } = await traced('finish')
     expect(broken(/last|finished|whole|DELETE|with the length|concatenation|complete/)).toEqual({})
-    // Nothing else waits for the disk: a creation that makes no folder, bytes of an unfinished upload, questions.
+    // Nothing else waits for the disk: a creation without a new directory, bytes of an unfinished upload, queries.
     expect([1, 2].map((answer) => syncsBeforeAnswer(lines, answer))).toEqual([0, 0])
   }, 120_000)
 
@@ -184,7 +184,7 @@ describe('The order of system calls', () => {
   }, 120_000)
 })
 
-/** What was done, in order, as far as it changed the folder or had something written: paths relative to it. */
+/** The operations, in order, that changed the directory or synced something; paths are relative to it. */
 function stepsOf(lines: readonly Line[], root: string): string[] {
   const opened = new Map<string, string>()
   return lines.flatMap((line) => {
@@ -239,7 +239,7 @@ function sha1(bytes: Uint8Array): string {
   return createHash('sha1').update(bytes).digest('base64')
 }
 
-/** HEAD says with 200 what PATCH says with 204. */
+/** HEAD returns with 200 what PATCH returns with 204. */
 function as204(response: Response): Response {
   return response.status === 200 ? new Response(null, { status: 204 }) : response
 }

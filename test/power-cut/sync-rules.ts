@@ -3,17 +3,17 @@ import { add, covers, type Range } from '../../server/core/ranges.ts'
 import type { Layout } from '../../server/disk/layout.ts'
 import type { Change, History, Move, Node, Span } from './history.ts'
 
-/** A file at a moment, with the changes of names that have put it and its folders there, the innermost last. */
+/** A file at a moment, with the changes of names that put it and its directories there, the innermost last. */
 interface Found {
   readonly node: Node
   readonly moves: readonly Move[]
 }
 
-/** What syncs an answer waits for: says of a history of system calls what is not as it was promised. */
+/** The syncs that a response must wait for: finds violations in a history of system calls. */
 export class SyncRules {
   readonly #history: History
   readonly #layout: Layout
-  /** The folder around the data folder, where the history begins. */
+  /** The parent of the data directory, where the history begins. */
   readonly #outside: string
 
   constructor(history: History, layout: Layout) {
@@ -22,7 +22,7 @@ export class SyncRules {
     this.#outside = path.dirname(layout.root)
   }
 
-  /** That a file is finished may be told at line `at`: data, record, rename, folders, in this order. */
+  /** Checks that a file may be reported as finished at line `at`: data, record, rename, directories, in this order. */
   finished(id: string, name: string, at: number): string[] {
     const file = this.#find(path.join(this.#layout.finishedFolder(id), name), at)
     const record = this.#find(this.#layout.record(id), at)
@@ -36,7 +36,7 @@ export class SyncRules {
     return [...broken, ...this.#names({ file, record }, at)]
   }
 
-  /** With SYNC=always: that an upload is there may be told at line `at`. */
+  /** With SYNC=always: checks that an upload may be reported as created at line `at`. */
   created(id: string, at: number): string[] {
     const file = this.#find(this.#layout.incomingFile(id), at)
     const record = this.#find(this.#layout.record(id), at)
@@ -45,7 +45,7 @@ export class SyncRules {
     return [...broken, ...this.#names({ file, record }, at)]
   }
 
-  /** With SYNC=always: that a range of an unfinished upload has been received may be told at line `at`. */
+  /** With SYNC=always: checks that a range of an unfinished upload may be reported as received at line `at`. */
   received(id: string, range: Range, at: number): string[] {
     const file = this.#find(this.#layout.incomingFile(id), at)
     const journal = this.#find(this.#layout.journal(id), at)
@@ -61,7 +61,11 @@ export class SyncRules {
     return [...broken, ...this.#names({ journal }, at)]
   }
 
-  /** That an upload is gone may be told at line `at`. @param durable whether a power cut must not bring it back. */
+  /**
+   * Checks that an upload may be reported as gone at line `at`.
+   *
+   * @param durable whether a power cut must not restore it.
+   */
   removed(id: string, name: string, at: number, durable: boolean): string[] {
     const places = [
       this.#layout.incomingFile(id),
@@ -101,7 +105,7 @@ export class SyncRules {
     return { node, moves }
   }
 
-  /** Everything that was done to a name, whatever became of its folder. */
+  /** All changes of a name, whatever happened to its directory. */
   #movesOf(file: string, at: number): readonly Move[] {
     return this.#history.moves.filter(
       (move) =>
@@ -110,7 +114,7 @@ export class SyncRules {
     )
   }
 
-  /** The line at which what an unlink took away cannot come back any more: by itself, or with its folder. */
+  /** The line from which an unlinked file cannot reappear: by itself, or with its directory. */
   #goneAt(unlink: Move): number {
     const folders = this.#history.moves.filter(({ inside }) => inside.includes(unlink))
     return Math.min(moveSyncedAt(unlink), ...folders.map(moveSyncedAt))
@@ -133,12 +137,12 @@ function movesIn(folder: Node, name: string, at: number): readonly Move[] {
   )
 }
 
-/** The line at which the change was surely on the disk; `Infinity` if it was not. */
+/** The line at which the change was certainly on disk; `Infinity` if it was not. */
 function syncedAt(change: Span, { syncs }: Node): number {
   return Math.min(...syncs.filter(({ begin }) => begin > change.end).map(({ end }) => end), Number.POSITIVE_INFINITY)
 }
 
-/** The line at which everything was on the disk that had been done to a file before line `before`. */
+/** The line at which all changes to a file before line `before` were on disk. */
 function dataSyncedAt(node: Node, before: number): number {
   return Math.max(0, ...node.changes.filter(({ begin }) => begin < before).map((change) => syncedAt(change, node)))
 }

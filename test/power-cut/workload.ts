@@ -6,14 +6,14 @@ import { BOUNDARY, type ChunkFields, fileFields, multipartBody } from '../suppor
 
 const TYPE = { 'Content-Type': 'application/offset+octet-stream' } as const
 
-/** A file that clients have sent, wholly or in part. */
+/** A file that clients have sent, completely or partly. */
 export interface SentFile {
   readonly kind: 'tus' | 'part' | 'final' | 'webuploader'
   readonly name: string
   readonly content: Buffer<ArrayBuffer>
-  /** Of a final upload. */
+  /** The parts of a final upload. */
   readonly parts: readonly SentFile[]
-  /** `/files/<id>`, once an answer has told it. */
+  /** `/files/<id>`, once a response has named it. */
   path: string | undefined
   readonly fields?: ChunkFields
   readonly chunkSize?: number
@@ -21,7 +21,7 @@ export interface SentFile {
 
 type Headers = Readonly<Record<string, string>>
 
-/** Clients of both protocols, who send files in all the ways that leave different traces on the disk. */
+/** Clients of both protocols, which send files in all ways that leave different traces on disk. */
 export class Load {
   readonly files: SentFile[] = []
   readonly #random: Random
@@ -29,14 +29,17 @@ export class Load {
   readonly #halfway: () => Promise<string>
   #base = ''
 
-  /** @param halfway waits until all clients have come half the way; the program may be another one then, at the URL it gives. */
+  /**
+   * @param halfway waits until all clients are halfway, and returns the URL of the program, which may have been
+   * restarted.
+   */
   constructor(random: Random, seed: number, halfway: () => Promise<string>) {
     this.#random = random
     this.#seed = seed
     this.#halfway = halfway
   }
 
-  /** The clients, all at once. Each calls `halfway` once. */
+  /** Runs all clients concurrently. Each calls `halfway` once. */
   get clients(): readonly (() => Promise<unknown>)[] {
     return [
       () => this.#plain(200_000, 'finished'),
@@ -65,7 +68,7 @@ export class Load {
     this.#base = await this.#halfway()
   }
 
-  /** Bytes that count as they come, some of them with the creation. */
+  /** Bytes that count as they arrive, some of them with the creation. */
   async #plain(size: number, end: 'finished' | 'unfinished' | 'deleted'): Promise<void> {
     const file = this.#file('tus', size)
     const first = this.#random.chance(0.5) ? this.#random.whole(1, size / 2) : 0
@@ -79,7 +82,7 @@ export class Load {
     if (end === 'deleted') await this.#remove(file)
   }
 
-  /** Small files that come whole with their creation, one after the other, and one without bytes. */
+  /** Small files that arrive completely with their creation, one after the other, and an empty one. */
   async #whole(): Promise<void> {
     for (const size of [0, 5_000, 60_000, 1]) {
       if (size === 60_000) await this.#half()
@@ -89,7 +92,7 @@ export class Load {
     }
   }
 
-  /** Bytes with checksums, of a length that is said late; some are refused, behind the end that is said then. */
+  /** Bytes with checksums and a deferred length; some are refused, beyond the end that is stated later. */
   async #verified(end: 'finished' | 'unfinished' | 'deleted', kind: 'tus' | 'part' = 'tus'): Promise<SentFile> {
     const file = this.#file(kind, this.#random.whole(20_000, 70_000))
     const { length } = file.content
@@ -107,7 +110,7 @@ export class Load {
     return file
   }
 
-  /** A final upload; its parts are partly complete before it is made. */
+  /** A final upload; some of its parts are complete before its creation. */
   async #concatenated(end: 'finished' | 'deleted'): Promise<void> {
     const first = await this.#verified('finished', 'part')
     const [second, third] = [this.#file('part', 30_000), this.#file('part', 10)]
@@ -156,7 +159,7 @@ export class Load {
         const type = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}`, 'X-Range': `${start}-${end}` }
         const body = multipartBody(all, content.subarray(start, end))
         let answer = await this.#send(file, 'POST', '/upload/accept', type, body)
-        // The first chunks to come may not tell where they belong.
+        // The positions of the first chunks may be unknown.
         while (answer.status === 409) answer = await this.#send(file, 'POST', '/upload/accept', type, body)
         await expectStatus(answer, 200)
         const { url }: { url: string } = JSON.parse(await answer.text())
@@ -203,7 +206,7 @@ export class Load {
   }
 
   #send(file: SentFile, method: string, path: string, headers: Headers = {}, body?: Uint8Array<ArrayBuffer>) {
-    // Which file it is about, for the recording.
+    // The file of the request, for the recording.
     const all = { ...TUS, 'X-File': String(this.files.indexOf(file)), ...headers }
     return fetch(`${this.#base}${path}`, { method, headers: all, ...(body?.length ? { body } : {}) })
   }

@@ -3,7 +3,10 @@ import path from 'node:path'
 
 const SLOWEST = 10
 
-/** Closes the run with the slowest files and one plain line. A skipped test counts as failed: none may be left out silently. */
+/**
+ * Ends the run with the slowest files and one plain line. A skipped test counts as failed: none may be left out
+ * silently.
+ */
 export default class SummaryReporter {
   #skipped = 0
 
@@ -11,7 +14,7 @@ export default class SummaryReporter {
     this.#skipped = results.numPendingTests + results.numTodoTests
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites + this.#skipped
     const lines = [...slowest(results.testResults), `${results.numPassedTests} passed, ${failed} failed`]
-    // At the exit, so that it comes after what the other reporters print.
+    // At the exit, so it follows the output of the other reporters.
     process.once('exit', () => writeSync(1, `${lines.join('\n')}\n`))
   }
 

@@ -1,4 +1,4 @@
-// Finds the programs that tests need beside npm's packages, and installs them where that is possible.
+// Finds the programs that tests need in addition to npm packages, and installs them where possible.
 // With --missing, it only prints the Debian packages of those that are missing.
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync } from 'node:fs'
@@ -42,7 +42,7 @@ if (MISSING.length > 0) {
   }
 }
 
-// Where Python is, its tus client takes part, too.
+// If Python is installed, its tus client takes part, too.
 const TUSPY = fileURLToPath(new URL('../../node_modules/.cache/tuspy', import.meta.url))
 if (!existsSync(TUSPY)) {
   const made = spawnSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', `${TUSPY}.new`, 'tuspy'], {

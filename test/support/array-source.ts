@@ -1,6 +1,6 @@
 import type { Source } from '../../server/core/source.ts'
 
-/** A source of bytes that are there already: one batch for each `read`, then the end or `failure`. */
+/** A source of bytes in memory: one batch per `read`, then the end or `failure`. */
 export class ArraySource implements Source {
   readonly waitingSince = undefined
   readonly #batches: (readonly Buffer[])[]
@@ -14,7 +14,7 @@ export class ArraySource implements Source {
     this.#failure = failure
   }
 
-  /** Each buffer as a batch of its own. */
+  /** Each buffer as a separate batch. */
   static of(...buffers: readonly Buffer[]): ArraySource {
     return new ArraySource(buffers.map((buffer) => [buffer]))
   }
@@ -32,7 +32,7 @@ export class ArraySource implements Source {
   }
 }
 
-/** The same bytes in buffers that are overwritten at the next `read`, as those of a request's body are. */
+/** The same bytes in buffers that are overwritten at the next `read`, like those of a request body. */
 export class LendingSource implements Source {
   readonly #source: Source
   #lent: readonly Buffer[] = []

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 /**
- * Does work that keeps the process from everything else. When it takes too long, the time limit of the test has passed by the time
- * that this returns, and the test fails by it.
+ * Runs synchronous work. If it blocks the process for too long, the time limit of the test fails it.
  */
 export async function atOnce<T>(work: () => T): Promise<T> {
   const result = work()

@@ -9,16 +9,16 @@ const ARGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // Pages of *.lan are no secure context, like those of any host on a local network.
+  // Like pages of any host on a local network, those of *.lan are not a secure context.
   '--host-resolver-rules=MAP *.lan 127.0.0.1',
 ]
 
-/** Starts the system's Chromium. */
+/** Starts the installed Chromium. */
 export function launchChrome(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ARGS })
 }
 
-/** Limits how fast a page sends, in bytes per second; without a limit as fast as it can. */
+/** Limits how fast a page sends, in bytes per second; without a limit, as fast as it can. */
 export async function limitUpload(page: Page, bytesPerSecond = -1): Promise<void> {
   const session = await page.context().newCDPSession(page)
   await session.send('Network.enable')
@@ -37,7 +37,7 @@ export async function openPicker(page: Page): Promise<FileChooser> {
   return opened
 }
 
-/** A page of a visitor of its own; the visitor ends with it. */
+/** A page with its own visitor, who ends with it. */
 export async function withPage<T>(browser: Browser, work: (page: Page) => Promise<T>): Promise<T> {
   const context: BrowserContext = await browser.newContext()
   try {

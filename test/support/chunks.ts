@@ -1,4 +1,4 @@
-/** Expectations about the responses to WebUploader's requests, and about the files that come of them. */
+/** Expectations about the responses to WebUploader's requests, and about the resulting files. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
@@ -37,7 +37,7 @@ export async function expectAccepted(response: Response): Promise<Accepted> {
   return accepted.parse(JSON.parse(text))
 }
 
-/** The answer is a refusal in the agreed shape: one sentence, nothing of the inside. @returns the sentence. */
+/** Expects a refusal in the agreed format: one sentence, no internals. @returns the sentence. */
 export async function expectRefusal(response: Response, status: number, code: string): Promise<string> {
   expect(response.headers.get('Content-Type')).toMatch(/^application\/json/)
   return expectRefusalText(response.status, await response.text(), status, code)
@@ -52,7 +52,7 @@ export function expectRefusalText(actual: number, text: string, status: number, 
   return error.message
 }
 
-/** The file is finished: its bytes come back, and lie in the folder of finished files under this name. */
+/** Expects a finished file: its bytes can be downloaded, and are stored under this name. */
 export async function expectFile(service: TestService, { id, url }: Accepted, content: Buffer, name = 'big.bin') {
   const response = await fetch(new URL(url, service.url))
   expect(response.status).toBe(200)
@@ -60,7 +60,7 @@ export async function expectFile(service: TestService, { id, url }: Accepted, co
   expect((await readFile(path.join(service.dataDir, 'files', id, name))).equals(content)).toBe(true)
 }
 
-/** What `/upload/accept` and `/upload/complete` answer, as far as tests look at it. */
+/** The responses of `/upload/accept` and `/upload/complete`, as far as tests use them. */
 export interface LegacyAnswer {
   readonly ok: boolean
   readonly id?: string
@@ -76,7 +76,11 @@ export async function answerOf(response: Response): Promise<LegacyAnswer> {
   return JSON.parse(await response.text())
 }
 
-/** Asserts that complete returns 200 and that the stored file equals the sent one. @returns the response to its sender. */
+/**
+ * Asserts that complete returns 200 and that the stored file equals the sent one.
+ *
+ * @returns the response to its sender.
+ */
 export async function expectWhole(service: TestService, file: Cut): Promise<Accepted> {
   const query = { task_id: String(file.common.task_id), filename: String(file.common.name) }
   const response = await complete(service.url, query)
@@ -89,7 +93,7 @@ export async function expectWhole(service: TestService, file: Cut): Promise<Acce
   return answer
 }
 
-/** The finished file as it lies on the disk. */
+/** The finished file on disk. */
 export function finishedFile(service: TestService, id: string, name: string): Promise<Buffer> {
   return readFile(path.join(service.dataDir, 'files', id, name))
 }
@@ -102,7 +106,7 @@ export async function expectToFinish(service: TestService, file: Cut, content: B
   if (last !== undefined) await expectFile(service, last, content, name)
 }
 
-/** Waits until these bytes lie at this place of the file of an unfinished upload. */
+/** Waits until the file of an unfinished upload has these bytes at this position. */
 export function untilOnDisk(service: TestService, id: string, position: number, bytes: Buffer): Promise<void> {
   const file = path.join(service.dataDir, 'incoming', id)
   return until(async () => (await readFile(file)).subarray(position, position + bytes.length).equals(bytes))

@@ -1,4 +1,4 @@
-/** What the tests of the IETF draft do again and again. */
+/** Requests and expectations that the tests of the IETF draft share. */
 import { expect } from '@jest/globals'
 import { head } from './tus.ts'
 import { connect, requestHead, until, type Wire } from './wire.ts'
@@ -53,7 +53,7 @@ export async function beginAppend(
   return used
 }
 
-/** A connection that the service surely knows: what is sent on two of them it reads in that order. */
+/** A connection that the service has accepted: it reads two of them in the order in which they send. */
 export async function connectWell(base: string): Promise<Wire> {
   const wire = await connect(base)
   await wire.send(requestHead('OPTIONS', '/files', {}))
@@ -70,7 +70,10 @@ function appendFields(offset: number, complete: boolean): Headers {
   }
 }
 
-/** Waits until the service has these bytes; unlike offset retrieval this leaves a request that brings them alone. */
+/**
+ * Waits until the service has these bytes; unlike offset retrieval, this does not interrupt the request that sends
+ * them.
+ */
 export function received(url: string, offset: number): Promise<void> {
   return until(async () => {
     const response = await fetch(url, { method: 'HEAD' })
@@ -78,18 +81,18 @@ export function received(url: string, offset: number): Promise<void> {
   })
 }
 
-/** What offset retrieval tells. */
+/** The result of offset retrieval. */
 export async function stateOf(url: string): Promise<readonly [offset: string | null, complete: string | null]> {
   const { headers } = await ask('HEAD', url)
   return [headers.get('Upload-Offset'), headers.get('Upload-Complete')]
 }
 
-/** The answer says that the upload is complete. */
+/** Expects a response that reports the upload as complete. */
 export function expectComplete({ status, headers }: Pick<Response, 'status' | 'headers'>) {
   expect([status, headers.get('Upload-Complete')]).toEqual([201, '?1'])
 }
 
-/** What tus tells of the upload: its metadata by their keys. */
+/** The metadata that tus returns for the upload, by key. */
 export async function metadataOf(url: string): Promise<Readonly<Record<string, string>>> {
   const pairs = ((await head(url)).headers.get('Upload-Metadata') ?? '').split(',').map((pair) => pair.split(' '))
   return Object.fromEntries(pairs.map(([key = '', value = '']) => [key, Buffer.from(value, 'base64').toString()]))

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { Random } from './random.ts'
 
-/** A bad network: connections through it break off at random places until it has done so often enough. */
+/** A faulty network: it breaks connections at random places, a limited number of times. */
 export interface FaultyProxy {
   /** `http://127.0.0.1:port` */
   readonly url: string
@@ -14,8 +14,8 @@ export interface FaultyProxy {
 /**
  * Starts a proxy in front of a service.
  *
- * @param most after how many cuts it lets everything pass.
- * @param longest after how many bytes a connection breaks at the latest.
+ * @param most maximum number of cuts; then everything passes.
+ * @param longest maximum bytes before a connection breaks.
  */
 export async function startFaultyProxy(
   target: string,
@@ -44,7 +44,7 @@ export async function startFaultyProxy(
         left -= bytes.length
         if (left <= 0 && !from.destroyed) {
           cuts += 1
-          // What came before the place of the cut still arrives.
+          // The bytes before the cut still arrive.
           to.end(bytes.subarray(0, bytes.length + left))
           from.destroy()
           return

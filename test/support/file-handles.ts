@@ -1,14 +1,14 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { jest } from '@jest/globals'
 
-/** What all open files of this process have in common: where a call to the system can be held up, or made to fail. */
+/** The prototype of all open files of this process: here, a file operation can be delayed, or made to fail. */
 export async function fileHandles(): Promise<FileHandle> {
   const file = await open('/', 'r')
   await file.close()
   return Object.getPrototypeOf(file)
 }
 
-/** Holds up the next call of this kind to any file. @returns what lets it go on. */
+/** Blocks the next call of this kind on any file. @returns a function that releases it. */
 export async function holdNext(call: 'datasync' | 'writeFile'): Promise<() => void> {
   const handles = await fileHandles()
   const real = Reflect.get(handles, call)

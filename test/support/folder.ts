@@ -8,12 +8,12 @@ export interface TemporaryFolder {
   dispose(): Promise<void>
 }
 
-/** A new empty folder, removed by `dispose`. */
+/** A new empty directory, removed by `dispose`. */
 export function temporaryFolder(): Promise<TemporaryFolder> {
   return folderIn(tmpdir())
 }
 
-/** The same in memory, where the system has that: for what need not survive, but is made many times. */
+/** The same in memory, if the OS supports that: for temporary files that are created many times. */
 export function memoryFolder(): Promise<TemporaryFolder> {
   return folderIn(existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
 }

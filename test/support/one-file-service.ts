@@ -17,14 +17,14 @@ const statuses: Partial<Record<string, number>> = {
   storage_error: 503,
 }
 
-/** Bytes in which every position can be told from its neighbours. */
+/** Bytes in which every position differs from its neighbours. */
 export function bytes(size: number): Buffer {
   const content = Buffer.alloc(size)
   for (let i = 0; i < size; i++) content[i] = (i * 31 + (i >> 8)) % 251
   return content
 }
 
-/** A file whose bytes come from a stream, so that a test sees when it is closed. */
+/** A file whose bytes come from a stream, so a test can observe when it is closed. */
 export interface StreamedFile extends DownloadableFile {
   read(range: Range): Readable
 }
@@ -35,14 +35,14 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** A service with one finished file, on a free port; it remembers what it was made to read and what went wrong. */
+/** A service with one finished file, on a free port; it records reads and errors. */
 export class Service {
   readonly folder: string
   readonly path: string
   readonly streams: (Readable | ReadStream)[] = []
-  /** What the catching middleware got. */
+  /** The errors that the middleware caught. */
   readonly thrown: unknown[] = []
-  /** What Koa told the application besides; it watches the socket by itself and tells of every reset. */
+  /** The errors that Koa reported to the application: it watches the socket itself, and reports every reset. */
   readonly logged: unknown[] = []
   /** Settles with each request. */
   handled: Promise<void> = Promise.resolve()
@@ -86,7 +86,7 @@ export class Service {
     return address.port
   }
 
-  /** Starts a request and gives the answer as soon as its headers are there. */
+  /** Starts a request, and returns the response as soon as its headers have arrived. */
   open(headers: Record<string, string> = {}, { method = 'GET', query = '' } = {}): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const options = {

@@ -1,11 +1,11 @@
 import { readdir, readlink } from 'node:fs/promises'
 import path from 'node:path'
 
-/** The files and folders below a folder that a process has open, in order. */
+/** The open files and directories of a process below a directory, in order. */
 export async function openFiles(pid: number | undefined, folder: string): Promise<string[]> {
   const descriptors = `/proc/${pid}/fd`
   const names = await readdir(descriptors)
-  // Some are closed in the meantime.
+  // Some may be closed meanwhile.
   const targets = await Promise.all(names.map((name) => readlink(path.join(descriptors, name)).catch(() => '')))
   return targets.filter((target) => target.startsWith(`${folder}/`)).sort()
 }

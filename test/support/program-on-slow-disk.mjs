@@ -1,4 +1,4 @@
-// The built program on a disk that takes BYTES_PER_SECOND, whoever writes, and stands still after STANDS_AFTER bytes.
+// The built program on a disk that writes BYTES_PER_SECOND in total, and stalls after STANDS_AFTER bytes.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 const bytesPerSecond = Number(process.env.BYTES_PER_SECOND)
 let left = Number(process.env.STANDS_AFTER ?? 'Infinity')
-/** When the disk has written all that it was given, in milliseconds. */
+/** When the disk will have written everything, in milliseconds. */
 let idleAt = 0
 
 async function written(bytes) {

@@ -1,5 +1,5 @@
-// The built program, with a stop: it kills itself when the step STOP_AT has come for the STOP_COUNT-th time, or
-// STOP_AFTER milliseconds after it has begun to start. With SLOW_DISK its disk is slow.
+// The built program, with a stop: it kills itself at the STOP_COUNT-th occurrence of the step STOP_AT, or STOP_AFTER
+// milliseconds after its start. With SLOW_DISK, its disk is slow.
 import { start } from '../../dist/server/service.js'
 import { readSettings } from '../../dist/server/settings.js'
 import { slowDown } from './slow-disk.mjs'

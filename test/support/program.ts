@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
 
-/** The built program as a process of its own. */
+/** The built program, in its own process. */
 export interface Program {
   readonly url: string
   readonly process: ChildProcess
-  /** Sends a signal and waits for the end. @returns the exit code, or `null` when a signal ended it. */
+  /** Sends a signal and waits for the exit. @returns the exit code, or `null` if a signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
@@ -17,9 +17,9 @@ export interface Program {
  * Starts the built program (`npm run build` first) and waits until it listens.
  *
  * @param settings environment variables; `PORT` is 0 unless given.
- * @param main another script to run in its place.
- * @param within a command, with arguments, that ends by running those that follow.
- * @throws Error with what it printed when it ends instead.
+ * @param main another script to run instead.
+ * @param within a command, with arguments, that executes the arguments that follow.
+ * @throws Error with its output if it exits instead.
  */
 export async function startProgram(
   settings: Readonly<Record<string, string>>,

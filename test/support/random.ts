@@ -1,4 +1,4 @@
-/** Decisions that a seed repeats. */
+/** Random decisions, reproducible by a seed. */
 export class Random {
   #state: number
 
@@ -19,7 +19,7 @@ export class Random {
     return least + Math.floor(this.next() * (most - least + 1))
   }
 
-  /** One whose size is as likely to be in any order of magnitude. */
+  /** A whole number, with every order of magnitude equally likely. */
   size(least: number, most: number): number {
     return Math.round(least * (most / least) ** this.next())
   }

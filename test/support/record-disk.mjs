@@ -1,5 +1,5 @@
-// Loaded before the program: with RECORD_TO, what it does to its data folder is recorded; with BOOT_ID, that is the name of the
-// machine's current boot; SLOW_SYNC is a folder that is slow to sync.
+// Loaded before the program: with RECORD_TO, its operations on its data directory are recorded; BOOT_ID is the boot id
+// of the host; SLOW_SYNC is a directory that is slow to sync.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import path from 'node:path'
@@ -13,5 +13,5 @@ if (boot !== undefined) {
     file === '/proc/sys/kernel/random/boot_id' ? `${boot}\n` : readFileSync(file, ...more)
   syncBuiltinESMExports()
 }
-// The folder that it is in, too: whether it is there at all depends on that one.
+// Its parent directory, too: its own existence depends on that one.
 if (log !== undefined) await record(log, path.dirname(folder), slow)

@@ -1,5 +1,5 @@
-// Writes down what the program does to its data folder, and what it answers: one line of JSON each, in the order in which
-// things began and ended.
+// Records the operations of the program on its data directory, and its responses: one line of JSON each, in the order
+// in which they began and ended.
 import { channel } from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import http from 'node:http'
@@ -10,11 +10,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 const SLOW = 1_000
 
 /**
- * From now on, for the whole process.
+ * Starts recording, for the whole process.
  *
- * @param file the log, which goes on behind what is there.
- * @param folder only what is done inside it is recorded.
- * @param slow a folder whose syncs take long.
+ * @param file the log, to which it appends.
+ * @param folder only operations inside it are recorded.
+ * @param slow a directory whose syncs take long.
  */
 export async function record(file, folder, slow) {
   const log = fs.openSync(file, 'a')
@@ -46,7 +46,7 @@ export async function record(file, folder, slow) {
   syncBuiltinESMExports()
 }
 
-/** Ids in the log of the files that are open. */
+/** The ids of open files in the log. */
 const handles = new WeakMap()
 const descriptors = new Map()
 const paths = new WeakMap()
@@ -114,7 +114,7 @@ function slowDown(handle, slow) {
   }
 }
 
-/** The functions with callbacks, by which new files are made. */
+/** The functions with callbacks, which create new files. */
 function recordDescriptors(note, newId, folder) {
   const wrap = (name, operation) => {
     const original = fs[name]
@@ -131,7 +131,7 @@ function recordDescriptors(note, newId, folder) {
         callback(error, result, ...more)
       })
     }
-    // What util.promisify looks for.
+    // util.promisify uses this property.
     fs[name] = Object.defineProperties(recorded, Object.getOwnPropertyDescriptors(original))
   }
   const known = (descriptor, operation) =>
@@ -146,7 +146,7 @@ function writing(buffers, position) {
   return { op: 'write', position, bytes: Buffer.concat(buffers).toString('base64') }
 }
 
-/** An answer is noted right before it can leave. */
+/** A response is recorded right before it can leave. */
 function recordAnswers(note, newId) {
   const ids = new WeakMap()
   channel('http.server.request.start').subscribe(({ request, response }) => {

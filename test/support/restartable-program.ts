@@ -1,13 +1,13 @@
 import { temporaryFolder } from './folder.ts'
 import { type Program, startProgram } from './program.ts'
 
-/** The built program with a data folder of its own, that can be killed and started again at its place. */
+/** The built program with its own data directory, which can be killed and restarted in place. */
 export interface Landfall {
   readonly url: string
   readonly dataDir: string
-  /** Ends it as a power switch would. */
+  /** Kills it. */
   kill(): Promise<void>
-  /** Starts it again on the same port and folder. */
+  /** Starts it again on the same port and directory. */
   startAgain(): Promise<void>
   dispose(): Promise<void>
 }

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { finished } from 'node:stream/promises'
 import { MIB } from './bytes.ts'
 
-/** A file made for a test. */
+/** A file created for a test. */
 export interface SampleFile {
   readonly path: string
   readonly name: string
@@ -14,7 +14,7 @@ export interface SampleFile {
   readonly sha256: string
 }
 
-/** A finished upload as it lies in the data folder. */
+/** A finished upload in the data directory. */
 export interface StoredFile {
   readonly id: string
   readonly name: string
@@ -23,7 +23,7 @@ export interface StoredFile {
   readonly sha256: string
 }
 
-/** Writes a file of random bytes. @param name may name folders, too. */
+/** Writes a file of random bytes. @param name may contain directories. */
 export async function randomFile(folder: string, name: string, size: number): Promise<SampleFile> {
   const file = path.join(folder, name)
   await mkdir(path.dirname(file), { recursive: true })
@@ -45,7 +45,7 @@ export async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** The finished files of a data folder, `files/<id>/<name>`, whose ids begin with `prefix`. */
+/** The finished files of a data directory, `files/<id>/<name>`, whose ids begin with `prefix`. */
 export async function storedFiles(dataDir: string, prefix = ''): Promise<StoredFile[]> {
   const ids = await readdir(path.join(dataDir, 'files'))
   return Promise.all(ids.filter((id) => id.startsWith(prefix)).map((id) => storedFile(dataDir, id)))
@@ -55,7 +55,7 @@ export async function storedFiles(dataDir: string, prefix = ''): Promise<StoredF
 export async function storedFile(dataDir: string, id: string): Promise<StoredFile> {
   const folder = path.join(dataDir, 'files', id)
   const [name = '', ...others] = await readdir(folder)
-  if (others.length > 0) throw new Error(`There are several files in ${folder}.`)
+  if (others.length > 0) throw new Error(`${folder} has several files.`)
   const file = path.join(folder, name)
   return { id, name, path: file, size: (await stat(file)).size, sha256: await sha256Of(file) }
 }

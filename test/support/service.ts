@@ -3,25 +3,25 @@ import { type Service, start } from '../../server/service.ts'
 import { parseSettings } from '../../server/settings.ts'
 import { temporaryFolder } from './folder.ts'
 
-/** Pages without content, so that tests of requests need no build. */
+/** Empty pages, so tests of requests need no build. */
 const BLANK_PAGES = fileURLToPath(new URL('blank-pages', import.meta.url))
-/** The pages as `npm run build` makes them. */
+/** The pages that `npm run build` writes. */
 export const BUILT_PAGES = fileURLToPath(new URL('../../dist/client', import.meta.url))
 
 export interface TestService {
   /** `http://127.0.0.1:port` */
   readonly url: string
   readonly dataDir: string
-  /** Stops the service and starts it again on the same folder; the URL changes. */
+  /** Restarts the service on the same directory; the URL changes. */
   restart(): Promise<TestService>
   close(): Promise<void>
 }
 
 /**
- * Starts the service in this process, on a free port and a folder of its own.
+ * Starts the service in this process, on a free port, with its own directory.
  *
  * @param settings texts by name, as in the environment.
- * @param pages the folder of the pages.
+ * @param pages the directory of the pages.
  */
 export async function startService(
   settings: Readonly<Record<string, string>> = {},

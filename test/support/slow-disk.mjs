@@ -1,15 +1,15 @@
-// A disk on which every operation takes a while before it is done and until it is known to be: so that a kill comes in between.
+// A disk on which every operation is delayed, before it is done and before it returns, so a kill can occur in between.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Milliseconds. Most operations take far less: it is that some take so much longer which changes their order. */
+/** Milliseconds. Most operations take far less: the few long ones change the order. */
 const LONGEST = 25
-/** How long one write in HELD_ONCE_IN is kept back, in milliseconds: others that do not wait for it are done long before. */
+/** How long one write in HELD_ONCE_IN is delayed, in milliseconds: concurrent writes complete long before it. */
 const HELD = 60
 const HELD_ONCE_IN = 8
 
-/** From now on, for the whole process. */
+/** Slows the disk down, for the whole process. */
 export async function slowDown() {
   const file = await fs.promises.open(process.execPath, 'r')
   const handle = Object.getPrototypeOf(file)

@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { UploadRecord } from '../../server/core/record.ts'
 import type { Count, Store, StoredUpload } from '../../server/core/store.ts'
 
-/** A store that can be closed and opened again on the same data. */
+/** A store that can be closed and reopened on the same data. */
 export interface StoreUnderTest {
   store: Store
-  /** Closes it like a process that ends, and opens it anew. */
+  /** Closes it as a stopping process does, and opens it again. */
   reopen(): Promise<void>
   dispose(): Promise<void>
 }
@@ -29,9 +29,9 @@ async function unfinished(store: Store): Promise<string[]> {
   return ids
 }
 
-/** What every implementation of `Store` keeps. */
+/** The contract of every implementation of `Store`. */
 export function storeContract(make: () => Promise<StoreUnderTest>): void {
-  describe('a store', () => {
+  describe('A store', () => {
     let under: StoreUnderTest
     beforeEach(async () => {
       under = await make()
@@ -55,7 +55,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       return found.upload
     }
 
-    it('knows a new upload, empty, also after it was opened again', async () => {
+    it('has a new upload, empty, also after a reopen', async () => {
       await (await create(recordOf('new', 10))).release()
       await under.reopen()
       const upload = await opened('new')
@@ -63,7 +63,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect([upload.received, upload.finished]).toEqual([[], false])
     })
 
-    it('refuses an id that is taken and leaves the upload as it was', async () => {
+    it('refuses an id that is in use, and leaves its upload unchanged', async () => {
       const upload = await create(recordOf('taken', 5))
       await put(upload, 0, 'hello', 'as-received')
       await expect(under.store.create(recordOf('taken', 7))).rejects.toMatchObject({ code: 'storage_error' })
@@ -72,7 +72,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('taken')).received).toEqual([{ start: 0, end: 5 }])
     })
 
-    it('does not know what was never created', async () => {
+    it('does not find an upload that was never created', async () => {
       expect(await under.store.open('nothing')).toEqual({ kind: 'unknown' })
       expect(await under.store.open('../records')).toEqual({ kind: 'unknown' })
     })
@@ -87,7 +87,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('stream')).received).toEqual([{ start: 0, end: 7 }])
     })
 
-    it('counts nothing of an attempt that was not committed, also after it was opened again', async () => {
+    it('counts nothing of an uncommitted attempt, also after a reopen', async () => {
       const upload = await create(recordOf('attempt', 10))
       await put(upload, 0, 'he', 'as-received')
       const attempt = await upload.begin({ start: 2, end: 10 }, 'when-verified')
@@ -98,7 +98,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('attempt')).received).toEqual([{ start: 0, end: 2 }])
     })
 
-    it('takes verified ranges in any order, beside a stream, and forgets none', async () => {
+    it('accepts verified ranges in any order, next to a stream, and loses none', async () => {
       const upload = await create(recordOf('ranges', 11))
       await put(upload, 0, 'he', 'as-received')
       await put(upload, 9, 'ld', 'when-verified')
@@ -124,7 +124,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(upload.received).toEqual([{ start: 0, end: 3 }])
     })
 
-    it('keeps several ranges that are written at the same time apart', async () => {
+    it('keeps concurrently written ranges apart', async () => {
       const upload = await create(recordOf('parallel', 26))
       const letters = [...'abcdefghijklmnopqrstuvwxyz']
       await Promise.all(letters.map((letter, i) => put(upload, i, letter, 'when-verified')))
@@ -132,7 +132,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await text(upload.read({ start: 0, end: 26 }))).toBe(letters.join(''))
     })
 
-    it('makes a wholly received upload a finished file, once and for all', async () => {
+    it('finishes a completely received upload, once and for all', async () => {
       const upload = await create(recordOf('done', 5))
       await put(upload, 0, 'hello', 'as-received')
       const reading = upload.read({ start: 0, end: 5 })
@@ -147,7 +147,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await unfinished(under.store)).toEqual([])
     })
 
-    it('makes a finished file at once of bytes that are at hand', async () => {
+    it('creates a finished file at once from bytes in memory', async () => {
       const bytes = [Buffer.from('hel'), Buffer.from('lo')]
       const upload = await under.store.createFinished(recordOf('whole', 5), bytes)
       expect([upload.finished, upload.received]).toEqual([true, [{ start: 0, end: 5 }]])
@@ -160,7 +160,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
     })
 
     it.each(['unfinished', 'finished'])(
-      'leaves an %s upload as it was whose id is wanted for a whole file',
+      'leaves an %s upload unchanged when a whole file is created with its id',
       async (how) => {
         const upload = await create(recordOf('taken', 5))
         await put(upload, 0, 'hello', 'as-received')
@@ -185,7 +185,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await text(again.read({ start: 0, end: 0 }))).toBe('')
     })
 
-    it('changes a record as a whole, one change after another', async () => {
+    it('updates a record atomically, one update after another', async () => {
       const upload = await create(recordOf('record', null))
       await Promise.all([
         upload.update((record) => ({ ...record, length: 10 })),
@@ -196,22 +196,19 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('record')).record).toMatchObject({ length: 10, webUploader: { chunkSize: 3 } })
     })
 
-    it.each(['unfinished', 'finished'])(
-      'forgets a removed upload that was %s, but remembers that it was there',
-      async (state) => {
-        const upload = await create(recordOf('away', 5))
-        await put(upload, 0, 'hello', 'when-verified')
-        if (state === 'finished') await upload.finish()
-        await upload.remove('deleted')
-        await upload.remove('deleted')
-        expect(await under.store.open('away')).toEqual({ kind: 'gone' })
-        await under.reopen()
-        expect(await under.store.open('away')).toEqual({ kind: 'gone' })
-        expect(await unfinished(under.store)).toEqual([])
-      },
-    )
+    it.each(['unfinished', 'finished'])('removes an upload that was %s, and reports it as gone', async (state) => {
+      const upload = await create(recordOf('away', 5))
+      await put(upload, 0, 'hello', 'when-verified')
+      if (state === 'finished') await upload.finish()
+      await upload.remove('deleted')
+      await upload.remove('deleted')
+      expect(await under.store.open('away')).toEqual({ kind: 'gone' })
+      await under.reopen()
+      expect(await under.store.open('away')).toEqual({ kind: 'gone' })
+      expect(await unfinished(under.store)).toEqual([])
+    })
 
-    it('forgets that an upload is gone when it is told so', async () => {
+    it('forgets a tombstone on request', async () => {
       for (const id of ['gone', 'kept']) await (await create(recordOf(id, 5))).remove('deleted')
       await create(recordOf('there', 5))
       expect(await under.store.gone(new Date(Date.now() - 60_000))).toEqual([])
@@ -223,12 +220,12 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('gone')).record.length).toBe(7)
     })
 
-    it('has no record of a removed upload that was changed at the same moment', async () => {
+    it('has no record of an upload that was removed during an update', async () => {
       for (let i = 0; i < 30; i++) {
         const upload = await create(recordOf(`g.race.${i}`, 5))
         const removed = upload.remove('deleted')
         for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve))
-        // It may come too late; what it must not do is bring back what is gone.
+        // It may be too late, but it must not revive the upload.
         await upload.update((record) => ({ ...record, webUploader: { chunkSize: 3 } })).catch(() => undefined)
         await removed
         expect(await under.store.open(`g.race.${i}`)).toEqual({ kind: 'gone' })
@@ -236,15 +233,15 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await under.store.group('g')).toEqual([])
     })
 
-    it('lists a group, without those of others and those that are gone', async () => {
+    it('lists a group, without uploads of other groups and removed ones', async () => {
       for (const id of ['g.a.1', 'g.a.2', 'g.b.3', 'gg.a.4']) await (await create(recordOf(id, 5))).release()
       await (await opened('g.a.2')).remove('deleted')
       expect([...(await under.store.group('g'))].sort()).toEqual(['g.a.1', 'g.b.3'])
       expect(await under.store.group('other')).toEqual([])
     })
 
-    describe('with an upload that begins with a part', () => {
-      /** A complete part; some of its bytes came ahead of others. */
+    describe('whose upload absorbs a part', () => {
+      /** A complete part; some of its bytes arrived ahead of others. */
       async function part(id: string, content: string): Promise<StoredUpload> {
         const upload = await create({ ...recordOf(id, content.length), partial: true, final: 'final' })
         await put(upload, 1, content.slice(1), 'when-verified')
@@ -256,7 +253,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         return (await unfinished(under.store)).sort()
       }
 
-      it('has the bytes of the part, which stays complete without them, also after it was opened again', async () => {
+      it('has the bytes of the part, which stays complete without them, also after a reopen', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
         await final.absorb(first)
@@ -276,7 +273,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         expect(await text(again.read({ start: 0, end: 11 }))).toBe('hello world')
       })
 
-      it('takes over what a crash in between has left: a part that says it has joined, and has its bytes still', async () => {
+      it('absorbs a part that a crash left marked as joined, but with its bytes', async () => {
         await (await part('first', 'hello')).update((record) => ({ ...record, joined: true }))
         await (await create(recordOf('final', 5))).release()
         for (const upload of touched.splice(0)) await upload.release()
@@ -290,7 +287,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
       })
 
-      it('lets go on what reads the part', async () => {
+      it('does not interrupt a reader of the part', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
         const reading = first.read({ start: 0, end: 5 })[Symbol.asyncIterator]()
@@ -300,7 +297,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         expect((await reading.next()).done).toBe(true)
       })
 
-      it('has the bytes of the part for good: neither giving them up nor removing the part takes them away', async () => {
+      it('keeps the bytes when the part discards its own or is removed', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
         await final.absorb(first)
@@ -311,7 +308,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
       })
 
-      it('makes a part forget its bytes and stay complete, as often as it is told', async () => {
+      it('discards the bytes of a part repeatedly, and keeps it complete', async () => {
         const second = await part('second', 'world')
         for (let i = 0; i < 2; i++) {
           await second.discardBytes()
@@ -327,7 +324,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         expect(await under.store.open('second')).toEqual({ kind: 'gone' })
       })
 
-      it('makes a part forget its bytes that says already that it has joined: a crash came in between', async () => {
+      it('discards the bytes of a part that a crash left marked as joined', async () => {
         const second = await part('second', 'world')
         await second.update((record) => ({ ...record, joined: true }))
         await second.release()
@@ -338,7 +335,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       })
     })
 
-    it('tells when the last byte of an unfinished upload came', async () => {
+    it('returns the time at which the last byte of an unfinished upload arrived', async () => {
       const before = new Date(Date.now() - 1000)
       const upload = await create(recordOf('when', 5))
       await put(upload, 3, 'lo', 'when-verified')

@@ -1,11 +1,11 @@
-/** Expectations about uploads, and about what lies in the data folder. */
+/** Expectations about uploads, and about the content of the data directory. */
 import { access, readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
 import type { TestService } from './service.ts'
 import { idOf, offsetOf, patch } from './tus.ts'
 
-/** The upload has the first `offset` bytes of `content`, resumes there, and becomes the file. */
+/** Expects the upload to have the first `offset` bytes of `content`, to resume there, and to become the file. */
 export async function expectToResume(service: TestService, url: string, content: Buffer<ArrayBuffer>, offset: number) {
   expect(await offsetOf(url)).toBe(offset)
   if (offset < content.length) {
@@ -18,7 +18,7 @@ export async function expectToResume(service: TestService, url: string, content:
   await expectFile(service, url, content)
 }
 
-/** The upload is finished: its bytes come back, and lie in the folder of finished files. */
+/** Expects a finished upload: its bytes can be downloaded, and are stored as a file. */
 export async function expectFile(service: TestService, url: string, content: Buffer) {
   const response = await fetch(url)
   expect(response.status).toBe(200)
@@ -28,14 +28,14 @@ export async function expectFile(service: TestService, url: string, content: Buf
   expect((await readFile(path.join(folder, name))).equals(content)).toBe(true)
 }
 
-/** Nothing of the upload is on the disk any more. */
+/** Expects nothing of the upload on disk. */
 export async function expectNoBytes(service: TestService, url: string) {
   for (const folder of ['incoming', 'files', 'journals']) {
     await expect(access(path.join(service.dataDir, folder, idOf(url)))).rejects.toMatchObject({ code: 'ENOENT' })
   }
 }
 
-/** How many uploads have bytes in the data folder, finished or not. */
+/** How many uploads have bytes in the data directory, finished or not. */
 export async function countUploads(service: TestService): Promise<number> {
   const [incoming, files] = await Promise.all(
     ['incoming', 'files'].map((name) => readdir(path.join(service.dataDir, name))),
@@ -43,14 +43,14 @@ export async function countUploads(service: TestService): Promise<number> {
   return (incoming?.length ?? 0) + (files?.length ?? 0)
 }
 
-/** A sentence for the client and nothing of the inside of the service. */
+/** Expects a sentence for the client, without internals of the service. */
 export function expectSentence(text: string, service: TestService) {
   expect(text).toMatch(/^[A-Z].*\.\n?$/)
   expect(text).not.toContain(service.dataDir)
   expect(text).not.toMatch(/\bat .*:\d+|node_modules|\.ts\b|ENOENT|EEXIST|Error:/)
 }
 
-/** How many bytes lie in the file of an unfinished upload. */
+/** The size of the file of an unfinished upload, in bytes. */
 export async function bytesOnDisk(service: TestService, url: string): Promise<number> {
   return (await stat(path.join(service.dataDir, 'incoming', idOf(url)))).size
 }

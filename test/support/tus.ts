@@ -1,4 +1,4 @@
-/** Requests of tus 1.0.0, as plain as they go over the wire. */
+/** Plain requests of tus 1.0.0. */
 
 import { requestHead, until, type Wire } from './wire.ts'
 
@@ -54,7 +54,7 @@ export function create(base: string, headers: Readonly<Record<string, string>>, 
   })
 }
 
-/** The absolute URL that an answer names. */
+/** The absolute URL that a response names. */
 export function locationOf(response: Response, base: string): string {
   return new URL(response.headers.get('Location') ?? '', base).href
 }
@@ -64,7 +64,7 @@ export function patchWith(url: string, headers: Readonly<Record<string, string>>
   return fetch(url, { method: 'PATCH', headers, ...(body === undefined ? {} : { body }) })
 }
 
-/** The offset that HEAD returns. @throws Error when it returns another status than 200. */
+/** The offset that HEAD returns. @throws Error when its status is not 200. */
 export async function offsetOf(url: string): Promise<number> {
   const response = await head(url)
   if (response.status !== 200) throw new Error(`HEAD: ${response.status}`)

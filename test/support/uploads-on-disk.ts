@@ -4,13 +4,13 @@ import { temporaryFolder } from './folder.ts'
 
 export interface UploadsOnDisk {
   readonly uploads: Uploads
-  /** The data folder. */
+  /** The data directory. */
   readonly folder: string
-  /** Closes the uploads, which may be closed already, and removes their folder. */
+  /** Closes the uploads, if they are still open, and removes their directory. */
   dispose(): Promise<void>
 }
 
-/** Uploads in a folder of their own. */
+/** Uploads in their own directory. */
 export async function uploadsOnDisk(): Promise<UploadsOnDisk> {
   const folder = await temporaryFolder()
   const uploads = await openStore({ directory: folder.path, sync: 'never' })

@@ -15,7 +15,7 @@ export interface ChunkFields {
 
 const ORDER = ['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunks', 'chunk', 'landfall_file'] as const
 
-/** What every request of one file has, chunk fields apart. */
+/** The fields of every request of one file, apart from the chunk fields. */
 export function fileFields(name: string, size: number, taskId = 'wu_1k83m941f1a21krp1sa2ofak9t0'): ChunkFields {
   return {
     task_id: taskId,
@@ -32,7 +32,7 @@ export const MULTIPART = `multipart/form-data; boundary=${BOUNDARY}`
 /** The end of a multipart body. */
 export const CLOSING = `--${BOUNDARY}--\r\n`
 
-/** A file as a page cuts it. */
+/** A file in chunks, as a page cuts it. */
 export interface Cut {
   readonly content: Buffer<ArrayBuffer>
   readonly count: number
@@ -42,7 +42,11 @@ export interface Cut {
   readonly bytes: (chunk: number) => Buffer<ArrayBuffer>
 }
 
-/** Cuts a file as WebUploader does: a file of one block has no chunk fields. @param more fields in place of the usual ones. */
+/**
+ * Cuts a file as WebUploader does: a file of one block has no chunk fields.
+ *
+ * @param more fields instead of the usual ones.
+ */
 export function cut(content: Buffer<ArrayBuffer>, chunkSize: number, more: Partial<ChunkFields> = {}): Cut {
   const count = Math.max(1, Math.ceil(content.length / chunkSize))
   const common = { ...fileFields('big.bin', content.length), ...more }
@@ -93,7 +97,7 @@ export function post(
   })
 }
 
-/** The request of a chunk as it goes over the wire, head and body. */
+/** The request of a chunk, head and body, as sent. */
 export function rawChunk(file: Cut, chunk: number): { readonly head: string; readonly body: Buffer } {
   const body = multipartBody(file.fields(chunk), file.bytes(chunk))
   return {
@@ -109,7 +113,7 @@ export function bareChunk(file: Cut, chunk: number): { readonly head: string; re
   return { head: requestHead('POST', `/upload/accept?${query}`, { 'Content-Length': body.length }), body }
 }
 
-/** Asks `/upload/complete`. */
+/** Requests `/upload/complete`. */
 export function complete(base: string, query: Readonly<Record<string, string>>, cookie = ''): Promise<Response> {
   return fetch(`${base}/upload/complete?${new URLSearchParams(query)}`, { headers: { Cookie: cookie } })
 }

@@ -1,30 +1,35 @@
 import { once } from 'node:events'
 import net from 'node:net'
 
-/** An answer as it came over a raw connection. */
+/** A response on a raw connection. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly body: string
 }
 
-/** A connection on which a test says exactly the bytes that it means, no matter how wrong they are. */
+/** A connection on which a test sends exact bytes, valid or not. */
 export interface Wire {
-  /** Resolves when the system has taken the bytes. */
+  /** Resolves when the OS has accepted the bytes. */
   send(...parts: readonly (string | Uint8Array)[]): Promise<void>
-  /** The next whole answer that is no interim one. @param method of its request: the answer to a HEAD has no body. @throws Error when the connection ends before it. */
+  /**
+   * The next complete response that is not interim.
+   *
+   * @param method of its request: the response to a HEAD has no body.
+   * @throws Error when the connection ends before it.
+   */
   answer(method?: string): Promise<Answer>
-  /** The next answer, also an interim one (1xx). @throws Error like `answer`. */
+  /** The next response, also an interim one (1xx). @throws Error like `answer`. */
   next(method?: string): Promise<Answer>
   /** Resolves when the other side has ended the connection. */
   readonly closed: Promise<void>
-  /** Ends the connection; what was sent still arrives. */
+  /** Ends the connection; sent bytes still arrive. */
   cut(): Promise<void>
-  /** Ends the connection the hard way, with a TCP reset. */
+  /** Resets the connection (TCP RST). */
   reset(): Promise<void>
 }
 
-/** Connects to a service. @param localAddress from which address of this machine. */
+/** Connects to a service. @param localAddress the address of this host to connect from. */
 export async function connect(base: string, localAddress = '127.0.0.1'): Promise<Wire> {
   const { hostname, port } = new URL(base)
   const socket = net.connect({ host: hostname, port: Number(port), localAddress })
@@ -53,7 +58,7 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
         received = received.subarray(found.length)
         return found.answer
       }
-      if (ended) throw new Error(`The connection ended before an answer: ${received.toString('latin1')}`)
+      if (ended) throw new Error(`The connection ended before a response: ${received.toString('latin1')}`)
       await new Promise<void>((resolve) => {
         wake = resolve
       })
@@ -87,7 +92,7 @@ export async function connect(base: string, localAddress = '127.0.0.1'): Promise
   }
 }
 
-/** The first lines of a request, up to and including the empty one. */
+/** The head of a request, including the empty line. */
 export function requestHead(method: string, path: string, headers: Readonly<Record<string, string | number>>): string {
   const lines = Object.entries({ Host: 'localhost', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
@@ -103,7 +108,7 @@ export function codedPiece(bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
 }
 
-/** Asks again until the answer is yes. The test's own time limit is the only one. */
+/** Polls until the result is true. Only the time limit of the test ends it otherwise. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5))
 }

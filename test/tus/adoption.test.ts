@@ -12,7 +12,7 @@ import type { TestService } from '../support/service.ts'
 import { expectFile, expectToResume } from '../support/stored-uploads.ts'
 import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
-describe('A folder that plain @tus/server wrote', () => {
+describe('A directory that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let service: Service | undefined
@@ -39,7 +39,7 @@ describe('A folder that plain @tus/server wrote', () => {
     }
   }
 
-  /** Starts Landfall on the folder. */
+  /** Starts Landfall on the directory. */
   async function adopt(): Promise<Pick<TestService, 'url' | 'dataDir'> & TestService> {
     const texts: Record<string, string> = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', DATA_DIR: folder.path }
     const running = await start(parseSettings(texts))
@@ -55,10 +55,10 @@ describe('A folder that plain @tus/server wrote', () => {
     })
     const running = await adopt()
     const url = `${running.url}/files/${id}`
-    const told = await head(url)
-    expect(told.status).toBe(200)
-    expect(told.headers.get('Upload-Length')).toBe('100000')
-    expect(told.headers.get('Upload-Metadata')).toBe(metadata)
+    const reported = await head(url)
+    expect(reported.status).toBe(200)
+    expect(reported.headers.get('Upload-Length')).toBe('100000')
+    expect(reported.headers.get('Upload-Metadata')).toBe(metadata)
     expect((await fetch(url)).status).toBe(404)
     await expectToResume(running, url, content, 34_567)
     expect(await readdir(path.join(folder.path, 'files', id))).toEqual(['测试 文件.txt'])
@@ -87,9 +87,9 @@ describe('A folder that plain @tus/server wrote', () => {
     })
     const running = await adopt()
     const url = `${running.url}/files/${id}`
-    const told = await head(url)
-    expect(told.headers.get('Upload-Offset')).toBe('5000')
-    expect(told.headers.get('Upload-Defer-Length')).toBe('1')
+    const reported = await head(url)
+    expect(reported.headers.get('Upload-Offset')).toBe('5000')
+    expect(reported.headers.get('Upload-Defer-Length')).toBe('1')
     const headers = { ...PATCH_HEADERS, 'Upload-Offset': '5000', 'Upload-Length': '100000' }
     expect((await patchWith(url, headers, content.subarray(5000))).status).toBe(204)
     await expectFile(running, url, content)
@@ -128,7 +128,7 @@ describe('A folder that plain @tus/server wrote', () => {
     await truncate(path.join(folder.path, name), size)
     await writeFile(path.join(folder.path, `${name}.json`), JSON.stringify(description))
     const running = await adopt()
-    const told = await head(`${running.url}/files/${name}`)
-    expect([told.status, told.headers.get('Upload-Offset')]).toEqual([200, String(size)])
+    const reported = await head(`${running.url}/files/${name}`)
+    expect([reported.status, reported.headers.get('Upload-Offset')]).toEqual([200, String(size)])
   })
 })

@@ -30,7 +30,7 @@ describe('POST /files', () => {
     await expectToResume(service, url, bytesOf(9), 0)
   })
 
-  it('gives every upload an id of its own', async () => {
+  it('gives every upload a unique id', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => create(service.url, { 'Upload-Length': '1' })))
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201))
     expect(new Set(answers.map((answer) => answer.headers.get('Location'))).size).toBe(20)
@@ -42,8 +42,8 @@ describe('POST /files', () => {
     const response = await create(service.url, { 'Upload-Length': '5', 'Upload-Metadata': said })
     expect(response.status).toBe(201)
     const url = locationOf(response, service.url)
-    const told = (await head(url)).headers.get('Upload-Metadata') ?? ''
-    expect(told.split(',').sort()).toEqual(said.split(',').sort())
+    const reported = (await head(url)).headers.get('Upload-Metadata') ?? ''
+    expect(reported.split(',').sort()).toEqual(said.split(',').sort())
     await expectToResume(service, url, bytesOf(5), 0)
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['测试 文件.txt'])
     const disposition = (await fetch(url)).headers.get('Content-Disposition') ?? ''
@@ -71,10 +71,10 @@ describe('POST /files', () => {
     const response = await create(service.url, { 'Upload-Length': '0', 'Upload-Metadata': metadata })
     expect(response.status).toBe(201)
     const url = locationOf(response, service.url)
-    const told = await head(url)
-    expect(told.status).toBe(200)
-    expect(told.headers.get('Upload-Offset')).toBe('0')
-    expect(told.headers.get('Upload-Length')).toBe('0')
+    const reported = await head(url)
+    expect(reported.status).toBe(200)
+    expect(reported.headers.get('Upload-Offset')).toBe('0')
+    expect(reported.headers.get('Upload-Length')).toBe('0')
     await expectFile(service, url, Buffer.alloc(0))
     expect(await readdir(path.join(service.dataDir, 'files', idOf(url)))).toEqual(['empty.txt'])
     expect((await patch(url, 0, bytesOf(0))).status).toBe(204)
@@ -154,7 +154,7 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, locationOf(response, service.url), content)
   })
 
-  it('creates nothing of a small file that breaks off before its client knows its URL', async () => {
+  it('creates nothing for a small file whose connection breaks before its client knows the URL', async () => {
     const wire = await connect(service.url)
     const headers = { ...PATCH_HEADERS, 'Upload-Length': 5_000, 'Content-Length': 5_000 }
     await wire.send(requestHead('POST', '/files', headers), bytesOf(4_999))
@@ -182,14 +182,14 @@ describe('POST /files with the first bytes', () => {
     await expectToResume(service, locationOf(response, service.url), content, 1_234_567)
   })
 
-  it('treats an empty body like none', async () => {
+  it('treats an empty body like no body', async () => {
     const response = await create(service.url, { 'Upload-Length': '7', ...type }, '')
     expect(response.status).toBe(201)
     expect(response.headers.get('Upload-Offset')).toBe('0')
     await expectToResume(service, locationOf(response, service.url), bytesOf(7), 0)
   })
 
-  it('does not wait for a body that a file of no bytes does not need', async () => {
+  it('does not wait for the body of an empty file', async () => {
     const wire = await connect(service.url)
     await wire.send(requestHead('POST', '/files', { ...TUS, 'Upload-Length': 0, 'Content-Length': 1000 }))
     expect((await wire.answer()).status).toBe(201)
@@ -237,7 +237,7 @@ describe('POST /files with the first bytes', () => {
     await expectFile(service, locationOf(next, service.url), bytesOf(5))
   })
 
-  it('keeps the bytes of a body that breaks off', async () => {
+  it('keeps the bytes of a body whose connection breaks', async () => {
     const content = bytesOf(100_000)
     const wire = await connect(service.url)
     await wire.send(
@@ -252,7 +252,7 @@ describe('POST /files with the first bytes', () => {
     await expectToResume(service, url, content, 40_000)
   })
 
-  it('waits with the body for a client that asks first (Expect: 100-continue)', async () => {
+  it('sends 100 before it reads the body, if the client expects it (Expect: 100-continue)', async () => {
     const wire = await connect(service.url)
     await wire.send(
       requestHead('POST', '/files', {

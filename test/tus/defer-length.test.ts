@@ -22,10 +22,10 @@ describe('An upload of deferred length', () => {
     patchWith(url, { ...PATCH_HEADERS, 'Upload-Offset': String(offset), 'Upload-Length': length }, body)
 
   async function expectUnknownLength(): Promise<void> {
-    const told = await head(url)
-    expect(told.status).toBe(200)
-    expect(told.headers.get('Upload-Defer-Length')).toBe('1')
-    expect(told.headers.has('Upload-Length')).toBe(false)
+    const reported = await head(url)
+    expect(reported.status).toBe(200)
+    expect(reported.headers.get('Upload-Defer-Length')).toBe('1')
+    expect(reported.headers.has('Upload-Length')).toBe(false)
     expect((await fetch(url)).status).toBe(404)
   }
 
@@ -123,7 +123,7 @@ describe('An upload of deferred length', () => {
   })
 })
 
-describe('a length that comes while an older request is silent', () => {
+describe('A length that arrives while an older request is silent', () => {
   it('does not wait for it: the older request is ended', async () => {
     const service = await startService()
     const created = await create(service.url, { 'Upload-Defer-Length': '1' })

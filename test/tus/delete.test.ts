@@ -23,8 +23,8 @@ describe('DELETE', () => {
 
   async function expectGone(): Promise<void> {
     // tus-java-client creates an upload again only after 404.
-    const told = await head(url)
-    expect([told.status, told.headers.get('Upload-Error')]).toEqual([404, 'gone'])
+    const reported = await head(url)
+    expect([reported.status, reported.headers.get('Upload-Error')]).toEqual([404, 'gone'])
     for (const version of ['5', '6', '8']) {
       const draft = await fetch(url, { method: 'HEAD', headers: { 'Upload-Draft-Interop-Version': version } })
       expect([draft.status, draft.headers.get('Upload-Error')]).toEqual([410, 'gone'])

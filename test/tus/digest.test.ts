@@ -22,7 +22,7 @@ describe('A digest of the whole file in the metadata', () => {
     ['sha256', 'base64'],
     ['sha1', 'hex'],
     ['md5', 'base64'],
-  ] as const)('that is right lets the file land: %s in %s', async (algorithm, encoding) => {
+  ] as const)('finishes the file if it matches: %s in %s', async (algorithm, encoding) => {
     const url = await createUpload(service.url, content.length, { [algorithm]: digest(algorithm).toString(encoding) })
     expect((await patch(url, 0, content.subarray(0, 1_111_111))).status).toBe(204)
     expect((await patch(url, 1_111_111, content.subarray(1_111_111))).status).toBe(204)
@@ -36,9 +36,9 @@ describe('A digest of the whole file in the metadata', () => {
     expectSentence(await response.text(), service)
     for (let i = 0; i < 2; i++) {
       const again = `${service.url}/files/${idOf(url)}`
-      const told = await head(again)
-      expect(told.status).toBe(422)
-      expect(told.headers.get('Upload-Error')).toBe('digest_mismatch')
+      const reported = await head(again)
+      expect(reported.status).toBe(422)
+      expect(reported.headers.get('Upload-Error')).toBe('digest_mismatch')
       expect((await fetch(again)).status).toBe(422)
       expect(await readdir(path.join(service.dataDir, 'files'))).toEqual([])
       service = await service.restart()

@@ -38,7 +38,7 @@ describe('Upload-Expires', () => {
     expect((await head(url)).headers.has('Upload-Expires')).toBe(false)
   })
 
-  it('is kept: what is unfinished and stale is gone, what is finished or getting bytes stays', async () => {
+  it('is enforced: stale unfinished uploads expire, finished ones and those that receive bytes stay', async () => {
     service = await startService({ EXPIRES_AFTER: '1' })
     const stale = await createUpload(service.url, content.length)
     await patch(stale, 0, content.subarray(0, 10))
@@ -51,7 +51,7 @@ describe('Upload-Expires', () => {
     await until(async () => (await head(stale)).status === 404)
     expect((await patch(stale, 10, content.subarray(10))).status).toBe(410)
     expect((await fetch(stale)).status).toBe(410)
-    // It is told as gone from the moment that its removal begins.
+    // It is reported as gone from the beginning of its removal.
     const incoming = path.join(service.dataDir, 'incoming')
     await until(async () => !(await readdir(incoming)).includes(idOf(stale)))
     await until(async () => (await readdir(path.join(service.dataDir, 'gone'))).includes(idOf(stale)))

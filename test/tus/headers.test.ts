@@ -12,7 +12,7 @@ import { ArraySource, cutAt, LendingSource } from '../support/array-source.ts'
 type Headers = Readonly<Record<string, string>>
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
-/** What may stand in a header, in the characters that Node makes of its bytes. */
+/** The characters that Node allows in a header, one per byte. */
 const value = fc.oneof(
   fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)), maxLength: 30 }),
   fc.constantFrom(
@@ -40,7 +40,7 @@ const NAMES = [
   'content-length',
 ]
 
-/** @returns what it gives, or the code of its error. */
+/** @returns the result, or the code of the error. */
 function outcomeOf<T>(parse: () => T): T | string {
   try {
     return parse()
@@ -83,7 +83,7 @@ describe('The headers of a creation', () => {
         const { metadata, rawMetadata } = parseMetadata(header)
         if (header.trim() !== '') expect(formatMetadata({ metadata, rawMetadata })).toBe(header)
         expect(Object.getPrototypeOf(metadata)).toBe(Object.prototype)
-        // A record that is read back has the same value.
+        // The record, read back, has the same value.
         expect(JSON.parse(JSON.stringify(metadata))).toEqual(metadata)
       }),
       { numRuns: 500 },

@@ -140,7 +140,7 @@ describe('PATCH', () => {
     await expectToResume(service, url, content, content.length)
   })
 
-  it('refuses bytes beyond the end of a finished file, which stays as it is', async () => {
+  it('refuses bytes beyond the end of a finished file, which stays unchanged', async () => {
     await patch(url, 0, content)
     expect((await patch(url, content.length, bytesOf(1))).status).toBe(413)
     expect((await patch(url, 0, bytesOf(10_000, 9))).status).toBe(409)
@@ -164,7 +164,7 @@ describe('PATCH', () => {
     await expectToResume(service, url, content, 0)
   })
 
-  it('ends a malformed chunked body, and keeps the bytes before the fault', async () => {
+  it('aborts a malformed chunked body, and keeps the bytes before the fault', async () => {
     const wire = await connect(service.url)
     const { pathname } = new URL(url)
     await wire.send(

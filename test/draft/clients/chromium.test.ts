@@ -31,10 +31,10 @@ afterAll(async () => {
 })
 
 /**
- * Runs a script in the page, which is one of another origin.
+ * Runs a script in a page of another origin.
  *
- * @param script an expression over `file`, the content, and `run(input, options, begin)`, which resolves with the URL of an upload when it has
- * ended; `begin` is given the upload in place of its start.
+ * @param script an expression over `file`, the content, and `run(input, options, begin)`, which resolves with the URL
+ * of an upload when that has ended; `begin` receives the upload instead of starting it.
  */
 function inPage(protocol: string, script: string): Promise<string> {
   return page.evaluate(`(async () => {

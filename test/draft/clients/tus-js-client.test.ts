@@ -14,7 +14,7 @@ import { idOf } from '../../support/tus.ts'
 const content = bytesOf(1_400_007)
 const RETRIES = Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 100))
 
-/** What the client's types leave out. */
+/** Options that the client's types lack. */
 interface Protocol {
   readonly protocol?: 'ietf-draft-03' | 'ietf-draft-05'
 }
@@ -28,7 +28,7 @@ const WAYS: Readonly<Record<string, Options>> = {
   overridePatchMethod: { overridePatchMethod: true },
 }
 
-/** An upload through `base`. @returns it when it has ended. */
+/** Uploads through `base`. @returns the upload when it has ended. */
 function upload(base: string, options: Options, input: Buffer | Readable = content): Promise<Upload> {
   return new Promise((resolve, reject) => {
     const upload: Upload = new Upload(input, {
@@ -43,7 +43,7 @@ function upload(base: string, options: Options, input: Buffer | Readable = conte
   })
 }
 
-/** What the client says of its upload, for the test to hear. */
+/** The events of the client's upload, for the test. */
 function watched(base: string, options: Options): { readonly upload: Upload; readonly ended: Promise<void> } {
   let end: { resolve(): void; reject(error: Error): void } | undefined
   const ended = new Promise<void>((resolve, reject) => {

@@ -38,7 +38,7 @@ describe('upload append', () => {
     expect([ok, headers.get('Upload-Complete')]).toEqual([true, '?1'])
   })
 
-  it('an append without content that does not end the upload changes nothing', async () => {
+  it('an append without content, and without the end, changes nothing', async () => {
     const url = await create(HELLO)
     expect((await append(url, SIZE, false)).status).toBe(204)
     expect(await stateOf(url)).toEqual([String(SIZE), '?0'])
@@ -54,7 +54,7 @@ describe('upload append', () => {
     expect(await stateOf(url)).toEqual(['0', '?0'])
   })
 
-  it('the media type has parameters and any case (RFC 9110 §8.3.1)', async () => {
+  it('the media type may have parameters and any case (RFC 9110 §8.3.1)', async () => {
     const url = await create()
     const type = { 'Content-Type': 'Application/Partial-Upload; x=y' }
     expect((await append(url, 0, false, HELLO, type)).status).toBe(204)
@@ -78,7 +78,7 @@ describe('upload append', () => {
     },
   )
 
-  it('"The request MUST include the Upload-Complete header field", "by including the Upload-Offset header field": it is refused without', async () => {
+  it('"The request MUST include the Upload-Complete header field", "by including the Upload-Offset header field": a PATCH without them is refused', async () => {
     const url = await create()
     const type = { 'Content-Type': PARTIAL }
     expectClientError(await request('PATCH', url, { ...type, 'Upload-Offset': '0' }, HELLO))
@@ -100,7 +100,7 @@ describe('upload append', () => {
     expect((await append(url, 0, false, HELLO, { 'Upload-Offset': '0;foo=bar' })).status).toBe(204)
   })
 
-  it('"the server SHOULD append as much of the patch document as possible": what came before a cut', async () => {
+  it('"the server SHOULD append as much of the patch document as possible": the bytes before a cut count', async () => {
     const url = await create()
     const wire = await beginAppend(url, 0, 1000, HELLO)
     await wire.cut()
@@ -110,7 +110,7 @@ describe('upload append', () => {
   })
 })
 
-describe('an upload that is complete', () => {
+describe('a complete upload', () => {
   async function completed(): Promise<string> {
     const url = await create()
     expect((await append(url, 0, true, HELLO)).headers.get('Upload-Complete')).toBe('?1')
@@ -127,7 +127,7 @@ describe('an upload that is complete', () => {
     if (status < 300) expect(headers.get('Upload-Offset')).toBe(String(SIZE))
   })
 
-  it('also with a body in chunks, whose length nothing tells', async () => {
+  it('an append with a chunked body is refused, too', async () => {
     const url = await completed()
     const wire = await connect(url)
     await wire.send(appendHead(url, SIZE, true), codedPiece(Buffer.from('more')), codedPiece(Buffer.alloc(0)))

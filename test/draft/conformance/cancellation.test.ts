@@ -15,7 +15,7 @@ describe('upload cancellation', () => {
     const url = await create()
     const running = await beginAppend(url, 0, 1000, HELLO)
     expect((await request('DELETE', url)).ok).toBe(true)
-    // Its connection ends, or an answer says that nothing came of it.
+    // Its connection ends, or it receives an error.
     const status = await running.answer().then(
       (answer) => answer.status,
       () => 0,

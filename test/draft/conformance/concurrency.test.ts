@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Wire } from '../../support/wire.ts'
 import { append, beginAppend, create, HELLO, head, stateOf } from './server.ts'
 
-/** The request is over, without a success. */
+/** Expects the request to end without success. */
 async function expectEnded(wire: Wire) {
   const status = await wire.answer().then(
     (answer) => answer.status,
@@ -18,7 +18,7 @@ describe('concurrency', () => {
     const running = await beginAppend(url, 0, 1_000_000, HELLO)
     const [offset, complete] = await stateOf(url)
     expect(complete).toBe('?0')
-    // The request that is over must not bring what it still gets.
+    // The ended request must not add the bytes that still arrive for it.
     await running.send(Buffer.alloc(100_000, 'x'))
     expect((await append(url, Number(offset), true, HELLO)).headers.get('Upload-Complete')).toBe('?1')
     await expectEnded(running)
@@ -35,7 +35,7 @@ describe('concurrency', () => {
     expect(await stateOf(url)).toEqual([String(HELLO.length), '?0'])
   })
 
-  it('"the server MUST take measures to prevent race conditions, data loss and corruption": of many at one offset the bytes of one count', async () => {
+  it('"the server MUST take measures to prevent race conditions, data loss and corruption": of many appends at one offset, one counts', async () => {
     const url = await create()
     const bodies = ['first body', 'body the second', 'third'].map((text) => Buffer.from(text))
     const answers = await Promise.all(bodies.map((body) => append(url, 0, false, body).then(({ status }) => status)))

@@ -55,7 +55,7 @@ describe('upload creation', () => {
     expect([ok, headers.get('Upload-Complete')]).toEqual([true, '?1'])
   })
 
-  it('"the client might not know the total length": a body in chunks, and its end is the end', async () => {
+  it('"the client might not know the total length": the end of a chunked body ends the upload', async () => {
     const wire = await connect(endpoint)
     await wire.send(
       creationHead({ ...DRAFT, 'Upload-Complete': '?1', 'Transfer-Encoding': 'chunked' }),
@@ -75,14 +75,14 @@ describe('upload creation', () => {
     const url = locationOf(await wire.next())
     await wire.send(HELLO)
     await wire.cut()
-    // The last bytes can be on their way still, but what is told is kept.
+    // The last bytes may still be in flight, but reported ones are kept.
     const [offset, complete] = await stateOf(url)
     expect(complete).toBe('?0')
     const next = await append(url, Number(offset), false, Buffer.from('more'))
     expect(next.status).toBe(204)
   })
 
-  it('the same with a body in chunks, cut exactly behind a chunk', async () => {
+  it('a chunked body that is cut exactly after a chunk keeps its bytes, and is not complete', async () => {
     const wire = await connect(endpoint)
     await wire.send(creationHead({ ...DRAFT, 'Upload-Complete': '?1', 'Transfer-Encoding': 'chunked' }))
     const url = locationOf(await wire.next())
@@ -91,7 +91,7 @@ describe('upload creation', () => {
     expect((await head(url)).headers.get('Upload-Complete')).toBe('?0')
   })
 
-  it('"Other values MUST cause the entire header field to be ignored": without a valid Upload-Complete nothing is created by it', async () => {
+  it('"Other values MUST cause the entire header field to be ignored": without a valid Upload-Complete, no draft upload is created', async () => {
     for (const value of ['1', 'true', '?2', '"?1"', '?1, ?0', '(?1)', '']) {
       const response = await request('POST', endpoint, { 'Upload-Complete': value }, HELLO)
       expect(response.headers.get('Upload-Complete')).not.toBe('?1')

@@ -10,10 +10,10 @@ const MATCHING: Readonly<Record<string, string>> = {
   'sha-256': right['sha-256'],
   'sha-512': right['sha-512'],
   both: `${right['sha-256']}, ${right['sha-512']}`,
-  'one that nobody knows': 'unheard-of=:AAAA:',
-  'a known one beside one that nobody knows': `unheard-of=:AAAA:, ${right['sha-256']}`,
-  'no dictionary': 'sha-256:',
-  'no byte sequence': 'sha-256=abc',
+  'an unknown algorithm': 'unheard-of=:AAAA:',
+  'a known algorithm next to an unknown one': `unheard-of=:AAAA:, ${right['sha-256']}`,
+  'not a dictionary': 'sha-256:',
+  'not a byte sequence': 'sha-256=abc',
 }
 const MISMATCHING: Readonly<Record<string, string>> = {
   'sha-256': wrong['sha-256'],
@@ -90,14 +90,14 @@ describe('Want-Repr-Digest', () => {
     },
   )
 
-  it('"when creating an upload, the client can ask": the answer to the end tells it, and so does the one that repeats it', async () => {
+  it('"when creating an upload, the client can ask": the final response has it, and so has its repetition', async () => {
     const url = await create(HELLO.subarray(0, 5), { 'Want-Repr-Digest': 'sha-512=1' })
     expect((await append(url, 5, true, HELLO.subarray(5))).headers.get('Repr-Digest')).toBe(right['sha-512'])
     const again = await append(url, HELLO.length, true)
     if (again.ok) expect(again.headers.get('Repr-Digest')).toBe(right['sha-512'])
   })
 
-  it('"The response SHOULD include at least one of the requested digests": none that was not', async () => {
+  it('"The response SHOULD include at least one of the requested digests": it has no other digest', async () => {
     const response = await post(true, HELLO, { 'Want-Repr-Digest': 'sha-256=0, unheard-of=10' })
     expect(response.ok).toBe(true)
     expect(response.headers.has('Repr-Digest')).toBe(false)

@@ -16,7 +16,7 @@ import {
 
 const WHOLE = { 'Upload-Complete': '?1', 'Content-Length': HELLO.length }
 
-/** All answers to a creation with these headers; its body is sent at once. */
+/** All responses to a creation with these headers; its body is sent at once. */
 async function created(headers: Readonly<Record<string, string | number>>, method = 'POST', version = 'HTTP/1.1') {
   const wire = await connect(endpoint)
   try {
@@ -31,7 +31,7 @@ const of104 = (answers: readonly Answer[]): readonly Answer[] => answers.filter(
 
 describe('104 (Upload Resumption Supported) for a creation', () => {
   it.each(['POST', 'PUT'])(
-    '"it MUST include Location header field pointing to the upload resource", before the body has come: %s',
+    '"it MUST include Location header field pointing to the upload resource", before the body has arrived: %s',
     async (method) => {
       const wire = await connect(endpoint)
       await wire.send(creationHead({ ...DRAFT, ...WHOLE }, method))
@@ -89,7 +89,7 @@ describe('104 (Upload Resumption Supported) for a creation', () => {
     await wire.cut()
   })
 
-  it('two creations on one connection: each has its own', async () => {
+  it('each of two creations on one connection has its own', async () => {
     const wire = await connect(endpoint)
     const urls = []
     for (let i = 0; i < 2; i++) {
@@ -104,7 +104,7 @@ describe('104 (Upload Resumption Supported) for a creation', () => {
 })
 
 describe('104 while content is processed', () => {
-  /** Sends a piece every now and then until the server has told of its progress twice. */
+  /** Sends a piece at intervals until the server has reported progress twice. */
   async function progressOf(head: string): Promise<readonly Answer[]> {
     const wire = await connect(endpoint)
     await wire.send(head)
@@ -124,20 +124,20 @@ describe('104 while content is processed', () => {
 
   it('"the server SHOULD send interim responses with a 104 … and the Upload-Offset header field"; "MUST NOT include the Location"', async () => {
     const url = await create()
-    const told = await progressOf(appendHead(url, 0, true))
-    for (const { status, headers } of told) {
+    const reported = await progressOf(appendHead(url, 0, true))
+    for (const { status, headers } of reported) {
       expect(status).toBe(104)
       expect(headers.has('Location')).toBe(false)
       expect(headers.get('Upload-Draft-Interop-Version')).toBe(INTEROP)
     }
-    const [first = 0, second = 0] = told.map(({ headers }) => Number(headers.get('Upload-Offset')))
+    const [first = 0, second = 0] = reported.map(({ headers }) => Number(headers.get('Upload-Offset')))
     expect(first).toBeGreaterThan(0)
     expect(second).toBeGreaterThan(first)
-    // "Clients can use this guarantee to free resources": what was told stays.
+    // "Clients can use this guarantee to free resources": reported bytes stay.
     expect(Number((await stateOf(url))[0])).toBeGreaterThanOrEqual(second)
   })
 
-  it('not for a client without an interop version', async () => {
+  it('a client without an interop version receives none', async () => {
     const url = await create()
     const wire = await connect(url)
     await wire.send(

@@ -77,7 +77,7 @@ describe('"If indicators (1) and (2) are both present in the same request, their
     expect(await lengthOf(url)).toBeNull()
   })
 
-  it('they do match: the upload is complete', async () => {
+  it('equal ones complete the upload', async () => {
     expect((await post(true, HELLO, { 'Upload-Length': SIZE })).headers.get('Upload-Complete')).toBe('?1')
   })
 })
@@ -111,7 +111,7 @@ describe('"If multiple requests include indicators, their indicated values MUST 
     expect(rest.headers.get('Upload-Complete')).toBe('?1')
   })
 
-  it('less than there is already', async () => {
+  it('a length below the received bytes', async () => {
     const url = await create(HELLO)
     await expectInconsistent(await append(url, HELLO.length, false, undefined, { 'Upload-Length': '5' }))
     expect(await stateOf(url)).toEqual([SIZE, '?0'])
@@ -121,7 +121,7 @@ describe('"If multiple requests include indicators, their indicated values MUST 
     const url = await create(HELLO)
     await append(url, HELLO.length, true)
     const wire = await connect(url)
-    // Without Content-Length, which would be an indicator of its own.
+    // Without Content-Length, which would itself be an indicator.
     await wire.send(
       requestHead('PATCH', new URL(url).pathname, {
         ...DRAFT,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { parseDictionary } from 'structured-headers'
 import { append, create, endpoint, HELLO, head, post, request } from './server.ts'
 
-/** The limits of an answer, as a client reads them. */
+/** The limits in a response, as a client parses them. */
 function limitsOf({ headers }: Response): ReadonlyMap<string, unknown> {
   return new Map([...parseDictionary(headers.get('Upload-Limit') ?? '')].map(([key, [value]]) => [key, value]))
 }
@@ -17,7 +17,7 @@ describe('Upload-Limit', () => {
     expect(limitsOf(response).size).toBeGreaterThan(0)
   })
 
-  it('"The value is an Integer", in every answer', async () => {
+  it('"The value is an Integer", in every response', async () => {
     const url = await create()
     const answers = [await options(), await post(false), await head(url), await append(url, 0, false, HELLO)]
     for (const answer of answers) {
@@ -31,7 +31,7 @@ describe('Upload-Limit', () => {
     expect(limitsOf(await head(await create())).get('max-size')).toBe(size)
   })
 
-  it('"max-age: Specifies the remaining lifetime of the upload resource in seconds": if it is told, it is not over', async () => {
+  it('"max-age: Specifies the remaining lifetime of the upload resource in seconds": if present, it is positive', async () => {
     const age = limitsOf(await head(await create())).get('max-age')
     if (age !== undefined) expect(age).toBeGreaterThan(0)
   })
@@ -53,7 +53,7 @@ describe('Upload-Limit', () => {
     expect((await head(url)).headers.get('Upload-Offset')).toBe(String(HELLO.length))
   })
 
-  it('an upload of just the largest size is created', async () => {
+  it('an upload of exactly the maximum size is created', async () => {
     const most = limitsOf(await options()).get('max-size')
     if (most === undefined) return
     expect((await post(false, undefined, { 'Upload-Length': String(most) })).status).toBe(201)

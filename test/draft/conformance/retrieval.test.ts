@@ -47,7 +47,7 @@ describe.each(['HEAD', 'GET'])('offset retrieval: %s', (method) => {
     expect(headers.get('Upload-Length')).toBe(SIZE)
   })
 
-  it('an upload that never was is a client error', async () => {
+  it('an unknown upload is a client error', async () => {
     const url = await create()
     const { status, headers } = await ask(url.replace(/.{8}$/, '00000000'))
     expect([404, 410]).toContain(status)
@@ -55,7 +55,7 @@ describe.each(['HEAD', 'GET'])('offset retrieval: %s', (method) => {
   })
 })
 
-it('a response says no offset that was not asked to be stored: each upload has its own', async () => {
+it('concurrent uploads have independent offsets', async () => {
   const [one, two] = [await create(HELLO), await create(HELLO.subarray(0, 3))]
   expect((await request('HEAD', one)).headers.get('Upload-Offset')).toBe(SIZE)
   expect((await request('HEAD', two)).headers.get('Upload-Offset')).toBe('3')

@@ -1,6 +1,6 @@
 /**
- * The server that the conformance tests are about: the one whose upload creation URL `DRAFT_URL` names (http only), or else this
- * project's own. Only what draft-ietf-httpbis-resumable-upload says is asked for, so that the same cases are fair to every server.
+ * The server under test: the one whose upload creation URL `DRAFT_URL` names (http only), or else ours. The cases
+ * require only the text of draft-ietf-httpbis-resumable-upload, so they are fair to every server.
  */
 import { createHash } from 'node:crypto'
 import { afterAll, expect } from '@jest/globals'
@@ -65,13 +65,13 @@ export function head(url: string): Promise<Response> {
   return request('HEAD', url)
 }
 
-/** The offset that the server tells, and whether it takes the upload for complete. */
+/** The offset that the server returns, and whether it considers the upload complete. */
 export async function stateOf(url: string): Promise<readonly [offset: string | null, complete: string | null]> {
   const { headers } = await head(url)
   return [headers.get('Upload-Offset'), headers.get('Upload-Complete')]
 }
 
-/** What the head of an append says. @param length of its body, in bytes; `undefined` for one in chunks. */
+/** The headers of an append. @param length of its body, in bytes; `undefined` for a chunked one. */
 export function appendHead(url: string, offset: number, complete: boolean, length?: number): string {
   return requestHead('PATCH', new URL(url).pathname, {
     ...DRAFT,
@@ -82,12 +82,12 @@ export function appendHead(url: string, offset: number, complete: boolean, lengt
   })
 }
 
-/** What the head of a creation says. */
+/** The headers of a creation. */
 export function creationHead(headers: Readonly<Record<string, string | number>>, method = 'POST'): string {
   return requestHead(method, new URL(endpoint).pathname, { Host: new URL(endpoint).host, ...headers })
 }
 
-/** Begins an append of which the server surely knows, and sends the first bytes of its body. */
+/** Begins an append, sends the first bytes of its body, and waits until the server has read them. */
 export async function beginAppend(url: string, offset: number, length: number, first: Uint8Array): Promise<Wire> {
   const wire = await connect(url)
   const lines = appendHead(url, offset, false, length)
@@ -97,7 +97,7 @@ export async function beginAppend(url: string, offset: number, length: number, f
   return wire
 }
 
-/** All answers to one request, the interim ones first. */
+/** All responses to one request, the interim ones first. */
 export async function allAnswers(wire: Wire): Promise<{ readonly interim: readonly Answer[]; readonly final: Answer }> {
   const interim: Answer[] = []
   for (;;) {

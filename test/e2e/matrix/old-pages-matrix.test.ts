@@ -25,7 +25,7 @@ const BREAKS: readonly (readonly [name: string, work: (old: OldPage, file: Sampl
   ['the program is killed', (old, file) => killWhileSending(old, stage.landfall, file)],
 ]
 
-/** Only the date tells some files apart. */
+/** Some files differ only by date. */
 const othersOf = (withoutDates: boolean) => OTHER_FILES.filter(([, make]) => !withoutDates || make !== sameHalf)
 
 describe.each(builds())('The page of the article with %s', (...build) => {

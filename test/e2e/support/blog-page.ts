@@ -17,14 +17,14 @@ const BROKEN = 4
 /** Bytes per second: slow enough to break a chunk off inside its body. */
 const SLOW = 1024 * 1024
 
-/** What the page shows for the last file. */
+/** The text of the page for the last file. */
 const DONE = '上传完成'
 const FAILED = '上传出错'
 
 /** A build of WebUploader: its file name, for the name of a test, and its path. */
 export type Build = readonly [name: string, file: string]
 
-/** Four builds from the npm package, of two versions; with `WEBUPLOADER_BUILDS`, every script in that folder. */
+/** Four builds from the npm package, of two versions; with `WEBUPLOADER_BUILDS`, every script in that directory. */
 export function builds(): readonly Build[] {
   const folder = process.env['WEBUPLOADER_BUILDS']
   if (folder !== undefined) return readdirSync(folder).map((name) => [name, path.join(folder, name)])

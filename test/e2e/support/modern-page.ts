@@ -19,7 +19,9 @@ export async function rowsIn(page: Page, selector: string, count: number): Promi
     .waitFor()
 }
 
-/** Waits until a row shows at least this many per cent. The page's policy allows no scripts of a test to wait inside. */
+/**
+ * Waits until a row shows at least this many per cent. The page's policy allows no scripts of a test to wait inside.
+ */
 export async function shows(page: Page, percent: number, row: string = ROW): Promise<void> {
   const bar = page.locator(`${row} [role=progressbar]`)
   while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(20)

@@ -6,7 +6,7 @@ import { openPicker } from '../../support/chrome.ts'
 const FOLDER = new URL('../pages/', import.meta.url)
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
 
-/** A request that the page's scripts made; `status` is 0 when no answer came. */
+/** A request that the page's scripts made; `status` is 0 without a response. */
 export interface SeenRequest {
   readonly method: string
   readonly path: string
@@ -19,7 +19,7 @@ export interface SeenRequest {
   readonly text: string
 }
 
-/** What `/upload/complete` answers. */
+/** The response of `/upload/complete`. */
 export interface CompleteAnswer {
   readonly ok: boolean
   /** Only for the visitor who began the file, if a cookie identifies one. */
@@ -32,11 +32,11 @@ export interface CompleteAnswer {
   readonly missing_total?: number
 }
 
-/** How the page or its browser differs from the page as it is written. */
+/** How the page or its browser differs from the original. */
 export interface Variant {
   /** The file of a build of WebUploader that the site serves as `webuploader.min.js`. */
   readonly build?: string
-  /** Bytes, in place of the page's 20 MiB. */
+  /** Bytes, instead of the page's 20 MiB. */
   readonly chunkSize?: number
   /** Whether the browser lacks `File.lastModifiedDate`, as Firefox and Safari do. */
   readonly withoutDates?: boolean
@@ -82,7 +82,7 @@ export class OldPage {
     await (await openPicker(this.page)).setFiles([...paths])
   }
 
-  /** The same, with the answer of `/check`, for which the dialogue takes long enough. */
+  /** The same, with the response of `/check`, which arrives while the dialogue is open. */
   async chooseAfterCheck(...paths: readonly string[]): Promise<string> {
     const before = (await this.requests('/check')).length
     const dialogue = await openPicker(this.page)
@@ -93,7 +93,7 @@ export class OldPage {
     return text
   }
 
-  /** Asks `/check` as the page does, for five seconds at most, until it lists a chunk. */
+  /** Polls `/check` as the page does, for at most five seconds, until it lists a chunk. */
   listed(): Promise<boolean> {
     return this.page.evaluate<boolean>(`(async () => {
       for (const end = Date.now() + 5000; Date.now() < end; ) {
@@ -108,7 +108,7 @@ export class OldPage {
     return this.page.evaluate<SeenRequest[]>(`observed.requests.filter((r) => r.path === '${path}')`)
   }
 
-  /** Chunk numbers in the order in which the page sent them; a number comes again when its chunk was sent again. */
+  /** Chunk numbers in the order in which the page sent them; a number is repeated if its chunk was sent again. */
   async sentChunks(): Promise<number[]> {
     return (await this.requests('/upload/accept')).map(({ fields }) => Number(fields['chunk'] ?? 0))
   }
@@ -148,7 +148,7 @@ export class OldPage {
     await this.page.waitForFunction(`(observed.progress ?? 0) > ${share}`, undefined, { polling: 10 })
   }
 
-  /** Waits for the answers to the first `count` calls of `/upload/complete`. */
+  /** Waits for the responses to the first `count` calls of `/upload/complete`. */
   async completed(count = 1): Promise<{ status: number; fields: SeenRequest['fields']; answer: CompleteAnswer }[]> {
     const call = "r.path === '/upload/complete' && r.ended"
     await this.page.waitForFunction(`observed.requests.filter((r) => ${call}).length >= ${count}`, undefined, {
@@ -164,7 +164,7 @@ function parseAnswer(text: string): CompleteAnswer {
   return answer
 }
 
-/** Opens an old page for one visitor; the visitor ends with the work. */
+/** Opens a legacy page for one visitor; the visitor ends with the work. */
 export async function withOldPage<T>(
   browser: Browser,
   base: string,

@@ -11,7 +11,7 @@ import { makeFile } from './blog-page.ts'
 export interface SharedStage {
   readonly browser: Browser
   readonly landfall: Landfall
-  /** Creates a file of eight chunks with a name of its own. @returns its folder, too. */
+  /** Creates a file of eight chunks with a unique name. @returns its directory, too. */
   newFile(): Promise<{ readonly place: string; readonly file: SampleFile }>
 }
 

@@ -45,7 +45,7 @@ const cookie = mostly(
   oddText.map((text): Header[] => [['Cookie', `landfall_visitor=${text.replace(/[\r\n\0]/g, '')}`]]),
 )
 
-/** What pages ask before they send anything. */
+/** The requests of pages before they send anything. */
 export const check: fc.Arbitrary<Message> = fc
   .tuple(
     body,

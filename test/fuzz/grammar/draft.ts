@@ -15,7 +15,7 @@ interface Request {
 }
 
 const none = fc.constant<Headers>([])
-/** Now and then a header, which most requests do without. */
+/** A header that only some requests have. */
 const maybe = (headers: fc.Arbitrary<Headers>): fc.Arbitrary<Headers> =>
   fc.oneof({ weight: 4, arbitrary: none }, { weight: 1, arbitrary: headers })
 const all = (...headers: readonly fc.Arbitrary<Headers>[]): fc.Arbitrary<Headers> =>
@@ -28,7 +28,7 @@ const version = fc.oneof(
 )
 const complete = (said: boolean): fc.Arbitrary<Headers> => field('Upload-Complete', fc.constant(said ? '?1' : '?0'))
 
-/** Few sizes, so that an append often stands where another one has ended. */
+/** Few sizes, so an append often starts where another one has ended. */
 const size = fc.oneof(
   fc.constantFrom(0, 40, 1000),
   fc.integer({ min: 0, max: 4000 }),
@@ -90,7 +90,7 @@ const coding = fc
   .constantFrom('identity', 'gzip', 'Identity', 'identity, identity', 'br', '')
   .map((value): Headers => [['Content-Encoding', value]])
 const expectation = fc.constant<Headers>([['Expect', '100-continue']])
-/** What makes a request one of tus, too. */
+/** Headers that make a request one of tus, too. */
 const tus = fc.constantFrom<Headers>(
   [['Tus-Resumable', '1.0.0']],
   [['Tus-Resumable', '']],
@@ -127,7 +127,7 @@ const creation = fc
     target: mostly(fc.constantFrom('/files'), ownTarget),
     bytes: size.map((length) => bytesOf(0, length)),
     ends: fc.boolean(),
-    /** How many bytes more than this request has are announced; -1 when it announces none. */
+    /** How many more bytes are announced than this request has; -1 for no announcement. */
     more: fc.constantFrom(-1, -1, 0, 0, 40, 1000),
   })
   .chain(({ method, target, bytes, ends, more }) => {
@@ -138,7 +138,7 @@ const creation = fc
     ).map((headers): Request => ({ method, target, headers, body: bytes }))
   })
 
-/** Uploads, and where they stand when they are new. */
+/** Uploads, and their initial offsets. */
 const PLACES = [0, 0, 40, 40, 0, 40].map((start, i) => ({ target: `/files/${SCRATCH[i]}`, start }))
 const place = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...PLACES, ...PLACES.slice(4)) },
@@ -173,7 +173,7 @@ const overridden = fc.tuple(fc.constantFrom('PATCH', 'PATCH', 'HEAD', 'DELETE', 
   }),
 )
 
-/** Requests of the IETF draft of resumable uploads, some of which speak tus, too. */
+/** Requests of the IETF draft, some of which are also tus. */
 export const draft: fc.Arbitrary<Message> = fc
   .tuple(
     fc.oneof(

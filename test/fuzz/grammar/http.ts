@@ -122,7 +122,7 @@ const headers = fc.oneof(
   },
 )
 
-/** HTTP itself: lines, names, values, and lengths that are wrong. */
+/** HTTP itself: invalid lines, names, values, and lengths. */
 export const http: fc.Arbitrary<Message> = fc
   .tuple(method, target, headers, fc.oneof(fc.constant(''), oddText, fc.constant('x'.repeat(30_000))), framing)
   .map(([verb, path, list, body, framed]) => ({ method: verb, target: path, headers: list, body, framing: framed }))

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { type Header, utf8 } from '../message.ts'
 import { bytesOf } from './text.ts'
 
-/** One chunk of a file of an old page. */
+/** One chunk of a file of a legacy page. */
 export interface Chunk {
   readonly fields: readonly Header[]
   readonly bytes: string
@@ -10,7 +10,7 @@ export interface Chunk {
 
 const DATE = utf8('Mon Nov 23 2026 15:36:49 GMT+0800 (中国标准时间)')
 
-/** Few files, so that their chunks meet, some twice or at once. */
+/** Few files, so their chunks meet, some repeated or concurrent. */
 export const chunk: fc.Arbitrary<Chunk> = fc
   .record({
     task: fc.constantFrom('t', 'wu_1k83m941f1a21krp1sa2ofak9t0', utf8('任务'), ''),

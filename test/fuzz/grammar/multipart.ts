@@ -100,7 +100,7 @@ const more: fc.Arbitrary<readonly Header[]> = mostly(
   ),
 )
 
-/** What stands around the parts. */
+/** The text around the parts. */
 const around = fc.record({
   preamble: mostly(fc.constant(''), fc.constantFrom('\r\n', 'preamble\r\n', 'x'.repeat(17_000), '--')),
   epilogue: mostly(fc.constantFrom('\r\n', ''), fc.constantFrom('epilogue', '\r\n\r\n', 'x'.repeat(66_000))),
@@ -108,7 +108,7 @@ const around = fc.record({
   padding: mostly(fc.constant(''), fc.constantFrom(' ', '\t ', 'x', ' '.repeat(2000))),
   more,
   inside: mostly(fc.constant(''), fc.constantFrom('near', 'delimiter', 'closing')),
-  /** Where the file part stands: mostly last. */
+  /** The position of the file part: usually last. */
   fileAt: mostly(fc.constant(99), fc.nat(9)),
   files: mostly(fc.constant(1), fc.constantFrom(0, 2)),
 })
@@ -131,7 +131,7 @@ const form = fc.tuple(chunk, edits, boundary, around).chain(([{ fields, bytes },
     })
 })
 
-/** Chunks of old pages as multipart forms. */
+/** Chunks of legacy pages as multipart forms. */
 export const multipart: fc.Arbitrary<Message> = fc
   .tuple(form, framing, edits)
   .map(([{ type, body }, framed, changes]) => ({

@@ -8,7 +8,7 @@ function escaped(text: string): string {
   return [...text].map((c) => (/[\w.*-]/.test(c) ? c : `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`)).join('')
 }
 
-/** The query of some fields, with now and then a bad escape. */
+/** The query of some fields, occasionally with an invalid escape. */
 export function queryOf(fields: readonly Header[]): fc.Arbitrary<string> {
   const text = fields.map(([name, value]) => `${escaped(name)}=${escaped(value)}`).join('&')
   return mostly(
@@ -81,7 +81,7 @@ const complete = fc
     })
   })
 
-/** Bare chunks with their fields in the query, and what a page asks when it has sent all. */
+/** Bare chunks with their fields in the query, and the final requests of a page. */
 export const query: fc.Arbitrary<Message> = fc
   .tuple(fc.oneof({ weight: 3, arbitrary: accept }, { weight: 1, arbitrary: complete }), framing, edits)
   .map(([draft, framed, changes]) => ({ ...draft, headers: edited(draft.headers, changes), framing: framed }))

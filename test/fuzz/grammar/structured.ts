@@ -16,7 +16,7 @@ const oddItem = fc.oneof(
   oddText,
 )
 
-/** A header as it should be; now and then missing, twice, or of another kind. */
+/** A valid header; occasionally missing, repeated, or of another type. */
 export function field(name: string, usual: fc.Arbitrary<string>): fc.Arbitrary<readonly Header[]> {
   const odd = oddItem.map((text) => text.replace(/[\r\n\0]/g, ''))
   return mostly(

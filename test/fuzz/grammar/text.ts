@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { type Header, utf8 } from '../message.ts'
 
-/** One of the first mostly; now and then one of the others. */
+/** Usually one of the first list, occasionally one of the second. */
 export function mostly<T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return fc.oneof({ weight: 40, arbitrary: usual }, { weight: 1, arbitrary: odd })
 }
 
-/** Values that nothing should come of. */
+/** Values that should have no effect. */
 export const oddText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     ...['', ' ', '0', '-0', '-1', '+1', '1.5', '1e3', '0x10', '007', 'NaN', 'Infinity', 'null', 'undefined', 'true'],
@@ -82,7 +82,7 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   name: fc.constantFrom(...NAMES),
 })
 
-/** Up to two things of a list of pairs gone, doubled, strange, or added. */
+/** Removes, doubles, distorts, or adds up to two pairs of a list. */
 export function edited(pairs: readonly Header[], edits: readonly Edit[]): readonly Header[] {
   let list = [...pairs]
   for (const { kind, at, value, name } of edits) {
@@ -101,12 +101,12 @@ export const edits: fc.Arbitrary<readonly Edit[]> = fc.oneof(
   { weight: 1, arbitrary: fc.array(edit, { minLength: 1, maxLength: 2 }) },
 )
 
-/** Any byte follows any other one somewhere. */
+/** Contains every pair of bytes. */
 const PATTERN = Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * 31 + (at >> 8) * 7) & 0xff)).toString(
   'latin1',
 )
 
-/** Bytes of a file, the same for the same place in it. */
+/** Bytes of a file, determined by their position. */
 export function bytesOf(start: number, end: number): string {
   return PATTERN.slice(start, end)
 }

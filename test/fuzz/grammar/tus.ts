@@ -12,7 +12,7 @@ const body = size.map((length) => bytesOf(0, length))
 
 const base64 = (text: string): string => Buffer.from(text, 'latin1').toString('base64')
 
-/** Upload-Metadata, mostly as the creation extension describes it. */
+/** Upload-Metadata, usually valid by the creation extension. */
 const metadata: fc.Arbitrary<string> = fc
   .uniqueArray(
     fc.tuple(

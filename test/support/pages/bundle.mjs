@@ -1,5 +1,5 @@
-// Writes clients.ts, with what it imports, as one script to standard output. A process of its own: vite's bundler does not load
-// inside Jest.
+// Writes clients.ts, with its imports, as one script to standard output. In its own process, because vite's bundler
+// does not load inside Jest.
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 

@@ -2,7 +2,7 @@ import Uppy from '@uppy/core'
 import UppyTus from '@uppy/tus'
 import { Upload, type UploadOptions } from 'tus-js-client'
 
-/** What the tests call in the page: each resolves with the URL of the upload when it has ended. */
+/** The functions that tests call in the page: each resolves with the URL of the upload when that has ended. */
 const clients = {
   tus(file: File, options: Partial<UploadOptions>): Promise<string | null> {
     return new Promise((resolve, reject) => {
@@ -25,5 +25,5 @@ const clients = {
   },
 }
 
-// For what a test does with an upload before it has ended.
+// For tests that act on an upload before it has ended.
 Object.assign(globalThis, { clients, tus: { Upload } })

@@ -29,7 +29,7 @@ const OPTIONS: Readonly<Record<string, Options>> = {
 }
 const RETRIES = Array.from({ length: 60 }, (_, i) => Math.min(i * 5, 50))
 
-/** An upload of the content through `base`. @returns it when it has ended. */
+/** Uploads the content through `base`. @returns the upload when it has ended. */
 function upload(base: string, options: Options, input: Buffer | Readable = content): Promise<Upload> {
   return new Promise((resolve, reject) => {
     const upload: Upload = new Upload(input, {

@@ -11,7 +11,7 @@ import { startService, type TestService } from '../../support/service.ts'
 import { expectFile } from '../../support/stored-uploads.ts'
 import { idOf } from '../../support/tus.ts'
 
-/** Where `npm test` puts it. */
+/** Where `npm test` installs it. */
 const TUSPY = fileURLToPath(new URL('../../../node_modules/.cache/tuspy', import.meta.url))
 const SCRIPT = fileURLToPath(new URL('upload.py', import.meta.url))
 

@@ -39,7 +39,7 @@ extension('concatenation', () => {
     const url = locationOf(response)
     await until(() => isComplete(url))
     const download = await fetch(url)
-    // Downloads are not part of tus: a server without them cannot be asked.
+    // Downloads are not part of tus: a server without them cannot be tested this way.
     if (download.status === 200) expect(await download.text()).toBe('hello world')
   })
 

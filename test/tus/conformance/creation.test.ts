@@ -30,16 +30,18 @@ extension('creation', () => {
 
   it('"responses to HEAD requests MUST include the Upload-Metadata header and its value as specified by the Client during the creation"', async () => {
     const metadata = 'filename d29ybGRfZG9taW5hdGlvbl9wbGFuLnBkZg==,is_confidential'
-    const told = (await head(await create({ ...LENGTH, 'Upload-Metadata': metadata }))).headers.get('Upload-Metadata')
+    const reported = (await head(await create({ ...LENGTH, 'Upload-Metadata': metadata }))).headers.get(
+      'Upload-Metadata',
+    )
     expect(
-      told
+      reported
         ?.split(',')
         .map((pair) => pair.trim())
         .sort(),
     ).toEqual(metadata.split(',').sort())
   })
 
-  it('"metadata values can contain arbitrary binary values": they come back as they were', async () => {
+  it('"metadata values can contain arbitrary binary values": they are returned unchanged', async () => {
     const metadata = `binary ${Buffer.from([0xff, 0xfe, 0x00, 0x80]).toString('base64')}`
     const url = await create({ ...LENGTH, 'Upload-Metadata': metadata })
     expect((await head(url)).headers.get('Upload-Metadata')).toBe(metadata)

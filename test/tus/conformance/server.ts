@@ -1,6 +1,6 @@
 /**
- * The server that the conformance tests are about: the one whose upload creation URL `TUS_URL` names, or else this project's own.
- * Only what tus 1.0.0 says is asked for, so that the same cases are fair to every server.
+ * The server under test: the one whose upload creation URL `TUS_URL` names, or else ours. The cases require only the
+ * text of tus 1.0.0, so they are fair to every server.
  */
 import { createHash } from 'node:crypto'
 import { afterAll, describe } from '@jest/globals'
@@ -16,7 +16,7 @@ export const endpoint = TUS_URL ?? `${own?.url}/files`
 const options = await fetch(endpoint, { method: 'OPTIONS' })
 const extensions = new Set((options.headers.get('Tus-Extension') ?? '').split(',').map((name) => name.trim()))
 
-/** The cases of an extension. A server of somebody else need not offer it: its cases are left out, and counted as that. */
+/** The cases of an extension. Another server need not offer it: its cases are then skipped, and counted as skipped. */
 export function extension(name: string, cases: () => void): void {
   if (extensions.has(name) || own !== undefined) describe(name, cases)
   else describe.skip(name, cases)

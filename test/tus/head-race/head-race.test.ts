@@ -49,9 +49,9 @@ async function succeed(start: StartVictim, base: string, gap: number, run: numbe
   await pause(10 + ((run * 7) % 40))
   await victim.kill()
   if (gap > 0) await pause(gap)
-  const told = await head(url)
-  expect(told.status).toBe(200)
-  const offset = Number(told.headers.get('Upload-Offset'))
+  const reported = await head(url)
+  expect(reported.status).toBe(200)
+  const offset = Number(reported.headers.get('Upload-Offset'))
   const next = await patch(url, offset, NEXT)
   if (next.status !== 204) tally.stale += 1
   if (next.headers.get('Upload-Offset') !== String(offset + NEXT.length)) tally.early += 1

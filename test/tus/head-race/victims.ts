@@ -19,7 +19,7 @@ export type StartVictim = (url: string, size: number) => Promise<Victim>
 
 const PIECE = Buffer.alloc(1024 * 1024)
 
-/** Sends from this process on a connection of its own, which then ends with FIN or with RST. */
+/** Sends from this process on its own connection, which then ends with FIN or with RST. */
 function onSocket(end: 'cut' | 'reset'): StartVictim {
   return async (url, size) => {
     const wire = await connect(url)

@@ -1,5 +1,5 @@
-// node forms.mjs <variant> <job>: sends forms with curl in one of the ways in which scripts call it. Prints each answer as a line
-// of JSON.
+// node forms.mjs <variant> <job>: sends forms with curl in one of the ways in which scripts call it. Prints each
+// response as a line of JSON.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 

@@ -1,4 +1,4 @@
-// forms <job>: sends forms with mime/multipart and net/http. Prints each answer as a line of JSON.
+// forms <job>: sends forms with mime/multipart and net/http. Prints each response as a line of JSON.
 package main
 
 import (

@@ -22,7 +22,7 @@ import org.apache.hc.core5.http.io.entity.EntityUtils;
 import org.json.JSONArray;
 import org.json.JSONObject;
 
-/** Forms artifact mode job: sends forms with an HTTP client of Java. Prints each answer as a line of JSON. */
+/** Forms artifact mode job: sends forms with an HTTP client of Java. Prints each response as a line of JSON. */
 class Forms {
   record Answer(int status, String body) {}
 

@@ -1,4 +1,5 @@
-// node forms.mjs <library> <variant> <job>: sends forms with an HTTP client of npm. Prints each answer as a line of JSON.
+// node forms.mjs <library> <variant> <job>: sends forms with an HTTP client of npm. Prints each response as a line of
+// JSON.
 import { createReadStream, openAsBlob } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'

@@ -1,5 +1,5 @@
-// node tus.mjs <package> <job>: uploads a file with one version of tus-js-client; resumes what an earlier process with the same
-// store began. Prints the URL.
+// node tus.mjs <package> <job>: uploads a file with one version of tus-js-client; resumes what an earlier process with
+// the same store began. Prints the URL.
 import { createReadStream, readFileSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 

@@ -1,4 +1,4 @@
-// Makes one script of the page with each version of Uppy: uppy-<version>/page.iife.js.
+// Bundles the page with each version of Uppy into one script: uppy-<version>/page.iife.js.
 import { copyFileSync, readdirSync } from 'node:fs'
 import { build } from 'vite'
 

@@ -1,6 +1,6 @@
-// node tus.mjs <folder> <job>: uploads a file with one version of Uppy in Chromium; resumes what an earlier process with the same
-// store began. The page has another origin than the service. Prints the URL. SIGTERM saves the page's localStorage and closes the
-// browser, which itself would write that some seconds later.
+// node tus.mjs <folder> <job>: uploads a file with one version of Uppy in Chromium; resumes what an earlier process
+// with the same store began. The page has another origin than the service. Prints the URL. SIGTERM saves the page's
+// localStorage and closes the browser, which itself would write that some seconds later.
 import { cpSync, existsSync } from 'node:fs'
 import path from 'node:path'
 import { chromium } from 'playwright-core'

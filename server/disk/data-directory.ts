@@ -5,11 +5,11 @@ import { systemCode } from '../core/errors.ts'
 import { exists, ifThere, replaceFile, syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
 
-/** The latest format of data folders that this version reads, and the one that it writes. */
+/** The latest format of data directorys that this version reads, and the one that it writes. */
 const FORMAT = 1
 
 /**
- * Checks that this version can read a data folder. One without a format file has format 1.
+ * Checks that this version can read a data directory. One without a format file has format 1.
  *
  * @throws Error with a sentence for the operator when a newer version wrote it, or its format file is damaged.
  */
@@ -23,7 +23,7 @@ export async function checkFormat(layout: Layout): Promise<void> {
   }
   if (Number(content) > FORMAT) {
     throw new Error(
-      `The data folder ${layout.root} was written by a newer version of Landfall (format ${Number(content)}); ` +
+      `The data directory ${layout.root} was written by a newer version of Landfall (format ${Number(content)}); ` +
         `this version reads formats up to ${FORMAT}.`,
     )
   }
@@ -35,7 +35,7 @@ export async function writeFormat(layout: Layout): Promise<void> {
 }
 
 /**
- * Creates the directories of a data folder and checks that they are usable.
+ * Creates the directories of a data directory and checks that they are usable.
  *
  * @param durable whether the directories are on disk when this returns.
  * @throws Error with a sentence for the operator when they are on two file systems; the OS error when one is not

@@ -1,14 +1,14 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import { checkFormat } from './data-folder.ts'
+import { checkFormat } from './data-directory.ts'
 import { exists, ifThere } from './files.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
 import { readRecordFile } from './record-file.ts'
 
-/** A problem in a data folder. */
+/** A problem in a data directory. */
 export interface Finding {
-  /** A path relative to the data folder. */
+  /** A path relative to the data directory. */
   readonly place: string
   readonly sentence: string
   /** How to fix it without deleting bytes of a client. `undefined` if a person has to decide. */
@@ -16,7 +16,7 @@ export interface Finding {
 }
 
 /**
- * Examines a data folder that no process is using.
+ * Examines a data directory that no process is using.
  *
  * @throws Error with a sentence for the operator when this version cannot read its format; the OS error.
  */
