@@ -1,5 +1,5 @@
 import type { Context } from 'koa'
-import { LONGEST_WAIT } from '../server/core/deadline.ts'
+import { MAX_WAIT } from '../server/core/deadline.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
 import { nameOf } from '../server/core/record.ts'
@@ -167,7 +167,7 @@ function choose(views: readonly View[]): View {
 /** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
 async function whenFinished({ record: { id } }: View, { uploads, live }: Tools): Promise<Pick<Upload, 'record'>> {
   return uploads.use(id, async (upload) => {
-    if (upload.state === 'receiving') await upload.receiving.quiet(LONGEST_WAIT / 2)
+    if (upload.state === 'receiving') await upload.receiving.quiet(MAX_WAIT / 2)
     const { length, endAwaited, webUploader } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
     // If the page skipped chunks from a memory of its own, no single sender has sent them all; the file is whole
@@ -175,7 +175,7 @@ async function whenFinished({ record: { id } }: View, { uploads, live }: Tools):
     const isWhole = isFull && !webUploader?.contested && live.inFlight(id) === 0
     if (endAwaited && isWhole) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
-    await upload.finish(LONGEST_WAIT / 2)
+    await upload.finish(MAX_WAIT / 2)
     if (live.isLive(id)) live.settle(id)
     return { record: upload.record }
   })

@@ -29,7 +29,7 @@ const UNKNOWN: Settled = { ids: [], isAll: false }
 
 /**
  * An index of the unfinished WebUploader uploads, by task and by name, with their requests in flight. It is built from
- * the names in the data folder; no upload is opened for it.
+ * the names in the data directory; no upload is opened for it.
  */
 export class LiveUploads {
   readonly #uploads: Uploads
@@ -48,7 +48,7 @@ export class LiveUploads {
     this.#uploads = uploads
   }
 
-  /** Waits until the names in the data folder are known. @throws UploadError `storage_error`. */
+  /** Waits until the names in the data directory are known. @throws UploadError `storage_error`. */
   ready(): Promise<void> {
     this.#loaded ??= this.#load().catch((error: unknown) => {
       this.#loaded = undefined

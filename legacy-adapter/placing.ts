@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { LONGEST_WAIT } from '../server/core/deadline.ts'
+import { MAX_WAIT } from '../server/core/deadline.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { KeyedQueue } from '../server/core/keyed-queue.ts'
 import type { Upload } from '../server/core/upload.ts'
@@ -72,7 +72,7 @@ export class Placing {
 
   async #decideInTurn<T extends object>(request: ChunkRequest, work: Work<T>): Promise<T> {
     const { file, firstId } = request.identities().own
-    const deadline = now() + LONGEST_WAIT
+    const deadline = now() + MAX_WAIT
     return this.#senders.use(firstId, async (pending) => {
       for (;;) {
         const { decided } = pending

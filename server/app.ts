@@ -23,8 +23,8 @@ import { dispatch, refuseMalformedPath, refuseUnrouted, setAllow } from './http/
 import { protocolOf } from './protocol/protocol.ts'
 import type { Tus } from './tus/tus.ts'
 
-/** The parts of the HTTP application. */
-export interface Parts {
+/** The dependencies of the HTTP application. */
+export interface Dependencies {
   readonly uploads: Uploads
   readonly tus: Tus
   readonly draft: Draft
@@ -49,36 +49,36 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 const EXACT = { sensitive: true } as const
 
 /** The HTTP application: middleware and routes, in order. */
-export function createApp(parts: Parts): Koa {
+export function createApp(dependencies: Dependencies): Koa {
   const app = new Koa()
-  app.proxy = parts.trustProxy !== 'false'
-  app.on('error', (error) => parts.log.debug({ err: error }, 'A response could not be sent.'))
+  app.proxy = dependencies.trustProxy !== 'false'
+  app.on('error', (error) => dependencies.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
-  if (app.proxy) app.use(trustForwarded(parts.trustProxy))
-  app.use(cors(parts.allowedOrigins))
+  if (app.proxy) app.use(trustForwarded(dependencies.trustProxy))
+  app.use(cors(dependencies.allowedOrigins))
   app.use(overriddenHead)
-  app.use(errorExit(parts.log, dialectOf))
+  app.use(errorExit(dependencies.log, dialectOf))
   app.use(trackResponses())
   app.use(checkHead)
-  app.use(checkHost(parts.allowedHosts, parts.hostNames, parts.trustProxy))
+  app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, dependencies.trustProxy))
   app.use(methodOverride)
   app.use((ctx, next) => {
-    if (!parts.ready() && !SAFE.has(ctx.method)) throw stopping()
+    if (!dependencies.ready() && !SAFE.has(ctx.method)) throw stopping()
     return next()
   })
   app.use(refuseMalformedPath)
-  const limited = limitUploads(parts.maxUploads)
+  const limited = limitUploads(dependencies.maxUploads)
   // A router tries all of its routes: the most frequent requests come first.
-  app.use(dispatch(uploadRoutes(parts, limited)))
-  app.use(dispatch(legacyRoutes(parts, limited)))
-  app.use(dispatch(pageRoutes(parts)))
-  app.use(parts.pages.files)
+  app.use(dispatch(uploadRoutes(dependencies, limited)))
+  app.use(dispatch(legacyRoutes(dependencies, limited)))
+  app.use(dispatch(pageRoutes(dependencies)))
+  app.use(dependencies.pages.files)
   app.use(refuseUnrouted)
   return app
 }
 
 /** Uploads and the files that they become. */
-function uploadRoutes({ uploads, tus, draft }: Parts, limited: Middleware): Router {
+function uploadRoutes({ uploads, tus, draft }: Dependencies, limited: Middleware): Router {
   const downloads = new DownloadHandlers(uploads, (ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
   const describe = (ctx: RouterContext): void => {
     tus.options(ctx)
@@ -102,7 +102,7 @@ function uploadRoutes({ uploads, tus, draft }: Parts, limited: Middleware): Rout
 }
 
 /** The calls of legacy WebUploader pages. */
-function legacyRoutes({ legacy }: Parts, limited: Middleware): Router {
+function legacyRoutes({ legacy }: Dependencies, limited: Middleware): Router {
   const router = new Router(EXACT)
   router.get('/upload/accept', toLegacy)
   router.post('/upload/accept', limited, (ctx) => legacy.accept(ctx))
@@ -113,7 +113,7 @@ function legacyRoutes({ legacy }: Parts, limited: Middleware): Router {
 }
 
 /** The two pages, and the health checks. */
-function pageRoutes({ pages, legacy, ready }: Parts): Router {
+function pageRoutes({ pages, legacy, ready }: Dependencies): Router {
   const router = new Router(EXACT)
   router.get('/', (ctx) => pages.show(ctx, 'index.html'))
   router.get('/legacy', (ctx) => {

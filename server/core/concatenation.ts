@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { LONGEST_WAIT, waitAtMost } from './deadline.ts'
+import { MAX_WAIT, waitAtMost } from './deadline.ts'
 import { stopping, UploadError } from './errors.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
@@ -55,7 +55,7 @@ export class Concatenation {
       .slice(0, 32)
     await this.#creating.run(requested.parts, () => this.#createOnce(id, requested))
     const joined = this.advance(id)
-    await waitAtMost(LONGEST_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
+    await waitAtMost(MAX_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
       // It continues in the background, and HEAD reports its state.
       if (!(error instanceof UploadError) || error.code !== 'busy') throw error
     })

@@ -1,7 +1,7 @@
 import { UploadError } from './errors.ts'
 
 /** How long a request waits for other requests, with its body unread, before it fails as `busy`. Milliseconds. */
-export const LONGEST_WAIT = 50_000
+export const MAX_WAIT = 50_000
 
 /**
  * Waits for `work`, at most `ms` milliseconds.

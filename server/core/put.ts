@@ -1,5 +1,5 @@
 import type { Claim, Claims } from './claims.ts'
-import { LONGEST_WAIT, waitAtMost } from './deadline.ts'
+import { MAX_WAIT, waitAtMost } from './deadline.ts'
 import { UploadError } from './errors.ts'
 import { missing, overlap, type Range, type Ranges } from './ranges.ts'
 import type { Source } from './source.ts'
@@ -89,7 +89,7 @@ export class Put {
 
   async #hold(pending: Promise<Claim>): Promise<Claim> {
     const message = 'Another request is still uploading this range.'
-    const claim = await waitAtMost(LONGEST_WAIT, pending, message, (reason) => this.end(reason))
+    const claim = await waitAtMost(MAX_WAIT, pending, message, (reason) => this.end(reason))
     this.#claimed = claim.ranges
     const release = (): void => {
       this.#claimed = []

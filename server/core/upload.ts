@@ -1,5 +1,5 @@
 import type { Claims } from './claims.ts'
-import { LONGEST_WAIT, waitAtMost } from './deadline.ts'
+import { MAX_WAIT, waitAtMost } from './deadline.ts'
 import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
 import { Failure } from './failure.ts'
@@ -158,7 +158,7 @@ export class Upload {
    * @throws UploadError the reason if the upload failed; `gone`; `busy` when the time is over; `no_space` or
    * `storage_error` when finishing failed for now. It is retried in the background.
    */
-  async finish(wait: number = LONGEST_WAIT): Promise<void> {
+  async finish(wait: number = MAX_WAIT): Promise<void> {
     if (this.state === 'finishing') {
       this.#finishing.start()
       await this.#finishing.outcome(wait)
@@ -279,7 +279,7 @@ export class Upload {
     const abort = new AbortController()
     const pending = this.#claims.exclusive(this.record.id, abort.signal)
     const message = 'Another request is still working with this upload.'
-    const claim = await waitAtMost(LONGEST_WAIT, pending, message, (reason) => abort.abort(reason))
+    const claim = await waitAtMost(MAX_WAIT, pending, message, (reason) => abort.abort(reason))
     try {
       this.receiving.checkOpen()
       await work()

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
-import { LONGEST_WAIT, waitAtMost } from '../core/deadline.ts'
+import { MAX_WAIT, waitAtMost } from '../core/deadline.ts'
 
 /** The running and waiting requests of one queue. */
 interface Queue {
@@ -26,7 +26,7 @@ interface QueueRules {
  *
  * @param wait how long a request waits, in milliseconds; then it throws UploadError `busy`.
  */
-export function limitUploads(most: number, wait: number = LONGEST_WAIT): Middleware {
+export function limitUploads(most: number, wait: number = MAX_WAIT): Middleware {
   if (most === 0) return (_, next) => next()
   const sentence = 'Too many concurrent uploads from your address; try again in a moment.'
   return limitRequests({ most, wait, sentence, queueOf: (ctx) => clientOf(ctx.ip) })
