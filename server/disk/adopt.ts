@@ -67,9 +67,17 @@ async function readDescription({ root }: Layout, id: string): Promise<z.infer<ty
   // Loading the package takes about 60 ms, and few starts have anything to adopt.
   const { FileConfigstore } = await import('@tus/file-store')
   const found = await new FileConfigstore(root).get(id)
-  // The package hides read errors, but a description that cannot be read must not count as another file.
-  if (found === undefined) await readFile(path.join(root, `${id}${ENDING}`))
-  return description.safeParse(found).data
+  // The package hides read errors, but a description that could not be read must not count as another file.
+  const json = found ?? jsonIn(await readFile(path.join(root, `${id}${ENDING}`), 'utf8'))
+  return description.safeParse(json).data
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function recordOf(environment: Environment, from: z.infer<typeof description>, bytes: number): UploadRecord {

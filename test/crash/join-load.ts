@@ -31,7 +31,7 @@ export async function goOnJoining(join: Join, client: Client, manner: Manner): P
 /** The same parts in the same order are always the same final upload. @throws NoAnswer, Over, Violation */
 async function askForFinal(join: Join, client: Client): Promise<UploadModel> {
   const final = join.bind()
-  const begun = Date.now()
+  final.askedFor(Date.now())
   let answer = await postFinal(final.name, final.parts, client)
   // A part was deleted while its bytes were read.
   for (let tries = 0; answer.status === 503 && tries < 20 && isShortOfParts(final); tries++) {
@@ -57,7 +57,6 @@ async function askForFinal(join: Join, client: Client): Promise<UploadModel> {
   if (answer.status !== 201) final.broken(`was not created: ${responseText(answer)}`)
   const path = locationIn(answer)
   if (final.path !== undefined && final.path !== path) final.broken(`became another upload, ${path}`)
-  if (final.path === undefined) final.gotBytesAfter(begun, client.sweeps)
   final.path = path
   return final
 }

@@ -154,6 +154,14 @@ export class UploadModel {
     this.#lastByteAt = Math.max(this.#lastByteAt, time)
   }
 
+  /**
+   * Notes a request to create it at `time`, in milliseconds of `Date.now()`. The first one may have created it even without
+   * a response, and a repetition makes it no younger.
+   */
+  askedFor(time: number): void {
+    if (this.#lastByteAt === 0) this.#lastByteAt = time
+  }
+
   /** Whether the sweep may have removed it. Related uploads expire together. */
   mayHaveExpired(sweeps: Sweeps): boolean {
     const isFile = this.nature.kind === 'tus' || this.nature.kind === 'WebUploader'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { readdir, truncate, writeFile } from 'node:fs/promises'
+import fs, { readdir, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
 import { type Service, start } from '../../server/service.ts'
@@ -118,6 +118,21 @@ describe('A directory that plain @tus/server wrote', () => {
     }
     const left = (await readdir(folder.path)).filter((name) => ids.some((id) => name.startsWith(id)))
     expect(left).toEqual([])
+  })
+
+  it('is adopted although a description could not be read once', async () => {
+    const id = await before(async (base) => {
+      const url = await createUpload(base, content.length)
+      await patch(url, 0, content.subarray(0, 5000))
+      return idOf(url)
+    })
+    // Only the package reads through the default export.
+    const noDescriptors = Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+    const read = jest.spyOn(fs, 'readFile').mockRejectedValueOnce(noDescriptors)
+    const running = await adopt()
+    expect(read).toHaveBeenCalledTimes(1)
+    read.mockRestore()
+    await expectToResume(running, `${running.url}/files/${id}`, content, 5000)
   })
 
   it('is adopted with a file of any size that is named like a description', async () => {
