@@ -5,7 +5,7 @@ import { systemCode } from '../core/errors.ts'
 import { exists, ifThere, replaceFile, syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
 
-/** The latest format of data directorys that this version reads, and the one that it writes. */
+/** The latest format of data directories that this version reads, and the one that it writes. */
 const FORMAT = 1
 
 /**
@@ -14,11 +14,15 @@ const FORMAT = 1
  * @throws Error with a sentence for the operator when a newer version wrote it, or its format file is damaged.
  */
 export async function checkFormat(layout: Layout): Promise<void> {
-  const content = await ifThere(() => readFile(layout.format, 'utf8'))
+  const content = await ifThere(() => readFile(layout.format, 'utf8')).catch((error: unknown) => {
+    if (systemCode(error) === 'EISDIR') return ''
+    throw error
+  })
   if (content === undefined) return
-  if (!/^[1-9]\d{0,8}\n?$/.test(content)) {
+  if (!/^[1-9]\d{0,8}\r?\n?$/.test(content)) {
     throw new Error(
-      `${layout.format} does not contain a format number; write ${FORMAT} to it if this version wrote the data.`,
+      `${layout.format} does not contain a format number: move it away if another program wrote it; ` +
+        `otherwise write ${FORMAT} to it.`,
     )
   }
   if (Number(content) > FORMAT) {

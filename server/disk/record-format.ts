@@ -152,7 +152,7 @@ function unknownKeys(json: unknown, known: Json): Json {
 
 function merged(known: Json, unknown: Json): Json {
   const more = Object.entries(unknown).map(([key, value]): [string, unknown] => {
-    const part = known[key]
+    const part = Object.hasOwn(known, key) ? known[key] : undefined
     return [key, isObject(part) && isObject(value) ? merged(part, value) : value]
   })
   return { ...known, ...Object.fromEntries(more) }

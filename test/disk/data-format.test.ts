@@ -80,3 +80,19 @@ describe.each([
     expect(await readFile(format, 'utf8')).toBe(content)
   })
 })
+
+describe('A directory with the name of the format file', () => {
+  it('prevents the service and the doctor from using the data directory', async () => {
+    await mkdir(format)
+    await expect(start()).rejects.toThrow(/format does not contain a format number/)
+    await expect(examine()).rejects.toThrow(/format does not contain a format number/)
+  })
+})
+
+describe('A format file with a line end of Windows', () => {
+  it('is read like one without', async () => {
+    await writeFile(format, '1\r\n')
+    await start()
+    expect(await readFile(format, 'utf8')).toBe('1\r\n')
+  })
+})

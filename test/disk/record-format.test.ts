@@ -92,6 +92,13 @@ describe('A record of format 1', () => {
     expect(await writtenJson(changed)).toEqual({ ...json, page: { ...page, senders: ['a', 'b'] } })
   })
 
+  it('keeps an unknown key that every object inherits', async () => {
+    const json = { ...COMMON }
+    Object.defineProperty(json, '__proto__', { value: [1], enumerable: true })
+    await replaceRecord(environment, await readJson(json))
+    expect(await readFile(environment.layout.record(json.id), 'utf8')).toContain('"__proto__":[1]')
+  })
+
   it('does not pass unknown keys of a mark to the next one', async () => {
     const record = await readJson({ ...COMMON, mark: { boot: 'a', synced: 1, journal: 7 } })
     const mark = { boot: 'a', synced: 2 }
