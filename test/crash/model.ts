@@ -155,8 +155,8 @@ export class UploadModel {
   }
 
   /**
-   * Notes a request to create it at `time`, in milliseconds of `Date.now()`. The first one may have created it even without
-   * a response, and a repetition makes it no younger.
+   * Notes a request to create it at `time`, in milliseconds of `Date.now()`. The first one may have created it even
+   * without a response, and a repetition makes it no younger.
    */
   askedFor(time: number): void {
     if (this.#lastByteAt === 0) this.#lastByteAt = time
