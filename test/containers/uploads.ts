@@ -64,19 +64,22 @@ export function uploadByTusClient(
   })
 }
 
-/** Sends some chunks of 1 MiB as WebUploader does. @throws Error when one is refused. */
+/** Sends some chunks of 1 MiB as WebUploader does. @returns the URL of the upload. @throws Error when one is refused. */
 export async function sendChunks(
   base: string,
   bytes: Buffer<ArrayBuffer>,
   taskId: string,
   which: readonly number[],
-): Promise<void> {
+): Promise<string> {
   const fields = fileFields('by webuploader.bin', bytes.length, taskId)
   const chunks = Math.ceil(bytes.length / MIB)
+  let url = ''
   for (const chunk of which) {
     const answer = await sendChunk(base, { ...fields, chunks, chunk }, bytes.subarray(chunk * MIB, (chunk + 1) * MIB))
     if (answer.status !== 200) throw new Error(`chunk ${chunk}: ${answer.status} ${await answer.text()}`)
+    url = new URL(JSON.parse(await answer.text()).url, base).href
   }
+  return url
 }
 
 /** The response of `/upload/complete` for such an upload. */
