@@ -64,7 +64,7 @@ export function uploadByTusClient(
   })
 }
 
-/** Sends some chunks of 1 MiB as WebUploader does. @returns the URL of the upload. @throws Error when one is refused. */
+/** Sends some chunks of 1 MiB as WebUploader does. @returns the URL of the upload. @throws Error if one is refused. */
 export async function sendChunks(
   base: string,
   bytes: Buffer<ArrayBuffer>,
