@@ -1,7 +1,7 @@
 import type { Context } from 'koa'
 import { lengthOf, type Range } from '../server/core/ranges.ts'
 import type { UploadRecord } from '../server/core/record.ts'
-import { unlessMissing } from '../server/core/uploads.ts'
+import { unlessMissing } from '../server/core/unless-missing.ts'
 import { discardBody } from '../server/http/discard-body.ts'
 import { answerJson } from '../server/http/json.ts'
 import { fileKey, historyName } from './check-histories.ts'

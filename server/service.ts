@@ -146,11 +146,11 @@ function startBackgroundWork(
     // With very many uploads a sweep may take longer than its interval.
     if (isSweeping) return
     isSweeping = true
-    const expired = uploads.expire(new Date(now() - expiresAfter * 1000)).then((count) => {
+    const expired = uploads.sweeps.expire(new Date(now() - expiresAfter * 1000)).then((count) => {
       if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
     })
     await expired.catch(logError('Expiring uploads failed.'))
-    const forgotten = uploads.forgetGone(new Date(now() - TOMBSTONE_LIFETIME))
+    const forgotten = uploads.sweeps.forgetGone(new Date(now() - TOMBSTONE_LIFETIME))
     await forgotten.catch(logError('Removing old tombstones failed.'))
     isSweeping = false
   }

@@ -4,8 +4,9 @@ import { stopping, UploadError } from './errors.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
 import type { UploadRecord } from './record.ts'
+import { unlessMissing } from './unless-missing.ts'
 import type { Upload } from './upload.ts'
-import { type Uploads, unlessMissing } from './uploads.ts'
+import type { Uploads } from './uploads.ts'
 
 /** Wait before a retry, in milliseconds. */
 const RETRY_DELAY = 15_000
@@ -87,12 +88,12 @@ export class Concatenation {
   async forget(final: string, parts: readonly string[]): Promise<void> {
     // Running work may still absorb the bytes of its parts, or discard them.
     await this.#running.get(final)?.catch(() => undefined)
-    await this.#uploads.forgetJoined(parts, 'deleted')
+    await this.#uploads.sweeps.forgetJoined(parts, 'deleted')
   }
 
   /** Resumes what a crash interrupted, here and in all other uploads. */
   async resume(): Promise<void> {
-    await this.#uploads.resume(async ({ record }) => {
+    await this.#uploads.sweeps.resume(async ({ record }) => {
       const id = record.parts === undefined ? await this.#landed(record.final) : record.id
       if (id !== undefined) await this.advance(id).catch(() => undefined)
     })

@@ -1,8 +1,8 @@
 import type { Claims } from './claims.ts'
 import { stopping, UploadError } from './errors.ts'
-import { pacer } from './pacer.ts'
 import type { UploadRecord } from './record.ts'
-import type { Departure, Store } from './store.ts'
+import type { Store } from './store.ts'
+import { Sweeps } from './sweeps.ts'
 import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
@@ -22,14 +22,14 @@ interface Entry {
  * while it is in use, and for some time afterwards.
  */
 export class Uploads {
+  /** Passes over all uploads in the background. */
+  readonly sweeps: Sweeps
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
-  /** The running passes over all unfinished uploads. */
-  readonly #rounds = new Set<Promise<unknown>>()
   #closed = false
 
   /** @param maxSize maximum length of an upload in bytes; `Infinity` for no limit. */
@@ -37,6 +37,7 @@ export class Uploads {
     this.#store = store
     this.#claims = claims
     this.#maxSize = maxSize
+    this.sweeps = new Sweeps(store, (id, work) => this.use(id, work))
   }
 
   /**
@@ -97,19 +98,6 @@ export class Uploads {
     }
   }
 
-  /** Removes tombstones from before `deadline`. @returns how many. */
-  async forgetGone(deadline: Date): Promise<number> {
-    return this.#round(async () => {
-      let forgotten = 0
-      for (const id of await this.#store.gone(deadline)) {
-        if (this.#closed) break
-        await this.#store.forget(id)
-        forgotten += 1
-      }
-      return forgotten
-    })
-  }
-
   /** Ids of one group, without removed uploads. */
   group(group: string): Promise<readonly string[]> {
     return this.#store.group(group)
@@ -125,77 +113,10 @@ export class Uploads {
     return this.#store.unfinished()
   }
 
-  /** Runs `work` on every unfinished upload in turn; those that cannot be opened are skipped. */
-  async eachUnfinished(work: (upload: Upload) => Promise<void>): Promise<void> {
-    await this.#round(async () => {
-      for await (const id of this.#store.unfinished()) {
-        if (this.#closed) return
-        await this.#tryUse(id, work)
-      }
-    })
-  }
-
-  /**
-   * Resumes finishing that a crash interrupted, in the background.
-   *
-   * @param also also called with every unfinished upload.
-   */
-  async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
-    const pause = pacer()
-    await this.eachUnfinished(async (upload) => {
-      // Not awaited: the next upload need not wait for this one.
-      upload.finish(0).catch(() => undefined)
-      await also(upload)
-      await pause()
-    })
-  }
-
-  /** Removes unfinished uploads without a new byte since `deadline`. @returns how many. */
-  async expire(deadline: Date): Promise<number> {
-    return this.#round(async () => {
-      let expired = 0
-      const pause = pacer()
-      for await (const id of this.#store.unfinished()) {
-        if (this.#closed) break
-        const isStale = await this.#isStale(id, deadline)
-        if (isStale && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
-        await pause()
-      }
-      return expired
-    })
-  }
-
-  /**
-   * Expires an upload, unless related uploads keep it: a part stays while its final upload can be created or read, and
-   * a final upload while one of its parts receives bytes. A byte that reaches a part after this check is too late.
-   *
-   * @throws UploadError when a related upload cannot be read: it may still exist, so this one stays.
-   */
-  async #expire(upload: Upload, deadline: Date): Promise<boolean> {
-    const { final, parts } = upload.record
-    if (final !== undefined) {
-      const state = await unlessMissing(this.use(final, async ({ state }) => state))
-      if (state !== undefined && state !== 'failed' && state !== 'gone') return false
-    }
-    for (const id of parts ?? []) {
-      const lastChange = await unlessMissing(this.use(id, (part) => part.lastChange()))
-      if (lastChange !== undefined && lastChange >= deadline) return false
-    }
-    const expired = await upload.removeIfIdle(deadline)
-    if (expired) await this.forgetJoined(parts ?? [], 'expired')
-    return expired
-  }
-
-  /** Removes those of the parts whose bytes were in a final upload that is gone: nothing else would. */
-  async forgetJoined(parts: readonly string[], why: Departure): Promise<void> {
-    for (const id of parts) {
-      await unlessMissing(this.use(id, async (part) => part.record.joined && part.remove(why)))
-    }
-  }
-
   /** Ends all running requests, keeping their bytes, and closes the store. */
   async close(): Promise<void> {
     this.#closed = true
+    const swept = this.sweeps.close()
     const open = [...this.#entries.values()].map(async (entry) => {
       await entry.removing
       const upload = await entry.upload.catch(() => undefined)
@@ -203,41 +124,8 @@ export class Uploads {
     })
     await Promise.allSettled(open)
     this.#entries.clear()
-    await Promise.allSettled(this.#rounds)
+    await swept
     await this.#store.close()
-  }
-
-  /** A pass over uploads: it ends early when the service stops, and the store is closed only after it. */
-  async #round<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw stopping()
-    const round = work()
-    this.#rounds.add(round)
-    try {
-      return await round
-    } finally {
-      this.#rounds.delete(round)
-    }
-  }
-
-  /** Checked before it is opened: most are not stale. */
-  async #isStale(id: string, deadline: Date): Promise<boolean> {
-    try {
-      return (await this.#store.lastChange(id)) < deadline
-    } catch (error) {
-      // Skipped, like an upload that cannot be opened.
-      if (error instanceof UploadError) return false
-      throw error
-    }
-  }
-
-  async #tryUse<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T | undefined> {
-    try {
-      return await this.use(id, work)
-    } catch (error) {
-      // One upload that is gone or cannot be read must not block the others.
-      if (error instanceof UploadError) return undefined
-      throw error
-    }
   }
 
   /** Like `#with`, for an upload that `open` may create. */
@@ -362,15 +250,5 @@ export class Uploads {
     const made = await this.#make(record)
     this.#unconfirmed.set(made, made.record)
     return made
-  }
-}
-
-/** The result of `work`, or `undefined` if the upload does not exist, or no longer does. */
-export async function unlessMissing<T>(work: Promise<T>, codes = ['not_found', 'gone']): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof UploadError && codes.includes(error.code)) return undefined
-    throw error
   }
 }

@@ -22,7 +22,7 @@ it('A sweep keeps an upload that was stale when it began, but received bytes bef
   const lastMade = await uploads.use(ids.at(-1) ?? '', (upload) => upload.lastChange())
   // The clock of the file system is coarse: later bytes have a later time.
   while (Date.now() <= lastMade.getTime() + 20) await nextTurn()
-  const sweep = uploads.expire(new Date(lastMade.getTime() + 10))
+  const sweep = uploads.sweeps.expire(new Date(lastMade.getTime() + 10))
   const acknowledged = new Set<string>()
   const senders = [0, 1, 2, 3].map(async (first) => {
     for (const id of ids.filter((_, i) => i % 4 === first).reverse()) {

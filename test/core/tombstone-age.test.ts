@@ -24,7 +24,7 @@ async function makeGone(...ids: string[]): Promise<void> {
 
 /** Removes all tombstones. */
 function forget(): Promise<number> {
-  return uploads.forgetGone(new Date(Date.now() + 60_000))
+  return uploads.sweeps.forgetGone(new Date(Date.now() + 60_000))
 }
 
 function isKnown(id: string): Promise<boolean> {
@@ -34,7 +34,7 @@ function isKnown(id: string): Promise<boolean> {
 describe('Tombstones', () => {
   it('are forgotten when they are old, but not when they are new', async () => {
     await makeGone('single', 'g.a.0')
-    expect(await uploads.forgetGone(new Date(Date.now() - 60_000))).toBe(0)
+    expect(await uploads.sweeps.forgetGone(new Date(Date.now() - 60_000))).toBe(0)
     expect(await forget()).toBe(2)
     expect([await isKnown('single'), await isKnown('g.a.0')]).toEqual([false, false])
   })

@@ -43,5 +43,5 @@ it('A sweep expires stale uploads even if one of them cannot be read', async () 
   // The OS refuses to follow a link to itself.
   await symlink('loop', path.join(folder, 'incoming', 'loop'))
   for (const id of ['first', 'second']) await uploads.create(recordOf(id, 5), async () => undefined)
-  expect(await uploads.expire(new Date(Date.now() + 60_000))).toBe(2)
+  expect(await uploads.sweeps.expire(new Date(Date.now() + 60_000))).toBe(2)
 })

@@ -184,7 +184,7 @@ describe('A put that is ended during its write', () => {
 
   it('makes the store wait for a running sweep before it closes', async () => {
     await withUpload(10, async () => undefined)
-    const sweep = uploads.expire(new Date(Date.now() + 60_000))
+    const sweep = uploads.sweeps.expire(new Date(Date.now() + 60_000))
     await logged('removal begins')
     await uploads.close()
     expect(log).toEqual(['removal begins', 'removal returned', 'store closes'])

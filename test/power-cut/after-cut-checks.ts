@@ -2,8 +2,9 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Concatenation } from '../../server/core/concatenation.ts'
 import { covers, missing, type Ranges } from '../../server/core/ranges.ts'
+import { unlessMissing } from '../../server/core/unless-missing.ts'
 import type { Upload } from '../../server/core/upload.ts'
-import { type Uploads, unlessMissing } from '../../server/core/uploads.ts'
+import type { Uploads } from '../../server/core/uploads.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { folderSecret } from '../../server/disk/secret.ts'
@@ -37,7 +38,7 @@ export async function checkAfterCut(
       const known = facts[i]
       if (known !== undefined) await checkFile({ uploads, layout, sync }, file, known)
     }
-    await uploads.resume()
+    await uploads.sweeps.resume()
     await concatenation.resume()
     for (const [i, file] of files.entries()) {
       if (file.path === undefined || facts[i]?.removal !== 'none') continue

@@ -1,0 +1,137 @@
+import { stopping, UploadError } from './errors.ts'
+import { pacer } from './pacer.ts'
+import type { Departure, Store } from './store.ts'
+import { unlessMissing } from './unless-missing.ts'
+import type { Upload } from './upload.ts'
+
+/** `Uploads.use`. */
+type Use = <T>(id: string, work: (upload: Upload) => Promise<T>) => Promise<T>
+
+/** Passes over all uploads in the background: what a crash interrupted is resumed, and what is too old is removed. */
+export class Sweeps {
+  readonly #store: Store
+  readonly #use: Use
+  readonly #running = new Set<Promise<unknown>>()
+  #closed = false
+
+  constructor(store: Store, use: Use) {
+    this.#store = store
+    this.#use = use
+  }
+
+  /**
+   * Resumes finishing that a crash interrupted, in the background.
+   *
+   * @param also also called with every unfinished upload.
+   */
+  async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
+    await this.#sweep(async () => {
+      const pause = pacer()
+      for await (const id of this.#store.unfinished()) {
+        if (this.#closed) return
+        await this.#tryUse(id, async (upload) => {
+          // Not awaited: the next upload need not wait for this one.
+          upload.finish(0).catch(() => undefined)
+          await also(upload)
+        })
+        await pause()
+      }
+    })
+  }
+
+  /** Removes unfinished uploads without a new byte since `deadline`. @returns how many. */
+  async expire(deadline: Date): Promise<number> {
+    return this.#sweep(async () => {
+      let expired = 0
+      const pause = pacer()
+      for await (const id of this.#store.unfinished()) {
+        if (this.#closed) break
+        const isStale = await this.#isStale(id, deadline)
+        if (isStale && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
+        await pause()
+      }
+      return expired
+    })
+  }
+
+  /** Removes tombstones from before `deadline`. @returns how many. */
+  async forgetGone(deadline: Date): Promise<number> {
+    return this.#sweep(async () => {
+      let forgotten = 0
+      for (const id of await this.#store.gone(deadline)) {
+        if (this.#closed) break
+        await this.#store.forget(id)
+        forgotten += 1
+      }
+      return forgotten
+    })
+  }
+
+  /** Removes those of the parts whose bytes were in a final upload that is gone: nothing else would. */
+  async forgetJoined(parts: readonly string[], why: Departure): Promise<void> {
+    for (const id of parts) {
+      await unlessMissing(this.#use(id, async (part) => part.record.joined && part.remove(why)))
+    }
+  }
+
+  /** Ends running sweeps early and waits for them; none begins any more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#running)
+  }
+
+  /**
+   * Expires an upload, unless related uploads keep it: a part stays while its final upload can be created or read, and
+   * a final upload while one of its parts receives bytes. A byte that reaches a part after this check is too late.
+   *
+   * @throws UploadError when a related upload cannot be read: it may still exist, so this one stays.
+   */
+  async #expire(upload: Upload, deadline: Date): Promise<boolean> {
+    const { final, parts } = upload.record
+    if (final !== undefined) {
+      const state = await unlessMissing(this.#use(final, async ({ state }) => state))
+      if (state !== undefined && state !== 'failed' && state !== 'gone') return false
+    }
+    for (const id of parts ?? []) {
+      const lastChange = await unlessMissing(this.#use(id, (part) => part.lastChange()))
+      if (lastChange !== undefined && lastChange >= deadline) return false
+    }
+    const expired = await upload.removeIfIdle(deadline)
+    if (expired) await this.forgetJoined(parts ?? [], 'expired')
+    return expired
+  }
+
+  /** Runs a sweep: it ends early when the service stops, and the store is closed only after it. */
+  async #sweep<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw stopping()
+    const sweep = work()
+    this.#running.add(sweep)
+    try {
+      return await sweep
+    } finally {
+      this.#running.delete(sweep)
+    }
+  }
+
+  /** Checked before it is opened: most are not stale. */
+  async #isStale(id: string, deadline: Date): Promise<boolean> {
+    try {
+      return (await this.#store.lastChange(id)) < deadline
+    } catch (error) {
+      // Skipped, like an upload that cannot be opened.
+      if (error instanceof UploadError) return false
+      throw error
+    }
+  }
+
+  /** Runs `work` on an upload, unless it cannot be opened. */
+  async #tryUse<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#use(id, work)
+    } catch (error) {
+      // One upload that is gone or cannot be read must not block the others.
+      if (error instanceof UploadError) return undefined
+      throw error
+    }
+  }
+}
