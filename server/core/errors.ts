@@ -23,6 +23,14 @@ export type ErrorCode =
   | 'expectation_failed'
   | 'target_too_long'
   | 'header_too_large'
+  | 'metadata_too_large'
+  | 'type_not_allowed'
+  // the caller
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'cross_site'
+  | 'quota_exceeded'
+  | 'too_many_requests'
   // the upload
   | 'not_found'
   | 'gone'
@@ -41,6 +49,8 @@ export type ErrorCode =
   | 'incomplete'
   | 'ambiguous'
   | 'sync_failed'
+  | 'scanning'
+  | 'rejected'
   // the moment
   | 'superseded'
   | 'busy'
@@ -48,6 +58,7 @@ export type ErrorCode =
   | 'idle_timeout'
   | 'no_space'
   | 'storage_error'
+  | 'auth_unavailable'
   | 'stopping'
   | 'internal'
 

@@ -20,6 +20,12 @@ export interface UploadRecord {
   readonly fileName: string
   /** ISO 8601. */
   readonly createdAt: string
+  /** The owner of the upload, a digest; without one, whoever knows the URL may use it. */
+  readonly owner?: string | undefined
+  /** Whom the ledger charges for an upload without an owner: a digest of the client's network. */
+  readonly account?: string | undefined
+  /** The result of the scan that a file must pass before it becomes visible. */
+  readonly scan?: 'clean' | undefined
   /** Digests of the finished file, in base64, by the names of `digest.ts`. */
   readonly digests?: Readonly<Record<string, string>> | undefined
   /** Concatenation: a part, which never becomes a file by itself. */
@@ -81,6 +87,7 @@ export const FAILURE_CODES = [
   'sync_failed',
   'digest_mismatch',
   'part_gone',
+  'rejected',
   'too_large',
   'wrong_length',
 ] as const
