@@ -105,8 +105,8 @@ const declaration = z.object({
   ),
   TOKEN_KEY: setting(
     '',
-    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 bytes. Without it, no request may.',
-    longSecret(),
+    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 characters. Without it, no request may.',
+    headerSecret(),
   ),
   AUTH_URL: setting('', 'URL that is asked about each request, for AUTH=forward.', httpUrl()),
   AUTH_SUBJECT_HEADER: setting(
@@ -279,6 +279,11 @@ function host() {
 function longSecret() {
   const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32
   return z.string().refine(isLong, 'must have at least 32 bytes')
+}
+
+/** A secret that clients send in a header; empty for none. */
+function headerSecret() {
+  return z.string().regex(/^([\x21-\x7e]{32,})?$/, 'must have at least 32 characters of ASCII, without spaces')
 }
 
 /** Empty for none. */
