@@ -103,7 +103,8 @@ export interface StoredUpload {
 /** What a store finds under an id. */
 export type Found =
   | { readonly kind: 'upload'; readonly upload: StoredUpload }
-  | { readonly kind: 'gone' }
+  /** Without `owner`, the upload had none, or its owner is not known any more: it must not be granted to any owner. */
+  | { readonly kind: 'gone'; readonly owner?: string | undefined }
   | { readonly kind: 'unknown' }
 
 /** Where uploads and their bytes are kept. */

@@ -1,44 +1,9 @@
 import type { Stats } from 'node:fs'
-import { rename, rm, rmdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { UploadRecord } from '../core/record.ts'
 import type { Environment } from './environment.ts'
 import { exists, ifThere } from './files.ts'
-
-/**
- * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
- *
- * @param isRemembered whether its tombstone stays.
- */
-export async function removeBytes(
-  environment: Environment,
-  id: string,
-  isRemembered = true,
-  onStep: (step: 'bytes' | 'record') => void = () => undefined,
-): Promise<void> {
-  const { layout, sync } = environment
-  await rm(layout.incomingFile(id), { force: true })
-  await rm(layout.finishedFolder(id), { force: true, recursive: true })
-  await rm(layout.journal(id), { force: true })
-  onStep('bytes')
-  await rm(layout.record(id), { force: true })
-  // The last record of a group takes its directory with it.
-  await rmdir(layout.recordFolder(id)).then(
-    () => environment.recordFolders.forget(layout.recordFolder(id)),
-    () => undefined,
-  )
-  onStep('record')
-  if (sync === 'always') await syncRemoval(environment, id)
-  const tombstone = path.join(layout.leaving, id)
-  if (isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
-  else await rm(tombstone, { force: true })
-}
-
-/** Runs before the tombstone leaves the directory that the start cleans up: a power cut must not revive the upload. */
-async function syncRemoval({ layout, directorySync }: Environment, id: string): Promise<void> {
-  const folders = [layout.incoming, layout.files, layout.records, layout.recordFolder(id)]
-  await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))
-}
 
 /**
  * When the last byte of an unfinished upload arrived, by its file and its journal, or when a finished one was renamed.

@@ -196,6 +196,20 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('record')).record).toMatchObject({ length: 10, webUploader: { chunkSize: 3 } })
     })
 
+    it.each(['deleted', 'expired'] as const)(
+      'knows the owner of an upload that was %s, also after a reopen',
+      async (why) => {
+        const owner = '0123456789abcdef'.repeat(2)
+        await (await create({ ...recordOf('owned', 5), owner })).remove(why)
+        await (await create(recordOf('unowned', 5))).remove(why)
+        for (const reopen of [async () => undefined, () => under.reopen()]) {
+          await reopen()
+          expect(await under.store.open('owned')).toEqual({ kind: 'gone', owner })
+          expect(await under.store.open('unowned')).toEqual({ kind: 'gone' })
+        }
+      },
+    )
+
     it.each(['unfinished', 'finished'])('removes an upload that was %s, and reports it as gone', async (state) => {
       const upload = await create(recordOf('away', 5))
       await put(upload, 0, 'hello', 'when-verified')
