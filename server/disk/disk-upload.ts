@@ -3,7 +3,7 @@ import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
+import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
 import { Attempts } from './attempts.ts'
 import { BackgroundSync } from './background-sync.ts'
 import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
@@ -15,7 +15,7 @@ import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
 import { removeBytes } from './removal.ts'
 import { makeTombstone } from './tombstone.ts'
-import { lastChange, syncLanding } from './upload-files.ts'
+import { lastChange, occupiedBy, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
 
 /** The state of an upload when it is opened. */
@@ -287,6 +287,10 @@ export class DiskUpload implements StoredUpload {
       const folders = [layout.incoming, layout.journals, layout.recordFolder(id), layout.records]
       await Promise.all(folders.map((folder) => directorySync.sync(folder)))
     })
+  }
+
+  occupied(): Promise<Occupied> {
+    return onDisk(() => occupiedBy(this.#environment, this.#record))
   }
 
   async lastChange(): Promise<Date> {

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { UploadRecord } from '../core/record.ts'
+import type { Occupied } from '../core/store.ts'
 import type { Environment } from './environment.ts'
 import { exists, ifThere } from './files.ts'
 
@@ -16,6 +17,23 @@ export async function lastChange(environment: Environment, id: string): Promise<
   if (times.length > 0) return new Date(Math.max(...times))
   const landed = await ifThere<Stats>(() => stat(layout.finishedFolder(id)))
   return new Date(landed?.mtimeMs ?? 0)
+}
+
+/** The size of the blocks that stat(2) counts, in bytes. */
+const STAT_BLOCK = 512
+
+/** What the files of an upload occupy. */
+export async function occupiedBy({ layout }: Environment, { id, fileName }: UploadRecord): Promise<Occupied> {
+  const look = (place: string): Promise<Stats | undefined> => ifThere(() => lstat(place))
+  const folder = layout.finishedFolder(id)
+  // The file may move from `incoming` to `files` between the attempts.
+  const bytes =
+    (await look(layout.incomingFile(id))) ??
+    (await look(path.join(folder, fileName))) ??
+    (await look(layout.incomingFile(id)))
+  const others = await Promise.all([folder, layout.journal(id), layout.record(id)].map(look))
+  const found = [bytes, ...others].flatMap((stats) => (stats === undefined ? [] : [stats.blocks * STAT_BLOCK]))
+  return { bytes: found.reduce((sum, bytes) => sum + bytes, 0), files: found.length }
 }
 
 /** Makes the directory entries of a finished upload durable. Concurrent calls share the syncs. */
