@@ -7,6 +7,8 @@ import { SignJWT } from 'jose'
 import type { Endpoint } from '../../server/admission.ts'
 import { type Handlers, type Route, routes } from '../../server/routes.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { PATCH_HEADERS } from '../support/tus.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 const SECRET = 'a secret of the application, long enough'
 const key = new TextEncoder().encode(SECRET)
@@ -169,10 +171,33 @@ describe.each(['unfinished', 'finished', 'failed', 'removed'])('An upload of ano
       const before = await viewOfAlice()
       const unknown = await run(attack, ids['unknown'] ?? '', bob)
       expect(await run(attack, ids[state] ?? '', bob)).toEqual(unknown)
-      expect(unknown.status).toBe(404)
+      // Without a protocol header, a PATCH lacks the version of tus.
+      expect(unknown.status).toBe(attack.title === 'PATCH /files/:id (none)' ? 412 : 404)
       expect(await viewOfAlice()).toEqual(before)
     },
   )
+})
+
+it('Another owner does not end the request that is uploading', async () => {
+  const created = await send('POST', '/files', alice, { ...PROTOCOL_HEADERS.tus, 'Upload-Length': '6' })
+  const { pathname } = new URL(created.headers['location'] ?? '', service.url)
+  const wire = await connect(service.url)
+  await wire.send(
+    requestHead('PATCH', pathname, {
+      ...PATCH_HEADERS,
+      Authorization: `Bearer ${alice}`,
+      'Upload-Offset': '0',
+      'Content-Length': '6',
+    }),
+    'abc',
+  )
+  const offset = async (): Promise<string | undefined> =>
+    (await send('HEAD', pathname, alice, PROTOCOL_HEADERS.tus)).headers['upload-offset']
+  await until(async () => (await offset()) === '3')
+  for (const attack of onUploads) await run(attack, pathname.slice('/files/'.length), bob)
+  await wire.send('def')
+  expect((await wire.answer('PATCH')).status).toBe(204)
+  await wire.cut()
 })
 
 /** Credentials that admit no one. */
