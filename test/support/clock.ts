@@ -6,9 +6,18 @@ const REAL = [
   ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
 ]
 
-/** Runs `work` while the clock of this process, and of services in it, is ahead. @param by milliseconds. */
-export async function withClockAhead<T>(by: number, work: () => Promise<T>): Promise<T> {
+/**
+ * Sets the clock of this process, and of services in it, ahead until `jest.useRealTimers()`.
+ *
+ * @param by milliseconds.
+ */
+export function useClockAhead(by: number): void {
   jest.useFakeTimers({ now: Date.now() + by, doNotFake: REAL })
+}
+
+/** Runs `work` while the clock is ahead. @param by milliseconds. */
+export async function withClockAhead<T>(by: number, work: () => Promise<T>): Promise<T> {
+  useClockAhead(by)
   try {
     return await work()
   } finally {
