@@ -1,4 +1,3 @@
-import { hkdfSync } from 'node:crypto'
 import type http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -18,13 +17,13 @@ import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
-import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
+import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -70,8 +69,7 @@ export async function start(
     onStep,
   })
   const layout = new Layout(settings.DATA_DIR)
-  const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
-  const accountKey = Buffer.from(hkdfSync('sha256', secret, '', 'account', 32))
+  const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
   const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, settings.PUBLIC_URL)
@@ -81,7 +79,7 @@ export async function start(
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
   let ready = true
   const app = createApp({
-    admission: new Admission(anonymous(accountKey), uploads),
+    admission: new Admission(anonymous(keys.account), uploads),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
