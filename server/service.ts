@@ -6,7 +6,6 @@ import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
-import { deriveKeys } from './auth/keys.ts'
 import { Links, withLinks } from './auth/links.ts'
 import { session } from './auth/session.ts'
 import { connections } from './connections/connections.ts'
@@ -19,7 +18,6 @@ import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
-import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
@@ -27,6 +25,7 @@ import { openAuth, openTokens } from './open-auth.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
+import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -72,8 +71,7 @@ export async function start(
     onStep,
   })
   const layout = new Layout(settings.DATA_DIR)
-  const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
-  const keys = deriveKeys(secret)
+  const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
   const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, settings.PUBLIC_URL)

@@ -1,13 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { systemCode } from './core/errors.ts'
 import { parseAuthority } from './http/host.ts'
 
 /** The documentation of a setting: its default, with the unit, and its meaning. */
-const descriptions = z.registry<{ readonly default: string; readonly help: string }>()
+const descriptions = z.registry<{ readonly default: string; readonly help: string; readonly isSecret?: true }>()
 
 /**
- * Every setting: an environment variable, and a flag of the same name. The message of each schema is the end of a
+ * Every setting: an environment variable, and a flag of the same name. Other users of the host can read the flags of a
+ * process, so a secret has none; instead, a variable and a flag with `_FILE` name a file that contains it. The message of each schema is the end of a
  * sentence that begins with the setting's name.
  */
 const declaration = z.object({
@@ -84,7 +87,7 @@ const declaration = z.object({
     'Who may use the service: none (any client; the URL of an upload is the right to it), jwt (clients with a token), forward (clients that AUTH_URL allows).',
     oneOf('none', 'jwt', 'forward'),
   ),
-  JWT_SECRET: setting('', 'Secret of tokens that are signed with HS256; at least 32 bytes.', longSecret()),
+  JWT_SECRET: secret('Secret of tokens that are signed with HS256; at least 32 bytes.', longSecret()),
   JWKS_URL: setting('', 'URL of the public keys of tokens (JWKS).', httpUrl()),
   JWT_ALGORITHMS: setting(
     'RS256,ES256,EdDSA',
@@ -103,8 +106,7 @@ const declaration = z.object({
     'Field of WebUploader pages that may hold a token, in the form or the query.',
     z.string().trim(),
   ),
-  TOKEN_KEY: setting(
-    '',
+  TOKEN_KEY: secret(
     'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 characters. Without it, no request may.',
     headerSecret(),
   ),
@@ -129,7 +131,10 @@ const declaration = z.object({
     'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
     oneOf('on', 'unfinished', 'off'),
   ),
-  SECRET: setting('', 'Key for the ids of WebUploader uploads; without it, one is kept in DATA_DIR.', z.string()),
+  SECRET: secret(
+    'Source of the keys for owners, links, tokens, and ids; at least 32 characters. Without it, one is kept in DATA_DIR.',
+    ownSecret(),
+  ),
   LOG_LEVEL: setting(
     'info',
     'Log level: fatal, error, warn, info, debug, trace, silent.',
@@ -155,12 +160,39 @@ export type Command =
  */
 export function readSettings(environment: SettingTexts, args: readonly string[]): Command {
   const names = Object.keys(declaration.shape)
-  const options = Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }]))
+  const flagNames = names.flatMap((name) => (isSecret(name) ? [name, `${name}_FILE`] : [name]))
+  const options = Object.fromEntries(flagNames.map((name) => [flagOf(name), { type: 'string' as const }]))
   const { values } = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean' } } })
   if (values.help === true) return { kind: 'help', text: helpText() }
   const flags = new Map(Object.entries(values))
-  const texts = names.map((name) => [name, flags.get(flagOf(name)) ?? environment[name]])
+  const given = (name: string): string | undefined => {
+    const text = flags.get(flagOf(name)) ?? environment[name]
+    return typeof text === 'string' ? text : undefined
+  }
+  const texts = names.map((name) => {
+    if (!isSecret(name)) return [name, given(name)]
+    if (flags.has(flagOf(name))) {
+      throw new Error(
+        `${name} must not be a flag, which other users can see. Set ${name}, or name a file in ${name}_FILE.`,
+      )
+    }
+    return [name, secretText(name, environment[name], given(`${name}_FILE`))]
+  })
   return { kind: 'run', settings: parseSettings(Object.fromEntries(texts)) }
+}
+
+/** A secret from its variable or its file. @throws Error with a sentence for the operator, which never contains it. */
+function secretText(name: string, text: string | undefined, file: string | undefined): string | undefined {
+  if (file === undefined || file === '') return text
+  if (text !== undefined && text !== '') throw new Error(`${name} must not be set together with ${name}_FILE.`)
+  let content: string
+  try {
+    content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new Error(`${name}_FILE must be readable: ${file} (${systemCode(error)}).`)
+  }
+  if (content === '') throw new Error(`${name}_FILE must not be empty: ${file}.`)
+  return content
 }
 
 /** @throws Error with a sentence for every value that is wrong, one a line. */
@@ -197,19 +229,33 @@ function parse<T>(schema: z.ZodType<T>, texts: unknown): T {
 export function describeSettings(): readonly { name: string; flag: string; default: string; help: string }[] {
   return Object.entries(declaration.shape).map(([name, schema]) => {
     const { default: fallback = '', help = '' } = descriptions.get(schema) ?? {}
-    return { name, flag: `--${flagOf(name)}`, default: fallback, help }
+    const flag = flagOf(isSecret(name) ? `${name}_FILE` : name)
+    return { name, flag: `--${flag}`, default: fallback, help }
   })
 }
 
 /** The settings as a Markdown table, for the documentation. */
 export function settingsTable(): string {
-  const rows = describeSettings().map((row) => `| \`${row.name}\` | ${row.default} | ${row.help} |\n`)
+  const rows = describeSettings().map((row) => `| ${variablesOf(row.name, '`')} | ${row.default} | ${row.help} |\n`)
   return `| variable | default | what it does |\n| --- | --- | --- |\n${rows.join('')}`
 }
 
 function helpText(): string {
-  const rows = describeSettings().map((row) => `  ${row.flag}  (${row.name})  ${row.default}\n      ${row.help}`)
+  const rows = describeSettings().map(
+    (row) => `  ${row.flag}  (${variablesOf(row.name)})  ${row.default}\n      ${row.help}`,
+  )
   return `landfall: a resumable upload service\n\nFlags, their environment variables, and defaults:\n\n${rows.join('\n')}\n`
+}
+
+function variablesOf(name: string, quote = ''): string {
+  const names = isSecret(name) ? [name, `${name}_FILE`] : [name]
+  return names.map((name) => `${quote}${name}${quote}`).join(', ')
+}
+
+function isSecret(name: string): boolean {
+  return Object.entries(declaration.shape).some(
+    ([key, schema]) => key === name && descriptions.get(schema)?.isSecret === true,
+  )
 }
 
 function flagOf(name: string): string {
@@ -219,6 +265,18 @@ function flagOf(name: string): string {
 function setting<T>(fallback: string, help: string, schema: z.ZodType<T, string>, unit?: string) {
   const shown = unit === undefined ? fallback : `${fallback} ${unit}`
   return schema.prefault(fallback).register(descriptions, { default: shown, help })
+}
+
+/** A setting that no error, help, or log shows. Empty for none. */
+function secret(help: string, schema: z.ZodType<string, string>) {
+  return schema.prefault('').register(descriptions, { default: '', help, isSecret: true })
+}
+
+function ownSecret() {
+  const advice =
+    'must have at least 32 characters; make one with: openssl rand -hex 32. ' +
+    'To keep the ids of WebUploader files, move a shorter one into DATA_DIR/secret instead'
+  return z.string().refine((text) => text === '' || text.length >= 32, advice)
 }
 
 function nonEmpty() {

@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { describeSettings, parseSettings, readSettings, type Settings } from '../server/settings.ts'
 import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
+const SECRETS = ['SECRET']
+const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
   const asked = readSettings(environment, args)
@@ -161,7 +164,7 @@ describe('Settings', () => {
 
   it('each have a flag, which is described', () => {
     for (const { name, flag: described, help } of describeSettings()) {
-      expect(described).toBe(`--${flag(name)}`)
+      expect(described).toBe(`--${flag(name)}${SECRETS.includes(name) ? '-file' : ''}`)
       expect(help).toMatch(/^[A-Z].*\.$/)
     }
     expect(Object.keys(parseSettings({}))).toEqual(NAMES)
@@ -169,6 +172,51 @@ describe('Settings', () => {
 
   it.each([['--prot=1'], ['--port'], ['stray']])('refuse %s', (arg) => {
     expect(() => settingsOf({}, [arg])).toThrow()
+  })
+})
+
+describe('A secret', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let file: string
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+    file = path.join(folder.path, 'secret')
+    writeFileSync(file, `${LONG}\n`)
+  })
+  afterEach(() => folder.dispose())
+
+  it('is read from its variable or from a file, without the line end', () => {
+    expect(settingsOf({ SECRET: LONG }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET_FILE: file }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET: '', SECRET_FILE: file }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET: LONG, SECRET_FILE: '' }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET_FILE: '/nowhere' }, ['--secret-file', file]).SECRET).toBe(LONG)
+    writeFileSync(file, ` ${LONG} \r\n`)
+    expect(settingsOf({ SECRET_FILE: file }).SECRET).toBe(` ${LONG} `)
+  })
+
+  it('is refused as a flag, which other users can see', () => {
+    for (const args of [['--secret', LONG], [`--secret=${LONG}`]]) {
+      expect(() => settingsOf({}, args)).toThrow(/^SECRET must not be a flag, .* SECRET_FILE\.$/)
+    }
+  })
+
+  it('is refused when it is given twice, or its file is missing or empty', () => {
+    expect(() => settingsOf({ SECRET: LONG, SECRET_FILE: file })).toThrow(
+      'SECRET must not be set together with SECRET_FILE.',
+    )
+    expect(() => settingsOf({ SECRET_FILE: '/nowhere' })).toThrow('SECRET_FILE must be readable: /nowhere (ENOENT).')
+    writeFileSync(file, '\n')
+    expect(() => settingsOf({ SECRET_FILE: file })).toThrow(/^SECRET_FILE must not be empty/)
+  })
+
+  it('of less than 32 characters is refused without being shown, also from a file', () => {
+    const short = 'x'.repeat(31)
+    writeFileSync(file, short)
+    for (const environment of [{ SECRET: short }, { SECRET_FILE: file }]) {
+      expect(() => settingsOf(environment)).toThrow(/^SECRET must have at least 32 characters; make one with: openssl/)
+      expect(() => settingsOf(environment)).not.toThrow(short)
+    }
   })
 })
 
@@ -186,8 +234,9 @@ describe('The program', () => {
     const { status, stdout, stderr } = run({}, ['--help'])
     expect([status, stderr]).toEqual([0, ''])
     for (const name of NAMES) {
-      expect(stdout).toContain(`--${flag(name)} `)
-      expect(stdout).toContain(`(${name})`)
+      const file = SECRETS.includes(name)
+      expect(stdout).toContain(`--${flag(name)}${file ? '-file' : ''} `)
+      expect(stdout).toContain(file ? `(${name}, ${name}_FILE)` : `(${name})`)
     }
   })
 

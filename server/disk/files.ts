@@ -38,9 +38,9 @@ export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined>
  *
  * @throws UploadError `sync_failed`; the OS error.
  */
-export async function replaceFile(file: string, content: string, mode = 0o666): Promise<void> {
+export async function replaceFile(file: string, content: string): Promise<void> {
   const temporary = `${file}.tmp`
-  const handle = await fs.open(temporary, 'w', mode)
+  const handle = await openNew(temporary)
   try {
     await handle.writeFile(content)
     await synced(() => handle.sync())
