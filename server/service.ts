@@ -18,6 +18,7 @@ import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
+import { checkDownloadUrl } from './download/download-host.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
@@ -62,6 +63,7 @@ export async function start(
   pagesFolder: string = fileURLToPath(new URL('../client', import.meta.url)),
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
+  checkDownloadUrl(settings.DOWNLOAD_URL, settings.PUBLIC_URL)
   const pages = await loadPages(pagesFolder)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
@@ -74,8 +76,8 @@ export async function start(
   const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
-  const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, settings.PUBLIC_URL)
-  const urls = uploadUrls(settings.PUBLIC_URL, trustProxy, hostNames)
+  const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, [settings.PUBLIC_URL, settings.DOWNLOAD_URL])
+  const urls = uploadUrls(settings.PUBLIC_URL, settings.DOWNLOAD_URL, trustProxy, hostNames)
   const intake = new Intake(concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
   const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
@@ -115,7 +117,8 @@ export async function start(
     allowedOrigins: settings.ALLOWED_ORIGINS,
     allowedHosts: settings.ALLOWED_HOSTS,
     hostNames,
-    trustProxy,
+    reach,
+    downloadUrl: settings.DOWNLOAD_URL,
     maxUploads: settings.MAX_UPLOADS,
     ready: () => ready,
   })

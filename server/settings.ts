@@ -52,14 +52,19 @@ const declaration = z.object({
     'Public URL of this service; without it, browsers and clients behind proxies receive relative URLs.',
     publicUrl(),
   ),
+  DOWNLOAD_URL: setting(
+    '',
+    'URL of this service under another host name, which serves finished files and nothing else; downloads are redirected there.',
+    publicUrl(),
+  ),
   ALLOWED_ORIGINS: setting(
     '',
-    'Origins whose pages may upload: a comma-separated list, or * for all.',
+    'Other origins whose pages may upload, and embed files: a comma-separated list, or * for all, but without their cookies.',
     allOrSome(origin()),
   ),
   ALLOWED_HOSTS: setting(
     '',
-    'Host names that clients may use: a comma-separated list, or * for all. Always allowed: addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the host of PUBLIC_URL. Requests through a trusted proxy are not checked.',
+    'Host names that clients may use: a comma-separated list, or * for all. Always allowed: addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the hosts of PUBLIC_URL and DOWNLOAD_URL. Requests through a trusted proxy are not checked.',
     allOrSome(host()),
   ),
   TRUST_PROXY: setting(
@@ -319,8 +324,8 @@ function allOrSome(entry: z.ZodType<string, string>) {
 }
 
 function origin() {
-  return z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
-    error: ({ input }) => `must be origins like https://example.com, not ${input}`,
+  return z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
+    error: ({ input }) => `must be origins like https://example.com, each in full and without *, not ${input}`,
   })
 }
 

@@ -28,9 +28,7 @@ describe('GET', () => {
       etag: ETAG,
       'last-modified': MODIFIED,
       'cache-control': 'private, no-cache',
-      'x-content-type-options': 'nosniff',
       'content-security-policy': "sandbox; default-src 'none'",
-      'cross-origin-resource-policy': 'cross-origin',
     })
     expect(headers).not.toHaveProperty('content-range')
   })
