@@ -79,6 +79,8 @@ export class ForwardAuthenticator implements Authenticator {
     const client = forwardedRequest(ctx, trustProxy)
     const own = publicUrl === '' ? undefined : new URL(publicUrl)
     return {
+      // A browser's Accept would let some services redirect to a sign-in page, instead of refusing with 401.
+      Accept: 'application/json',
       ...(authorization !== '' && { Authorization: authorization }),
       ...(cookie !== '' && { Cookie: cookie }),
       'X-Forwarded-Method': ctx.method,
