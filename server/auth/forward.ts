@@ -10,7 +10,7 @@ import type { AccessRequest, Authenticator } from './authenticator.ts'
 import { grantOf, isWithin, restrictions } from './claims.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Owners } from './owners.ts'
-import { invalidToken, noToken, unavailable } from './refusals.ts'
+import { invalidToken, noCredentials, unavailable } from './refusals.ts'
 import { statedToken } from './token-sources.ts'
 import { Turns } from './turns.ts'
 
@@ -130,7 +130,7 @@ export class ForwardAuthenticator implements Authenticator {
 function explained(ctx: Context, error: unknown): unknown {
   if (!(error instanceof UploadError) || error.code !== 'unauthenticated') return error
   const isAnonymous = ctx.get('Authorization') === '' && ctx.get('Cookie') === ''
-  return isAnonymous ? noToken(ctx) : invalidToken(ctx, error.message)
+  return isAnonymous ? noCredentials(ctx) : invalidToken(ctx, error.message)
 }
 
 function statedDescription({ headers }: Context): Readonly<Record<string, string>> {
