@@ -209,13 +209,16 @@ export function parseSettings(texts: SettingTexts): Settings {
 }
 
 /** A sentence for everything that settings need of each other and lack. */
-function conflictsIn({ AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL }: Settings): readonly string[] {
+function conflictsIn(settings: Settings): readonly string[] {
+  const { AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL, AUTH_FIELD, LEGACY_IDENTITY } = settings
   return [
     ...(AUTH === 'jwt' && JWT_SECRET === '' && JWKS_URL === '' && TOKEN_KEY === ''
       ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
       : []),
     ...(JWT_SECRET !== '' && JWKS_URL !== '' ? ['JWT_SECRET and JWKS_URL exclude each other.'] : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
+    // A new token must not make another file of the same one.
+    ...(LEGACY_IDENTITY.includes(AUTH_FIELD) ? ['AUTH_FIELD must not be in LEGACY_IDENTITY.'] : []),
   ]
 }
 

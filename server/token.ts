@@ -3,7 +3,7 @@ import { createUploadToken, type UploadTokenRequest, uploadTokenRequest } from '
 import { secretsOf } from './secrets.ts'
 import { readSettings } from './settings.ts'
 
-export const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
+const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
 
 Prints a token for uploads, which clients present like a JWT. The service must run with AUTH=jwt, and with the same
 SECRET or DATA_DIR as this command. A token cannot be withdrawn, so let it expire soon.

@@ -43,6 +43,7 @@ describe('With AUTH=forward, the service', () => {
     const [question] = judge.requests
     expect([question?.method, question?.url]).toEqual(['GET', '/verify?app=uploads'])
     expect(question?.headers).toMatchObject({
+      accept: 'application/json',
       authorization: 'Bearer alice',
       cookie: 'a=b',
       'x-forwarded-method': 'POST',

@@ -95,10 +95,11 @@ describe('With AUTH=jwt and a secret, the service', () => {
     await expectInvalid(
       await signWith(createSecretKey('another secret of at least 32 bytes', 'utf8'), { alg: 'HS256' }, claims),
     )
-    await expectInvalid(await signWith(createSecretKey(JWT_SECRET.repeat(3), 'utf8'), { alg: 'HS512' }, claims))
+    const longer = `${encoded({ alg: 'HS512' })}.${encoded(claims)}`
+    await expectInvalid(`${longer}.${createHmac('sha512', JWT_SECRET).update(longer).digest('base64url')}`)
     await expectInvalid('nonsense')
     await expectInvalid('a.b.c')
-    await expectInvalid(await tokenFor('a'.repeat(9_000)))
+    await expectInvalid(await tokenFor('alice', { name: 'a'.repeat(9_000) }))
   })
 
   it('fetches no key from a place that a token names', async () => {
