@@ -1,6 +1,7 @@
 import type { Context } from 'koa'
 import { KeyedQueue } from '../server/core/keyed-queue.ts'
 import type { Uploads } from '../server/core/uploads.ts'
+import type { Admit } from '../server/protocol/admit.ts'
 import { accept } from './accept.ts'
 import { check } from './check.ts'
 import { CheckHistories } from './check-histories.ts'
@@ -15,9 +16,9 @@ import type { Tools } from './tools.ts'
 
 /** Handlers for legacy WebUploader pages. Each throws `UploadError`. */
 export interface LegacyAdapter {
-  readonly accept: (ctx: Context) => Promise<void>
-  readonly complete: (ctx: Context) => Promise<void>
-  readonly check: (ctx: Context) => Promise<void>
+  readonly accept: (ctx: Context, admit: Admit) => Promise<void>
+  readonly complete: (ctx: Context, admit: Admit) => Promise<void>
+  readonly check: (ctx: Context, admit: Admit) => Promise<void>
   /** Sets the visitor cookie when a browser loads a page, so that all chunks of the page have one owner. */
   readonly introduce: (ctx: Context) => void
 }

@@ -1,10 +1,13 @@
+import { hkdfSync } from 'node:crypto'
 import type http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import pino, { type Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
+import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
+import { anonymous } from './auth/anonymous.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { cautiousTime } from './core/cautious-time.ts'
@@ -68,18 +71,19 @@ export async function start(
   })
   const layout = new Layout(settings.DATA_DIR)
   const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
+  const accountKey = Buffer.from(hkdfSync('sha256', secret, '', 'account', 32))
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
   const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, settings.PUBLIC_URL)
   const urls = uploadUrls(settings.PUBLIC_URL, trustProxy, hostNames)
-  const intake = new Intake(uploads, concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
+  const intake = new Intake(concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
   const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
   let ready = true
   const app = createApp({
-    uploads,
-    tus: new Tus(uploads, intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
-    draft: new Draft(uploads, intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
+    admission: new Admission(anonymous(accountKey), uploads),
+    tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
+    draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },
       visitors: new Visitors(secret, reach),

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { MAX_WAIT, waitAtMost } from './deadline.ts'
+import type { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
@@ -43,18 +44,23 @@ export class Concatenation {
 
   /**
    * Creates a final upload, and waits for its file if its parts are complete. The same parts in the same order are the
-   * same final upload, so a client that lost the response can repeat the request.
+   * same final upload of one owner, so a client that lost the response can repeat the request. A part of another owner
+   * is like one that does not exist.
    *
    * @returns its id.
-   * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `too_large`,
-   * `no_space`, `storage_error`, and the reason if the final upload failed.
+   * @throws UploadError `bad_request`, `part_gone`, or `part_taken` for parts that cannot be used; `gone`, `forbidden`,
+   * `too_large`, `no_space`, `storage_error`, and the reason if the final upload failed.
    */
-  async create(requested: FinalUpload): Promise<string> {
+  async create(requested: FinalUpload, desk: Desk): Promise<string> {
+    const { owner } = desk.principal
+    const purpose = owner === undefined ? 'final' : `final of ${owner}`
     const id = createHmac('sha256', this.#secret)
-      .update(`final\n${requested.parts.join('\n')}`)
+      .update(`${purpose}\n${requested.parts.join('\n')}`)
       .digest('hex')
       .slice(0, 32)
-    await this.#creating.run(requested.parts, () => this.#createOnce(id, requested))
+    // A stranger who names the parts of others must not keep them waiting.
+    const keys = requested.parts.map((part) => `${owner ?? ''}/${part}`)
+    await this.#creating.run(keys, () => this.#createOnce(id, requested, desk))
     const joined = this.advance(id)
     await waitAtMost(MAX_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
       // It continues in the background, and HEAD reports its state.
@@ -117,32 +123,32 @@ export class Concatenation {
     await Promise.allSettled([...ended, ...this.#running.values()])
   }
 
-  async #createOnce(id: string, requested: FinalUpload): Promise<void> {
-    if (await this.#exists(id)) return
+  async #createOnce(id: string, requested: FinalUpload, desk: Desk): Promise<void> {
+    if (await this.#exists(id, desk)) return
     const lengths: (number | null)[] = []
-    for (const part of requested.parts) lengths.push(await this.#usable(part, id))
+    for (const part of requested.parts) lengths.push(await this.#usable(part, id, desk))
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
-    this.#uploads.checkSize(length)
+    desk.checkSize(length)
     for (const part of requested.parts) {
-      const bound = await unlessMissing(this.#uploads.use(part, (upload) => bind(upload, id)))
+      const bound = await unlessMissing(desk.use(part, (upload) => bind(upload, id)))
       if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted meanwhile.')
     }
-    await this.#uploads.create({ ...requested, id, length, createdAt: new Date().toISOString() }, async () => undefined)
+    await desk.create({ ...requested, id, length, createdAt: new Date().toISOString() }, async () => undefined)
   }
 
   /** @throws UploadError `gone` if it existed once. */
-  async #exists(id: string): Promise<boolean> {
+  async #exists(id: string, desk: Desk): Promise<boolean> {
     return (
       (await unlessMissing(
-        this.#uploads.use(id, async () => true),
+        desk.use(id, async () => true),
         ['not_found'],
       )) ?? false
     )
   }
 
   /** @returns the length of the part. @throws UploadError if it cannot be a part of the final upload `final`. */
-  async #usable(part: string, final: string): Promise<number | null> {
-    const record = await unlessMissing(this.#uploads.use(part, async (upload) => upload.record))
+  async #usable(part: string, final: string, desk: Desk): Promise<number | null> {
+    const record = await unlessMissing(desk.use(part, async (upload) => upload.record))
     if (record === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat does not exist.')
     if (!record.partial) throw new UploadError('bad_request', 'Only partial uploads can be parts of Upload-Concat.')
     if (record.failed !== undefined) throw new UploadError(record.failed.code, record.failed.message)

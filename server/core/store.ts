@@ -103,7 +103,7 @@ export interface StoredUpload {
 /** What a store finds under an id. */
 export type Found =
   | { readonly kind: 'upload'; readonly upload: StoredUpload }
-  | { readonly kind: 'gone' }
+  | { readonly kind: 'gone'; readonly owner?: string | undefined }
   | { readonly kind: 'unknown' }
 
 /** Where uploads and their bytes are kept. */

@@ -1,5 +1,7 @@
 import type { Claims } from './claims.ts'
+import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import { isAccessible, type Principal } from './principal.ts'
 import type { UploadRecord } from './record.ts'
 import type { Store } from './store.ts'
 import { Sweeps } from './sweeps.ts'
@@ -7,6 +9,8 @@ import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
 const MAX_IDLE_UPLOADS = 1_000
+
+type Work<T> = (upload: Upload) => Promise<T>
 
 interface Entry {
   readonly upload: Promise<Upload>
@@ -40,13 +44,18 @@ export class Uploads {
     this.sweeps = new Sweeps(store, (id, work) => this.use(id, work))
   }
 
+  /** The uploads as a principal sees them. */
+  for(principal: Principal): Desk {
+    return new Desk(this, principal)
+  }
+
   /**
    * Creates an upload and runs `work` on it.
    *
    * @throws UploadError `too_large`, `no_space`, `storage_error`, and what `work` throws.
    */
-  async create<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#withNew(record.id, () => this.#make(record), work)
+  async create<T>(record: UploadRecord, work: Work<T>, principal?: Principal): Promise<T> {
+    return this.#withNew(record.id, () => this.#make(record), work, principal)
   }
 
   /**
@@ -55,16 +64,13 @@ export class Uploads {
    *
    * @throws UploadError like `create`.
    */
-  async createTentatively<T>(record: UploadRecord, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#withNew(
-      record.id,
-      () => this.#makeTentative(record),
-      async (upload) => {
-        const result = await work(upload)
-        this.#unconfirmed.delete(upload)
-        return result
-      },
-    )
+  async createTentatively<T>(record: UploadRecord, work: Work<T>, principal?: Principal): Promise<T> {
+    const confirmed = async (upload: Upload): Promise<T> => {
+      const result = await work(upload)
+      this.#unconfirmed.delete(upload)
+      return result
+    }
+    return this.#withNew(record.id, () => this.#makeTentative(record), confirmed, principal)
   }
 
   /**
@@ -75,18 +81,21 @@ export class Uploads {
   async createFinished<T>(
     record: UploadRecord,
     bytes: readonly Buffer[],
-    work: (upload: Upload) => Promise<T>,
+    work: Work<T>,
+    principal?: Principal,
   ): Promise<T> {
-    return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work)
+    return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal)
   }
 
   /**
    * Runs `work` on the upload of this id.
    *
-   * @throws UploadError `not_found`, `gone`, and what `work` throws.
+   * @param principal for whom it runs; without one, for the service itself.
+   * @throws UploadError `not_found`, also if the upload does not exist for the principal; `gone`, and what `work`
+   * throws.
    */
-  async use<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T> {
-    return this.#with(id, () => this.#open(id), work)
+  async use<T>(id: string, work: Work<T>, principal?: Principal): Promise<T> {
+    return this.#with(id, () => this.#open(id), work, principal)
   }
 
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
@@ -129,14 +138,20 @@ export class Uploads {
   }
 
   /** Like `#with`, for an upload that `open` may create. */
-  async #withNew<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
+  async #withNew<T>(
+    id: string,
+    open: () => Promise<Upload>,
+    work: Work<T>,
+    principal: Principal | undefined,
+  ): Promise<T> {
     for (;;) {
       let opened = false
+      const begun = (upload: Upload): Promise<T> => {
+        opened = true
+        return work(upload)
+      }
       try {
-        return await this.#with(id, open, (upload) => {
-          opened = true
-          return work(upload)
-        })
+        return await this.#with(id, open, begun, principal)
       } catch (error) {
         // Another call opened this id just before the upload existed, and this call has shared its result.
         if (opened || !(error instanceof UploadError) || error.code !== 'not_found') throw error
@@ -144,7 +159,7 @@ export class Uploads {
     }
   }
 
-  async #with<T>(id: string, open: () => Promise<Upload>, work: (upload: Upload) => Promise<T>): Promise<T> {
+  async #with<T>(id: string, open: () => Promise<Upload>, work: Work<T>, principal: Principal | undefined): Promise<T> {
     for (let known = this.#entries.get(id); known?.removing !== undefined; known = this.#entries.get(id)) {
       await known.removing
     }
@@ -158,7 +173,11 @@ export class Uploads {
     let upload: Upload | undefined
     try {
       upload = await entry.upload
+      if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw unknown()
       return await work(upload)
+    } catch (error) {
+      if (principal === undefined || !(error instanceof Departed)) throw error
+      throw isAccessible(principal, id, error.owner) ? error : unknown()
     } finally {
       await this.#leave(id, entry, upload)
       if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
@@ -241,8 +260,8 @@ export class Uploads {
 
   async #open(id: string): Promise<Upload> {
     const found = await this.#store.open(id)
-    if (found.kind === 'gone') throw new UploadError('gone', 'This upload is gone.')
-    if (found.kind === 'unknown') throw new UploadError('not_found', 'There is no such upload.')
+    if (found.kind === 'gone') throw new Departed(found.owner)
+    if (found.kind === 'unknown') throw unknown()
     return new Upload(found.upload, this.#claims)
   }
 
@@ -251,4 +270,19 @@ export class Uploads {
     this.#unconfirmed.set(made, made.record)
     return made
   }
+}
+
+/** The error of an upload of which only a tombstone is left. */
+class Departed extends UploadError {
+  readonly owner: string | undefined
+
+  constructor(owner: string | undefined) {
+    super('gone', 'This upload is gone.')
+    this.owner = owner
+  }
+}
+
+/** The error of an unknown id, and of an upload that does not exist for the principal. */
+function unknown(): UploadError {
+  return new UploadError('not_found', 'There is no such upload.')
 }

@@ -1,7 +1,7 @@
 import type { Context } from 'koa'
+import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Upload } from '../core/upload.ts'
-import type { Uploads } from '../core/uploads.ts'
 import { type DownloadableFile, download } from './download.ts'
 
 /** Sets the headers that describe the state of an upload. */
@@ -9,17 +9,15 @@ type StateHeaders = (ctx: Context, upload: Upload, offset: number) => Promise<vo
 
 /** GET and HEAD of an upload, for requests that name no upload protocol. */
 export class DownloadHandlers {
-  readonly #uploads: Uploads
   readonly #setStateHeaders: StateHeaders
 
-  constructor(uploads: Uploads, setStateHeaders: StateHeaders) {
-    this.#uploads = uploads
+  constructor(setStateHeaders: StateHeaders) {
     this.#setStateHeaders = setStateHeaders
   }
 
   /** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
-  async get(ctx: Context, id: string): Promise<void> {
-    await this.#uploads.use(id, async (upload) => {
+  async get(ctx: Context, desk: Desk, id: string): Promise<void> {
+    await desk.use(id, async (upload) => {
       await upload.finish()
       const file = fileOf(upload)
       if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
@@ -31,8 +29,8 @@ export class DownloadHandlers {
    * HEAD without a protocol header, from a client of the published RFC or an observer: it interrupts no request. Both
    * receive the state of the upload; for a finished file, also the headers of a download.
    */
-  async head(ctx: Context, id: string): Promise<void> {
-    await this.#uploads.use(id, async (upload) => {
+  async head(ctx: Context, desk: Desk, id: string): Promise<void> {
+    await desk.use(id, async (upload) => {
       await upload.receiving.catchUp()
       await upload.finish()
       await this.#setStateHeaders(ctx, upload, upload.receiving.offerOffset())

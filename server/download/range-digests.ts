@@ -1,9 +1,8 @@
-import type { RouterMiddleware } from '@koa/router'
 import type { Context } from 'koa'
+import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import { rangeDigest } from '../core/range-digest.ts'
 import { lengthOf, type Range } from '../core/ranges.ts'
-import type { Uploads } from '../core/uploads.ts'
 import { clientOf, limitRequests } from '../http/address-limits.ts'
 import { answerJson } from '../http/json.ts'
 import { formatDigest } from '../protocol/digest-fields.ts'
@@ -22,31 +21,27 @@ const MAX_WAIT_FOR_TURN = 10_000
  * `GET /files/<id>/digest?start=0&end=8388608`: the SHA-256 of these bytes of an upload, finished or not. Clients
  * compare it with their file before they resume.
  */
-export function rangeDigests(uploads: Uploads): readonly RouterMiddleware[] {
+export function rangeDigests(): (ctx: Context, desk: Desk, id: string) => Promise<void> {
   const sentence = 'Too many digests are being computed; try again in a moment.'
   const rules = { wait: MAX_WAIT_FOR_TURN, sentence }
-  return [
+  const perClient = limitRequests({ ...rules, most: MAX_PER_CLIENT, queueOf: (ctx) => clientOf(ctx.ip) })
+  // Each client has at most one request in this queue, so no client can fill it.
+  const inTotal = limitRequests({ ...rules, most: MAX_CONCURRENT, queueOf: () => '' })
+  return async (ctx, desk, id) => {
     // An invalid request is refused without waiting.
-    (ctx, next) => {
-      rangeOf(ctx)
-      return next()
-    },
-    limitRequests({ ...rules, most: MAX_PER_CLIENT, queueOf: (ctx) => clientOf(ctx.ip) }),
-    // Each client has at most one request in this queue, so no client can fill it.
-    limitRequests({ ...rules, most: MAX_CONCURRENT, queueOf: () => '' }),
-    (ctx) => answer(ctx, ctx.params['id'] ?? '', uploads),
-  ]
+    const range = rangeOf(ctx)
+    await perClient(ctx, () => inTotal(ctx, () => answer(ctx, desk, id, range)))
+  }
 }
 
-async function answer(ctx: Context, id: string, uploads: Uploads): Promise<void> {
-  const range = rangeOf(ctx)
+async function answer(ctx: Context, desk: Desk, id: string, range: Range): Promise<void> {
   const closed = new AbortController()
   const close = (): void => closed.abort(new UploadError('connection_closed', 'The connection was closed.'))
   ctx.res.once('close', close)
   if (ctx.req.socket.destroyed) close()
   try {
     closed.signal.throwIfAborted()
-    const digest = await uploads.use(id, (upload) => rangeDigest(upload, 'sha256', range, closed.signal))
+    const digest = await desk.use(id, (upload) => rangeDigest(upload, 'sha256', range, closed.signal))
     ctx.set('Cache-Control', 'no-store')
     answerJson(ctx, { ...range, digest: formatDigest('sha-256', digest) })
   } finally {

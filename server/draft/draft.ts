@@ -1,9 +1,9 @@
 import type { Context } from 'koa'
+import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import { newRecord } from '../core/record.ts'
 import type { Source } from '../core/source.ts'
 import { idleSince, type Upload } from '../core/upload.ts'
-import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { parseDigests } from '../protocol/digest-fields.ts'
 import { type CountedSource, endIfWhole, type Intake } from '../protocol/intake.ts'
@@ -28,12 +28,10 @@ export interface DraftOptions {
  * tus-js-client needs of 5 and 6. Quotations are from the draft. Each handler throws `UploadError`.
  */
 export class Draft {
-  readonly #uploads: Uploads
   readonly #intake: Intake
   readonly #options: DraftOptions
 
-  constructor(uploads: Uploads, intake: Intake, options: DraftOptions) {
-    this.#uploads = uploads
+  constructor(intake: Intake, options: DraftOptions) {
     this.#intake = intake
     this.#options = options
   }
@@ -45,18 +43,18 @@ export class Draft {
   }
 
   /** POST or PUT: upload creation. */
-  async post(ctx: Context): Promise<void> {
+  async post(ctx: Context, desk: Desk): Promise<void> {
     ctx.set({ 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const { metadata, rawMetadata, endAwaited, wantedDigest, ...sending } = parseCreation(ctx.headers)
     const length = sending.length ?? null
-    this.#intake.checkRoom(ctx.headers, 0, length)
+    this.#intake.checkRoom(desk, ctx.headers, 0, length)
     const draft = wantedDigest === undefined ? undefined : { wantedDigest }
     const record = newRecord({ length, metadata, rawMetadata, draft, ...(endAwaited && { endAwaited }) })
-    await this.#uploads.create(record, async (upload) => {
+    await desk.create(record, async (upload) => {
       const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
       sendInterim(ctx, this.#options.interimResponses, sending.interop, announced)
-      await upload.receiving.inTurn(() => this.#appendBody(ctx, upload, { ...sending, offset: 0 }))
+      await upload.receiving.inTurn(() => this.#appendBody(ctx, desk, upload, { ...sending, offset: 0 }))
       if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
@@ -66,9 +64,9 @@ export class Draft {
    * HEAD: offset retrieval. It first interrupts a request that is still appending: "the offset sent by the server MUST
    * be accepted in a subsequent request".
    */
-  async head(ctx: Context, id: string): Promise<void> {
+  async head(ctx: Context, desk: Desk, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
-    await this.#uploads.use(id, async (upload) => {
+    await desk.use(id, async (upload) => {
       await upload.receiving.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
       await upload.finish()
@@ -78,8 +76,8 @@ export class Draft {
   }
 
   /** GET: offset retrieval, like HEAD. */
-  get(ctx: Context, id: string): Promise<void> {
-    return this.head(ctx, id)
+  get(ctx: Context, desk: Desk, id: string): Promise<void> {
+    return this.head(ctx, desk, id)
   }
 
   /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
@@ -91,11 +89,11 @@ export class Draft {
   }
 
   /** PATCH: upload append. */
-  async patch(ctx: Context, id: string): Promise<void> {
+  async patch(ctx: Context, desk: Desk, id: string): Promise<void> {
     ctx.set({ 'Cache-Control': 'no-store', 'Upload-Limit': this.#limits(), 'Upload-Complete': '?0' })
     const append = parseAppend(ctx.headers)
-    await this.#uploads.use(id, async (upload) => {
-      await upload.receiving.inTurn((check) => this.#append(ctx, upload, append, check))
+    await desk.use(id, async (upload) => {
+      await upload.receiving.inTurn((check) => this.#append(ctx, desk, upload, append, check))
       setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
@@ -108,13 +106,13 @@ export class Draft {
   }
 
   /** DELETE: upload cancellation, which keeps a finished file. */
-  async delete(ctx: Context, id: string): Promise<void> {
-    await this.#intake.remove(id, (upload) => upload.remove('deleted', { onlyIncomplete: true }))
+  async delete(ctx: Context, desk: Desk, id: string): Promise<void> {
+    await this.#intake.remove(desk, id, (upload) => upload.remove('deleted', { onlyIncomplete: true }))
     ctx.status = 204
   }
 
   /** @param check throws if a newer request has arrived. */
-  async #append(ctx: Context, upload: Upload, append: DraftAppend, check: () => void): Promise<void> {
+  async #append(ctx: Context, desk: Desk, upload: Upload, append: DraftAppend, check: () => void): Promise<void> {
     await upload.finish()
     try {
       upload.receiving.expectOffset(append.offset)
@@ -124,20 +122,21 @@ export class Draft {
     }
     if (upload.state === 'finished') return checkRepeated(ctx, append, upload)
     await refuseBeyondLength(ctx, upload, append)
-    if (append.length !== undefined) await this.#intake.setLength(upload, append.length)
+    if (append.length !== undefined) await this.#intake.setLength(desk, upload, append.length)
     check()
-    await this.#appendBody(ctx, upload, append)
+    await this.#appendBody(ctx, desk, upload, append)
   }
 
   /** Appends the body of a request, and completes the upload if it is the last one. */
   async #appendBody(
     ctx: Context,
+    desk: Desk,
     upload: Upload,
     { offset, complete, interop }: Sending & { offset: number },
   ): Promise<void> {
     let source: ProgressSource | undefined
     try {
-      await this.#intake.append(ctx, upload, offset, (body) => {
+      await this.#intake.append(ctx, desk, upload, offset, (body) => {
         source = new ProgressSource(body, () =>
           sendInterim(ctx, this.#options.interimResponses, interop, { 'Upload-Offset': String(upload.offset) }),
         )

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Concatenation } from '../core/concatenation.ts'
+import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Source } from '../core/source.ts'
 import type { Count } from '../core/store.ts'
 import type { Upload } from '../core/upload.ts'
-import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { type Exchange, withBody } from './request-body.ts'
 
@@ -18,7 +18,6 @@ export interface CountedSource {
  * Takes the bodies of the protocols that continue an upload at an offset. Each protocol adds its headers and responses.
  */
 export class Intake {
-  readonly #uploads: Uploads
   readonly #concatenation: Concatenation
   readonly #maxSize: number
   readonly #idleTimeout: number
@@ -27,25 +26,24 @@ export class Intake {
    * @param maxSize maximum bytes of an upload; `Infinity` for no limit.
    * @param idleTimeout when a body without data is aborted, in milliseconds.
    */
-  constructor(uploads: Uploads, concatenation: Concatenation, maxSize: number, idleTimeout: number) {
-    this.#uploads = uploads
+  constructor(concatenation: Concatenation, maxSize: number, idleTimeout: number) {
     this.#concatenation = concatenation
     this.#maxSize = maxSize
     this.#idleTimeout = idleTimeout
   }
 
   /** @throws UploadError `too_large` if, by its Content-Length, a body at `offset` cannot fit. */
-  checkRoom(headers: IncomingHttpHeaders, offset: number, length: number | null): void {
-    const limit = length ?? this.#maxSize
+  checkRoom(desk: Desk, headers: IncomingHttpHeaders, offset: number, length: number | null): void {
+    const limit = length ?? this.#longest(desk)
     if (offset + (contentLength(headers) ?? 0) > limit) {
       throw new UploadError('too_large', `The body extends beyond the end of the upload at byte ${limit}.`)
     }
   }
 
   /** @throws UploadError `final_upload`, `too_large`, and what `Upload.setLength` throws. */
-  async setLength(upload: Upload, length: number): Promise<void> {
+  async setLength(desk: Desk, upload: Upload, length: number): Promise<void> {
     refuseFinal(upload)
-    this.#uploads.checkSize(length)
+    desk.checkSize(length)
     await upload.setLength(length)
   }
 
@@ -57,23 +55,28 @@ export class Intake {
    */
   async append(
     exchange: Exchange,
+    desk: Desk,
     upload: Upload,
     offset: number,
     sourceOf: (body: Source) => CountedSource,
   ): Promise<void> {
     refuseFinal(upload)
     const { length } = upload.record
-    if (upload.receiving.continuesAt(offset)) this.checkRoom(exchange.req.headers, offset, length)
-    const range = { start: offset, end: length ?? this.#maxSize }
+    if (upload.receiving.continuesAt(offset)) this.checkRoom(desk, exchange.req.headers, offset, length)
+    const range = { start: offset, end: length ?? this.#longest(desk) }
     await withBody(exchange, this.#idleTimeout, (body) => {
       const { source, count } = sourceOf(body)
       return upload.receiving.append(range, source, count)
     })
   }
 
+  #longest({ principal }: Desk): number {
+    return Math.min(this.#maxSize, principal.limits.maxSize ?? Number.POSITIVE_INFINITY)
+  }
+
   /** Removes an upload by `leave`, and the parts that only it still needs. */
-  async remove(id: string, leave: (upload: Upload) => Promise<void>): Promise<void> {
-    const parts = await this.#uploads.use(id, async (upload) => {
+  async remove(desk: Desk, id: string, leave: (upload: Upload) => Promise<void>): Promise<void> {
+    const parts = await desk.use(id, async (upload) => {
       await leave(upload)
       if (upload.record.final !== undefined) this.#concatenation.look(upload)
       return upload.record.parts ?? []

@@ -1,12 +1,12 @@
 import type { Context } from 'koa'
 import type { Concatenation } from '../core/concatenation.ts'
+import type { Desk } from '../core/desk.ts'
 import { expectedDigest } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
 import { nameOf, newRecord } from '../core/record.ts'
 import { safeName } from '../core/safe-name.ts'
 import type { Source } from '../core/source.ts'
 import { idleSince, type Upload } from '../core/upload.ts'
-import type { Uploads } from '../core/uploads.ts'
 import { contentLength } from '../http/header-values.ts'
 import { endIfWhole, type Intake } from '../protocol/intake.ts'
 import { withBody } from '../protocol/request-body.ts'
@@ -40,14 +40,12 @@ export interface TusOptions {
 
 /** The handlers of tus 1.0.0 (https://tus.io/protocols/resumable-upload). Each throws `UploadError`. */
 export class Tus {
-  readonly #uploads: Uploads
   readonly #intake: Intake
   readonly #concatenation: Concatenation
   readonly #options: TusOptions
   readonly #expiries = new WeakMap<Date, string>()
 
-  constructor(uploads: Uploads, intake: Intake, concatenation: Concatenation, options: TusOptions) {
-    this.#uploads = uploads
+  constructor(intake: Intake, concatenation: Concatenation, options: TusOptions) {
     this.#intake = intake
     this.#concatenation = concatenation
     this.#options = options
@@ -62,17 +60,17 @@ export class Tus {
   }
 
   /** POST: creation, creation-with-upload, creation-defer-length, concatenation. */
-  async post(ctx: Context): Promise<void> {
+  async post(ctx: Context, desk: Desk): Promise<void> {
     checkVersion(ctx)
     const creation = parseCreation(ctx.headers)
-    if ('parts' in creation) await this.#createFinal(ctx, creation)
-    else await this.#createOne(ctx, creation)
+    if ('parts' in creation) await this.#createFinal(ctx, desk, creation)
+    else await this.#createOne(ctx, desk, creation)
     ctx.status = 201
   }
 
-  async #createOne(ctx: Context, creation: Creation): Promise<void> {
+  async #createOne(ctx: Context, desk: Desk, creation: Creation): Promise<void> {
     const { length, metadata, rawMetadata, partial } = creation
-    this.#intake.checkRoom(ctx.headers, 0, creation.withBody ? length : null)
+    this.#intake.checkRoom(desk, ctx.headers, 0, creation.withBody ? length : null)
     const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
     const location = this.#options.urlOf(ctx, record.id)
     const setHeaders = async (upload: Upload): Promise<void> => {
@@ -84,30 +82,30 @@ export class Tus {
       const bytes = creation.withBody
         ? await withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
         : NOTHING
-      return this.#uploads.createFinished(record, [bytes], setHeaders)
+      return desk.createFinished(record, [bytes], setHeaders)
     }
-    await this.#uploads.create(record, async (upload) => {
+    await desk.create(record, async (upload) => {
       ctx.set('Location', location)
-      if (creation.withBody) await this.#appendBody(ctx, upload, 0)
+      if (creation.withBody) await this.#appendBody(ctx, desk, upload, 0)
       await upload.finish()
       await setHeaders(upload)
     })
   }
 
-  async #createFinal(ctx: Context, creation: FinalCreation): Promise<void> {
+  async #createFinal(ctx: Context, desk: Desk, creation: FinalCreation): Promise<void> {
     const { metadata, rawMetadata } = creation
     const concat = concatHeader(creation.concat)
     const parts = idsOfParts(creation.parts)
     const fileName = safeName(nameOf(metadata))
-    const id = await this.#concatenation.create({ parts, tus: { concat }, metadata, rawMetadata, fileName })
+    const id = await this.#concatenation.create({ parts, tus: { concat }, metadata, rawMetadata, fileName }, desk)
     ctx.set('Location', this.#options.urlOf(ctx, id))
   }
 
   /** HEAD: the offset, also while bytes arrive. Waits while the file is finalized. */
-  async head(ctx: Context, id: string): Promise<void> {
+  async head(ctx: Context, desk: Desk, id: string): Promise<void> {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
-    await this.#uploads.use(id, async (upload) => {
+    await desk.use(id, async (upload) => {
       await upload.receiving.catchUp()
       await endIfWhole(upload)
       await upload.finish()
@@ -125,13 +123,13 @@ export class Tus {
   }
 
   /** PATCH: the next bytes. */
-  async patch(ctx: Context, id: string): Promise<void> {
+  async patch(ctx: Context, desk: Desk, id: string): Promise<void> {
     checkVersion(ctx)
     const { offset, length } = parseAppend(ctx.headers)
-    await this.#uploads.use(id, async (upload) => {
+    await desk.use(id, async (upload) => {
       try {
-        if (length !== undefined) await this.#intake.setLength(upload, length)
-        await this.#appendBody(ctx, upload, offset)
+        if (length !== undefined) await this.#intake.setLength(desk, upload, length)
+        await this.#appendBody(ctx, desk, upload, offset)
         await endIfWhole(upload)
         await upload.finish()
       } finally {
@@ -144,9 +142,9 @@ export class Tus {
   }
 
   /** DELETE: termination, also of a finished upload. */
-  async delete(ctx: Context, id: string): Promise<void> {
+  async delete(ctx: Context, desk: Desk, id: string): Promise<void> {
     checkVersion(ctx)
-    await this.#intake.remove(id, (upload) => upload.remove('deleted'))
+    await this.#intake.remove(desk, id, (upload) => upload.remove('deleted'))
     ctx.status = 204
   }
 
@@ -165,8 +163,8 @@ export class Tus {
     return expiry
   }
 
-  #appendBody(ctx: Context, upload: Upload, offset: number): Promise<void> {
-    return this.#intake.append(ctx, upload, offset, (body) => checksummed(ctx.req, body))
+  #appendBody(ctx: Context, desk: Desk, upload: Upload, offset: number): Promise<void> {
+    return this.#intake.append(ctx, desk, upload, offset, (body) => checksummed(ctx.req, body))
   }
 }
 

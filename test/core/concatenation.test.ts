@@ -12,6 +12,7 @@ import { DiskStore } from '../../server/disk/disk-store.ts'
 import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { anyone } from '../support/principal.ts'
 import { recordOf } from '../support/store-contract.ts'
 
 /** A gate at which one call of the store waits until it is opened. */
@@ -113,7 +114,7 @@ describe('A final upload that is deleted while the bytes of its parts are discar
     uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
     concatenation = new Concatenation(uploads, 'secret')
     for (const id of ['first', 'second', 'other']) await makePart(uploads, id)
-    made = concatenation.create(asked(['first', 'second']))
+    made = concatenation.create(asked(['first', 'second']), uploads.for(anyone))
     await gate.reached
     final = (await uploads.use('second', async ({ record }) => record.final)) ?? ''
     await uploads.use(final, (upload) => upload.remove('deleted'))
@@ -138,12 +139,12 @@ describe('A final upload that is deleted while the bytes of its parts are discar
   })
 
   it('leaves the bytes of another final upload alone', async () => {
-    const second = concatenation.create(asked(['other', 'second']))
+    const second = concatenation.create(asked(['other', 'second']), uploads.for(anyone))
     await tooEarly(second)
     gate.open()
     await expect(second).rejects.toMatchObject({ code: 'part_taken' })
     await made
-    expect(await concatenation.create(asked(['other']))).toMatch(/^[0-9a-f]{32}$/)
+    expect(await concatenation.create(asked(['other']), uploads.for(anyone))).toMatch(/^[0-9a-f]{32}$/)
   })
 })
 
@@ -159,7 +160,9 @@ it('Closing the service while the first part is copied stops the final upload fr
   })
   const concatenation = new Concatenation(uploads, 'secret')
   for (const id of ['first', 'second']) await makePart(uploads, id)
-  await expect(concatenation.create(asked(['first', 'second']))).rejects.toMatchObject({ code: 'stopping' })
+  await expect(concatenation.create(asked(['first', 'second']), uploads.for(anyone))).rejects.toMatchObject({
+    code: 'stopping',
+  })
   await closed
   const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
   expect(await uploads.use(final, async ({ offset, state }) => [offset, state])).toEqual([5, 'receiving'])
@@ -175,7 +178,7 @@ it('A HEAD does not interrupt the concatenation of a final upload', async () => 
   const uploads = new Uploads(store, new MemoryClaims(), Number.POSITIVE_INFINITY)
   const concatenation = new Concatenation(uploads, 'secret')
   for (const id of ['first', 'second']) await makePart(uploads, id)
-  const made = concatenation.create(asked(['first', 'second']))
+  const made = concatenation.create(asked(['first', 'second']), uploads.for(anyone))
   await gate.reached
   const final = (await uploads.use('first', async ({ record }) => record.final)) ?? ''
   const reported = uploads.use(final, (upload) => upload.receiving.interrupt())
@@ -204,7 +207,10 @@ it('A part refuses an offset that it offered before its bytes moved to the final
       })
       expect(part.receiving.continuesAt(5)).toBe(true)
     })
-    await concatenation.create({ parts: ['part'], tus: { concat: 'final;part' }, metadata: {}, fileName: 'f' })
+    await concatenation.create(
+      { parts: ['part'], tus: { concat: 'final;part' }, metadata: {}, fileName: 'f' },
+      uploads.for(anyone),
+    )
     const late = uploads.use('part', (part) =>
       part.receiving.append({ start: 5, end: 10 }, bytes('world'), 'as-received'),
     )

@@ -6,6 +6,7 @@ import type { Found, Store, StoredUpload } from '../../server/core/store.ts'
 import { Uploads } from '../../server/core/uploads.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { anyone } from '../support/principal.ts'
 import { recordOf } from '../support/store-contract.ts'
 
 /** The disk store, but reading its files never ends; `onRead` is called when a read has begun. */
@@ -118,7 +119,7 @@ describe('A file whose digest computation never ends', () => {
       upload.receiving.append({ start: 0, end: LENGTH }, bytes(LENGTH), 'as-received'),
     )
     const final = { parts: ['part'], metadata: { sha256 }, fileName: 'a.txt', tus: { concat: 'final;part' } }
-    const outcome = concatenation.create(final).catch((error: unknown) => error)
+    const outcome = concatenation.create(final, uploads.for(anyone)).catch((error: unknown) => error)
     await reading
     await concatenation.close()
     expect(await outcome).toMatchObject({ code: 'stopping' })

@@ -10,6 +10,7 @@ import { Layout } from '../../server/disk/layout.ts'
 import { folderSecret } from '../../server/disk/secret.ts'
 import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
+import { anyone } from '../support/principal.ts'
 import type { Facts } from './acknowledged-facts.ts'
 import type { SentFile } from './workload.ts'
 
@@ -151,7 +152,10 @@ async function checkFinal(
   const states = await Promise.all(parts.map((id) => unlessMissing(uploads.use(id, async ({ state }) => state))))
   const isMade = file.path !== undefined && (await isThere(path.join(layout.finishedFolder(idOf(file)), file.name)))
   if (!isMade && states.some((state) => state !== 'sealed')) return
-  const id = await concatenation.create({ parts, fileName: file.name, metadata: {}, tus: { concat: 'final' } })
+  const id = await concatenation.create(
+    { parts, fileName: file.name, metadata: {}, tus: { concat: 'final' } },
+    uploads.for(anyone),
+  )
   if (file.path !== undefined && id !== idOf(file)) broken(file, 'has another id')
   const bytes = await readFile(path.join(layout.finishedFolder(id), file.name))
   if (!bytes.equals(file.content)) broken(file, 'was put together wrongly')

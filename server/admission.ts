@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Context } from 'koa'
+import type { AccessRequest, Authenticator } from './auth/authenticator.ts'
+import type { Desk } from './core/desk.ts'
+import { UploadError } from './core/errors.ts'
+import type { Action, Principal } from './core/principal.ts'
+import type { Uploads } from './core/uploads.ts'
+import type { Admit } from './protocol/admit.ts'
+
+/** An endpoint that reaches no upload: any client may call it. */
+interface OpenEndpoint {
+  readonly needs: 'open'
+  readonly run: (ctx: Context) => unknown
+}
+
+/** An endpoint for principals that may do any of the actions in `needs`. */
+export interface GuardedEndpoint {
+  readonly needs: readonly Action[]
+  readonly from?: 'headers'
+  /** `id` is empty if the path names no upload. */
+  readonly run: (ctx: Context, desk: Desk, id: string) => unknown
+}
+
+/** The same, for clients with credentials in their fields: the handler reads those first, and then calls `admit`. */
+interface FieldEndpoint {
+  readonly needs: readonly Action[]
+  readonly from: 'fields'
+  readonly run: (ctx: Context, admit: Admit) => unknown
+}
+
+export type Endpoint = OpenEndpoint | GuardedEndpoint | FieldEndpoint
+
+/**
+ * A response that hides an upload is sent at a multiple of this time after the request, in milliseconds: how long the
+ * search took must not reveal whether the upload exists.
+ */
+const HIDING_STEP = 25
+
+/** The way of requests to uploads: the one place that asks who the client is, and what it may do. */
+export class Admission {
+  readonly #authenticator: Authenticator
+  readonly #uploads: Uploads
+
+  constructor(authenticator: Authenticator, uploads: Uploads) {
+    this.#authenticator = authenticator
+    this.#uploads = uploads
+  }
+
+  /** Runs an endpoint. @throws UploadError like `Admit`, and what the endpoint throws. */
+  run(endpoint: Endpoint, ctx: Context, id: string): unknown {
+    if (endpoint.needs === 'open') return endpoint.run(ctx)
+    const { needs } = endpoint
+    if (endpoint.from !== 'fields') return this.#runGuarded(endpoint, ctx, id)
+    return endpoint.run(ctx, async (credentials) =>
+      this.#uploads.for(await this.#authenticate(ctx, { actions: needs, id: undefined, ...credentials })),
+    )
+  }
+
+  async #runGuarded({ needs, run }: GuardedEndpoint, ctx: Context, id: string): Promise<void> {
+    const begun = performance.now()
+    const known = this.#authenticate(ctx, { actions: needs, id: id === '' ? undefined : id })
+    const principal = known instanceof Promise ? await known : known
+    try {
+      await run(ctx, this.#uploads.for(principal), id)
+    } catch (error) {
+      if (principal.owner !== undefined && error instanceof UploadError && error.code === 'not_found') {
+        await delay(HIDING_STEP - ((performance.now() - begun) % HIDING_STEP))
+      }
+      throw error
+    }
+  }
+
+  #authenticate(ctx: Context, request: AccessRequest): Principal | Promise<Principal> {
+    const known = this.#authenticator.authenticate(ctx, request)
+    return known instanceof Promise ? known.then((principal) => allowed(principal, request)) : allowed(known, request)
+  }
+}
+
+/** @throws UploadError `forbidden`. */
+function allowed(principal: Principal, { actions }: AccessRequest): Principal {
+  if (actions.some((action) => principal.may.has(action))) return principal
+  throw new UploadError('forbidden', 'Your credentials do not allow this.')
+}

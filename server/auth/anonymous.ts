@@ -1,0 +1,23 @@
+import type { Action } from '../core/principal.ts'
+import { clientOf } from '../http/address-limits.ts'
+import type { Authenticator } from './authenticator.ts'
+import { digestOf } from './digest.ts'
+
+const EVERYTHING: ReadonlySet<Action> = new Set(['create', 'write', 'read', 'delete', 'ask'])
+
+/**
+ * `AUTH=none`: every client is anonymous, and the URL of an upload is the right to use it.
+ *
+ * @param key derives accounts, so that no record reveals an address.
+ */
+export function anonymous(key: Buffer): Authenticator {
+  return {
+    authenticate: (ctx) => ({
+      owner: undefined,
+      ownsUnowned: true,
+      may: EVERYTHING,
+      limits: {},
+      account: () => digestOf(key, 'network', [clientOf(ctx.ip)]),
+    }),
+  }
+}

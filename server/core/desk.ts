@@ -1,0 +1,70 @@
+import { UploadError } from './errors.ts'
+import type { Principal } from './principal.ts'
+import type { UploadRecord } from './record.ts'
+import type { Upload } from './upload.ts'
+
+type Work<T> = (upload: Upload) => Promise<T>
+
+/** What a desk needs of `Uploads`. */
+interface Registry {
+  use<T>(id: string, work: Work<T>, principal: Principal): Promise<T>
+  create<T>(record: UploadRecord, work: Work<T>, principal: Principal): Promise<T>
+  createTentatively<T>(record: UploadRecord, work: Work<T>, principal: Principal): Promise<T>
+  createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>, principal: Principal): Promise<T>
+  checkSize(length: number | null): void
+}
+
+/**
+ * The uploads as one principal sees them: those of others do not exist. Handlers of requests reach uploads only through
+ * a desk, so that no handler can forget the check.
+ */
+export class Desk {
+  readonly principal: Principal
+  readonly #uploads: Registry
+
+  constructor(uploads: Registry, principal: Principal) {
+    this.#uploads = uploads
+    this.principal = principal
+  }
+
+  /**
+   * Runs `work` on the upload of this id. Before that, nothing about the upload changes.
+   *
+   * @throws UploadError `not_found` also for an upload of another owner, removed or not; `gone`, and what `work` throws.
+   */
+  use<T>(id: string, work: Work<T>): Promise<T> {
+    return this.#uploads.use(id, work, this.principal)
+  }
+
+  /** Like `Uploads.create`, as an upload of the principal. @throws UploadError also `forbidden`, `too_large`. */
+  async create<T>(record: UploadRecord, work: Work<T>): Promise<T> {
+    return this.#uploads.create(this.#own(record), work, this.principal)
+  }
+
+  /** Like `Uploads.createTentatively`, as an upload of the principal. @throws UploadError like `create`. */
+  async createTentatively<T>(record: UploadRecord, work: Work<T>): Promise<T> {
+    return this.#uploads.createTentatively(this.#own(record), work, this.principal)
+  }
+
+  /** Like `Uploads.createFinished`, as an upload of the principal. @throws UploadError like `create`. */
+  async createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>): Promise<T> {
+    return this.#uploads.createFinished(this.#own(record), bytes, work, this.principal)
+  }
+
+  /** @throws UploadError `too_large` if the principal may not have a file of `length` bytes. */
+  checkSize(length: number | null): void {
+    this.#uploads.checkSize(length)
+    const { maxSize } = this.principal.limits
+    if (length !== null && maxSize !== undefined && length > maxSize) {
+      throw new UploadError('too_large', `Your credentials allow at most ${maxSize} bytes per file.`)
+    }
+  }
+
+  /** The only place that says whose an upload is; it never changes. */
+  #own(record: UploadRecord): UploadRecord {
+    const { owner, may, account } = this.principal
+    if (!may.has('create')) throw new UploadError('forbidden', 'Your credentials do not allow you to create uploads.')
+    this.checkSize(record.length)
+    return owner === undefined ? { ...record, account: account() } : { ...record, owner }
+  }
+}

@@ -1,0 +1,16 @@
+import type { Desk } from '../core/desk.ts'
+
+/** What a client that cannot set headers says in its fields. */
+export interface FieldCredentials {
+  /** A token from a form field or the query. */
+  readonly token?: string | undefined
+  /** The new upload, which no header describes. `length` in bytes. */
+  readonly upload?: { readonly length: number | null; readonly name: string | undefined } | undefined
+}
+
+/**
+ * Admits a request, before it changes anything.
+ *
+ * @throws UploadError `unauthenticated`, `forbidden`, `auth_unavailable`.
+ */
+export type Admit = (credentials: FieldCredentials) => Promise<Desk>

@@ -1,0 +1,154 @@
+import type { Context } from 'koa'
+import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
+import type { Endpoint, GuardedEndpoint } from './admission.ts'
+import { DownloadHandlers } from './download/handlers.ts'
+import { rangeDigests } from './download/range-digests.ts'
+import type { Draft } from './draft/draft.ts'
+import type { Pages } from './http/pages.ts'
+import { ACCEPT_PATCH } from './http/patch-types.ts'
+import { setAllow } from './http/routing.ts'
+import type { Tus } from './tus/tus.ts'
+
+/** The handlers behind the routes. */
+export interface Handlers {
+  readonly tus: Tus
+  readonly draft: Draft
+  readonly legacy: LegacyAdapter
+  readonly pages: Pages
+  /** Whether the service accepts new work: false while it stops. */
+  readonly ready: () => boolean
+}
+
+/** The endpoints of one path and method, by the protocol that the request names in its headers. */
+export type ByProtocol = Readonly<Record<'tus' | 'draft' | 'none', Endpoint>>
+
+/** A method and a path, and what they need. */
+export interface Route {
+  readonly method: 'OPTIONS' | 'HEAD' | 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** `:id` stands for the id of an upload. */
+  readonly path: string
+  /** Whether concurrent requests of one client address are limited. */
+  readonly limited?: true
+  readonly answer: Endpoint | ByProtocol
+}
+
+/** Every route, in groups: the most frequent requests come first. */
+export function routes(handlers: Handlers): readonly (readonly Route[])[] {
+  return [uploadRoutes(handlers), legacyRoutes(handlers), pageRoutes(handlers)]
+}
+
+/** Uploads and the files that they become. */
+function uploadRoutes({ tus, draft }: Handlers): readonly Route[] {
+  const downloads = new DownloadHandlers((ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
+  const describe: Endpoint = {
+    needs: 'open',
+    run: (ctx) => {
+      tus.options(ctx)
+      draft.options(ctx)
+      ctx.set('Accept-Patch', ACCEPT_PATCH)
+      setAllow(ctx)
+    },
+  }
+  const tusPost: GuardedEndpoint = { needs: ['create'], run: (ctx, desk) => tus.post(ctx, desk) }
+  const draftPost: GuardedEndpoint = { needs: ['create'], run: (ctx, desk) => draft.post(ctx, desk) }
+  const tusPatch: Endpoint = { needs: ['write'], run: (ctx, desk, id) => tus.patch(ctx, desk, id) }
+  const download: Endpoint = { needs: ['read'], run: (ctx, desk, id) => downloads.get(ctx, desk, id) }
+  const draftDelete: Endpoint = { needs: ['delete'], run: (ctx, desk, id) => draft.delete(ctx, desk, id) }
+  return [
+    { method: 'OPTIONS', path: '/files', answer: describe },
+    { method: 'POST', path: '/files', limited: true, answer: { tus: tusPost, draft: draftPost, none: tusPost } },
+    { method: 'PUT', path: '/files', limited: true, answer: draftPost },
+    {
+      // A route for GET also answers HEAD, unless a route for HEAD precedes it.
+      method: 'HEAD',
+      path: '/files/:id',
+      answer: {
+        tus: { needs: ['write', 'read'], run: (ctx, desk, id) => tus.head(ctx, desk, id) },
+        // It interrupts a running append.
+        draft: { needs: ['write'], run: (ctx, desk, id) => draft.head(ctx, desk, id) },
+        none: { needs: ['write', 'read'], run: (ctx, desk, id) => downloads.head(ctx, desk, id) },
+      },
+    },
+    { method: 'OPTIONS', path: '/files/:id', answer: describe },
+    {
+      method: 'GET',
+      path: '/files/:id',
+      answer: {
+        tus: download,
+        draft: { needs: ['write'], run: (ctx, desk, id) => draft.get(ctx, desk, id) },
+        none: download,
+      },
+    },
+    {
+      method: 'PATCH',
+      path: '/files/:id',
+      limited: true,
+      answer: {
+        tus: tusPatch,
+        draft: { needs: ['write'], run: (ctx, desk, id) => draft.patch(ctx, desk, id) },
+        none: tusPatch,
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/files/:id',
+      answer: {
+        tus: { needs: ['delete'], run: (ctx, desk, id) => tus.delete(ctx, desk, id) },
+        draft: draftDelete,
+        // Without a protocol header, DELETE follows the draft, which never removes a finished file.
+        none: draftDelete,
+      },
+    },
+    { method: 'GET', path: '/files/:id/digest', answer: { needs: ['write', 'read'], run: rangeDigests() } },
+  ]
+}
+
+/** The calls of legacy WebUploader pages. */
+function legacyRoutes({ legacy }: Handlers): readonly Route[] {
+  const complete: Endpoint = { needs: ['ask'], from: 'fields', run: (ctx, admit) => legacy.complete(ctx, admit) }
+  return [
+    { method: 'GET', path: '/upload/accept', answer: { needs: 'open', run: toLegacy } },
+    {
+      method: 'POST',
+      path: '/upload/accept',
+      limited: true,
+      answer: { needs: ['write'], from: 'fields', run: (ctx, admit) => legacy.accept(ctx, admit) },
+    },
+    { method: 'GET', path: '/upload/complete', answer: complete },
+    { method: 'POST', path: '/upload/complete', answer: complete },
+    {
+      method: 'POST',
+      path: '/check',
+      answer: { needs: ['ask'], from: 'fields', run: (ctx, admit) => legacy.check(ctx, admit) },
+    },
+  ]
+}
+
+/** The two pages, and the health checks. */
+function pageRoutes({ pages, legacy, ready }: Handlers): readonly Route[] {
+  const open = (run: (ctx: Context) => unknown): Endpoint => ({ needs: 'open', run })
+  const legacyPage = open((ctx) => {
+    // The page has relative links, so it works under any prefix: after a slash they would be wrong.
+    if (ctx.path.endsWith('/')) return toLegacy(ctx)
+    pages.show(ctx, 'legacy.html')
+    legacy.introduce(ctx)
+  })
+  const health = open((ctx) => respond(ctx, 200, 'ok\n'))
+  const readiness = open((ctx) => (ready() ? respond(ctx, 200, 'ready\n') : respond(ctx, 503, 'stopping\n')))
+  return [
+    { method: 'GET', path: '/', answer: open((ctx) => pages.show(ctx, 'index.html')) },
+    { method: 'GET', path: '/legacy', answer: legacyPage },
+    { method: 'GET', path: '/healthz', answer: health },
+    { method: 'GET', path: '/readyz', answer: readiness },
+  ]
+}
+
+/** Redirects to the legacy page, relative to the path of the request. */
+function toLegacy(ctx: Context): void {
+  ctx.redirect(`${'../'.repeat(ctx.path.split('/').length - 2)}legacy`)
+}
+
+function respond(ctx: Context, status: number, text: string): void {
+  ctx.status = status
+  ctx.body = text
+}
