@@ -20,6 +20,7 @@ import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
 import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
+import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
 import { openStore } from './open-store.ts'
@@ -109,6 +110,8 @@ export async function start(
     await uploads.close()
     throw error
   })
+  const warning = exposure(server.address(), 'none', process.env['container'])
+  if (warning !== undefined) log.warn(warning)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),
