@@ -12,7 +12,8 @@ RUN npm run build && find dist \( -name '*.map' -o -name '*.d.ts' \) -delete
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# The optional package is a Redis client, which no code of the service loads.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM ${NODE_IMAGE}
 # `container` says that HOST is an address inside of a container; podman sets it, docker does not.
