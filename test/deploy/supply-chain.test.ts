@@ -144,6 +144,19 @@ describe('scripts/pin-images.mjs', () => {
   })
 })
 
+describe('docs/dependencies.md', () => {
+  it('has a row for each package that the service needs, and their number', async () => {
+    const page = await readFile(path.join(PROJECT, 'docs/dependencies.md'), 'utf8')
+    const rows = [...page.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name)
+    const { dependencies } = JSON.parse(await readFile(path.join(PROJECT, 'package.json'), 'utf8'))
+    expect(rows.sort()).toEqual(Object.keys(dependencies).sort())
+    const { out } = await runScript('check-lock.mjs')
+    const [, total] = / (\d+) of them for the service/.exec(out) ?? []
+    const brought = Number(total) - rows.length
+    expect(page).toContain(`${total} packages to run the service: the ${rows.length} below, and ${brought} that`)
+  })
+})
+
 describe('Dockerfile', () => {
   it('runs no install scripts, and starts every stage from the image that a release pins', async () => {
     const lines = (await readFile(path.join(PROJECT, 'Dockerfile'), 'utf8')).split('\n')
