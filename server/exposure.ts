@@ -1,4 +1,5 @@
 import { type AddressInfo, BlockList } from 'node:net'
+import type { Settings } from './settings.ts'
 
 const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
@@ -15,7 +16,7 @@ LOOPBACK.addAddress('::1', 'ipv6')
  */
 export function exposure(
   address: AddressInfo | string | null,
-  auth: string,
+  auth: Settings['AUTH'],
   container: string | undefined,
 ): string | undefined {
   if (auth !== 'none' || container !== undefined || address === null || typeof address === 'string') return undefined
@@ -23,6 +24,6 @@ export function exposure(
   if (LOOPBACK.check(address.address, family)) return undefined
   return (
     `Without authentication, every client that can reach ${address.address} port ${address.port} can upload. ` +
-    'Set AUTH, or HOST=127.0.0.1 and a proxy that authenticates.'
+    'Set AUTH, or HOST=127.0.0.1 with a proxy that authenticates.'
   )
 }

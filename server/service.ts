@@ -128,7 +128,7 @@ export async function start(
     await uploads.close()
     throw error
   })
-  const warning = exposure(server.address(), 'none', process.env['container'])
+  const warning = exposure(server.address(), settings.AUTH, process.env['container'])
   if (warning !== undefined) log.warn(warning)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {

@@ -3,7 +3,7 @@ import { exposure } from '../../server/exposure.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProgram } from '../support/program.ts'
 
-describe('The program without authentication', () => {
+describe('The program', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   beforeEach(async () => {
     folder = await temporaryFolder()
@@ -19,13 +19,18 @@ describe('The program without authentication', () => {
     return program.log()
   }
 
-  it.each(['0.0.0.0', '::'])('warns in one line when it listens on %s', async (HOST) => {
+  it.each(['0.0.0.0', '::'])('warns in one line when it listens on %s without authentication', async (HOST) => {
     const [line = '', ...others] = (await logOf({ HOST })).split('\n')
     expect(JSON.parse(line)).toMatchObject({
       level: 40,
       msg: expect.stringMatching(/^Without authentication, every client that can reach \S+ port \d+ can upload\. Set /),
     })
     expect(others).toEqual([''])
+  })
+
+  it('does not warn of a public address if clients need a token', async () => {
+    const log = await logOf({ HOST: '0.0.0.0', AUTH: 'jwt', JWT_SECRET: 's'.repeat(32) })
+    expect(log).not.toContain('can upload')
   })
 
   it.each([
