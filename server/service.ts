@@ -20,6 +20,7 @@ import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
 import { checkDownloadUrl } from './download/download-host.ts'
 import { Draft } from './draft/draft.ts'
+import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
 import { openAuth, openTokens } from './open-auth.ts'
@@ -128,6 +129,8 @@ export async function start(
     await uploads.close()
     throw error
   })
+  const warning = exposure(server.address(), settings.AUTH, process.env['container'])
+  if (warning !== undefined) log.warn(warning)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),

@@ -15,6 +15,7 @@ const MISSING = [
   },
   { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
   { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },
+  { name: 'openssl', found: isThere('openssl'), packages: 'openssl', otherwise: '' },
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 
