@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { isPageField } from '../legacy-adapter/fields.ts'
 import { systemCode } from './core/errors.ts'
 import { parseAuthority } from './http/host.ts'
 
@@ -108,7 +109,7 @@ const declaration = z.object({
   AUTH_COOKIE: setting('', 'Cookie that may hold a token, for AUTH=jwt.', cookieName()),
   AUTH_FIELD: setting(
     '',
-    'Field of WebUploader pages that may hold a token, in the form or the query.',
+    'Field of WebUploader pages that may hold a token, in the form or the query; not one that WebUploader or LEGACY_IDENTITY uses. Without it, no field may.',
     z.string().trim(),
   ),
   TOKEN_KEY: secret(
@@ -216,9 +217,11 @@ function conflictsIn(settings: Settings): readonly string[] {
       ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
       : []),
     ...(JWT_SECRET !== '' && JWKS_URL !== '' ? ['JWT_SECRET and JWKS_URL exclude each other.'] : []),
+    // A token changes during an upload.
+    ...(AUTH !== 'none' && (isPageField(AUTH_FIELD) || LEGACY_IDENTITY.includes(AUTH_FIELD))
+      ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
-    // A new token must not make another file of the same one.
-    ...(LEGACY_IDENTITY.includes(AUTH_FIELD) ? ['AUTH_FIELD must not be in LEGACY_IDENTITY.'] : []),
   ]
 }
 
