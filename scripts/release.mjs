@@ -52,23 +52,20 @@ if (pins !== undefined) writeFileSync(path.join(OUTPUT, 'images.env'), pins)
 
 run('git', ['archive', '--prefix', `${title}/`, '-o', path.join(OUTPUT, `${title}.tar.gz`), 'HEAD'])
 const temporary = mkdtempSync(path.join(tmpdir(), 'landfall-release-'))
-try {
-  // npm names the components after the directory.
-  const clean = path.join(temporary, name)
-  mkdirSync(clean)
-  run('tar', ['-xzf', path.resolve(OUTPUT, `${title}.tar.gz`), '-C', clean, '--strip-components', '1'])
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
-  run('npm', ['run', 'build'], clean)
-  // Otherwise npm leaves out the packages that development packages need, too.
-  run('npm', ['prune', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
-  run('npm', ['pkg', 'delete', 'devDependencies'], clean)
-  const components = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'], clean)
-  const listed = JSON.parse(components).components.length
-  if (listed !== Number(atRuntime)) fail(`No release: npm sbom lists ${listed} packages, not ${atRuntime}.`)
-  writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), components)
-} finally {
-  rmSync(temporary, { recursive: true })
-}
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }))
+// npm names the components after the directory.
+const clean = path.join(temporary, name)
+mkdirSync(clean)
+run('tar', ['-xzf', path.resolve(OUTPUT, `${title}.tar.gz`), '-C', clean, '--strip-components', '1'])
+run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
+run('npm', ['run', 'build'], clean)
+// Otherwise npm leaves out the packages that development packages need, too.
+run('npm', ['prune', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
+run('npm', ['pkg', 'delete', 'devDependencies'], clean)
+const components = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'], clean)
+const listed = JSON.parse(components).components.length
+if (listed !== Number(atRuntime)) fail(`No release: npm sbom lists ${listed} packages, not ${atRuntime}.`)
+writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), components)
 
 const sums = readdirSync(OUTPUT).map((file) => {
   return `${createHash('sha256')
