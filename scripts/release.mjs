@@ -26,7 +26,8 @@ function run(command, args, cwd = '.') {
 function ask(script, what) {
   const { status, stdout } = spawnSync('node', [script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   if (status === 0) return stdout
-  if (status !== UNANSWERED || !values.incomplete) fail(`${what}: no release.`)
+  if (status !== UNANSWERED) fail(`No release: ${script} failed.`)
+  if (!values.incomplete) fail(`No release without ${what}.`)
   lacking.push(what)
   return undefined
 }
@@ -42,24 +43,29 @@ const title = `${name}-${version}`
 rmSync(OUTPUT, { recursive: true, force: true })
 mkdirSync(OUTPUT)
 
-process.stdout.write(run('node', ['scripts/check-lock.mjs']))
+const lock = run('node', ['scripts/check-lock.mjs'])
+const [, atRuntime] = / (\d+) of them for the service/.exec(lock) ?? []
+process.stdout.write(lock)
 process.stdout.write(ask('scripts/audit.mjs', 'an audit') ?? '')
 const pins = ask('scripts/pin-images.mjs', 'the digests of the base images')
 if (pins !== undefined) writeFileSync(path.join(OUTPUT, 'images.env'), pins)
 
 run('git', ['archive', '--prefix', `${title}/`, '-o', path.join(OUTPUT, `${title}.tar.gz`), 'HEAD'])
 const temporary = mkdtempSync(path.join(tmpdir(), 'landfall-release-'))
-try {
-  run('tar', ['-xzf', path.resolve(OUTPUT, `${title}.tar.gz`), '-C', temporary])
-  const clean = path.join(temporary, title)
-  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
-  run('npm', ['run', 'build'], clean)
-  const sbom = ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application', '--package-lock-only']
-  const components = run('npm', [...sbom, '--omit', 'dev', '--omit', 'optional'], clean)
-  writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), components)
-} finally {
-  rmSync(temporary, { recursive: true })
-}
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }))
+// npm names the components after the directory.
+const clean = path.join(temporary, name)
+mkdirSync(clean)
+run('tar', ['-xzf', path.resolve(OUTPUT, `${title}.tar.gz`), '-C', clean, '--strip-components', '1'])
+run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
+run('npm', ['run', 'build'], clean)
+// Otherwise npm leaves out the packages that development packages need, too.
+run('npm', ['prune', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
+run('npm', ['pkg', 'delete', 'devDependencies'], clean)
+const components = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'], clean)
+const listed = JSON.parse(components).components.length
+if (listed !== Number(atRuntime)) fail(`No release: npm sbom lists ${listed} packages, not ${atRuntime}.`)
+writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), components)
 
 const sums = readdirSync(OUTPUT).map((file) => {
   return `${createHash('sha256')
