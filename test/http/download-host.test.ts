@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { SignJWT } from 'jose'
 import { bytesOf } from '../support/bytes.ts'
-import { land } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { createUpload, head, PATCH_HEADERS, patch, TUS } from '../support/tus.ts'
-import { cut } from '../support/webuploader.ts'
 import { type Answer, connect, requestHead } from '../support/wire.ts'
 
 let service: TestService
@@ -33,13 +32,17 @@ describe('With DOWNLOAD_URL, the host of the service', () => {
   it.each<[string, Headers]>([
     ['a browser', {}],
     ['a tus client', TUS],
-  ])('redirects the download of %s, with its query', async (_, headers) => {
+  ])('redirects the download of %s to a link, with its query', async (_, headers) => {
     service = await startService(SETTINGS)
     const url = await finishedFile()
     const response = await fetch(`${url}/?inline=1&x=%2F`, { headers: { ...headers }, redirect: 'manual' })
     expect(response.status).toBe(307)
-    const { pathname } = new URL(url)
-    expect(response.headers.get('Location')).toBe(`https://files.example/base${pathname}/?inline=1&x=%2F`)
+    const [, name = ''] =
+      /^https:\/\/files\.example\/base(\/files\/~[\w-]+)\?inline=1&x=%2F$/.exec(
+        response.headers.get('Location') ?? '',
+      ) ?? []
+    expect(name).not.toBe('')
+    expect((await fromDownloadHost('GET', name)).body).toBe(CONTENT.toString('utf8'))
   })
 
   it('continues to serve uploads and the requests of their clients', async () => {
@@ -54,12 +57,42 @@ describe('With DOWNLOAD_URL, the host of the service', () => {
     expect((await fetch(`${service.url}/legacy`)).status).toBe(200)
   })
 
-  it('gives pages the URL for reading, and clients the URL for writing', async () => {
-    service = await startService({ ...SETTINGS, PUBLIC_URL: 'https://up.example' })
-    const { id, url } = await land(service.url, cut(CONTENT, 1000), 0)
-    expect(url).toBe(`https://files.example/base/files/${id}`)
-    const created = await fetch(`${service.url}/files`, { method: 'POST', headers: { ...TUS, 'Upload-Length': '1' } })
-    expect(created.headers.get('Location')).toMatch(/^https:\/\/up\.example\/files\//)
+  it('redirects a link as it is, and creates links to the host of downloads', async () => {
+    service = await startService(SETTINGS)
+    const created = await fetch(`${await finishedFile()}/link`, { method: 'POST' })
+    const { url }: { url: string } = JSON.parse(await created.text())
+    expect(url).toMatch(/^https:\/\/files\.example\/base\/files\/~/)
+    const path = url.replace('https://files.example/base', '')
+    const response = await fetch(service.url + path, { redirect: 'manual' })
+    expect([response.status, response.headers.get('Location')]).toEqual([307, url])
+    expect((await fromDownloadHost('GET', path)).status).toBe(200)
+  })
+
+  it('redirects nothing that the client may not read', async () => {
+    service = await startService(SETTINGS)
+    expect((await fetch(`${service.url}/files/${'0'.repeat(32)}`, { redirect: 'manual' })).status).toBe(404)
+    await service.close()
+    service = await startService({ ...SETTINGS, DOWNLOADS: 'signed' })
+    expect((await fetch(await finishedFile(), { redirect: 'manual' })).status).toBe(403)
+  })
+
+  it('gives a signed-in client a link, because its credentials do not reach the other host', async () => {
+    const secret = 'a secret of the application, long enough'
+    service = await startService({ ...SETTINGS, AUTH: 'jwt', JWT_SECRET: secret })
+    const token = await new SignJWT({ sub: 'ada' })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setExpirationTime('1h')
+      .sign(new TextEncoder().encode(secret))
+    const Authorization = `Bearer ${token}`
+    const headers = { ...PATCH_HEADERS, 'Upload-Length': String(CONTENT.length), Authorization }
+    const created = await fetch(`${service.url}/files`, { method: 'POST', headers, body: CONTENT })
+    const { pathname } = new URL(created.headers.get('Location') ?? '', service.url)
+    const ask = (more: Headers): Promise<Response> =>
+      fetch(service.url + pathname, { headers: more, redirect: 'manual' })
+    expect((await ask({})).status).toBe(401)
+    const redirected = (await ask({ Authorization })).headers.get('Location') ?? ''
+    expect((await fromDownloadHost('GET', redirected.replace('https://files.example/base', ''))).status).toBe(200)
+    expect((await fromDownloadHost('GET', pathname)).status).toBe(401)
   })
 })
 
