@@ -6,7 +6,7 @@ import { checkHead } from './connections/request-head.ts'
 import { trackResponses } from './connections/unread-responses.ts'
 import { stopping } from './core/errors.ts'
 import { dialectOf } from './dialect.ts'
-import { separateDownloads } from './download/download-host.ts'
+import { serveDownloadsOnly } from './download/download-host.ts'
 import { refuseAsSubresource } from './download/subresource.ts'
 import { limitUploads } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
@@ -31,8 +31,6 @@ export interface Dependencies extends Handlers {
   /** Host names that always mean this service. */
   readonly hostNames: ReadonlySet<string>
   readonly reach: Reach
-  /** `DOWNLOAD_URL`, or empty. */
-  readonly downloadUrl: string
   /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
 }
@@ -45,13 +43,13 @@ const EXACT = { sensitive: true } as const
 
 /** The HTTP application: middleware and routes, in order. */
 export function createApp(dependencies: Dependencies): Koa {
-  const { allowedOrigins, downloadUrl, reach } = dependencies
+  const { allowedOrigins, downloadHost, reach } = dependencies
   const app = new Koa()
   app.proxy = reach.trustProxy !== 'false'
   app.on('error', (error) => dependencies.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
   if (app.proxy) app.use(trustForwarded(reach.trustProxy))
-  app.use(securityHeaders(allowedOrigins === '*' || allowedOrigins.size > 0 || downloadUrl !== ''))
+  app.use(securityHeaders(allowedOrigins === '*' || allowedOrigins.size > 0 || downloadHost !== undefined))
   app.use(cors(allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(dependencies.log, dialectOf))
@@ -60,7 +58,7 @@ export function createApp(dependencies: Dependencies): Koa {
   app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, reach.trustProxy))
   app.use(refuseForeignPages(allowedOrigins, reach))
   app.use(refuseAsSubresource)
-  if (downloadUrl !== '') app.use(separateDownloads(downloadUrl, reach.trustProxy))
+  if (downloadHost !== undefined) app.use(serveDownloadsOnly(downloadHost))
   app.use(methodOverride)
   app.use((ctx, next) => {
     if (!dependencies.ready() && !SAFE.has(ctx.method)) throw stopping()

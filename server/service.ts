@@ -18,7 +18,7 @@ import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
-import { checkDownloadUrl } from './download/download-host.ts'
+import { downloadHost } from './download/download-host.ts'
 import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
@@ -64,7 +64,7 @@ export async function start(
   pagesFolder: string = fileURLToPath(new URL('../client', import.meta.url)),
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
-  checkDownloadUrl(settings.DOWNLOAD_URL, settings.PUBLIC_URL)
+  const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = await loadPages(pagesFolder)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
@@ -89,8 +89,9 @@ export async function start(
   const app = createApp({
     admission: new Admission(withLinks(authenticator, links, keys.account), uploads),
     links,
-    urlOf: urls.location,
+    urlOf: urls.link,
     downloads,
+    downloadHost: downloadsFrom,
     termination,
     session: session({
       authenticator,
@@ -120,7 +121,6 @@ export async function start(
     allowedHosts: settings.ALLOWED_HOSTS,
     hostNames,
     reach,
-    downloadUrl: settings.DOWNLOAD_URL,
     maxUploads: settings.MAX_UPLOADS,
     ready: () => ready,
   })

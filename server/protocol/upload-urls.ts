@@ -6,8 +6,10 @@ import { forwardedRequest, type TrustProxy } from '../http/forwarded.ts'
 export interface UploadUrls {
   /** For `Location`: absolute wherever that is safe, since some clients cannot resolve a relative one. */
   readonly location: (ctx: Context, id: string) => string
-  /** For pages that link to the file, and resolve it against their own URL: absolute only with a setting. */
+  /** For pages, which resolve it against their own URL: absolute only with PUBLIC_URL. */
   readonly forPage: (ctx: Context, id: string) => string
+  /** For links, which only download. */
+  readonly link: (ctx: Context, name: string) => string
 }
 
 /**
@@ -21,12 +23,15 @@ export function uploadUrls(
   trustProxy: TrustProxy,
   names: ReadonlySet<string>,
 ): UploadUrls {
-  const ownUrl = (ctx: Context, id: string): string => {
+  const forPage = (ctx: Context, id: string): string => {
     const base = publicUrl === '' ? forwardedRequest(ctx, trustProxy).prefix : publicUrl
     return `${base}/files/${id}`
   }
+  const location = (ctx: Context, id: string): string =>
+    `${publicUrl === '' ? (originOf(ctx, names) ?? '') : ''}${forPage(ctx, id)}`
   return {
-    forPage: (ctx, id) => (downloadUrl === '' ? ownUrl(ctx, id) : `${downloadUrl}/files/${id}`),
-    location: (ctx, id) => `${publicUrl === '' ? (originOf(ctx, names) ?? '') : ''}${ownUrl(ctx, id)}`,
+    forPage,
+    location,
+    link: (ctx, name) => (downloadUrl === '' ? location(ctx, name) : `${downloadUrl}/files/${name}`),
   }
 }
