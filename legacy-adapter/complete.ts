@@ -1,5 +1,5 @@
 import type { Context } from 'koa'
-import { MAX_WAIT } from '../server/core/deadline.ts'
+import { MAX_WAIT, SCAN_WAIT } from '../server/core/deadline.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
 import { nameOf } from '../server/core/record.ts'
@@ -175,7 +175,7 @@ async function whenFinished({ record: { id } }: View, { uploads, live }: Tools):
     const isWhole = isFull && !webUploader?.contested && live.inFlight(id) === 0
     if (endAwaited && isWhole) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
-    await upload.finish(MAX_WAIT / 2)
+    await upload.finish(MAX_WAIT / 2, SCAN_WAIT)
     if (live.isLive(id)) live.settle(id)
     return { record: upload.record }
   })

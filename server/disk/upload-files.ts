@@ -20,6 +20,7 @@ export async function removeBytes(
   await rm(layout.incomingFile(id), { force: true })
   await rm(layout.finishedFolder(id), { force: true, recursive: true })
   await rm(layout.journal(id), { force: true })
+  await environment.quarantine.remove(id)
   onStep('bytes')
   await rm(layout.record(id), { force: true })
   // The last record of a group takes its directory with it.

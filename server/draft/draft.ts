@@ -69,7 +69,7 @@ export class Draft {
     await desk.use(id, async (upload) => {
       await upload.receiving.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
-      await upload.finish()
+      await upload.settle(0)
       await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
@@ -170,9 +170,13 @@ export class Draft {
 function setState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
   ctx.set({
     'Upload-Offset': String(offset),
-    // An upload with all bytes but a wrong digest is complete, too: sending more would not help.
-    'Upload-Complete': upload.state === 'finished' || upload.record.failed?.code === 'digest_mismatch' ? '?1' : '?0',
+    'Upload-Complete': upload.state === 'finished' || isRefusedFile(upload) ? '?1' : '?0',
   })
+}
+
+/** Whether all bytes are there, and the file was refused: the upload is complete, sending more would not help. */
+function isRefusedFile({ record: { failed } }: Upload): boolean {
+  return failed?.code === 'digest_mismatch' || failed?.code === 'rejected'
 }
 
 /** "If the digests don't match the server SHOULD consider the transfer failed, not append the content". */
