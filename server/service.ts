@@ -22,6 +22,7 @@ import { folderSecret } from './disk/secret.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
+import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
@@ -66,6 +67,8 @@ export async function start(
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
+    maxRejected: settings.QUARANTINE_SIZE,
+    checks: openChecks(settings, log),
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
