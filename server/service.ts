@@ -101,6 +101,7 @@ export async function start(
       downloads,
       termination,
       maxSize: settings.MAX_SIZE,
+      types: settings.ALLOWED_TYPES,
     }),
     createToken: await openTokens(settings, keys.token),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),

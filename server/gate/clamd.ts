@@ -25,8 +25,10 @@ export class ClamdGate implements Gate {
     try {
       const response = responseOf(socket)
       response.catch(() => undefined)
-      await send(socket, file)
-      return verdictOf(await response)
+      const isWhole = await send(socket, file)
+      const verdict = verdictOf(await response)
+      if (verdict === 'clean' && !isWhole) throw new Error('SCAN_CLAMD answered before it had the whole file.')
+      return verdict
     } finally {
       signal.removeEventListener('abort', abort)
       socket.destroy()
@@ -34,7 +36,8 @@ export class ClamdGate implements Gate {
   }
 }
 
-async function send(socket: Socket, file: ReceivedFile): Promise<void> {
+/** @returns whether clamd was given the whole file. */
+async function send(socket: Socket, file: ReceivedFile): Promise<boolean> {
   socket.write('zINSTREAM\0')
   const { kind } = await sendFile(file, async (bytes) => {
     // An empty chunk would be the end.
@@ -42,9 +45,10 @@ async function send(socket: Socket, file: ReceivedFile): Promise<void> {
     socket.write(lengthBefore(bytes.length))
     await writeAndWait(socket, bytes)
   })
-  // Without the end, no response can be a verdict on the whole file. One that came early still counts.
   if (kind === 'whole') socket.write(lengthBefore(0))
+  // clamd would wait for the rest.
   else if (kind === 'unreadable') socket.destroy()
+  return kind === 'whole'
 }
 
 function lengthBefore(bytes: number): Buffer {

@@ -26,7 +26,7 @@ export class FileTypes implements TypeRule {
   checkName(name: string, narrower: readonly string[] = []): void {
     const extension = extensionOf(name)
     for (const types of [this.#types, narrower]) {
-      if (types.length > 0 && !types.some((type) => covers(type, extension))) {
+      if (types.length > 0 && !types.some((type) => covers(type.toLowerCase(), extension))) {
         throw new UploadError('type_not_allowed', `Only these types of files are accepted: ${types.join(', ')}.`)
       }
     }
