@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import { SCAN_WAIT } from '../server/core/deadline.ts'
 import { total } from '../server/core/ranges.ts'
 import type { Source } from '../server/core/source.ts'
 import { answerJson } from '../server/http/json.ts'
@@ -53,7 +54,8 @@ async function answer(
 ): Promise<Accepted> {
   const { id, length, webUploader } = upload.record
   const isCallers = webUploader?.visitor !== undefined || isBeginner(upload.record, sender, caller)
-  if (upload.state === 'finishing') await upload.finish()
+  // While the file is scanned, `finished` is false, and the page learns the verdict from its complete.
+  if (upload.state === 'finishing' || upload.state === 'scanning') await upload.settle(SCAN_WAIT)
   return {
     ok: true,
     ...(isCallers ? { id, url: urlOf(ctx, id) } : {}),

@@ -1,5 +1,5 @@
 import type { Context } from 'koa'
-import { MAX_WAIT } from '../server/core/deadline.ts'
+import { MAX_WAIT, SCAN_WAIT } from '../server/core/deadline.ts'
 import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
@@ -167,7 +167,7 @@ async function whenFinished({ record: { id } }: View, desk: Desk, { live }: Tool
     const isWhole = isFull && !webUploader?.contested && live.inFlight(id) === 0
     if (endAwaited && isWhole) await upload.announceEnd(length)
     if (upload.state === 'receiving') throw incomplete(upload)
-    await upload.finish(MAX_WAIT / 2)
+    await upload.finish(MAX_WAIT / 2, SCAN_WAIT)
     if (live.isLive(id)) live.settle(id)
     return { record: upload.record }
   })

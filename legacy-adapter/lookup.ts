@@ -75,7 +75,7 @@ export class Lookup {
       id: record.id,
       own: record.webUploader?.visitor !== undefined || caller.owner === undefined,
       knowsSender: knowsSender(record, identity, facts.date),
-      finished: state === 'finished' || state === 'finishing',
+      finished: state === 'finished' || isLanding(upload),
       ...this.skippableOf(upload),
       modified: pageOf(record).modified,
       fed: this.#live.fed(record.id),
@@ -84,10 +84,10 @@ export class Lookup {
 
   /** The facts that decide whether chunks of an upload may be skipped. */
   skippableOf(upload: Upload): Skippable {
-    const { record, receiving, state } = upload
+    const { record, receiving } = upload
     return {
       contested: record.webUploader?.contested === true,
-      atRest: this.#live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
+      atRest: this.#live.isAtRest(record.id) && !receiving.isRunning && !isLanding(upload),
       chunks: chunkSetOf(upload),
     }
   }
@@ -103,6 +103,7 @@ export class Lookup {
       return await request.caller.desk.use(id, async (upload) => {
         this.#settle(upload)
         const { record } = upload
+        if (facts === undefined) refuseAgain(upload, request, identity)
         const isFit = facts === undefined || fits(record, identity, facts)
         const candidate = isFit ? this.candidateOf(upload, identity, request) : undefined
         const recut = record.failed?.code === 'chunk_size_changed' ? (record.webUploader?.recut ?? 0) + 1 : 0
@@ -120,6 +121,19 @@ export class Lookup {
     const { id } = upload.record
     if (this.#live.isLive(id) && (upload.state === 'finished' || !isUsable(upload))) this.#live.settle(id)
   }
+}
+
+/** Whether all bytes are there, and the file is on its way. */
+function isLanding({ state }: Upload): boolean {
+  return state === 'finishing' || state === 'scanning'
+}
+
+/** WebUploader sends a refused chunk again: a refused file must not begin anew with it. @throws UploadError why. */
+function refuseAgain({ record }: Upload, { caller, facts }: FileRequest, identity: Identity): void {
+  const { failed } = record
+  if (failed?.code !== 'rejected' && failed?.code !== 'type_not_allowed') return
+  if (!isVisible(record, caller) || !knowsSender(record, identity, facts.date)) return
+  throw new UploadError(failed.code, failed.message)
 }
 
 /** Whether the upload can still accept chunks, or be compared with them. */

@@ -1,12 +1,15 @@
+import type { Checks } from './core/gate.ts'
 import { MemoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
 import { DiskStore, type DiskStoreOptions } from './disk/disk-store.ts'
 
-export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'onStep'> &
+export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'maxRejected' | 'onStep'> &
   Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice'>> & {
     /** Maximum bytes per upload; unlimited by default. */
     readonly maxSize?: number
+    /** What a file must pass before it becomes visible. */
+    readonly checks?: Checks
   }
 
 /**
@@ -19,8 +22,9 @@ export async function openStore({
   maxSize = Number.POSITIVE_INFINITY,
   boot = bootId(),
   onNotice = () => undefined,
+  checks = {},
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
-  return new Uploads(store, new MemoryClaims(), maxSize)
+  return new Uploads(store, new MemoryClaims(), maxSize, checks)
 }

@@ -24,6 +24,7 @@ import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
 import { openAuth, openTokens } from './open-auth.ts'
+import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
@@ -70,6 +71,8 @@ export async function start(
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
+    maxRejected: settings.QUARANTINE_SIZE,
+    checks: openChecks(settings, log),
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
@@ -100,6 +103,7 @@ export async function start(
       downloads,
       termination,
       maxSize: settings.MAX_SIZE,
+      types: settings.ALLOWED_TYPES,
     }),
     createToken: await openTokens(settings, keys.token),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { isPageField } from '../legacy-adapter/fields.ts'
 import { systemCode } from './core/errors.ts'
+import { isFileType } from './gate/file-types.ts'
 import { parseAuthority } from './http/host.ts'
 
 /** The documentation of a setting: its default, with the unit, and its meaning. */
@@ -20,6 +21,34 @@ const declaration = z.object({
   DATA_DIR: setting('./data', 'Directory for uploads and finished files.', nonEmpty()),
   MAX_SIZE: setting('0', 'Maximum file size; 0 = unlimited.', sizeLimit(), 'bytes'),
   MAX_CHUNKS: setting('100000', 'Maximum chunks per WebUploader file.', wholeBetween(1, 10_000_000)),
+  ALLOWED_TYPES: setting(
+    '',
+    'Types of files that are accepted: a comma-separated list of extensions (.pdf) and MIME types (application/pdf, image/*). The content must match the extension. Empty = all.',
+    fileTypes(),
+  ),
+  SCAN_CMD: setting(
+    '',
+    'Command that scans each file before it becomes visible: the file is its standard input; exit code 0 = clean, 1 = rejected, anything else = scanned again later. No shell; arguments are separated by spaces.',
+    command(),
+  ),
+  SCAN_URL: setting(
+    '',
+    'URL that each file is posted to before it becomes visible: 200 or 204 = clean, 422 = rejected, anything else = scanned again later.',
+    scanUrl(),
+  ),
+  SCAN_CLAMD: setting(
+    '',
+    'clamd that scans each file before it becomes visible: host:port, or the path of its socket.',
+    socketAddress(),
+  ),
+  SCAN_TIMEOUT: setting('600', 'Maximum duration of a scan.', wholeBetween(1, 1_000_000), 'seconds'),
+  SCAN_CONCURRENCY: setting('2', 'Maximum files that are scanned at once; others wait.', wholeBetween(1, 1_000)),
+  QUARANTINE_SIZE: setting(
+    '1073741824',
+    'Maximum size of all rejected files that are kept in quarantine; the oldest are deleted first. 0 = none is kept.',
+    wholeBetween(0, Number.MAX_SAFE_INTEGER),
+    'bytes',
+  ),
   EXPIRES_AFTER: setting(
     '604800',
     'How long an unfinished upload is kept after its last byte.',
@@ -340,6 +369,45 @@ function host() {
     const authority = parseAuthority(isIPv6(name) ? `[${name}]` : name)
     if (authority !== undefined && authority.port === '' && !name.endsWith(':')) return authority.host
     context.addIssue(`must be host names like uploads.example.com, without scheme, port, or *, not ${name}`)
+    return z.NEVER
+  })
+}
+
+/** Extensions and MIME types, in lower case, separated by commas; empty for all. */
+function fileTypes() {
+  const type = z.string().refine(isFileType, {
+    error: ({ input }) =>
+      `must be extensions like .jpg, known MIME types like image/png, or kinds like image/*, not ${input}`,
+  })
+  const none = z.literal('').transform((): string[] => [])
+  return z.union([none, names().pipe(z.array(z.string().toLowerCase().pipe(type)))], {
+    error: ({ errors }) => errors?.at(-1)?.[0]?.message,
+  })
+}
+
+/** A program and its arguments; `undefined` for none. */
+function command() {
+  return z.string().transform((text): readonly [string, ...string[]] | undefined => {
+    const [program = '', ...args] = text.trim().split(/\s+/)
+    return program === '' ? undefined : [program, ...args]
+  })
+}
+
+/** `undefined` for none. */
+function scanUrl() {
+  return httpUrl().transform((text) => (text === '' ? undefined : new URL(text)))
+}
+
+/** A host and a port, or the path of a socket; `undefined` for none. */
+function socketAddress() {
+  return z.string().transform((text, context) => {
+    if (text === '') return undefined
+    if (text.startsWith('/')) return { path: text }
+    const authority = parseAuthority(text)
+    if (authority !== undefined && authority.port !== '') {
+      return { host: authority.host.replace(/^\[|\]$/g, ''), port: Number(authority.port) }
+    }
+    context.addIssue('must be host:port, or the path of a socket')
     return z.NEVER
   })
 }

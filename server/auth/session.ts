@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly termination: 'on' | 'unfinished' | 'off'
   /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
+  /** As in the setting `ALLOWED_TYPES`; empty for all. */
+  readonly types: readonly string[]
 }
 
 /**
@@ -33,7 +35,7 @@ export function session(options: SessionOptions): (ctx: Context) => Promise<void
       ...(principal?.owner !== undefined && { owner: principal.owner }),
       may,
       ...(field !== '' && { field }),
-      limits: limitsOf(principal, options.maxSize),
+      limits: limitsOf(principal, options),
       downloads,
       termination,
     })
@@ -50,8 +52,9 @@ async function callerOf(ctx: Context, authenticator: Authenticator): Promise<Pri
   }
 }
 
-function limitsOf(principal: Principal | undefined, mostOfAll: number): Readonly<Record<string, unknown>> {
-  const { maxSize = Number.POSITIVE_INFINITY, types, quota } = principal?.limits ?? {}
-  const most = Math.min(maxSize, mostOfAll)
+function limitsOf(principal: Principal | undefined, ofAll: SessionOptions): Readonly<Record<string, unknown>> {
+  const typesOfAll = ofAll.types.length === 0 ? undefined : ofAll.types
+  const { maxSize = Number.POSITIVE_INFINITY, types = typesOfAll, quota } = principal?.limits ?? {}
+  const most = Math.min(maxSize, ofAll.maxSize)
   return { ...(Number.isFinite(most) && { maxSize: most }), types, quota }
 }

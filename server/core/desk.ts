@@ -12,6 +12,7 @@ interface Registry {
   createTentatively<T>(record: UploadRecord, work: Work<T>, principal: Principal): Promise<T>
   createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>, principal: Principal): Promise<T>
   checkSize(length: number | null): void
+  checkType(record: UploadRecord, narrower?: readonly string[]): void
 }
 
 /**
@@ -36,7 +37,7 @@ export class Desk {
     return this.#uploads.use(id, work, this.principal)
   }
 
-  /** Like `Uploads.create`, as an upload of the principal. @throws UploadError also `forbidden`, `too_large`. */
+  /** Like `Uploads.create`, as an upload of the principal. @throws UploadError also `forbidden`. */
   async create<T>(record: UploadRecord, work: Work<T>): Promise<T> {
     return this.#uploads.create(this.#own(record), work, this.principal)
   }
@@ -62,9 +63,11 @@ export class Desk {
 
   /** The only place that says whose an upload is; it never changes. */
   #own(record: UploadRecord): UploadRecord {
-    const { owner, may, account } = this.principal
+    const { owner, may, account, limits } = this.principal
     if (!may.has('create')) throw new UploadError('forbidden', 'Your credentials do not allow you to create uploads.')
     this.checkSize(record.length)
-    return owner === undefined ? { ...record, account: account() } : { ...record, owner }
+    this.#uploads.checkType(record, limits.types)
+    const typed = limits.types === undefined ? undefined : true
+    return { ...record, typed, ...(owner === undefined ? { account: account() } : { owner }) }
   }
 }

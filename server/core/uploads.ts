@@ -1,10 +1,14 @@
 import type { Claims } from './claims.ts'
+import { SCAN_WAIT } from './deadline.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import type { Checks } from './gate.ts'
 import { isAccessible, type Principal } from './principal.ts'
 import type { UploadRecord } from './record.ts'
+import { sourceOf } from './source.ts'
 import type { Store } from './store.ts'
 import { Sweeps } from './sweeps.ts'
+import { isTyped } from './type-check.ts'
 import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
@@ -31,16 +35,21 @@ export class Uploads {
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
+  readonly #checks: Checks
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
   #closed = false
 
-  /** @param maxSize maximum length of an upload in bytes; `Infinity` for no limit. */
-  constructor(store: Store, claims: Claims, maxSize: number) {
+  /**
+   * @param maxSize maximum length of an upload in bytes; `Infinity` for no limit.
+   * @param checks what a file must pass before it becomes visible.
+   */
+  constructor(store: Store, claims: Claims, maxSize: number, checks: Checks = {}) {
     this.#store = store
     this.#claims = claims
     this.#maxSize = maxSize
+    this.#checks = checks
     this.sweeps = new Sweeps(store, (id, work) => this.use(id, work))
   }
 
@@ -52,7 +61,7 @@ export class Uploads {
   /**
    * Creates an upload and runs `work` on it.
    *
-   * @throws UploadError `too_large`, `no_space`, `storage_error`, and what `work` throws.
+   * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`, and what `work` throws.
    */
   async create<T>(record: UploadRecord, work: Work<T>, principal?: Principal): Promise<T> {
     return this.#withNew(record.id, () => this.#make(record), work, principal)
@@ -74,9 +83,11 @@ export class Uploads {
   }
 
   /**
-   * Creates a finished upload whose bytes are all in memory, and runs `work` on it.
+   * Creates a finished upload whose bytes are all in memory, and runs `work` on it. If a gate has to pass the file, it
+   * may still be pending then.
    *
-   * @throws UploadError `too_large`, `no_space`, `storage_error`; then there is no such upload.
+   * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`; then there is no such upload.
+   * `rejected`: the upload has failed.
    */
   async createFinished<T>(
     record: UploadRecord,
@@ -84,7 +95,18 @@ export class Uploads {
     work: Work<T>,
     principal?: Principal,
   ): Promise<T> {
-    return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal)
+    if (this.#checks.gate === undefined) {
+      return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal)
+    }
+    return this.create(
+      record,
+      async (upload) => {
+        await upload.receiving.append({ start: 0, end: record.length ?? 0 }, sourceOf(bytes), 'as-received')
+        await upload.settle(SCAN_WAIT)
+        return work(upload)
+      },
+      principal,
+    )
   }
 
   /**
@@ -105,6 +127,15 @@ export class Uploads {
     if (length !== null && length > most) {
       throw new UploadError('too_large', `A file may have at most ${most} bytes.`)
     }
+  }
+
+  /**
+   * @param narrower types that are further limits.
+   * @throws UploadError `type_not_allowed` if files of this name are not accepted.
+   */
+  checkType({ fileName, partial }: UploadRecord, narrower?: readonly string[]): void {
+    // A part never becomes a file; the name of its final upload is checked.
+    if (!partial) this.#checks.types?.checkName(fileName, narrower)
   }
 
   /** Ids of one group, without removed uploads. */
@@ -250,19 +281,28 @@ export class Uploads {
 
   async #make(record: UploadRecord): Promise<Upload> {
     this.checkSize(record.length)
-    return new Upload(await this.#store.create(record), this.#claims)
+    this.checkType(record)
+    return new Upload(await this.#store.create(record), this.#claims, this.#checks)
   }
 
   async #makeFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
     this.checkSize(record.length)
-    return new Upload(await this.#store.createFinished(record, bytes), this.#claims)
+    this.checkType(record)
+    await this.#checkStart(record, bytes)
+    return new Upload(await this.#store.createFinished(record, bytes), this.#claims, this.#checks)
   }
 
   async #open(id: string): Promise<Upload> {
     const found = await this.#store.open(id)
     if (found.kind === 'gone') throw new Departed(found.owner)
     if (found.kind === 'unknown') throw unknown()
-    return new Upload(found.upload, this.#claims)
+    return new Upload(found.upload, this.#claims, this.#checks)
+  }
+
+  async #checkStart(record: UploadRecord, bytes: readonly Buffer[]): Promise<void> {
+    const { types } = this.#checks
+    if (types === undefined || !isTyped(record, types)) return
+    await types.checkStart(record.fileName, Buffer.concat(bytes).subarray(0, types.startLength))
   }
 
   async #makeTentative(record: UploadRecord): Promise<Upload> {

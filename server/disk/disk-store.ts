@@ -12,6 +12,7 @@ import { ifThere, namesIn } from './files.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
 import { openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
+import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { UnsyncedUploads } from './unsynced.ts'
@@ -24,6 +25,8 @@ export interface DiskStoreOptions {
   readonly boot: string
   /** Receives notices for the operator, one sentence each. */
   readonly onNotice: (sentence: string) => void
+  /** Maximum bytes of rejected files that are kept. */
+  readonly maxRejected?: number
   readonly onStep?: (step: Step) => void
 }
 
@@ -56,6 +59,7 @@ export class DiskStore implements Store {
       directorySync,
       recordFolders: new RecordFolders(layout, options.sync === 'never' ? undefined : directorySync),
       unsynced: new UnsyncedUploads(),
+      quarantine: new Quarantine(layout, options.maxRejected ?? 0),
       onStep: options.onStep ?? (() => undefined),
     }
     return withAccess(layout, async () => {

@@ -49,6 +49,7 @@ export async function openUpload(environment: Environment, id: string, startedAt
       (await openFinished(environment, record, startedAt)) ??
       (await openIncoming(environment, record))
     if (upload !== undefined) return { kind: 'upload', upload }
+    if (record.failed?.code === 'rejected') return openRejected(environment, record)
     return (await isOnlyRecord(environment, record)) ? { kind: 'unknown' } : { kind: 'gone', owner: record.owner }
   })
 }
@@ -59,6 +60,12 @@ async function openIncoming(environment: Environment, record: UploadRecord): Pro
   const upload = await openAsItIs(environment, record, stats.size)
   if (environment.sync === 'always') await secure(upload)
   return upload
+}
+
+/** A crash interrupted the move into the quarantine. */
+async function openRejected(environment: Environment, record: UploadRecord): Promise<Found> {
+  await environment.quarantine.take(record.id)
+  return { kind: 'upload', upload: new DiskUpload(environment, { record, received: [], journal: undefined }) }
 }
 
 /**

@@ -1,0 +1,49 @@
+import type { TypeRule } from './gate.ts'
+import { prefix } from './ranges.ts'
+import type { UploadRecord } from './record.ts'
+import type { StoredUpload } from './store.ts'
+
+/** Whether the content of an upload must be of the type that its name stands for. */
+export function isTyped({ partial, typed }: UploadRecord, { isOpen }: TypeRule): boolean {
+  // A part has no name; its final upload has.
+  return !partial && (typed === true || !isOpen)
+}
+
+/** Compares the first bytes of an upload with the type that its name stands for, as soon as they are there. */
+export class TypeCheck {
+  readonly #stored: StoredUpload
+  readonly #rule: TypeRule | undefined
+  #running: Promise<void> | undefined
+  #isPassed = false
+
+  constructor(stored: StoredUpload, rule: TypeRule | undefined) {
+    this.#stored = stored
+    this.#rule = rule !== undefined && isTyped(stored.record, rule) ? rule : undefined
+  }
+
+  /** Whether enough bytes are there, and no check has begun. */
+  get isDue(): boolean {
+    if (this.#rule === undefined || this.#isPassed || this.#running !== undefined) return false
+    const received = prefix(this.#stored.received)
+    return received >= this.#rule.startLength || received === this.#stored.record.length
+  }
+
+  /** @throws UploadError `type_not_allowed`, which is final; `storage_error`. */
+  async pass(): Promise<void> {
+    if (this.#rule === undefined || this.#isPassed) return
+    this.#running ??= this.#check(this.#rule).finally(() => {
+      this.#running = undefined
+    })
+    await this.#running
+  }
+
+  async #check(rule: TypeRule): Promise<void> {
+    const { record, received } = this.#stored
+    const bytes: Buffer[] = []
+    for await (const buffer of this.#stored.read({ start: 0, end: Math.min(prefix(received), rule.startLength) })) {
+      bytes.push(Buffer.from(buffer))
+    }
+    await rule.checkStart(record.fileName, Buffer.concat(bytes))
+    this.#isPassed = true
+  }
+}
