@@ -1,6 +1,9 @@
+import { ChargedStore } from './charged-store.ts'
 import type { Claims } from './claims.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import { Headroom } from './headroom.ts'
+import { Ledger } from './ledger.ts'
 import { isAccessible, type Principal } from './principal.ts'
 import type { UploadRecord } from './record.ts'
 import type { Store } from './store.ts'
@@ -31,17 +34,29 @@ export class Uploads {
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
+  readonly #ledger: Ledger
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
   #closed = false
 
-  /** @param maxSize maximum length of an upload in bytes; `Infinity` for no limit. */
-  constructor(store: Store, claims: Claims, maxSize: number) {
-    this.#store = store
+  /**
+   * @param maxSize maximum length of an upload in bytes; `Infinity` for no limit.
+   * @param ledger is charged for all uploads.
+   * @param headroom the space that stays free; none by default.
+   */
+  constructor(
+    store: Store,
+    claims: Claims,
+    maxSize: number,
+    ledger: Ledger = new Ledger(),
+    headroom: Headroom = new Headroom(() => store.space(), 0, 0),
+  ) {
+    this.#store = new ChargedStore(store, ledger, headroom)
     this.#claims = claims
     this.#maxSize = maxSize
-    this.sweeps = new Sweeps(store, (id, work) => this.use(id, work))
+    this.#ledger = ledger
+    this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
   /** The uploads as a principal sees them. */
@@ -96,6 +111,11 @@ export class Uploads {
    */
   async use<T>(id: string, work: Work<T>, principal?: Principal): Promise<T> {
     return this.#with(id, () => this.#open(id), work, principal)
+  }
+
+  /** Waits until a principal may create an upload. @throws UploadError what `Ledger.admit` throws. */
+  admit(record: UploadRecord, principal: Principal): Promise<void> {
+    return this.#ledger.admit(record, principal)
   }
 
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */

@@ -1,0 +1,79 @@
+import { UploadError } from './errors.ts'
+
+/** The space of a store: of its file system, as far as the service may use it. */
+export interface Space {
+  /** Bytes. */
+  readonly free: number
+  readonly size: number
+  /** Files and directories; `size` is 0 if their number is not limited. */
+  readonly freeInodes: number
+  readonly inodes: number
+}
+
+/** How long a measurement is valid, in milliseconds. */
+const VALID = 1_000
+/** On a small disk, at most this share is kept free. */
+const MAX_SHARE = 0.1
+
+/** Keeps a part of the disk free: requests fail before the disk is full. */
+export class Headroom {
+  readonly #measure: () => Promise<Space>
+  readonly #minFree: number
+  readonly #minFreeInodes: number
+  #measuredAt = Number.NEGATIVE_INFINITY
+  /** What may still be used until the next measurement. */
+  #bytes = 0
+  #inodes = 0
+  #measuring: Promise<void> | undefined
+
+  /** @param minFree bytes, and `minFreeInodes` inodes, that stay free; 0 to use all. */
+  constructor(measure: () => Promise<Space>, minFree: number, minFreeInodes: number) {
+    this.#measure = measure
+    this.#minFree = minFree
+    this.#minFreeInodes = minFreeInodes
+  }
+
+  /**
+   * Checks that there is room for a new upload of `length` bytes. Returns `undefined` if that is known.
+   *
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  forCreation(length: number): Promise<void> | undefined {
+    return this.#take(0, length)
+  }
+
+  /** Takes the room for `length` bytes that are about to be written; otherwise like `forCreation`. */
+  forBytes(length: number): Promise<void> | undefined {
+    return this.#take(length, length)
+  }
+
+  #take(taken: number, needed: number): Promise<void> | undefined {
+    if (this.#minFree === 0 && this.#minFreeInodes === 0) return undefined
+    if (performance.now() - this.#measuredAt < VALID && this.#isEnough(needed)) {
+      this.#bytes -= taken
+      return undefined
+    }
+    return this.#takeMeasured(taken, needed)
+  }
+
+  async #takeMeasured(taken: number, needed: number): Promise<void> {
+    this.#measuring ??= this.#remeasure().finally(() => {
+      this.#measuring = undefined
+    })
+    await this.#measuring
+    if (!this.#isEnough(needed)) throw new UploadError('no_space', 'Not enough disk space for this upload.')
+    this.#bytes -= taken
+  }
+
+  async #remeasure(): Promise<void> {
+    const { free, size, freeInodes, inodes } = await this.#measure()
+    this.#bytes = this.#minFree === 0 ? Number.POSITIVE_INFINITY : free - Math.min(this.#minFree, size * MAX_SHARE)
+    const areCounted = inodes > 0 && this.#minFreeInodes > 0
+    this.#inodes = areCounted ? freeInodes - Math.min(this.#minFreeInodes, inodes * MAX_SHARE) : Number.POSITIVE_INFINITY
+    this.#measuredAt = performance.now()
+  }
+
+  #isEnough(bytes: number): boolean {
+    return this.#bytes >= bytes && this.#inodes > 0
+  }
+}
