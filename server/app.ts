@@ -6,7 +6,7 @@ import { checkHead } from './connections/request-head.ts'
 import { trackResponses } from './connections/unread-responses.ts'
 import { stopping } from './core/errors.ts'
 import { dialectOf } from './dialect.ts'
-import { limitUploads } from './http/address-limits.ts'
+import { limitRate, limitUploads, type Turns } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { errorExit } from './http/error-exit.ts'
@@ -28,6 +28,8 @@ export interface Dependencies extends Handlers {
   readonly trustProxy: TrustProxy
   /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
+  /** Turns of requests, per client address; without them, requests are not limited. */
+  readonly requests: Turns | undefined
 }
 
 /** Methods that start no work. */
@@ -48,6 +50,7 @@ export function createApp(dependencies: Dependencies): Koa {
   app.use(errorExit(dependencies.log, dialectOf))
   app.use(trackResponses())
   app.use(checkHead)
+  if (dependencies.requests !== undefined) app.use(limitRate(dependencies.requests))
   app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, dependencies.trustProxy))
   app.use(methodOverride)
   app.use((ctx, next) => {

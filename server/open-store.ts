@@ -1,3 +1,5 @@
+import { Headroom } from './core/headroom.ts'
+import type { Ledger } from './core/ledger.ts'
 import { MemoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
@@ -7,6 +9,11 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'on
   Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice'>> & {
     /** Maximum bytes per upload; unlimited by default. */
     readonly maxSize?: number
+    /** Is charged for all uploads. */
+    readonly ledger?: Ledger
+    /** Bytes and inodes that stay free; none by default. */
+    readonly minFree?: number
+    readonly minFreeInodes?: number
   }
 
 /**
@@ -17,10 +24,14 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'on
  */
 export async function openStore({
   maxSize = Number.POSITIVE_INFINITY,
+  ledger,
+  minFree = 0,
+  minFreeInodes = 0,
   boot = bootId(),
   onNotice = () => undefined,
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
-  return new Uploads(store, new MemoryClaims(), maxSize)
+  const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
+  return new Uploads(store, new MemoryClaims(), maxSize, ledger, headroom)
 }

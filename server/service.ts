@@ -8,17 +8,21 @@ import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import { anonymous } from './auth/anonymous.ts'
+import { Bookkeeping } from './bookkeeping.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
+import { Ledger } from './core/ledger.ts'
+import { RateLimit } from './core/rate-limit.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
 import { folderSecret } from './disk/secret.ts'
+import { readUsage } from './disk/usage-file.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
@@ -62,14 +66,20 @@ export async function start(
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
   const pages = await loadPages(pagesFolder)
+  const layout = new Layout(settings.DATA_DIR)
+  const ledger = ledgerOf(settings)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
+    ledger,
+    minFree: settings.MIN_FREE,
+    minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
-  const layout = new Layout(settings.DATA_DIR)
+  const usage = await readUsage(layout)
+  if (usage !== undefined) ledger.restore(usage)
   const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
   const accountKey = Buffer.from(hkdfSync('sha256', secret, '', 'account', 32))
   const concatenation = new Concatenation(uploads, secret)
@@ -101,6 +111,10 @@ export async function start(
     hostNames,
     trustProxy,
     maxUploads: settings.MAX_UPLOADS,
+    requests: new RateLimit(
+      settings.REQUESTS_PER_MINUTE,
+      'Too many requests from your address; try again in a moment.',
+    ),
     ready: () => ready,
   })
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
@@ -109,6 +123,7 @@ export async function start(
     await uploads.close()
     throw error
   })
+  const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),
@@ -117,10 +132,20 @@ export async function start(
       background.stop()
       await drain(settings.DRAIN * 1000)
       await concatenation.close()
+      await bookkeeping.close()
       await uploads.close()
       server.closeAllConnections()
     },
   }
+}
+
+function ledgerOf(settings: Settings): Ledger {
+  return new Ledger({
+    account: { bytes: settings.QUOTA_BYTES, files: settings.QUOTA_FILES, unfinished: settings.QUOTA_UNFINISHED },
+    total: { bytes: settings.TOTAL_BYTES, files: settings.TOTAL_FILES, unfinished: settings.TOTAL_UNFINISHED },
+    creationsPerMinute: settings.CREATIONS_PER_MINUTE,
+    maxMetadata: settings.MAX_METADATA,
+  })
 }
 
 function listen(server: http.Server, settings: Settings): Promise<void> {

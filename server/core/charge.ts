@@ -50,20 +50,20 @@ export function growsWithBytes({ record, finished }: Pick<ChargedState, 'record'
  * What an upload costs. The charge is a function of its state alone, so it can be counted again at any time.
  *
  * @param overhead `overheadOf` its record.
- * @param occupied the bytes of its blocks, for an upload that `dependsOnBlocks`.
+ * @param occupied the bytes of all its blocks, for an upload that `dependsOnBlocks`.
  */
 export function chargeOf(state: ChargedState, overhead: number, occupied: number): Charge {
   if (state.removed) return NO_CHARGE
   const { record, finished } = state
   const isUnfinished = !finished && !record.joined && record.failed === undefined
-  return { bytes: overhead + bytesOf(state, occupied), files: 1, unfinished: isUnfinished ? 1 : 0 }
+  const bytes = dependsOnBlocks(state) && !record.joined ? occupied : overhead + bytesOf(state)
+  return { bytes, files: 1, unfinished: isUnfinished ? 1 : 0 }
 }
 
-function bytesOf(state: ChargedState, occupied: number): number {
+function bytesOf(state: ChargedState): number {
   const { record, received, finished } = state
   // The final upload is charged for them.
   if (record.joined) return 0
-  if (dependsOnBlocks(state)) return occupied
   const end = received.at(-1)?.end ?? 0
   if (finished) return inBlocks(record.length ?? end)
   return growsWithBytes(state) ? inSteps(end) : inBlocks(record.length ?? end)

@@ -4,7 +4,7 @@ import type { Holding, Ledger } from './ledger.ts'
 import type { Range, Ranges } from './ranges.ts'
 import { bytesIn } from './reader.ts'
 import type { UploadRecord } from './record.ts'
-import type { Attempt, Count, Departure, Found, Glance, Store, StoredUpload } from './store.ts'
+import type { Attempt, Count, Departure, Found, Glance, Occupied, Space, Store, StoredUpload } from './store.ts'
 
 /** A store whose uploads are charged to the ledger, and that keeps a part of the disk free. */
 export class ChargedStore implements Store {
@@ -58,7 +58,7 @@ export class ChargedStore implements Store {
     return this.#store.glance(id)
   }
 
-  space(): ReturnType<Store['space']> {
+  space(): Promise<Space> {
     return this.#store.space()
   }
 
@@ -180,7 +180,7 @@ class ChargedUpload implements StoredUpload {
     return this.#settledAfter(() => this.#stored.abandon())
   }
 
-  occupied(): Promise<number> {
+  occupied(): Promise<Occupied> {
     return this.#stored.occupied()
   }
 
@@ -207,7 +207,7 @@ class ChargedUpload implements StoredUpload {
 
   /** Runs `work`, then charges what the upload costs now, also if it threw. */
   async #settledAfter(work: () => Promise<void>): Promise<void> {
-    this.#holding.charge ??= this.#chargeOf(this.#stored, await this.#stored.occupied())
+    this.#holding.charge ??= this.#chargeOf(this.#stored, await this.#occupiedBytes())
     try {
       await work()
     } finally {
@@ -216,8 +216,14 @@ class ChargedUpload implements StoredUpload {
   }
 
   async #settle(): Promise<void> {
-    const occupied = dependsOnBlocks(this.#stored) ? await this.#stored.occupied().catch(() => 0) : 0
+    const occupied = dependsOnBlocks(this.#stored) ? await this.#occupiedBytes() : 0
     this.#ledger.settle(this.#holding, this.#chargeOf(this.#stored, occupied))
+  }
+
+  /** 0 if the store cannot tell: the next recount corrects it. */
+  async #occupiedBytes(): Promise<number> {
+    const occupied = await this.#stored.occupied().catch(() => undefined)
+    return occupied?.bytes ?? 0
   }
 
   #reserve(state: ChargedState): void {

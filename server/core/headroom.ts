@@ -1,14 +1,5 @@
 import { UploadError } from './errors.ts'
-
-/** The space of a store: of its file system, as far as the service may use it. */
-export interface Space {
-  /** Bytes. */
-  readonly free: number
-  readonly size: number
-  /** Files and directories; `size` is 0 if their number is not limited. */
-  readonly freeInodes: number
-  readonly inodes: number
-}
+import type { Space } from './store.ts'
 
 /** How long a measurement is valid, in milliseconds. */
 const VALID = 1_000
@@ -66,14 +57,17 @@ export class Headroom {
   }
 
   async #remeasure(): Promise<void> {
-    const { free, size, freeInodes, inodes } = await this.#measure()
-    this.#bytes = this.#minFree === 0 ? Number.POSITIVE_INFINITY : free - Math.min(this.#minFree, size * MAX_SHARE)
-    const areCounted = inodes > 0 && this.#minFreeInodes > 0
-    this.#inodes = areCounted ? freeInodes - Math.min(this.#minFreeInodes, inodes * MAX_SHARE) : Number.POSITIVE_INFINITY
+    const { bytes, freeBytes, inodes, freeInodes } = await this.#measure()
+    this.#bytes = usable(freeBytes, bytes, this.#minFree)
+    this.#inodes = usable(freeInodes, inodes, this.#minFreeInodes)
     this.#measuredAt = performance.now()
   }
 
   #isEnough(bytes: number): boolean {
     return this.#bytes >= bytes && this.#inodes > 0
   }
+}
+
+function usable(free: number, size: number, keptFree: number): number {
+  return keptFree === 0 ? Number.POSITIVE_INFINITY : free - Math.min(keptFree, size * MAX_SHARE)
 }

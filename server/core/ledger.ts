@@ -111,7 +111,12 @@ export class Ledger {
 
   /** Reserves the charge of an upload that is about to be created. @throws UploadError `quota_exceeded`, `no_space`. */
   reserveNew(record: UploadRecord, chargeWith: (overhead: number) => Charge): Holding {
-    const holding: Holding = { id: record.id, account: accountOf(record), overhead: overheadOf(record), charge: NO_CHARGE }
+    const holding: Holding = {
+      id: record.id,
+      account: accountOf(record),
+      overhead: overheadOf(record),
+      charge: NO_CHARGE,
+    }
     this.reserve(holding, chargeWith(holding.overhead))
     this.#creating.add(record.id)
     return holding

@@ -1,4 +1,4 @@
-import { accountOf, chargeOf, growsWithBytes, NO_CHARGE, overheadOf } from './charge.ts'
+import { accountOf, chargeOf, dependsOnBlocks, growsWithBytes, NO_CHARGE, overheadOf } from './charge.ts'
 import { stopping, UploadError } from './errors.ts'
 import type { Ledger, Recount } from './ledger.ts'
 import { pacer } from './pacer.ts'
@@ -139,8 +139,10 @@ export class Sweeps {
         const isCounted = await this.#tryUse(id, async () => counted())
         if (isCounted ?? recount.count(id, undefined, NO_CHARGE)) return
       } else {
-        const { record, finished, occupied } = found
-        const charge = chargeOf({ record, received: [], finished, removed: false }, overheadOf(record), occupied)
+        const { record, finished } = found
+        const state = { record, received: [], finished, removed: false }
+        const occupied = dependsOnBlocks(state) ? (await found.occupied()).bytes : 0
+        const charge = chargeOf(state, overheadOf(record), occupied)
         if (recount.count(id, accountOf(record), charge)) return
       }
     }

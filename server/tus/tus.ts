@@ -80,9 +80,7 @@ export class Tus {
     }
     if (isSmallFile(ctx, creation)) {
       const read = async (): Promise<Buffer> =>
-        creation.withBody
-          ? withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
-          : NOTHING
+        creation.withBody ? withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0)) : NOTHING
       return desk.createFinished(record, async () => [await read()], setHeaders)
     }
     await desk.create(record, async (upload) => {

@@ -31,6 +31,11 @@ function endless(store: DiskStore, onRead: () => void): Store {
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
+    space: () => store.space(),
+    shelves: () => store.shelves(),
+    shelf: (name) => store.shelf(name),
+    shelfOf: (id) => store.shelfOf(id),
+    glance: (id) => store.glance(id),
     close: () => store.close(),
   }
 }
