@@ -84,7 +84,7 @@ export class ChargedStore implements Store {
     const holding = this.#ledger.reserveNew(record, (overhead) => chargeOf(state, overhead, 0))
     let stored: StoredUpload | undefined
     try {
-      await this.#headroom.forCreation(record.parts === undefined ? (record.length ?? 0) : 0)
+      await this.#headroom.take(0)
       stored = await make()
       return new ChargedUpload(stored, this.#ledger, this.#headroom, holding)
     } finally {
@@ -136,7 +136,7 @@ class ChargedUpload implements StoredUpload {
     return {
       write: async (buffers) => {
         const bytes = bytesIn(buffers)
-        const room = this.#headroom.forBytes(bytes)
+        const room = this.#headroom.take(bytes)
         if (room !== undefined) await room
         end += bytes
         if (grows) this.#reserveUpTo(end)

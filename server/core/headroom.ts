@@ -25,35 +25,25 @@ export class Headroom {
   }
 
   /**
-   * Checks that there is room for a new upload of `length` bytes. Returns `undefined` if that is known.
+   * Takes the room for `bytes` that are about to be written, 0 for a new upload. Returns `undefined` if it is known to
+   * be there.
    *
    * @throws UploadError `no_space`, `storage_error`.
    */
-  forCreation(length: number): Promise<void> | undefined {
-    return this.#take(0, length)
-  }
-
-  /** Takes the room for `length` bytes that are about to be written; otherwise like `forCreation`. */
-  forBytes(length: number): Promise<void> | undefined {
-    return this.#take(length, length)
-  }
-
-  #take(taken: number, needed: number): Promise<void> | undefined {
+  take(bytes: number): Promise<void> | undefined {
     if (this.#minFree === 0 && this.#minFreeInodes === 0) return undefined
-    if (performance.now() - this.#measuredAt < VALID && this.#isEnough(needed)) {
-      this.#bytes -= taken
-      return undefined
-    }
-    return this.#takeMeasured(taken, needed)
+    if (performance.now() - this.#measuredAt >= VALID || !this.#isEnough(bytes)) return this.#takeMeasured(bytes)
+    this.#bytes -= bytes
+    return undefined
   }
 
-  async #takeMeasured(taken: number, needed: number): Promise<void> {
+  async #takeMeasured(bytes: number): Promise<void> {
     this.#measuring ??= this.#remeasure().finally(() => {
       this.#measuring = undefined
     })
     await this.#measuring
-    if (!this.#isEnough(needed)) throw new UploadError('no_space', 'Not enough disk space for this upload.')
-    this.#bytes -= taken
+    if (!this.#isEnough(bytes)) throw new UploadError('no_space', 'Not enough disk space for this upload.')
+    this.#bytes -= bytes
   }
 
   async #remeasure(): Promise<void> {
