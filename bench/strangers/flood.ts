@@ -5,10 +5,10 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { median } from '../median.ts'
-import { FLOODS } from './flood-kinds.ts'
+import type { Flood } from './flood-kinds.ts'
 
 const FLOODER = fileURLToPath(new URL('flooder.js', import.meta.url))
-const TURNS = 5
+const TURNS = 4
 /** How long a flood runs before the upload begins, in milliseconds: what may come at once is over then. */
 const FLOODED = 4_000
 const PIECE = Buffer.alloc(32 * 1024 * 1024, 'x')
@@ -24,30 +24,28 @@ const WORKS: readonly (readonly [name: string, work: Work])[] = [
   ['100 files of 64 KiB', timed(smallFiles)],
 ]
 
-/** Compares an upload alone and during floods of creations from one other address. @returns a line per flood. */
-export async function floodsOfCreations(port: number): Promise<string> {
+/** Compares uploads alone and during a flood of creations from one other address, in turns. @returns a line for each. */
+export async function floodOfCreations(port: number, kind: Flood): Promise<string> {
+  const alone: number[][] = WORKS.map(() => [])
+  const flooded: number[][] = WORKS.map(() => [])
+  const rates: number[] = []
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [index, [, work]] of WORKS.entries()) alone[index]?.push(await work(port))
+    const flood = await begin(port, kind)
+    for (const [index, [, work]] of WORKS.entries()) flooded[index]?.push(await work(port))
+    rates.push(...(await flood.end()))
+  }
   const lines: string[] = []
-  for (const kind of FLOODS) {
-    const alone: number[][] = WORKS.map(() => [])
-    const flooded: number[][] = WORKS.map(() => [])
-    const rates: number[] = []
-    for (let turn = 0; turn < TURNS; turn++) {
-      for (const [index, [, work]] of WORKS.entries()) alone[index]?.push(await work(port))
-      const flood = await begin(port, kind)
-      for (const [index, [, work]] of WORKS.entries()) flooded[index]?.push(await work(port))
-      rates.push(...(await flood.end()))
-    }
-    for (const [index, [name]] of WORKS.entries()) {
-      const [before, during] = [median(alone[index] ?? []), median(flooded[index] ?? [])]
-      const share = `${((100 * before) / during).toFixed(0)} % of its speed`
-      const seconds = `${before.toFixed(2)} s alone, ${during.toFixed(2)} s flooded`
-      lines.push(`${name} among creations (${kind}, ${median(rates).toFixed(0)} per second): ${share} (${seconds})`)
-    }
+  for (const [index, [name]] of WORKS.entries()) {
+    const [before, during] = [median(alone[index] ?? []), median(flooded[index] ?? [])]
+    const share = `${((100 * before) / during).toFixed(0)} % of its speed`
+    const seconds = `${before.toFixed(2)} s alone, ${during.toFixed(2)} s flooded`
+    lines.push(`${name} among creations (${kind}, ${median(rates).toFixed(0)} per second): ${share} (${seconds})`)
   }
   return lines.join('\n')
 }
 
-async function begin(port: number, kind: string): Promise<{ end(): Promise<readonly number[]> }> {
+async function begin(port: number, kind: Flood): Promise<{ end(): Promise<readonly number[]> }> {
   const child: ChildProcess = spawn(process.execPath, [FLOODER, '--port', String(port), '--kind', kind], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

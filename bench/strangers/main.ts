@@ -6,7 +6,8 @@ import { type ServerProcess, startServer, stopAll } from '../server-process.ts'
 import { canMeasure } from '../usage.ts'
 import { connectDeaf, healthSeconds, largestCheck, openHead } from './deaf.ts'
 import { joinedIn, makeParts } from './finals.ts'
-import { floodsOfCreations } from './flood.ts'
+import { floodOfCreations } from './flood.ts'
+import { FLOODS } from './flood-kinds.ts'
 
 const HELP = `npm run bench:strangers -- [flags]
 
@@ -45,7 +46,9 @@ async function main(): Promise<void> {
     if (wanted.includes('heads')) await measured(values.main, (server) => headsWithoutEnd(server, count))
   }
   if (wanted.includes('finals')) await measured(values.main, finalsOfOthers)
-  if (wanted.includes('floods')) await measured(values.main, ({ port }) => floodsOfCreations(port))
+  for (const kind of FLOODS) {
+    if (wanted.includes('floods')) await measured(values.main, ({ port }) => floodOfCreations(port, kind))
+  }
 }
 
 async function measured(main: string, work: (server: ServerProcess) => Promise<string>): Promise<void> {

@@ -135,6 +135,7 @@ class ChargedUpload implements StoredUpload {
     let end = range.start
     return {
       write: async (buffers) => {
+        this.#ledger.noteBytes(this.#holding)
         const bytes = bytesIn(buffers)
         const room = this.#headroom.take(bytes)
         if (room !== undefined) await room

@@ -1,3 +1,4 @@
+import { Activity } from './activity.ts'
 import { accountOf, type Charge, NO_CHARGE, overheadOf } from './charge.ts'
 import { UploadError } from './errors.ts'
 import type { Principal } from './principal.ts'
@@ -56,8 +57,11 @@ export const NO_RULES: LedgerRules = {
  * uploads has ended. The recount counts each upload once, and changes of uploads that it has already counted.
  */
 export class Ledger {
+  /** Whether the totals are exact: a recount has ended. */
+  isExact = false
   readonly #rules: LedgerRules
   readonly #creations: RateLimit
+  readonly #activity = new Activity()
   #sums = new Sums()
   /** The open uploads: their charges are known without the store. */
   readonly #holdings = new Map<string, Holding>()
@@ -86,7 +90,13 @@ export class Ledger {
     const key = account()
     if (quota !== undefined) this.#quotas.set(key, quota)
     this.#check(key, { bytes: record.parts === undefined ? (record.length ?? 0) : 0, files: 1, unfinished: 0 })
-    await this.#creations.turn(key)
+    this.#activity.note(key)
+    await this.#creations.turn(key, this.#activity.isShared(key))
+  }
+
+  /** Notes that an upload receives bytes: creations of other accounts may not slow that down. */
+  noteBytes({ account }: Holding): void {
+    this.#activity.note(account)
   }
 
   /** What an account uses, and its limits. `Infinity` for no limit. */
@@ -98,9 +108,6 @@ export class Ledger {
   totals(): { readonly used: Charge; readonly limits: Limits; readonly accounts: number } {
     return { used: atLeastNothing(this.#sums.total), limits: this.#rules.total, accounts: this.#sums.accounts.size }
   }
-
-  /** Whether the totals are exact: a recount has ended. */
-  isExact = false
 
   /** Notes an upload that is being opened. */
   hold(record: UploadRecord, charge: Charge | undefined): Holding {
@@ -160,15 +167,19 @@ export class Ledger {
     return this.#holdings.get(id)
   }
 
-  /** Begins a recount, which replaces the totals when it has `ended`. */
+  /** Begins a recount, which replaces the totals when it is complete. */
   beginRecount(shelfOf: (id: string) => string, shelves: readonly string[]): Recount {
     const recount = new Recount(shelfOf, shelves, this.#creating, (sums) => {
-      this.#recount = undefined
       this.#sums = sums
       this.isExact = true
     })
     this.#recount = recount
     return recount
+  }
+
+  /** Ends the recount, complete or not. */
+  endRecount(): void {
+    this.#recount = undefined
   }
 
   /** The totals to keep; of very many accounts, only those with a considerable share. */
@@ -202,7 +213,7 @@ export class Ledger {
 export class Recount {
   readonly #shelfOf: (id: string) => string
   readonly #creating: ReadonlySet<string>
-  readonly #end: (sums: Sums) => void
+  readonly #onComplete: (sums: Sums) => void
   readonly #sums = new Sums()
   /** Shelves that are not listed yet. */
   readonly #pending: Set<string>
@@ -214,12 +225,12 @@ export class Recount {
     shelfOf: (id: string) => string,
     shelves: readonly string[],
     creating: ReadonlySet<string>,
-    end: (sums: Sums) => void,
+    onComplete: (sums: Sums) => void,
   ) {
     this.#shelfOf = shelfOf
     this.#pending = new Set(shelves)
     this.#creating = creating
-    this.#end = end
+    this.#onComplete = onComplete
   }
 
   /** @param ids the uploads on the shelf, listed just now. @returns those to count. */
@@ -251,8 +262,8 @@ export class Recount {
   }
 
   /** Call this after the last upload. */
-  ended(): void {
-    this.#end(this.#sums)
+  complete(): void {
+    this.#onComplete(this.#sums)
   }
 }
 

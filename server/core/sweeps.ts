@@ -2,7 +2,7 @@ import { accountOf, chargeOf, dependsOnBlocks, growsWithBytes, NO_CHARGE, overhe
 import { stopping, UploadError } from './errors.ts'
 import type { Ledger, Recount } from './ledger.ts'
 import { pacer } from './pacer.ts'
-import type { Departure, Store } from './store.ts'
+import type { Departure, Glance, Store } from './store.ts'
 import { unlessMissing } from './unless-missing.ts'
 import type { Upload } from './upload.ts'
 
@@ -75,14 +75,18 @@ export class Sweeps {
       const pause = pacer()
       const shelves = await this.#store.shelves()
       const recount = ledger.beginRecount((id) => this.#store.shelfOf(id), shelves)
-      for (const shelf of shelves) {
-        for (const id of recount.open(shelf, await this.#store.shelf(shelf))) {
-          if (this.#closed) return
-          await this.#count(id, ledger, recount)
-          await pause()
+      try {
+        for (const shelf of shelves) {
+          for (const id of recount.open(shelf, await this.#store.shelf(shelf))) {
+            if (this.#closed) return
+            await this.#count(id, ledger, recount)
+            await pause()
+          }
         }
+        recount.complete()
+      } finally {
+        ledger.endRecount()
       }
-      recount.ended()
     })
   }
 
@@ -128,7 +132,7 @@ export class Sweeps {
     for (;;) {
       recount.look()
       if (counted()) return
-      const found = await this.#store.glance(id)
+      const found = await this.#glance(id)
       // It was opened meanwhile, and may be about to change.
       if (counted()) return
       if (found === undefined) {
@@ -145,6 +149,16 @@ export class Sweeps {
         const charge = chargeOf(state, overheadOf(record), occupied)
         if (recount.count(id, accountOf(record), charge)) return
       }
+    }
+  }
+
+  /** An upload that cannot be read must not block the others. */
+  async #glance(id: string): Promise<Glance | undefined> {
+    try {
+      return await this.#store.glance(id)
+    } catch (error) {
+      if (error instanceof UploadError) return undefined
+      throw error
     }
   }
 
