@@ -168,8 +168,8 @@ export class Ledger {
   }
 
   /** Begins a recount, which replaces the totals when it is complete. */
-  beginRecount(shelfOf: (id: string) => string, shelves: readonly string[]): Recount {
-    const recount = new Recount(shelfOf, shelves, this.#creating, (sums) => {
+  beginRecount(shelfOf: (id: string) => string): Recount {
+    const recount = new Recount(shelfOf, this.#creating, (sums) => {
       this.#sums = sums
       this.isExact = true
     })
@@ -209,36 +209,48 @@ export class Ledger {
   }
 }
 
-/** Counts all uploads anew while they change. Every upload is counted once, and from then on its changes are. */
+/**
+ * Counts all uploads anew while they change. Each is counted once, and from then on its changes are. A change before
+ * that is not: the count finds its result.
+ */
 export class Recount {
   readonly #shelfOf: (id: string) => string
   readonly #creating: ReadonlySet<string>
   readonly #onComplete: (sums: Sums) => void
   readonly #sums = new Sums()
-  /** Shelves that are not listed yet. */
-  readonly #pending: Set<string>
+  /** Shelves that are not listed yet; `undefined` until their names are known. */
+  #pending: Set<string> | undefined
+  /** The shelf that is being listed. */
+  #listing: string | undefined
+  /** Uploads that have changed during a listing, which may lack them. */
+  #changed = new Set<string>()
   /** Uploads of the listed shelf that are not counted yet. */
-  #awaited: Set<string> = new Set()
+  #awaited = new Set<string>()
   #isDisturbed = false
 
-  constructor(
-    shelfOf: (id: string) => string,
-    shelves: readonly string[],
-    creating: ReadonlySet<string>,
-    onComplete: (sums: Sums) => void,
-  ) {
+  constructor(shelfOf: (id: string) => string, creating: ReadonlySet<string>, onComplete: (sums: Sums) => void) {
     this.#shelfOf = shelfOf
-    this.#pending = new Set(shelves)
     this.#creating = creating
     this.#onComplete = onComplete
   }
 
-  /** @param ids the uploads on the shelf, listed just now. @returns those to count. */
-  open(shelf: string, ids: readonly string[]): readonly string[] {
-    // A creation that is not on disk yet has reserved its charge before.
+  /** @param names all shelves, listed since this object exists. @returns those to list. */
+  shelves(names: readonly string[]): readonly string[] {
+    const missed = [...this.#changed, ...this.#creating].map(this.#shelfOf)
+    this.#pending = new Set([...names, ...missed])
+    this.#changed = new Set()
+    return [...this.#pending]
+  }
+
+  /** Lists a shelf by `list`. @returns the uploads to count. */
+  async open(shelf: string, list: (shelf: string) => Promise<readonly string[]>): Promise<readonly string[]> {
+    this.#listing = shelf
+    const ids = await list(shelf)
     const creating = [...this.#creating].filter((id) => this.#shelfOf(id) === shelf)
-    this.#awaited = new Set([...ids, ...creating])
-    this.#pending.delete(shelf)
+    this.#awaited = new Set([...ids, ...this.#changed, ...creating])
+    this.#changed = new Set()
+    this.#listing = undefined
+    this.#pending?.delete(shelf)
     return [...this.#awaited]
   }
 
@@ -257,8 +269,10 @@ export class Recount {
 
   /** Notes a change of an upload. */
   note({ id, account }: Holding, change: Charge): void {
-    if (this.#awaited.has(id)) this.#isDisturbed = true
-    else if (!this.#pending.has(this.#shelfOf(id))) this.#sums.add(account, change)
+    const shelf = this.#shelfOf(id)
+    if (this.#pending === undefined || shelf === this.#listing) this.#changed.add(id)
+    else if (this.#awaited.has(id)) this.#isDisturbed = true
+    else if (!this.#pending.has(shelf)) this.#sums.add(account, change)
   }
 
   /** Call this after the last upload. */

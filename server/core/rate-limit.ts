@@ -7,10 +7,18 @@ const MINUTE = 60_000
 const BURST = 1 / 6
 /** Maximum waiting calls per key. */
 const MAX_WAITING = 1_000
-/** While others need the service, a key that has used half of its burst is slowed down to this share. */
+/** While others need the service, each key has this share of the amount. */
 const SHARE = 1 / 5
 /** Keys are forgotten after one to two minutes, or earlier when there are more than this. */
 const MAX_RECENT = 50_000
+
+/** When the next call of a key would be due without bursts: if it is alone, and if others need the service. */
+interface Due {
+  readonly alone: number
+  readonly shared: number
+}
+
+const NEVER: Due = { alone: 0, shared: 0 }
 
 /** Limits calls per key and minute. Calls beyond the limit are delayed; only those that would wait too long fail. */
 export class RateLimit {
@@ -18,9 +26,9 @@ export class RateLimit {
   readonly #longest: number
   readonly #sentence: string
   readonly #now: () => number
-  /** By key: when its next call would be due without bursts. A key without an entry has made no recent call. */
-  #recent = new Map<string, number>()
-  #earlier = new Map<string, number>()
+  /** By key; one without an entry has made no recent call. */
+  #recent = new Map<string, Due>()
+  #earlier = new Map<string, Due>()
   #turnedAt: number
 
   /**
@@ -45,15 +53,18 @@ export class RateLimit {
   turn(key: string, isShared = false): Promise<void> | undefined {
     if (this.#interval === 0) return undefined
     const now = this.#now()
-    const due = Math.max(this.#recent.get(key) ?? this.#earlier.get(key) ?? 0, now)
-    const delay = due - MINUTE * BURST - now
+    const known = this.#recent.get(key) ?? this.#earlier.get(key) ?? NEVER
+    const [alone, shared] = [Math.max(known.alone, now), Math.max(known.shared, now)]
+    const begun = now + MINUTE * BURST
+    const delay = (isShared ? Math.max(alone, shared) : alone) - begun
     if (delay > this.#longest) {
       const seconds = Math.ceil((delay - this.#longest) / 1000)
       throw new UploadError('too_many_requests', this.#sentence, { details: { retry_after: seconds } })
     }
     this.#forget(now)
-    const isHasty = due - now > (MINUTE * BURST) / 2
-    this.#recent.set(key, due + (isShared && isHasty ? this.#interval / SHARE : this.#interval))
+    const next = shared + this.#interval / SHARE
+    // What a key has taken while it was alone only uses up its burst.
+    this.#recent.set(key, { alone: alone + this.#interval, shared: isShared ? next : Math.min(next, begun) })
     return delay > 0 ? wait(delay) : undefined
   }
 

@@ -73,11 +73,10 @@ export class Sweeps {
   async recount(ledger: Ledger): Promise<void> {
     await this.#sweep(async () => {
       const pause = pacer()
-      const shelves = await this.#store.shelves()
-      const recount = ledger.beginRecount((id) => this.#store.shelfOf(id), shelves)
+      const recount = ledger.beginRecount((id) => this.#store.shelfOf(id))
       try {
-        for (const shelf of shelves) {
-          for (const id of recount.open(shelf, await this.#store.shelf(shelf))) {
+        for (const shelf of recount.shelves(await this.#store.shelves())) {
+          for (const id of await recount.open(shelf, (name) => this.#store.shelf(name))) {
             if (this.#closed) return
             await this.#count(id, ledger, recount)
             await pause()
