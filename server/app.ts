@@ -8,7 +8,7 @@ import { stopping } from './core/errors.ts'
 import { dialectOf } from './dialect.ts'
 import { serveDownloadsOnly } from './download/download-host.ts'
 import { refuseAsSubresource } from './download/subresource.ts'
-import { limitUploads } from './http/address-limits.ts'
+import { limitRate, limitUploads, type Turns } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { refuseForeignPages } from './http/cross-site.ts'
@@ -33,6 +33,8 @@ export interface Dependencies extends Handlers {
   readonly reach: Reach
   /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
+  /** Turns of requests, per client address; without them, requests are not limited. */
+  readonly requests: Turns | undefined
 }
 
 /** Methods that start no work. */
@@ -55,6 +57,7 @@ export function createApp(dependencies: Dependencies): Koa {
   app.use(errorExit(dependencies.log, dialectOf))
   app.use(trackResponses())
   app.use(checkHead)
+  if (dependencies.requests !== undefined) app.use(limitRate(dependencies.requests))
   app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, reach.trustProxy))
   app.use(refuseForeignPages(allowedOrigins, reach))
   app.use(refuseAsSubresource)

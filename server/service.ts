@@ -8,16 +8,20 @@ import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import { Links, withLinks } from './auth/links.ts'
 import { session } from './auth/session.ts'
+import { Bookkeeping } from './bookkeeping.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
+import { Ledger } from './core/ledger.ts'
+import { RateLimit } from './core/rate-limit.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
+import { readUsage } from './disk/usage-file.ts'
 import { downloadHost } from './download/download-host.ts'
 import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
@@ -67,16 +71,22 @@ export async function start(
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
   const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = await loadPages(pagesFolder)
+  const layout = new Layout(settings.DATA_DIR)
+  const ledger = ledgerOf(settings)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
     maxRejected: settings.QUARANTINE_SIZE,
     checks: openChecks(settings, log),
+    ledger,
+    minFree: settings.MIN_FREE,
+    minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
-  const layout = new Layout(settings.DATA_DIR)
+  const usage = await readUsage(layout)
+  if (usage !== undefined) ledger.restore(usage)
   const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
@@ -104,6 +114,8 @@ export async function start(
       termination,
       maxSize: settings.MAX_SIZE,
       types: settings.ALLOWED_TYPES,
+      maxMetadata: settings.MAX_METADATA,
+      usageOf: (account) => ledger.usage(account),
     }),
     createToken: await openTokens(settings, keys.token),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
@@ -126,6 +138,10 @@ export async function start(
     hostNames,
     reach,
     maxUploads: settings.MAX_UPLOADS,
+    requests: new RateLimit(
+      settings.REQUESTS_PER_MINUTE,
+      'Too many requests from your address; try again in a moment.',
+    ),
     ready: () => ready,
   })
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
@@ -136,6 +152,7 @@ export async function start(
   })
   const warning = exposure(server.address(), settings.AUTH, process.env['container'])
   if (warning !== undefined) log.warn(warning)
+  const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),
@@ -144,10 +161,20 @@ export async function start(
       background.stop()
       await drain(settings.DRAIN * 1000)
       await concatenation.close()
+      await bookkeeping.close()
       await uploads.close()
       server.closeAllConnections()
     },
   }
+}
+
+function ledgerOf(settings: Settings): Ledger {
+  return new Ledger({
+    account: { bytes: settings.QUOTA_BYTES, files: settings.QUOTA_FILES, unfinished: settings.QUOTA_UNFINISHED },
+    total: { bytes: settings.TOTAL_BYTES, files: settings.TOTAL_FILES, unfinished: settings.TOTAL_UNFINISHED },
+    creationsPerMinute: settings.CREATIONS_PER_MINUTE,
+    maxMetadata: settings.MAX_METADATA,
+  })
 }
 
 function listen(server: http.Server, settings: Settings): Promise<void> {
