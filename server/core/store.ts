@@ -35,6 +35,21 @@ export interface Attempt {
   discard(): Promise<void>
 }
 
+/** What something occupies in the store, whatever counts as received. */
+export interface Occupied {
+  /** Bytes of the storage that are allocated, in whole blocks. */
+  readonly bytes: number
+  /** Files and directories. */
+  readonly files: number
+}
+
+/** What is free in the store. `Infinity` where the storage has no limit of its own. */
+export interface Space {
+  readonly freeBytes: number
+  /** How many more files can be created. */
+  readonly freeInodes: number
+}
+
 /** An upload in the store. The core makes sure that writers of one upload never overlap. */
 export interface StoredUpload {
   readonly record: UploadRecord
@@ -86,6 +101,13 @@ export interface StoredUpload {
    * @throws UploadError `no_space`, `storage_error`. It may be called again then.
    */
   remove(why: Departure): Promise<void>
+  /**
+   * What the upload occupies: its bytes, also those that do not count, and what the store keeps about it. Nothing after
+   * its removal.
+   *
+   * @throws UploadError `storage_error`.
+   */
+  occupied(): Promise<Occupied>
   /** When the last byte arrived. */
   lastChange(): Promise<Date>
   /** Releases descriptors. Called when nothing is running; everything still works afterwards. */
@@ -103,6 +125,7 @@ export interface StoredUpload {
 /** What a store finds under an id. */
 export type Found =
   | { readonly kind: 'upload'; readonly upload: StoredUpload }
+  /** Without `owner`, the upload had none, or its owner is not known any more: it must not be granted to any owner. */
   | { readonly kind: 'gone'; readonly owner?: string | undefined }
   | { readonly kind: 'unknown' }
 
@@ -134,5 +157,7 @@ export interface Store {
   gone(deadline: Date): Promise<readonly string[]>
   /** Removes a tombstone: the id is unknown from then on. */
   forget(id: string): Promise<void>
+  /** What is free for new uploads. @throws UploadError `storage_error`. */
+  space(): Promise<Space>
   close(): Promise<void>
 }

@@ -1,7 +1,7 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Store, StoredUpload } from '../core/store.ts'
+import type { Found, Space, Store, StoredUpload } from '../core/store.ts'
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
@@ -125,6 +125,12 @@ export class DiskStore implements Store {
 
   async forget(id: string): Promise<void> {
     await onDisk(() => rm(path.join(this.#environment.layout.gone, id), { force: true }))
+  }
+
+  async space(): Promise<Space> {
+    const { bavail, bsize, files, ffree } = await onDisk(() => statfs(this.#environment.layout.root))
+    // A file system that creates inodes as needed reports none at all.
+    return { freeBytes: bavail * bsize, freeInodes: files === 0 ? Number.POSITIVE_INFINITY : ffree }
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { Attempt, Count, Departure, StoredUpload } from '../core/store.ts'
+import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
 import { Attempts } from './attempts.ts'
 import { BackgroundSync } from './background-sync.ts'
 import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
@@ -13,7 +13,9 @@ import type { Journal } from './journal.ts'
 import { queue } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
-import { lastChange, removeBytes, syncLanding } from './upload-files.ts'
+import { removeBytes } from './removal.ts'
+import { makeTombstone } from './tombstone.ts'
+import { lastChange, occupiedBy, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
 
 /** The state of an upload when it is opened. */
@@ -224,23 +226,28 @@ export class DiskUpload implements StoredUpload {
 
   async remove(why: Departure): Promise<void> {
     const { layout, sync, directorySync, onStep } = this.#environment
-    const { id } = this.#record
+    const { id, owner } = this.#record
     const removal = why === 'expired' ? 'expire' : 'remove'
     await this.#sync.settled()
     await this.release()
-    await onDiskWithoutBytes(async () => {
-      await makeTombstone(path.join(layout.leaving, id), why)
+    const isWhole = await onDiskWithoutBytes(async () => {
+      const isWhole = await makeTombstone(path.join(layout.leaving, id), why, owner)
       this.#removed = true
       this.#sync.clear()
       this.#journal.forget()
       this.#received = []
       if (sync === 'always') await directorySync.sync(layout.leaving)
+      return isWhole
     })
     onStep(`${removal}:tombstone`)
     // Queued with updates: none of them may write the record again.
     await onDisk(() =>
       this.#recordTurn(() =>
-        removeBytes(this.#environment, id, why !== 'refused', (step) => onStep(`${removal}:${step}`)),
+        removeBytes(this.#environment, id, {
+          isRemembered: why !== 'refused',
+          isWhole,
+          onStep: (step) => onStep(`${removal}:${step}`),
+        }),
       ),
     )
     onStep(`${removal}:done`)
@@ -280,6 +287,10 @@ export class DiskUpload implements StoredUpload {
       const folders = [layout.incoming, layout.journals, layout.recordFolder(id), layout.records]
       await Promise.all(folders.map((folder) => directorySync.sync(folder)))
     })
+  }
+
+  occupied(): Promise<Occupied> {
+    return onDisk(() => occupiedBy(this.#environment, this.#record))
   }
 
   async lastChange(): Promise<Date> {
@@ -393,11 +404,4 @@ export class DiskUpload implements StoredUpload {
       (await open(incoming, 'r'))
     )
   }
-}
-
-/** A tombstone counts even if it is empty: its text is for people, and a full disk has no room for it. */
-async function makeTombstone(place: string, why: Departure): Promise<void> {
-  const tombstone = await open(place, 'w')
-  await tombstone.writeFile(`${why}\n`).catch(() => undefined)
-  await tombstone.close().catch(() => undefined)
 }

@@ -69,6 +69,22 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Opens a new file for writing, in place of a leftover of the same name. The creation is exclusive: it never follows a
+ * link or opens a file that another user has planted there.
+ *
+ * @throws the OS error.
+ */
+export async function openNew(file: string): Promise<fs.FileHandle> {
+  try {
+    return await fs.open(file, 'wx', 0o600)
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
+  await fs.rm(file, { force: true })
+  return fs.open(file, 'wx', 0o600)
+}
+
 const NAMES_PER_READ = 256
 
 /**

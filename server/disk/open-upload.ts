@@ -8,10 +8,12 @@ import type { Found, StoredUpload } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
 import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { exists, ifThere } from './files.ts'
+import { ifThere } from './files.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
-import { isOnlyRecord, removeBytes, syncLanding } from './upload-files.ts'
+import { leavingTombstone, removeBytes } from './removal.ts'
+import { readTombstone } from './tombstone.ts'
+import { isOnlyRecord, syncLanding } from './upload-files.ts'
 
 /** After this time the OS has certainly written unsynced data, in milliseconds; it takes about half a minute. */
 const WRITTEN_AFTER = 60 * 60 * 1000
@@ -25,14 +27,18 @@ const WRITTEN_AFTER = 60 * 60 * 1000
 export async function openUpload(environment: Environment, id: string, startedAt: number): Promise<Found> {
   return onDisk(async () => {
     const { layout } = environment
-    if (await exists(path.join(layout.leaving, id))) {
+    const leaving = await leavingTombstone(environment, id)
+    if (leaving !== undefined) {
       // Its removal was interrupted; if this attempt fails, the next start completes it.
       await removeBytes(environment, id).catch(() => undefined)
-      return { kind: 'gone' }
+      return { kind: 'gone', owner: leaving.owner }
     }
     const record = await readRecord(environment, id)
     if (record === 'torn') return { kind: 'unknown' }
-    if (record === 'none') return { kind: (await exists(path.join(layout.gone, id))) ? 'gone' : 'unknown' }
+    if (record === 'none') {
+      const gone = await readTombstone(path.join(layout.gone, id))
+      return gone === undefined ? { kind: 'unknown' } : { kind: 'gone', owner: gone.owner }
+    }
     if (record.joined && record.length !== null) {
       const received = add([], { start: 0, end: record.length })
       return { kind: 'upload', upload: new DiskUpload(environment, { record, received, journal: undefined }) }
@@ -43,7 +49,7 @@ export async function openUpload(environment: Environment, id: string, startedAt
       (await openFinished(environment, record, startedAt)) ??
       (await openIncoming(environment, record))
     if (upload !== undefined) return { kind: 'upload', upload }
-    return { kind: (await isOnlyRecord(environment, record)) ? 'unknown' : 'gone' }
+    return (await isOnlyRecord(environment, record)) ? { kind: 'unknown' } : { kind: 'gone', owner: record.owner }
   })
 }
 

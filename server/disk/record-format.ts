@@ -1,34 +1,44 @@
 import { z } from 'zod'
-import { FAILURE_CODES, type UploadRecord } from '../core/record.ts'
+import { FAILURE_CODES, type FailureCode, type UploadRecord } from '../core/record.ts'
 
 /**
  * How a record is written as JSON.
  *
+ * Format 2 is `UploadRecord` itself (without `unknown`) with `"format": 2`. A failure that the version before does not
+ * know is written as one that it knows, which clients treat in the same way; `failed.as` has its code.
+ *
  * Format 1 is flat and has no version: the parts of `UploadRecord` are spread over the top level, except the senders of
- * WebUploader, which are in `page`. An awaited end is `page.held` where there is a `page`, because the version before
- * senders existed must ignore it, and `endAwaited` elsewhere.
+ * WebUploader, which are in `page`. An awaited end is `page.held` where there is a `page`, and `endAwaited` elsewhere.
+ * Versions that wrote it kept the keys of format 2 that they did not know, in their places.
  *
- * Format 2 is `UploadRecord` itself (without `unknown`) with `"format": 2`. Its top level must not use a name of format
- * 1 for anything else.
- *
- * This version reads both and writes format 1. Keys that it does not know are kept and written back: at the top level
- * and in the parts named by `PARTS`. A part of format 2 that format 1 lacks then has only such keys.
+ * This version reads both and writes format 2. Keys that it does not know are kept and written back: at the top level
+ * and in the parts named by `PARTS`.
  */
 
 type Json = Readonly<Record<string, unknown>>
 
 /** The objects inside a record that a newer version may extend. A mark is not: a new one must not inherit keys. */
-const PARTS: ReadonlySet<string> = new Set(['page', 'failed', 'webUploader', 'tus', 'draft'])
+const PARTS: ReadonlySet<string> = new Set(['failed', 'webUploader', 'tus', 'draft'])
+
+/** What is written for a failure that the version before does not know. */
+const SUBSTITUTES: Readonly<Partial<Record<FailureCode, FailureCode>>> = { rejected: 'digest_mismatch' }
 
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 
-const common = {
+/** A part that the version before has left. */
+const part = z.looseObject({}).optional()
+
+const format2 = z.object({
+  format: z.literal(2),
   id: z.string(),
   length: size.nullable(),
   metadata: z.record(z.string(), z.string().nullable()),
   rawMetadata: z.string().optional(),
   fileName: z.string(),
   createdAt: z.string(),
+  owner: z.string().optional(),
+  account: z.string().optional(),
+  scan: z.literal('clean').optional(),
   digests: z.record(z.string(), z.string()).optional(),
   partial: z.literal(true).optional(),
   final: z.string().optional(),
@@ -37,37 +47,21 @@ const common = {
   endAwaited: z.literal(true).optional(),
   failed: z.object({ code: z.enum(FAILURE_CODES), message: z.string() }).optional(),
   mark: z.object({ boot: z.string(), synced: size }).optional(),
-}
-
-const chunked = { chunks: size.optional(), chunkSize: size.optional(), visitor: z.string().optional() }
-
-const page = z.object({
-  begun: z.string(),
-  senders: z.array(z.string()),
-  contested: z.literal(true).optional(),
-  modified: z.number().int().optional(),
-  further: z.string().optional(),
-  size: size.optional(),
-  recut: size.optional(),
-  confirmed: z.literal(true).optional(),
-  shares: z.record(z.string(), z.array(z.object({ start: size, end: size }))).optional(),
-})
-
-const version = z.object({ format: z.unknown().optional() })
-
-const format1 = z.object({
-  ...common,
-  ...chunked,
-  page: page.extend({ held: z.literal(true).optional() }).optional(),
-  concat: z.string().optional(),
-  wantedDigest: z.string().optional(),
-})
-
-const format2 = z.object({
-  ...common,
-  format: z.literal(2),
   webUploader: z
-    .object({ ...chunked, ...page.partial().shape })
+    .object({
+      chunks: size.optional(),
+      chunkSize: size.optional(),
+      visitor: z.string().optional(),
+      begun: z.string().optional(),
+      senders: z.array(z.string()).optional(),
+      contested: z.literal(true).optional(),
+      modified: z.number().int().optional(),
+      further: z.string().optional(),
+      size: size.optional(),
+      recut: size.optional(),
+      confirmed: z.literal(true).optional(),
+      shares: z.record(z.string(), z.array(z.object({ start: size, end: size }))).optional(),
+    })
     .refine(({ begun, senders }) => (begun === undefined) === (senders === undefined))
     .optional(),
   tus: z.object({ concat: z.string() }).optional(),
@@ -80,68 +74,53 @@ const format2 = z.object({
  * @throws ZodError when it is not a record of a format that this version reads.
  */
 export function parseRecord(json: unknown): UploadRecord {
-  const { format } = version.parse(json)
-  return format === undefined ? fromFormat1(json) : fromFormat2(json)
+  const upgraded = withFailure(isObject(json) && json['format'] === undefined ? toFormat2(json) : json)
+  const known = format2.parse(upgraded)
+  const { format: _, ...record } = known
+  return { ...record, unknown: unlessEmpty(unknownKeys(upgraded, known)) }
 }
 
 /** @returns JSON in one line. */
 export function formatRecord(record: UploadRecord): string {
-  const known = toFormat1(record)
-  return JSON.stringify(record.unknown === undefined ? known : merged(known, record.unknown))
+  const { failed, webUploader, tus, draft, mark, unknown, ...facts } = record
+  const known = { format: 2, ...facts, webUploader, tus, draft, failed: failed && substituted(failed), mark }
+  return JSON.stringify(unknown === undefined ? known : merged(known, unknown))
 }
 
-function fromFormat1(json: unknown): UploadRecord {
-  const known = format1.parse(json)
-  const { chunks, chunkSize, visitor, page, concat, wantedDigest, endAwaited, ...record } = known
-  const { held, ...senders } = page ?? {}
+/** Moves what format 1 has at its top level into the parts, and leaves the rest in place. */
+function toFormat2(json: Json): Json {
+  const { chunks, chunkSize, visitor, page, concat, wantedDigest, endAwaited, ...rest } = json
+  const { held, ...senders } = part.parse(page) ?? {}
   return {
-    ...record,
+    ...rest,
+    format: 2,
     endAwaited: endAwaited ?? held,
-    webUploader: unlessEmpty({ chunks, chunkSize, visitor, ...senders }),
-    tus: concat === undefined ? undefined : { concat },
-    draft: wantedDigest === undefined ? undefined : { wantedDigest },
-    unknown: unlessEmpty(unknownKeys(json, known)),
+    webUploader: unlessEmpty({ ...part.parse(rest['webUploader']), chunks, chunkSize, visitor, ...senders }),
+    tus: unlessEmpty({ ...part.parse(rest['tus']), concat }),
+    draft: unlessEmpty({ ...part.parse(rest['draft']), wantedDigest }),
   }
 }
 
-function fromFormat2(json: unknown): UploadRecord {
-  const known = format2.parse(json)
-  const { format: _, ...record } = known
-  return { ...record, unknown: unlessEmpty(unknownKeys(json, known)) }
+type Reason = NonNullable<UploadRecord['failed']>
+
+function substituted({ code, message }: Reason): Json {
+  const substitute = SUBSTITUTES[code]
+  return substitute === undefined ? { code, message } : { code: substitute, message, as: code }
 }
 
-/** The keys have a fixed order, so the bytes of equal records are equal. */
-function toFormat1(record: UploadRecord): Json {
-  const { chunks, chunkSize, visitor, shares, ...senders } = record.webUploader ?? {}
-  const hasSenders = senders.begun !== undefined
-  return {
-    id: record.id,
-    length: record.length,
-    metadata: record.metadata,
-    fileName: record.fileName,
-    createdAt: record.createdAt,
-    chunks,
-    chunkSize,
-    visitor,
-    page: hasSenders ? { ...senders, held: record.endAwaited, shares } : undefined,
-    rawMetadata: record.rawMetadata,
-    digests: record.digests,
-    partial: record.partial,
-    final: record.final,
-    joined: record.joined,
-    parts: record.parts,
-    concat: record.tus?.concat,
-    endAwaited: hasSenders ? undefined : record.endAwaited,
-    wantedDigest: record.draft?.wantedDigest,
-    failed: record.failed,
-    mark: record.mark,
-  }
+/** Replaces a substitute by the failure that it stands for. */
+function withFailure(json: unknown): unknown {
+  if (!isObject(json) || !isObject(json['failed'])) return json
+  const { as, ...failed } = json['failed']
+  const code = FAILURE_CODES.find((code) => code === as && SUBSTITUTES[code] === failed['code'])
+  return code === undefined ? json : { ...json, failed: { ...failed, code } }
 }
 
 /** The keys that the schema has dropped from `json`. */
 function unknownKeys(json: unknown, known: Json): Json {
   if (!isObject(json)) return {}
   const unknown = Object.entries(json).flatMap(([key, value]): [string, unknown][] => {
+    if (value === undefined) return []
     if (!Object.hasOwn(known, key)) return [[key, value]]
     const part = PARTS.has(key) ? known[key] : undefined
     const inside = isObject(part) ? unlessEmpty(unknownKeys(value, part)) : undefined

@@ -8,7 +8,7 @@ import { exists, ifThere, namesIn } from './files.ts'
 import { isBeingWritten } from './journal.ts'
 import type { Layout } from './layout.ts'
 import { readRecord } from './record-file.ts'
-import { removeBytes } from './upload-files.ts'
+import { removeBytes } from './removal.ts'
 
 /** The start checks at least this many files, and as many as possible within this time, in milliseconds. */
 const FIRST_FILES = 100

@@ -1,44 +1,10 @@
 import type { Stats } from 'node:fs'
-import { rename, rm, rmdir, stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { UploadRecord } from '../core/record.ts'
+import type { Occupied } from '../core/store.ts'
 import type { Environment } from './environment.ts'
 import { exists, ifThere } from './files.ts'
-
-/**
- * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
- *
- * @param isRemembered whether its tombstone stays.
- */
-export async function removeBytes(
-  environment: Environment,
-  id: string,
-  isRemembered = true,
-  onStep: (step: 'bytes' | 'record') => void = () => undefined,
-): Promise<void> {
-  const { layout, sync } = environment
-  await rm(layout.incomingFile(id), { force: true })
-  await rm(layout.finishedFolder(id), { force: true, recursive: true })
-  await rm(layout.journal(id), { force: true })
-  onStep('bytes')
-  await rm(layout.record(id), { force: true })
-  // The last record of a group takes its directory with it.
-  await rmdir(layout.recordFolder(id)).then(
-    () => environment.recordFolders.forget(layout.recordFolder(id)),
-    () => undefined,
-  )
-  onStep('record')
-  if (sync === 'always') await syncRemoval(environment, id)
-  const tombstone = path.join(layout.leaving, id)
-  if (isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
-  else await rm(tombstone, { force: true })
-}
-
-/** Runs before the tombstone leaves the directory that the start cleans up: a power cut must not revive the upload. */
-async function syncRemoval({ layout, directorySync }: Environment, id: string): Promise<void> {
-  const folders = [layout.incoming, layout.files, layout.records, layout.recordFolder(id)]
-  await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))
-}
 
 /**
  * When the last byte of an unfinished upload arrived, by its file and its journal, or when a finished one was renamed.
@@ -51,6 +17,23 @@ export async function lastChange(environment: Environment, id: string): Promise<
   if (times.length > 0) return new Date(Math.max(...times))
   const landed = await ifThere<Stats>(() => stat(layout.finishedFolder(id)))
   return new Date(landed?.mtimeMs ?? 0)
+}
+
+/** The size of the blocks that stat(2) counts, in bytes. */
+const STAT_BLOCK = 512
+
+/** What the files of an upload occupy. */
+export async function occupiedBy({ layout }: Environment, { id, fileName }: UploadRecord): Promise<Occupied> {
+  const look = (place: string): Promise<Stats | undefined> => ifThere(() => lstat(place))
+  const folder = layout.finishedFolder(id)
+  // The file may move from `incoming` to `files` between the attempts.
+  const bytes =
+    (await look(layout.incomingFile(id))) ??
+    (await look(path.join(folder, fileName))) ??
+    (await look(layout.incomingFile(id)))
+  const others = await Promise.all([folder, layout.journal(id), layout.record(id)].map(look))
+  const found = [bytes, ...others].flatMap((stats) => (stats === undefined ? [] : [stats.blocks * STAT_BLOCK]))
+  return { bytes: found.reduce((sum, bytes) => sum + bytes, 0), files: found.length }
 }
 
 /** Makes the directory entries of a finished upload durable. Concurrent calls share the syncs. */

@@ -64,6 +64,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
+    space: () => store.space(),
     close: () => store.close(),
   }
 }

@@ -31,6 +31,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
+    space: () => store.space(),
     close: () => store.close(),
   }
 }

@@ -64,6 +64,7 @@ function slow(store: DiskStore, log: string[]): Store {
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
+    space: () => store.space(),
     close: async () => {
       log.push('store closes')
       await store.close()

@@ -114,6 +114,18 @@ describe('A removal', () => {
   )
 })
 
+it('An upload occupies an inode each for its bytes, its journal, its record, and its directory in files', async () => {
+  const under = await disk('never')
+  const upload = await create(under, recordOf('one', 5))
+  expect((await upload.occupied()).files).toBe(2)
+  await put(upload, 2, 'llo', 'when-verified')
+  expect((await upload.occupied()).files).toBe(3)
+  await put(upload, 0, 'he', 'when-verified')
+  await upload.finish()
+  expect((await upload.occupied()).files).toBe(3)
+  await under.dispose()
+})
+
 describe('A data directory', () => {
   it('holds a finished file as a plain file under its own name', async () => {
     const under = await disk('finish')

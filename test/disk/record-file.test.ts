@@ -3,7 +3,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ALGORITHMS } from '../../server/core/digest.ts'
-import type { UploadRecord } from '../../server/core/record.ts'
+import { FAILURE_CODES, type UploadRecord } from '../../server/core/record.ts'
 import type { Environment } from '../../server/disk/environment.ts'
 import { createRecord, readRecord, replaceRecord } from '../../server/disk/record-file.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -44,6 +44,9 @@ const record: fc.Arbitrary<UploadRecord> = fc.record(
     metadata: fc.dictionary(key, fc.option(text), { noNullPrototype: true }),
     fileName: text,
     createdAt: fc.constant('2026-11-23T08:09:10.567Z'),
+    owner: text,
+    account: text,
+    scan: fc.constant('clean' as const),
     rawMetadata: text,
     digests: fc.dictionary(fc.constantFrom(...ALGORITHMS), text, { noNullPrototype: true }),
     partial: yes,
@@ -57,7 +60,7 @@ const record: fc.Arbitrary<UploadRecord> = fc.record(
     ),
     tus: fc.record({ concat: text }),
     draft: fc.record({ wantedDigest: text }),
-    failed: fc.record({ code: fc.constantFrom('sync_failed', 'part_gone'), message: text }),
+    failed: fc.record({ code: fc.constantFrom(...FAILURE_CODES), message: text }),
     mark: fc.record({ boot: text, synced: size }),
   },
   { requiredKeys: ['id', 'length', 'metadata', 'fileName', 'createdAt'] },

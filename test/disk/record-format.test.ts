@@ -55,13 +55,15 @@ async function readFormer(state: 'created' | 'replaced', name: string): Promise<
 }
 
 describe('A record of format 1', () => {
-  it.each(former)('has the same bytes as from the previous version: %s', async (name) => {
-    const expected = await readFile(path.join(FORMER, 'replaced', name))
-    for (const state of ['created', 'replaced'] as const) {
-      const record = await readFormer(state, name)
-      await replaceRecord(environment, record)
-      expect((await readFile(environment.layout.record(record.id))).equals(expected)).toBe(true)
+  it.each(former)('is replaced by one of format 2 that reads as the same record: %s', async (name) => {
+    const created = await readFormer('created', name)
+    const replaced = await readFormer('replaced', name)
+    for (const record of [created, replaced]) {
+      const json = await writtenJson(record)
+      expect(json).toMatchObject({ format: 2 })
+      expect(await readRecord(environment, record.id)).toEqual(record)
     }
+    expect(await writtenJson(created)).toEqual(await writtenJson(replaced))
   })
 
   it('is read with a part for each protocol', async () => {
@@ -76,20 +78,21 @@ describe('A record of format 1', () => {
     expect([draft.webUploader, held.draft, held.unknown]).toEqual([undefined, undefined, undefined])
   })
 
-  it('without senders keeps what the first version wrote', async () => {
-    const json = { ...COMMON, chunks: 3, visitor: 'visitor' }
-    const record = await readJson(json)
-    expect(record.webUploader).toEqual({ chunks: 3, visitor: 'visitor' })
-    expect(await writtenJson(record)).toEqual(json)
+  it('without senders is read as the first version wrote it', async () => {
+    const record = await readJson({ ...COMMON, chunks: 3, visitor: 'visitor' })
+    expect(record).toEqual({ ...COMMON, webUploader: { chunks: 3, visitor: 'visitor' } })
   })
 
-  it('keeps unknown keys through an update', async () => {
+  it('keeps unknown keys through an update, in the part to which they belong', async () => {
     const page = { begun: 'a', senders: ['a'], weight: [7] }
     const failed = { code: 'part_gone', message: 'gone', by: 'somebody' }
-    const json = { ...COMMON, page, failed, owner: { name: 'o' }, constructor: null, mark: { boot: 'b', synced: 1 } }
+    const json = { ...COMMON, page, failed, colour: { name: 'c' }, constructor: null, mark: { boot: 'b', synced: 1 } }
     const record = await readJson(json)
     const changed = { ...record, webUploader: { ...record.webUploader, begun: 'a', senders: ['a', 'b'] } }
-    expect(await writtenJson(changed)).toEqual({ ...json, page: { ...page, senders: ['a', 'b'] } })
+    const { page: _, ...rest } = json
+    const written = await writtenJson(changed)
+    expect(written).toEqual({ format: 2, ...rest, webUploader: { ...page, senders: ['a', 'b'] } })
+    expect(await readJson(written)).toEqual(changed)
   })
 
   it('keeps an unknown key that every object inherits', async () => {
@@ -102,7 +105,23 @@ describe('A record of format 1', () => {
   it('does not pass unknown keys of a mark to the next one', async () => {
     const record = await readJson({ ...COMMON, mark: { boot: 'a', synced: 1, journal: 7 } })
     const mark = { boot: 'a', synced: 2 }
-    expect(await writtenJson({ ...record, mark })).toEqual({ ...COMMON, mark })
+    expect(await writtenJson({ ...record, mark })).toEqual({ format: 2, ...COMMON, mark })
+  })
+
+  it('into which the version before has turned one of format 2 is read like that', async () => {
+    const failed = { code: 'rejected', message: 'no' } as const
+    const record: UploadRecord = { ...COMMON, owner: 'o', account: 'a', scan: 'clean', webUploader: SENDERS, failed }
+    const { owner, account, scan, failed: written } = await writtenJson(record)
+    const { begun, senders, ...chunked } = SENDERS
+    const former = { ...COMMON, ...chunked, page: { begun, senders }, failed: written, owner, account, scan }
+    const left = { webUploader: { weight: 7 }, tus: { version: '2' }, draft: { version: '9' } }
+    expect(await readJson(former)).toEqual(record)
+    expect(await readJson({ ...former, webUploader: left.webUploader })).toEqual({
+      ...record,
+      unknown: { webUploader: { weight: 7 } },
+    })
+    const withParts = { ...former, ...left, concat: 'final;a', wantedDigest: 'sha-256=1' }
+    expect((await readJson(withParts)).unknown).toEqual(left)
   })
 })
 
@@ -112,13 +131,6 @@ describe('A record of format 2', () => {
     expect(await readJson({ format: 2, ...record })).toEqual(record)
   })
 
-  it('is replaced by one of format 1', async () => {
-    const { begun, senders, ...chunked } = SENDERS
-    const record = await readJson({ format: 2, ...COMMON, webUploader: SENDERS, endAwaited: true })
-    expect(record).toEqual({ ...COMMON, webUploader: SENDERS, endAwaited: true })
-    expect(await writtenJson(record)).toEqual({ ...COMMON, ...chunked, page: { begun, senders, held: true } })
-  })
-
   it('keeps unknown keys through updates, also those of its parts', async () => {
     const parts = {
       webUploader: { ...SENDERS, weight: 7 },
@@ -126,27 +138,29 @@ describe('A record of format 2', () => {
       draft: { wantedDigest: 'sha-256=1', version: '9' },
     }
     const unknown = {
-      owner: 'o',
+      colour: 'c',
       webUploader: { weight: 7 },
       tus: { version: '2' },
       draft: { version: '9' },
     }
-    let record = await readJson({ format: 2, ...COMMON, owner: 'o', ...parts })
+    let record = await readJson({ format: 2, ...COMMON, colour: 'c', ...parts })
     for (const length of [6, 7]) {
       const json = await writtenJson({ ...record, length })
-      expect(json).toMatchObject({ length, ...unknown })
-      expect(json).not.toHaveProperty('format')
+      expect(json).toEqual({ format: 2, ...COMMON, length, colour: 'c', ...parts })
       record = await readJson(json)
       expect(record.unknown).toEqual(unknown)
     }
-    expect(record).toEqual({
-      ...COMMON,
-      length: 7,
-      webUploader: SENDERS,
-      tus: { concat: 'final;a' },
-      draft: { wantedDigest: 'sha-256=1' },
-      unknown,
-    })
+  })
+
+  it('has a failure that the version before does not know as one that it knows', async () => {
+    const failed = { code: 'rejected', message: 'It contains a virus.' } as const
+    const json = await writtenJson({ ...COMMON, failed })
+    expect(json['failed']).toEqual({ code: 'digest_mismatch', message: failed.message, as: 'rejected' })
+    expect(await readJson(json)).toEqual({ ...COMMON, failed })
+    const of = (as: string): Json => ({ format: 2, ...COMMON, failed: { code: 'digest_mismatch', message: '', as } })
+    expect((await readJson(of('moved'))).failed?.code).toBe('digest_mismatch')
+    expect(await writtenJson(await readJson(of('moved')))).toEqual(of('moved'))
+    expect((await readJson(of('part_gone'))).failed?.code).toBe('digest_mismatch')
   })
 })
 
@@ -155,6 +169,8 @@ it.each([
   ['with a negative length', { ...COMMON, length: -1 }],
   ['with a failure that is unknown to this version', { ...COMMON, failed: { code: 'moved', message: '' } }],
   ['whose page has no senders', { ...COMMON, page: { begun: 'a' } }],
+  ['whose page is no object', { ...COMMON, page: 'a' }],
+  ['of format 1 with an invalid left part', { ...COMMON, tus: 'final;a' }],
   ['of format 2 with senders but no beginner', { format: 2, ...COMMON, webUploader: { senders: ['a'] } }],
   ['of format 2 with an invalid part', { format: 2, ...COMMON, draft: 'sha-256=1' }],
 ])('A record %s is refused', async (_, json) => {

@@ -196,6 +196,47 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect((await opened('record')).record).toMatchObject({ length: 10, webUploader: { chunkSize: 3 } })
     })
 
+    it('reports what an upload occupies, also by bytes that were refused, until it is removed', async () => {
+      const upload = await create(recordOf('large', 3_000_000))
+      const empty = await upload.occupied()
+      const attempt = await upload.begin({ start: 0, end: 1_000_000 }, 'when-verified')
+      await attempt.write([Buffer.alloc(1_000_000, 1)])
+      const during = await upload.occupied()
+      expect(during.bytes).toBeGreaterThanOrEqual(empty.bytes + 1_000_000)
+      await attempt.discard()
+      expect((await upload.occupied()).bytes).toBeLessThan(1_000_000)
+      await put(upload, 0, 'x'.repeat(3_000_000), 'as-received')
+      await upload.finish()
+      const finished = await upload.occupied()
+      expect(finished.bytes).toBeGreaterThanOrEqual(3_000_000)
+      expect(finished.bytes).toBeLessThan(3_100_000)
+      await under.reopen()
+      const again = await opened('large')
+      expect(await again.occupied()).toEqual(finished)
+      await again.remove('deleted')
+      expect(await again.occupied()).toEqual({ bytes: 0, files: 0 })
+    })
+
+    it('reports what is free', async () => {
+      const { freeBytes, freeInodes } = await under.store.space()
+      expect(freeBytes).toBeGreaterThan(0)
+      expect(freeInodes).toBeGreaterThan(0)
+    })
+
+    it.each(['deleted', 'expired'] as const)(
+      'knows the owner of an upload that was %s, also after a reopen',
+      async (why) => {
+        const owner = '0123456789abcdef'.repeat(2)
+        await (await create({ ...recordOf('owned', 5), owner })).remove(why)
+        await (await create(recordOf('unowned', 5))).remove(why)
+        for (const reopen of [async () => undefined, () => under.reopen()]) {
+          await reopen()
+          expect(await under.store.open('owned')).toEqual({ kind: 'gone', owner })
+          expect(await under.store.open('unowned')).toEqual({ kind: 'gone' })
+        }
+      },
+    )
+
     it.each(['unfinished', 'finished'])('removes an upload that was %s, and reports it as gone', async (state) => {
       const upload = await create(recordOf('away', 5))
       await put(upload, 0, 'hello', 'when-verified')

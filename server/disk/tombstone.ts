@@ -1,0 +1,49 @@
+import { constants } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
+import type { Departure } from '../core/store.ts'
+import { ifThere, openNew } from './files.ts'
+
+// A tombstone is one line: why the upload is gone, and its owner, if it has one. It counts without its text, for which
+// a full disk has no room. The line end shows that the text is whole: nobody may inherit an upload by a torn text.
+
+const TEXT = /^(?:deleted|expired|refused)(?: (\S+))?\n$/
+
+/** The text of a tombstone. */
+export interface Tombstone {
+  /** Whether the text is there; otherwise the owner is unknown. */
+  readonly isWhole: boolean
+  readonly owner: string | undefined
+}
+
+/** Creates a tombstone. @returns whether there was room for its text. @throws the OS error; then there is none. */
+export async function makeTombstone(place: string, why: Departure, owner: string | undefined): Promise<boolean> {
+  const tombstone = await openNew(place)
+  const isWhole = await tombstone.writeFile(textOf(why, owner)).then(
+    () => true,
+    () => false,
+  )
+  await tombstone.close().catch(() => undefined)
+  return isWhole
+}
+
+/** Writes the text of a tombstone that lacks it. @throws the OS error. */
+export async function completeTombstone(place: string, why: Departure, owner: string | undefined): Promise<void> {
+  const tombstone = await open(place, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW)
+  try {
+    await tombstone.writeFile(textOf(why, owner))
+  } finally {
+    await tombstone.close()
+  }
+}
+
+/** @returns `undefined` when there is none. @throws the OS error. */
+export async function readTombstone(place: string): Promise<Tombstone | undefined> {
+  const text = await ifThere(() => readFile(place, 'utf8'))
+  if (text === undefined) return undefined
+  const found = TEXT.exec(text)
+  return { isWhole: found !== null, owner: found?.[1] }
+}
+
+function textOf(why: Departure, owner: string | undefined): string {
+  return owner === undefined ? `${why}\n` : `${why} ${owner}\n`
+}
