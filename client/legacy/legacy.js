@@ -95,7 +95,8 @@
       .done((answer) => {
         Landfall.resume.finish(file)
         if (Landfall.session.limits().quota !== undefined) Landfall.session.refresh()
-        show(file, { state: 'finished', url: answer.url ?? null, text: { key: 'finished' } })
+        show(file, { state: 'finished', text: { key: 'finished' } })
+        if (answer.url) Landfall.session.showLink(answer.url, (url) => show(file, { url }))
       })
       .fail((request) => {
         const { error, missing } = request.responseJSON || {}

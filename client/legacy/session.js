@@ -3,6 +3,7 @@
   /** The session of a service that knows none. */
   const WITHOUT = { auth: 'none', limits: {} }
   const ASK_AGAIN_AFTER_MS = 2_000
+  const MIN_RENEWAL_MS = 60_000
   const listeners = []
   let current = WITHOUT
   // In memory only. A pending token replaces the accepted one once the service has accepted that.
@@ -37,6 +38,18 @@
     for (const listener of listeners) listener()
   }
 
+  /** Calls `show` with a read-only link to a finished file, and again with each later one: links expire. */
+  async function keepLink(url, show) {
+    try {
+      const link = await $.post({ url: `${url}/link`, dataType: 'json', headers: authorization(token) })
+      show(link.url)
+      // The clock of the browser may be wrong.
+      setTimeout(keepLink, Math.max(MIN_RENEWAL_MS, (link.expires * 1000 - Date.now()) / 2), url, show)
+    } catch ({ status }) {
+      if (![403, 404, 410].includes(status)) setTimeout(keepLink, MIN_RENEWAL_MS, url, show)
+    }
+  }
+
   /** Moves the token from the fragment, which browsers never send, into memory. */
   function takeToken() {
     const found = new URLSearchParams(location.hash.slice(1)).get('token')
@@ -62,6 +75,12 @@
     fields: () => (token !== null && current.field ? { [current.field]: token } : {}),
 
     refresh,
+
+    /** Calls `show` with links to a finished file that give no right to change it; not if the service has none. */
+    showLink(url, show) {
+      if (current.downloads === undefined) show(url)
+      else if (current.downloads !== 'off') void keepLink(url, show)
+    },
 
     /** Calls `listener` after every response about the session. */
     onChange: (listener) => listeners.push(listener),

@@ -20,7 +20,7 @@ export function refusalOf(file: File, { maxSize, types, quota, used }: Limits, q
   if (maxSize !== undefined && file.size > maxSize) {
     return { key: 'problem.larger', values: { size: formatBytes(maxSize, locale()) } }
   }
-  if (types !== undefined && !types.some((type) => isOfType(file, type))) return { key: 'problem.type' }
+  if (types !== undefined && !types.some((type) => mayBe(file, type))) return { key: 'problem.type' }
   if (quota !== undefined && (used ?? 0) + queued + file.size > quota) return { key: 'problem.quota' }
   return null
 }
@@ -30,10 +30,9 @@ export function acceptOf({ types }: Limits): string {
   return (types ?? []).map((type) => (type.includes('/') ? type : `.${extensionIn(type)}`)).join(',')
 }
 
-/** Whether a file may be of a type: an extension, or a media type, of which the browser may know none. */
-function isOfType(file: File, type: string): boolean {
-  if (!type.includes('/')) return file.name.toLowerCase().endsWith(`.${extensionIn(type)}`)
-  return file.type === '' || (type.endsWith('/*') ? file.type.startsWith(type.slice(0, -1)) : file.type === type)
+/** Whether a file may be of a type. Only the server knows which extensions a media type has. */
+function mayBe(file: File, type: string): boolean {
+  return type.includes('/') || file.name.toLowerCase().endsWith(`.${extensionIn(type)}`)
 }
 
 const extensionIn = (type: string): string => type.replace(/^\./, '').toLowerCase()

@@ -20,7 +20,7 @@ let file: SampleFile
 beforeAll(async () => {
   login = await startLoginService()
   folder = await temporaryFolder()
-  file = await randomFile(folder.path, 'file.bin', 12 * MIB + 17)
+  file = await randomFile(folder.path, 'file.bin', 8 * MIB + 17)
   ;[browser, byToken, byCookie] = await Promise.all([
     launchChrome(),
     startLandfall({ AUTH: 'jwt', JWT_SECRET, AUTH_FIELD: 'token' }),
@@ -94,7 +94,7 @@ describe('The modern page with AUTH=jwt', () => {
     await withPage(browser, async (page) => {
       const addresses = addressesOf(page)
       const offsets = offsetsOf(page)
-      const [first, second] = [await tokenFor('alice', 4), await tokenFor('alice')]
+      const [first, second] = [await tokenFor('alice', 3), await tokenFor('alice')]
       await page.goto(`${byToken.url}/?chunkSize=${MIB}#token=${first}`)
       await limitUpload(page, 2 * MIB)
       await choose(page, file.path)
@@ -146,17 +146,18 @@ describe('The modern page with AUTH=jwt', () => {
 describe('The modern page with AUTH=forward', () => {
   it('resumes when the visitor has signed in again', async () => {
     await withPage(browser, async (page) => {
-      login.users.add('carol')
-      await page.context().addCookies([{ name: 'login', value: 'carol', url: byCookie.url }])
+      const signIn = (value: string): Promise<void> =>
+        page.context().addCookies([{ name: 'login', value, url: byCookie.url }])
+      await signIn('carol')
       const offsets = offsetsOf(page)
       await page.goto(`${byCookie.url}/?chunkSize=${MIB}`)
-      await limitUpload(page, MIB)
+      await limitUpload(page, 2 * MIB)
       await choose(page, file.path)
-      await shows(page, 10)
-      login.users.delete('carol')
+      await shows(page, 15)
+      await signIn('expired')
       await page.waitForSelector(SIGNED_OUT)
       offsets.pop()
-      login.users.add('carol')
+      await signIn('carol')
       await limitUpload(page)
       await page.click('[data-testid=sign-in]')
       await expectDownload(page)
@@ -169,9 +170,9 @@ describe('The classical page with AUTH=jwt', () => {
   it('waits for a new token, and resumes', async () => {
     await withPage(browser, async (page) => {
       const addresses = addressesOf(page)
-      const token = await tokenFor('dave', 4)
+      const token = await tokenFor('dave', 3)
       await page.goto(`${byToken.url}/legacy#token=${token}`)
-      await limitUpload(page, 3 * MIB)
+      await limitUpload(page, 2 * MIB)
       await (await openPicker(page)).setFiles(file.path)
       const waiting = page.locator('.file-row[data-state=signed-out] .file-state')
       await waiting.waitFor()

@@ -1,5 +1,4 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { SignJWT } from 'jose'
 
 /** For `AUTH=jwt`. */
@@ -17,27 +16,24 @@ export function tokenFor(subject: string, seconds = 600): Promise<string> {
     .sign(new TextEncoder().encode(JWT_SECRET))
 }
 
-/** A login service for `AUTH=forward`: it knows a visitor by a cookie. */
+/** A login service for `AUTH=forward`: the cookie `login` names the user, unless it is `expired`. */
 export interface LoginService {
   readonly url: string
-  /** Cookies that are signed in; the value is the name of the user. */
-  readonly users: Set<string>
   close(): Promise<void>
 }
 
 export async function startLoginService(): Promise<LoginService> {
-  const users = new Set<string>()
   const server = createServer((request, response) => {
     const user = /(?:^|; )login=(\w+)/.exec(request.headers.cookie ?? '')?.[1]
-    if (user !== undefined && users.has(user)) response.setHeader('Remote-User', user)
+    if (user !== undefined && user !== 'expired') response.setHeader('Remote-User', user)
     else response.statusCode = 401
     response.end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The login service has no port.')
   return {
-    url: `http://127.0.0.1:${port}/`,
-    users,
+    url: `http://127.0.0.1:${address.port}/`,
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
