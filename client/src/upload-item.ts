@@ -23,8 +23,8 @@ export interface Chosen {
   readonly file: File
   readonly fingerprint: string
   readonly state: 'comparing' | 'waiting' | 'failed'
-  /** Why it is not even sent, in the state `failed`; null when it cannot be read. */
-  readonly refusal?: Text | null
+  /** In the state `failed`, why the service would refuse it; absent when it cannot be read. */
+  readonly refusal?: Text
 }
 
 /** A file of the list: its state, progress, and actions. */
@@ -69,7 +69,7 @@ export class UploadItem {
       this.#chosen = { ...origin, proof: new Proof(origin.file) }
       this.state = origin.state
       if (origin.state === 'failed') this.problem = origin.refusal ?? { key: 'problem.file' }
-      this.refused = this.problem !== null && origin.refusal != null
+      this.refused = origin.refusal !== undefined
       this.sent = 0
       this.url = null
     } else {
@@ -194,12 +194,12 @@ export class UploadItem {
           this.#scanning()
         })
       }
-      this.#finish()
+      // Meanwhile, the file may have been chosen again.
+      if (this.#attempt === null) this.#finish()
     } catch (error) {
-      if (this.#left.signal.aborted) return
-      this.problem = await explain(error, null)
-      this.refused = isFinal(error)
-      this.#become('failed')
+      if (this.#left.signal.aborted || this.#attempt !== null) return
+      if (isFinal(error)) this.#failWith(error, await explain(error, null))
+      else this.#become('remembered')
     }
   }
 
@@ -275,8 +275,13 @@ export class UploadItem {
     const attempt = this.#attempt
     const problem = await explain(error, file)
     if (this.#attempt !== attempt || this.state !== 'uploading') return
+    this.#failWith(error, problem)
+  }
+
+  #failWith(error: unknown, problem: Text): void {
     this.problem = problem
     this.refused = isFinal(error)
+    if (this.refused && this.url !== null) void forget(this.url)
     this.#become('failed')
   }
 

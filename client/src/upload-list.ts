@@ -92,9 +92,12 @@ export class UploadList {
   /** Finds the row of a file. A row with its fingerprint is its row only if every byte is the same. */
   async #place(file: File, fingerprints: Fingerprints): Promise<void> {
     const { current, former } = fingerprints
-    const alike = this.#items.filter(
+    const found = this.#items.filter(
       ({ state, fingerprint }) => state !== 'finished' && (fingerprint === current || fingerprint === former),
     )
+    // Limits may have changed since a refusal.
+    for (const item of found) if (item.refused) this.#remove(item)
+    const alike = found.filter((item) => !item.refused)
     const rivals = alike.filter((item) => !item.lacksFile)
     const origin = { file, fingerprint: current }
     if (rivals.length === 0) return this.#resumeOrBegin(origin, alike)

@@ -94,9 +94,11 @@ describe('The modern page with AUTH=jwt', () => {
     await withPage(browser, async (page) => {
       const addresses = addressesOf(page)
       const offsets = offsetsOf(page)
-      const [first, second] = [await tokenFor('alice', 3), await tokenFor('alice')]
-      await page.goto(`${byToken.url}/?chunkSize=${MIB}#token=${first}`)
+      await page.goto(`${byToken.url}/?chunkSize=${MIB}`)
       await limitUpload(page, 2 * MIB)
+      const [first, second] = [await tokenFor('alice', 3), await tokenFor('alice')]
+      await renew(page, first)
+      await page.locator('#drop').waitFor()
       await choose(page, file.path)
       await page.waitForSelector(SIGNED_OUT)
       expect(await page.textContent(`${SIGNED_OUT} .state`)).toBe('Sign-in expired; sign in again to resume')
@@ -122,10 +124,12 @@ describe('The modern page with AUTH=jwt', () => {
 
   it('shows the next user of the browser no row of another', async () => {
     await withPage(browser, async (page) => {
-      await page.goto(`${byToken.url}/#token=${await tokenFor('alice')}`)
+      const token = await tokenFor('alice')
+      await page.goto(`${byToken.url}/#token=${token}`)
       await limitUpload(page, 2 * MIB)
       await choose(page, file.path)
       await shows(page, 10)
+      expect(await tracesOf(page)).not.toContain(token)
       await renew(page, await tokenFor('bob'))
       await page.waitForSelector(ROW, { state: 'detached' })
       await page.goto('about:blank')
@@ -170,17 +174,24 @@ describe('The classical page with AUTH=jwt', () => {
   it('waits for a new token, and resumes', async () => {
     await withPage(browser, async (page) => {
       const addresses = addressesOf(page)
-      const token = await tokenFor('dave', 3)
-      await page.goto(`${byToken.url}/legacy#token=${token}`)
+      await page.goto(`${byToken.url}/legacy#token=wrong`)
+      const notice = page.locator('#sign-in')
+      await notice.waitFor()
+      expect(await notice.textContent()).toMatch(/Sign in to upload files/)
       await limitUpload(page, 2 * MIB)
+      const token = await tokenFor('dave', 3)
+      await renew(page, token)
+      await notice.waitFor({ state: 'hidden' })
+      const sent = page.waitForResponse((response) => response.url().endsWith('/upload/accept'))
       await (await openPicker(page)).setFiles(file.path)
+      await sent
+      await limitUpload(page)
       const waiting = page.locator('.file-row[data-state=signed-out] .file-state')
       await waiting.waitFor()
       expect(await waiting.textContent()).toBe('Sign-in expired; sign in again to resume')
       expect(await page.textContent('#sign-in-text')).toBe('Your sign-in has expired. Sign in again to resume.')
       await page.click('button[data-language=zh]')
       expect(await waiting.textContent()).toBe('登录已过期，重新登录后自动续传')
-      await limitUpload(page)
       await renew(page, await tokenFor('dave'))
       await page.waitForSelector('.file-row[data-state=finished]')
       const stored = await storedFiles(byToken.dataDir)
