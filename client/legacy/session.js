@@ -6,6 +6,7 @@
   const MIN_RENEWAL_MS = 60_000
   const listeners = []
   let current = WITHOUT
+  let isKnown = false
   // In memory only. A pending token replaces the accepted one once the service has accepted that.
   let token = null
   let pending = null
@@ -32,7 +33,8 @@
     pending = null
     const isSignedIn = found.auth === 'none' || found.signedIn
     // A token that the service does not accept must not end a valid session.
-    if (!isSignedIn && offered !== token && !Landfall.session.isSignedOut()) return
+    if (isKnown && !isSignedIn && offered !== token && !Landfall.session.isSignedOut()) return
+    isKnown = true
     token = found.auth === 'none' ? null : offered
     current = isSignedIn ? found : { ...current, auth: found.auth, signedIn: false }
     for (const listener of listeners) listener()

@@ -95,8 +95,8 @@ describe('The modern page with AUTH=jwt', () => {
       const addresses = addressesOf(page)
       const offsets = offsetsOf(page)
       await page.goto(`${byToken.url}/?chunkSize=${MIB}`)
-      await limitUpload(page, 2 * MIB)
-      const [first, second] = [await tokenFor('alice', 3), await tokenFor('alice')]
+      await limitUpload(page, MIB)
+      const [first, second] = [await tokenFor('alice', 5), await tokenFor('alice')]
       await renew(page, first)
       await page.locator('#drop').waitFor()
       await choose(page, file.path)
@@ -178,8 +178,8 @@ describe('The classical page with AUTH=jwt', () => {
       const notice = page.locator('#sign-in')
       await notice.waitFor()
       expect(await notice.textContent()).toMatch(/Sign in to upload files/)
-      await limitUpload(page, 2 * MIB)
-      const token = await tokenFor('dave', 3)
+      await limitUpload(page, MIB)
+      const token = await tokenFor('dave', 5)
       await renew(page, token)
       await notice.waitFor({ state: 'hidden' })
       const sent = page.waitForResponse((response) => response.url().endsWith('/upload/accept'))
