@@ -65,6 +65,8 @@ export async function start(
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
+    fileMode: settings.FILE_MODE,
+    folderMode: settings.DIR_MODE,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })

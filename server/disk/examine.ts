@@ -1,9 +1,10 @@
-import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import { checkFormat } from './data-directory.ts'
-import { exists, ifThere } from './files.ts'
+import { exists, ifThere, makeFolder } from './files.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
+import { PRIVATE_FOLDER } from './modes.ts'
 import { readRecordFile } from './record-file.ts'
 
 /** A problem in a data directory. */
@@ -155,7 +156,7 @@ function emptyRemoval(folder: string): Repair {
 function aside({ quarantine }: Layout, file: string): Repair {
   const target = path.join(quarantine, `${path.basename(file)}.${Date.now()}`)
   const run = async (): Promise<void> => {
-    await mkdir(quarantine, { recursive: true })
+    await makeFolder(quarantine, PRIVATE_FOLDER)
     await rename(file, target)
   }
   return { sentence: 'move it to quarantine', run }
