@@ -166,6 +166,17 @@ export function parseDataDir(text: string | undefined): string {
   return parse(declaration.pick({ DATA_DIR: true }), { DATA_DIR: text }).DATA_DIR
 }
 
+/**
+ * Only the secret, whatever the other settings are.
+ *
+ * @param file the value of the flag `--secret-file`.
+ * @throws Error with a sentence when it is wrong.
+ */
+export function parseSecret(environment: SettingTexts, file: string | undefined): string {
+  const text = secretText('SECRET', environment['SECRET'], file ?? environment['SECRET_FILE'])
+  return parse(declaration.pick({ SECRET: true }), { SECRET: text }).SECRET
+}
+
 function parse<T>(schema: z.ZodType<T>, texts: unknown): T {
   const { success, data, error } = schema.safeParse(texts)
   if (success) return data

@@ -59,7 +59,10 @@ async function isNone(environment: Environment, id: string): Promise<boolean> {
 }
 
 /** Replaces a record atomically: after a crash, there is the old one or the new one. */
-export async function replaceRecord(environment: Environment, record: UploadRecord): Promise<void> {
+export async function replaceRecord(
+  environment: Pick<Environment, 'layout' | 'sync' | 'directorySync' | 'onStep'>,
+  record: UploadRecord,
+): Promise<void> {
   const target = environment.layout.record(record.id)
   const temporary = path.join(path.dirname(target), `.${record.id}.tmp`)
   const file = await openNew(temporary)
