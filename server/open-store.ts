@@ -7,7 +7,7 @@ import { bootId } from './disk/boot-id.ts'
 import { DiskStore, type DiskStoreOptions } from './disk/disk-store.ts'
 
 export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'maxRejected' | 'onStep'> &
-  Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice'>> & {
+  Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice' | 'fileMode' | 'folderMode'>> & {
     /** Maximum bytes per upload; unlimited by default. */
     readonly maxSize?: number
     /** What a file must pass before it becomes visible. */

@@ -77,6 +77,8 @@ export async function start(
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
+    fileMode: settings.FILE_MODE,
+    folderMode: settings.DIR_MODE,
     maxRejected: settings.QUARANTINE_SIZE,
     checks: openChecks(settings, log),
     ledger,

@@ -19,6 +19,16 @@ const declaration = z.object({
   HOST: setting('127.0.0.1', 'Address to listen on.', nonEmpty()),
   PORT: setting('1080', 'Port to listen on; 0 picks a free one.', wholeBetween(0, 65_535)),
   DATA_DIR: setting('./data', 'Directory for uploads and finished files.', nonEmpty()),
+  FILE_MODE: setting(
+    '0640',
+    'Permissions of finished files (octal). Everything else in DATA_DIR is for the service only.',
+    mode(0o600, 0o111, 'must be an octal number like 0640: read and write for the owner, execute for nobody'),
+  ),
+  DIR_MODE: setting(
+    '0750',
+    'Permissions of DATA_DIR and the directories of finished files (octal), if they are new.',
+    mode(0o700, 0o002, 'must be an octal number like 0750: everything for the owner, and no writing for others'),
+  ),
   MAX_SIZE: setting('0', 'Maximum file size; 0 = unlimited.', sizeLimit(), 'bytes'),
   MAX_METADATA: setting('8192', 'Maximum metadata per upload, decoded.', sizeLimit(), 'bytes'),
   QUOTA_BYTES: setting(
@@ -288,6 +298,17 @@ export function parseDataDir(text: string | undefined): string {
   return parse(declaration.pick({ DATA_DIR: true }), { DATA_DIR: text }).DATA_DIR
 }
 
+/**
+ * Only the secret, whatever the other settings are.
+ *
+ * @param file the value of the flag `--secret-file`.
+ * @throws Error with a sentence when it is wrong.
+ */
+export function parseSecret(environment: SettingTexts, file: string | undefined): string {
+  const text = secretText('SECRET', environment['SECRET'], file ?? environment['SECRET_FILE'])
+  return parse(declaration.pick({ SECRET: true }), { SECRET: text }).SECRET
+}
+
 function parse<T>(schema: z.ZodType<T>, texts: unknown): T {
   const { success, data, error } = schema.safeParse(texts)
   if (success) return data
@@ -355,6 +376,18 @@ function nonEmpty() {
 function wholeBetween(least: number, most: number) {
   const isWithin = (text: string): boolean => /^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most
   return z.string().refine(isWithin, `must be a whole number from ${least} to ${most}`).transform(Number)
+}
+
+/** Permissions that have the `needed` bits, and none of the `refused` ones. */
+function mode(needed: number, refused: number, message: string) {
+  const isGood = (text: string): boolean => {
+    const bits = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0
+    return (bits & needed) === needed && (bits & (refused | 0o002)) === 0
+  }
+  return z
+    .string()
+    .refine(isGood, message)
+    .transform((text) => Number.parseInt(text, 8))
 }
 
 function sizeLimit() {

@@ -24,6 +24,8 @@ describe('Settings', () => {
       HOST: '127.0.0.1',
       PORT: 1080,
       DATA_DIR: './data',
+      FILE_MODE: 0o640,
+      DIR_MODE: 0o750,
       MAX_SIZE: Number.POSITIVE_INFINITY,
       MAX_METADATA: 8192,
       QUOTA_BYTES: Number.POSITIVE_INFINITY,
@@ -62,6 +64,9 @@ describe('Settings', () => {
     ['PORT', '65535', 65_535],
     ['MAX_SIZE', '0', Number.POSITIVE_INFINITY],
     ['MAX_SIZE', '9007199254740991', Number.MAX_SAFE_INTEGER],
+    ['FILE_MODE', '0600', 0o600],
+    ['FILE_MODE', '664', 0o664],
+    ['DIR_MODE', '0775', 0o775],
     ['SYNC', 'always', 'always'],
     ['SYNC', 'never', 'never'],
     ['DRAIN', '0', 0],
@@ -103,6 +108,13 @@ describe('Settings', () => {
     ['MAX_CHUNKS', '0'],
     ['EXPIRES_AFTER', '0'],
     ['EXPIRES_AFTER', 'never'],
+    ['FILE_MODE', '440'],
+    ['FILE_MODE', '0750'],
+    ['FILE_MODE', '0666'],
+    ['FILE_MODE', 'rw-r-----'],
+    ['DIR_MODE', '0640'],
+    ['DIR_MODE', '777'],
+    ['DIR_MODE', '1750'],
     ['SYNC', 'Always'],
     ['SYNC', ''],
     ['IDLE_TIMEOUT', '0'],
@@ -151,7 +163,7 @@ describe('Settings', () => {
       fc.property(fc.constantFrom(...NAMES), text, (name, said) => {
         try {
           const value = Object.entries(settingsOf({ [name]: said })).find(([key]) => key === name)?.[1]
-          if (typeof value === 'number' && Number.isFinite(value)) expect(BigInt(said)).toBe(BigInt(value))
+          if (typeof value === 'number' && Number.isFinite(value)) expect(BigInt(octal(name, said))).toBe(BigInt(value))
         } catch (error) {
           const message = error instanceof Error ? error.message : ''
           expect(message.startsWith(`${name} must `) && message.endsWith('.')).toBe(true)
@@ -288,4 +300,9 @@ describe('The program', () => {
 
 function flag(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
+}
+
+/** Permissions are octal numbers. */
+function octal(name: string, text: string): string {
+  return name.endsWith('_MODE') ? `0o${text}` : text
 }
