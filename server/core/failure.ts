@@ -35,7 +35,7 @@ export class Failure {
     const reason = this.#unwritten
     if (reason === undefined) return
     try {
-      await this.#stored.update((record) => ({ ...record, failed: record.failed ?? reason }))
+      await this.#stored.update((record) => (record.failed ? record : { ...record, failed: reason }))
       this.#unwritten = undefined
     } catch {
       // The upload has failed nevertheless.

@@ -1,3 +1,4 @@
+import { UploadError } from './errors.ts'
 import type { TypeRule } from './gate.ts'
 import { prefix } from './ranges.ts'
 import type { UploadRecord } from './record.ts'
@@ -15,6 +16,7 @@ export class TypeCheck {
   readonly #rule: TypeRule | undefined
   #running: Promise<void> | undefined
   #isPassed = false
+  #refusal: UploadError | undefined
 
   constructor(stored: StoredUpload, rule: TypeRule | undefined) {
     this.#stored = stored
@@ -23,9 +25,16 @@ export class TypeCheck {
 
   /** Whether enough bytes are there, and no check has begun. */
   get isDue(): boolean {
-    if (this.#rule === undefined || this.#isPassed || this.#running !== undefined) return false
+    const isOver = this.#isPassed || this.#refusal !== undefined
+    if (this.#rule === undefined || isOver || this.#running !== undefined) return false
     const received = prefix(this.#stored.received)
     return received >= this.#rule.startLength || received === this.#stored.record.length
+  }
+
+  /** Waits for a check that has begun. @throws UploadError like `pass`. */
+  async begun(): Promise<void> {
+    if (this.#refusal !== undefined) throw this.#refusal
+    await this.#running
   }
 
   /** @throws UploadError `type_not_allowed`, which is final; `storage_error`. */
@@ -43,7 +52,10 @@ export class TypeCheck {
     for await (const buffer of this.#stored.read({ start: 0, end: Math.min(prefix(received), rule.startLength) })) {
       bytes.push(Buffer.from(buffer))
     }
-    await rule.checkStart(record.fileName, Buffer.concat(bytes))
+    await rule.checkStart(record.fileName, Buffer.concat(bytes)).catch((error: unknown) => {
+      if (error instanceof UploadError) this.#refusal = error
+      throw error
+    })
     this.#isPassed = true
   }
 }

@@ -59,6 +59,7 @@ export class Upload {
         if (this.#typeCheck.isDue) this.#checkType().catch(() => undefined)
         this.#finishing.start()
       },
+      checked: () => this.#typeCheck.begun(),
     }
     this.receiving = new Receiving(destination, claims, this.#failure)
   }
@@ -350,7 +351,10 @@ export class Upload {
         }),
       )
     } finally {
-      if (!this.receiving.isRunning) await this.#stored.release()
+      if (!this.receiving.isRunning) {
+        await this.#clearFailed()
+        await this.#stored.release()
+      }
     }
     this.#scanning.start()
   }
