@@ -65,7 +65,8 @@ export class RateLimit {
     const next = shared + this.#interval / SHARE
     // What a key has taken while it was alone only uses up its burst.
     this.#recent.set(key, { alone: alone + this.#interval, shared: isShared ? next : Math.min(next, begun) })
-    return delay > 0 ? wait(delay) : undefined
+    // A stop does not wait for it.
+    return delay > 0 ? wait(delay, undefined, { ref: false }) : undefined
   }
 
   #forget(now: number): void {

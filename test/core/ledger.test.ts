@@ -193,7 +193,7 @@ describe('The limits for all accounts', () => {
   it.each([
     ['TOTAL_FILES', '1', 'The service stores at most 1 files and has no room for another one.\n'],
     ['TOTAL_UNFINISHED', '1', 'The service has at most 1 unfinished uploads; try again later.\n'],
-    ['TOTAL_BYTES', '20000', 'The service stores at most 20000 bytes and has no room for this upload.\n'],
+    ['TOTAL_BYTES', '30000', 'The service stores at most 30000 bytes and has no room for this upload.\n'],
   ])('%s is a temporary error', async (name, limit, sentence) => {
     service = await startService({ [name]: limit })
     const url = await createUpload(service.url, 10_000)

@@ -71,7 +71,9 @@ describe('A rate limit', () => {
     const { limit, advance } = limitOf600()
     expect(dueAtOnce(limit, 'a', 1_000, true)).toBe(21)
     advance(1_000)
-    expect(dueAtOnce(limit, 'a', 1_000, true)).toBe(2)
+    const due = dueAtOnce(limit, 'a', 1_000, true)
+    expect(due).toBeGreaterThanOrEqual(1)
+    expect(due).toBeLessThanOrEqual(2)
   })
 
   it('takes what a key has used alone from its burst, and no more', () => {
