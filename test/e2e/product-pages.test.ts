@@ -52,7 +52,7 @@ describe('The classical page', () => {
         await (await openPicker(page)).setFiles(file.path)
         await page.waitForSelector('.file-row[data-state=finished]', { timeout: 60_000 })
         const link = await page.locator('.file-link:visible').getAttribute('href')
-        expect(await sha256At(link ?? '')).toBe(file.sha256)
+        expect(await sha256At(new URL(link ?? '', landfall.url).href)).toBe(file.sha256)
         const stored = await storedFiles(landfall.dataDir)
         expect(stored).toContainEqual(expect.objectContaining({ name: file.name, sha256: file.sha256 }))
         expect(seen).toEqual({ foreign: [], complaints: [] })
