@@ -54,35 +54,40 @@ export async function prepareFolders(
 ): Promise<Modes> {
   const made = await mkdir(layout.root, { recursive: true, mode: wanted.folder })
   for (const folder of layout.folders) if (folder !== layout.files) await makeFolder(folder, PRIVATE_FOLDER)
-  const modes = {
-    file: await permissionOf(wanted.file, layout),
-    folder: await permissionOf(wanted.folder, layout),
+  const probe = `.probe-${randomUUID()}`
+  const [from, to] = [path.join(layout.incoming, probe), path.join(layout.files, probe)]
+  try {
+    const modes = await modesOf(from, wanted)
+    await makeFolder(layout.files, modes.folder)
+    if (modes.folder.isMasked) for (const folder of pathsFrom(made, layout.root)) await chmod(folder, wanted.folder)
+    if (durable) await syncFolders(layout, made)
+    for (const folder of [layout.root, ...layout.folders]) {
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+    }
+    await checkOneFileSystem(layout, from, to)
+    return modes
+  } finally {
+    await rm(from, { force: true })
+    await rm(to, { force: true })
   }
-  await makeFolder(layout.files, modes.folder)
-  if (modes.folder.isMasked) for (const folder of pathsFrom(made, layout.root)) await chmod(folder, wanted.folder)
-  if (durable) await syncFolders(layout, made)
-  for (const folder of [layout.root, ...layout.folders]) {
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
-  }
-  await checkOneFileSystem(layout)
-  return modes
 }
 
 /**
- * Tries whether the umask takes bits away. It is never changed, because it belongs to the whole process. A file system
- * that ignores permissions is left alone.
+ * Creates a file to see which permissions the umask takes away. The umask is never changed, because it belongs to the
+ * whole process. A file system that ignores permissions is left alone.
  */
-async function permissionOf(bits: number, { incoming }: Layout): Promise<Permission> {
-  const probe = path.join(incoming, `.probe-${randomUUID()}`)
-  const file = await open(probe, 'wx', bits)
-  const lacksBits = async (): Promise<boolean> => ((await file.stat()).mode & bits) !== bits
+async function modesOf(probe: string, { file, folder }: { file: number; folder: number }): Promise<Modes> {
+  const wanted = file | folder
+  const handle = await open(probe, 'wx', wanted)
+  const lacking = async (): Promise<number> => wanted & ~(await handle.stat()).mode
   try {
-    if (!(await lacksBits())) return { bits, isMasked: false }
-    await file.chmod(bits).catch(() => undefined)
-    return { bits, isMasked: !(await lacksBits()) }
+    const masked = await lacking()
+    if (masked !== 0) await handle.chmod(wanted).catch(() => undefined)
+    const settable = masked & ~(await lacking())
+    const permission = (bits: number): Permission => ({ bits, isMasked: (bits & settable) !== 0 })
+    return { file: permission(file), folder: permission(folder) }
   } finally {
-    await file.close()
-    await rm(probe, { force: true })
+    await handle.close()
   }
 }
 
@@ -102,18 +107,11 @@ async function syncFolders({ root }: Layout, made: string | undefined): Promise<
 }
 
 /** Tries a rename instead of comparing device numbers: two mounts of one file system have the same number. */
-async function checkOneFileSystem(layout: Layout): Promise<void> {
-  const name = `.probe-${randomUUID()}`
-  const from = path.join(layout.incoming, name)
-  const to = path.join(layout.files, name)
-  await (await open(from, 'wx')).close()
+async function checkOneFileSystem({ incoming, files }: Layout, from: string, to: string): Promise<void> {
   try {
     await rename(from, to)
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error
-    throw new Error(`${layout.incoming} and ${layout.files} must be on one file system.`)
-  } finally {
-    await rm(from, { force: true })
-    await rm(to, { force: true })
+    throw new Error(`${incoming} and ${files} must be on one file system.`)
   }
 }
