@@ -19,7 +19,7 @@ const EVERYTHING = ['create', 'write', 'read', 'delete', 'ask']
 describe('GET /session', () => {
   it('says that every client may do everything without authentication', async () => {
     service = await startService()
-    const defaults = { limits: {}, downloads: 'on', termination: 'on' }
+    const defaults = { limits: { used: 0, maxMetadata: 8192 }, downloads: 'on', termination: 'on' }
     expect(await session()).toEqual({ auth: 'none', signedIn: false, may: EVERYTHING, ...defaults })
   })
 
@@ -30,7 +30,7 @@ describe('GET /session', () => {
       signedIn: false,
       may: ['create', 'write', 'read', 'ask'],
       field: 'token',
-      limits: { maxSize: 1000 },
+      limits: { maxSize: 1000, used: 0, maxMetadata: 8192 },
       downloads: 'signed',
       termination: 'off',
     })
@@ -44,11 +44,11 @@ describe('GET /session', () => {
       signedIn: true,
       owner: expect.stringMatching(/^[0-9a-f]{32}$/),
       may: ['create'],
-      limits: { maxSize: 500, types: ['image/*'], quota: 5_000 },
+      limits: { maxSize: 500, types: ['image/*'], quota: 5_000, used: 0, maxMetadata: 8192 },
       downloads: 'on',
       termination: 'on',
     })
-    const nothing = { auth: 'jwt', signedIn: false, may: [], limits: { maxSize: 1000 } }
+    const nothing = { auth: 'jwt', signedIn: false, may: [], limits: { maxSize: 1000, maxMetadata: 8192 } }
     expect(await session()).toMatchObject(nothing)
     expect(await session(bearer(await tokenFor('alice', { exp: inSeconds(-60) })))).toMatchObject(nothing)
   })

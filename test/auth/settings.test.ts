@@ -21,7 +21,10 @@ describe('The settings of authentication', () => {
       /^JWT_ALGORITHMS must be one of RS256/,
     ],
     [{ UNOWNED_UPLOADS: 'alice' }, 'UNOWNED_UPLOADS must be nobody, everyone, or sub:NAME.'],
-    [{ AUTH_FIELD: 'token', LEGACY_IDENTITY: 'id,token' }, 'AUTH_FIELD must not be in LEGACY_IDENTITY.'],
+    [
+      { AUTH: 'jwt', JWT_SECRET, AUTH_FIELD: 'token', LEGACY_IDENTITY: 'id,token' },
+      'AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.',
+    ],
     [{ DOWNLOADS: 'maybe' }, 'DOWNLOADS must be one of on, signed, off.'],
     [{ TERMINATION: 'no' }, 'TERMINATION must be one of on, unfinished, off.'],
   ])('%j are refused', (settings, sentence) => {
