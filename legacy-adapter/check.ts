@@ -37,6 +37,7 @@ const UNAMBIGUOUS_LENGTH = 16
 export async function check(ctx: Context, admit: Admit, tools: Tools): Promise<void> {
   tools.options.visitors.introduce(ctx)
   const names = await namesFor(ctx, admit, tools).catch(() => [])
+  ctx.remove('WWW-Authenticate')
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
   // Drain the body in any case, so that the connection stays usable.

@@ -28,6 +28,11 @@ const READ: ReadonlySet<string> = new Set([
   ...['filename', 'ext', CHARSET],
 ])
 
+/** Whether the adapter gives a field of this name a meaning of its own. */
+export function isPageField(name: string): boolean {
+  return READ.has(name)
+}
+
 /**
  * Collects fields as they arrive. Fields that the adapter never reads are dropped: a page may add any number of its
  * own.

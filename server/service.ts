@@ -104,8 +104,8 @@ export async function start(
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },
-      visitors: new Visitors(secret, reach, true),
-      tokenField: undefined,
+      visitors: new Visitors(secret, reach, settings.AUTH === 'none'),
+      tokenField: settings.AUTH === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
       histories: new Notes(layout.visitors, MAX_VISITORS),
       senders: new Notes(layout.senders, MAX_SENDERS),
       urlOf: urls.forPage,

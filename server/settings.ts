@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { isPageField } from '../legacy-adapter/fields.ts'
 import { parseAuthority } from './http/host.ts'
 
 /** The documentation of a setting: its default, with the unit, and its meaning. */
@@ -100,7 +101,7 @@ const declaration = z.object({
   AUTH_COOKIE: setting('', 'Cookie that may hold a token, for AUTH=jwt.', cookieName()),
   AUTH_FIELD: setting(
     '',
-    'Field of WebUploader pages that may hold a token, in the form or the query.',
+    'Field of WebUploader pages that may hold a token, in the form or the query; not one that WebUploader or LEGACY_IDENTITY uses. Without it, no field may.',
     z.string().trim(),
   ),
   TOKEN_KEY: setting(
@@ -172,12 +173,17 @@ export function parseSettings(texts: SettingTexts): Settings {
 }
 
 /** A sentence for everything that settings need of each other and lack. */
-function conflictsIn({ AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL }: Settings): readonly string[] {
+function conflictsIn(settings: Settings): readonly string[] {
+  const { AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL, AUTH_FIELD, LEGACY_IDENTITY } = settings
   return [
     ...(AUTH === 'jwt' && JWT_SECRET === '' && JWKS_URL === '' && TOKEN_KEY === ''
       ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
       : []),
     ...(JWT_SECRET !== '' && JWKS_URL !== '' ? ['JWT_SECRET and JWKS_URL exclude each other.'] : []),
+    // A token changes during an upload.
+    ...(AUTH !== 'none' && (isPageField(AUTH_FIELD) || LEGACY_IDENTITY.includes(AUTH_FIELD))
+      ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }
