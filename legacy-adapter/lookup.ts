@@ -32,10 +32,13 @@ export class Lookup {
   async find(request: FileRequest): Promise<{ candidates: readonly Candidate[]; first: FirstUpload }> {
     await this.#live.ready()
     const { own, open, nameless } = request.identities()
-    const identities = open === undefined ? [own] : [own, open]
+    const identities: Identity[] = []
     let first: FirstUpload = { isTaken: false, recut: 0 }
     const candidates: Candidate[] = []
-    for (const identity of identities) {
+    for (const identity of open === undefined ? [own] : [own, open]) {
+      // A sender that has begun an upload with the cookie has not begun one without it.
+      if (first.isTaken) break
+      identities.push(identity)
       const noted = await this.#notes.read(identity.firstId)
       for (const id of noted === undefined ? [identity.firstId] : [noted, identity.firstId]) {
         const { candidate, isTaken, recut } = await this.#look(id, request, identity)
