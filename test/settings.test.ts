@@ -159,6 +159,14 @@ describe('Settings', () => {
     )
   })
 
+  it.each(['size', 'landfall_file', 'md5'])('refuse a token field that identifies a file (%s)', (AUTH_FIELD) => {
+    const texts = { AUTH_FIELD, LEGACY_IDENTITY: 'task_id,name,size,md5', JWT_SECRET: 'x'.repeat(32) }
+    expect(() => parseSettings({ ...texts, AUTH: 'jwt' })).toThrow(
+      new Error('AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.'),
+    )
+    expect(parseSettings(texts).AUTH).toBe('none')
+  })
+
   it('each have a flag, which is described', () => {
     for (const { name, flag: described, help } of describeSettings()) {
       expect(described).toBe(`--${flag(name)}`)
