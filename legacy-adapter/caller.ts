@@ -8,7 +8,7 @@ export type Owner = string | undefined
  * How long a new cookie may be on its way to the browser, in milliseconds: meanwhile, the browser may begin an upload
  * without it.
  */
-const DELIVERY = 60_000
+export const DELIVERY = 60_000
 
 /** The client of a request. */
 export interface Caller {
