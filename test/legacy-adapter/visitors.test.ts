@@ -361,6 +361,17 @@ describe('A client without a cookie that knows every field of a file', () => {
     await expectBytes(last, content)
   })
 
+  it('cannot take over a file that a visitor with a new cookie begins again after a failure', async () => {
+    const visitor = await newBrowser()
+    const file = fileOf(content)
+    await visitor.land(file, 0, 1)
+    await visitor.send(cut(content, 900, { ...file.fields(0), chunks: 5 }), 1)
+    const planted = await new Browser(undefined).land(fileOf(bytesOf(4500, 66)), 0, 1)
+    const last = await visitor.land(file, 0, 1, 2, 3, 4)
+    expect(last.id).not.toBe(planted.id)
+    await expectBytes(last, content)
+  })
+
   it('cannot have its finished file confirmed to a visitor whose own is incomplete', async () => {
     const visitor = browserSince(2 * 60_000)
     await new Browser(undefined).land(fileOf(bytesOf(4500, 66)), 0, 1, 2, 3, 4)
