@@ -21,13 +21,13 @@ const LIFETIME = 365 * 24 * 60 * 60
 export class Visitors {
   readonly #secret: string
   readonly #reach: Reach
-  readonly #areIdentified: boolean
+  readonly #areIntroduced: boolean
 
-  /** @param areIdentified false with authentication: then no cookie is set or read. */
-  constructor(secret: string, reach: Reach, areIdentified: boolean) {
+  /** @param areIntroduced false with authentication: then every caller has credentials, and none gets a cookie. */
+  constructor(secret: string, reach: Reach, areIntroduced: boolean) {
     this.#secret = secret
     this.#reach = reach
-    this.#areIdentified = areIdentified
+    this.#areIntroduced = areIntroduced
   }
 
   /**
@@ -39,7 +39,7 @@ export class Visitors {
     const { owner } = desk.principal
     if (owner !== undefined) return { desk, owner, former: undefined, since: 0 }
     const token = this.#tokenOf(ctx)
-    const former = isSecure(ctx, this.#reach) ? this.#visitorOf(this.#cookie(ctx, PLAIN_NAME)) : undefined
+    const former = isSecure(ctx, this.#reach) ? this.#visitorOf(cookieOf(ctx, PLAIN_NAME)) : undefined
     return { desk, owner: this.#visitorOf(token), former, since: issueTimeOf(token) }
   }
 
@@ -48,7 +48,7 @@ export class Visitors {
    * request never gets a cookie: the browser may have one that it did not send, and a new one would replace it.
    */
   introduce(ctx: Context): void {
-    if (!this.#areIdentified || this.#tokenOf(ctx) !== undefined || !isSameOrigin(ctx, this.#reach)) return
+    if (!this.#areIntroduced || this.#tokenOf(ctx) !== undefined || !isSameOrigin(ctx, this.#reach)) return
     const time = Buffer.alloc(TIME_BYTES)
     time.writeUIntBE(Date.now(), 0, TIME_BYTES)
     const value = Buffer.concat([time, randomBytes(RANDOM_BYTES)]).toString('hex')
@@ -61,17 +61,18 @@ export class Visitors {
   }
 
   #tokenOf(ctx: Context): string | undefined {
-    return this.#cookie(ctx, isSecure(ctx, this.#reach) ? SECURE_NAME : PLAIN_NAME)
-  }
-
-  #cookie(ctx: Context, name: string): string | undefined {
-    const value = this.#areIdentified ? ctx.cookies.get(name) : undefined
-    return value !== undefined && TOKEN.test(value) ? value : undefined
+    return cookieOf(ctx, isSecure(ctx, this.#reach) ? SECURE_NAME : PLAIN_NAME)
   }
 
   #visitorOf(token: string | undefined): Owner {
     return token === undefined ? undefined : digest(this.#secret, 'visitor', [token]).slice(0, 32)
   }
+}
+
+/** The cookie of this name, if it is well-formed. */
+function cookieOf(ctx: Context, name: string): string | undefined {
+  const value = ctx.cookies.get(name)
+  return value !== undefined && TOKEN.test(value) ? value : undefined
 }
 
 /** 0 for a cookie of the previous version, all of whose bytes are random. */
