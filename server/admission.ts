@@ -61,7 +61,8 @@ export class Admission {
     const known = this.#authenticate(ctx, { actions: needs, id: id === '' ? undefined : id })
     const principal = known instanceof Promise ? await known : known
     try {
-      await run(ctx, this.#uploads.for(principal), id)
+      // A link names its upload by another name.
+      await run(ctx, this.#uploads.for(principal), principal.link ?? id)
     } catch (error) {
       if (principal.owner !== undefined && error instanceof UploadError && error.code === 'not_found') {
         await delay(HIDING_STEP - ((performance.now() - begun) % HIDING_STEP))

@@ -8,6 +8,11 @@ async function main(): Promise<void> {
     process.exitCode = await doctor(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
     return
   }
+  if (process.argv[2] === 'token') {
+    // It loads a library that the service may not need.
+    const { token } = await import('./token.ts')
+    return token(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
+  }
   const command = readSettings(process.env, process.argv.slice(2))
   if (command.kind === 'help') {
     process.stdout.write(command.text)

@@ -1,13 +1,15 @@
 import type { Context } from 'koa'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import type { Endpoint, GuardedEndpoint } from './admission.ts'
+import type { Links } from './auth/links.ts'
 import { DownloadHandlers } from './download/handlers.ts'
+import { checkDownloads, createLink, type Downloads } from './download/links.ts'
 import { rangeDigests } from './download/range-digests.ts'
 import type { Draft } from './draft/draft.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH } from './http/patch-types.ts'
 import { setAllow } from './http/routing.ts'
-import type { Tus } from './tus/tus.ts'
+import type { Termination, Tus } from './tus/tus.ts'
 
 /** The handlers behind the routes. */
 export interface Handlers {
@@ -15,6 +17,15 @@ export interface Handlers {
   readonly draft: Draft
   readonly legacy: LegacyAdapter
   readonly pages: Pages
+  readonly links: Links
+  /** The URL of a file by its name in the path, the id or that of a link. */
+  readonly urlOf: (ctx: Context, name: string) => string
+  readonly downloads: Downloads
+  readonly termination: Termination
+  /** `GET /session`. */
+  readonly session: (ctx: Context) => Promise<void>
+  /** `POST /tokens`, if it is offered. */
+  readonly createToken: ((ctx: Context) => Promise<void>) | undefined
   /** Whether the service accepts new work: false while it stops. */
   readonly ready: () => boolean
 }
@@ -34,11 +45,12 @@ export interface Route {
 
 /** Every route, in groups: the most frequent requests come first. */
 export function routes(handlers: Handlers): readonly (readonly Route[])[] {
-  return [uploadRoutes(handlers), legacyRoutes(handlers), pageRoutes(handlers)]
+  return [uploadRoutes(handlers), legacyRoutes(handlers), authRoutes(handlers), pageRoutes(handlers)]
 }
 
 /** Uploads and the files that they become. */
-function uploadRoutes({ tus, draft }: Handlers): readonly Route[] {
+function uploadRoutes(handlers: Handlers): readonly Route[] {
+  const { tus, draft, termination } = handlers
   const downloads = new DownloadHandlers((ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
   const describe: Endpoint = {
     needs: 'open',
@@ -52,8 +64,24 @@ function uploadRoutes({ tus, draft }: Handlers): readonly Route[] {
   const tusPost: GuardedEndpoint = { needs: ['create'], run: (ctx, desk) => tus.post(ctx, desk) }
   const draftPost: GuardedEndpoint = { needs: ['create'], run: (ctx, desk) => draft.post(ctx, desk) }
   const tusPatch: Endpoint = { needs: ['write'], run: (ctx, desk, id) => tus.patch(ctx, desk, id) }
-  const download: Endpoint = { needs: ['read'], run: (ctx, desk, id) => downloads.get(ctx, desk, id) }
+  const download: Endpoint = {
+    needs: ['read'],
+    run: (ctx, desk, id) => {
+      checkDownloads(handlers.downloads, desk.principal)
+      return downloads.get(ctx, desk, id)
+    },
+  }
   const draftDelete: Endpoint = { needs: ['delete'], run: (ctx, desk, id) => draft.delete(ctx, desk, id) }
+  const deletion: Route = {
+    method: 'DELETE',
+    path: '/files/:id',
+    answer: {
+      tus: { needs: ['delete'], run: (ctx, desk, id) => tus.delete(ctx, desk, id) },
+      draft: draftDelete,
+      // Without a protocol header, DELETE follows the draft, which never removes a finished file.
+      none: draftDelete,
+    },
+  }
   return [
     { method: 'OPTIONS', path: '/files', answer: describe },
     { method: 'POST', path: '/files', limited: true, answer: { tus: tusPost, draft: draftPost, none: tusPost } },
@@ -89,17 +117,23 @@ function uploadRoutes({ tus, draft }: Handlers): readonly Route[] {
         none: tusPatch,
       },
     },
-    {
-      method: 'DELETE',
-      path: '/files/:id',
-      answer: {
-        tus: { needs: ['delete'], run: (ctx, desk, id) => tus.delete(ctx, desk, id) },
-        draft: draftDelete,
-        // Without a protocol header, DELETE follows the draft, which never removes a finished file.
-        none: draftDelete,
-      },
-    },
+    ...(termination === 'off' ? [] : [deletion]),
     { method: 'GET', path: '/files/:id/digest', answer: { needs: ['write', 'read'], run: rangeDigests() } },
+    {
+      method: 'POST',
+      path: '/files/:id/link',
+      answer: { needs: ['read'], run: createLink(handlers.links, handlers.downloads, handlers.urlOf) },
+    },
+  ]
+}
+
+/** Who the caller is, and tokens for others. */
+function authRoutes({ session, createToken }: Handlers): readonly Route[] {
+  return [
+    { method: 'GET', path: '/session', answer: { needs: 'open', run: session } },
+    ...(createToken === undefined
+      ? []
+      : [{ method: 'POST', path: '/tokens', answer: { needs: 'open', run: createToken } } as const]),
   ]
 }
 

@@ -6,7 +6,8 @@ import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
-import { anonymous } from './auth/anonymous.ts'
+import { Links, withLinks } from './auth/links.ts'
+import { session } from './auth/session.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { cautiousTime } from './core/cautious-time.ts'
@@ -20,6 +21,7 @@ import { Notes } from './disk/notes.ts'
 import { Draft } from './draft/draft.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
+import { openAuth, openTokens } from './open-auth.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
@@ -79,10 +81,26 @@ export async function start(
   const intake = new Intake(concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
   const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
+  const links = new Links(keys.link)
+  const authenticator = await openAuth(settings, keys, reach, (sentence) => log.warn(sentence))
+  const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const app = createApp({
-    admission: new Admission(anonymous(keys.account), uploads),
-    tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT }),
+    admission: new Admission(withLinks(authenticator, links, keys.account), uploads),
+    links,
+    urlOf: urls.location,
+    downloads,
+    termination,
+    session: session({
+      authenticator,
+      auth: settings.AUTH,
+      field: settings.AUTH_FIELD,
+      downloads,
+      termination,
+      maxSize: settings.MAX_SIZE,
+    }),
+    createToken: await openTokens(settings, keys.token),
+    tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },

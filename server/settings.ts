@@ -92,6 +92,55 @@ const declaration = z.object({
     'What /check lists if the page names no file: list (chunks that all unfinished uploads of the visitor’s task have), safe (nothing).',
     oneOf('safe', 'list'),
   ),
+  AUTH: setting(
+    'none',
+    'Who may use the service: none (any client; the URL of an upload is the right to it), jwt (clients with a token), forward (clients that AUTH_URL allows).',
+    oneOf('none', 'jwt', 'forward'),
+  ),
+  JWT_SECRET: secret('Secret of tokens that are signed with HS256; at least 32 bytes.', longSecret()),
+  JWKS_URL: setting('', 'URL of the public keys of tokens (JWKS).', httpUrl()),
+  JWT_ALGORITHMS: setting(
+    'RS256,ES256,EdDSA',
+    'Algorithms that tokens with keys of JWKS_URL may have: a comma-separated list of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519.',
+    publicKeyAlgorithms(),
+  ),
+  JWT_AUDIENCE: setting('', 'Audience (aud) that tokens must have.', z.string()),
+  JWT_ISSUER: setting(
+    '',
+    'Issuer (iss) that tokens must have; also the issuer of subjects that come without one.',
+    z.string(),
+  ),
+  AUTH_COOKIE: setting('', 'Cookie that may hold a token, for AUTH=jwt.', cookieName()),
+  AUTH_FIELD: setting(
+    '',
+    'Field of WebUploader pages that may hold a token, in the form or the query.',
+    z.string().trim(),
+  ),
+  TOKEN_KEY: secret(
+    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 bytes. Without it, no request may.',
+    longSecret(),
+  ),
+  AUTH_URL: setting('', 'URL that is asked about each request, for AUTH=forward.', httpUrl()),
+  AUTH_SUBJECT_HEADER: setting(
+    'Remote-User',
+    'Header in which AUTH_URL names the user.',
+    z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header'),
+  ),
+  UNOWNED_UPLOADS: setting(
+    'nobody',
+    'Who owns uploads that were begun with AUTH=none: nobody, everyone (who is signed in), sub:NAME (one subject of JWT_ISSUER).',
+    unownedUploads(),
+  ),
+  DOWNLOADS: setting(
+    'on',
+    'Who may download: on (whoever may read the upload), signed (only clients with a signed link), off.',
+    oneOf('on', 'signed', 'off'),
+  ),
+  TERMINATION: setting(
+    'on',
+    'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
+    oneOf('on', 'unfinished', 'off'),
+  ),
   SECRET: secret(
     'Source of the keys for owners, links, tokens, and ids; at least 32 characters. Without it, one is kept in DATA_DIR.',
     ownSecret(),
@@ -139,7 +188,7 @@ export function readSettings(environment: SettingTexts, args: readonly string[])
     }
     return [name, secretText(name, environment[name], given(`${name}_FILE`))]
   })
-  return { kind: 'run', settings: parse(declaration, Object.fromEntries(texts)) }
+  return { kind: 'run', settings: parseSettings(Object.fromEntries(texts)) }
 }
 
 /** A secret from its variable or its file. @throws Error with a sentence for the operator, which never contains it. */
@@ -158,7 +207,21 @@ function secretText(name: string, text: string | undefined, file: string | undef
 
 /** @throws Error with a sentence for every value that is wrong, one a line. */
 export function parseSettings(texts: SettingTexts): Settings {
-  return parse(declaration, texts)
+  const settings = parse(declaration, texts)
+  const conflicts = conflictsIn(settings)
+  if (conflicts.length > 0) throw new Error(conflicts.join('\n'))
+  return settings
+}
+
+/** A sentence for everything that settings need of each other and lack. */
+function conflictsIn({ AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL }: Settings): readonly string[] {
+  return [
+    ...(AUTH === 'jwt' && JWT_SECRET === '' && JWKS_URL === '' && TOKEN_KEY === ''
+      ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
+      : []),
+    ...(JWT_SECRET !== '' && JWKS_URL !== '' ? ['JWT_SECRET and JWKS_URL exclude each other.'] : []),
+    ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
+  ]
 }
 
 /** Only the data directory, whatever the other settings are. @throws Error with a sentence when it is wrong. */
@@ -299,6 +362,52 @@ function host() {
     const authority = parseAuthority(isIPv6(name) ? `[${name}]` : name)
     if (authority !== undefined && authority.port === '' && !name.endsWith(':')) return authority.host
     context.addIssue(`must be host names like uploads.example.com, without scheme, port, or *, not ${name}`)
+    return z.NEVER
+  })
+}
+
+/** Empty for none. */
+function longSecret() {
+  const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32
+  return z.string().refine(isLong, 'must have at least 32 bytes')
+}
+
+/** Empty for none. */
+function httpUrl() {
+  const isHttp = (text: string): boolean =>
+    text === '' || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
+  return z.string().refine(isHttp, 'must be a URL that begins with http:// or https://')
+}
+
+/** Never one of HMAC, whose secret would be public. */
+function publicKeyAlgorithms() {
+  const algorithm = oneOf(
+    'RS256',
+    'RS384',
+    'RS512',
+    'PS256',
+    'PS384',
+    'PS512',
+    'ES256',
+    'ES384',
+    'ES512',
+    'EdDSA',
+    'Ed25519',
+  )
+  return names().pipe(z.array(algorithm))
+}
+
+/** A token of RFC 9110; empty for none. */
+function cookieName() {
+  return z.string().regex(/^[\w!#$%&'*+.^`|~-]*$/, 'must be the name of a cookie')
+}
+
+function unownedUploads() {
+  return z.string().transform((text, context) => {
+    if (text === 'nobody' || text === 'everyone') return text
+    const subject = /^sub:(.+)$/s.exec(text)?.[1]
+    if (subject !== undefined) return { subject }
+    context.addIssue('must be nobody, everyone, or sub:NAME')
     return z.NEVER
   })
 }

@@ -9,7 +9,7 @@ import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
-const SECRETS = ['SECRET']
+const SECRETS = ['JWT_SECRET', 'TOKEN_KEY', 'SECRET']
 const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
@@ -41,6 +41,20 @@ describe('Settings', () => {
       INTERIM_RESPONSES: 'direct',
       LEGACY_IDENTITY: ['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'],
       LEGACY_CHECK: 'list',
+      AUTH: 'none',
+      JWT_SECRET: '',
+      JWKS_URL: '',
+      JWT_ALGORITHMS: ['RS256', 'ES256', 'EdDSA'],
+      JWT_AUDIENCE: '',
+      JWT_ISSUER: '',
+      AUTH_COOKIE: '',
+      AUTH_FIELD: '',
+      TOKEN_KEY: '',
+      AUTH_URL: '',
+      AUTH_SUBJECT_HEADER: 'Remote-User',
+      UNOWNED_UPLOADS: 'nobody',
+      DOWNLOADS: 'on',
+      TERMINATION: 'on',
       SECRET: '',
       LOG_LEVEL: 'info',
     })

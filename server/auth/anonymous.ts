@@ -1,3 +1,4 @@
+import type { Context } from 'koa'
 import type { Action } from '../core/principal.ts'
 import { clientOf } from '../http/address-limits.ts'
 import type { Authenticator } from './authenticator.ts'
@@ -17,7 +18,12 @@ export function anonymous(key: Buffer): Authenticator {
       ownsUnowned: true,
       may: EVERYTHING,
       limits: {},
-      account: () => digestOf(key, 'network', [clientOf(ctx.ip)]),
+      account: networkAccount(key, ctx),
     }),
   }
+}
+
+/** The account of a client without credentials, computed when it is needed: few requests need it. */
+export function networkAccount(key: Buffer, ctx: Context): () => string {
+  return () => digestOf(key, 'network', [clientOf(ctx.ip)])
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Algorithm } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
@@ -62,9 +63,14 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
  */
 function validatorsOf(file: DownloadableFile): Validators {
   return {
-    etag: `"${encodeURIComponent(file.id)}-${file.size}-${file.modified.getTime().toString(36)}"`,
+    etag: `"${digestOf(file.id)}-${file.size}-${file.modified.getTime().toString(36)}"`,
     lastModified: new Date(Math.min(file.modified.getTime(), Date.now())),
   }
+}
+
+/** A reader with a signed link must not learn the id. */
+function digestOf(id: string): string {
+  return createHash('sha256').update(id).digest('base64url').slice(0, 22)
 }
 
 /** @throws UploadError `precondition_failed`. */

@@ -27,6 +27,7 @@ const EXPOSED = [
   'Upload-Complete',
   'Upload-Limit',
   'Upload-Draft-Interop-Version',
+  'WWW-Authenticate',
 ].join(', ')
 /** How long a browser may cache a preflight response, in seconds: Chromium caps it at two hours. */
 const MAX_AGE = '7200'

@@ -41,8 +41,13 @@ export function logError(
   facts: { status: number; method: string; path: string },
 ): void {
   const { code, cause } = error
-  const all = { code, ...facts, err: cause }
+  const all = { code, ...facts, path: withoutLink(facts.path), err: cause }
   if (facts.status === 500) log.error(all, error.message)
   else if (cause !== undefined && facts.status !== 400) log.warn(all, error.message)
   else log.debug(all, error.message)
+}
+
+/** The name in a signed link is a secret. */
+function withoutLink(path: string): string {
+  return path.replace(/\/(?:~|%7e)[^/]*/i, '/~')
 }

@@ -22,10 +22,9 @@ const EXTENSIONS = [
   'expiration',
   'checksum',
   'checksum-trailer',
-  'termination',
   'concatenation',
   'concatenation-unfinished',
-].join(',')
+]
 
 export interface TusOptions {
   /** Maximum bytes of an upload; `Infinity` for no limit. */
@@ -36,7 +35,11 @@ export interface TusOptions {
   readonly expiresAfter: number
   /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
+  readonly termination: Termination
 }
+
+/** Which uploads clients may delete: all of their own, unfinished ones, or none. */
+export type Termination = 'on' | 'unfinished' | 'off'
 
 /** The handlers of tus 1.0.0 (https://tus.io/protocols/resumable-upload). Each throws `UploadError`. */
 export class Tus {
@@ -53,7 +56,8 @@ export class Tus {
 
   /** OPTIONS: the version, extensions, and limits of this server. */
   options(ctx: Context): void {
-    ctx.set({ 'Tus-Resumable': TUS_VERSION, 'Tus-Version': TUS_VERSION, 'Tus-Extension': EXTENSIONS })
+    const extensions = this.#options.termination === 'off' ? EXTENSIONS : [...EXTENSIONS, 'termination']
+    ctx.set({ 'Tus-Resumable': TUS_VERSION, 'Tus-Version': TUS_VERSION, 'Tus-Extension': extensions.join(',') })
     ctx.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS)
     if (Number.isFinite(this.#options.maxSize)) ctx.set('Tus-Max-Size', String(this.#options.maxSize))
     ctx.status = 204
@@ -141,10 +145,11 @@ export class Tus {
     ctx.status = 204
   }
 
-  /** DELETE: termination, also of a finished upload. */
+  /** DELETE: termination, also of a finished upload unless the options exclude it. */
   async delete(ctx: Context, desk: Desk, id: string): Promise<void> {
     checkVersion(ctx)
-    await this.#intake.remove(desk, id, (upload) => upload.remove('deleted'))
+    const onlyIncomplete = this.#options.termination !== 'on'
+    await this.#intake.remove(desk, id, (upload) => upload.remove('deleted', { onlyIncomplete }))
     ctx.status = 204
   }
 

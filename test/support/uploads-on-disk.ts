@@ -6,6 +6,8 @@ export interface UploadsOnDisk {
   readonly uploads: Uploads
   /** The data directory. */
   readonly folder: string
+  /** Closes the uploads and opens the directory again. @returns the uploads in it. */
+  reopen(): Promise<Uploads>
   /** Closes the uploads, if they are still open, and removes their directory. */
   dispose(): Promise<void>
 }
@@ -13,10 +15,16 @@ export interface UploadsOnDisk {
 /** Uploads in their own directory. */
 export async function uploadsOnDisk(): Promise<UploadsOnDisk> {
   const folder = await temporaryFolder()
-  const uploads = await openStore({ directory: folder.path, sync: 'never' })
+  const open = (): Promise<Uploads> => openStore({ directory: folder.path, sync: 'never' })
+  let uploads = await open()
   return {
     uploads,
     folder: folder.path,
+    reopen: async () => {
+      await uploads.close()
+      uploads = await open()
+      return uploads
+    },
     dispose: async () => {
       await uploads.close()
       await folder.dispose()

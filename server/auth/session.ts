@@ -1,0 +1,57 @@
+import type { Context } from 'koa'
+import { UploadError } from '../core/errors.ts'
+import type { Principal } from '../core/principal.ts'
+import { answerJson } from '../http/json.ts'
+import type { Authenticator } from './authenticator.ts'
+
+/** What `GET /session` reports of the service. */
+export interface SessionOptions {
+  readonly authenticator: Authenticator
+  readonly auth: 'none' | 'jwt' | 'forward'
+  /** The form field of legacy pages that may hold a token; empty for none. */
+  readonly field: string
+  readonly downloads: 'on' | 'signed' | 'off'
+  readonly termination: 'on' | 'unfinished' | 'off'
+  /** Maximum bytes of an upload; `Infinity` for no limit. */
+  readonly maxSize: number
+}
+
+/**
+ * `GET /session`: who the caller is, and what it may do. Without valid credentials, it may do nothing; that is no error.
+ *
+ * @throws UploadError `auth_unavailable`.
+ */
+export function session(options: SessionOptions): (ctx: Context) => Promise<void> {
+  const { authenticator, auth, field, downloads, termination } = options
+  return async (ctx) => {
+    const principal = await callerOf(ctx, authenticator)
+    const may = [...(principal?.may ?? [])].filter((action) => action !== 'delete' || termination !== 'off')
+    ctx.set('Cache-Control', 'no-store')
+    answerJson(ctx, {
+      auth,
+      signedIn: principal?.owner !== undefined,
+      ...(principal?.owner !== undefined && { owner: principal.owner }),
+      may,
+      ...(field !== '' && { field }),
+      limits: limitsOf(principal, options.maxSize),
+      downloads,
+      termination,
+    })
+  }
+}
+
+async function callerOf(ctx: Context, authenticator: Authenticator): Promise<Principal | undefined> {
+  try {
+    return await authenticator.authenticate(ctx, { actions: [], id: undefined })
+  } catch (error) {
+    if (!(error instanceof UploadError) || error.code === 'auth_unavailable') throw error
+    ctx.remove('WWW-Authenticate')
+    return undefined
+  }
+}
+
+function limitsOf(principal: Principal | undefined, mostOfAll: number): Readonly<Record<string, unknown>> {
+  const { maxSize = Number.POSITIVE_INFINITY, types, quota } = principal?.limits ?? {}
+  const most = Math.min(maxSize, mostOfAll)
+  return { ...(Number.isFinite(most) && { maxSize: most }), types, quota }
+}
