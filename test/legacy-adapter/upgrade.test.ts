@@ -40,6 +40,7 @@ async function send(file: Cut, chunk: number, fileName?: string, cookie = ''): P
 interface RecordJson {
   readonly format?: number
   readonly account?: string
+  readonly endAwaited?: true
   readonly webUploader?: {
     readonly chunks?: number
     readonly chunkSize?: number
@@ -62,7 +63,7 @@ async function withFormerRecords(more: { visitor?: string } = {}): Promise<void>
   for (const name of await readdir(records, { recursive: true })) {
     if (!name.endsWith('.json')) continue
     const file = path.join(records, name)
-    const { format: _, account: __, webUploader, ...former } = await recordIn(file)
+    const { format: _, account: __, endAwaited: ___, webUploader, ...former } = await recordIn(file)
     const { chunks, chunkSize, visitor } = webUploader ?? {}
     const line = JSON.stringify({ ...former, chunks, chunkSize, visitor, ...more })
     await writeFile(file, `${line}\n${crc32(line).toString(16)}\n`)
