@@ -22,9 +22,9 @@ export function namesOf(allowed: AllowedHosts, listensOn: string, urls: readonly
 }
 
 /**
- * Refuses requests that name the host of another site. Without authentication, a page of that site could do everything
- * that a visitor can, once its name resolves to this service. Requests through a trusted proxy are not checked: the
- * proxy chooses its hosts. Health checks may use any host.
+ * Refuses requests that name the host of another site. Once that name resolves to this service (DNS rebinding), a page
+ * of that site shares its origin: with `AUTH=none`, it could do everything that a visitor can. Requests through a
+ * trusted proxy are not checked: the proxy chooses its hosts. Health checks may use any host.
  *
  * @throws UploadError `bad_request` for an invalid host, `host_not_allowed`.
  */
