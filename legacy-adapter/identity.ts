@@ -1,5 +1,6 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
+import { keyedDigest } from '../server/core/keyed-digest.ts'
 import type { Caller, Owner } from './caller.ts'
 import { type Fields, oneValue } from './fields.ts'
 
@@ -77,10 +78,10 @@ export interface Identity {
  * @throws UploadError `duplicate_field`, `bad_field` for a task id that is too long.
  */
 export function taskOf(fields: Fields, owner: Owner, address: string, rules: IdentityRules): Task {
-  const group = digest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
+  const group = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
   return {
     group,
-    named: (name) => `${group}.${digest(rules.secret, 'name', [group, name]).slice(0, 16)}`,
+    named: (name) => `${group}.${keyedDigest(rules.secret, 'name', [group, name]).slice(0, 16)}`,
   }
 }
 
@@ -99,12 +100,12 @@ export function identityOf(asked: FileFields, owner: Owner, address: string, rul
   const valuesOf = (names: readonly string[]): (string | undefined)[] => names.map((field) => rawOf(asked, field))
   const mark = oneValue(fields, 'landfall_file')
   const endingOf = (names: readonly string[], number: number): string =>
-    digest(rules.secret, 'upload', [...start, ...valuesOf(names), String(number)]).slice(0, 32)
+    keyedDigest(rules.secret, 'upload', [...start, ...valuesOf(names), String(number)]).slice(0, 32)
   const marked = rules.names.filter((field) => field !== 'id' && field !== 'lastModifiedDate')
   const idOf = (number: number): string => {
     if (mark === undefined) return `${file}.${endingOf(rules.names, number)}`
     const parts = [...start, ...valuesOf(marked), mark, String(number)]
-    return `${file}.${digest(rules.secret, 'marked', parts).slice(0, 32)}`
+    return `${file}.${keyedDigest(rules.secret, 'marked', parts).slice(0, 32)}`
   }
   const firstId = idOf(0)
   const further = rules.names.filter((field) => !FILE_FIELDS.has(field))
@@ -114,7 +115,7 @@ export function identityOf(asked: FileFields, owner: Owner, address: string, rul
     sender: firstId.slice(file.length + 1),
     firstId,
     idOf,
-    further: further.length === 0 ? undefined : digest(rules.secret, 'further', valuesOf(further)).slice(0, 16),
+    further: further.length === 0 ? undefined : keyedDigest(rules.secret, 'further', valuesOf(further)).slice(0, 16),
     formerEndings: () => {
       const withoutId = rules.names.filter((field) => field !== 'id')
       const numbers = Array.from({ length: FORMER_NUMBERS }, (_, number) => number)
@@ -179,11 +180,4 @@ function taskParts(fields: Fields, owner: Owner, address: string): (string | und
     throw new UploadError('bad_field', `The field "task_id" is longer than ${LONGEST_TASK_ID} bytes.`)
   }
   return [owner ?? '', taskId, taskId === undefined && owner === undefined ? address : undefined]
-}
-
-/** A keyed digest of parts. Each is prefixed with its length, so that no two lists collide. */
-export function digest(secret: string, purpose: string, parts: readonly (string | undefined)[]): string {
-  const hmac = createHmac('sha256', secret).update(purpose)
-  for (const part of parts) hmac.update(part === undefined ? '|-' : `|${Buffer.byteLength(part)}:${part}`)
-  return hmac.digest('hex')
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import type { Desk } from '../server/core/desk.ts'
+import { keyedDigest } from '../server/core/keyed-digest.ts'
 import { isSameOrigin, isSecure, type Reach } from '../server/http/same-origin.ts'
 import type { Caller, Owner } from './caller.ts'
-import { digest } from './identity.ts'
 
 /**
  * Over TLS, browsers accept a cookie of this name only from this host, for all paths (RFC 6265bis, section 4.1.3.2).
@@ -65,7 +65,7 @@ export class Visitors {
   }
 
   #visitorOf(token: string | undefined): Owner {
-    return token === undefined ? undefined : digest(this.#secret, 'visitor', [token]).slice(0, 32)
+    return token === undefined ? undefined : keyedDigest(this.#secret, 'visitor', [token]).slice(0, 32)
   }
 }
 

@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto'
-import { digestOf } from './auth/digest.ts'
+import { keyedDigest } from './core/keyed-digest.ts'
 
 /** One key for each purpose, so that a value made for one is never valid for another. 32 bytes each. */
 export interface Keys {
@@ -21,5 +21,5 @@ export function deriveKeys(secret: string): Keys {
 
 /** The owner that a subject of an issuer is: a digest, 32 hex characters. */
 export function ownerOf({ owner }: Pick<Keys, 'owner'>, issuer: string, subject: string): string {
-  return digestOf(owner, 'owner', [issuer, subject])
+  return keyedDigest(owner, 'owner', [issuer, subject]).slice(0, 32)
 }

@@ -1,8 +1,8 @@
 import type { Context } from 'koa'
+import { keyedDigest } from '../core/keyed-digest.ts'
 import type { Action } from '../core/principal.ts'
 import { clientOf } from '../http/address-limits.ts'
 import type { Authenticator } from './authenticator.ts'
-import { digestOf } from './digest.ts'
 
 const EVERYTHING: ReadonlySet<Action> = new Set(['create', 'write', 'read', 'delete', 'ask'])
 
@@ -25,5 +25,5 @@ export function anonymous(key: Buffer): Authenticator {
 
 /** The account of a client without credentials, computed when it is needed: few requests need it. */
 export function networkAccount(key: Buffer, ctx: Context): () => string {
-  return () => digestOf(key, 'network', [clientOf(ctx.ip)])
+  return () => keyedDigest(key, 'network', [clientOf(ctx.ip)]).slice(0, 32)
 }

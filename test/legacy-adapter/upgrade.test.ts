@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { digest } from '../../legacy-adapter/identity.ts'
+import { keyedDigest } from '../../server/core/keyed-digest.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { answerOf, type LegacyAnswer } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
@@ -113,7 +113,7 @@ test('An upload that a visitor began under the previous version is closed to oth
   const file = fileOf('wu_former_visitor', { name: 'big.bin' })
   const { id } = await send(file, 0)
   await send(file, 1)
-  await withFormerRecords({ visitor: digest(SECRET, 'visitor', [own]).slice(0, 32) })
+  await withFormerRecords({ visitor: keyedDigest(SECRET, 'visitor', [own]).slice(0, 32) })
   const question = { task_id: 'wu_former_visitor', filename: 'big.bin' }
   const strangers = ['', `landfall_visitor=${other}`]
   for (const cookie of strangers) expect((await complete(service.url, question, cookie)).status).toBe(404)
