@@ -1,19 +1,38 @@
 import { readFileSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { isPageField } from '../legacy-adapter/fields.ts'
 import { systemCode } from './core/errors.ts'
-import { isFileType } from './gate/file-types.ts'
-import { parseAuthority } from './http/host.ts'
+import {
+  allOrSome,
+  command,
+  cookieName,
+  fileTypes,
+  headerSecret,
+  host,
+  httpUrl,
+  longSecret,
+  mode,
+  names,
+  nonEmpty,
+  oneOf,
+  origin,
+  ownSecret,
+  publicKeyAlgorithms,
+  publicUrl,
+  scanUrl,
+  sizeLimit,
+  socketAddress,
+  unownedUploads,
+  wholeBetween,
+} from './settings-schemas.ts'
 
 /** The documentation of a setting: its default, with the unit, and its meaning. */
 const descriptions = z.registry<{ readonly default: string; readonly help: string; readonly isSecret?: true }>()
 
 /**
  * Every setting: an environment variable, and a flag of the same name. Other users of the host can read the flags of a
- * process, so a secret has none; instead, a variable and a flag with `_FILE` name a file that contains it. The message of each schema is the end of a
- * sentence that begins with the setting's name.
+ * process, so a secret has none; instead, a variable and a flag with `_FILE` name a file that contains it.
  */
 const declaration = z.object({
   HOST: setting('127.0.0.1', 'Address to listen on.', nonEmpty()),
@@ -22,18 +41,22 @@ const declaration = z.object({
   FILE_MODE: setting(
     '0640',
     'Permissions of finished files (octal). Everything else in DATA_DIR is for the service only.',
-    mode(0o600, 0o111, 'must be an octal number like 0640: read and write for the owner, execute for nobody'),
+    mode(
+      0o600,
+      0o111,
+      'must be an octal number like 0640: read and write for the owner, no execute, no write for others',
+    ),
   ),
   DIR_MODE: setting(
     '0750',
     'Permissions of DATA_DIR and the directories of finished files (octal), if they are new.',
-    mode(0o700, 0o002, 'must be an octal number like 0750: everything for the owner, and no writing for others'),
+    mode(0o700, 0o002, 'must be an octal number like 0750: all rights for the owner, no write for others'),
   ),
   MAX_SIZE: setting('0', 'Maximum file size; 0 = unlimited.', sizeLimit(), 'bytes'),
   MAX_METADATA: setting('8192', 'Maximum metadata per upload, decoded.', sizeLimit(), 'bytes'),
   QUOTA_BYTES: setting(
     '0',
-    'Maximum bytes of all uploads of an account, as declared or as stored: of an owner, or of an anonymous client address (IPv6: /64 network). 0 = unlimited.',
+    'Maximum total size of the uploads of an account, as declared or as stored. An account is an owner, or an anonymous client address (IPv6: /64 network). 0 = unlimited.',
     sizeLimit(),
     'bytes',
   ),
@@ -54,25 +77,25 @@ const declaration = z.object({
   ),
   MIN_FREE: setting(
     '1073741824',
-    'Disk space that stays free: uploads fail before the disk is full. At most a tenth of the disk; 0 = none.',
+    'Minimum free disk space: uploads fail before the disk is full. At most a tenth of the disk; 0 = none.',
     wholeBetween(0, Number.MAX_SAFE_INTEGER),
     'bytes',
   ),
-  MIN_FREE_INODES: setting('10000', 'Inodes that stay free, likewise.', wholeBetween(0, Number.MAX_SAFE_INTEGER)),
+  MIN_FREE_INODES: setting('10000', 'Minimum free inodes, likewise.', wholeBetween(0, Number.MAX_SAFE_INTEGER)),
   MAX_CHUNKS: setting('100000', 'Maximum chunks per WebUploader file.', wholeBetween(1, 10_000_000)),
   ALLOWED_TYPES: setting(
     '',
-    'Types of files that are accepted: a comma-separated list of extensions (.pdf) and MIME types (application/pdf, image/*). The content must match the extension. Empty = all.',
+    'Accepted file types: a comma-separated list of extensions (.pdf) and MIME types (application/pdf, image/*). The content must match the extension. Empty = all.',
     fileTypes(),
   ),
   SCAN_CMD: setting(
     '',
-    'Command that scans each file before it becomes visible: the file is its standard input; exit code 0 = clean, 1 = rejected, anything else = scanned again later. No shell; arguments are separated by spaces.',
+    'Command that scans each file on its standard input before it becomes visible: exit code 0 = clean, 1 = rejected, any other = no verdict, retried later. No shell; arguments are separated by spaces.',
     command(),
   ),
   SCAN_URL: setting(
     '',
-    'URL that each file is posted to before it becomes visible: 200 or 204 = clean, 422 = rejected, anything else = scanned again later.',
+    'URL that each file is posted to before it becomes visible: 200 or 204 = clean, 422 = rejected, any other = no verdict, retried later.',
     scanUrl(),
   ),
   SCAN_CLAMD: setting(
@@ -81,10 +104,10 @@ const declaration = z.object({
     socketAddress(),
   ),
   SCAN_TIMEOUT: setting('600', 'Maximum duration of a scan.', wholeBetween(1, 1_000_000), 'seconds'),
-  SCAN_CONCURRENCY: setting('2', 'Maximum files that are scanned at once; others wait.', wholeBetween(1, 1_000)),
+  SCAN_CONCURRENCY: setting('2', 'Maximum concurrent scans; further files wait.', wholeBetween(1, 1_000)),
   QUARANTINE_SIZE: setting(
     '1073741824',
-    'Maximum size of all rejected files that are kept in quarantine; the oldest are deleted first. 0 = none is kept.',
+    'Maximum total size of rejected files in quarantine; the oldest are deleted first. 0 = keep none.',
     wholeBetween(0, Number.MAX_SAFE_INTEGER),
     'bytes',
   ),
@@ -161,19 +184,15 @@ const declaration = z.object({
     'Who may use the service: none (any client; the URL of an upload is the right to it), jwt (clients with a token), forward (clients that AUTH_URL allows).',
     oneOf('none', 'jwt', 'forward'),
   ),
-  JWT_SECRET: secret('Secret of tokens that are signed with HS256; at least 32 bytes.', longSecret()),
+  JWT_SECRET: secret('Secret of tokens signed with HS256; at least 32 bytes.', longSecret()),
   JWKS_URL: setting('', 'URL of the public keys of tokens (JWKS).', httpUrl()),
   JWT_ALGORITHMS: setting(
     'RS256,ES256,EdDSA',
-    'Algorithms that tokens with keys of JWKS_URL may have: a comma-separated list of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519.',
+    'Accepted algorithms of tokens signed with keys of JWKS_URL: a comma-separated list of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519.',
     publicKeyAlgorithms(),
   ),
-  JWT_AUDIENCE: setting('', 'Audience (aud) that tokens must have.', z.string()),
-  JWT_ISSUER: setting(
-    '',
-    'Issuer (iss) that tokens must have; also the issuer of subjects that come without one.',
-    z.string(),
-  ),
+  JWT_AUDIENCE: setting('', 'Required audience (aud) of tokens.', z.string()),
+  JWT_ISSUER: setting('', 'Required issuer (iss) of tokens; also the issuer of subjects without one.', z.string()),
   AUTH_COOKIE: setting('', 'Cookie that may hold a token, for AUTH=jwt.', cookieName()),
   AUTH_FIELD: setting(
     '',
@@ -181,10 +200,10 @@ const declaration = z.object({
     z.string().trim(),
   ),
   TOKEN_KEY: secret(
-    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 characters. Without it, no request may.',
+    'Key with which an application creates upload tokens (POST /tokens), for AUTH=jwt; at least 32 characters. Without it, there is no such endpoint.',
     headerSecret(),
   ),
-  AUTH_URL: setting('', 'URL that is asked about each request, for AUTH=forward.', httpUrl()),
+  AUTH_URL: setting('', 'URL of the service that authorizes each request, for AUTH=forward.', httpUrl()),
   AUTH_SUBJECT_HEADER: setting(
     'Remote-User',
     'Header in which AUTH_URL names the user.',
@@ -360,180 +379,4 @@ function setting<T>(fallback: string, help: string, schema: z.ZodType<T, string>
 /** A setting that no error, help, or log shows. Empty for none. */
 function secret(help: string, schema: z.ZodType<string, string>) {
   return schema.prefault('').register(descriptions, { default: '', help, isSecret: true })
-}
-
-function ownSecret() {
-  const advice =
-    'must have at least 32 characters; make one with: openssl rand -hex 32. ' +
-    'To keep the ids of WebUploader files, move a shorter one into DATA_DIR/secret instead'
-  return z.string().refine((text) => text === '' || text.length >= 32, advice)
-}
-
-function nonEmpty() {
-  return z.string().regex(/\S/, 'must not be empty')
-}
-
-function wholeBetween(least: number, most: number) {
-  const isWithin = (text: string): boolean => /^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most
-  return z.string().refine(isWithin, `must be a whole number from ${least} to ${most}`).transform(Number)
-}
-
-/** Permissions that have the `needed` bits, and none of the `refused` ones. */
-function mode(needed: number, refused: number, message: string) {
-  const isGood = (text: string): boolean => {
-    const bits = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0
-    return (bits & needed) === needed && (bits & (refused | 0o002)) === 0
-  }
-  return z
-    .string()
-    .refine(isGood, message)
-    .transform((text) => Number.parseInt(text, 8))
-}
-
-function sizeLimit() {
-  return wholeBetween(0, Number.MAX_SAFE_INTEGER).transform((bytes) => (bytes === 0 ? Number.POSITIVE_INFINITY : bytes))
-}
-
-function oneOf<const T extends string>(...values: readonly T[]) {
-  return z.enum(values, `must be one of ${values.join(', ')}`)
-}
-
-function names() {
-  const name = z.string().trim().min(1, 'must be names separated by commas')
-  return z
-    .string()
-    .transform((text) => text.split(','))
-    .pipe(z.array(name))
-}
-
-/** `*` for all, or a set of entries, separated by commas. */
-function allOrSome(entry: z.ZodType<string, string>) {
-  const all = z.string().trim().pipe(z.literal('*'))
-  const none = z
-    .string()
-    .trim()
-    .length(0)
-    .transform(() => new Set<string>())
-  const some = names()
-    .pipe(z.array(entry))
-    .transform((entries) => new Set(entries))
-  return z.union([all, none, some], { error: ({ errors }) => errors?.at(-1)?.[0]?.message })
-}
-
-function origin() {
-  return z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
-    error: ({ input }) => `must be origins like https://example.com, each in full and without *, not ${input}`,
-  })
-}
-
-function host() {
-  return z.string().transform((name, context) => {
-    const authority = parseAuthority(isIPv6(name) ? `[${name}]` : name)
-    if (authority !== undefined && authority.port === '' && !name.endsWith(':')) return authority.host
-    context.addIssue(`must be host names like uploads.example.com, without scheme, port, or *, not ${name}`)
-    return z.NEVER
-  })
-}
-
-/** Extensions and MIME types, in lower case, separated by commas; empty for all. */
-function fileTypes() {
-  const type = z.string().refine(isFileType, {
-    error: ({ input }) =>
-      `must be extensions like .jpg, known MIME types like image/png, or kinds like image/*, not ${input}`,
-  })
-  const none = z.literal('').transform((): string[] => [])
-  return z.union([none, names().pipe(z.array(z.string().toLowerCase().pipe(type)))], {
-    error: ({ errors }) => errors?.at(-1)?.[0]?.message,
-  })
-}
-
-/** A program and its arguments; `undefined` for none. */
-function command() {
-  return z.string().transform((text): readonly [string, ...string[]] | undefined => {
-    const [program = '', ...args] = text.trim().split(/\s+/)
-    return program === '' ? undefined : [program, ...args]
-  })
-}
-
-/** `undefined` for none. */
-function scanUrl() {
-  return httpUrl().transform((text) => (text === '' ? undefined : new URL(text)))
-}
-
-/** A host and a port, or the path of a socket; `undefined` for none. */
-function socketAddress() {
-  return z.string().transform((text, context) => {
-    if (text === '') return undefined
-    if (text.startsWith('/')) return { path: text }
-    const authority = parseAuthority(text)
-    if (authority !== undefined && authority.port !== '') {
-      return { host: authority.host.replace(/^\[|\]$/g, ''), port: Number(authority.port) }
-    }
-    context.addIssue('must be host:port, or the path of a socket')
-    return z.NEVER
-  })
-}
-
-/** Empty for none. */
-function longSecret() {
-  const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32
-  return z.string().refine(isLong, 'must have at least 32 bytes')
-}
-
-/** A secret that clients send in a header; empty for none. */
-function headerSecret() {
-  return z.string().regex(/^([\x21-\x7e]{32,})?$/, 'must have at least 32 characters of ASCII, without spaces')
-}
-
-/** Empty for none. */
-function httpUrl() {
-  const isHttp = (text: string): boolean =>
-    text === '' || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
-  return z.string().refine(isHttp, 'must be a URL that begins with http:// or https://')
-}
-
-/** Never one of HMAC, whose secret would be public. */
-function publicKeyAlgorithms() {
-  const algorithm = oneOf(
-    'RS256',
-    'RS384',
-    'RS512',
-    'PS256',
-    'PS384',
-    'PS512',
-    'ES256',
-    'ES384',
-    'ES512',
-    'EdDSA',
-    'Ed25519',
-  )
-  return names().pipe(z.array(algorithm))
-}
-
-/** A token of RFC 9110; empty for none. */
-function cookieName() {
-  return z.string().regex(/^[\w!#$%&'*+.^`|~-]*$/, 'must be the name of a cookie')
-}
-
-function unownedUploads() {
-  return z.string().transform((text, context) => {
-    if (text === 'nobody' || text === 'everyone') return text
-    const subject = /^sub:(.+)$/s.exec(text)?.[1]
-    if (subject !== undefined) return { subject }
-    context.addIssue('must be nobody, everyone, or sub:NAME')
-    return z.NEVER
-  })
-}
-
-/** Without a slash at its end; empty for none. */
-function publicUrl() {
-  const isPublic = (text: string): boolean => {
-    if (text === '') return true
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
-  }
-  return z
-    .string()
-    .refine(isPublic, 'must be a URL that begins with http:// or https://')
-    .transform((text) => (text === '' ? '' : new URL(text).href.replace(/\/+$/, '')))
 }

@@ -1,0 +1,182 @@
+import { isIPv6 } from 'node:net'
+import { z } from 'zod'
+import { isFileType } from './gate/file-types.ts'
+import { parseAuthority } from './http/host.ts'
+
+// What the texts of settings may be. Each message is the end of a sentence that begins with the name of the setting.
+
+export function ownSecret() {
+  const advice =
+    'must have at least 32 characters; make one with: openssl rand -hex 32. ' +
+    'To keep the ids of WebUploader files, move a shorter one into DATA_DIR/secret instead'
+  return z.string().refine((text) => text === '' || text.length >= 32, advice)
+}
+
+export function nonEmpty() {
+  return z.string().regex(/\S/, 'must not be empty')
+}
+
+export function wholeBetween(least: number, most: number) {
+  const isWithin = (text: string): boolean => /^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most
+  return z.string().refine(isWithin, `must be a whole number from ${least} to ${most}`).transform(Number)
+}
+
+/** Permissions that have the `needed` bits, and none of the `refused` ones. */
+export function mode(needed: number, refused: number, message: string) {
+  const isGood = (text: string): boolean => {
+    const bits = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0
+    return (bits & needed) === needed && (bits & (refused | 0o002)) === 0
+  }
+  return z
+    .string()
+    .refine(isGood, message)
+    .transform((text) => Number.parseInt(text, 8))
+}
+
+export function sizeLimit() {
+  return wholeBetween(0, Number.MAX_SAFE_INTEGER).transform((bytes) => (bytes === 0 ? Number.POSITIVE_INFINITY : bytes))
+}
+
+export function oneOf<const T extends string>(...values: readonly T[]) {
+  return z.enum(values, `must be one of ${values.join(', ')}`)
+}
+
+export function names() {
+  const name = z.string().trim().min(1, 'must be names separated by commas')
+  return z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(name))
+}
+
+/** `*` for all, or a set of entries, separated by commas. */
+export function allOrSome(entry: z.ZodType<string, string>) {
+  const all = z.string().trim().pipe(z.literal('*'))
+  const none = z
+    .string()
+    .trim()
+    .length(0)
+    .transform(() => new Set<string>())
+  const some = names()
+    .pipe(z.array(entry))
+    .transform((entries) => new Set(entries))
+  return z.union([all, none, some], { error: ({ errors }) => errors?.at(-1)?.[0]?.message })
+}
+
+export function origin() {
+  return z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
+    error: ({ input }) => `must be origins like https://example.com, each in full and without *, not ${input}`,
+  })
+}
+
+export function host() {
+  return z.string().transform((name, context) => {
+    const authority = parseAuthority(isIPv6(name) ? `[${name}]` : name)
+    if (authority !== undefined && authority.port === '' && !name.endsWith(':')) return authority.host
+    context.addIssue(`must be host names like uploads.example.com, without scheme, port, or *, not ${name}`)
+    return z.NEVER
+  })
+}
+
+/** Extensions and MIME types, in lower case, separated by commas; empty for all. */
+export function fileTypes() {
+  const type = z.string().refine(isFileType, {
+    error: ({ input }) =>
+      `must be extensions like .jpg, known MIME types like image/png, or kinds like image/*, not ${input}`,
+  })
+  const none = z.literal('').transform((): string[] => [])
+  return z.union([none, names().pipe(z.array(z.string().toLowerCase().pipe(type)))], {
+    error: ({ errors }) => errors?.at(-1)?.[0]?.message,
+  })
+}
+
+/** A program and its arguments; `undefined` for none. */
+export function command() {
+  return z.string().transform((text): readonly [string, ...string[]] | undefined => {
+    const [program = '', ...args] = text.trim().split(/\s+/)
+    return program === '' ? undefined : [program, ...args]
+  })
+}
+
+/** `undefined` for none. */
+export function scanUrl() {
+  return httpUrl().transform((text) => (text === '' ? undefined : new URL(text)))
+}
+
+/** A host and a port, or the path of a socket; `undefined` for none. */
+export function socketAddress() {
+  return z.string().transform((text, context) => {
+    if (text === '') return undefined
+    if (text.startsWith('/')) return { path: text }
+    const authority = parseAuthority(text)
+    if (authority !== undefined && authority.port !== '') {
+      return { host: authority.host.replace(/^\[|\]$/g, ''), port: Number(authority.port) }
+    }
+    context.addIssue('must be host:port, or the path of a socket')
+    return z.NEVER
+  })
+}
+
+/** Empty for none. */
+export function longSecret() {
+  const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32
+  return z.string().refine(isLong, 'must have at least 32 bytes')
+}
+
+/** A secret that clients send in a header; empty for none. */
+export function headerSecret() {
+  return z.string().regex(/^([\x21-\x7e]{32,})?$/, 'must have at least 32 characters of ASCII, without spaces')
+}
+
+/** Empty for none. */
+export function httpUrl() {
+  const isHttp = (text: string): boolean =>
+    text === '' || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
+  return z.string().refine(isHttp, 'must be a URL that begins with http:// or https://')
+}
+
+/** Never one of HMAC, whose secret would be public. */
+export function publicKeyAlgorithms() {
+  const algorithm = oneOf(
+    'RS256',
+    'RS384',
+    'RS512',
+    'PS256',
+    'PS384',
+    'PS512',
+    'ES256',
+    'ES384',
+    'ES512',
+    'EdDSA',
+    'Ed25519',
+  )
+  return names().pipe(z.array(algorithm))
+}
+
+/** A token of RFC 9110; empty for none. */
+export function cookieName() {
+  return z.string().regex(/^[\w!#$%&'*+.^`|~-]*$/, 'must be the name of a cookie')
+}
+
+export function unownedUploads() {
+  return z.string().transform((text, context) => {
+    if (text === 'nobody' || text === 'everyone') return text
+    const subject = /^sub:(.+)$/s.exec(text)?.[1]
+    if (subject !== undefined) return { subject }
+    context.addIssue('must be nobody, everyone, or sub:NAME')
+    return z.NEVER
+  })
+}
+
+/** Without a slash at its end; empty for none. */
+export function publicUrl() {
+  const isPublic = (text: string): boolean => {
+    if (text === '') return true
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
+  }
+  return z
+    .string()
+    .refine(isPublic, 'must be a URL that begins with http:// or https://')
+    .transform((text) => (text === '' ? '' : new URL(text).href.replace(/\/+$/, '')))
+}
