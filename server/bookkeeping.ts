@@ -1,12 +1,23 @@
 import type { Logger } from 'pino'
 import { UploadError } from './core/errors.ts'
-import type { Ledger } from './core/ledger.ts'
+import { Ledger } from './core/ledger.ts'
 import type { Uploads } from './core/uploads.ts'
 import type { Layout } from './disk/layout.ts'
 import { keepUsage } from './disk/usage-file.ts'
+import type { Settings } from './settings.ts'
 
 /** How often the totals are kept, in milliseconds. */
 const KEEP_EVERY = 5 * 60 * 1000
+
+/** The ledger with the limits of the settings; nothing is charged yet. */
+export function ledgerOf(settings: Settings): Ledger {
+  return new Ledger({
+    account: { bytes: settings.QUOTA_BYTES, files: settings.QUOTA_FILES, unfinished: settings.QUOTA_UNFINISHED },
+    total: { bytes: settings.TOTAL_BYTES, files: settings.TOTAL_FILES, unfinished: settings.TOTAL_UNFINISHED },
+    creationsPerMinute: settings.CREATIONS_PER_MINUTE,
+    maxMetadata: settings.MAX_METADATA,
+  })
+}
 
 /** Keeps the ledger beyond the life of the process. */
 export class Bookkeeping {

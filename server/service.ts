@@ -1,22 +1,17 @@
-import type http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import pino, { type Logger } from 'pino'
+import pino from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import { Links, withLinks } from './auth/links.ts'
 import { session } from './auth/session.ts'
-import { Bookkeeping } from './bookkeeping.ts'
+import { startBackgroundWork } from './background-work.ts'
+import { Bookkeeping, ledgerOf } from './bookkeeping.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
-import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
-import { systemCode, UploadError } from './core/errors.ts'
-import { Ledger } from './core/ledger.ts'
 import { RateLimit } from './core/rate-limit.ts'
-import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
@@ -27,6 +22,7 @@ import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
+import { listen, urlOfServer } from './listening.ts'
 import { openAuth, openTokens } from './open-auth.ts'
 import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
@@ -43,12 +39,6 @@ export interface Service {
   /** Refuses new work; running requests may continue for up to `DRAIN` seconds, then they are interrupted. */
   close(): Promise<void>
 }
-
-/** Maximum time between two sweeps for expired uploads, in milliseconds. */
-const SWEEP_EVERY = 60 * 60 * 1000
-
-/** Minimum age of a tombstone before it is removed, in milliseconds; from then on, the upload is 404 instead of 410. */
-const TOMBSTONE_LIFETIME = 7 * 24 * 60 * 60 * 1000
 
 /** Maximum WebUploader visitors whose listed chunks are kept, up to 16 KiB each. */
 const MAX_VISITORS = 20_000
@@ -168,60 +158,4 @@ export async function start(
       server.closeAllConnections()
     },
   }
-}
-
-function ledgerOf(settings: Settings): Ledger {
-  return new Ledger({
-    account: { bytes: settings.QUOTA_BYTES, files: settings.QUOTA_FILES, unfinished: settings.QUOTA_UNFINISHED },
-    total: { bytes: settings.TOTAL_BYTES, files: settings.TOTAL_FILES, unfinished: settings.TOTAL_UNFINISHED },
-    creationsPerMinute: settings.CREATIONS_PER_MINUTE,
-    maxMetadata: settings.MAX_METADATA,
-  })
-}
-
-function listen(server: http.Server, settings: Settings): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const taken = systemCode(error) === 'EADDRINUSE'
-      reject(taken ? new Error(`Port ${settings.PORT} of ${settings.HOST} is in use. Choose another PORT.`) : error)
-    })
-    server.listen(settings.PORT, settings.HOST, resolve)
-  })
-}
-
-function startBackgroundWork(
-  uploads: Uploads,
-  concatenation: Concatenation,
-  expiresAfter: number,
-  log: Logger,
-): { stop(): void } {
-  const now = cautiousTime()
-  const logError = (sentence: string) => (error: unknown) => {
-    // Work that a stop interrupts is resumed at the next start.
-    if (error instanceof UploadError && error.code === 'stopping') return
-    log.error({ err: error }, sentence)
-  }
-  let isSweeping = false
-  const sweep = async (): Promise<void> => {
-    // With very many uploads a sweep may take longer than its interval.
-    if (isSweeping) return
-    isSweeping = true
-    const expired = uploads.sweeps.expire(new Date(now() - expiresAfter * 1000)).then((count) => {
-      if (count > 0) log.info({ count }, 'Unfinished uploads expired.')
-    })
-    await expired.catch(logError('Expiring uploads failed.'))
-    const forgotten = uploads.sweeps.forgetGone(new Date(now() - TOMBSTONE_LIFETIME))
-    await forgotten.catch(logError('Removing old tombstones failed.'))
-    isSweeping = false
-  }
-  concatenation.resume().catch(logError('Resuming unfinished work failed.'))
-  const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
-  timer.unref()
-  return { stop: () => clearInterval(timer) }
-}
-
-function urlOfServer(server: http.Server, host: string): string {
-  const address: AddressInfo | string | null = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
