@@ -30,7 +30,7 @@ interface Settled {
 
 const UNKNOWN: Settled = { ids: [], isAll: false }
 
-/** The ids of all uploads, whoever owns them. */
+/** The ids of all uploads, of every owner. */
 export type UploadIds = Pick<Uploads, 'group' | 'lastChange' | 'unfinishedIds'>
 
 /**

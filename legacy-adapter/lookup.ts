@@ -128,7 +128,7 @@ function isLanding({ state }: Upload): boolean {
   return state === 'finishing' || state === 'scanning'
 }
 
-/** WebUploader sends a refused chunk again: a refused file must not begin anew with it. @throws UploadError why. */
+/** WebUploader sends a refused chunk again: a refused file must not begin again with it. @throws UploadError why. */
 function refuseAgain({ record }: Upload, { caller, facts }: FileRequest, identity: Identity): void {
   const { failed } = record
   if (failed?.code !== 'rejected' && failed?.code !== 'type_not_allowed') return

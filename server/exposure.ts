@@ -11,7 +11,7 @@ LOOPBACK.addAddress('::1', 'ipv6')
  * @param address that the service listens on; a socket of the file system is reached by local users only.
  * @param auth the setting AUTH.
  * @param container the variable `container`, which container managers and our image set
- *   (https://systemd.io/CONTAINER_INTERFACE). A container always listens on a public address; whoever starts it decides
+ *   (https://systemd.io/CONTAINER_INTERFACE). A container always listens on a public address; its operator decides
  *   who can reach that.
  */
 export function exposure(

@@ -216,7 +216,7 @@ const declaration = z.object({
   ),
   DOWNLOADS: setting(
     'on',
-    'Who may download: on (whoever may read the upload), signed (only clients with a signed link), off.',
+    'Who may download: on (clients that may read the upload), signed (only clients with a signed link), off.',
     oneOf('on', 'signed', 'off'),
   ),
   TERMINATION: setting(

@@ -57,7 +57,7 @@ export class Attempt {
     void this.#run()
   }
 
-  /** Stops sending. The server keeps what it has. A deletion goes on. */
+  /** Stops sending. The server keeps what it has. A deletion continues. */
   stop(): void {
     if (this.#removed) return
     this.#stopped.abort()

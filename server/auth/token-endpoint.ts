@@ -9,7 +9,7 @@ import { createUploadToken, uploadTokenRequest } from './upload-tokens.ts'
 
 /** Options of `POST /tokens`. */
 export interface TokenEndpointOptions {
-  /** `TOKEN_KEY`: whoever has it may create tokens for any subject. */
+  /** `TOKEN_KEY`: its holder may create tokens for any subject. */
   readonly callerKey: string
   /** The key that signs upload tokens. */
   readonly uploadTokenKey: Buffer

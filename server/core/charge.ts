@@ -31,7 +31,7 @@ export function accountOf({ owner, account }: UploadRecord): string | undefined 
   return owner ?? account
 }
 
-/** The bytes on disk beside those of the file: its record, with the metadata as it is stored, and its directory. */
+/** The bytes on disk in addition to the file: its record, with the metadata as it is stored, and its directory. */
 export function overheadOf({ metadata, rawMetadata = '' }: UploadRecord): number {
   return inBlocks(FACTS + Buffer.byteLength(JSON.stringify([metadata, rawMetadata]))) + BLOCK
 }

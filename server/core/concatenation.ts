@@ -191,7 +191,7 @@ export class Concatenation {
     try {
       await final.finish(MAX_WAIT, SCAN_WAIT)
     } catch (error) {
-      // Nobody needs the bytes of its parts any more.
+      // Nothing needs the bytes of its parts any more.
       if (error instanceof UploadError && error.code === 'rejected') await this.#discard(parts)
       throw error
     }

@@ -6,7 +6,7 @@ import type { StoredUpload } from './store.ts'
  * The question to the gate whether a file may become visible.
  *
  * A verdict is valid only in the process that received it. After a restart the gate is asked again: between a crash and
- * the rename, bytes may be cut off and sent anew, and another gate may be set. `scan` in the record is for the operator.
+ * the rename, bytes may be cut off and sent again, and another gate may be set. `scan` in the record is for operators.
  */
 export class Inspection {
   readonly #stored: StoredUpload

@@ -19,7 +19,7 @@ export interface Principal {
   readonly ownsUnowned: boolean
   readonly may: ReadonlySet<Action>
   readonly limits: PrincipalLimits
-  /** The only upload that a signed link opens, whoever owns it. */
+  /** The only upload that a signed link opens, whatever its owner. */
   readonly link?: string | undefined
   /** Whom the ledger charges: the owner, or a digest of the network of an anonymous client. */
   readonly account: () => string

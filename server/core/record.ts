@@ -20,7 +20,7 @@ export interface UploadRecord {
   readonly fileName: string
   /** ISO 8601. */
   readonly createdAt: string
-  /** The owner of the upload, a digest; without one, whoever knows the URL may use it. */
+  /** The owner of the upload, a digest; without one, any client that knows the URL may use it. */
   readonly owner?: string | undefined
   /** Whom the ledger charges for an upload without an owner: a digest of the client's network. */
   readonly account?: string | undefined

@@ -3,7 +3,7 @@ import type { Departure } from '../core/store.ts'
 import { ifThere, openNew, withExisting } from './files.ts'
 
 // A tombstone is one line: why the upload is gone, and its owner, if it has one. It counts without its text, for which
-// a full disk has no room. The line end shows that the text is whole: nobody may inherit an upload by a torn text.
+// a full disk has no room. The line end shows that the text is whole: no owner may inherit an upload by a torn text.
 
 const TEXT = /^(?:deleted|expired|refused)(?: (\S+))?\n$/
 

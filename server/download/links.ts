@@ -5,7 +5,7 @@ import { UploadError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import { answerJson } from '../http/json.ts'
 
-/** Who may download: whoever may read an upload, only clients with a signed link, or no client. */
+/** Who may download: clients that may read the upload, only those with a signed link, or none. */
 export type Downloads = 'on' | 'signed' | 'off'
 
 /** Default and maximum lifetime of a link, in seconds. */

@@ -35,7 +35,7 @@ export class HttpGate implements Gate {
       const isClean = answer.statusCode === 200 || answer.statusCode === 204
       if (!isClean) throw new Error(`SCAN_URL answered with status ${answer.statusCode}.`)
       await sentence
-      // Whoever calls a file clean must have received all of it.
+      // A scanner that calls a file clean must have received all of it.
       if (!request.writableEnded || !(await sent)) throw new Error('SCAN_URL answered before it had the whole file.')
       return 'clean'
     } finally {

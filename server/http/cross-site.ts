@@ -24,7 +24,7 @@ export function refuseForeignPages(allowed: AllowedOrigins, reach: Reach): Middl
   }
 }
 
-/** Whether a request has no effect, and asks nothing about an upload. Whoever has the URL of a file may link to it. */
+/** Whether a request has no effect, and asks nothing about an upload. Any page may link to a file. */
 function onlyShows({ method, path }: Context): boolean {
   if (method === 'OPTIONS' || (method === 'GET' && FILE_PATH.test(path))) return true
   return (method === 'GET' || method === 'HEAD') && (PAGES.test(path) || HEALTH_PATH.test(path))
