@@ -8,7 +8,7 @@ const BURST = 1 / 6
 /** Maximum waiting calls per key. */
 const MAX_WAITING = 1_000
 /** While others need the service, each key has this share of the amount. */
-const SHARE = 1 / 5
+const SHARE = 1 / 10
 /** Keys are forgotten after one to two minutes, or earlier when there are more than this. */
 const MAX_RECENT = 50_000
 
