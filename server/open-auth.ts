@@ -18,7 +18,7 @@ export async function openAuth(
   onNotice: (sentence: string) => void,
 ): Promise<Authenticator> {
   if (settings.AUTH === 'none') return anonymous(keys.account)
-  const owners = new Owners(keys.owner, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
+  const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
   if (settings.AUTH === 'forward') {
     const { ForwardAuthenticator } = await import('./auth/forward.ts')
     return new ForwardAuthenticator({

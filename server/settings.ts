@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { isPageField } from '../legacy-adapter/fields.ts'
 import { systemCode } from './core/errors.ts'
+import { isFileType } from './gate/file-types.ts'
 import { parseAuthority } from './http/host.ts'
 
 /** The documentation of a setting: its default, with the unit, and its meaning. */
@@ -28,7 +30,64 @@ const declaration = z.object({
     mode(0o700, 0o002, 'must be an octal number like 0750: everything for the owner, and no writing for others'),
   ),
   MAX_SIZE: setting('0', 'Maximum file size; 0 = unlimited.', sizeLimit(), 'bytes'),
+  MAX_METADATA: setting('8192', 'Maximum metadata per upload, decoded.', sizeLimit(), 'bytes'),
+  QUOTA_BYTES: setting(
+    '0',
+    'Maximum bytes of all uploads of an account, as declared or as stored: of an owner, or of an anonymous client address (IPv6: /64 network). 0 = unlimited.',
+    sizeLimit(),
+    'bytes',
+  ),
+  QUOTA_FILES: setting('0', 'Maximum uploads of an account, finished or not; 0 = unlimited.', sizeLimit()),
+  QUOTA_UNFINISHED: setting('100000', 'Maximum unfinished uploads of an account; 0 = unlimited.', sizeLimit()),
+  TOTAL_BYTES: setting('0', 'Like QUOTA_BYTES, for all accounts together.', sizeLimit(), 'bytes'),
+  TOTAL_FILES: setting('0', 'Like QUOTA_FILES, for all accounts together.', sizeLimit()),
+  TOTAL_UNFINISHED: setting('0', 'Like QUOTA_UNFINISHED, for all accounts together.', sizeLimit()),
+  CREATIONS_PER_MINUTE: setting(
+    '6000',
+    'Maximum new uploads of an account per minute. A sixth of them may come at once, further ones wait, and fail only if more than 1000 are waiting. 0 = unlimited.',
+    sizeLimit(),
+  ),
+  REQUESTS_PER_MINUTE: setting(
+    '0',
+    'Like CREATIONS_PER_MINUTE, for all requests of a client address except health checks. 0 = unlimited.',
+    sizeLimit(),
+  ),
+  MIN_FREE: setting(
+    '1073741824',
+    'Disk space that stays free: uploads fail before the disk is full. At most a tenth of the disk; 0 = none.',
+    wholeBetween(0, Number.MAX_SAFE_INTEGER),
+    'bytes',
+  ),
+  MIN_FREE_INODES: setting('10000', 'Inodes that stay free, likewise.', wholeBetween(0, Number.MAX_SAFE_INTEGER)),
   MAX_CHUNKS: setting('100000', 'Maximum chunks per WebUploader file.', wholeBetween(1, 10_000_000)),
+  ALLOWED_TYPES: setting(
+    '',
+    'Types of files that are accepted: a comma-separated list of extensions (.pdf) and MIME types (application/pdf, image/*). The content must match the extension. Empty = all.',
+    fileTypes(),
+  ),
+  SCAN_CMD: setting(
+    '',
+    'Command that scans each file before it becomes visible: the file is its standard input; exit code 0 = clean, 1 = rejected, anything else = scanned again later. No shell; arguments are separated by spaces.',
+    command(),
+  ),
+  SCAN_URL: setting(
+    '',
+    'URL that each file is posted to before it becomes visible: 200 or 204 = clean, 422 = rejected, anything else = scanned again later.',
+    scanUrl(),
+  ),
+  SCAN_CLAMD: setting(
+    '',
+    'Address of the clamd that scans each file before it becomes visible: host:port, or the path of its socket.',
+    socketAddress(),
+  ),
+  SCAN_TIMEOUT: setting('600', 'Maximum duration of a scan.', wholeBetween(1, 1_000_000), 'seconds'),
+  SCAN_CONCURRENCY: setting('2', 'Maximum files that are scanned at once; others wait.', wholeBetween(1, 1_000)),
+  QUARANTINE_SIZE: setting(
+    '1073741824',
+    'Maximum size of all rejected files that are kept in quarantine; the oldest are deleted first. 0 = none is kept.',
+    wholeBetween(0, Number.MAX_SAFE_INTEGER),
+    'bytes',
+  ),
   EXPIRES_AFTER: setting(
     '604800',
     'How long an unfinished upload is kept after its last byte.',
@@ -62,14 +121,19 @@ const declaration = z.object({
     'Public URL of this service; without it, browsers and clients behind proxies receive relative URLs.',
     publicUrl(),
   ),
+  DOWNLOAD_URL: setting(
+    '',
+    'URL of this service under another host name, which serves finished files and nothing else; downloads are redirected there.',
+    publicUrl(),
+  ),
   ALLOWED_ORIGINS: setting(
     '',
-    'Origins whose pages may upload: a comma-separated list, or * for all.',
+    'Other origins whose pages may upload, and embed files: a comma-separated list, or * for all, but without their cookies.',
     allOrSome(origin()),
   ),
   ALLOWED_HOSTS: setting(
     '',
-    'Host names that clients may use: a comma-separated list, or * for all. Always allowed: addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the host of PUBLIC_URL. Requests through a trusted proxy are not checked.',
+    'Host names that clients may use: a comma-separated list, or * for all. Always allowed: addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the hosts of PUBLIC_URL and DOWNLOAD_URL. Requests through a trusted proxy are not checked.',
     allOrSome(host()),
   ),
   TRUST_PROXY: setting(
@@ -113,12 +177,12 @@ const declaration = z.object({
   AUTH_COOKIE: setting('', 'Cookie that may hold a token, for AUTH=jwt.', cookieName()),
   AUTH_FIELD: setting(
     '',
-    'Field of WebUploader pages that may hold a token, in the form or the query.',
+    'Field of WebUploader pages that may hold a token, in the form or the query; not one that WebUploader or LEGACY_IDENTITY uses. Without it, no field may.',
     z.string().trim(),
   ),
   TOKEN_KEY: secret(
-    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 bytes. Without it, no request may.',
-    longSecret(),
+    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 characters. Without it, no request may.',
+    headerSecret(),
   ),
   AUTH_URL: setting('', 'URL that is asked about each request, for AUTH=forward.', httpUrl()),
   AUTH_SUBJECT_HEADER: setting(
@@ -214,12 +278,17 @@ export function parseSettings(texts: SettingTexts): Settings {
 }
 
 /** A sentence for everything that settings need of each other and lack. */
-function conflictsIn({ AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL }: Settings): readonly string[] {
+function conflictsIn(settings: Settings): readonly string[] {
+  const { AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL, AUTH_FIELD, LEGACY_IDENTITY } = settings
   return [
     ...(AUTH === 'jwt' && JWT_SECRET === '' && JWKS_URL === '' && TOKEN_KEY === ''
       ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
       : []),
     ...(JWT_SECRET !== '' && JWKS_URL !== '' ? ['JWT_SECRET and JWKS_URL exclude each other.'] : []),
+    // A token changes during an upload.
+    ...(AUTH !== 'none' && (isPageField(AUTH_FIELD) || LEGACY_IDENTITY.includes(AUTH_FIELD))
+      ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }
@@ -352,8 +421,8 @@ function allOrSome(entry: z.ZodType<string, string>) {
 }
 
 function origin() {
-  return z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
-    error: ({ input }) => `must be origins like https://example.com, not ${input}`,
+  return z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
+    error: ({ input }) => `must be origins like https://example.com, each in full and without *, not ${input}`,
   })
 }
 
@@ -366,10 +435,54 @@ function host() {
   })
 }
 
+/** Extensions and MIME types, in lower case, separated by commas; empty for all. */
+function fileTypes() {
+  const type = z.string().refine(isFileType, {
+    error: ({ input }) =>
+      `must be extensions like .jpg, known MIME types like image/png, or kinds like image/*, not ${input}`,
+  })
+  const none = z.literal('').transform((): string[] => [])
+  return z.union([none, names().pipe(z.array(z.string().toLowerCase().pipe(type)))], {
+    error: ({ errors }) => errors?.at(-1)?.[0]?.message,
+  })
+}
+
+/** A program and its arguments; `undefined` for none. */
+function command() {
+  return z.string().transform((text): readonly [string, ...string[]] | undefined => {
+    const [program = '', ...args] = text.trim().split(/\s+/)
+    return program === '' ? undefined : [program, ...args]
+  })
+}
+
+/** `undefined` for none. */
+function scanUrl() {
+  return httpUrl().transform((text) => (text === '' ? undefined : new URL(text)))
+}
+
+/** A host and a port, or the path of a socket; `undefined` for none. */
+function socketAddress() {
+  return z.string().transform((text, context) => {
+    if (text === '') return undefined
+    if (text.startsWith('/')) return { path: text }
+    const authority = parseAuthority(text)
+    if (authority !== undefined && authority.port !== '') {
+      return { host: authority.host.replace(/^\[|\]$/g, ''), port: Number(authority.port) }
+    }
+    context.addIssue('must be host:port, or the path of a socket')
+    return z.NEVER
+  })
+}
+
 /** Empty for none. */
 function longSecret() {
   const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32
   return z.string().refine(isLong, 'must have at least 32 bytes')
+}
+
+/** A secret that clients send in a header; empty for none. */
+function headerSecret() {
+  return z.string().regex(/^([\x21-\x7e]{32,})?$/, 'must have at least 32 characters of ASCII, without spaces')
 }
 
 /** Empty for none. */

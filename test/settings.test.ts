@@ -9,7 +9,7 @@ import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
-const SECRETS = ['JWT_SECRET', 'TOKEN_KEY', 'SECRET']
+const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY']
 const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
@@ -27,7 +27,25 @@ describe('Settings', () => {
       FILE_MODE: 0o640,
       DIR_MODE: 0o750,
       MAX_SIZE: Number.POSITIVE_INFINITY,
+      MAX_METADATA: 8192,
+      QUOTA_BYTES: Number.POSITIVE_INFINITY,
+      QUOTA_FILES: Number.POSITIVE_INFINITY,
+      QUOTA_UNFINISHED: 100_000,
+      TOTAL_BYTES: Number.POSITIVE_INFINITY,
+      TOTAL_FILES: Number.POSITIVE_INFINITY,
+      TOTAL_UNFINISHED: Number.POSITIVE_INFINITY,
+      CREATIONS_PER_MINUTE: 6000,
+      REQUESTS_PER_MINUTE: Number.POSITIVE_INFINITY,
+      MIN_FREE: 2 ** 30,
+      MIN_FREE_INODES: 10_000,
       MAX_CHUNKS: 100_000,
+      ALLOWED_TYPES: [],
+      SCAN_CMD: undefined,
+      SCAN_URL: undefined,
+      SCAN_CLAMD: undefined,
+      SCAN_TIMEOUT: 600,
+      SCAN_CONCURRENCY: 2,
+      QUARANTINE_SIZE: 2 ** 30,
       MAX_CONNECTIONS: 0,
       MAX_UPLOADS: 0,
       EXPIRES_AFTER: 604_800,
@@ -35,6 +53,7 @@ describe('Settings', () => {
       IDLE_TIMEOUT: 60_000,
       DRAIN: 30,
       PUBLIC_URL: '',
+      DOWNLOAD_URL: '',
       ALLOWED_ORIGINS: new Set(),
       ALLOWED_HOSTS: new Set(),
       TRUST_PROXY: 'false',
@@ -73,6 +92,7 @@ describe('Settings', () => {
     ['SYNC', 'never', 'never'],
     ['DRAIN', '0', 0],
     ['PUBLIC_URL', 'https://up.example/base/', 'https://up.example/base'],
+    ['DOWNLOAD_URL', 'https://files.example/', 'https://files.example'],
     ['ALLOWED_ORIGINS', '*', '*'],
     [
       'ALLOWED_ORIGINS',
@@ -130,6 +150,10 @@ describe('Settings', () => {
     ['ALLOWED_ORIGINS', 'https://pages.example/path'],
     ['ALLOWED_ORIGINS', 'https://a.example,,https://b.example'],
     ['ALLOWED_ORIGINS', '*,https://a.example'],
+    ['ALLOWED_ORIGINS', 'https://*.example.com'],
+    ['ALLOWED_ORIGINS', 'https://a.example,https://b.example:*'],
+    ['ALLOWED_ORIGINS', 'null'],
+    ['DOWNLOAD_URL', 'files.example'],
     ['ALLOWED_HOSTS', 'https://up.example'],
     ['ALLOWED_HOSTS', 'up.example:8080'],
     ['ALLOWED_HOSTS', '*.example.com'],
@@ -186,6 +210,14 @@ describe('Settings', () => {
         ].join('\n'),
       ),
     )
+  })
+
+  it.each(['size', 'landfall_file', 'md5'])('refuse a token field that identifies a file (%s)', (AUTH_FIELD) => {
+    const texts = { AUTH_FIELD, LEGACY_IDENTITY: 'task_id,name,size,md5', JWT_SECRET: 'x'.repeat(32) }
+    expect(() => parseSettings({ ...texts, AUTH: 'jwt' })).toThrow(
+      new Error('AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.'),
+    )
+    expect(parseSettings(texts).AUTH).toBe('none')
   })
 
   it('each have a flag, which is described', () => {

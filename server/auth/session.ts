@@ -14,6 +14,16 @@ export interface SessionOptions {
   readonly termination: 'on' | 'unfinished' | 'off'
   /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
+  /** As in the setting `ALLOWED_TYPES`; empty for all. */
+  readonly types: readonly string[]
+  /** Maximum bytes of the metadata of an upload; `Infinity` for no limit. */
+  readonly maxMetadata: number
+  /** What an account uses, and its limits. */
+  readonly usageOf: (account: string) => { readonly used: Usage; readonly limits: Usage }
+}
+
+interface Usage {
+  readonly bytes: number
 }
 
 /**
@@ -33,7 +43,7 @@ export function session(options: SessionOptions): (ctx: Context) => Promise<void
       ...(principal?.owner !== undefined && { owner: principal.owner }),
       may,
       ...(field !== '' && { field }),
-      limits: limitsOf(principal, options.maxSize),
+      limits: limitsOf(principal, options),
       downloads,
       termination,
     })
@@ -50,8 +60,24 @@ async function callerOf(ctx: Context, authenticator: Authenticator): Promise<Pri
   }
 }
 
-function limitsOf(principal: Principal | undefined, mostOfAll: number): Readonly<Record<string, unknown>> {
-  const { maxSize = Number.POSITIVE_INFINITY, types, quota } = principal?.limits ?? {}
-  const most = Math.min(maxSize, mostOfAll)
-  return { ...(Number.isFinite(most) && { maxSize: most }), types, quota }
+function limitsOf(principal: Principal | undefined, options: SessionOptions): Readonly<Record<string, unknown>> {
+  const typesOfAll = options.types.length === 0 ? undefined : options.types
+  const {
+    maxSize = Number.POSITIVE_INFINITY,
+    types = typesOfAll,
+    quota = Number.POSITIVE_INFINITY,
+  } = principal?.limits ?? {}
+  const usage = principal === undefined ? undefined : options.usageOf(principal.account())
+  return {
+    maxSize: limitOf(Math.min(maxSize, options.maxSize)),
+    types,
+    quota: limitOf(Math.min(quota, usage?.limits.bytes ?? quota)),
+    used: usage?.used.bytes,
+    maxMetadata: limitOf(options.maxMetadata),
+  }
+}
+
+/** `undefined`, which JSON leaves out, for no limit. */
+function limitOf(most: number): number | undefined {
+  return Number.isFinite(most) ? most : undefined
 }

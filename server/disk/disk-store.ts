@@ -1,7 +1,7 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Space, Store, StoredUpload } from '../core/store.ts'
+import type { Found, Glance, Space, Store, StoredUpload } from '../core/store.ts'
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
@@ -11,8 +11,9 @@ import type { Environment, Step, SyncMode } from './environment.ts'
 import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
-import { openUpload } from './open-upload.ts'
+import { glance, openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
+import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { UnsyncedUploads } from './unsynced.ts'
@@ -25,6 +26,8 @@ export interface DiskStoreOptions {
   readonly boot: string
   /** Receives notices for the operator, one sentence each. */
   readonly onNotice: (sentence: string) => void
+  /** Maximum bytes of rejected files that are kept. */
+  readonly maxRejected?: number
   readonly onStep?: (step: Step) => void
   /** Permissions of finished files, as for chmod(2); 0640 by default. */
   readonly fileMode?: number
@@ -62,7 +65,8 @@ export class DiskStore implements Store {
       const directorySync = new DirectorySync()
       const recordFolders = new RecordFolders(layout, sync === 'never' ? undefined : directorySync)
       const unsynced = new UnsyncedUploads()
-      const environment = { layout, modes, sync, boot, directorySync, recordFolders, unsynced, onStep }
+      const quarantine = new Quarantine(layout, options.maxRejected ?? 0)
+      const environment = { layout, modes, sync, boot, directorySync, recordFolders, unsynced, quarantine, onStep }
       const owner = await takeOwnership(layout)
       const recovery = new Recovery(environment, onNotice)
       try {
@@ -94,10 +98,24 @@ export class DiskStore implements Store {
 
   async group(group: string): Promise<readonly string[]> {
     const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(group))))
-    return (names ?? [])
-      .filter((name) => name.endsWith(RECORD_ENDING))
-      .map((name) => name.slice(0, -RECORD_ENDING.length))
-      .filter((id) => isUploadId(id) && id.startsWith(`${group}.`))
+    return idsOf(names ?? []).filter((id) => id.startsWith(`${group}.`))
+  }
+
+  shelves(): Promise<readonly string[]> {
+    return onDisk(() => readdir(this.#environment.layout.records))
+  }
+
+  async shelf(name: string): Promise<readonly string[]> {
+    const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(name))))
+    return idsOf(names ?? [])
+  }
+
+  shelfOf(id: string): string {
+    return path.basename(this.#environment.layout.recordFolder(id))
+  }
+
+  glance(id: string): Promise<Glance | undefined> {
+    return onDisk(() => glance(this.#environment, id))
   }
 
   async *unfinished(): AsyncGenerator<string> {
@@ -130,13 +148,23 @@ export class DiskStore implements Store {
   }
 
   async space(): Promise<Space> {
-    const { bavail, bsize, files, ffree } = await onDisk(() => statfs(this.#environment.layout.root))
+    const { blocks, bavail, bsize, files, ffree } = await onDisk(() => statfs(this.#environment.layout.root))
+    const unlimited = Number.POSITIVE_INFINITY
     // A file system that creates inodes as needed reports none at all.
-    return { freeBytes: bavail * bsize, freeInodes: files === 0 ? Number.POSITIVE_INFINITY : ffree }
+    const [inodes, freeInodes] = files === 0 ? [unlimited, unlimited] : [files, ffree]
+    return { bytes: blocks * bsize, freeBytes: bavail * bsize, inodes, freeInodes }
   }
 
   async close(): Promise<void> {
     await this.#recovery.stop()
     await this.#owner.release()
   }
+}
+
+/** The ids in the names of record files. */
+function idsOf(names: readonly string[]): readonly string[] {
+  return names
+    .filter((name) => name.endsWith(RECORD_ENDING))
+    .map((name) => name.slice(0, -RECORD_ENDING.length))
+    .filter(isUploadId)
 }

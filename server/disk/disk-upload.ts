@@ -139,6 +139,16 @@ export class DiskUpload implements StoredUpload {
     yield* readAhead(await onDisk(() => this.#openWhereItIs()), range)
   }
 
+  async seal(): Promise<string> {
+    const { id, length } = this.#record
+    const incoming = this.#environment.layout.incomingFile(id)
+    await onDisk(async () => {
+      if (length === null || (await stat(incoming)).size <= length) return
+      await withExisting(incoming, (file) => file.truncate(length))
+    })
+    return incoming
+  }
+
   async finish(): Promise<void> {
     const { sync, onStep } = this.#environment
     await this.#sync.settled()
@@ -271,6 +281,25 @@ export class DiskUpload implements StoredUpload {
       })
     })
     this.#sync.clear()
+  }
+
+  async quarantine(): Promise<void> {
+    const { layout, quarantine, directorySync, onStep } = this.#environment
+    const { id, failed } = this.#record
+    if (failed === undefined || this.#removed) return
+    await this.#sync.settled()
+    await this.release()
+    await onDisk(async () => {
+      if ((await ifThere(() => stat(layout.incomingFile(id))))?.size === 0) return
+      // If only the rename reached the disk, the upload would be gone after a power cut, without a reason.
+      await syncRecord(this.#environment, id)
+      await directorySync.sync(layout.recordFolder(id))
+      await quarantine.take(id, () => onStep('reject:moved'))
+      await rm(layout.journal(id), { force: true })
+    })
+    this.#journal.forget()
+    this.#sync.clear()
+    onStep('reject:done')
   }
 
   /** Makes an unfinished upload durable. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */

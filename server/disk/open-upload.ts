@@ -4,16 +4,16 @@ import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { Found, StoredUpload } from '../core/store.ts'
+import type { Found, Glance, StoredUpload } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
 import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { ifThere, withExisting } from './files.ts'
+import { exists, ifThere, withExisting } from './files.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
 import { leavingTombstone, removeBytes } from './removal.ts'
 import { readTombstone } from './tombstone.ts'
-import { isOnlyRecord, syncLanding } from './upload-files.ts'
+import { isOnlyRecord, occupiedBy, syncLanding } from './upload-files.ts'
 
 /** After this time the OS has certainly written unsynced data, in milliseconds; it takes about half a minute. */
 const WRITTEN_AFTER = 60 * 60 * 1000
@@ -49,8 +49,22 @@ export async function openUpload(environment: Environment, id: string, startedAt
       (await openFinished(environment, record, startedAt)) ??
       (await openIncoming(environment, record))
     if (upload !== undefined) return { kind: 'upload', upload }
+    if (record.failed?.code === 'rejected') return openRejected(environment, record)
     return (await isOnlyRecord(environment, record)) ? { kind: 'unknown' } : { kind: 'gone', owner: record.owner }
   })
+}
+
+/** Looks at an upload without opening it; `undefined` if it could not be opened. @throws the OS error. */
+export async function glance(environment: Environment, id: string): Promise<Glance | undefined> {
+  const { layout } = environment
+  if (await exists(path.join(layout.leaving, id))) return undefined
+  const record = await readRecord(environment, id)
+  if (record === 'torn' || record === 'none') return undefined
+  // The file may move from `incoming` to `files` between the attempts.
+  const isUnfinished = record.joined || (await exists(layout.incomingFile(id)))
+  const finished = !isUnfinished && (await exists(path.join(layout.finishedFolder(id), record.fileName)))
+  if (!isUnfinished && !finished) return undefined
+  return { record, finished, occupied: () => onDisk(() => occupiedBy(environment, record)) }
 }
 
 async function openIncoming(environment: Environment, record: UploadRecord): Promise<StoredUpload | undefined> {
@@ -59,6 +73,12 @@ async function openIncoming(environment: Environment, record: UploadRecord): Pro
   const upload = await openAsItIs(environment, record, stats.size)
   if (environment.sync === 'always') await secure(upload)
   return upload
+}
+
+/** A crash interrupted the move into the quarantine. */
+async function openRejected(environment: Environment, record: UploadRecord): Promise<Found> {
+  await environment.quarantine.take(record.id)
+  return { kind: 'upload', upload: new DiskUpload(environment, { record, received: [], journal: undefined }) }
 }
 
 /**
