@@ -1,10 +1,10 @@
 import { UploadError } from '../server/core/errors.ts'
 import type { Upload } from '../server/core/upload.ts'
-import type { Uploads } from '../server/core/uploads.ts'
+import { isVisible } from './caller.ts'
 import type { TextStore } from './check-histories.ts'
 import type { FileFacts, FileRequest, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
-import { chunkSetOf, fits, isVisible, knowsSender, pageOf } from './page-record.ts'
+import { chunkSetOf, fits, knowsSender, pageOf } from './page-record.ts'
 import type { Candidate, Skippable } from './which-upload.ts'
 
 /** The first upload of a sender: whether its id is taken, and how often its chunk size has changed. */
@@ -15,13 +15,11 @@ export interface FirstUpload {
 
 /** Finds the uploads that a request could mean. The cost does not grow with the number of files of one name. */
 export class Lookup {
-  readonly #uploads: Uploads
   readonly #live: LiveUploads
   /** Maps the first id of a sender to the id of its upload, if they differ. */
   readonly #notes: TextStore
 
-  constructor(uploads: Uploads, live: LiveUploads, notes: TextStore) {
-    this.#uploads = uploads
+  constructor(live: LiveUploads, notes: TextStore) {
     this.#live = live
     this.#notes = notes
   }
@@ -34,10 +32,13 @@ export class Lookup {
   async find(request: FileRequest): Promise<{ candidates: readonly Candidate[]; first: FirstUpload }> {
     await this.#live.ready()
     const { own, open, nameless } = request.identities()
-    const identities = open === undefined ? [own] : [own, open]
+    const identities: Identity[] = []
     let first: FirstUpload = { isTaken: false, recut: 0 }
     const candidates: Candidate[] = []
-    for (const identity of identities) {
+    for (const identity of open === undefined ? [own] : [own, open]) {
+      // A sender that has begun an upload with the cookie has not begun one without it.
+      if (first.isTaken) break
+      identities.push(identity)
       const noted = await this.#notes.read(identity.firstId)
       for (const id of noted === undefined ? [identity.firstId] : [noted, identity.firstId]) {
         const { candidate, isTaken, recut } = await this.#look(id, request, identity)
@@ -74,7 +75,7 @@ export class Lookup {
       id: record.id,
       own: record.webUploader?.visitor !== undefined || caller.owner === undefined,
       knowsSender: knowsSender(record, identity, facts.date),
-      finished: state === 'finished' || state === 'finishing',
+      finished: state === 'finished' || isLanding(upload),
       ...this.skippableOf(upload),
       modified: pageOf(record).modified,
       fed: this.#live.fed(record.id),
@@ -83,10 +84,10 @@ export class Lookup {
 
   /** The facts that decide whether chunks of an upload may be skipped. */
   skippableOf(upload: Upload): Skippable {
-    const { record, receiving, state } = upload
+    const { record, receiving } = upload
     return {
       contested: record.webUploader?.contested === true,
-      atRest: this.#live.isAtRest(record.id) && !receiving.isRunning && state !== 'finishing',
+      atRest: this.#live.isAtRest(record.id) && !receiving.isRunning && !isLanding(upload),
       chunks: chunkSetOf(upload),
     }
   }
@@ -99,9 +100,10 @@ export class Lookup {
     facts?: FileFacts,
   ): Promise<FirstUpload & { candidate: Candidate | undefined }> {
     try {
-      return await this.#uploads.use(id, async (upload) => {
+      return await request.caller.desk.use(id, async (upload) => {
         this.#settle(upload)
         const { record } = upload
+        if (facts === undefined) refuseAgain(upload, request, identity)
         const isFit = facts === undefined || fits(record, identity, facts)
         const candidate = isFit ? this.candidateOf(upload, identity, request) : undefined
         const recut = record.failed?.code === 'chunk_size_changed' ? (record.webUploader?.recut ?? 0) + 1 : 0
@@ -119,6 +121,19 @@ export class Lookup {
     const { id } = upload.record
     if (this.#live.isLive(id) && (upload.state === 'finished' || !isUsable(upload))) this.#live.settle(id)
   }
+}
+
+/** Whether all bytes are there, and the file is on its way. */
+function isLanding({ state }: Upload): boolean {
+  return state === 'finishing' || state === 'scanning'
+}
+
+/** WebUploader sends a refused chunk again: a refused file must not begin anew with it. @throws UploadError why. */
+function refuseAgain({ record }: Upload, { caller, facts }: FileRequest, identity: Identity): void {
+  const { failed } = record
+  if (failed?.code !== 'rejected' && failed?.code !== 'type_not_allowed') return
+  if (!isVisible(record, caller) || !knowsSender(record, identity, facts.date)) return
+  throw new UploadError(failed.code, failed.message)
 }
 
 /** Whether the upload can still accept chunks, or be compared with them. */

@@ -1,3 +1,4 @@
+import type { Checks } from './core/gate.ts'
 import { Headroom } from './core/headroom.ts'
 import type { Ledger } from './core/ledger.ts'
 import { MemoryClaims } from './core/memory-claims.ts'
@@ -5,10 +6,12 @@ import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
 import { DiskStore, type DiskStoreOptions } from './disk/disk-store.ts'
 
-export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'onStep'> &
-  Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice'>> & {
+export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'maxRejected' | 'onStep'> &
+  Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice' | 'fileMode' | 'folderMode'>> & {
     /** Maximum bytes per upload; unlimited by default. */
     readonly maxSize?: number
+    /** What a file must pass before it becomes visible. */
+    readonly checks?: Checks
     /** Is charged for all uploads. */
     readonly ledger?: Ledger
     /** Bytes and inodes that stay free; none by default. */
@@ -29,9 +32,10 @@ export async function openStore({
   minFreeInodes = 0,
   boot = bootId(),
   onNotice = () => undefined,
+  checks = {},
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
   const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
-  return new Uploads(store, new MemoryClaims(), maxSize, ledger, headroom)
+  return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks })
 }

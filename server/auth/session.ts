@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly termination: 'on' | 'unfinished' | 'off'
   /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
+  /** As in the setting `ALLOWED_TYPES`; empty for all. */
+  readonly types: readonly string[]
   /** Maximum bytes of the metadata of an upload; `Infinity` for no limit. */
   readonly maxMetadata: number
   /** What an account uses, and its limits. */
@@ -59,7 +61,12 @@ async function callerOf(ctx: Context, authenticator: Authenticator): Promise<Pri
 }
 
 function limitsOf(principal: Principal | undefined, options: SessionOptions): Readonly<Record<string, unknown>> {
-  const { maxSize = Number.POSITIVE_INFINITY, types, quota = Number.POSITIVE_INFINITY } = principal?.limits ?? {}
+  const typesOfAll = options.types.length === 0 ? undefined : options.types
+  const {
+    maxSize = Number.POSITIVE_INFINITY,
+    types = typesOfAll,
+    quota = Number.POSITIVE_INFINITY,
+  } = principal?.limits ?? {}
   const usage = principal === undefined ? undefined : options.usageOf(principal.account())
   return {
     maxSize: limitOf(Math.min(maxSize, options.maxSize)),

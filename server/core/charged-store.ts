@@ -181,6 +181,14 @@ class ChargedUpload implements StoredUpload {
     return this.#settledAfter(() => this.#stored.abandon())
   }
 
+  seal(): Promise<string | undefined> {
+    return this.#stored.seal()
+  }
+
+  quarantine(): Promise<void> {
+    return this.#settledAfter(() => this.#stored.quarantine())
+  }
+
   occupied(): Promise<Occupied> {
     return this.#stored.occupied()
   }

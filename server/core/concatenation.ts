@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { MAX_WAIT, waitAtMost } from './deadline.ts'
+import { MAX_WAIT, SCAN_WAIT, waitAtMost } from './deadline.ts'
 import type { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import { KeyedQueue } from './keyed-queue.ts'
@@ -64,7 +64,7 @@ export class Concatenation {
     const joined = this.advance(id)
     await waitAtMost(MAX_WAIT, joined, 'The parts are still being joined.').catch((error: unknown) => {
       // It continues in the background, and HEAD reports its state.
-      if (!(error instanceof UploadError) || error.code !== 'busy') throw error
+      if (!(error instanceof UploadError) || !(error.code === 'busy' || error.code === 'scanning')) throw error
     })
     return id
   }
@@ -188,7 +188,17 @@ export class Concatenation {
       }
     }
     this.#checkOpen()
-    await final.finish()
+    try {
+      await final.finish(MAX_WAIT, SCAN_WAIT)
+    } catch (error) {
+      // Nobody needs the bytes of its parts any more.
+      if (error instanceof UploadError && error.code === 'rejected') await this.#discard(parts)
+      throw error
+    }
+    await this.#discard(parts)
+  }
+
+  async #discard(parts: readonly string[]): Promise<void> {
     for (const part of parts) {
       await unlessMissing(this.#uploads.use(part, (upload) => upload.discardBytes()))
     }
@@ -257,4 +267,4 @@ async function bind(part: Upload, final: string): Promise<true> {
 /** The errors of a part that was deleted meanwhile. */
 const MAY_BE_A_PART: ReadonlySet<string> = new Set(['gone', 'storage_error'])
 /** Errors that may not occur again. */
-const TRANSIENT: ReadonlySet<string> = new Set(['busy', 'no_space', 'storage_error', 'superseded'])
+const TRANSIENT: ReadonlySet<string> = new Set(['busy', 'scanning', 'no_space', 'storage_error', 'superseded'])

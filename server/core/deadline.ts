@@ -3,6 +3,9 @@ import { UploadError } from './errors.ts'
 /** How long a request waits for other requests, with its body unread, before it fails as `busy`. Milliseconds. */
 export const MAX_WAIT = 50_000
 
+/** How long the request with the last byte of a file waits for the verdict of a scan. Milliseconds. */
+export const SCAN_WAIT = 3_000
+
 /**
  * Waits for `work`, at most `ms` milliseconds.
  *

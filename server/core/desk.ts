@@ -12,7 +12,9 @@ interface Registry {
   createTentatively<T>(record: UploadRecord, work: Work<T>, principal: Principal): Promise<T>
   createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>, principal: Principal): Promise<T>
   checkSize(length: number | null): void
+  checkType(record: UploadRecord, narrower?: readonly string[]): void
   admit(record: UploadRecord, principal: Principal): Promise<() => void>
+  enter(principal: Principal): Promise<() => void>
 }
 
 /**
@@ -40,7 +42,7 @@ export class Desk {
   /**
    * Like `Uploads.create`, as an upload of the principal.
    *
-   * @throws UploadError also `forbidden`, `too_large`, and what `Ledger.admit` throws.
+   * @throws UploadError also `forbidden`, `too_large`, `type_not_allowed`, and what `Ledger.admit` throws.
    */
   async create<T>(record: UploadRecord, work: Work<T>): Promise<T> {
     return this.#admitted(record, work, (own, begun) => this.#uploads.create(own, begun, this.principal))
@@ -58,9 +60,17 @@ export class Desk {
    * @throws UploadError like `create`, and what `read` throws.
    */
   async createFinished<T>(record: UploadRecord, read: () => Promise<readonly Buffer[]>, work: Work<T>): Promise<T> {
-    return this.#admitted(record, work, async (own, begun) =>
-      this.#uploads.createFinished(own, await read(), begun, this.principal),
-    )
+    const own = this.#own(record)
+    const interrupt = await this.#uploads.admit(own, this.principal)
+    // A slow body must not keep other creations waiting.
+    interrupt()
+    const bytes = await read()
+    const leave = await this.#uploads.enter(this.principal)
+    try {
+      return await this.#uploads.createFinished(own, bytes, begins(work, leave), this.principal)
+    } finally {
+      leave()
+    }
   }
 
   /** @throws UploadError `too_large` if the principal may not have a file of `length` bytes. */
@@ -72,7 +82,7 @@ export class Desk {
     }
   }
 
-  /** Runs `create` when the upload may be created. The next one may be as soon as this one exists. */
+  /** Runs `create` when the upload may be created. */
   async #admitted<T>(
     record: UploadRecord,
     work: Work<T>,
@@ -81,10 +91,7 @@ export class Desk {
     const own = this.#own(record)
     const leave = await this.#uploads.admit(own, this.principal)
     try {
-      return await create(own, (upload) => {
-        leave()
-        return work(upload)
-      })
+      return await create(own, begins(work, leave))
     } finally {
       leave()
     }
@@ -92,9 +99,19 @@ export class Desk {
 
   /** The only place that says whose an upload is; it never changes. */
   #own(record: UploadRecord): UploadRecord {
-    const { owner, may, account } = this.principal
+    const { owner, may, account, limits } = this.principal
     if (!may.has('create')) throw new UploadError('forbidden', 'Your credentials do not allow you to create uploads.')
     this.checkSize(record.length)
-    return owner === undefined ? { ...record, account: account() } : { ...record, owner }
+    this.#uploads.checkType(record, limits.types)
+    const typed = limits.types === undefined ? undefined : true
+    return { ...record, typed, ...(owner === undefined ? { account: account() } : { owner }) }
+  }
+}
+
+/** `work` on a new upload: another one may be created from then on. */
+function begins<T>(work: Work<T>, leave: () => void): Work<T> {
+  return (upload) => {
+    leave()
+    return work(upload)
   }
 }

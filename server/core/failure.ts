@@ -1,4 +1,4 @@
-import { UploadError } from './errors.ts'
+import { type ErrorCode, UploadError } from './errors.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
 import type { StoredUpload } from './store.ts'
 
@@ -35,7 +35,7 @@ export class Failure {
     const reason = this.#unwritten
     if (reason === undefined) return
     try {
-      await this.#stored.update((record) => ({ ...record, failed: record.failed ?? reason }))
+      await this.#stored.update((record) => (record.failed ? record : { ...record, failed: reason }))
       this.#unwritten = undefined
     } catch {
       // The upload has failed nevertheless.
@@ -43,7 +43,9 @@ export class Failure {
   }
 }
 
+const FINAL: ReadonlySet<ErrorCode> = new Set(['sync_failed', 'digest_mismatch', 'rejected', 'type_not_allowed'])
+
 /** Whether a retry would not help, or could even report lost bytes as stored. */
 export function isFinal(error: unknown): error is UploadError & { readonly code: FailureCode } {
-  return error instanceof UploadError && (error.code === 'sync_failed' || error.code === 'digest_mismatch')
+  return error instanceof UploadError && FINAL.has(error.code)
 }

@@ -4,7 +4,7 @@ import { waitAtMost } from './deadline.ts'
 const FIRST_RETRY_DELAY = 5_000
 const MAX_RETRY_DELAY = 60_000
 
-/** Finalizes an upload: one attempt at a time, retried with backoff. */
+/** A step on the way to the finished file: one attempt at a time, retried with backoff. */
 export class Finishing {
   readonly #isDue: () => boolean
   readonly #finish: () => Promise<void>
@@ -13,8 +13,8 @@ export class Finishing {
   #retryAfter = FIRST_RETRY_DELAY
 
   /**
-   * @param isDue whether all bytes are there and the file is not finished.
-   * @param finish makes the finished file, or throws; it is retried while it is due.
+   * @param isDue whether the upload is at this step.
+   * @param finish takes the step, or throws; it is retried while it is due.
    */
   constructor(isDue: () => boolean, finish: () => Promise<void>) {
     this.#isDue = isDue

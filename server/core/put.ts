@@ -17,6 +17,8 @@ export interface Destination {
   passed(position: number, bytes: readonly Buffer[]): void
   /** Called after each commit. */
   committed(): void
+  /** Waits for the checks that committed bytes have started. @throws UploadError `type_not_allowed`, `storage_error`. */
+  checked(): Promise<void>
 }
 
 /** The bytes of one request on their way into an upload. */

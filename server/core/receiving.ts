@@ -207,7 +207,10 @@ export class Receiving {
     this.#running.add(put)
     try {
       // The upload fails before this put is over: the next one must not continue with what could not be synced.
-      await this.orFail(() => work(put))
+      await this.orFail(async () => {
+        await work(put)
+        await this.#destination.checked()
+      })
     } finally {
       this.#running.delete(put)
       if (this.#stream === put) this.#stream = undefined

@@ -24,7 +24,9 @@ export interface UploadRecord {
   readonly owner?: string | undefined
   /** Whom the ledger charges for an upload without an owner: a digest of the client's network. */
   readonly account?: string | undefined
-  /** The result of the scan that a file must pass before it becomes visible. */
+  /** Credentials limit the types of files: the content must be of the type that the name says. */
+  readonly typed?: true | undefined
+  /** Set before the file becomes visible, if a scan had to pass it. */
   readonly scan?: 'clean' | undefined
   /** Digests of the finished file, in base64, by the names of `digest.ts`. */
   readonly digests?: Readonly<Record<string, string>> | undefined
@@ -89,6 +91,7 @@ export const FAILURE_CODES = [
   'part_gone',
   'rejected',
   'too_large',
+  'type_not_allowed',
   'wrong_length',
 ] as const
 

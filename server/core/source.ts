@@ -30,3 +30,21 @@ export interface Source {
   /** The progress of the body; only sources that read a request body report it. */
   progress?(): BodyProgress | undefined
 }
+
+/** A source of bytes in memory. */
+export function sourceOf(bytes: readonly Buffer[]): Source {
+  let left: readonly Buffer[] | null = bytes
+  let cancelled: Error | undefined
+  return {
+    waitingSince: undefined,
+    read: async () => {
+      if (cancelled !== undefined) throw cancelled
+      const batch = left
+      left = null
+      return batch
+    },
+    cancel: (reason) => {
+      cancelled = reason
+    },
+  }
+}

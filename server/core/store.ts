@@ -75,6 +75,13 @@ export interface StoredUpload {
    */
   read(range: Range): AsyncIterable<Buffer>
   /**
+   * Cuts off bytes after the end of a wholly received upload: they were refused.
+   *
+   * @returns the path of the file, if the bytes are in one.
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  seal(): Promise<string | undefined>
+  /**
    * Makes a wholly received upload durable under its final name. May be called again after it threw.
    *
    * @throws UploadError `sync_failed` (final), `no_space`, `storage_error`.
@@ -97,6 +104,12 @@ export interface StoredUpload {
    * @throws UploadError `no_space`, `storage_error`.
    */
   abandon(): Promise<void>
+  /**
+   * Moves the bytes of a rejected upload to where only the operator finds them; its record stays. May be called again.
+   *
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  quarantine(): Promise<void>
   /**
    * Removes the upload and leaves a tombstone. If it throws although the upload is `removed`, the rest is removed when
    * the upload is next opened, or after a restart.

@@ -5,17 +5,20 @@ import { UploadError } from './errors.ts'
 import { Failure } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
 import { Finishing } from './finishing.ts'
+import type { Checks } from './gate.ts'
+import { Inspection, scanning } from './inspection.ts'
 import { covers, prefix, type Range, type Ranges } from './ranges.ts'
 import { Receiving } from './receiving.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
 import type { Departure, StoredUpload } from './store.ts'
+import { TypeCheck } from './type-check.ts'
 
 /**
  * `receiving`: bytes are missing, or the end is not announced yet. `sealed`: all bytes are there, but the upload is a
  * part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is being moved to
- * its final name.
+ * its final name. `scanning`: before that move, the gate has not given its verdict yet.
  */
-export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'finished' | 'failed' | 'gone'
+export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'scanning' | 'finished' | 'failed' | 'gone'
 
 /** A live upload: coordinates its writers, tracks its state, and finalizes the file. */
 export class Upload {
@@ -27,13 +30,24 @@ export class Upload {
     () => this.state === 'finishing',
     () => this.#finish(),
   )
+  readonly #scanning = new Finishing(
+    () => this.state === 'scanning',
+    () => this.#scan(),
+  )
+  readonly #inspection: Inspection
+  /** Whether the file has passed every check but that of the gate. */
+  #isVerified = false
+  readonly #typeCheck: TypeCheck
   readonly #digests: FileDigests
   readonly #failure: Failure
   #lastChange: Date | undefined
 
-  constructor(stored: StoredUpload, claims: Claims) {
+  /** @param checks what the file must pass before it becomes visible. */
+  constructor(stored: StoredUpload, claims: Claims, checks: Checks = {}) {
     this.#stored = stored
     this.#claims = claims
+    this.#inspection = new Inspection(stored, checks.gate)
+    this.#typeCheck = new TypeCheck(stored, checks.types)
     this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
     const destination = {
@@ -42,8 +56,10 @@ export class Upload {
       passed: (position: number, bytes: readonly Buffer[]) => this.#digests.pass(position, bytes),
       committed: () => {
         this.#lastChange = new Date()
+        if (this.#typeCheck.isDue) this.#checkType().catch(() => undefined)
         this.#finishing.start()
       },
+      checked: () => this.#typeCheck.begun(),
     }
     this.receiving = new Receiving(destination, claims, this.#failure)
   }
@@ -72,13 +88,15 @@ export class Upload {
     if (failed !== undefined) return 'failed'
     if (this.#stored.finished) return 'finished'
     if (endAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
-    return partial ? 'sealed' : 'finishing'
+    if (partial) return 'sealed'
+    return this.#isVerified && !this.#inspection.isPassed ? 'scanning' : 'finishing'
   }
 
   /** Whether anything is running, awaits a retry, or exists only in memory. */
   get #isBusy(): boolean {
     const { receiving } = this
-    return receiving.isRunning || this.#finishing.isPending || this.#digests.busy || this.#failure.isUnwritten
+    const isLanding = this.#finishing.isPending || this.#scanning.isPending
+    return receiving.isRunning || isLanding || this.#digests.busy || this.#failure.isUnwritten
   }
 
   /** Received bytes, as `StoredUpload.read` returns them. */
@@ -155,13 +173,26 @@ export class Upload {
    * request that sent the last byte waits, so no client mistakes an unfinished file for a finished one.
    *
    * @param wait maximum wait, in milliseconds.
-   * @throws UploadError the reason if the upload failed; `gone`; `busy` when the time is over; `no_space` or
-   * `storage_error` when finishing failed for now. It is retried in the background.
+   * @param scanWait maximum wait for the verdict of the gate, in milliseconds.
+   * @throws UploadError the reason if the upload failed; `gone`; `busy` when the time is over; `scanning` while there is
+   * no verdict; `no_space` or `storage_error` when finishing failed for now. It is retried in the background.
    */
-  async finish(wait: number = MAX_WAIT): Promise<void> {
-    if (this.state === 'finishing') {
-      this.#finishing.start()
-      await this.#finishing.outcome(wait)
+  async finish(wait: number = MAX_WAIT, scanWait: number = wait): Promise<void> {
+    await this.settle(scanWait, wait)
+    if (this.state === 'scanning') throw scanning()
+  }
+
+  /**
+   * Like `finish`, but returns also while only the verdict of the gate is missing: then the state is `scanning`.
+   *
+   * @throws UploadError like `finish`, except `scanning`.
+   */
+  async settle(scanWait: number, wait: number = MAX_WAIT): Promise<void> {
+    await this.#land(wait)
+    if (this.state === 'scanning' && scanWait > 0) {
+      // A request never asks the gate again before its time: it may be asked as often as clients like.
+      await this.#scanning.outcome(scanWait).catch(() => undefined)
+      await this.#land(wait)
     }
     this.#check()
   }
@@ -226,7 +257,7 @@ export class Upload {
     const claim = this.receiving.isRunning ? undefined : this.#claims.tryExclusive(this.record.id)
     if (claim === undefined) return false
     try {
-      if (this.#stored.finished || this.state === 'finishing' || this.state === 'gone') return false
+      if (this.#stored.finished || KEPT.has(this.state)) return false
       if ((await this.#stored.lastChange()) >= deadline) return false
       await this.#remove('expired')
       return true
@@ -238,10 +269,8 @@ export class Upload {
   /** Releases descriptors, and the disk space of a failed upload, unless something is running. */
   async release(): Promise<void> {
     await this.#failure.write()
-    if (this.receiving.isRunning || this.#finishing.isRunning) return
-    const { failed, partial } = this.#stored.record
-    // A final upload may still be reading a part.
-    if (failed !== undefined && !partial) await this.#stored.abandon().catch(() => undefined)
+    if (this.receiving.isRunning || this.#finishing.isRunning || this.#scanning.isRunning) return
+    await this.#clearFailed()
     // Counted bytes are already written: a descriptor that cannot be closed loses none.
     await this.#stored.release().catch(() => undefined)
   }
@@ -261,8 +290,12 @@ export class Upload {
     } else if (this.#isBusy) {
       return false
     }
-    await this.#finishing.settled()
+    // Each may start the other.
+    while (this.#finishing.isRunning || this.#scanning.isRunning) {
+      await Promise.all([this.#finishing.settled(), this.#scanning.settled()])
+    }
     this.#finishing.cancelRetry()
+    this.#scanning.cancelRetry()
     await this.#failure.write()
     await this.#stored.close()
     return !this.#isBusy
@@ -288,9 +321,10 @@ export class Upload {
     }
   }
 
-  /** Ends every put and the digests of the file, and waits until the last writes have returned. */
+  /** Ends every put and every reader of the file but downloads, and waits until the last writes have returned. */
   async #end(reason: Error): Promise<void> {
     this.receiving.end(reason)
+    this.#inspection.end(reason)
     await this.receiving.settled()
     await this.#digests.end(reason)
   }
@@ -300,7 +334,10 @@ export class Upload {
     try {
       await this.#stored.remove(why)
     } finally {
-      if (this.#stored.removed) this.#finishing.cancelRetry()
+      if (this.#stored.removed) {
+        this.#finishing.cancelRetry()
+        this.#scanning.cancelRetry()
+      }
     }
   }
 
@@ -309,15 +346,60 @@ export class Upload {
       await this.receiving.orFail(() =>
         this.#exclusively(async () => {
           if (this.state !== 'finishing') return
-          await this.#digests.verify()
-          await this.#stored.finish()
+          if (!this.#isVerified) await this.#verify()
+          if (this.#inspection.isPassed) await this.#stored.finish()
         }),
       )
     } finally {
-      if (!this.receiving.isRunning) await this.#stored.release()
+      if (!this.receiving.isRunning) {
+        await this.#clearFailed()
+        await this.#stored.release()
+      }
     }
+    this.#scanning.start()
+  }
+
+  /** Checks the complete file, except by the gate. */
+  async #verify(): Promise<void> {
+    await this.#typeCheck.pass()
+    await this.#digests.verify()
+    if (!this.#inspection.isPassed) await this.#inspection.prepare()
+    this.#isVerified = true
+  }
+
+  /** No claim is held meanwhile, because nothing writes to a complete upload: chunks sent again are only compared. */
+  async #scan(): Promise<void> {
+    this.receiving.checkOpen()
+    try {
+      await this.receiving.orFail(() => this.#inspection.run())
+    } finally {
+      await this.#clearFailed()
+    }
+    this.#finishing.start()
+  }
+
+  /** Removes the bytes of a failed upload: those that were rejected stay for the operator. */
+  async #clearFailed(): Promise<void> {
+    const { failed, partial } = this.#stored.record
+    // A final upload may still be reading a part.
+    if (failed === undefined || partial) return
+    await (failed.code === 'rejected' ? this.#stored.quarantine() : this.#stored.abandon()).catch(() => undefined)
+  }
+
+  async #checkType(): Promise<void> {
+    await this.receiving.orFail(() => this.#typeCheck.pass())
+  }
+
+  /** Waits for the attempt to make the finished file. */
+  async #land(wait: number): Promise<void> {
+    if (this.state !== 'finishing') return
+    this.#finishing.start()
+    await this.#finishing.outcome(wait)
   }
 }
+
+/** States in which an upload does not expire. */
+const KEPT: ReadonlySet<UploadState> = new Set(['finishing', 'scanning', 'finished', 'gone'])
 
 /**
  * Since when the upload expires, unless a byte arrives: when the last one did, or the upload was created.

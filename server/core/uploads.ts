@@ -1,19 +1,33 @@
 import { ChargedStore } from './charged-store.ts'
 import type { Claims } from './claims.ts'
+import { SCAN_WAIT } from './deadline.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import type { Checks } from './gate.ts'
 import { Headroom } from './headroom.ts'
 import { Ledger } from './ledger.ts'
 import { isAccessible, type Principal } from './principal.ts'
 import type { UploadRecord } from './record.ts'
+import { sourceOf } from './source.ts'
 import type { Store } from './store.ts'
 import { Sweeps } from './sweeps.ts'
+import { isTyped } from './type-check.ts'
 import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
 const MAX_IDLE_UPLOADS = 1_000
 
 type Work<T> = (upload: Upload) => Promise<T>
+
+/** What protects the space and the readers of a store. */
+export interface Guards {
+  /** Is charged for all uploads. By default it limits nothing. */
+  readonly ledger?: Ledger | undefined
+  /** The space that stays free; none by default. */
+  readonly headroom?: Headroom
+  /** What a file must pass before it becomes visible; nothing by default. */
+  readonly checks?: Checks
+}
 
 interface Entry {
   readonly upload: Promise<Upload>
@@ -35,6 +49,7 @@ export class Uploads {
   readonly #claims: Claims
   readonly #maxSize: number
   readonly #ledger: Ledger
+  readonly #checks: Checks
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
@@ -42,20 +57,15 @@ export class Uploads {
 
   /**
    * @param maxSize maximum length of an upload in bytes; `Infinity` for no limit.
-   * @param ledger is charged for all uploads.
-   * @param headroom the space that stays free; none by default.
+   * @param guards what uploads are charged to, and what their files must pass.
    */
-  constructor(
-    store: Store,
-    claims: Claims,
-    maxSize: number,
-    ledger: Ledger = new Ledger(),
-    headroom: Headroom = new Headroom(() => store.space(), 0, 0),
-  ) {
+  constructor(store: Store, claims: Claims, maxSize: number, guards: Guards = {}) {
+    const { ledger = new Ledger(), headroom = new Headroom(() => store.space(), 0, 0), checks = {} } = guards
     this.#store = new ChargedStore(store, ledger, headroom)
     this.#claims = claims
     this.#maxSize = maxSize
     this.#ledger = ledger
+    this.#checks = checks
     this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
@@ -67,7 +77,7 @@ export class Uploads {
   /**
    * Creates an upload and runs `work` on it.
    *
-   * @throws UploadError `too_large`, `no_space`, `storage_error`, and what `work` throws.
+   * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`, and what `work` throws.
    */
   async create<T>(record: UploadRecord, work: Work<T>, principal?: Principal): Promise<T> {
     return this.#withNew(record.id, () => this.#make(record), work, principal)
@@ -89,9 +99,11 @@ export class Uploads {
   }
 
   /**
-   * Creates a finished upload whose bytes are all in memory, and runs `work` on it.
+   * Creates a finished upload whose bytes are all in memory, and runs `work` on it. If a gate has to pass the file, it
+   * may still be pending then.
    *
-   * @throws UploadError `too_large`, `no_space`, `storage_error`; then there is no such upload.
+   * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`; then there is no such upload.
+   * `rejected`: the upload has failed.
    */
   async createFinished<T>(
     record: UploadRecord,
@@ -99,7 +111,18 @@ export class Uploads {
     work: Work<T>,
     principal?: Principal,
   ): Promise<T> {
-    return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal)
+    if (this.#checks.gate === undefined) {
+      return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal)
+    }
+    return this.create(
+      record,
+      async (upload) => {
+        await upload.receiving.append({ start: 0, end: record.length ?? 0 }, sourceOf(bytes), 'as-received')
+        await upload.settle(SCAN_WAIT)
+        return work(upload)
+      },
+      principal,
+    )
   }
 
   /**
@@ -118,6 +141,11 @@ export class Uploads {
     return this.#ledger.admit(record, principal)
   }
 
+  /** Waits until few creations of a principal are running: see `Ledger.enter`. */
+  enter(principal: Principal): Promise<() => void> {
+    return this.#ledger.enter(principal)
+  }
+
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
   checkSize(length: number | null): void {
     // The sum of parts can exceed the safe integers; a record with such a length could not be read back.
@@ -125,6 +153,15 @@ export class Uploads {
     if (length !== null && length > most) {
       throw new UploadError('too_large', `A file may have at most ${most} bytes.`)
     }
+  }
+
+  /**
+   * @param narrower types that are further limits.
+   * @throws UploadError `type_not_allowed` if files of this name are not accepted.
+   */
+  checkType({ fileName, partial }: UploadRecord, narrower?: readonly string[]): void {
+    // A part never becomes a file; the name of its final upload is checked.
+    if (!partial) this.#checks.types?.checkName(fileName, narrower)
   }
 
   /** Ids of one group, without removed uploads. */
@@ -270,19 +307,28 @@ export class Uploads {
 
   async #make(record: UploadRecord): Promise<Upload> {
     this.checkSize(record.length)
-    return new Upload(await this.#store.create(record), this.#claims)
+    this.checkType(record)
+    return new Upload(await this.#store.create(record), this.#claims, this.#checks)
   }
 
   async #makeFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
     this.checkSize(record.length)
-    return new Upload(await this.#store.createFinished(record, bytes), this.#claims)
+    this.checkType(record)
+    await this.#checkStart(record, bytes)
+    return new Upload(await this.#store.createFinished(record, bytes), this.#claims, this.#checks)
   }
 
   async #open(id: string): Promise<Upload> {
     const found = await this.#store.open(id)
     if (found.kind === 'gone') throw new Departed(found.owner)
     if (found.kind === 'unknown') throw unknown()
-    return new Upload(found.upload, this.#claims)
+    return new Upload(found.upload, this.#claims, this.#checks)
+  }
+
+  async #checkStart(record: UploadRecord, bytes: readonly Buffer[]): Promise<void> {
+    const { types } = this.#checks
+    if (types === undefined || !isTyped(record, types)) return
+    await types.checkStart(record.fileName, Buffer.concat(bytes).subarray(0, types.startLength))
   }
 
   async #makeTentative(record: UploadRecord): Promise<Upload> {

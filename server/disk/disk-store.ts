@@ -8,10 +8,12 @@ import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
+import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
 import { glance, openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
+import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { UnsyncedUploads } from './unsynced.ts'
@@ -24,7 +26,13 @@ export interface DiskStoreOptions {
   readonly boot: string
   /** Receives notices for the operator, one sentence each. */
   readonly onNotice: (sentence: string) => void
+  /** Maximum bytes of rejected files that are kept. */
+  readonly maxRejected?: number
   readonly onStep?: (step: Step) => void
+  /** Permissions of finished files, as for chmod(2); 0640 by default. */
+  readonly fileMode?: number
+  /** Permissions of the directories that lead to finished files, as for chmod(2); 0750 by default. */
+  readonly folderMode?: number
 }
 
 /** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
@@ -47,25 +55,23 @@ export class DiskStore implements Store {
    * @throws Error with a sentence for the operator when the directory cannot be used or belongs to a running process.
    */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
+    const { sync, boot, onNotice, onStep = () => undefined } = options
     const layout = new Layout(options.directory)
-    const directorySync = new DirectorySync()
-    const environment: Environment = {
-      layout,
-      sync: options.sync,
-      boot: options.boot,
-      directorySync,
-      recordFolders: new RecordFolders(layout, options.sync === 'never' ? undefined : directorySync),
-      unsynced: new UnsyncedUploads(),
-      onStep: options.onStep ?? (() => undefined),
-    }
     return withAccess(layout, async () => {
       await checkFormat(layout)
-      await prepareFolders(layout, environment.sync !== 'never')
+      const { fileMode: file = 0o640, folderMode: folder = 0o750 } = options
+      const modes = await prepareFolders(layout, { file, folder }, sync !== 'never')
+      for (const sentence of await exposures(layout)) onNotice(sentence)
+      const directorySync = new DirectorySync()
+      const recordFolders = new RecordFolders(layout, sync === 'never' ? undefined : directorySync)
+      const unsynced = new UnsyncedUploads()
+      const quarantine = new Quarantine(layout, options.maxRejected ?? 0)
+      const environment = { layout, modes, sync, boot, directorySync, recordFolders, unsynced, quarantine, onStep }
       const owner = await takeOwnership(layout)
-      const recovery = new Recovery(environment, options.onNotice)
+      const recovery = new Recovery(environment, onNotice)
       try {
         // A full disk must not prevent the start, and without the file the format is still 1.
-        await writeFormat(layout).catch(() => options.onNotice(`${layout.format} could not be written.`))
+        await writeFormat(layout).catch(() => onNotice(`${layout.format} could not be written.`))
         await recovery.begin()
       } catch (error) {
         await owner.release()

@@ -1,5 +1,7 @@
 import type { DirectorySync } from './directory-sync.ts'
 import type { Layout } from './layout.ts'
+import type { Modes } from './modes.ts'
+import type { Quarantine } from './quarantine.ts'
 import type { RecordFolders } from './record-folders.ts'
 import type { UnsyncedUploads } from './unsynced.ts'
 
@@ -21,9 +23,13 @@ export type RecoveryStep =
   | 'adopt:bytes'
   | 'adopt:done'
 
+/** The steps of moving a rejected file away. */
+export type RejectionStep = 'reject:moved' | 'reject:done'
+
 /** The steps between which a crash must lose nothing. Tests kill the program at each. */
 export type Step =
   | RecoveryStep
+  | RejectionStep
   | 'create:bytes'
   | 'create:record'
   | 'whole:bytes'
@@ -54,12 +60,14 @@ export type Step =
 /** The state and settings that the files of this directory share. */
 export interface Environment {
   readonly layout: Layout
+  readonly modes: Modes
   readonly sync: SyncMode
   /** Identifies the current boot of the host: unsynced bytes of an earlier one cannot be trusted. */
   readonly boot: string
   readonly directorySync: DirectorySync
   readonly recordFolders: RecordFolders
   readonly unsynced: UnsyncedUploads
+  readonly quarantine: Quarantine
   /** Called after each step. */
   readonly onStep: (step: Step) => void
 }

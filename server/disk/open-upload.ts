@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { open, stat, truncate } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
@@ -8,7 +8,7 @@ import type { Found, Glance, StoredUpload } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
 import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { exists, ifThere } from './files.ts'
+import { exists, ifThere, withExisting } from './files.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
 import { leavingTombstone, removeBytes } from './removal.ts'
@@ -49,6 +49,7 @@ export async function openUpload(environment: Environment, id: string, startedAt
       (await openFinished(environment, record, startedAt)) ??
       (await openIncoming(environment, record))
     if (upload !== undefined) return { kind: 'upload', upload }
+    if (record.failed?.code === 'rejected') return openRejected(environment, record)
     return (await isOnlyRecord(environment, record)) ? { kind: 'unknown' } : { kind: 'gone', owner: record.owner }
   })
 }
@@ -67,11 +68,17 @@ export async function glance(environment: Environment, id: string): Promise<Glan
 }
 
 async function openIncoming(environment: Environment, record: UploadRecord): Promise<StoredUpload | undefined> {
-  const stats = await ifThere(() => stat(environment.layout.incomingFile(record.id)))
+  const stats = await ifThere(() => lstatFile(environment.layout.incomingFile(record.id)))
   if (stats === undefined) return undefined
   const upload = await openAsItIs(environment, record, stats.size)
   if (environment.sync === 'always') await secure(upload)
   return upload
+}
+
+/** A crash interrupted the move into the quarantine. */
+async function openRejected(environment: Environment, record: UploadRecord): Promise<Found> {
+  await environment.quarantine.take(record.id)
+  return { kind: 'upload', upload: new DiskUpload(environment, { record, received: [], journal: undefined }) }
 }
 
 /**
@@ -97,7 +104,7 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
     const { journal, content } = journaled
     const end = content.received.at(-1)?.end ?? 0
     // The previous process was killed before it cut off refused bytes.
-    if (size > end) await truncate(layout.incomingFile(record.id), end)
+    if (size > end) await withExisting(layout.incomingFile(record.id), (file) => file.truncate(end))
     const unsynced = total(content.received) - total(content.synced)
     return openUnsynced(environment, { record, received: content.received, journal, unsynced })
   }
@@ -117,13 +124,10 @@ async function openAfterReboot(
 ): Promise<DiskUpload> {
   const { layout, boot } = environment
   if (size > trusted) {
-    const file = await open(layout.incomingFile(record.id), 'r+')
-    try {
+    await withExisting(layout.incomingFile(record.id), async (file) => {
       await file.truncate(trusted)
       await file.datasync()
-    } finally {
-      await file.close()
-    }
+    })
   }
   const marked: UploadRecord = { ...record, mark: { boot, synced: trusted } }
   await markRecord(environment, marked)
@@ -148,11 +152,18 @@ async function openFinished(
   startedAt: number,
 ): Promise<StoredUpload | undefined> {
   const final = path.join(environment.layout.finishedFolder(record.id), record.fileName)
-  const stats = await ifThere(() => stat(final))
+  const stats = await ifThere(() => lstatFile(final))
   if (stats === undefined) return undefined
   if (environment.sync !== 'never' && isFresh(stats, startedAt)) await syncLanding(environment, record.id)
   const received = add([], { start: 0, end: stats.size })
   return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: stats.mtime })
+}
+
+/** @throws Error for anything but a regular file: another user may have planted it. */
+async function lstatFile(file: string): Promise<Stats> {
+  const stats = await lstat(file)
+  if (!stats.isFile()) throw new Error(`${file} is not a regular file.`)
+  return stats
 }
 
 /**

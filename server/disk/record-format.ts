@@ -21,7 +21,10 @@ type Json = Readonly<Record<string, unknown>>
 const PARTS: ReadonlySet<string> = new Set(['failed', 'webUploader', 'tus', 'draft'])
 
 /** What is written for a failure that the version before does not know. */
-const SUBSTITUTES: Readonly<Partial<Record<FailureCode, FailureCode>>> = { rejected: 'digest_mismatch' }
+const SUBSTITUTES: Readonly<Partial<Record<FailureCode, FailureCode>>> = {
+  rejected: 'digest_mismatch',
+  type_not_allowed: 'digest_mismatch',
+}
 
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 
@@ -38,6 +41,7 @@ const format2 = z.object({
   createdAt: z.string(),
   owner: z.string().optional(),
   account: z.string().optional(),
+  typed: z.literal(true).optional(),
   scan: z.literal('clean').optional(),
   digests: z.record(z.string(), z.string()).optional(),
   partial: z.literal(true).optional(),

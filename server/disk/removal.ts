@@ -25,6 +25,7 @@ export async function removeBytes(environment: Environment, id: string, removal 
   await rm(layout.incomingFile(id), { force: true })
   await rm(layout.finishedFolder(id), { force: true, recursive: true })
   await rm(layout.journal(id), { force: true })
+  await environment.quarantine.remove(id)
   removal.onStep('bytes')
   if (removal.isRemembered && !removal.isWhole) await keepOwner(environment, id)
   await rm(layout.record(id), { force: true })

@@ -25,5 +25,5 @@ export async function readUsage({ usage }: Layout): Promise<UsageTotals | undefi
 
 /** Keeps totals, as JSON, durably. @throws UploadError `no_space`, `storage_error`. */
 export async function keepUsage({ usage }: Layout, json: string): Promise<void> {
-  await onDisk(() => replaceFile(usage, `${json}\n`, 0o600))
+  await onDisk(() => replaceFile(usage, `${json}\n`))
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import { MAX_WAIT } from '../core/deadline.ts'
 import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Upload } from '../core/upload.ts'
@@ -15,10 +16,10 @@ export class DownloadHandlers {
     this.#setStateHeaders = setStateHeaders
   }
 
-  /** GET of a finished file. @throws UploadError `not_found` while it is not finished. */
+  /** GET of a finished file. @throws UploadError `not_found` while it is not finished, `scanning`. */
   async get(ctx: Context, desk: Desk, id: string): Promise<void> {
     await desk.use(id, async (upload) => {
-      await upload.finish()
+      await upload.finish(MAX_WAIT, 0)
       const file = fileOf(upload)
       if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
       await download(ctx, file)
@@ -32,7 +33,7 @@ export class DownloadHandlers {
   async head(ctx: Context, desk: Desk, id: string): Promise<void> {
     await desk.use(id, async (upload) => {
       await upload.receiving.catchUp()
-      await upload.finish()
+      await upload.settle(0)
       await this.#setStateHeaders(ctx, upload, upload.receiving.offerOffset())
       const file = fileOf(upload)
       if (file !== undefined) return download(ctx, file)

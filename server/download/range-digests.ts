@@ -18,8 +18,8 @@ const MAX_CONCURRENT = 2
 const MAX_WAIT_FOR_TURN = 10_000
 
 /**
- * `GET /files/<id>/digest?start=0&end=8388608`: the SHA-256 of these bytes of an upload, finished or not. Clients
- * compare it with their file before they resume.
+ * `GET /files/<id>/digest?start=0&end=8388608`: the SHA-256 of these bytes of an upload. Clients compare it with
+ * their file before they resume; who may only read gets it of finished files.
  */
 export function rangeDigests(): (ctx: Context, desk: Desk, id: string) => Promise<void> {
   const sentence = 'Too many digests are being computed; try again in a moment.'
@@ -41,7 +41,11 @@ async function answer(ctx: Context, desk: Desk, id: string, range: Range): Promi
   if (ctx.req.socket.destroyed) close()
   try {
     closed.signal.throwIfAborted()
-    const digest = await desk.use(id, (upload) => rangeDigest(upload, 'sha256', range, closed.signal))
+    const digest = await desk.use(id, (upload) => {
+      const isVisible = upload.state === 'finished' || desk.principal.may.has('write')
+      if (!isVisible) throw new UploadError('not_found', 'This upload is not finished.')
+      return rangeDigest(upload, 'sha256', range, closed.signal)
+    })
     ctx.set('Cache-Control', 'no-store')
     answerJson(ctx, { ...range, digest: formatDigest('sha-256', digest) })
   } finally {

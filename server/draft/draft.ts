@@ -55,6 +55,7 @@ export class Draft {
       ctx.set(announced)
       sendInterim(ctx, this.#options.interimResponses, sending.interop, announced)
       await upload.receiving.inTurn(() => this.#appendBody(ctx, desk, upload, { ...sending, offset: 0 }))
+      await awaitVerdict(ctx, upload)
       if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
@@ -69,7 +70,7 @@ export class Draft {
     await desk.use(id, async (upload) => {
       await upload.receiving.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
-      await upload.finish()
+      await upload.settle(0)
       await this.setUploadHeaders(ctx, upload)
     })
     ctx.status = 204
@@ -94,6 +95,7 @@ export class Draft {
     const append = parseAppend(ctx.headers)
     await desk.use(id, async (upload) => {
       await upload.receiving.inTurn((check) => this.#append(ctx, desk, upload, append, check))
+      await awaitVerdict(ctx, upload)
       setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
       if (upload.state !== 'finished') return
@@ -113,14 +115,14 @@ export class Draft {
 
   /** @param check throws if a newer request has arrived. */
   async #append(ctx: Context, desk: Desk, upload: Upload, append: DraftAppend, check: () => void): Promise<void> {
-    await upload.finish()
+    await upload.settle(0)
     try {
       upload.receiving.expectOffset(append.offset)
     } catch (error) {
       ctx.set('Upload-Offset', String(upload.offset))
       throw error
     }
-    if (upload.state === 'finished') return checkRepeated(ctx, append, upload)
+    if (upload.state === 'finished' || upload.state === 'scanning') return checkRepeated(ctx, append, upload)
     await refuseBeyondLength(ctx, upload, append)
     if (append.length !== undefined) await this.#intake.setLength(desk, upload, append.length)
     check()
@@ -144,7 +146,7 @@ export class Draft {
       })
       if (complete) await upload.announceEnd(offset + (source?.readBytes ?? 0))
       else if (endsByLength(interop)) await endIfWhole(upload)
-      await upload.finish()
+      await upload.settle(0)
     } catch (error) {
       throw (source?.readBytes ?? 0) > 0 ? await ifTooLong(upload, error) : error
     } finally {
@@ -170,9 +172,23 @@ export class Draft {
 function setState(ctx: Context, upload: Upload, offset: number = upload.offset): void {
   ctx.set({
     'Upload-Offset': String(offset),
-    // An upload with all bytes but a wrong digest is complete, too: sending more would not help.
-    'Upload-Complete': upload.state === 'finished' || upload.record.failed?.code === 'digest_mismatch' ? '?1' : '?0',
+    'Upload-Complete': upload.state === 'finished' || isRefusedFile(upload) ? '?1' : '?0',
   })
+}
+
+/** Waits for the verdict of a scan, out of turn: meanwhile a HEAD returns the offset. @throws UploadError `scanning`. */
+async function awaitVerdict(ctx: Context, upload: Upload): Promise<void> {
+  if (upload.state !== 'scanning') return
+  try {
+    await upload.finish()
+  } finally {
+    setState(ctx, upload)
+  }
+}
+
+/** Whether all bytes are there, and the file was refused: the upload is complete, sending more would not help. */
+function isRefusedFile({ record: { failed } }: Upload): boolean {
+  return failed?.code === 'digest_mismatch' || failed?.code === 'rejected'
 }
 
 /** "If the digests don't match the server SHOULD consider the transfer failed, not append the content". */

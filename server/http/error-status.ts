@@ -73,8 +73,10 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   incomplete: same(409),
   ambiguous: same(409),
   sync_failed: { tus: 422, legacy: 409 },
-  scanning: same(409),
-  rejected: { tus: 422, legacy: 409 },
+  // Clients of the draft retry after 5xx only.
+  scanning: { ...same(409), draft: 503 },
+  // After any other error of a HEAD, tus-js-client would send the rejected file again.
+  rejected: { tus: 422, temporaryHead: 423, legacy: 409 },
   superseded: same(409),
   busy: temporary(423),
   connection_closed: same(400),

@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import type { Concatenation } from '../core/concatenation.ts'
+import { SCAN_WAIT } from '../core/deadline.ts'
 import type { Desk } from '../core/desk.ts'
 import { expectedDigest } from '../core/digest.ts'
 import { UploadError } from '../core/errors.ts'
@@ -90,7 +91,7 @@ export class Tus {
     await desk.create(record, async (upload) => {
       ctx.set('Location', location)
       if (creation.withBody) await this.#appendBody(ctx, desk, upload, 0)
-      await upload.finish()
+      await upload.settle(SCAN_WAIT)
       await setHeaders(upload)
     })
   }
@@ -111,11 +112,11 @@ export class Tus {
     await desk.use(id, async (upload) => {
       await upload.receiving.catchUp()
       await endIfWhole(upload)
-      await upload.finish()
+      await upload.settle(0)
       const { record } = upload
       // Concatenation: a final upload has no Upload-Offset before its parts are joined. It has a length as soon as all
       // parts have one.
-      if (record.parts === undefined || upload.state === 'finished')
+      if (record.parts === undefined || upload.state === 'finished' || upload.state === 'scanning')
         ctx.set('Upload-Offset', String(upload.receiving.offerOffset()))
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
       else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
@@ -134,7 +135,7 @@ export class Tus {
         if (length !== undefined) await this.#intake.setLength(desk, upload, length)
         await this.#appendBody(ctx, desk, upload, offset)
         await endIfWhole(upload)
-        await upload.finish()
+        await upload.settle(SCAN_WAIT)
       } finally {
         ctx.set('Upload-Offset', String(upload.offset))
         this.#intake.look(upload)

@@ -1,0 +1,78 @@
+import { chmod, readdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { exists, ifThere, openNew } from './files.ts'
+import type { Layout } from './layout.ts'
+import { queue } from './queue.ts'
+
+/** Maximum rejected files that are kept. */
+const MAX_FILES = 1_000
+
+const ENDING = '.rejected'
+
+/** Where the bytes of a rejected upload are, for the operator only: no request reads this directory. */
+export function rejectedFile({ quarantine }: Layout, id: string): string {
+  return path.join(quarantine, `${id}${ENDING}`)
+}
+
+/** The rejected files in the quarantine: when there are too many, the oldest are removed. */
+export class Quarantine {
+  readonly #layout: Layout
+  readonly #maxBytes: number
+  readonly #inTurn = queue()
+  /** Sizes in bytes by id, oldest first; read from the directory once. */
+  #sizes: Map<string, number> | undefined
+
+  /** @param maxBytes maximum bytes of all rejected files. */
+  constructor(layout: Layout, maxBytes: number) {
+    this.#layout = layout
+    this.#maxBytes = maxBytes
+  }
+
+  /**
+   * Moves the bytes of a rejected upload into the quarantine, unless that has happened.
+   *
+   * @param moved called when the bytes have left `incoming`.
+   * @throws the OS error.
+   */
+  async take(id: string, moved: () => void = () => undefined): Promise<void> {
+    const incoming = this.#layout.incomingFile(id)
+    const size = (await ifThere(() => stat(incoming)))?.size ?? 0
+    if (size > 0) {
+      await chmod(incoming, 0o600)
+      await rename(incoming, rejectedFile(this.#layout, id))
+      moved()
+      await this.#inTurn(() => this.#makeRoom(id, size))
+    }
+    // An upload without a file would be gone, and its client would not learn why.
+    if (!(await exists(incoming))) await (await openNew(incoming)).close()
+  }
+
+  /** Removes the rejected bytes of an upload, if there are any. @throws the OS error. */
+  async remove(id: string): Promise<void> {
+    await rm(rejectedFile(this.#layout, id), { force: true })
+    this.#sizes?.delete(id)
+  }
+
+  async #makeRoom(id: string, size: number): Promise<void> {
+    this.#sizes ??= await sizesIn(this.#layout)
+    const sizes = this.#sizes
+    sizes.set(id, size)
+    let total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
+    for (const [oldest, bytes] of sizes) {
+      if (sizes.size <= MAX_FILES && total <= this.#maxBytes) return
+      await this.remove(oldest)
+      total -= bytes
+    }
+  }
+}
+
+async function sizesIn(layout: Layout): Promise<Map<string, number>> {
+  const found: { id: string; size: number; changed: number }[] = []
+  for (const name of await readdir(layout.quarantine)) {
+    if (!name.endsWith(ENDING)) continue
+    const stats = await ifThere(() => stat(path.join(layout.quarantine, name)))
+    if (stats !== undefined) found.push({ id: name.slice(0, -ENDING.length), size: stats.size, changed: stats.ctimeMs })
+  }
+  found.sort((a, b) => a.changed - b.changed)
+  return new Map(found.map(({ id, size }) => [id, size]))
+}
