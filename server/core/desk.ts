@@ -14,6 +14,7 @@ interface Registry {
   checkSize(length: number | null): void
   checkType(record: UploadRecord, narrower?: readonly string[]): void
   admit(record: UploadRecord, principal: Principal): Promise<() => void>
+  enter(principal: Principal): Promise<() => void>
 }
 
 /**
@@ -59,9 +60,17 @@ export class Desk {
    * @throws UploadError like `create`, and what `read` throws.
    */
   async createFinished<T>(record: UploadRecord, read: () => Promise<readonly Buffer[]>, work: Work<T>): Promise<T> {
-    return this.#admitted(record, work, async (own, begun) =>
-      this.#uploads.createFinished(own, await read(), begun, this.principal),
-    )
+    const own = this.#own(record)
+    const interrupt = await this.#uploads.admit(own, this.principal)
+    // A slow body must not keep other creations waiting.
+    interrupt()
+    const bytes = await read()
+    const leave = await this.#uploads.enter(this.principal)
+    try {
+      return await this.#uploads.createFinished(own, bytes, begins(work, leave), this.principal)
+    } finally {
+      leave()
+    }
   }
 
   /** @throws UploadError `too_large` if the principal may not have a file of `length` bytes. */
@@ -73,7 +82,7 @@ export class Desk {
     }
   }
 
-  /** Runs `create` when the upload may be created. The next one may be as soon as this one exists. */
+  /** Runs `create` when the upload may be created. */
   async #admitted<T>(
     record: UploadRecord,
     work: Work<T>,
@@ -82,10 +91,7 @@ export class Desk {
     const own = this.#own(record)
     const leave = await this.#uploads.admit(own, this.principal)
     try {
-      return await create(own, (upload) => {
-        leave()
-        return work(upload)
-      })
+      return await create(own, begins(work, leave))
     } finally {
       leave()
     }
@@ -99,5 +105,13 @@ export class Desk {
     this.#uploads.checkType(record, limits.types)
     const typed = limits.types === undefined ? undefined : true
     return { ...record, typed, ...(owner === undefined ? { account: account() } : { owner }) }
+  }
+}
+
+/** `work` on a new upload: another one may be created from then on. */
+function begins<T>(work: Work<T>, leave: () => void): Work<T> {
+  return (upload) => {
+    leave()
+    return work(upload)
   }
 }

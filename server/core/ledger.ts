@@ -108,6 +108,16 @@ export class Ledger {
     }
   }
 
+  /**
+   * Waits until an admitted upload may be created.
+   *
+   * @returns a function to call when it exists, or could not be created.
+   * @throws UploadError `too_many_requests`.
+   */
+  enter({ account }: Principal): Promise<() => void> {
+    return this.#lanes.enter(account())
+  }
+
   /** Notes that an upload receives bytes: creations of other accounts may not slow that down. */
   noteBytes({ account }: Holding): void {
     this.#activity.note(account)

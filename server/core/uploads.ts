@@ -141,6 +141,11 @@ export class Uploads {
     return this.#ledger.admit(record, principal)
   }
 
+  /** Waits until few creations of a principal are running: see `Ledger.enter`. */
+  enter(principal: Principal): Promise<() => void> {
+    return this.#ledger.enter(principal)
+  }
+
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
   checkSize(length: number | null): void {
     // The sum of parts can exceed the safe integers; a record with such a length could not be read back.
