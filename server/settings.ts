@@ -34,7 +34,7 @@ const declaration = z.object({
   ),
   SCAN_CLAMD: setting(
     '',
-    'clamd that scans each file before it becomes visible: host:port, or the path of its socket.',
+    'Address of the clamd that scans each file before it becomes visible: host:port, or the path of its socket.',
     socketAddress(),
   ),
   SCAN_TIMEOUT: setting('600', 'Maximum duration of a scan.', wholeBetween(1, 1_000_000), 'seconds'),
