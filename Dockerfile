@@ -1,22 +1,28 @@
-FROM node:24-bookworm-slim AS build
+# A release names this image by its digest: scripts/release.mjs.
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+# No package needs its install script for the build.
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build && find dist \( -name '*.map' -o -name '*.d.ts' \) -delete
 
-FROM node:24-bookworm-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund
+# The optional package is a Redis client, which no code of the service loads.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
-FROM node:24-bookworm-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=1080 DATA_DIR=/data
+FROM ${NODE_IMAGE}
+# `container` says that HOST is an address inside of a container; podman sets it, docker does not.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=1080 DATA_DIR=/data container=oci
 # As in `npm start`: malloc keeps the memory of a request body for the next one, instead of returning it to the OS.
 ENV MALLOC_TRIM_THRESHOLD_=33554432 MALLOC_TOP_PAD_=1048576
 WORKDIR /app
-# Open to every user, like /tmp, so `--user` also works with a new volume.
-RUN install -d -o 1000 -g 1000 -m 1777 /data
+# A new volume gets this owner and mode.
+RUN install -d -o 1000 -g 1000 -m 0750 /data
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./

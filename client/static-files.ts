@@ -29,11 +29,10 @@ function filesByName(): Map<string, string> {
     ['static/jquery/jquery.min.js', join(jquery, 'jquery.min.js')],
     ['static/bootstrap/css/bootstrap.min.css', join(bootstrap, 'css/bootstrap.min.css')],
     ['static/bootstrap/js/bootstrap.bundle.min.js', join(bootstrap, 'js/bootstrap.bundle.min.js')],
+    ['static/webuploader/webuploader.css', join(webuploader, 'webuploader.css')],
+    ['static/webuploader/webuploader.min.js', join(webuploader, 'webuploader.min.js')],
     ['static/legacy/icon.svg', fileURLToPath(new URL('icon.svg', import.meta.url))],
   ])
-  for (const name of readdirSync(webuploader)) {
-    files.set(`static/webuploader/${name}`, join(webuploader, name))
-  }
   for (const name of readdirSync(own)) {
     if (name !== 'legacy.html') files.set(`static/legacy/${name}`, join(own, name))
   }

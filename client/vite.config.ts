@@ -11,7 +11,7 @@ export default defineConfig({
   // For `npm run dev`. The service sees the host of the page, so its URLs lead back through the proxy.
   server: {
     proxy: {
-      '^/(files|upload|check|healthz|readyz)\\b': {
+      '^/(files|upload|check|session|healthz|readyz)\\b': {
         target: `http://127.0.0.1:${process.env['PORT'] ?? 1080}`,
         changeOrigin: false,
       },

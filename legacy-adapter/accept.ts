@@ -3,9 +3,11 @@ import { SCAN_WAIT } from '../server/core/deadline.ts'
 import { total } from '../server/core/ranges.ts'
 import type { Source } from '../server/core/source.ts'
 import { answerJson } from '../server/http/json.ts'
+import type { Admit } from '../server/protocol/admit.ts'
 import { refuseCodings } from '../server/protocol/content-coding.ts'
 import { withBody } from '../server/protocol/request-body.ts'
-import { readChunkRequest } from './chunk-request.ts'
+import { isBeginner } from './caller.ts'
+import { type ChunkRequest, readChunkRequest } from './chunk-request.ts'
 import type { LegacyOptions } from './options.ts'
 import { placeChunk } from './place-chunk.ts'
 import type { Destination } from './placing.ts'
@@ -17,15 +19,15 @@ import type { Tools } from './tools.ts'
  *
  * @throws UploadError
  */
-export async function accept(ctx: Context, tools: Tools): Promise<void> {
+export async function accept(ctx: Context, admit: Admit, tools: Tools): Promise<void> {
   const { options, placing } = tools
   ctx.set('Cache-Control', 'no-store')
   refuseCodings(ctx.headers)
   const place = async (body: Source): Promise<Accepted> => {
-    const request = await readChunkRequest(ctx, body, options)
+    const request = await readChunkRequest(ctx, body, admit, options)
     return placing.find(request, async (destination) => {
       await placeChunk(request, destination, tools)
-      return answer(ctx, destination, options)
+      return answer(ctx, request, destination, options)
     })
   }
   answerJson(ctx, await withBody(ctx, options.idleTimeout, place, 'held'))
@@ -44,9 +46,14 @@ interface Accepted {
   readonly finished: boolean
 }
 
-async function answer(ctx: Context, { upload, sender }: Destination, { urlOf }: LegacyOptions): Promise<Accepted> {
+async function answer(
+  ctx: Context,
+  { caller }: ChunkRequest,
+  { upload, sender }: Destination,
+  { urlOf }: LegacyOptions,
+): Promise<Accepted> {
   const { id, length, webUploader } = upload.record
-  const isCallers = webUploader?.visitor !== undefined || webUploader?.begun === sender
+  const isCallers = webUploader?.visitor !== undefined || isBeginner(upload.record, sender, caller)
   // While the file is scanned, `finished` is false, and the page learns the verdict from its complete.
   if (upload.state === 'finishing' || upload.state === 'scanning') await upload.settle(SCAN_WAIT)
   return {

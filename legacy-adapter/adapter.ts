@@ -1,12 +1,10 @@
 import type { Context } from 'koa'
-import { KeyedQueue } from '../server/core/keyed-queue.ts'
-import type { Uploads } from '../server/core/uploads.ts'
 import type { Admit } from '../server/protocol/admit.ts'
 import { accept } from './accept.ts'
 import { check } from './check.ts'
 import { CheckHistories } from './check-histories.ts'
 import { complete } from './complete.ts'
-import { LiveUploads } from './live-uploads.ts'
+import { LiveUploads, type UploadIds } from './live-uploads.ts'
 import { Lookup } from './lookup.ts'
 import { LoopTurns } from './loop-turns.ts'
 import type { LegacyOptions } from './options.ts'
@@ -23,28 +21,29 @@ export interface LegacyAdapter {
   readonly introduce: (ctx: Context) => void
 }
 
-/** The adapter over the core's uploads: each chunk becomes one put at its offset. */
-export function createLegacyAdapter(uploads: Uploads, options: LegacyOptions): LegacyAdapter {
-  const live = new LiveUploads(uploads)
+/**
+ * The adapter over the core's uploads: each chunk becomes one put at its offset. It reaches uploads only through the
+ * desk of each request.
+ */
+export function createLegacyAdapter(ids: UploadIds, options: LegacyOptions): LegacyAdapter {
+  const live = new LiveUploads(ids)
   const histories = new CheckHistories(options.histories)
-  const lookup = new Lookup(uploads, live, options.senders)
+  const lookup = new Lookup(live, options.senders)
   const senders = new Senders()
-  const placing = new Placing(uploads, live, histories, lookup, senders)
+  const placing = new Placing(live, histories, lookup, senders)
   const tools: Tools = {
-    uploads,
     live,
     histories,
     lookup,
     senders,
     placing,
-    queue: new KeyedQueue(),
     turns: new LoopTurns(),
     options,
   }
   return {
-    accept: (ctx) => accept(ctx, tools),
-    complete: (ctx) => complete(ctx, tools),
-    check: (ctx) => check(ctx, tools),
+    accept: (ctx, admit) => accept(ctx, admit, tools),
+    complete: (ctx, admit) => complete(ctx, admit, tools),
+    check: (ctx, admit) => check(ctx, admit, tools),
     introduce: (ctx) => options.visitors.introduce(ctx),
   }
 }

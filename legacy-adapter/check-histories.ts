@@ -1,5 +1,6 @@
+import type { Caller } from './caller.ts'
 import { CheckHistory } from './check-history.ts'
-import type { Caller, Identity } from './identity.ts'
+import type { Identity } from './identity.ts'
 import type { ChunkSet } from './which-upload.ts'
 
 /** Maximum histories in memory. */

@@ -1,12 +1,15 @@
 import type { Context } from 'koa'
+import type { Desk } from '../server/core/desk.ts'
 import { lengthOf, type Range } from '../server/core/ranges.ts'
 import type { UploadRecord } from '../server/core/record.ts'
 import { unlessMissing } from '../server/core/unless-missing.ts'
 import { discardBody } from '../server/http/discard-body.ts'
 import { answerJson } from '../server/http/json.ts'
+import type { Admit } from '../server/protocol/admit.ts'
+import type { Caller } from './caller.ts'
 import { fileKey, historyName } from './check-histories.ts'
-import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
-import { type Caller, FILE_FIELDS, type FileRequest, type IdentityRules, identitiesOf, identityOf } from './identity.ts'
+import { type Fields, modifiedOf, oneOf, oneValue, wholeNumber } from './fields.ts'
+import { FILE_FIELDS, type FileRequest, type IdentityRules, identitiesOf, identityOf } from './identity.ts'
 import { chunksOf, knowsSender } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import type { Tools } from './tools.ts'
@@ -29,25 +32,27 @@ const UNAMBIGUOUS_LENGTH = 16
 
 /**
  * `POST /check`: lists chunks that need not be sent again. It always responds 200 with a list: a page whose check fails
- * never starts uploading, while resending a chunk costs only time.
+ * never starts uploading, while resending a chunk costs only time. Without valid credentials, the list is empty.
  */
-export async function check(ctx: Context, tools: Tools): Promise<void> {
-  const { visitors } = tools.options
-  visitors.introduce(ctx)
-  const names = await namesFor(ctx, visitors.callerOf(ctx), tools).catch(() => [])
+export async function check(ctx: Context, admit: Admit, tools: Tools): Promise<void> {
+  tools.options.visitors.introduce(ctx)
+  const names = await namesFor(ctx, admit, tools).catch(() => [])
+  ctx.remove('WWW-Authenticate')
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, { file_list: [names] })
   // Drain the body in any case, so that the connection stays usable.
   discardBody(ctx)
 }
 
-async function namesFor(ctx: Context, caller: Caller, tools: Tools): Promise<string[]> {
-  const fields = await readFields(ctx, tools)
+async function namesFor(ctx: Context, admit: Admit, tools: Tools): Promise<string[]> {
+  const { listsChunks, tokenField = '', visitors } = tools.options
+  const { fields, tokens } = await readFields(ctx, tools)
+  const caller = visitors.callerOf(ctx, await admit({ token: oneOf(tokens, tokenField) }))
   const size = wholeNumber(fields, 'size')
   if (fields.has('task_id') && fields.has('name') && size !== undefined) {
     return namesOfFile(fields, size, ctx.ip, caller, tools)
   }
-  return tools.options.listsChunks ? namesOfVisitor(caller, tools) : []
+  return listsChunks ? namesOfVisitor(caller, tools) : []
 }
 
 /** The chunks of the named file; of the sender's own upload if all fields are present. Recorded before the response. */
@@ -92,7 +97,7 @@ async function knownSender(
   request: FileRequest,
   fields: Fields,
   address: string,
-  { uploads, live, lookup, options }: Tools,
+  { live, lookup, options }: Tools,
 ): Promise<Candidate | undefined> {
   const { caller, facts } = request
   const known = candidates.find((candidate) => candidate.knowsSender)
@@ -107,7 +112,7 @@ async function knownSender(
     )
   for (const id of [...live.of(own.file), ...live.settled(own.file).ids]) {
     const found = await unlessMissing(
-      uploads.use(id, async (upload) => {
+      caller.desk.use(id, async (upload) => {
         const identity = withChunksOf(upload.record)
         if (!knowsSender(upload.record, identity, facts.date)) return undefined
         return lookup.candidateOf(upload, identity, request)
@@ -122,7 +127,7 @@ async function knownSender(
  * The chunks that all unfinished uploads of a task have, for each task of a visitor, newest first. Recorded before the
  * response.
  */
-async function namesOfVisitor({ owner }: Caller, tools: Tools): Promise<string[]> {
+async function namesOfVisitor({ desk, owner }: Caller, tools: Tools): Promise<string[]> {
   if (owner === undefined) return []
   const { histories, live } = tools
   await live.ready()
@@ -135,7 +140,7 @@ async function namesOfVisitor({ owner }: Caller, tools: Tools): Promise<string[]
     const ids = live.ofTask(group)
     if (ids.length === 0 || ids.length > MOST_EXAMINED_PER_TASK || ids.length > left) continue
     left -= ids.length
-    const { taskId, chunks } = await chunksOfTask(ids, tools)
+    const { taskId, chunks } = await chunksOfTask(ids, desk, tools)
     if (taskId === undefined || (/\d$/.test(taskId) && taskId.length < UNAMBIGUOUS_LENGTH)) continue
     const { names, named, bytes } = namesOf(taskId, chunks, room)
     room -= bytes
@@ -148,13 +153,14 @@ async function namesOfVisitor({ owner }: Caller, tools: Tools): Promise<string[]
 
 async function chunksOfTask(
   ids: readonly string[],
-  { uploads, lookup }: Tools,
+  desk: Desk,
+  { lookup }: Tools,
 ): Promise<{ taskId: string | undefined; chunks: ChunkSet }> {
   const unfinished: Skippable[] = []
   let taskId: string | undefined
   for (const id of ids) {
     await unlessMissing(
-      uploads.use(id, async (upload) => {
+      desk.use(id, async (upload) => {
         if (upload.state !== 'receiving') return
         taskId = upload.record.metadata['task_id'] ?? undefined
         unfinished.push(lookup.skippableOf(upload))

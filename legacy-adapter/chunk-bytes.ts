@@ -4,7 +4,7 @@ import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { checkUsable, type Upload } from '../server/core/upload.ts'
 import { type ChunkPlace, chunkRange, chunkSizeFrom, guessedRange } from './chunk-layout.ts'
-import { type ChunkRequest, checkTrailingFields } from './chunk-request.ts'
+import type { ChunkRequest } from './chunk-request.ts'
 import { updatePage } from './page-record.ts'
 
 const WHOLE_NUMBER = 'WebUploader needs a chunkSize that is a whole number of bytes and does not change.'
@@ -14,28 +14,22 @@ const FAILURES_TO_EXPLAIN = 2
 /**
  * Puts the bytes of a chunk at its offset. They count as a whole or not at all.
  *
- * @param isBeginner whether its sender began the upload: only then may another chunk size fail the upload.
- * @param identityFields as for `FieldList`.
+ * @param mayFail whether its sender began the upload: only then may another chunk size fail the upload.
  * @throws UploadError `bad_field`, `wrong_length`, `chunk_size_changed`, `chunk_not_placed`, `content_differs`,
  * `field_after_file`, and what the file of the request and the core throw.
  */
-export async function putBytes(
-  request: ChunkRequest,
-  upload: Upload,
-  isBeginner: boolean,
-  identityFields: readonly string[],
-): Promise<void> {
+export async function putBytes(request: ChunkRequest, upload: Upload, mayFail: boolean): Promise<void> {
   const { place, lengths, file } = request
   if (upload.record.length !== place.size) {
     throw new UploadError('bad_field', 'The field "size" differs from earlier chunks of this file.')
   }
   const range = expectedRange(upload.record.webUploader?.chunkSize, lengths, place)
   const chunk = new ChunkSource(file, range, async (length) => {
-    checkTrailingFields(request, identityFields)
+    request.checkTrailing()
     const chunkSize = chunkSizeFrom(place, length)
     if (chunkSize === undefined) throw wrongLength(place, length)
     if (place.chunks === 1) return
-    await agreeOnChunkSize(upload, chunkSize, isBeginner)
+    await agreeOnChunkSize(upload, chunkSize, mayFail)
     const right = chunkRange(place.size, chunkSize, place.chunk)
     if (range?.start !== right.start || right.end > range.end || (place.chunk > 0 && right.end !== range.end)) {
       throw new UploadError('chunk_not_placed', 'The offset of this chunk was unknown until it arrived; send it again.')
@@ -104,13 +98,13 @@ function expectedRange(known: number | undefined, lengths: readonly number[], pl
  * @throws UploadError `chunk_size_changed` if the upload has another one. If its beginner sends that, an incomplete
  * upload fails, and the beginner may start again.
  */
-async function agreeOnChunkSize(upload: Upload, chunkSize: number, isBeginner: boolean): Promise<void> {
+async function agreeOnChunkSize(upload: Upload, chunkSize: number, mayFail: boolean): Promise<void> {
   const { chunkSize: known, recut: failures = 0 } = upload.record.webUploader ?? {}
   if (known === undefined) {
     await updatePage(upload, (page) => ({ ...page, chunkSize: page.chunkSize ?? chunkSize }))
   }
   if (upload.record.webUploader?.chunkSize === chunkSize) return
-  if (!isBeginner && known !== undefined) {
+  if (!mayFail && known !== undefined) {
     throw new UploadError('chunk_size_changed', 'Earlier chunks of this file had another size.')
   }
   checkUsable(upload)

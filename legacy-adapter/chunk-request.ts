@@ -1,12 +1,18 @@
 import type { Context } from 'koa'
+import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
+import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
+import type { Admit, FieldCredentials } from '../server/protocol/admit.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
-import { type Fields, modifiedOf, oneValue, wholeNumber } from './fields.ts'
+import { FieldList, type Fields, modifiedOf, oneOf, oneValue, type RequestFields, wholeNumber } from './fields.ts'
 import { cacheKeyOf, type FileRequest, identitiesOf } from './identity.ts'
 import { type MultipartRequest, readMultipart } from './multipart.ts'
 import type { LegacyOptions } from './options.ts'
-import { queryFields } from './urlencoded.ts'
+import { addUrlencoded } from './urlencoded.ts'
+
+/** How much of the file of an unauthenticated request is searched for a token after the file. Bytes. */
+const MOST_SEARCHED = 32 * 1024 * 1024
 
 /** An incoming chunk, as its page sends it. */
 interface SentChunk {
@@ -14,11 +20,15 @@ interface SentChunk {
   readonly fields: Fields
   /** Whether the name in `fields` is the file name of the part. */
   readonly isPartName: boolean
-  /** Fields after the file; complete once `file` has ended. */
-  readonly trailingFields: () => Fields
   readonly file: Source
   /** Possible lengths of the chunk, likeliest first; empty without a Content-Length. Hints, never proof. */
   readonly lengths: readonly number[]
+}
+
+/** A chunk with what only its admission and its end need. */
+interface WholeForm extends SentChunk, RequestFields {
+  /** What follows the file; complete once `file` has ended. */
+  readonly trailing: RequestFields
 }
 
 /** An incoming chunk: its place in which file of which sender, and its bytes. */
@@ -29,54 +39,77 @@ export interface ChunkRequest extends SentChunk, FileRequest {
   readonly key: string
   /** The modification time of the file if known, in milliseconds since 1970. */
   readonly modified: number | undefined
+  /**
+   * Fields that identify the chunk must precede the file; other fields may follow it. Call this once `file` has ended.
+   *
+   * @throws UploadError `field_after_file`.
+   */
+  readonly checkTrailing: () => void
 }
 
 /**
- * Reads a WebUploader request up to the first byte of its chunk.
+ * Reads a WebUploader request up to the first byte of its chunk, and admits it.
  *
- * @throws UploadError as `readMultipart`; `field_after_file` if required fields follow the file; `missing_field`,
- * `bad_field`, `duplicate_field`.
+ * @throws UploadError as `readMultipart` and `Admit`; `field_after_file` if required fields or the token follow the
+ * file; `missing_field`, `bad_field`, `duplicate_field`.
  */
-export async function readChunkRequest(ctx: Context, body: Source, options: LegacyOptions): Promise<ChunkRequest> {
+export async function readChunkRequest(
+  ctx: Context,
+  body: Source,
+  admit: Admit,
+  options: LegacyOptions,
+): Promise<ChunkRequest> {
   const { maxChunks, rules, visitors } = options
-  const sent = await readSentChunk(ctx, body, rules.names)
-  const { fields, isPartName } = sent
+  const form = await readSentChunk(ctx, body, options)
+  const { fields, isPartName, lengths } = form
   const place = placeOf(fields, maxChunks)
   const { size, chunks } = place
-  const caller = visitors.callerOf(ctx)
-  const file = { fields, name: oneValue(fields, 'name'), isPartName }
+  const length = storedSize(form, place)
+  const name = oneValue(fields, 'name')
+  const desk = await admitChunk(form, { length, name }, admit, options)
+  const caller = visitors.callerOf(ctx, desk)
+  const file = { fields, name, isPartName }
   return {
-    ...sent,
-    place: { ...place, size: storedSize(sent, place) },
+    fields,
+    isPartName,
+    file: form.file,
+    lengths,
+    place: { ...place, size: length },
     caller,
     identities: identitiesOf(file, caller, ctx.ip, rules),
     key: cacheKeyOf(file, caller.owner, ctx.ip, rules),
     facts: { size, chunks, date: oneValue(fields, 'lastModifiedDate') },
     modified: modifiedOf(fields),
+    checkTrailing: () => checkTrailing(form, options),
   }
 }
 
 /**
  * The request is multipart, or the bare bytes with the fields in the query (`sendAsBinary`); then its Content-Type is
- * that of the file, or missing. A form that lacks required fields is read to its end.
+ * that of the file, or missing. A token may be in the query of either. A form that lacks required fields is read to its
+ * end.
  */
-async function readSentChunk(ctx: Context, body: Source, identityFields: readonly string[]): Promise<SentChunk> {
+async function readSentChunk(ctx: Context, body: Source, { rules, tokenField }: LegacyOptions): Promise<WholeForm> {
   const contentType = ctx.get('Content-Type')
   const { length } = ctx.request
-  const query = queryFields(ctx.querystring, identityFields)
-  if (!isForm(contentType, query)) {
+  const listFor = (): FieldList => new FieldList(rules.names, tokenField)
+  const list = listFor()
+  addUrlencoded(list, ctx.querystring)
+  const query = { fields: list.fields, tokens: list.tokens }
+  if (!isMultipart(contentType, query.fields)) {
     const lengths = length === undefined ? [] : [length]
-    return { fields: query, isPartName: false, trailingFields: () => new Map(), file: body, lengths }
+    return { ...query, isPartName: false, trailing: listFor(), file: body, lengths }
   }
-  const request = await readMultipart(body, contentType, length, identityFields)
+  const request = await readMultipart(body, contentType, length, listFor)
   await refuseLateFields(request)
   const { file, lengths } = request
   const fields = withName(request)
-  return { fields, isPartName: fields !== request.fields, trailingFields: () => file.trailingFields, file, lengths }
+  const tokens = [...query.tokens, ...request.tokens]
+  return { fields, tokens, isPartName: fields !== request.fields, trailing: file.trailing, file, lengths }
 }
 
 /** `sendAsBinary` passes on the type of the file, and that of a web archive is multipart, too. */
-function isForm(contentType: string, query: Fields): boolean {
+function isMultipart(contentType: string, query: Fields): boolean {
   if (!/^\s*multipart\//i.test(contentType)) return false
   return /^\s*multipart\/form-data\s*(;|$)/i.test(contentType) || !query.has('size')
 }
@@ -86,7 +119,7 @@ async function refuseLateFields({ fields, file }: MultipartRequest): Promise<voi
   const missing = ['size', ...(fields.has('chunks') ? ['chunk'] : [])].filter((name) => !fields.has(name))
   if (missing.length === 0) return
   while ((await file.read()) !== null);
-  const late = missing.find((name) => file.trailingFields.has(name))
+  const late = missing.find((name) => file.trailing.fields.has(name))
   if (late !== undefined) throw fieldAfterFile(late)
 }
 
@@ -95,18 +128,39 @@ function withName({ fields, fileName }: MultipartRequest): Fields {
   return new Map(fields).set('name', [fileName])
 }
 
-/**
- * Fields that identify the chunk must precede the file; other fields may follow it.
- *
- * @param identityFields as for `FieldList`.
- * @throws UploadError `field_after_file`.
- */
-export function checkTrailingFields({ fields, trailingFields }: SentChunk, identityFields: readonly string[]): void {
-  const trailing = trailingFields()
-  for (const name of ['size', 'chunk', 'chunks', 'name', 'task_id', ...identityFields]) {
-    const late = oneValue(trailing, name)
-    if (late !== undefined && late !== oneValue(fields, name)) throw fieldAfterFile(name)
+/** Admits a chunk by the token in its fields. A token after the file is too late, and the error says so. */
+async function admitChunk(
+  form: WholeForm,
+  upload: FieldCredentials['upload'],
+  admit: Admit,
+  { tokenField = '' }: LegacyOptions,
+): Promise<Desk> {
+  const token = oneOf(form.tokens, tokenField)
+  try {
+    return await admit({ token, upload })
+  } catch (error) {
+    const isMissing = token === undefined && error instanceof UploadError && error.code === 'unauthenticated'
+    if (isMissing && (await hasLateToken(form))) throw fieldAfterFile(tokenField)
+    throw error
   }
+}
+
+async function hasLateToken({ file, trailing }: WholeForm): Promise<boolean> {
+  let left = MOST_SEARCHED
+  for (let batch = await file.read(); batch !== null; batch = await file.read()) {
+    left -= bytesIn(batch)
+    if (left < 0) return false
+  }
+  return trailing.tokens.length > 0
+}
+
+function checkTrailing(form: WholeForm, { rules, tokenField = '' }: LegacyOptions): void {
+  const { fields, tokens } = form.trailing
+  for (const name of ['size', 'chunk', 'chunks', 'name', 'task_id', ...rules.names]) {
+    const late = oneValue(fields, name)
+    if (late !== undefined && late !== oneValue(form.fields, name)) throw fieldAfterFile(name)
+  }
+  if (tokens.some((late) => !form.tokens.includes(late))) throw fieldAfterFile(tokenField)
 }
 
 function fieldAfterFile(name: string): UploadError {
@@ -139,7 +193,7 @@ function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
  * The length of the file in bytes. A page that shrinks an image before upload may report the original size; such a file
  * is a single chunk, and as long as that chunk.
  */
-function storedSize({ fields, lengths }: SentChunk, { size, chunks }: ChunkPlace): number {
+function storedSize({ fields, lengths }: Pick<SentChunk, 'fields' | 'lengths'>, { size, chunks }: ChunkPlace): number {
   const isImage = oneValue(fields, 'type')?.startsWith('image/') === true
   const [likeliest = size] = lengths.includes(size) ? [] : lengths
   return isImage && chunks === 1 ? Math.min(likeliest, size) : size

@@ -1,15 +1,18 @@
 import type { Context } from 'koa'
 import { MAX_WAIT, SCAN_WAIT } from '../server/core/deadline.ts'
+import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
 import { nameOf } from '../server/core/record.ts'
 import { unlessMissing } from '../server/core/unless-missing.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { answerJson } from '../server/http/json.ts'
+import type { Admit } from '../server/protocol/admit.ts'
+import { type Caller, isOfSameNetwork, isVisible } from './caller.ts'
 import { missingChunks } from './chunk-layout.ts'
-import { type Fields, oneValue } from './fields.ts'
-import { type Caller, type Task, taskOf } from './identity.ts'
-import { isVisible, updatePage } from './page-record.ts'
+import { type Fields, oneOf, oneValue } from './fields.ts'
+import { type Task, taskOf } from './identity.ts'
+import { updatePage } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import type { Tools } from './tools.ts'
 import { meantByComplete } from './which-upload.ts'
@@ -25,18 +28,20 @@ const MOST_OPENED_PER_TASK = 100
  * `GET` and `POST /upload/complete`: reports whether the file is finished, and marks it as confirmed. A file finishes
  * by itself with its last byte; only one that several senders fed may wait for this request.
  *
- * @throws UploadError `not_found`, `incomplete` with the missing chunks, `ambiguous`, the error of a failed upload.
+ * @throws UploadError as `Admit`; `not_found`, `incomplete` with the missing chunks, `ambiguous`, the error of a failed upload.
  */
-export async function complete(ctx: Context, tools: Tools): Promise<void> {
-  const fields = await readFields(ctx, tools)
-  const caller = tools.options.visitors.callerOf(ctx)
+export async function complete(ctx: Context, admit: Admit, tools: Tools): Promise<void> {
+  const { tokenField = '', urlOf, visitors } = tools.options
+  const { fields, tokens } = await readFields(ctx, tools)
+  const desk = await admit({ token: oneOf(tokens, tokenField) })
+  const caller = visitors.callerOf(ctx, desk)
   const meant = choose(await viewsFor(fields, ctx.ip, caller, tools))
-  const { record } = meant.finished === undefined ? await whenFinished(meant, tools) : meant
-  await confirm(record.id, tools)
+  const { record } = meant.finished === undefined ? await whenFinished(meant, desk, tools) : meant
+  await confirm(record.id, desk)
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, {
     ok: true,
-    ...(record.webUploader?.visitor === undefined ? {} : { id: record.id, url: tools.options.urlOf(ctx, record.id) }),
+    ...(record.webUploader?.visitor === undefined ? {} : { id: record.id, url: urlOf(ctx, record.id) }),
     name: nameOf(record.metadata) || record.fileName,
     size: record.length,
   })
@@ -49,11 +54,13 @@ interface View extends Pick<Upload, 'record' | 'state'> {
   readonly fed: number
 }
 
-/** The uploads of the requested file: those of the caller, and those begun without a cookie. */
+/** The uploads of the requested file: those of the caller, and, for a visitor, those begun without a cookie. */
 async function viewsFor(fields: Fields, address: string, caller: Caller, tools: Tools): Promise<readonly View[]> {
   await tools.live.ready()
   const { rules } = tools.options
-  const tasks = [...new Set([caller.owner, undefined])].map((owner) => taskOf(fields, owner, address, rules))
+  const { owner, desk } = caller
+  const owners = desk.principal.owner === undefined ? new Set([owner, undefined]) : [owner]
+  const tasks = [...owners].map((owner) => taskOf(fields, owner, address, rules))
   const name = oneValue(fields, 'filename')
   if (name === undefined) return viewsOfOneName(tasks, fields, caller, tools)
   // As sent, and in the two normalization forms that operating systems use.
@@ -68,7 +75,12 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, tools: 
   return views.filter((view) => nameOf(view.record.metadata).normalize('NFC') === name.normalize('NFC'))
 }
 
-/** The uploads of a task with the requested extension and type. @throws UploadError `ambiguous` if names differ. */
+/**
+ * The uploads of a task with the requested extension and type. Without its name, a file that was begun without a cookie
+ * is found only from the network that began it: task ids may be numbers in order.
+ *
+ * @throws UploadError `ambiguous` if names differ.
+ */
 async function viewsOfOneName(
   tasks: readonly Task[],
   fields: Fields,
@@ -80,9 +92,10 @@ async function viewsOfOneName(
   const ext = oneValue(fields, 'ext')?.replace(/^\.?/, '.').toLowerCase()
   const type = oneValue(fields, 'type')
   const views = (await viewsOf(ids, caller, tools)).filter(
-    (view) =>
-      (ext === undefined || nameOf(view.record.metadata).toLowerCase().endsWith(ext)) &&
-      (type === undefined || type === view.record.metadata['filetype']),
+    ({ record }) =>
+      (record.webUploader?.visitor !== undefined || isOfSameNetwork(record, caller)) &&
+      (ext === undefined || nameOf(record.metadata).toLowerCase().endsWith(ext)) &&
+      (type === undefined || type === record.metadata['filetype']),
   )
   if (new Set(views.map(({ record }) => nameOf(record.metadata))).size > 1) throw ambiguous()
   return views
@@ -97,38 +110,16 @@ async function viewsOfName(
   caller: Caller,
   tools: Tools,
 ): Promise<readonly View[]> {
-  const { live, queue } = tools
+  const { live } = tools
   const file = task.named(name)
-  if (!live.settled(file).isAll) await queue.run([file], () => learnSettled(task.group, file, tools))
+  await live.learnSettled(task.group, file)
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
   return viewsOf([...ids], caller, tools)
 }
 
-/** Loads the settled uploads of a name, once. There may be thousands from before the start: none of them is opened. */
-async function learnSettled(group: string, file: string, tools: Tools): Promise<void> {
-  const { live, uploads } = tools
-  if (live.settled(file).isAll) return
-  const known = new Set(live.settled(file).ids)
-  const ids = (await uploads.group(group)).filter(
-    (id) => id.startsWith(`${file}.`) && !live.isLive(id) && !known.has(id),
-  )
-  const found: { id: string; time: number }[] = []
-  for (let at = 0; at < ids.length; at += MOST_OPENED_AT_ONCE) {
-    const batch = ids
-      .slice(at, at + MOST_OPENED_AT_ONCE)
-      .map(async (id) => ({ id, time: (await uploads.lastChange(id)).getTime() }))
-    found.push(...(await Promise.all(batch)))
-  }
-  found.sort((a, b) => a.time - b.time)
-  const newer = live.settled(file).ids.filter((id) => !ids.includes(id))
-  const all = [...found.map(({ id }) => id), ...newer]
-  // Requests for unknown names must not evict what is cached of others.
-  if (all.length > 0 || live.of(file).length > 0) live.setSettled(file, all, true)
-}
-
-async function idsOfTasks(tasks: readonly Task[], { uploads }: Tools): Promise<readonly string[]> {
+async function idsOfTasks(tasks: readonly Task[], { live }: Tools): Promise<readonly string[]> {
   const ids: string[] = []
-  for (const { group } of tasks) ids.push(...(await uploads.group(group)))
+  for (const { group } of tasks) ids.push(...(await live.allOfTask(group)))
   return ids
 }
 
@@ -136,7 +127,8 @@ async function idsOfTasks(tasks: readonly Task[], { uploads }: Tools): Promise<r
 async function viewsOf(ids: readonly string[], caller: Caller, tools: Tools): Promise<readonly View[]> {
   const views: View[] = []
   for (let at = 0; at < ids.length; at += MOST_OPENED_AT_ONCE) {
-    const found = await Promise.all(ids.slice(at, at + MOST_OPENED_AT_ONCE).map((id) => viewOf(id, tools)))
+    const batch = ids.slice(at, at + MOST_OPENED_AT_ONCE)
+    const found = await Promise.all(batch.map((id) => viewOf(id, caller.desk, tools)))
     views.push(...found.filter((view) => view !== undefined))
   }
   const visible = views.filter(({ record }) => isVisible(record, caller))
@@ -144,9 +136,9 @@ async function viewsOf(ids: readonly string[], caller: Caller, tools: Tools): Pr
   return working.length > 0 ? working : visible
 }
 
-async function viewOf(id: string, { uploads, live }: Tools): Promise<View | undefined> {
+async function viewOf(id: string, desk: Desk, { live }: Tools): Promise<View | undefined> {
   return unlessMissing(
-    uploads.use(id, async (upload) => {
+    desk.use(id, async (upload) => {
       const { record, state, finishedAt } = upload
       const finished = finishedAt?.getTime()
       const fed = live.fed(id) || (finished ?? (await upload.lastChange()).getTime())
@@ -165,8 +157,8 @@ function choose(views: readonly View[]): View {
 }
 
 /** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
-async function whenFinished({ record: { id } }: View, { uploads, live }: Tools): Promise<Pick<Upload, 'record'>> {
-  return uploads.use(id, async (upload) => {
+async function whenFinished({ record: { id } }: View, desk: Desk, { live }: Tools): Promise<Pick<Upload, 'record'>> {
+  return desk.use(id, async (upload) => {
     if (upload.state === 'receiving') await upload.receiving.quiet(MAX_WAIT / 2)
     const { length, endAwaited, webUploader } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
@@ -182,9 +174,9 @@ async function whenFinished({ record: { id } }: View, { uploads, live }: Tools):
 }
 
 /** Marks the file as confirmed: the next complete of this name means another one. */
-async function confirm(id: string, { uploads }: Tools): Promise<void> {
+async function confirm(id: string, desk: Desk): Promise<void> {
   try {
-    await uploads.use(id, async (upload) => {
+    await desk.use(id, async (upload) => {
       if (upload.record.webUploader?.confirmed) return
       await updatePage(upload, (page) => ({ ...page, confirmed: true }))
     })

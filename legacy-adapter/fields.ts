@@ -4,6 +4,13 @@ import { decodeText } from './decode-text.ts'
 /** The fields of a request by name, with all their values in order. A Map, so that `__proto__` is an ordinary name. */
 export type Fields = ReadonlyMap<string, readonly string[]>
 
+/** What a request says in its fields. */
+export interface RequestFields {
+  readonly fields: Fields
+  /** The values of the token field. `fields` has none of them, so no identity, record, or message can contain one. */
+  readonly tokens: readonly string[]
+}
+
 /** Maximum values per request, in the fields that are read. WebUploader sends at most eight. */
 export const MOST_VALUES = 64
 /** Maximum length of a value, in bytes: many times a file name of 300 characters, or a date with its zone name. */
@@ -21,23 +28,33 @@ const READ: ReadonlySet<string> = new Set([
   ...['filename', 'ext', CHARSET],
 ])
 
+/** Whether the adapter gives a field of this name a meaning of its own. */
+export function isPageField(name: string): boolean {
+  return READ.has(name)
+}
+
 /**
  * Collects fields as they arrive. Fields that the adapter never reads are dropped: a page may add any number of its
  * own.
  */
-export class FieldList {
+export class FieldList implements RequestFields {
   readonly #identityFields: readonly string[]
+  readonly #tokenField: string | undefined
   readonly #values = new Map<string, { readonly raw: Buffer; readonly charset: string | undefined }[]>()
   #count = 0
 
-  /** @param identityFields names of fields to read in addition to the usual ones. */
-  constructor(identityFields: readonly string[]) {
+  /**
+   * @param identityFields names of fields to read in addition to the usual ones.
+   * @param tokenField the field that may hold a token, if any.
+   */
+  constructor(identityFields: readonly string[], tokenField?: string) {
     this.#identityFields = identityFields
+    this.#tokenField = tokenField
   }
 
   /** Whether a field of this name is kept. */
   isRead(name: string): boolean {
-    return READ.has(name) || this.#identityFields.includes(name)
+    return READ.has(name) || name === this.#tokenField || this.#identityFields.includes(name)
   }
 
   /**
@@ -63,13 +80,17 @@ export class FieldList {
   }
 
   get fields(): Fields {
+    const names = [...this.#values.keys()].filter((name) => name !== this.#tokenField)
+    return new Map(names.map((name) => [name, this.#textsOf(name)]))
+  }
+
+  get tokens(): readonly string[] {
+    return this.#tokenField === undefined ? [] : this.#textsOf(this.#tokenField).filter((token) => token !== '')
+  }
+
+  #textsOf(name: string): string[] {
     const { charset: common } = this
-    return new Map(
-      [...this.#values].map(([name, values]) => [
-        name,
-        values.map(({ raw, charset = common }) => decodeText(raw, charset)),
-      ]),
-    )
+    return (this.#values.get(name) ?? []).map(({ raw, charset = common }) => decodeText(raw, charset))
   }
 }
 
@@ -84,7 +105,12 @@ export function fieldTooLarge(name: string): UploadError {
  * @throws UploadError `duplicate_field` if its values differ: no rule says which one counts.
  */
 export function oneValue(fields: Fields, name: string): string | undefined {
-  const [value, ...others] = fields.get(name) ?? []
+  return oneOf(fields.get(name) ?? [], name)
+}
+
+/** Like `oneValue`, for the values of the field `name`. */
+export function oneOf(values: readonly string[], name: string): string | undefined {
+  const [value, ...others] = values
   if (others.every((other) => other === value)) return value
   throw new UploadError('duplicate_field', `The field "${name}" occurs more than once, with different values.`)
 }

@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
+import type { Caller, Owner } from './caller.ts'
 import { type Fields, oneValue } from './fields.ts'
 
 /** How upload ids are derived from the fields of a page. */
@@ -7,18 +8,6 @@ export interface IdentityRules {
   readonly secret: string
   /** The fields that together identify the file of a chunk. */
   readonly names: readonly string[]
-}
-
-/** The owner of uploads: a visitor, or, without a cookie, `undefined`. */
-export type Owner = string | undefined
-
-/** The caller of a request. */
-export interface Caller {
-  readonly owner: Owner
-  /**
-   * The visitor named by a cookie of the previous version. It opens only what this visitor began under that version.
-   */
-  readonly former: Owner
 }
 
 /** What a request says about its file, apart from the identity fields. */
@@ -141,28 +130,30 @@ const FORMER_NUMBERS = 100
 export interface Identities {
   /** As an upload of the caller. */
   readonly own: Identity
-  /** As an upload begun without a cookie; `undefined` for a caller without one. */
+  /** As an upload begun without a cookie; only for visitors. */
   readonly open: Identity | undefined
-  /** As a nameless upload of the previous version. */
+  /** As a nameless upload of the previous version; never for a caller with credentials. */
   readonly nameless: Identity | undefined
 }
 
 /** Both identities of a file, computed on the first call. That call throws like `identityOf`. */
 export function identitiesOf(
   file: FileFields,
-  { owner }: { readonly owner: Owner },
+  caller: Caller,
   address: string,
   rules: IdentityRules,
 ): () => Identities {
   let known: Identities | undefined
   return () => {
-    known ??= identitiesFor(file, owner, address, rules)
+    known ??= identitiesFor(file, caller, address, rules)
     return known
   }
 }
 
-function identitiesFor(file: FileFields, owner: Owner, address: string, rules: IdentityRules): Identities {
+function identitiesFor(file: FileFields, caller: Caller, address: string, rules: IdentityRules): Identities {
+  const { desk, owner } = caller
   const own = identityOf(file, owner, address, rules)
+  if (desk.principal.owner !== undefined) return { own, open: undefined, nameless: undefined }
   const open = owner === undefined ? undefined : identityOf(file, undefined, address, rules)
   if (!file.isPartName) return { own, open, nameless: undefined }
   const former = identityOf({ fields: file.fields, name: undefined }, undefined, address, rules)

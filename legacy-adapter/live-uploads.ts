@@ -1,3 +1,4 @@
+import { KeyedQueue } from '../server/core/keyed-queue.ts'
 import type { Uploads } from '../server/core/uploads.ts'
 import { QUIET_AFTER } from './which-upload.ts'
 
@@ -8,6 +9,8 @@ const MOST_CACHED = 10_000
 const MOST_SETTLED_PER_NAME = 16
 /** Maximum cached names of looked-up tasks, unless a single task has more. */
 const MOST_CACHED_NAMES = 100_000
+/** Maximum uploads whose last change is looked up at once. */
+const MOST_LOOKED_UP = 16
 /** The index grows by at least this many uploads before it looks for expired ones. */
 const SWEEP_AFTER_ADDED = 1_000
 
@@ -27,12 +30,18 @@ interface Settled {
 
 const UNKNOWN: Settled = { ids: [], isAll: false }
 
+/** The ids of all uploads, whoever owns them. */
+export type UploadIds = Pick<Uploads, 'group' | 'lastChange' | 'unfinishedIds'>
+
 /**
  * An index of the unfinished WebUploader uploads, by task and by name, with their requests in flight. It is built from
- * the names in the data directory; no upload is opened for it.
+ * the names in the data directory; it cannot open an upload. The digest of a task includes its owner, so whoever asks
+ * for a task gets ids of no other owner.
  */
 export class LiveUploads {
-  readonly #uploads: Uploads
+  readonly #uploads: UploadIds
+  /** Looks up the settled uploads of one name at a time. */
+  readonly #lookups = new KeyedQueue()
   readonly #files = new Map<string, Map<string, Activity>>()
   readonly #tasks = new Map<string, Set<string>>()
   readonly #settled = new Map<string, Settled>()
@@ -44,7 +53,7 @@ export class LiveUploads {
   #sweepAbove = 0
   #lastFed = 0
 
-  constructor(uploads: Uploads) {
+  constructor(uploads: UploadIds) {
     this.#uploads = uploads
   }
 
@@ -68,6 +77,11 @@ export class LiveUploads {
   /** All unfinished uploads of a task. */
   ofTask(group: string): readonly string[] {
     return [...(this.#tasks.get(group) ?? [])].flatMap((file) => [...(this.#files.get(file)?.keys() ?? [])])
+  }
+
+  /** All uploads of a task, finished or not, without removed ones. @throws UploadError `storage_error`. */
+  allOfTask(group: string): Promise<readonly string[]> {
+    return this.#uploads.group(group)
   }
 
   isLive(id: string): boolean {
@@ -140,12 +154,41 @@ export class LiveUploads {
     dropOldest(this.#settled)
   }
 
+  /**
+   * Learns all settled uploads of a name, once. There may be thousands from before the start: none of them is opened.
+   *
+   * @throws UploadError `storage_error`.
+   */
+  async learnSettled(group: string, file: string): Promise<void> {
+    if (!this.settled(file).isAll) await this.#lookups.run([file], () => this.#lookUpSettled(group, file))
+  }
+
   /** Prepares for a new upload of this name: if it is the first, all settled ones are known from now on. */
   async expect(group: string, file: string): Promise<void> {
     if (this.#settled.has(file)) return
     const names =
       this.#taskNames.get(group) ?? this.#cacheNames(group, new Set((await this.#uploads.group(group)).map(fileOf)))
     this.setSettled(file, [], !names.has(file))
+  }
+
+  async #lookUpSettled(group: string, file: string): Promise<void> {
+    if (this.settled(file).isAll) return
+    const known = new Set(this.settled(file).ids)
+    const ids = (await this.#uploads.group(group)).filter(
+      (id) => id.startsWith(`${file}.`) && !this.isLive(id) && !known.has(id),
+    )
+    const found: { id: string; time: number }[] = []
+    for (let at = 0; at < ids.length; at += MOST_LOOKED_UP) {
+      const batch = ids
+        .slice(at, at + MOST_LOOKED_UP)
+        .map(async (id) => ({ id, time: (await this.#uploads.lastChange(id)).getTime() }))
+      found.push(...(await Promise.all(batch)))
+    }
+    found.sort((a, b) => a.time - b.time)
+    const newer = this.settled(file).ids.filter((id) => !ids.includes(id))
+    const all = [...found.map(({ id }) => id), ...newer]
+    // Requests for unknown names must not evict what is cached of others.
+    if (all.length > 0 || this.of(file).length > 0) this.setSettled(file, all, true)
   }
 
   #cacheNames(group: string, names: ReadonlySet<string>): ReadonlySet<string> {

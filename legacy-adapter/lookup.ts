@@ -1,10 +1,10 @@
 import { UploadError } from '../server/core/errors.ts'
 import type { Upload } from '../server/core/upload.ts'
-import type { Uploads } from '../server/core/uploads.ts'
+import { isVisible } from './caller.ts'
 import type { TextStore } from './check-histories.ts'
 import type { FileFacts, FileRequest, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
-import { chunkSetOf, fits, isVisible, knowsSender, pageOf } from './page-record.ts'
+import { chunkSetOf, fits, knowsSender, pageOf } from './page-record.ts'
 import type { Candidate, Skippable } from './which-upload.ts'
 
 /** The first upload of a sender: whether its id is taken, and how often its chunk size has changed. */
@@ -15,13 +15,11 @@ export interface FirstUpload {
 
 /** Finds the uploads that a request could mean. The cost does not grow with the number of files of one name. */
 export class Lookup {
-  readonly #uploads: Uploads
   readonly #live: LiveUploads
   /** Maps the first id of a sender to the id of its upload, if they differ. */
   readonly #notes: TextStore
 
-  constructor(uploads: Uploads, live: LiveUploads, notes: TextStore) {
-    this.#uploads = uploads
+  constructor(live: LiveUploads, notes: TextStore) {
     this.#live = live
     this.#notes = notes
   }
@@ -34,10 +32,13 @@ export class Lookup {
   async find(request: FileRequest): Promise<{ candidates: readonly Candidate[]; first: FirstUpload }> {
     await this.#live.ready()
     const { own, open, nameless } = request.identities()
-    const identities = open === undefined ? [own] : [own, open]
+    const identities: Identity[] = []
     let first: FirstUpload = { isTaken: false, recut: 0 }
     const candidates: Candidate[] = []
-    for (const identity of identities) {
+    for (const identity of open === undefined ? [own] : [own, open]) {
+      // A sender that has begun an upload with the cookie has not begun one without it.
+      if (first.isTaken) break
+      identities.push(identity)
       const noted = await this.#notes.read(identity.firstId)
       for (const id of noted === undefined ? [identity.firstId] : [noted, identity.firstId]) {
         const { candidate, isTaken, recut } = await this.#look(id, request, identity)
@@ -99,7 +100,7 @@ export class Lookup {
     facts?: FileFacts,
   ): Promise<FirstUpload & { candidate: Candidate | undefined }> {
     try {
-      return await this.#uploads.use(id, async (upload) => {
+      return await request.caller.desk.use(id, async (upload) => {
         this.#settle(upload)
         const { record } = upload
         if (facts === undefined) refuseAgain(upload, request, identity)

@@ -5,7 +5,7 @@ import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { BodyBytes, cutShort, malformed } from './body-bytes.ts'
 import { DelimiterSearch } from './delimiter-search.ts'
-import { FieldList, type Fields, fieldTooLarge, LONGEST_VALUE } from './fields.ts'
+import { type FieldList, fieldTooLarge, LONGEST_VALUE, type RequestFields } from './fields.ts'
 import { fileNameText, type PartHeader, parsePartHeader } from './part-header.ts'
 
 /** Maximum parts before the file, and after it: an empty part is far cheaper to send than to parse. */
@@ -31,10 +31,11 @@ const CRLF = Buffer.from('\r\n')
 const CLOSE = Buffer.from('--')
 const HEADER_END = Buffer.from('\r\n\r\n')
 
-/** A multipart/form-data request, parsed up to the content of its file part. */
-export interface MultipartRequest {
-  /** The fields before the file; with the html5 runtime, all of them. */
-  readonly fields: Fields
+/**
+ * A multipart/form-data request, parsed up to the content of its file part. It has the fields before the file; with the
+ * html5 runtime, these are all.
+ */
+export interface MultipartRequest extends RequestFields {
   /** `undefined` if the part has none. */
   readonly fileName: string | undefined
   /**
@@ -52,7 +53,7 @@ export interface MultipartRequest {
  */
 export interface FilePart extends Source {
   /** The fields after the file, complete once `read` has returned `null`. Flash sends one, `Upload`. */
-  readonly trailingFields: Fields
+  readonly trailing: RequestFields
 }
 
 /**
@@ -60,7 +61,7 @@ export interface FilePart extends Source {
  * search for the delimiter and no copy. Fields that are not read are skipped, whatever their length.
  *
  * @param contentLength the length of the body in bytes, or `undefined` with a transfer coding.
- * @param identityFields as for `FieldList`.
+ * @param listFor creates the lists of the fields before the file, and of those after it.
  * @throws UploadError `unsupported_type`, `malformed_body`, `no_file`, `field_too_large`, `too_many_fields`, and what
  * `body` throws.
  */
@@ -68,22 +69,23 @@ export async function readMultipart(
   body: Source,
   contentType: string,
   contentLength: number | undefined,
-  identityFields: readonly string[],
+  listFor: () => FieldList,
 ): Promise<MultipartRequest> {
   const boundary = boundaryOf(contentType)
   const bytes = new BodyBytes(body)
   const parts = new Parts(bytes, boundary)
   await parts.skipPreamble()
-  const fields = new FieldList(identityFields)
+  const fields = listFor()
   const header = await parts.toFile(fields)
   if (header === undefined) throw new UploadError('no_file', 'The request has no file part.')
   const isEmpty = await parts.skipEmpty()
   const { fileName } = header
   return {
     fields: fields.fields,
+    tokens: fields.tokens,
     fileName: fileName === undefined ? undefined : fileNameText(fileName, fields.charset),
     lengths: contentLength === undefined ? [] : lengthsFrom(contentLength - bytes.position, boundary),
-    file: new MultipartFile(body, bytes, boundary, parts, new FieldList(identityFields), isEmpty),
+    file: new MultipartFile(body, bytes, boundary, parts, listFor(), isEmpty),
   }
 }
 
@@ -269,8 +271,8 @@ class MultipartFile implements FilePart {
     this.#stage = isEmpty ? 'rest' : 'content'
   }
 
-  get trailingFields(): Fields {
-    return this.#trailing.fields
+  get trailing(): RequestFields {
+    return this.#trailing
   }
 
   get waitingSince(): number | undefined {

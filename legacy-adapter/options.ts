@@ -7,6 +7,8 @@ import type { Visitors } from './visitor.ts'
 export interface LegacyOptions {
   readonly rules: IdentityRules
   readonly visitors: Visitors
+  /** The field that may hold a token; `undefined` without authentication. */
+  readonly tokenField: string | undefined
   /** Stores the chunks that `/check` has listed to visitors. */
   readonly histories: TextStore
   /** Stores the upload of a sender, if its id is not the first id of the sender. */

@@ -6,7 +6,7 @@ import type { Upload } from '../server/core/upload.ts'
 import { wholeChunks } from './chunk-layout.ts'
 import type { ChunkRequest } from './chunk-request.ts'
 import { type Fields, knownDate, oneValue } from './fields.ts'
-import type { Caller, FileFacts, Identity } from './identity.ts'
+import type { FileFacts, Identity } from './identity.ts'
 import type { ChunkSet } from './which-upload.ts'
 
 /** Maximum senders per upload; the earliest to join is dropped first, never the one that began it. */
@@ -120,12 +120,6 @@ export function knowsSender(record: UploadRecord, identity: Identity, date: stri
 export function fits(record: UploadRecord, identity: Identity, { size, chunks }: FileFacts): boolean {
   const { size: named = record.length, further } = record.webUploader ?? {}
   return named === size && (chunks ?? chunksOf(record)) === chunksOf(record) && further === identity.further
-}
-
-/** Whether the caller may access an upload: one begun by a visitor belongs to that visitor. */
-export function isVisible({ webUploader }: UploadRecord, { owner, former }: Caller): boolean {
-  const visitor = webUploader?.visitor
-  return visitor === undefined || visitor === owner || visitor === former
 }
 
 /** How many chunks the file of a record has. */

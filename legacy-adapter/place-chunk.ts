@@ -1,5 +1,6 @@
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
+import { isBeginner } from './caller.ts'
 import { historyName } from './check-histories.ts'
 import { putBytes } from './chunk-bytes.ts'
 import type { ChunkRequest } from './chunk-request.ts'
@@ -25,9 +26,9 @@ import { isWhole, skippedWrongly } from './which-upload.ts'
  */
 export async function placeChunk(request: ChunkRequest, destination: Destination, tools: Tools): Promise<void> {
   const { upload, sender, isProof } = destination
-  const isBeginner = upload.record.webUploader?.begun === sender
+  const mayFail = isBeginner(upload.record, sender, request.caller)
   try {
-    await putBytes(request, upload, isBeginner, tools.options.rules.names)
+    await putBytes(request, upload, mayFail)
   } catch (error) {
     if (error instanceof UploadError) await reject(request, destination, error, tools)
     throw error

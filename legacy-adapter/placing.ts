@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 import { MAX_WAIT } from '../server/core/deadline.ts'
+import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { KeyedQueue } from '../server/core/keyed-queue.ts'
 import type { Upload } from '../server/core/upload.ts'
-import type { Uploads } from '../server/core/uploads.ts'
 import { type CheckHistories, fileKey, historyName } from './check-histories.ts'
 import type { ChunkRequest } from './chunk-request.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
@@ -31,15 +31,13 @@ type Work<T> = (destination: Destination) => Promise<T>
  * waits for its complete. Pending proofs and rejections are forgotten: such senders start again with chunk 0.
  */
 export class Placing {
-  readonly #uploads: Uploads
   readonly #live: LiveUploads
   readonly #histories: CheckHistories
   readonly #lookup: Lookup
   readonly #senders: Senders
   readonly #queue = new KeyedQueue()
 
-  constructor(uploads: Uploads, live: LiveUploads, histories: CheckHistories, lookup: Lookup, senders: Senders) {
-    this.#uploads = uploads
+  constructor(live: LiveUploads, histories: CheckHistories, lookup: Lookup, senders: Senders) {
     this.#live = live
     this.#histories = histories
     this.#lookup = lookup
@@ -59,10 +57,10 @@ export class Placing {
   }
 
   /** The upload of the chunks before, without a lookup. */
-  async #useKnown<T extends object>({ key }: ChunkRequest, work: Work<T>): Promise<T | undefined> {
+  async #useKnown<T extends object>({ caller, key }: ChunkRequest, work: Work<T>): Promise<T | undefined> {
     const known = this.#senders.knownUpload(key)
     if (known === undefined) return undefined
-    const result = await this.#tryUse(known.id, async (upload) => {
+    const result = await this.#tryUse(caller.desk, known.id, async (upload) => {
       if (!upload.record.webUploader?.senders?.includes(known.sender)) return undefined
       return this.#feed(key, work, { ...known, upload, isProof: false })
     })
@@ -113,7 +111,9 @@ export class Placing {
     const feed = (id: string, isProof: boolean): Promise<T | undefined> => {
       const { sender, firstId } = open !== undefined && id.startsWith(`${open.group}.`) ? open : own
       const known = { id, sender, firstId, group: own.group }
-      return this.#tryUse(id, (upload) => this.#feed(request.key, work, { ...known, upload, isProof }, leave))
+      return this.#tryUse(request.caller.desk, id, (upload) =>
+        this.#feed(request.key, work, { ...known, upload, isProof }, leave),
+      )
     }
     switch (decision.kind) {
       case 'use':
@@ -144,7 +144,7 @@ export class Placing {
     // Random, not counted: no earlier upload has to be looked up.
     const id = first.isTaken ? idOf(randomInt(1, 2 ** 47)) : firstId
     await this.#live.expect(group, file)
-    return this.#uploads.createTentatively(newRecordOf(request, id, first.recut), async (upload) => {
+    return caller.desk.createTentatively(newRecordOf(request, id, first.recut), async (upload) => {
       await this.#lookup.note(firstId, id)
       await this.#histories.change(historyName(caller, group), (history) => {
         if (caller.owner !== undefined) history.touch(group)
@@ -187,10 +187,10 @@ export class Placing {
   }
 
   /** Runs `work` on an upload; `undefined` if there is none that can be used. */
-  async #tryUse<T>(id: string, work: (upload: Upload) => Promise<T | undefined>): Promise<T | undefined> {
+  async #tryUse<T>(desk: Desk, id: string, work: (upload: Upload) => Promise<T | undefined>): Promise<T | undefined> {
     let begun = false
     try {
-      return await this.#uploads.use(id, (upload) => {
+      return await desk.use(id, (upload) => {
         begun = true
         return isUsable(upload) ? work(upload) : Promise.resolve(undefined)
       })

@@ -7,7 +7,7 @@ import type { Source } from '../server/core/source.ts'
 import { clientOf } from '../server/http/address-limits.ts'
 import { withBody } from '../server/protocol/request-body.ts'
 import { decodeText, markedCharset } from './decode-text.ts'
-import { FieldList, type Fields } from './fields.ts'
+import { FieldList, type RequestFields } from './fields.ts'
 import { readForm } from './multipart.ts'
 import type { Tools } from './tools.ts'
 import { addUrlencoded } from './urlencoded.ts'
@@ -31,13 +31,13 @@ const plain = z.union([z.string(), z.number(), z.boolean()])
  * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and
  * connection errors.
  */
-export async function readFields(ctx: Context, { options, turns }: Tools): Promise<Fields> {
-  const { idleTimeout, rules } = options
-  const fields = new FieldList(rules.names)
+export async function readFields(ctx: Context, { options, turns }: Tools): Promise<RequestFields> {
+  const { idleTimeout, rules, tokenField } = options
+  const fields = new FieldList(rules.names, tokenField)
   addUrlencoded(fields, ctx.querystring)
   if (ctx.method !== 'GET') await withBody(ctx, idleTimeout, (body) => addBody(fields, body, ctx.get('Content-Type')))
   await turns.take(clientOf(ctx.ip))
-  return fields.fields
+  return { fields: fields.fields, tokens: fields.tokens }
 }
 
 async function addBody(fields: FieldList, body: Source, contentType: string): Promise<void> {

@@ -1,5 +1,3 @@
-import type { KeyedQueue } from '../server/core/keyed-queue.ts'
-import type { Uploads } from '../server/core/uploads.ts'
 import type { CheckHistories } from './check-histories.ts'
 import type { LiveUploads } from './live-uploads.ts'
 import type { Lookup } from './lookup.ts'
@@ -10,14 +8,11 @@ import type { Senders } from './senders.ts'
 
 /** What the handlers of the adapter share. */
 export interface Tools {
-  readonly uploads: Uploads
   readonly live: LiveUploads
   readonly histories: CheckHistories
   readonly lookup: Lookup
   readonly senders: Senders
   readonly placing: Placing
-  /** Runs the lookups of `complete` one at a time per file name. */
-  readonly queue: KeyedQueue
   /** For responses that may name thousands of chunks. */
   readonly turns: LoopTurns
   readonly options: LegacyOptions

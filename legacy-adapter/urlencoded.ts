@@ -1,5 +1,5 @@
 import { decodeText } from './decode-text.ts'
-import { FieldList, type Fields } from './fields.ts'
+import type { FieldList } from './fields.ts'
 
 /** The bytes of a text with one character per byte, `%XX` decoded. A `%` that begins no such escape stays. */
 export function percentDecoded(text: string): Buffer {
@@ -24,18 +24,6 @@ export function addUrlencoded(fields: FieldList, text: string, charset?: string)
     if (fields.isRead(name))
       fields.add(name, equals === -1 ? Buffer.alloc(0) : unescaped(pair.slice(equals + 1)), charset)
   }
-}
-
-/**
- * The fields of a query, where WebUploader's `sendAsBinary` puts them.
- *
- * @param identityFields as for `FieldList`.
- * @throws UploadError `too_many_fields`, `field_too_large`.
- */
-export function queryFields(query: string, identityFields: readonly string[]): Fields {
-  const fields = new FieldList(identityFields)
-  addUrlencoded(fields, query)
-  return fields.fields
 }
 
 function unescaped(text: string): Buffer {

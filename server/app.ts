@@ -6,14 +6,19 @@ import { checkHead } from './connections/request-head.ts'
 import { trackResponses } from './connections/unread-responses.ts'
 import { stopping } from './core/errors.ts'
 import { dialectOf } from './dialect.ts'
-import { limitUploads } from './http/address-limits.ts'
+import { serveDownloadsOnly } from './download/download-host.ts'
+import { refuseAsSubresource } from './download/subresource.ts'
+import { limitRate, limitUploads, type Turns } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
+import { refuseForeignPages } from './http/cross-site.ts'
 import { errorExit } from './http/error-exit.ts'
-import { type TrustProxy, trustForwarded } from './http/forwarded.ts'
+import { trustForwarded } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
 import { dispatch, refuseMalformedPath, refuseUnrouted } from './http/routing.ts'
+import type { Reach } from './http/same-origin.ts'
+import { securityHeaders } from './http/security-headers.ts'
 import { protocolOf } from './protocol/protocol.ts'
 import { type ByProtocol, type Handlers, type Route, routes } from './routes.ts'
 
@@ -25,9 +30,11 @@ export interface Dependencies extends Handlers {
   readonly allowedHosts: AllowedHosts
   /** Host names that always mean this service. */
   readonly hostNames: ReadonlySet<string>
-  readonly trustProxy: TrustProxy
+  readonly reach: Reach
   /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
+  /** Turns of requests, per client address; without them, requests are not limited. */
+  readonly requests: Turns | undefined
 }
 
 /** Methods that start no work. */
@@ -38,17 +45,23 @@ const EXACT = { sensitive: true } as const
 
 /** The HTTP application: middleware and routes, in order. */
 export function createApp(dependencies: Dependencies): Koa {
+  const { allowedOrigins, downloadHost, reach } = dependencies
   const app = new Koa()
-  app.proxy = dependencies.trustProxy !== 'false'
+  app.proxy = reach.trustProxy !== 'false'
   app.on('error', (error) => dependencies.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
-  if (app.proxy) app.use(trustForwarded(dependencies.trustProxy))
-  app.use(cors(dependencies.allowedOrigins))
+  if (app.proxy) app.use(trustForwarded(reach.trustProxy))
+  app.use(securityHeaders(allowedOrigins === '*' || allowedOrigins.size > 0 || downloadHost !== undefined))
+  app.use(cors(allowedOrigins))
   app.use(overriddenHead)
   app.use(errorExit(dependencies.log, dialectOf))
   app.use(trackResponses())
   app.use(checkHead)
-  app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, dependencies.trustProxy))
+  if (dependencies.requests !== undefined) app.use(limitRate(dependencies.requests))
+  app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, reach.trustProxy))
+  app.use(refuseForeignPages(allowedOrigins, reach))
+  app.use(refuseAsSubresource)
+  if (downloadHost !== undefined) app.use(serveDownloadsOnly(downloadHost))
   app.use(methodOverride)
   app.use((ctx, next) => {
     if (!dependencies.ready() && !SAFE.has(ctx.method)) throw stopping()

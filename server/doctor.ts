@@ -1,16 +1,24 @@
 import { parseArgs } from 'node:util'
 import { withAccess } from './disk/access.ts'
-import { examine, type Finding } from './disk/examine.ts'
+import { assignOwner } from './disk/assign-owner.ts'
+import { examine } from './disk/examine.ts'
+import type { Finding } from './disk/finding.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
-import { parseDataDir } from './settings.ts'
+import { ownerOf } from './keys.ts'
+import { secretsOf } from './secrets.ts'
+import { parseDataDir, parseSecret } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
+landfall doctor [--data-dir DIR] --owner SUBJECT [--issuer ISSUER] [--secret-file FILE] [--dry-run]
 
 Checks the data directory of a stopped service and lists the problems that it finds.
 With --repair, it fixes what it can; without (or with --dry-run), it changes nothing.
 It never deletes uploaded bytes: it moves orphans to DATA_DIR/quarantine.
 Exits with 0 if no problem is left, else with 1.
+
+With --owner, it gives the uploads that have no owner to this subject, as tokens of ISSUER (JWT_ISSUER) name it: those
+begun without authentication, by an earlier version, or with another server. It needs the SECRET of the service.
 `
 
 /**
@@ -32,6 +40,9 @@ export async function doctor(
       'data-dir': { type: 'string' },
       repair: { type: 'boolean' },
       'dry-run': { type: 'boolean' },
+      owner: { type: 'string' },
+      issuer: { type: 'string' },
+      'secret-file': { type: 'string' },
       help: { type: 'boolean' },
     },
   })
@@ -40,17 +51,27 @@ export async function doctor(
     return 0
   }
   const layout = new Layout(parseDataDir(values['data-dir'] ?? environment['DATA_DIR']))
-  const repairs = values.repair === true && values['dry-run'] !== true
+  const isDry = values['dry-run'] === true
+  const repairs = values.repair === true && !isDry
+  const { owner: subject, issuer = environment['JWT_ISSUER'] ?? '' } = values
+  if (subject === '') throw new Error('--owner must name a subject.')
   return withAccess(layout, async () => {
-    const owner = await takeOwnership(layout)
+    const ownership = await takeOwnership(layout)
     try {
+      if (subject !== undefined) {
+        const SECRET = parseSecret(environment, values['secret-file'])
+        const { keys } = await secretsOf({ SECRET, DATA_DIR: layout.root }, print)
+        const count = await assignOwner(layout, ownerOf(keys, issuer, subject), !isDry)
+        print(`Uploads without an owner: ${count}. ${isDry ? 'Unchanged.' : `They belong to ${subject} now.`}`)
+        return 0
+      }
       const findings = await examine(layout)
       let left = 0
       for (const finding of findings) left += (await treat(finding, repairs, print)) ? 0 : 1
       print(summary(findings.length, left))
       return left === 0 ? 0 : 1
     } finally {
-      await owner.release()
+      await ownership.release()
     }
   })
 }

@@ -1,9 +1,9 @@
 import type { Context } from 'koa'
 import { anonymous } from './auth/anonymous.ts'
 import type { Authenticator } from './auth/authenticator.ts'
-import type { Keys } from './auth/keys.ts'
 import { Owners } from './auth/owners.ts'
 import type { Reach } from './http/same-origin.ts'
+import type { Keys } from './keys.ts'
 import type { Settings } from './settings.ts'
 
 /**
@@ -18,7 +18,7 @@ export async function openAuth(
   onNotice: (sentence: string) => void,
 ): Promise<Authenticator> {
   if (settings.AUTH === 'none') return anonymous(keys.account)
-  const owners = new Owners(keys.owner, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
+  const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
   if (settings.AUTH === 'forward') {
     const { ForwardAuthenticator } = await import('./auth/forward.ts')
     return new ForwardAuthenticator({

@@ -1,15 +1,22 @@
 import type { Checks } from './core/gate.ts'
+import { Headroom } from './core/headroom.ts'
+import type { Ledger } from './core/ledger.ts'
 import { MemoryClaims } from './core/memory-claims.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
 import { DiskStore, type DiskStoreOptions } from './disk/disk-store.ts'
 
 export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'maxRejected' | 'onStep'> &
-  Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice'>> & {
+  Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice' | 'fileMode' | 'folderMode'>> & {
     /** Maximum bytes per upload; unlimited by default. */
     readonly maxSize?: number
     /** What a file must pass before it becomes visible. */
     readonly checks?: Checks
+    /** Is charged for all uploads. */
+    readonly ledger?: Ledger
+    /** Bytes and inodes that stay free; none by default. */
+    readonly minFree?: number
+    readonly minFreeInodes?: number
   }
 
 /**
@@ -20,11 +27,15 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'ma
  */
 export async function openStore({
   maxSize = Number.POSITIVE_INFINITY,
+  ledger,
+  minFree = 0,
+  minFreeInodes = 0,
   boot = bootId(),
   onNotice = () => undefined,
   checks = {},
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
-  return new Uploads(store, new MemoryClaims(), maxSize, checks)
+  const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
+  return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks })
 }

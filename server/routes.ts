@@ -2,6 +2,7 @@ import type { Context } from 'koa'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import type { Endpoint, GuardedEndpoint } from './admission.ts'
 import type { Links } from './auth/links.ts'
+import { type DownloadHost, redirectDownload } from './download/download-host.ts'
 import { DownloadHandlers } from './download/handlers.ts'
 import { checkDownloads, createLink, type Downloads } from './download/links.ts'
 import { rangeDigests } from './download/range-digests.ts'
@@ -21,6 +22,8 @@ export interface Handlers {
   /** The URL of a file by its name in the path, the id or that of a link. */
   readonly urlOf: (ctx: Context, name: string) => string
   readonly downloads: Downloads
+  /** The only host that serves downloads, if there is one. */
+  readonly downloadHost: DownloadHost | undefined
   readonly termination: Termination
   /** `GET /session`. */
   readonly session: (ctx: Context) => Promise<void>
@@ -68,6 +71,8 @@ function uploadRoutes(handlers: Handlers): readonly Route[] {
     needs: ['read'],
     run: (ctx, desk, id) => {
       checkDownloads(handlers.downloads, desk.principal)
+      const { downloadHost, links } = handlers
+      if (downloadHost?.isRequested(ctx) === false) return redirectDownload(ctx, desk, id, downloadHost, links)
       return downloads.get(ctx, desk, id)
     },
   }

@@ -6,21 +6,25 @@ import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
-import { deriveKeys } from './auth/keys.ts'
 import { Links, withLinks } from './auth/links.ts'
 import { session } from './auth/session.ts'
+import { Bookkeeping } from './bookkeeping.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { cautiousTime } from './core/cautious-time.ts'
 import { Concatenation } from './core/concatenation.ts'
 import { systemCode, UploadError } from './core/errors.ts'
+import { Ledger } from './core/ledger.ts'
+import { RateLimit } from './core/rate-limit.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
-import { folderSecret } from './disk/secret.ts'
+import { readUsage } from './disk/usage-file.ts'
+import { downloadHost } from './download/download-host.ts'
 import { Draft } from './draft/draft.ts'
+import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
 import { openAuth, openTokens } from './open-auth.ts'
@@ -28,6 +32,7 @@ import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
+import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -64,23 +69,31 @@ export async function start(
   pagesFolder: string = fileURLToPath(new URL('../client', import.meta.url)),
 ): Promise<Service> {
   const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
+  const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = await loadPages(pagesFolder)
+  const layout = new Layout(settings.DATA_DIR)
+  const ledger = ledgerOf(settings)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
     sync: settings.SYNC,
     maxSize: settings.MAX_SIZE,
+    fileMode: settings.FILE_MODE,
+    folderMode: settings.DIR_MODE,
     maxRejected: settings.QUARANTINE_SIZE,
     checks: openChecks(settings, log),
+    ledger,
+    minFree: settings.MIN_FREE,
+    minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
-  const layout = new Layout(settings.DATA_DIR)
-  const secret = settings.SECRET === '' ? await folderSecret(layout) : settings.SECRET
-  const keys = deriveKeys(secret)
+  const usage = await readUsage(layout)
+  if (usage !== undefined) ledger.restore(usage)
+  const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
   const concatenation = new Concatenation(uploads, secret)
   const trustProxy = settings.TRUST_PROXY
-  const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, settings.PUBLIC_URL)
-  const urls = uploadUrls(settings.PUBLIC_URL, trustProxy, hostNames)
+  const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, [settings.PUBLIC_URL, settings.DOWNLOAD_URL])
+  const urls = uploadUrls(settings.PUBLIC_URL, settings.DOWNLOAD_URL, trustProxy, hostNames)
   const intake = new Intake(concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
   const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
@@ -91,8 +104,9 @@ export async function start(
   const app = createApp({
     admission: new Admission(withLinks(authenticator, links, keys.account), uploads),
     links,
-    urlOf: urls.location,
+    urlOf: urls.link,
     downloads,
+    downloadHost: downloadsFrom,
     termination,
     session: session({
       authenticator,
@@ -102,13 +116,16 @@ export async function start(
       termination,
       maxSize: settings.MAX_SIZE,
       types: settings.ALLOWED_TYPES,
+      maxMetadata: settings.MAX_METADATA,
+      usageOf: (account) => ledger.usage(account),
     }),
     createToken: await openTokens(settings, keys.token),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: createLegacyAdapter(uploads, {
       rules: { secret, names: settings.LEGACY_IDENTITY },
-      visitors: new Visitors(secret, reach),
+      visitors: new Visitors(secret, reach, settings.AUTH === 'none'),
+      tokenField: settings.AUTH === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
       histories: new Notes(layout.visitors, MAX_VISITORS),
       senders: new Notes(layout.senders, MAX_SENDERS),
       urlOf: urls.forPage,
@@ -121,8 +138,12 @@ export async function start(
     allowedOrigins: settings.ALLOWED_ORIGINS,
     allowedHosts: settings.ALLOWED_HOSTS,
     hostNames,
-    trustProxy,
+    reach,
     maxUploads: settings.MAX_UPLOADS,
+    requests: new RateLimit(
+      settings.REQUESTS_PER_MINUTE,
+      'Too many requests from your address; try again in a moment.',
+    ),
     ready: () => ready,
   })
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
@@ -131,6 +152,9 @@ export async function start(
     await uploads.close()
     throw error
   })
+  const warning = exposure(server.address(), settings.AUTH, process.env['container'])
+  if (warning !== undefined) log.warn(warning)
+  const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   return {
     url: urlOfServer(server, settings.HOST),
@@ -139,10 +163,20 @@ export async function start(
       background.stop()
       await drain(settings.DRAIN * 1000)
       await concatenation.close()
+      await bookkeeping.close()
       await uploads.close()
       server.closeAllConnections()
     },
   }
+}
+
+function ledgerOf(settings: Settings): Ledger {
+  return new Ledger({
+    account: { bytes: settings.QUOTA_BYTES, files: settings.QUOTA_FILES, unfinished: settings.QUOTA_UNFINISHED },
+    total: { bytes: settings.TOTAL_BYTES, files: settings.TOTAL_FILES, unfinished: settings.TOTAL_UNFINISHED },
+    creationsPerMinute: settings.CREATIONS_PER_MINUTE,
+    maxMetadata: settings.MAX_METADATA,
+  })
 }
 
 function listen(server: http.Server, settings: Settings): Promise<void> {

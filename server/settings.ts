@@ -1,21 +1,64 @@
+import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { isPageField } from '../legacy-adapter/fields.ts'
+import { systemCode } from './core/errors.ts'
 import { isFileType } from './gate/file-types.ts'
 import { parseAuthority } from './http/host.ts'
 
 /** The documentation of a setting: its default, with the unit, and its meaning. */
-const descriptions = z.registry<{ readonly default: string; readonly help: string }>()
+const descriptions = z.registry<{ readonly default: string; readonly help: string; readonly isSecret?: true }>()
 
 /**
- * Every setting: an environment variable, and a flag of the same name. The message of each schema is the end of a
+ * Every setting: an environment variable, and a flag of the same name. Other users of the host can read the flags of a
+ * process, so a secret has none; instead, a variable and a flag with `_FILE` name a file that contains it. The message of each schema is the end of a
  * sentence that begins with the setting's name.
  */
 const declaration = z.object({
   HOST: setting('127.0.0.1', 'Address to listen on.', nonEmpty()),
   PORT: setting('1080', 'Port to listen on; 0 picks a free one.', wholeBetween(0, 65_535)),
   DATA_DIR: setting('./data', 'Directory for uploads and finished files.', nonEmpty()),
+  FILE_MODE: setting(
+    '0640',
+    'Permissions of finished files (octal). Everything else in DATA_DIR is for the service only.',
+    mode(0o600, 0o111, 'must be an octal number like 0640: read and write for the owner, execute for nobody'),
+  ),
+  DIR_MODE: setting(
+    '0750',
+    'Permissions of DATA_DIR and the directories of finished files (octal), if they are new.',
+    mode(0o700, 0o002, 'must be an octal number like 0750: everything for the owner, and no writing for others'),
+  ),
   MAX_SIZE: setting('0', 'Maximum file size; 0 = unlimited.', sizeLimit(), 'bytes'),
+  MAX_METADATA: setting('8192', 'Maximum metadata per upload, decoded.', sizeLimit(), 'bytes'),
+  QUOTA_BYTES: setting(
+    '0',
+    'Maximum bytes of all uploads of an account, as declared or as stored: of an owner, or of an anonymous client address (IPv6: /64 network). 0 = unlimited.',
+    sizeLimit(),
+    'bytes',
+  ),
+  QUOTA_FILES: setting('0', 'Maximum uploads of an account, finished or not; 0 = unlimited.', sizeLimit()),
+  QUOTA_UNFINISHED: setting('100000', 'Maximum unfinished uploads of an account; 0 = unlimited.', sizeLimit()),
+  TOTAL_BYTES: setting('0', 'Like QUOTA_BYTES, for all accounts together.', sizeLimit(), 'bytes'),
+  TOTAL_FILES: setting('0', 'Like QUOTA_FILES, for all accounts together.', sizeLimit()),
+  TOTAL_UNFINISHED: setting('0', 'Like QUOTA_UNFINISHED, for all accounts together.', sizeLimit()),
+  CREATIONS_PER_MINUTE: setting(
+    '6000',
+    'Maximum new uploads of an account per minute. A sixth of them may come at once, further ones wait, and fail only if more than 1000 are waiting. 0 = unlimited.',
+    sizeLimit(),
+  ),
+  REQUESTS_PER_MINUTE: setting(
+    '0',
+    'Like CREATIONS_PER_MINUTE, for all requests of a client address except health checks. 0 = unlimited.',
+    sizeLimit(),
+  ),
+  MIN_FREE: setting(
+    '1073741824',
+    'Disk space that stays free: uploads fail before the disk is full. At most a tenth of the disk; 0 = none.',
+    wholeBetween(0, Number.MAX_SAFE_INTEGER),
+    'bytes',
+  ),
+  MIN_FREE_INODES: setting('10000', 'Inodes that stay free, likewise.', wholeBetween(0, Number.MAX_SAFE_INTEGER)),
   MAX_CHUNKS: setting('100000', 'Maximum chunks per WebUploader file.', wholeBetween(1, 10_000_000)),
   ALLOWED_TYPES: setting(
     '',
@@ -78,14 +121,19 @@ const declaration = z.object({
     'Public URL of this service; without it, browsers and clients behind proxies receive relative URLs.',
     publicUrl(),
   ),
+  DOWNLOAD_URL: setting(
+    '',
+    'URL of this service under another host name, which serves finished files and nothing else; downloads are redirected there.',
+    publicUrl(),
+  ),
   ALLOWED_ORIGINS: setting(
     '',
-    'Origins whose pages may upload: a comma-separated list, or * for all.',
+    'Other origins whose pages may upload, and embed files: a comma-separated list, or * for all, but without their cookies.',
     allOrSome(origin()),
   ),
   ALLOWED_HOSTS: setting(
     '',
-    'Host names that clients may use: a comma-separated list, or * for all. Always allowed: addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the host of PUBLIC_URL. Requests through a trusted proxy are not checked.',
+    'Host names that clients may use: a comma-separated list, or * for all. Always allowed: addresses, names without a dot, local names (.local, .lan, .internal, .home.arpa, .svc), HOST, and the hosts of PUBLIC_URL and DOWNLOAD_URL. Requests through a trusted proxy are not checked.',
     allOrSome(host()),
   ),
   TRUST_PROXY: setting(
@@ -113,7 +161,7 @@ const declaration = z.object({
     'Who may use the service: none (any client; the URL of an upload is the right to it), jwt (clients with a token), forward (clients that AUTH_URL allows).',
     oneOf('none', 'jwt', 'forward'),
   ),
-  JWT_SECRET: setting('', 'Secret of tokens that are signed with HS256; at least 32 bytes.', longSecret()),
+  JWT_SECRET: secret('Secret of tokens that are signed with HS256; at least 32 bytes.', longSecret()),
   JWKS_URL: setting('', 'URL of the public keys of tokens (JWKS).', httpUrl()),
   JWT_ALGORITHMS: setting(
     'RS256,ES256,EdDSA',
@@ -129,13 +177,12 @@ const declaration = z.object({
   AUTH_COOKIE: setting('', 'Cookie that may hold a token, for AUTH=jwt.', cookieName()),
   AUTH_FIELD: setting(
     '',
-    'Field of WebUploader pages that may hold a token, in the form or the query.',
+    'Field of WebUploader pages that may hold a token, in the form or the query; not one that WebUploader or LEGACY_IDENTITY uses. Without it, no field may.',
     z.string().trim(),
   ),
-  TOKEN_KEY: setting(
-    '',
-    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 bytes. Without it, no request may.',
-    longSecret(),
+  TOKEN_KEY: secret(
+    'Key with which an application may create upload tokens (POST /tokens), for AUTH=jwt; at least 32 characters. Without it, no request may.',
+    headerSecret(),
   ),
   AUTH_URL: setting('', 'URL that is asked about each request, for AUTH=forward.', httpUrl()),
   AUTH_SUBJECT_HEADER: setting(
@@ -158,7 +205,10 @@ const declaration = z.object({
     'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
     oneOf('on', 'unfinished', 'off'),
   ),
-  SECRET: setting('', 'Key for the ids of WebUploader uploads; without it, one is kept in DATA_DIR.', z.string()),
+  SECRET: secret(
+    'Source of the keys for owners, links, tokens, and ids; at least 32 characters. Without it, one is kept in DATA_DIR.',
+    ownSecret(),
+  ),
   LOG_LEVEL: setting(
     'info',
     'Log level: fatal, error, warn, info, debug, trace, silent.',
@@ -184,12 +234,39 @@ export type Command =
  */
 export function readSettings(environment: SettingTexts, args: readonly string[]): Command {
   const names = Object.keys(declaration.shape)
-  const options = Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }]))
+  const flagNames = names.flatMap((name) => (isSecret(name) ? [name, `${name}_FILE`] : [name]))
+  const options = Object.fromEntries(flagNames.map((name) => [flagOf(name), { type: 'string' as const }]))
   const { values } = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean' } } })
   if (values.help === true) return { kind: 'help', text: helpText() }
   const flags = new Map(Object.entries(values))
-  const texts = names.map((name) => [name, flags.get(flagOf(name)) ?? environment[name]])
+  const given = (name: string): string | undefined => {
+    const text = flags.get(flagOf(name)) ?? environment[name]
+    return typeof text === 'string' ? text : undefined
+  }
+  const texts = names.map((name) => {
+    if (!isSecret(name)) return [name, given(name)]
+    if (flags.has(flagOf(name))) {
+      throw new Error(
+        `${name} must not be a flag, which other users can see. Set ${name}, or name a file in ${name}_FILE.`,
+      )
+    }
+    return [name, secretText(name, environment[name], given(`${name}_FILE`))]
+  })
   return { kind: 'run', settings: parseSettings(Object.fromEntries(texts)) }
+}
+
+/** A secret from its variable or its file. @throws Error with a sentence for the operator, which never contains it. */
+function secretText(name: string, text: string | undefined, file: string | undefined): string | undefined {
+  if (file === undefined || file === '') return text
+  if (text !== undefined && text !== '') throw new Error(`${name} must not be set together with ${name}_FILE.`)
+  let content: string
+  try {
+    content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new Error(`${name}_FILE must be readable: ${file} (${systemCode(error)}).`)
+  }
+  if (content === '') throw new Error(`${name}_FILE must not be empty: ${file}.`)
+  return content
 }
 
 /** @throws Error with a sentence for every value that is wrong, one a line. */
@@ -201,12 +278,17 @@ export function parseSettings(texts: SettingTexts): Settings {
 }
 
 /** A sentence for everything that settings need of each other and lack. */
-function conflictsIn({ AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL }: Settings): readonly string[] {
+function conflictsIn(settings: Settings): readonly string[] {
+  const { AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL, AUTH_FIELD, LEGACY_IDENTITY } = settings
   return [
     ...(AUTH === 'jwt' && JWT_SECRET === '' && JWKS_URL === '' && TOKEN_KEY === ''
       ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
       : []),
     ...(JWT_SECRET !== '' && JWKS_URL !== '' ? ['JWT_SECRET and JWKS_URL exclude each other.'] : []),
+    // A token changes during an upload.
+    ...(AUTH !== 'none' && (isPageField(AUTH_FIELD) || LEGACY_IDENTITY.includes(AUTH_FIELD))
+      ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }
@@ -214,6 +296,17 @@ function conflictsIn({ AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL }: Settin
 /** Only the data directory, whatever the other settings are. @throws Error with a sentence when it is wrong. */
 export function parseDataDir(text: string | undefined): string {
   return parse(declaration.pick({ DATA_DIR: true }), { DATA_DIR: text }).DATA_DIR
+}
+
+/**
+ * Only the secret, whatever the other settings are.
+ *
+ * @param file the value of the flag `--secret-file`.
+ * @throws Error with a sentence when it is wrong.
+ */
+export function parseSecret(environment: SettingTexts, file: string | undefined): string {
+  const text = secretText('SECRET', environment['SECRET'], file ?? environment['SECRET_FILE'])
+  return parse(declaration.pick({ SECRET: true }), { SECRET: text }).SECRET
 }
 
 function parse<T>(schema: z.ZodType<T>, texts: unknown): T {
@@ -226,19 +319,33 @@ function parse<T>(schema: z.ZodType<T>, texts: unknown): T {
 export function describeSettings(): readonly { name: string; flag: string; default: string; help: string }[] {
   return Object.entries(declaration.shape).map(([name, schema]) => {
     const { default: fallback = '', help = '' } = descriptions.get(schema) ?? {}
-    return { name, flag: `--${flagOf(name)}`, default: fallback, help }
+    const flag = flagOf(isSecret(name) ? `${name}_FILE` : name)
+    return { name, flag: `--${flag}`, default: fallback, help }
   })
 }
 
 /** The settings as a Markdown table, for the documentation. */
 export function settingsTable(): string {
-  const rows = describeSettings().map((row) => `| \`${row.name}\` | ${row.default} | ${row.help} |\n`)
+  const rows = describeSettings().map((row) => `| ${variablesOf(row.name, '`')} | ${row.default} | ${row.help} |\n`)
   return `| variable | default | what it does |\n| --- | --- | --- |\n${rows.join('')}`
 }
 
 function helpText(): string {
-  const rows = describeSettings().map((row) => `  ${row.flag}  (${row.name})  ${row.default}\n      ${row.help}`)
+  const rows = describeSettings().map(
+    (row) => `  ${row.flag}  (${variablesOf(row.name)})  ${row.default}\n      ${row.help}`,
+  )
   return `landfall: a resumable upload service\n\nFlags, their environment variables, and defaults:\n\n${rows.join('\n')}\n`
+}
+
+function variablesOf(name: string, quote = ''): string {
+  const names = isSecret(name) ? [name, `${name}_FILE`] : [name]
+  return names.map((name) => `${quote}${name}${quote}`).join(', ')
+}
+
+function isSecret(name: string): boolean {
+  return Object.entries(declaration.shape).some(
+    ([key, schema]) => key === name && descriptions.get(schema)?.isSecret === true,
+  )
 }
 
 function flagOf(name: string): string {
@@ -250,6 +357,18 @@ function setting<T>(fallback: string, help: string, schema: z.ZodType<T, string>
   return schema.prefault(fallback).register(descriptions, { default: shown, help })
 }
 
+/** A setting that no error, help, or log shows. Empty for none. */
+function secret(help: string, schema: z.ZodType<string, string>) {
+  return schema.prefault('').register(descriptions, { default: '', help, isSecret: true })
+}
+
+function ownSecret() {
+  const advice =
+    'must have at least 32 characters; make one with: openssl rand -hex 32. ' +
+    'To keep the ids of WebUploader files, move a shorter one into DATA_DIR/secret instead'
+  return z.string().refine((text) => text === '' || text.length >= 32, advice)
+}
+
 function nonEmpty() {
   return z.string().regex(/\S/, 'must not be empty')
 }
@@ -257,6 +376,18 @@ function nonEmpty() {
 function wholeBetween(least: number, most: number) {
   const isWithin = (text: string): boolean => /^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most
   return z.string().refine(isWithin, `must be a whole number from ${least} to ${most}`).transform(Number)
+}
+
+/** Permissions that have the `needed` bits, and none of the `refused` ones. */
+function mode(needed: number, refused: number, message: string) {
+  const isGood = (text: string): boolean => {
+    const bits = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0
+    return (bits & needed) === needed && (bits & (refused | 0o002)) === 0
+  }
+  return z
+    .string()
+    .refine(isGood, message)
+    .transform((text) => Number.parseInt(text, 8))
 }
 
 function sizeLimit() {
@@ -290,8 +421,8 @@ function allOrSome(entry: z.ZodType<string, string>) {
 }
 
 function origin() {
-  return z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
-    error: ({ input }) => `must be origins like https://example.com, not ${input}`,
+  return z.string().refine((text) => !text.includes('*') && URL.canParse(text) && new URL(text).origin === text, {
+    error: ({ input }) => `must be origins like https://example.com, each in full and without *, not ${input}`,
   })
 }
 
@@ -347,6 +478,11 @@ function socketAddress() {
 function longSecret() {
   const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32
   return z.string().refine(isLong, 'must have at least 32 bytes')
+}
+
+/** A secret that clients send in a header; empty for none. */
+function headerSecret() {
+  return z.string().regex(/^([\x21-\x7e]{32,})?$/, 'must have at least 32 characters of ASCII, without spaces')
 }
 
 /** Empty for none. */

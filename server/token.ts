@@ -1,11 +1,9 @@
 import { parseArgs } from 'node:util'
-import { deriveKeys } from './auth/keys.ts'
 import { createUploadToken, type UploadTokenRequest, uploadTokenRequest } from './auth/upload-tokens.ts'
-import { Layout } from './disk/layout.ts'
-import { folderSecret } from './disk/secret.ts'
+import { secretsOf } from './secrets.ts'
 import { readSettings } from './settings.ts'
 
-export const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
+const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
 
 Prints a token for uploads, which clients present like a JWT. The service must run with AUTH=jwt, and with the same
 SECRET or DATA_DIR as this command. A token cannot be withdrawn, so let it expire soon.
@@ -58,8 +56,10 @@ export async function token(
     ...(values.may !== undefined && { may: listIn(values.may) }),
     ...(values.path !== undefined && { path: values.path }),
   })
-  const secret = await secretOf(environment, values['data-dir'])
-  print((await createUploadToken(deriveKeys(secret).token, request)).token)
+  const command = readSettings(environment, values['data-dir'] === undefined ? [] : ['--data-dir', values['data-dir']])
+  if (command.kind === 'help') throw new Error('The settings cannot be read.')
+  const { keys } = await secretsOf(command.settings)
+  print((await createUploadToken(keys.token, request)).token)
 }
 
 function requestOf(values: Readonly<Record<string, unknown>>): UploadTokenRequest {
@@ -79,11 +79,4 @@ function secondsIn(text: string): number {
 
 function listIn(text: string): string[] {
   return text.split(',').map((entry) => entry.trim())
-}
-
-async function secretOf(environment: NodeJS.ProcessEnv, dataDir: string | undefined): Promise<string> {
-  const command = readSettings(environment, dataDir === undefined ? [] : ['--data-dir', dataDir])
-  if (command.kind === 'help') throw new Error('The settings cannot be read.')
-  const { SECRET, DATA_DIR } = command.settings
-  return SECRET === '' ? folderSecret(new Layout(DATA_DIR)) : SECRET
 }

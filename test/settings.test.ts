@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { describeSettings, parseSettings, readSettings, type Settings } from '../server/settings.ts'
 import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
+const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY']
+const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
   const asked = readSettings(environment, args)
@@ -21,8 +24,28 @@ describe('Settings', () => {
       HOST: '127.0.0.1',
       PORT: 1080,
       DATA_DIR: './data',
+      FILE_MODE: 0o640,
+      DIR_MODE: 0o750,
       MAX_SIZE: Number.POSITIVE_INFINITY,
+      MAX_METADATA: 8192,
+      QUOTA_BYTES: Number.POSITIVE_INFINITY,
+      QUOTA_FILES: Number.POSITIVE_INFINITY,
+      QUOTA_UNFINISHED: 100_000,
+      TOTAL_BYTES: Number.POSITIVE_INFINITY,
+      TOTAL_FILES: Number.POSITIVE_INFINITY,
+      TOTAL_UNFINISHED: Number.POSITIVE_INFINITY,
+      CREATIONS_PER_MINUTE: 6000,
+      REQUESTS_PER_MINUTE: Number.POSITIVE_INFINITY,
+      MIN_FREE: 2 ** 30,
+      MIN_FREE_INODES: 10_000,
       MAX_CHUNKS: 100_000,
+      ALLOWED_TYPES: [],
+      SCAN_CMD: undefined,
+      SCAN_URL: undefined,
+      SCAN_CLAMD: undefined,
+      SCAN_TIMEOUT: 600,
+      SCAN_CONCURRENCY: 2,
+      QUARANTINE_SIZE: 2 ** 30,
       MAX_CONNECTIONS: 0,
       MAX_UPLOADS: 0,
       EXPIRES_AFTER: 604_800,
@@ -30,12 +53,27 @@ describe('Settings', () => {
       IDLE_TIMEOUT: 60_000,
       DRAIN: 30,
       PUBLIC_URL: '',
+      DOWNLOAD_URL: '',
       ALLOWED_ORIGINS: new Set(),
       ALLOWED_HOSTS: new Set(),
       TRUST_PROXY: 'false',
       INTERIM_RESPONSES: 'direct',
       LEGACY_IDENTITY: ['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'],
       LEGACY_CHECK: 'list',
+      AUTH: 'none',
+      JWT_SECRET: '',
+      JWKS_URL: '',
+      JWT_ALGORITHMS: ['RS256', 'ES256', 'EdDSA'],
+      JWT_AUDIENCE: '',
+      JWT_ISSUER: '',
+      AUTH_COOKIE: '',
+      AUTH_FIELD: '',
+      TOKEN_KEY: '',
+      AUTH_URL: '',
+      AUTH_SUBJECT_HEADER: 'Remote-User',
+      UNOWNED_UPLOADS: 'nobody',
+      DOWNLOADS: 'on',
+      TERMINATION: 'on',
       SECRET: '',
       LOG_LEVEL: 'info',
     })
@@ -47,10 +85,14 @@ describe('Settings', () => {
     ['PORT', '65535', 65_535],
     ['MAX_SIZE', '0', Number.POSITIVE_INFINITY],
     ['MAX_SIZE', '9007199254740991', Number.MAX_SAFE_INTEGER],
+    ['FILE_MODE', '0600', 0o600],
+    ['FILE_MODE', '664', 0o664],
+    ['DIR_MODE', '0775', 0o775],
     ['SYNC', 'always', 'always'],
     ['SYNC', 'never', 'never'],
     ['DRAIN', '0', 0],
     ['PUBLIC_URL', 'https://up.example/base/', 'https://up.example/base'],
+    ['DOWNLOAD_URL', 'https://files.example/', 'https://files.example'],
     ['ALLOWED_ORIGINS', '*', '*'],
     [
       'ALLOWED_ORIGINS',
@@ -87,6 +129,13 @@ describe('Settings', () => {
     ['MAX_CHUNKS', '0'],
     ['EXPIRES_AFTER', '0'],
     ['EXPIRES_AFTER', 'never'],
+    ['FILE_MODE', '440'],
+    ['FILE_MODE', '0750'],
+    ['FILE_MODE', '0666'],
+    ['FILE_MODE', 'rw-r-----'],
+    ['DIR_MODE', '0640'],
+    ['DIR_MODE', '777'],
+    ['DIR_MODE', '1750'],
     ['SYNC', 'Always'],
     ['SYNC', ''],
     ['IDLE_TIMEOUT', '0'],
@@ -101,6 +150,10 @@ describe('Settings', () => {
     ['ALLOWED_ORIGINS', 'https://pages.example/path'],
     ['ALLOWED_ORIGINS', 'https://a.example,,https://b.example'],
     ['ALLOWED_ORIGINS', '*,https://a.example'],
+    ['ALLOWED_ORIGINS', 'https://*.example.com'],
+    ['ALLOWED_ORIGINS', 'https://a.example,https://b.example:*'],
+    ['ALLOWED_ORIGINS', 'null'],
+    ['DOWNLOAD_URL', 'files.example'],
     ['ALLOWED_HOSTS', 'https://up.example'],
     ['ALLOWED_HOSTS', 'up.example:8080'],
     ['ALLOWED_HOSTS', '*.example.com'],
@@ -131,7 +184,7 @@ describe('Settings', () => {
       fc.property(fc.constantFrom(...NAMES), text, (name, said) => {
         try {
           const value = Object.entries(settingsOf({ [name]: said })).find(([key]) => key === name)?.[1]
-          if (typeof value === 'number' && Number.isFinite(value)) expect(BigInt(said)).toBe(BigInt(value))
+          if (typeof value === 'number' && Number.isFinite(value)) expect(BigInt(octal(name, said))).toBe(BigInt(value))
         } catch (error) {
           const message = error instanceof Error ? error.message : ''
           expect(message.startsWith(`${name} must `) && message.endsWith('.')).toBe(true)
@@ -159,9 +212,17 @@ describe('Settings', () => {
     )
   })
 
+  it.each(['size', 'landfall_file', 'md5'])('refuse a token field that identifies a file (%s)', (AUTH_FIELD) => {
+    const texts = { AUTH_FIELD, LEGACY_IDENTITY: 'task_id,name,size,md5', JWT_SECRET: 'x'.repeat(32) }
+    expect(() => parseSettings({ ...texts, AUTH: 'jwt' })).toThrow(
+      new Error('AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.'),
+    )
+    expect(parseSettings(texts).AUTH).toBe('none')
+  })
+
   it('each have a flag, which is described', () => {
     for (const { name, flag: described, help } of describeSettings()) {
-      expect(described).toBe(`--${flag(name)}`)
+      expect(described).toBe(`--${flag(name)}${SECRETS.includes(name) ? '-file' : ''}`)
       expect(help).toMatch(/^[A-Z].*\.$/)
     }
     expect(Object.keys(parseSettings({}))).toEqual(NAMES)
@@ -169,6 +230,51 @@ describe('Settings', () => {
 
   it.each([['--prot=1'], ['--port'], ['stray']])('refuse %s', (arg) => {
     expect(() => settingsOf({}, [arg])).toThrow()
+  })
+})
+
+describe('A secret', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let file: string
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+    file = path.join(folder.path, 'secret')
+    writeFileSync(file, `${LONG}\n`)
+  })
+  afterEach(() => folder.dispose())
+
+  it('is read from its variable or from a file, without the line end', () => {
+    expect(settingsOf({ SECRET: LONG }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET_FILE: file }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET: '', SECRET_FILE: file }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET: LONG, SECRET_FILE: '' }).SECRET).toBe(LONG)
+    expect(settingsOf({ SECRET_FILE: '/nowhere' }, ['--secret-file', file]).SECRET).toBe(LONG)
+    writeFileSync(file, ` ${LONG} \r\n`)
+    expect(settingsOf({ SECRET_FILE: file }).SECRET).toBe(` ${LONG} `)
+  })
+
+  it('is refused as a flag, which other users can see', () => {
+    for (const args of [['--secret', LONG], [`--secret=${LONG}`]]) {
+      expect(() => settingsOf({}, args)).toThrow(/^SECRET must not be a flag, .* SECRET_FILE\.$/)
+    }
+  })
+
+  it('is refused when it is given twice, or its file is missing or empty', () => {
+    expect(() => settingsOf({ SECRET: LONG, SECRET_FILE: file })).toThrow(
+      'SECRET must not be set together with SECRET_FILE.',
+    )
+    expect(() => settingsOf({ SECRET_FILE: '/nowhere' })).toThrow('SECRET_FILE must be readable: /nowhere (ENOENT).')
+    writeFileSync(file, '\n')
+    expect(() => settingsOf({ SECRET_FILE: file })).toThrow(/^SECRET_FILE must not be empty/)
+  })
+
+  it('of less than 32 characters is refused without being shown, also from a file', () => {
+    const short = 'x'.repeat(31)
+    writeFileSync(file, short)
+    for (const environment of [{ SECRET: short }, { SECRET_FILE: file }]) {
+      expect(() => settingsOf(environment)).toThrow(/^SECRET must have at least 32 characters; make one with: openssl/)
+      expect(() => settingsOf(environment)).not.toThrow(short)
+    }
   })
 })
 
@@ -186,8 +292,9 @@ describe('The program', () => {
     const { status, stdout, stderr } = run({}, ['--help'])
     expect([status, stderr]).toEqual([0, ''])
     for (const name of NAMES) {
-      expect(stdout).toContain(`--${flag(name)} `)
-      expect(stdout).toContain(`(${name})`)
+      const file = SECRETS.includes(name)
+      expect(stdout).toContain(`--${flag(name)}${file ? '-file' : ''} `)
+      expect(stdout).toContain(file ? `(${name}, ${name}_FILE)` : `(${name})`)
     }
   })
 
@@ -214,4 +321,9 @@ describe('The program', () => {
 
 function flag(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
+}
+
+/** Permissions are octal numbers. */
+function octal(name: string, text: string): string {
+  return name.endsWith('_MODE') ? `0o${text}` : text
 }

@@ -6,16 +6,18 @@ import { type ServerProcess, startServer, stopAll } from '../server-process.ts'
 import { canMeasure } from '../usage.ts'
 import { connectDeaf, healthSeconds, largestCheck, openHead } from './deaf.ts'
 import { joinedIn, makeParts } from './finals.ts'
+import { floodOfCreations } from './flood.ts'
+import { FLOODS } from './flood-kinds.ts'
 
 const HELP = `npm run bench:strangers -- [flags]
 
   --main FILE          the program to measure (dist/server/main.js)
-  --only NAMES         a comma-separated list of answers, heads, finals
+  --only NAMES         a comma-separated list of answers, heads, finals, floods
   --connections LIST   numbers of connections, one measurement each (60,250,500)
 
 Measures the cost of hostile clients: peak memory, and the response time of /healthz, while connections never read the
 largest responses, or never finish the largest request heads; and the time to create a final upload of two parts while
-others create final uploads of 450 parts.
+others create final uploads of 450 parts; and the speed of an upload while another address creates uploads.
 `
 
 /** Time for both processes to settle before the peak is reset. Milliseconds. */
@@ -27,7 +29,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       main: { type: 'string', default: path.join(PROJECT, 'dist/server/main.js') },
-      only: { type: 'string', default: 'answers,heads,finals' },
+      only: { type: 'string', default: 'answers,heads,finals,floods' },
       connections: { type: 'string', default: '60,250,500' },
       help: { type: 'boolean' },
     },
@@ -44,19 +46,28 @@ async function main(): Promise<void> {
     if (wanted.includes('heads')) await measured(values.main, (server) => headsWithoutEnd(server, count))
   }
   if (wanted.includes('finals')) await measured(values.main, finalsOfOthers)
+  for (const kind of FLOODS) {
+    if (wanted.includes('floods')) await measured(values.main, ({ port }) => floodOfCreations(port, kind))
+  }
 }
 
 async function measured(main: string, work: (server: ServerProcess) => Promise<string>): Promise<void> {
   const server = await startServer(async (port, folder) => ({
     program: process.execPath,
     args: [...V8_FLAGS, main],
-    environment: { ...MALLOC, PORT: String(port), DATA_DIR: path.join(folder, 'data'), LOG_LEVEL: 'warn' },
+    environment: { ...MALLOC, ...limits(), PORT: String(port), DATA_DIR: path.join(folder, 'data'), LOG_LEVEL: 'warn' },
   }))
   try {
     process.stdout.write(`${await work(server)}\n`)
   } finally {
     await server.stop()
   }
+}
+
+/** The limits of the program that is measured, if they are not the default ones. */
+function limits(): Readonly<Record<string, string>> {
+  const { CREATIONS_PER_MINUTE } = process.env
+  return CREATIONS_PER_MINUTE === undefined ? {} : { CREATIONS_PER_MINUTE }
 }
 
 async function answersNotRead(server: ServerProcess, count: number): Promise<string> {

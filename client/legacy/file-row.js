@@ -1,6 +1,6 @@
 /* A row of the list: name, progress bar, and state of a file. */
 ;(($, WebUploader, Landfall) => {
-  const BAR_CLASSES = { finished: 'bg-success', failed: 'bg-danger', paused: 'bg-warning' }
+  const BAR_CLASSES = { finished: 'bg-success', failed: 'bg-danger', paused: 'bg-warning', 'signed-out': 'bg-warning' }
 
   /** Adds a row for a WebUploader file and returns it; `set` updates it. */
   Landfall.addRow = (file) => {

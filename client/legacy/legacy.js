@@ -1,5 +1,9 @@
 /* The classical page: WebUploader in blocks, /check before each file, /upload/complete after it. */
 ;(($, WebUploader, Landfall) => {
+  /** How often the page asks for a file that the server scans. */
+  const ASK_AGAIN_MS = 2_000
+  /** Statuses of a refusal with a sentence. */
+  const EXPLAINED = [401, 403, 413, 415]
   const rows = new Map()
   const serverSentences = new Map()
   const refusedNames = []
@@ -42,6 +46,7 @@
   // Only this event has the body of a 5xx response. It does not change the upload.
   uploader.on('uploadAccept', (block, answer) => {
     if (answer.error?.message) serverSentences.set(block.file.id, answer.error.message)
+    else Landfall.signIn.accepted(block.file)
   })
 
   uploader.on('uploadSuccess', (file) => {
@@ -51,8 +56,10 @@
 
   uploader.on('uploadError', (file, reason) => {
     if (Landfall.resume.willRestart(file)) return
+    const status = Landfall.resume.statusOf(file)
+    if (status === 401 && awaitSignIn(file, () => uploader.retry(file))) return
     const sentence = reason === 'server' ? serverSentences.get(file.id) : undefined
-    const text = sentence ? { key: 'said', values: { sentence } } : { key: errorKey(reason) }
+    const text = sentence ? { key: 'said', values: { sentence } } : { key: errorKey(reason, status) }
     show(file, { state: 'failed', text })
   })
 
@@ -83,16 +90,36 @@
 
   /** Asks the server to confirm the file, and shows its URL. */
   function complete(file) {
-    $.getJSON('upload/complete', { task_id: Landfall.resume.taskIdOf(file), filename: file.name })
+    const data = { task_id: Landfall.resume.taskIdOf(file), filename: file.name }
+    $.ajax({ url: 'upload/complete', data, dataType: 'json', headers: Landfall.session.headers() })
       .done((answer) => {
         Landfall.resume.finish(file)
-        show(file, { state: 'finished', url: answer.url ?? null, text: { key: 'finished' } })
+        if (Landfall.session.limits().quota !== undefined) Landfall.session.refresh()
+        show(file, { state: 'finished', text: { key: 'finished' } })
+        if (answer.url) Landfall.session.showLink(answer.url, (url) => show(file, { url }))
       })
       .fail((request) => {
         const { error, missing } = request.responseJSON || {}
-        const text = error ? { key: 'said', values: { sentence: error.message } } : { key: 'error-complete' }
+        if (request.status === 401 && awaitSignIn(file, () => complete(file))) return
+        if (error?.code === 'scanning') {
+          show(file, { text: { key: 'scanning' } })
+          setTimeout(() => complete(file), ASK_AGAIN_MS)
+          return
+        }
+        const text =
+          error?.code === 'rejected'
+            ? { key: 'rejected' }
+            : error
+              ? { key: 'said', values: { sentence: error.message } }
+              : { key: 'error-complete' }
         show(file, { state: 'failed', text, detail: missingText(missing) })
       })
+  }
+
+  /** Lets a refused file wait for a sign-in. Returns whether it does. */
+  function awaitSignIn(file, resume) {
+    show(file, { state: 'signed-out', text: { key: 'await-sign-in' } })
+    return Landfall.signIn.await(file, resume)
   }
 
   function missingText(missing) {
@@ -101,7 +128,8 @@
     return { key: 'missing', values: { chunks: `${missing.slice(0, 10).join(', ')}${more}` } }
   }
 
-  function errorKey(reason) {
+  function errorKey(reason, status) {
+    if (EXPLAINED.includes(status)) return `status-${status}`
     return ['http', 'server', 'abort', 'timeout'].includes(reason) ? `error-${reason}` : 'failed'
   }
 

@@ -39,6 +39,7 @@
     hashed: Promise.resolve(),
     skips: new Set(),
     isActive: false,
+    status: 0,
     isRefused: false,
     isRestart: false,
     isFinished: false,
@@ -46,6 +47,7 @@
   })
 
   async function prepare(uploader, file) {
+    await Landfall.session.known
     const attempt = await nextAttempt(uploader, file, attempts.get(file.id))
     attempt.isActive = true
     attempts.set(file.id, attempt)
@@ -109,7 +111,8 @@
   async function listedChunks(file, attempt) {
     try {
       const data = fieldsOf(file, attempt)
-      const answer = await $.post({ url: 'check', data, dataType: 'json', timeout: CHECK_TIMEOUT_MS })
+      const headers = Landfall.session.headers()
+      const answer = await $.post({ url: 'check', data, headers, dataType: 'json', timeout: CHECK_TIMEOUT_MS })
       const listed = new Set(answer.file_list.flat())
       const covered = [...Array(attempt.chunks).keys()]
       return new Set(covered.filter((chunk) => chunk > 0 && listed.has(`${attempt.taskId}${chunk}`)))
@@ -137,8 +140,10 @@
       uploader.on('fileQueued', (file) => {
         attempts.set(file.id, newAttempt())
       })
-      uploader.on('uploadBeforeSend', (block, data) => {
-        Object.assign(data, fieldsOf(block.file, attempts.get(block.file.id)))
+      uploader.on('uploadBeforeSend', (block, data, headers) => {
+        const credentials = Landfall.session.fields()
+        if (Object.keys(credentials).length === 0) Object.assign(headers, Landfall.session.headers())
+        Object.assign(data, credentials, fieldsOf(block.file, attempts.get(block.file.id)))
       })
       uploader.on('uploadAccept', (block, answer) => {
         if (answer.ok !== true || block.chunks === 1) return
@@ -147,7 +152,8 @@
       uploader.on('uploadError', (file) => {
         const attempt = attempts.get(file.id)
         attempt.isActive = false
-        attempt.isRefused = (file.blocks ?? []).some((block) => block.transport?.getStatus() === 409)
+        attempt.status = Math.max(0, ...(file.blocks ?? []).map((block) => block.transport?.getStatus() ?? 0))
+        attempt.isRefused = attempt.status === 409
       })
       uploader.on('uploadSuccess', (file) => {
         attempts.get(file.id).isActive = false
@@ -156,6 +162,9 @@
         if (Landfall.resume.willRestart(file)) uploader.retry(file)
       })
     },
+
+    /** The status that ended the attempt; 0 without one. */
+    statusOf: (file) => attempts.get(file.id).status,
 
     taskIdOf: (file) => attempts.get(file.id).taskId,
 

@@ -5,8 +5,11 @@
   // Another service may run under another path of this origin.
   const ENDPOINT = new URL('upload/accept', location.href).pathname
 
-  /** The properties of a file that need no reading. Two files may share them. */
-  const describe = ({ name, size, lastModified }) => JSON.stringify([ENDPOINT, name, size, lastModified])
+  /** The properties of a file that need no reading, and whose upload it is. Two files may share them. */
+  const describe = ({ name, size, lastModified }) => {
+    const owner = Landfall.session.owner()
+    return JSON.stringify([ENDPOINT, name, size, lastModified, ...(owner === undefined ? [] : [owner])])
+  }
 
   function read() {
     try {

@@ -1,9 +1,12 @@
 import { DetailedError, type HttpRequest, type HttpResponse, Upload, type UploadOptions } from 'tus-js-client'
+import { delayFor } from './delay.ts'
+import { untilFinished } from './landing.ts'
 import { servicePresent } from './presence.ts'
-import { isTemporary, readable, ServerError, statusOf } from './problem.ts'
+import { errorIn, isTemporary, readable, retryAfter, statusOf } from './problem.ts'
 import { OtherBytes, type Proof } from './proof.ts'
 import { entryOf, forget } from './remembered.ts'
-import { chunkSize, endpoint, removalDelays, retryDelays } from './settings.ts'
+import { credentials, currentSession, refreshSession, signedInAgain } from './session.ts'
+import { chunkSize, endpoint, maxRetryDelay, removalDelays, retryDelays } from './settings.ts'
 
 /** Callbacks of an attempt. A stopped attempt calls none. */
 export interface AttemptEvents {
@@ -12,6 +15,8 @@ export interface AttemptEvents {
   /** The attempt is comparing the server's bytes with the file; a `share` of them, from 0 to 1, is proved. */
   checking(share: number): void
   progress(sent: number): void
+  /** The server has every byte, and scans the file. */
+  scanning(): void
   /** A request failed temporarily; the attempt retries by itself. */
   retrying(): void
   finished(): void
@@ -52,8 +57,9 @@ export class Attempt {
     void this.#run()
   }
 
-  /** Stops sending. The server keeps what it has. */
+  /** Stops sending. The server keeps what it has. A deletion goes on. */
   stop(): void {
+    if (this.#removed) return
     this.#stopped.abort()
     void this.#upload?.abort()
   }
@@ -78,6 +84,7 @@ export class Attempt {
       const proved = proof.end
       try {
         await this.#send()
+        if (this.#isLive) await this.#land()
         if (this.#isLive) this.#events.finished()
         return
       } catch (error) {
@@ -88,11 +95,12 @@ export class Attempt {
         if (!this.#isLive) return
         this.#events.retrying()
         const wasAway = await servicePresent()
+        const wasSignedOut = statusOf(error) === 401 && (await signedInAgain())
         // After a conflict, another tab is uploading this file; polling its offset would gain nothing.
-        if (wasAway || proof.end > proved) failures = statusOf(error) === 409 ? 1 : 0
+        if (wasAway || wasSignedOut || proof.end > proved) failures = statusOf(error) === 409 ? 1 : 0
         const delay = retryDelays[failures]
         if (delay === undefined) return this.#fail(error)
-        await delayFor(delay, this.#stopped.signal)
+        await delayFor(Math.max(delay, Math.min(retryAfter(error), maxRetryDelay)), this.#stopped.signal)
       }
     }
   }
@@ -119,6 +127,14 @@ export class Attempt {
     })
   }
 
+  /** Waits until the file is finished. */
+  async #land(): Promise<void> {
+    if (this.#url === null || currentSession()?.links === 'plain') return
+    await untilFinished(this.#url, this.#stopped.signal, () => {
+      if (this.#isLive) this.#events.scanning()
+    })
+  }
+
   #options(): UploadOptions {
     const { file, fingerprint, proof } = this.#chosen
     return {
@@ -128,7 +144,10 @@ export class Attempt {
       retryDelays: null,
       fingerprint: () => Promise.resolve(fingerprint),
       metadata: { filename: file.name, filetype: file.type },
-      onBeforeRequest: (request) => this.#checkRunning(request),
+      onBeforeRequest: (request) => {
+        this.#checkRunning(request)
+        authenticate(request)
+      },
       onAfterResponse: (request, response) => this.#checkResumable(request, response),
       onUploadUrlAvailable: () => this.#located(),
       onProgress: (sent) => {
@@ -153,10 +172,12 @@ export class Attempt {
    */
   async #checkResumable(request: HttpRequest, response: HttpResponse): Promise<void> {
     const status = response.getStatus()
-    if (request.getMethod() !== 'HEAD' || GONE.has(status)) return
-    if (status >= 400) throw new ServerError(status, response.getBody())
+    if (request.getMethod() !== 'HEAD') return
+    // For another visitor, the upload is missing, too; the list then stops this attempt.
+    if (GONE.has(status)) return currentSession()?.auth === 'none' ? undefined : refreshSession()
+    if (status >= 400) throw errorIn(response)
     const offset = Number(response.getHeader('Upload-Offset') ?? Number.NaN)
-    if (!Number.isSafeInteger(offset)) throw new ServerError(status, '')
+    if (!Number.isSafeInteger(offset)) throw errorIn(response)
     await this.#chosen.proof.extend(request.getURL(), offset, this.#stopped.signal, (share) => {
       if (this.#isLive) this.#events.checking(share)
     })
@@ -171,15 +192,9 @@ export class Attempt {
   }
 }
 
-/** Waits for `ms` milliseconds, or until `signal` aborts. */
-function delayFor(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
+/** Adds the credentials; a renewed token counts from the next request on. */
+function authenticate(request: HttpRequest): void {
+  for (const [name, value] of Object.entries(credentials())) request.setHeader(name, value)
 }
 
 /** Unwraps an error of this module from that of tus-js-client. */
@@ -190,7 +205,7 @@ function causeOf(error: Error | DetailedError): Error {
 /** Deletes an idle upload from the server and from the storage. Throws when the server cannot be reached or refuses. */
 export async function removeUpload(url: string): Promise<void> {
   try {
-    await Upload.terminate(url, { retryDelays: [...removalDelays] })
+    await Upload.terminate(url, { retryDelays: [...removalDelays], onBeforeRequest: authenticate })
   } catch (error) {
     // It is already deleted.
     if (!GONE.has(statusOf(error))) throw error

@@ -1,5 +1,4 @@
 import { defaultOptions } from 'tus-js-client'
-import { endpoint } from './settings.ts'
 import { sha256, toHex } from './sha256.ts'
 
 /** Samples of a large file, head and tail included, and the bytes of each. */
@@ -14,13 +13,13 @@ export interface Fingerprints {
   readonly former: string
 }
 
-/** Throws a DOMException when the file cannot be read. */
-export async function fingerprintsOf(file: File): Promise<Fingerprints> {
+/** `scope` keeps apart whose uploads these are. Throws a DOMException when the file cannot be read. */
+export async function fingerprintsOf(file: File, scope: string): Promise<Fingerprints> {
   const digest = toHex(await sha256(new Blob(samplesOf(file))))
   return {
     // Without the date: some file pickers report the time of choosing.
-    current: ['landfall', file.name, file.size, digest, endpoint].join('-'),
-    former: await defaultOptions.fingerprint(file, { endpoint }),
+    current: ['landfall', file.name, file.size, digest, scope].join('-'),
+    former: await defaultOptions.fingerprint(file, { endpoint: scope }),
   }
 }
 

@@ -7,20 +7,26 @@ import { acceptDrops } from './drop-zone.ts'
 import { t } from './i18n/language.ts'
 import { ListView } from './list-view.ts'
 import { showTexts } from './page-texts.ts'
+import { startSession } from './session.ts'
+import { SignInView } from './sign-in-view.ts'
 
 const input = byId('file-input', HTMLInputElement)
 
 showTexts()
 const { list } = new ListView(() => input.click())
+const signIn = new SignInView()
+startSession()
 
 input.addEventListener('change', () => {
   const files = [...(input.files ?? [])]
   // Without this, choosing the same file again would fire no event.
   input.value = ''
-  void list.add(files)
+  if (signIn.admits()) void list.add(files)
 })
 
 acceptDrops(byId('drop', HTMLElement), {
-  dropped: (files) => void list.add(files),
+  dropped: (files) => {
+    if (signIn.admits()) void list.add(files)
+  },
   folderDropped: () => announce(t('said.folder')),
 })

@@ -1,38 +1,74 @@
-import { DetailedError } from 'tus-js-client'
+import { DetailedError, type HttpResponse } from 'tus-js-client'
 import type { Text, TextKey } from './i18n/texts.ts'
 
-/** An error response that tus-js-client would ignore or misread. */
+/** An error response. */
 export class ServerError extends Error {
   readonly status: number
   readonly body: string
+  /** The code of the error, if the service sent one. */
+  readonly code: string
+  /** When a retry makes sense, in milliseconds from now; 0 if the response does not say. */
+  readonly retryAfter: number
 
-  constructor(status: number, body: string) {
+  /** `header` returns a header of the response. */
+  constructor(status: number, body: string, header: (name: string) => string | null | undefined) {
     super(`The server responded with ${status}.`)
     this.status = status
     this.body = body
+    this.code = header('Upload-Error') ?? ''
+    const seconds = Number(header('Retry-After') ?? 0)
+    this.retryAfter = Number.isFinite(seconds) ? seconds * 1000 : 0
   }
 }
 
-/** Statuses below 500 of temporary errors. */
-export const TEMPORARY: ReadonlySet<number> = new Set([409, 423, 429])
+/** The error in a response to tus-js-client, which would ignore or misread it. */
+export function errorIn(response: HttpResponse): ServerError {
+  return new ServerError(response.getStatus(), response.getBody(), (name) => response.getHeader(name))
+}
+
+/** The error in a response to `fetch`, whose body need not be read. */
+export function errorOf(response: Response, body = ''): ServerError {
+  return new ServerError(response.status, body, (name) => response.headers.get(name))
+}
+
+/** Statuses below 500 of temporary errors. After 401, the visitor can sign in again. */
+export const TEMPORARY: ReadonlySet<number> = new Set([401, 409, 423, 429])
+
+/** Errors that the page explains itself, in either language. The others have a sentence of the server. */
+const BY_CODE: Readonly<Record<string, TextKey>> = {
+  unauthenticated: 'problem.signed-out',
+  forbidden: 'problem.denied',
+  cross_site: 'problem.cross-site',
+  too_large: 'problem.too-large',
+  quota_exceeded: 'problem.quota',
+  metadata_too_large: 'problem.metadata',
+  type_not_allowed: 'problem.type',
+  rejected: 'problem.rejected',
+  too_many_requests: 'problem.too-many',
+  auth_unavailable: 'problem.auth-unavailable',
+  no_space: 'problem.full',
+}
+
+/** Errors that the same file always meets. */
+const FINAL: ReadonlySet<string> = new Set(['too_large', 'metadata_too_large', 'type_not_allowed', 'rejected'])
 
 const BY_STATUS: Readonly<Record<number, TextKey>> = {
-  401: 'problem.denied',
+  401: 'problem.signed-out',
   403: 'problem.denied',
   409: 'problem.busy',
   413: 'problem.too-large',
   423: 'problem.busy',
-  429: 'problem.busy',
+  429: 'problem.too-many',
   503: 'problem.busy',
   507: 'problem.full',
 }
 
 /** Explains in one sentence why a request, or reading `file`, failed. */
-export async function explain(error: unknown, file: Blob): Promise<Text> {
+export async function explain(error: unknown, file: Blob | null): Promise<Text> {
   const response = responseOf(error)
   if (response !== null) return responseText(response)
   // If a file changes during a request, the browser reports a lost connection.
-  return { key: (await readable(file)) ? 'problem.unreachable' : 'problem.file' }
+  return { key: file === null || (await readable(file)) ? 'problem.unreachable' : 'problem.file' }
 }
 
 /** Whether a retry can succeed: there was no response, or a temporary error. */
@@ -41,20 +77,31 @@ export function isTemporary(error: unknown): boolean {
   return status === 0 || status >= 500 || TEMPORARY.has(status)
 }
 
+/** Whether the file itself was refused, so that not even its user can retry. */
+export function isFinal(error: unknown): boolean {
+  return FINAL.has(responseOf(error)?.code ?? '')
+}
+
 /** The status of the error response, or 0 without a response. */
 export function statusOf(error: unknown): number {
   return responseOf(error)?.status ?? 0
+}
+
+/** When the server expects a retry, in milliseconds from now; 0 if it does not say. */
+export function retryAfter(error: unknown): number {
+  return responseOf(error)?.retryAfter ?? 0
 }
 
 function responseOf(error: unknown): ServerError | null {
   if (error instanceof ServerError) return error
   if (!(error instanceof DetailedError)) return null
   if (error.causingError instanceof ServerError) return error.causingError
-  const response = error.originalResponse
-  return response === null ? null : new ServerError(response.getStatus(), response.getBody())
+  return error.originalResponse === null ? null : errorIn(error.originalResponse)
 }
 
-function responseText({ status, body }: ServerError): Text {
+function responseText({ status, body, code }: ServerError): Text {
+  const known = BY_CODE[code]
+  if (known !== undefined) return { key: known }
   const sentence = sentenceIn(body)
   if (sentence !== null) return { key: 'problem.said', values: { sentence } }
   return { key: BY_STATUS[status] ?? (status >= 500 ? 'problem.server' : 'problem.refused') }

@@ -1,4 +1,5 @@
-import { ServerError, TEMPORARY } from './problem.ts'
+import { errorOf, TEMPORARY } from './problem.ts'
+import { credentials } from './session.ts'
 import { sha256, toBase64 } from './sha256.ts'
 
 /** Bytes per comparison. The server accepts up to 16 MiB. */
@@ -56,12 +57,18 @@ export class Proof {
 }
 
 /**
- * The server's digest of a range, or null if it has none. Throws a ServerError or a TypeError for a temporary failure.
+ * The server's digest of a range, or null if it has none. Throws a ServerError or a TypeError for a temporary failure,
+ * or without permission.
  */
 async function askDigest(url: string, start: number, end: number, signal: AbortSignal): Promise<string | null> {
-  const response = await fetch(`${url}/digest?start=${start}&end=${end}`, { cache: 'no-store', signal })
+  const response = await fetch(`${url}/digest?start=${start}&end=${end}`, {
+    headers: credentials(),
+    cache: 'no-store',
+    signal,
+  })
   const body = await response.text()
-  if (response.status >= 500 || TEMPORARY.has(response.status)) throw new ServerError(response.status, body)
+  const { status } = response
+  if (status >= 500 || status === 403 || TEMPORARY.has(status)) throw errorOf(response, body)
   return response.ok ? digestIn(body) : null
 }
 

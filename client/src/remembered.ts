@@ -1,4 +1,6 @@
 import { defaultOptions, type PreviousUpload } from 'tus-js-client'
+import { credentials } from './session.ts'
+import { endpoint } from './settings.ts'
 
 /** An unfinished upload that the browser remembers from an earlier visit. */
 export interface Remembered {
@@ -10,17 +12,22 @@ export interface Remembered {
   readonly fingerprint: string
 }
 
-/** The state of a remembered upload on the server; `unknown` without a valid response. */
+/** The state of a remembered upload on the server: `whole` with every byte, `unknown` without a valid response. */
 export type ServerState =
   | { readonly kind: 'unfinished'; readonly offset: number }
-  | { readonly kind: 'finished' }
+  | { readonly kind: 'whole' }
   | { readonly kind: 'gone' }
   | { readonly kind: 'unknown' }
 
 const storage = defaultOptions.urlStorage
 
-/** The unfinished uploads to `endpoint` in the storage, newest first, each URL once. */
-export async function findRemembered(endpoint: string): Promise<Remembered[]> {
+/** Ends the fingerprints of one owner's uploads, so that the next user of the browser does not see them. */
+export function scopeOf(owner: string | null): string {
+  return owner === null ? endpoint : `${endpoint}#${owner}`
+}
+
+/** The unfinished uploads of a scope in the storage, newest first, each URL once. */
+export async function findRemembered(scope: string): Promise<Remembered[]> {
   const byUrl = new Map<string, Remembered>()
   const entries = await storage.findAllUploads()
   entries.sort((a, b) => Date.parse(b.creationTime) - Date.parse(a.creationTime))
@@ -28,7 +35,7 @@ export async function findRemembered(endpoint: string): Promise<Remembered[]> {
     const remembered = fromEntry(entry)
     // Uploads of other origins, and of other endpoints of this origin, belong to other pages.
     if (remembered === null || new URL(remembered.url).origin !== new URL(endpoint).origin) continue
-    if (!remembered.fingerprint.endsWith(`-${endpoint}`)) continue
+    if (!remembered.fingerprint.endsWith(`-${scope}`)) continue
     if (!byUrl.has(remembered.url)) byUrl.set(remembered.url, remembered)
   }
   return [...byUrl.values()]
@@ -54,12 +61,16 @@ export async function forget(url: string): Promise<void> {
 /** Asks the server for the state of the upload at `url`. Never throws. */
 export async function fetchState(url: string): Promise<ServerState> {
   try {
-    const response = await fetch(url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' }, cache: 'no-store' })
+    const response = await fetch(url, {
+      method: 'HEAD',
+      headers: { ...credentials(), 'Tus-Resumable': '1.0.0' },
+      cache: 'no-store',
+    })
     if (response.status === 404 || response.status === 410) return { kind: 'gone' }
     const offset = numberIn(response.headers.get('Upload-Offset'))
     if (!response.ok || offset === null) return { kind: 'unknown' }
     return offset === numberIn(response.headers.get('Upload-Length'))
-      ? { kind: 'finished' }
+      ? { kind: 'whole' }
       : { kind: 'unfinished', offset }
   } catch {
     return { kind: 'unknown' }

@@ -1,6 +1,7 @@
 import { element, setText } from './dom.ts'
 import { extensionOf, formatBytes, percentOf } from './format.ts'
 import { locale, t } from './i18n/language.ts'
+import { currentSession } from './session.ts'
 import { figures, phaseShown, shareShown, stateText } from './status-line.ts'
 import type { State, UploadItem } from './upload-item.ts'
 
@@ -93,7 +94,7 @@ export class RowView {
   #renderActions(): void {
     const focused = document.activeElement
     this.#renderLinks()
-    const available = AVAILABLE[this.#item.state]
+    const available = actionsOf(this.#item)
     for (const [action, control] of this.#buttons) {
       control.hidden = !available.includes(action)
       control.disabled = this.#item.cancelling
@@ -104,17 +105,25 @@ export class RowView {
   }
 
   #renderLinks(): void {
-    const { name, url, state } = this.#item
-    const isAvailable = state === 'finished' && url !== null
-    for (const link of [this.#open, this.#download]) {
-      link.hidden = !isAvailable
-      if (isAvailable) link.href = url
+    const { name, link } = this.#item
+    this.#open.hidden = link === null
+    this.#download.hidden = link === null
+    if (link !== null) {
+      this.#download.href = link
+      this.#open.href = `${link}${link.includes('?') ? '&' : '?'}inline=1`
     }
-    if (isAvailable) this.#open.href = `${url}?inline=1`
     this.#download.download = name
     label(this.#open, t('action.open'), name)
     label(this.#download, t('action.download'), name)
   }
+}
+
+/** The actions that make sense for an item, and that the service allows. */
+function actionsOf({ state, phase, refused }: UploadItem): readonly Action[] {
+  if (refused) return ['forget']
+  const actions = state === 'uploading' && phase === 'scanning' ? (['cancel'] as const) : AVAILABLE[state]
+  if (currentSession()?.deletes !== false) return actions
+  return actions.map((action) => (action === 'cancel' ? 'forget' : action))
 }
 
 function button(action: Action, press: () => void): HTMLButtonElement {

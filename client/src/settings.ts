@@ -4,6 +4,9 @@ export const endpoint = new URL('files', location.href).href
 /** The readiness probe of the service. */
 export const readiness = new URL('readyz', location.href).href
 
+/** What the service says about the visitor. */
+export const sessionUrl = new URL('session', location.href).href
+
 /** Bytes per request: everything at once, unless the page's address says otherwise (`?chunkSize=1048576`). */
 export const chunkSize = chunkSizeFrom(new URLSearchParams(location.search))
 
@@ -14,6 +17,9 @@ export const retryDelays: readonly number[] = [0, 1000, 3000, 5000, 10000, 20000
 
 /** The same for a deletion, which its user waits for. */
 export const removalDelays: readonly number[] = [0, 1000]
+
+/** Maximum delay that a response can ask for by `Retry-After`, in milliseconds. */
+export const maxRetryDelay = 120_000
 
 /** Maximum concurrent files; the others are queued. */
 export const filesAtOnce = 3

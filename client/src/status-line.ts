@@ -2,6 +2,7 @@ import { formatBytes, percentOf, splitSeconds } from './format.ts'
 import { locale, say, t } from './i18n/language.ts'
 import type { TextKey } from './i18n/texts.ts'
 import { isAway } from './presence.ts'
+import { isSignedOut } from './session.ts'
 import type { Phase, UploadItem } from './upload-item.ts'
 
 /** The state of an item as text, shown and announced. */
@@ -10,10 +11,12 @@ export function stateText(item: UploadItem): string {
   return t(stateKey(item))
 }
 
-/** The phase to show for an uploading item; `away` while it waits for the service. */
-export function phaseShown({ state, phase }: UploadItem): Phase | 'away' | '' {
+/** The phase to show for an uploading item; `away` or `signed-out` while it waits for the service or the visitor. */
+export function phaseShown({ state, phase }: UploadItem): Phase | 'away' | 'signed-out' | '' {
   if (state !== 'uploading') return ''
-  return phase === 'retrying' && isAway() ? 'away' : phase
+  if (phase !== 'retrying') return phase
+  if (isAway()) return 'away'
+  return isSignedOut() ? 'signed-out' : phase
 }
 
 /** The value of the bar: bytes sent, or the share checked. `part` is null while only the server knows. */
@@ -24,7 +27,7 @@ export function shareShown(item: UploadItem): { readonly part: number | null; re
 /** The figures that its state allows: share, speed, time left. */
 export function figures(item: UploadItem): string[] {
   const { part, whole } = shareShown(item)
-  if (item.state === 'finished' || item.cancelling || part === null) return []
+  if (item.state === 'finished' || item.phase === 'scanning' || item.cancelling || part === null) return []
   const shown: string[] = []
   if (part > 0 || item.state === 'uploading') shown.push(t('row.percent', { percent: percentOf(part, whole) }))
   const rate = phaseShown(item) === 'sending' && part < whole ? item.meter.rate(performance.now()) : null
@@ -44,7 +47,7 @@ function stateKey(item: UploadItem): TextKey {
   if (item.state === 'comparing') return 'state.checking'
   if (item.state !== 'uploading') return `state.${item.state}`
   const phase = phaseShown(item)
-  if (phase === 'checking' || phase === 'retrying' || phase === 'away') return `state.${phase}`
+  if (phase !== 'sending' && phase !== '') return `state.${phase}`
   if (item.sent === null) return 'state.starting'
   return item.sent >= item.size ? 'state.landing' : 'state.uploading'
 }

@@ -1,22 +1,30 @@
 import { Attempt, type ChosenFile, removeUpload } from './attempt.ts'
 import type { Text } from './i18n/texts.ts'
-import { explain } from './problem.ts'
+import { untilFinished } from './landing.ts'
+import { explain, isFinal, statusOf } from './problem.ts'
 import { Proof } from './proof.ts'
+import { ReadLink } from './read-link.ts'
 import { fetchState, forget, type Remembered } from './remembered.ts'
+import { currentSession, refreshSession } from './session.ts'
 import { SpeedMeter } from './speed.ts'
 import { lockUpload } from './tabs.ts'
 
 /** `comparing`: the file may be that of another row. */
 export type State = 'comparing' | 'waiting' | 'uploading' | 'paused' | 'finished' | 'failed' | 'remembered'
 
-/** The phase of an uploading item. In `checking`, it compares the bytes on the server with the file. */
-export type Phase = 'sending' | 'checking' | 'retrying'
+/**
+ * The phase of an uploading item. In `checking`, it compares the bytes on the server with the file; in `scanning`, the
+ * server has every byte and scans them.
+ */
+export type Phase = 'sending' | 'checking' | 'scanning' | 'retrying'
 
-/** A chosen file, and the first state of its row: `failed` when it cannot be read. */
+/** A chosen file, and the first state of its row. */
 export interface Chosen {
   readonly file: File
   readonly fingerprint: string
   readonly state: 'comparing' | 'waiting' | 'failed'
+  /** In the state `failed`, why the service would refuse it; absent when it cannot be read. */
+  readonly refusal?: Text
 }
 
 /** A file of the list: its state, progress, and actions. */
@@ -37,6 +45,8 @@ export class UploadItem {
   phase: Phase = 'sending'
   /** The share, from 0 to 1, that is compared in the state `comparing` or the phase `checking`. */
   checked = 0
+  /** Whether the file itself was refused, so that a retry cannot help. */
+  refused = false
   /** Whether the server is deleting it. */
   cancelling = false
 
@@ -44,6 +54,9 @@ export class UploadItem {
   /** Called if the upload of a lent file turns out to belong to another file. */
   #isOther: (() => void) | null = null
   #attempt: Attempt | null = null
+  #link: ReadLink | null = null
+  /** Ends requests without an attempt when the item leaves the list. */
+  readonly #left = new AbortController()
   readonly #changed: () => void
 
   /** `changed` is called after every visible change of the item. */
@@ -55,7 +68,8 @@ export class UploadItem {
       this.size = origin.file.size
       this.#chosen = { ...origin, proof: new Proof(origin.file) }
       this.state = origin.state
-      if (origin.state === 'failed') this.problem = { key: 'problem.file' }
+      if (origin.state === 'failed') this.problem = origin.refusal ?? { key: 'problem.file' }
+      this.refused = origin.refusal !== undefined
       this.sent = 0
       this.url = null
     } else {
@@ -70,6 +84,12 @@ export class UploadItem {
 
   get file(): File | null {
     return this.#chosen?.file ?? null
+  }
+
+  /** The link to the finished file, which gives no right to change it; null before there is one. */
+  get link(): string | null {
+    if (this.state !== 'finished') return null
+    return this.#link === null && currentSession()?.links === 'plain' ? this.url : (this.#link?.url ?? null)
   }
 
   /** Whether the file must be chosen again. */
@@ -103,6 +123,7 @@ export class UploadItem {
       located: (url) => this.#located(url),
       checking: (share) => this.#checking(share),
       progress: (sent) => this.#progress(sent),
+      scanning: () => this.#scanning(),
       retrying: () => this.#retrying(),
       finished: () => this.#finish(),
       differs: () => this.#differs(),
@@ -125,7 +146,8 @@ export class UploadItem {
       if (this.#attempt !== null) await this.#attempt.remove()
       else if (this.url !== null) await removeUpload(this.url)
       return true
-    } catch {
+    } catch (error) {
+      if (statusOf(error) === 401) void refreshSession()
       this.cancelling = false
       this.problem = { key: 'problem.cancel' }
       this.#become('failed')
@@ -133,9 +155,17 @@ export class UploadItem {
     }
   }
 
-  /** Removes the upload from this browser. On the server, it expires later. */
+  /** Stops the upload, and removes it from this browser. On the server, it expires later. */
   async forget(): Promise<void> {
+    this.leave()
     if (this.url !== null) await forget(this.url)
+  }
+
+  /** Stops everything that the item does. */
+  leave(): void {
+    this.#attempt?.stop()
+    this.#link?.drop()
+    this.#left.abort()
   }
 
   /** Asks the server for the state of a remembered upload. Returns whether it still exists. */
@@ -145,12 +175,32 @@ export class UploadItem {
     const remote = await fetchState(url)
     // Meanwhile, the file may have been chosen again.
     if (this.state !== 'remembered') return true
-    if (remote.kind === 'gone' || remote.kind === 'finished') await forget(url)
-    if (remote.kind === 'gone') return false
-    if (remote.kind === 'finished') this.#finish()
+    if (remote.kind === 'gone') {
+      await forget(url)
+      return false
+    }
+    if (remote.kind === 'whole') void this.#land(url)
     if (remote.kind === 'unfinished') this.sent = remote.offset
     this.#changed()
     return true
+  }
+
+  /** Waits until the server has finished a remembered upload, of which it has every byte. */
+  async #land(url: string): Promise<void> {
+    try {
+      if (currentSession()?.links !== 'plain') {
+        await untilFinished(url, this.#left.signal, () => {
+          this.state = 'uploading'
+          this.#scanning()
+        })
+      }
+      // Meanwhile, the file may have been chosen again.
+      if (this.#attempt === null) this.#finish()
+    } catch (error) {
+      if (this.#left.signal.aborted || this.#attempt !== null) return
+      if (isFinal(error)) this.#failWith(error, await explain(error, null))
+      else this.#become('remembered')
+    }
   }
 
   /** Shows the progress of a comparison with other rows. Returns whether to continue it. */
@@ -181,6 +231,12 @@ export class UploadItem {
     this.#changed()
   }
 
+  #scanning(): void {
+    this.phase = 'scanning'
+    this.sent = this.size
+    this.#changed()
+  }
+
   #retrying(): void {
     this.phase = 'retrying'
     this.meter.reset()
@@ -207,15 +263,25 @@ export class UploadItem {
 
   #finish(): void {
     this.sent = this.size
-    if (this.url !== null) void forget(this.url)
+    if (this.url !== null) {
+      void forget(this.url)
+      if (currentSession()?.links === 'signed') this.#link = new ReadLink(this.url, this.#changed)
+    }
     this.#become('finished')
+    if (currentSession()?.limits.quota !== undefined) void refreshSession()
   }
 
   async #fail(error: unknown, file: File): Promise<void> {
     const attempt = this.#attempt
     const problem = await explain(error, file)
     if (this.#attempt !== attempt || this.state !== 'uploading') return
+    this.#failWith(error, problem)
+  }
+
+  #failWith(error: unknown, problem: Text): void {
     this.problem = problem
+    this.refused = isFinal(error)
+    if (this.refused && this.url !== null) void forget(this.url)
     this.#become('failed')
   }
 

@@ -1,8 +1,10 @@
 import { type Fingerprints, fingerprintsOf } from './fingerprint.ts'
+import { refusalOf } from './limits.ts'
 import { isAway, onPresence } from './presence.ts'
-import { findRemembered, isRemembered, type Remembered } from './remembered.ts'
+import { findRemembered, isRemembered, type Remembered, scopeOf } from './remembered.ts'
 import { sameBytes } from './same-bytes.ts'
-import { endpoint, filesAtOnce } from './settings.ts'
+import { currentSession, isSignedOut, onSession, sessionKnown } from './session.ts'
+import { filesAtOnce } from './settings.ts'
 import { whenUnlocked } from './tabs.ts'
 import { type Chosen, UploadItem } from './upload-item.ts'
 
@@ -22,13 +24,15 @@ export interface ListEvents {
 export class UploadList {
   readonly #items: UploadItem[] = []
   readonly #events: ListEvents
-  readonly #ready: Promise<void>
+  /** Whose rows these are; undefined before that is known. */
+  #scope: string | undefined
+  #ready: Promise<void> = Promise.resolve()
 
-  /** Starts with the uploads that the browser remembers. */
+  /** Starts with the uploads that the browser remembers, as soon as it is known whose they are. */
   constructor(events: ListEvents) {
     this.#events = events
-    this.#ready = this.#recall()
-    onPresence(() => this.#presenceChanged())
+    onSession(() => this.#sessionChanged())
+    onPresence(() => this.#renderRetrying())
   }
 
   get items(): readonly UploadItem[] {
@@ -37,9 +41,13 @@ export class UploadList {
 
   /** Adds chosen files. A file that belongs to an unfinished row resumes there. */
   async add(files: readonly File[]): Promise<void> {
+    await sessionKnown()
     await this.#ready
+    const scope = this.#scope
+    if (scope === undefined) return
     for (const file of files) {
-      const fingerprints = await fingerprintsOf(file).catch(() => null)
+      const fingerprints = await fingerprintsOf(file, scope).catch(() => null)
+      if (scope !== this.#scope) return
       if (fingerprints === null) this.#append({ file, fingerprint: '', state: 'failed' })
       else void this.#place(file, fingerprints)
     }
@@ -64,16 +72,17 @@ export class UploadList {
   }
 
   /** Shows remembered uploads. One that another tab locks follows when it is unlocked. */
-  async #recall(): Promise<void> {
-    const rows = (await findRemembered(endpoint)).map((remembered) => this.#recallOne(remembered))
+  async #recall(scope: string): Promise<void> {
+    const rows = (await findRemembered(scope)).map((remembered) => this.#recallOne(remembered, scope))
     const timeout = new Promise((resolve) => setTimeout(resolve, RECALL_TIMEOUT))
     await Promise.race([Promise.all(rows), timeout])
   }
 
-  async #recallOne(remembered: Remembered): Promise<void> {
+  async #recallOne(remembered: Remembered, scope: string): Promise<void> {
     await whenUnlocked(remembered.url)
     const present = this.#items.some((item) => item.url === remembered.url)
-    if (!present && (await isRemembered(remembered.url))) void this.#lookUp(this.#append(remembered))
+    if (present || !(await isRemembered(remembered.url)) || scope !== this.#scope) return
+    void this.#lookUp(this.#append(remembered))
   }
 
   async #lookUp(item: UploadItem): Promise<void> {
@@ -83,9 +92,12 @@ export class UploadList {
   /** Finds the row of a file. A row with its fingerprint is its row only if every byte is the same. */
   async #place(file: File, fingerprints: Fingerprints): Promise<void> {
     const { current, former } = fingerprints
-    const alike = this.#items.filter(
+    const found = this.#items.filter(
       ({ state, fingerprint }) => state !== 'finished' && (fingerprint === current || fingerprint === former),
     )
+    // Limits may have changed since a refusal.
+    for (const item of found) if (item.refused) this.#remove(item)
+    const alike = found.filter((item) => !item.refused)
     const rivals = alike.filter((item) => !item.lacksFile)
     const origin = { file, fingerprint: current }
     if (rivals.length === 0) return this.#resumeOrBegin(origin, alike)
@@ -119,8 +131,18 @@ export class UploadList {
   /** Tries to resume each upload in turn; if all belong to other files, starts a new one. */
   #resumeOrBegin(origin: Omit<Chosen, 'state'>, alike: readonly UploadItem[]): void {
     const [first, ...others] = alike.filter((item) => item.lacksFile && this.#items.includes(item))
-    if (first === undefined) this.#append({ ...origin, state: 'waiting' })
+    if (first === undefined) this.#begin(origin)
     else first.lend(origin.file, origin.fingerprint, () => this.#resumeOrBegin(origin, others))
+  }
+
+  /** Starts a new upload, unless the service would refuse it. */
+  #begin(origin: Omit<Chosen, 'state'>): void {
+    const planned = this.#items.filter(
+      ({ state, url }) => url === null && ['waiting', 'uploading', 'paused'].includes(state),
+    )
+    const queued = planned.reduce((sum, { size }) => sum + size, 0)
+    const refusal = refusalOf(origin.file, currentSession()?.limits ?? {}, queued)
+    this.#append(refusal === null ? { ...origin, state: 'waiting' } : { ...origin, state: 'failed', refusal })
   }
 
   #append(origin: Chosen | Remembered): UploadItem {
@@ -135,6 +157,7 @@ export class UploadList {
     const place = this.#items.indexOf(item)
     if (place < 0) return
     this.#items.splice(place, 1)
+    item.leave()
     this.#events.removed(item)
     this.#startNext()
   }
@@ -144,15 +167,29 @@ export class UploadList {
     this.#startNext()
   }
 
+  /** Shows the rows of the visitor; a visitor who signs in again keeps them. */
+  #sessionChanged(): void {
+    const session = currentSession()
+    if (session === null) return
+    const scope = scopeOf(session.owner)
+    if (session.signedIn && scope !== this.#scope) {
+      this.#scope = scope
+      for (const item of [...this.#items]) this.#remove(item)
+      this.#ready = this.#recall(scope)
+    }
+    for (const item of this.#items) this.#events.changed(item)
+    this.#startNext()
+  }
+
   /** Retrying rows show whether they wait for the service. */
-  #presenceChanged(): void {
+  #renderRetrying(): void {
     for (const item of this.#items) if (item.phase === 'retrying') this.#events.changed(item)
     this.#startNext()
   }
 
   #startNext(): void {
-    if (isAway()) return
-    const underWay = this.#items.filter((item) => item.state === 'uploading').length
+    if (isAway() || isSignedOut()) return
+    const underWay = this.#items.filter((item) => item.state === 'uploading' && item.phase !== 'scanning').length
     if (underWay >= filesAtOnce) return
     this.#items.find((item) => item.state === 'waiting' && !item.cancelling)?.start()
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Action, PrincipalLimits } from '../core/principal.ts'
 
-export const ACTIONS = ['create', 'write', 'read', 'delete', 'ask'] as const satisfies readonly Action[]
+const ACTIONS = ['create', 'write', 'read', 'delete', 'ask'] as const satisfies readonly Action[]
 
 const bytes = z.int().nonnegative()
 

@@ -10,7 +10,7 @@ import type { AccessRequest, Authenticator } from './authenticator.ts'
 import { grantOf, isWithin, restrictions } from './claims.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Owners } from './owners.ts'
-import { invalidToken, noToken, unavailable } from './refusals.ts'
+import { invalidToken, noCredentials, unavailable } from './refusals.ts'
 import { statedToken } from './token-sources.ts'
 import { Turns } from './turns.ts'
 
@@ -47,12 +47,14 @@ const DESCRIPTIONS = ['Upload-Length', 'Upload-Metadata', 'Upload-Concat', 'Cont
 /** `AUTH=forward`: another service decides, as behind `auth_request` of nginx or `forwardAuth` of Traefik. */
 export class ForwardAuthenticator implements Authenticator {
   readonly #options: ForwardOptions
+  readonly #publicUrl: URL | undefined
   readonly #permissions = new ExpiringCache<Principal>(MAX_REMEMBERED)
   readonly #running = new Map<string, Promise<Principal>>()
   readonly #turns = new Turns(MAX_CONCURRENT, MAX_WAITING)
 
   constructor(options: ForwardOptions) {
     this.#options = options
+    this.#publicUrl = options.reach.publicUrl === '' ? undefined : new URL(options.reach.publicUrl)
   }
 
   authenticate(ctx: Context, request: AccessRequest): Principal | Promise<Principal> {
@@ -75,10 +77,11 @@ export class ForwardAuthenticator implements Authenticator {
     const stated = statedToken(ctx, token)
     const authorization = stated === undefined ? ctx.get('Authorization') : `Bearer ${stated}`
     const cookie = ctx.get('Cookie')
-    const { publicUrl, trustProxy } = this.#options.reach
-    const client = forwardedRequest(ctx, trustProxy)
-    const own = publicUrl === '' ? undefined : new URL(publicUrl)
+    const client = forwardedRequest(ctx, this.#options.reach.trustProxy)
+    const own = this.#publicUrl
     return {
+      // A browser's Accept would let some services redirect to a sign-in page, instead of refusing with 401.
+      Accept: 'application/json',
       ...(authorization !== '' && { Authorization: authorization }),
       ...(cookie !== '' && { Cookie: cookie }),
       'X-Forwarded-Method': ctx.method,
@@ -128,7 +131,7 @@ export class ForwardAuthenticator implements Authenticator {
 function explained(ctx: Context, error: unknown): unknown {
   if (!(error instanceof UploadError) || error.code !== 'unauthenticated') return error
   const isAnonymous = ctx.get('Authorization') === '' && ctx.get('Cookie') === ''
-  return isAnonymous ? noToken(ctx) : invalidToken(ctx, error.message)
+  return isAnonymous ? noCredentials(ctx) : invalidToken(ctx, error.message)
 }
 
 function statedDescription({ headers }: Context): Readonly<Record<string, string>> {

@@ -8,7 +8,7 @@ import type { AccessRequest, Authenticator } from './authenticator.ts'
 import { grantOf, isWithin, restrictions } from './claims.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Owners } from './owners.ts'
-import { invalidToken, noToken, unavailable } from './refusals.ts'
+import { invalidToken, noCredentials, unavailable } from './refusals.ts'
 import { remoteKeys } from './remote-keys.ts'
 import { tokenOf } from './token-sources.ts'
 import { isUploadToken, UPLOAD_TOKEN } from './upload-tokens.ts'
@@ -84,7 +84,7 @@ export class JwtAuthenticator implements Authenticator {
 
   authenticate(ctx: Context, request: AccessRequest): Principal | Promise<Principal> {
     const token = tokenOf(ctx, this.#cookie, request.token)
-    if (token === undefined) throw noToken(ctx)
+    if (token === undefined) throw noCredentials(ctx)
     if (token.length > MAX_TOKEN) throw invalidToken(ctx, 'The token is too long.')
     // A digest, because memory should hold no credentials.
     const key = hash('sha256', token, 'base64')

@@ -2,9 +2,9 @@ import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 
 /** The error of a request without credentials; its response names the scheme (RFC 6750 §3). */
-export function noToken(ctx: Context): UploadError {
+export function noCredentials(ctx: Context): UploadError {
   ctx.set('WWW-Authenticate', 'Bearer')
-  return new UploadError('unauthenticated', 'This request needs a token.')
+  return new UploadError('unauthenticated', 'The request has no credentials.')
 }
 
 /** The error of a request whose token does not count. A client renews the token, and tries again. */

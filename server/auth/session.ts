@@ -16,6 +16,14 @@ export interface SessionOptions {
   readonly maxSize: number
   /** As in the setting `ALLOWED_TYPES`; empty for all. */
   readonly types: readonly string[]
+  /** Maximum bytes of the metadata of an upload; `Infinity` for no limit. */
+  readonly maxMetadata: number
+  /** What an account uses, and its limits. */
+  readonly usageOf: (account: string) => { readonly used: Usage; readonly limits: Usage }
+}
+
+interface Usage {
+  readonly bytes: number
 }
 
 /**
@@ -52,9 +60,24 @@ async function callerOf(ctx: Context, authenticator: Authenticator): Promise<Pri
   }
 }
 
-function limitsOf(principal: Principal | undefined, ofAll: SessionOptions): Readonly<Record<string, unknown>> {
-  const typesOfAll = ofAll.types.length === 0 ? undefined : ofAll.types
-  const { maxSize = Number.POSITIVE_INFINITY, types = typesOfAll, quota } = principal?.limits ?? {}
-  const most = Math.min(maxSize, ofAll.maxSize)
-  return { ...(Number.isFinite(most) && { maxSize: most }), types, quota }
+function limitsOf(principal: Principal | undefined, options: SessionOptions): Readonly<Record<string, unknown>> {
+  const typesOfAll = options.types.length === 0 ? undefined : options.types
+  const {
+    maxSize = Number.POSITIVE_INFINITY,
+    types = typesOfAll,
+    quota = Number.POSITIVE_INFINITY,
+  } = principal?.limits ?? {}
+  const usage = principal === undefined ? undefined : options.usageOf(principal.account())
+  return {
+    maxSize: limitOf(Math.min(maxSize, options.maxSize)),
+    types,
+    quota: limitOf(Math.min(quota, usage?.limits.bytes ?? quota)),
+    used: usage?.used.bytes,
+    maxMetadata: limitOf(options.maxMetadata),
+  }
+}
+
+/** `undefined`, which JSON leaves out, for no limit. */
+function limitOf(most: number): number | undefined {
+  return Number.isFinite(most) ? most : undefined
 }

@@ -3,7 +3,7 @@ import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { answerJson } from '../http/json.ts'
 import { withBody } from '../protocol/request-body.ts'
-import { invalidToken, noToken } from './refusals.ts'
+import { invalidToken, noCredentials } from './refusals.ts'
 import { bearerToken } from './token-sources.ts'
 import { createUploadToken, uploadTokenRequest } from './upload-tokens.ts'
 
@@ -32,7 +32,7 @@ export function tokenEndpoint({
 }: TokenEndpointOptions): (ctx: Context) => Promise<void> {
   return async (ctx) => {
     const key = bearerToken(ctx)
-    if (key === undefined) throw noToken(ctx)
+    if (key === undefined) throw noCredentials(ctx)
     if (!isEqual(key, callerKey)) throw invalidToken(ctx, 'The key is wrong.')
     const request = uploadTokenRequest.safeParse(await readJson(ctx, idleTimeout))
     if (!request.success) {

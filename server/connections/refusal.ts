@@ -4,6 +4,7 @@ import { systemCode, UploadError } from '../core/errors.ts'
 import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from '../http/cors.ts'
 import { errorResponse, logError } from '../http/error-response.ts'
 import type { Dialect } from '../http/error-status.ts'
+import { SECURITY_HEADERS } from '../http/security-headers.ts'
 import { MAX_HEAD_BYTES } from './request-head.ts'
 
 /** The known parts of a request that could not be parsed. */
@@ -30,6 +31,7 @@ export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (reque
     logError(log, error, { status, method, path })
     const cors = corsHeaders(allowed, request.headers.origin ?? onlyOrigin(allowed))
     const all = {
+      ...SECURITY_HEADERS,
       ...headers,
       ...cors,
       ...(Object.keys(cors).length > 0 && EXPOSE_HEADERS),

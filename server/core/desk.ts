@@ -13,6 +13,7 @@ interface Registry {
   createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>, principal: Principal): Promise<T>
   checkSize(length: number | null): void
   checkType(record: UploadRecord, narrower?: readonly string[]): void
+  admit(record: UploadRecord, principal: Principal): Promise<void>
 }
 
 /**
@@ -37,19 +38,29 @@ export class Desk {
     return this.#uploads.use(id, work, this.principal)
   }
 
-  /** Like `Uploads.create`, as an upload of the principal. @throws UploadError also `forbidden`. */
+  /**
+   * Like `Uploads.create`, as an upload of the principal.
+   *
+   * @throws UploadError also `forbidden`, `too_large`, `type_not_allowed`, and what `Ledger.admit` throws.
+   */
   async create<T>(record: UploadRecord, work: Work<T>): Promise<T> {
-    return this.#uploads.create(this.#own(record), work, this.principal)
+    return this.#uploads.create(await this.#admitted(record), work, this.principal)
   }
 
   /** Like `Uploads.createTentatively`, as an upload of the principal. @throws UploadError like `create`. */
   async createTentatively<T>(record: UploadRecord, work: Work<T>): Promise<T> {
-    return this.#uploads.createTentatively(this.#own(record), work, this.principal)
+    return this.#uploads.createTentatively(await this.#admitted(record), work, this.principal)
   }
 
-  /** Like `Uploads.createFinished`, as an upload of the principal. @throws UploadError like `create`. */
-  async createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>): Promise<T> {
-    return this.#uploads.createFinished(this.#own(record), bytes, work, this.principal)
+  /**
+   * Like `Uploads.createFinished`, as an upload of the principal.
+   *
+   * @param read reads the bytes: not before the upload may be created.
+   * @throws UploadError like `create`, and what `read` throws.
+   */
+  async createFinished<T>(record: UploadRecord, read: () => Promise<readonly Buffer[]>, work: Work<T>): Promise<T> {
+    const admitted = await this.#admitted(record)
+    return this.#uploads.createFinished(admitted, await read(), work, this.principal)
   }
 
   /** @throws UploadError `too_large` if the principal may not have a file of `length` bytes. */
@@ -59,6 +70,12 @@ export class Desk {
     if (length !== null && maxSize !== undefined && length > maxSize) {
       throw new UploadError('too_large', `Your credentials allow at most ${maxSize} bytes per file.`)
     }
+  }
+
+  async #admitted(record: UploadRecord): Promise<UploadRecord> {
+    const own = this.#own(record)
+    await this.#uploads.admit(own, this.principal)
+    return own
   }
 
   /** The only place that says whose an upload is; it never changes. */

@@ -68,6 +68,8 @@ interface ErrorDetails {
   readonly offset_mismatch: { readonly offset: number; readonly provided: number }
   /** Missing chunks, counted from 0: the first ones by index, and how many there are in all. */
   readonly incomplete: { readonly missing: readonly number[]; readonly missing_total: number }
+  /** Seconds. */
+  readonly too_many_requests: { readonly retry_after: number }
 }
 
 type Detailed = keyof ErrorDetails

@@ -8,17 +8,20 @@ const FALLBACK = 'file'
 const TAIL = /(?<![\s.])[\s.]+$/
 
 /**
+ * Controls, line separators, lone surrogates, and characters that no one sees: bidi controls, spaces and marks without
+ * width, fillers. Joiners (U+200C, U+200D), variation selectors, and tags stay: words and emoji consist of them.
+ */
+const INVISIBLE =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u00ad\u180e\u200b\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]/gu
+
+/**
  * A name for the finished file that is a safe path segment: the last segment of the client's name, at most 255 bytes of
- * UTF-8 with its extension kept, and never `.` or `..`. Control characters, bidirectional marks, and lone surrogates
- * are removed. A leading dot stays, even that of `.htaccess`: each file is alone in a directory from which nothing is
+ * UTF-8 with its extension kept, and never `.` or `..`. Invisible characters are removed. A leading dot stays, even that of `.htaccess`: each file is alone in a directory from which nothing is
  * executed.
  */
 export function safeName(name: string | null | undefined): string {
   const segment = (name ?? '').split(/[/\\]/).findLast((part) => part !== '') ?? ''
-  const clean = segment
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}]/gu, '')
-    .replace(/^\s+/, '')
-    .replace(TAIL, '')
+  const clean = segment.replace(INVISIBLE, '').replace(/^\s+/, '').replace(TAIL, '')
   return fit(clean) || FALLBACK
 }
 

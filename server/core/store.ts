@@ -45,7 +45,10 @@ export interface Occupied {
 
 /** What is free in the store. `Infinity` where the storage has no limit of its own. */
 export interface Space {
+  readonly bytes: number
   readonly freeBytes: number
+  /** How many files there can be. */
+  readonly inodes: number
   /** How many more files can be created. */
   readonly freeInodes: number
 }
@@ -142,6 +145,14 @@ export type Found =
   | { readonly kind: 'gone'; readonly owner?: string | undefined }
   | { readonly kind: 'unknown' }
 
+/** An upload that is not opened. */
+export interface Glance {
+  readonly record: UploadRecord
+  readonly finished: boolean
+  /** Like `StoredUpload.occupied`. */
+  readonly occupied: () => Promise<Occupied>
+}
+
 /** Where uploads and their bytes are kept. */
 export interface Store {
   /**
@@ -162,6 +173,14 @@ export interface Store {
   group(group: string): Promise<readonly string[]>
   /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinished(): AsyncIterable<string>
+  /** The names of all shelves: each upload is on one. Shelves that are added meanwhile may or may not appear. */
+  shelves(): Promise<readonly string[]>
+  /** Ids of the uploads on a shelf, without removed ones. */
+  shelf(name: string): Promise<readonly string[]>
+  /** The shelf of an upload, whether it exists or not. */
+  shelfOf(id: string): string
+  /** Looks at an upload without opening it, and changes nothing. `undefined` if there is none that can be opened. */
+  glance(id: string): Promise<Glance | undefined>
   /**
    * When the last byte of an unfinished upload arrived, or when a finished one was renamed; the epoch if there is none.
    */

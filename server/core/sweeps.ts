@@ -1,6 +1,8 @@
+import { accountOf, chargeOf, dependsOnBlocks, growsWithBytes, NO_CHARGE, overheadOf } from './charge.ts'
 import { stopping, UploadError } from './errors.ts'
+import type { Ledger, Recount } from './ledger.ts'
 import { pacer } from './pacer.ts'
-import type { Departure, Store } from './store.ts'
+import type { Departure, Glance, Store } from './store.ts'
 import { unlessMissing } from './unless-missing.ts'
 import type { Upload } from './upload.ts'
 
@@ -67,6 +69,26 @@ export class Sweeps {
     })
   }
 
+  /** Counts what all uploads cost, in the background. */
+  async recount(ledger: Ledger): Promise<void> {
+    await this.#sweep(async () => {
+      const pause = pacer()
+      const recount = ledger.beginRecount((id) => this.#store.shelfOf(id))
+      try {
+        for (const shelf of recount.shelves(await this.#store.shelves())) {
+          for (const id of await recount.open(shelf, (name) => this.#store.shelf(name))) {
+            if (this.#closed) return
+            await this.#count(id, ledger, recount)
+            await pause()
+          }
+        }
+        recount.complete()
+      } finally {
+        ledger.endRecount()
+      }
+    })
+  }
+
   /** Removes those of the parts whose bytes were in a final upload that is gone: nothing else would. */
   async forgetJoined(parts: readonly string[], why: Departure): Promise<void> {
     for (const id of parts) {
@@ -99,6 +121,44 @@ export class Sweeps {
     const expired = await upload.removeIfIdle(deadline)
     if (expired) await this.forgetJoined(parts ?? [], 'expired')
     return expired
+  }
+
+  async #count(id: string, ledger: Ledger, recount: Recount): Promise<void> {
+    const counted = (): boolean => {
+      const held = ledger.held(id)
+      return held?.charge !== undefined && recount.count(id, held.account, held.charge)
+    }
+    for (;;) {
+      recount.look()
+      if (counted()) return
+      const found = await this.#glance(id)
+      // It was opened meanwhile, and may be about to change.
+      if (counted()) return
+      if (found === undefined) {
+        if (recount.count(id, undefined, NO_CHARGE)) return
+      } else if (growsWithBytes(found) && found.record.failed === undefined && !found.record.joined) {
+        // Only an opened upload knows which bytes count.
+        recount.look()
+        const isCounted = await this.#tryUse(id, async () => counted())
+        if (isCounted ?? recount.count(id, undefined, NO_CHARGE)) return
+      } else {
+        const { record, finished } = found
+        const state = { record, received: [], finished, removed: false }
+        const occupied = dependsOnBlocks(state) ? (await found.occupied()).bytes : 0
+        const charge = chargeOf(state, overheadOf(record), occupied)
+        if (recount.count(id, accountOf(record), charge)) return
+      }
+    }
+  }
+
+  /** An upload that cannot be read must not block the others. */
+  async #glance(id: string): Promise<Glance | undefined> {
+    try {
+      return await this.#store.glance(id)
+    } catch (error) {
+      if (error instanceof UploadError) return undefined
+      throw error
+    }
   }
 
   /** Runs a sweep: it ends early when the service stops, and the store is closed only after it. */

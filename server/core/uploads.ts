@@ -1,8 +1,11 @@
+import { ChargedStore } from './charged-store.ts'
 import type { Claims } from './claims.ts'
 import { SCAN_WAIT } from './deadline.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import type { Checks } from './gate.ts'
+import { Headroom } from './headroom.ts'
+import { Ledger } from './ledger.ts'
 import { isAccessible, type Principal } from './principal.ts'
 import type { UploadRecord } from './record.ts'
 import { sourceOf } from './source.ts'
@@ -15,6 +18,16 @@ import { Upload } from './upload.ts'
 const MAX_IDLE_UPLOADS = 1_000
 
 type Work<T> = (upload: Upload) => Promise<T>
+
+/** What protects the space and the readers of a store. */
+export interface Guards {
+  /** Is charged for all uploads. By default it limits nothing. */
+  readonly ledger?: Ledger | undefined
+  /** The space that stays free; none by default. */
+  readonly headroom?: Headroom
+  /** What a file must pass before it becomes visible; nothing by default. */
+  readonly checks?: Checks
+}
 
 interface Entry {
   readonly upload: Promise<Upload>
@@ -35,6 +48,7 @@ export class Uploads {
   readonly #store: Store
   readonly #claims: Claims
   readonly #maxSize: number
+  readonly #ledger: Ledger
   readonly #checks: Checks
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
@@ -43,14 +57,16 @@ export class Uploads {
 
   /**
    * @param maxSize maximum length of an upload in bytes; `Infinity` for no limit.
-   * @param checks what a file must pass before it becomes visible.
+   * @param guards what uploads are charged to, and what their files must pass.
    */
-  constructor(store: Store, claims: Claims, maxSize: number, checks: Checks = {}) {
-    this.#store = store
+  constructor(store: Store, claims: Claims, maxSize: number, guards: Guards = {}) {
+    const { ledger = new Ledger(), headroom = new Headroom(() => store.space(), 0, 0), checks = {} } = guards
+    this.#store = new ChargedStore(store, ledger, headroom)
     this.#claims = claims
     this.#maxSize = maxSize
+    this.#ledger = ledger
     this.#checks = checks
-    this.sweeps = new Sweeps(store, (id, work) => this.use(id, work))
+    this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
   /** The uploads as a principal sees them. */
@@ -118,6 +134,11 @@ export class Uploads {
    */
   async use<T>(id: string, work: Work<T>, principal?: Principal): Promise<T> {
     return this.#with(id, () => this.#open(id), work, principal)
+  }
+
+  /** Waits until a principal may create an upload. @throws UploadError what `Ledger.admit` throws. */
+  admit(record: UploadRecord, principal: Principal): Promise<void> {
+    return this.#ledger.admit(record, principal)
   }
 
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */

@@ -1,4 +1,4 @@
-import { readFile, rename, rm, stat } from 'node:fs/promises'
+import { lstat, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
@@ -39,11 +39,13 @@ export async function adopt(environment: Environment, id: string): Promise<boole
   const { layout, sync, directorySync } = environment
   const file = path.join(layout.root, id)
   const json = `${file}${ENDING}`
-  const found = await ifThere(() => stat(json))
+  // In a directory that others can write to, a link could lead anywhere.
+  const found = await ifThere(() => lstat(json))
   if (found === undefined || !found.isFile() || found.size > MAX_DESCRIPTION) return false
   const described = await readDescription(layout, id)
   if (described?.id !== id) return false
-  const stats = await ifThere(() => stat(file))
+  const stats = await ifThere(() => lstat(file))
+  if (stats !== undefined && !stats.isFile()) return false
   if (stats !== undefined && stats.size > (described.size ?? Number.POSITIVE_INFINITY)) return false
   if (stats !== undefined) {
     const durable = sync !== 'never'

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add } from '../core/ranges.ts'
@@ -8,18 +8,19 @@ import type { StoredUpload } from '../core/store.ts'
 import { onDiskWithoutBytes } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { writeNewFile } from './files.ts'
+import { makeNewFolder, writeNewFile } from './files.ts'
 import { createRecord } from './record-file.ts'
 import { syncLanding } from './upload-files.ts'
 
 /** Creates an empty upload. @throws UploadError `no_space`, `storage_error`; then none exists. */
 export async function createUpload(environment: Environment, unmarked: UploadRecord): Promise<StoredUpload> {
-  const { layout, sync, onStep } = environment
+  const { layout, modes, sync, onStep } = environment
   const record = marked(environment, unmarked)
   return onDiskWithoutBytes(async () => {
-    const file = await open(layout.incomingFile(record.id), 'wx')
+    const file = await open(layout.incomingFile(record.id), 'wx', modes.file.bits)
     onStep('create:bytes')
     try {
+      if (modes.file.isMasked) await file.chmod(modes.file.bits)
       await createRecordFor(environment, record, sync === 'always')
       if (sync === 'always') await syncCreation(environment, record.id)
     } catch (error) {
@@ -41,7 +42,7 @@ export async function createFinishedUpload(
   unmarked: UploadRecord,
   bytes: readonly Buffer[],
 ): Promise<StoredUpload> {
-  const { layout, sync, onStep } = environment
+  const { layout, modes, sync, onStep } = environment
   const record = marked(environment, unmarked)
   const durable = sync !== 'never'
   if (bytesIn(bytes) !== record.length) {
@@ -49,7 +50,7 @@ export async function createFinishedUpload(
   }
   return onDiskWithoutBytes(async () => {
     const incoming = layout.incomingFile(record.id)
-    const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none')
+    const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none', modes.file)
     onStep('whole:bytes')
     await createRecordFor(environment, record, durable)
     onStep('whole:record')
@@ -57,7 +58,7 @@ export async function createFinishedUpload(
     const folder = layout.finishedFolder(record.id)
     let isFolderMade = false
     try {
-      await mkdir(folder)
+      await makeNewFolder(folder, modes.folder)
       isFolderMade = true
       onStep('whole:folder')
       await rename(incoming, path.join(folder, record.fileName))

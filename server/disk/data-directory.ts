@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { access, constants, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { access, chmod, constants, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { systemCode } from '../core/errors.ts'
-import { exists, ifThere, replaceFile, syncPath } from './files.ts'
+import { exists, ifThere, makeFolder, replaceFile, syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
+import { type Modes, type Permission, PRIVATE_FOLDER } from './modes.ts'
 
 /** The latest format of data directories that this version reads, and the one that it writes. */
 const FORMAT = 1
@@ -39,20 +40,62 @@ export async function writeFormat(layout: Layout): Promise<void> {
 }
 
 /**
- * Creates the directories of a data directory and checks that they are usable.
+ * Creates the directories of a data directory and checks that they are usable. Existing ones keep their permissions.
  *
+ * @param wanted the permissions of finished files, and of the directories that lead to them, as for chmod(2).
  * @param durable whether the directories are on disk when this returns.
  * @throws Error with a sentence for the operator when they are on two file systems; the OS error when one is not
  * accessible.
  */
-export async function prepareFolders(layout: Layout, durable: boolean): Promise<void> {
-  const made = await mkdir(layout.root, { recursive: true })
-  for (const folder of layout.folders) await mkdir(folder, { recursive: true })
-  if (durable) await syncFolders(layout, made)
-  for (const folder of [layout.root, ...layout.folders]) {
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+export async function prepareFolders(
+  layout: Layout,
+  wanted: { readonly file: number; readonly folder: number },
+  durable: boolean,
+): Promise<Modes> {
+  const made = await mkdir(layout.root, { recursive: true, mode: wanted.folder })
+  for (const folder of layout.folders) if (folder !== layout.files) await makeFolder(folder, PRIVATE_FOLDER)
+  const probe = `.probe-${randomUUID()}`
+  const [from, to] = [path.join(layout.incoming, probe), path.join(layout.files, probe)]
+  try {
+    const modes = await modesOf(from, wanted)
+    await makeFolder(layout.files, modes.folder)
+    if (modes.folder.isMasked) for (const folder of pathsFrom(made, layout.root)) await chmod(folder, wanted.folder)
+    if (durable) await syncFolders(layout, made)
+    for (const folder of [layout.root, ...layout.folders]) {
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+    }
+    await checkOneFileSystem(layout, from, to)
+    return modes
+  } finally {
+    await rm(from, { force: true })
+    await rm(to, { force: true })
   }
-  await checkOneFileSystem(layout)
+}
+
+/**
+ * Creates a file to see which permissions the umask takes away. The umask is never changed, because it belongs to the
+ * whole process. A file system that ignores permissions is left alone.
+ */
+async function modesOf(probe: string, { file, folder }: { file: number; folder: number }): Promise<Modes> {
+  const wanted = file | folder
+  const handle = await open(probe, 'wx', wanted)
+  const lacking = async (): Promise<number> => wanted & ~(await handle.stat()).mode
+  try {
+    const masked = await lacking()
+    if (masked !== 0) await handle.chmod(wanted).catch(() => undefined)
+    const settable = masked & ~(await lacking())
+    const permission = (bits: number): Permission => ({ bits, isMasked: (bits & settable) !== 0 })
+    return { file: permission(file), folder: permission(folder) }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The directories from the outermost one that was made to the innermost. */
+function pathsFrom(made: string | undefined, innermost: string): readonly string[] {
+  if (made === undefined) return []
+  const outer = innermost === made ? [] : pathsFrom(made, path.dirname(innermost))
+  return [...outer, innermost]
 }
 
 /**
@@ -60,25 +103,15 @@ export async function prepareFolders(layout: Layout, durable: boolean): Promise<
  */
 async function syncFolders({ root }: Layout, made: string | undefined): Promise<void> {
   await syncPath(root, 'all')
-  if (made === undefined) return
-  for (let folder = root; folder !== path.dirname(made); folder = path.dirname(folder)) {
-    await syncPath(path.dirname(folder), 'all')
-  }
+  for (const folder of pathsFrom(made, root)) await syncPath(path.dirname(folder), 'all')
 }
 
 /** Tries a rename instead of comparing device numbers: two mounts of one file system have the same number. */
-async function checkOneFileSystem(layout: Layout): Promise<void> {
-  const name = `.probe-${randomUUID()}`
-  const from = path.join(layout.incoming, name)
-  const to = path.join(layout.files, name)
-  await (await open(from, 'wx')).close()
+async function checkOneFileSystem({ incoming, files }: Layout, from: string, to: string): Promise<void> {
   try {
     await rename(from, to)
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error
-    throw new Error(`${layout.incoming} and ${layout.files} must be on one file system.`)
-  } finally {
-    await rm(from, { force: true })
-    await rm(to, { force: true })
+    throw new Error(`${incoming} and ${files} must be on one file system.`)
   }
 }

@@ -1,16 +1,17 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Space, Store, StoredUpload } from '../core/store.ts'
+import type { Found, Glance, Space, Store, StoredUpload } from '../core/store.ts'
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
+import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
-import { openUpload } from './open-upload.ts'
+import { glance, openUpload } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
@@ -28,6 +29,10 @@ export interface DiskStoreOptions {
   /** Maximum bytes of rejected files that are kept. */
   readonly maxRejected?: number
   readonly onStep?: (step: Step) => void
+  /** Permissions of finished files, as for chmod(2); 0640 by default. */
+  readonly fileMode?: number
+  /** Permissions of the directories that lead to finished files, as for chmod(2); 0750 by default. */
+  readonly folderMode?: number
 }
 
 /** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
@@ -50,26 +55,23 @@ export class DiskStore implements Store {
    * @throws Error with a sentence for the operator when the directory cannot be used or belongs to a running process.
    */
   static async open(options: DiskStoreOptions): Promise<DiskStore> {
+    const { sync, boot, onNotice, onStep = () => undefined } = options
     const layout = new Layout(options.directory)
-    const directorySync = new DirectorySync()
-    const environment: Environment = {
-      layout,
-      sync: options.sync,
-      boot: options.boot,
-      directorySync,
-      recordFolders: new RecordFolders(layout, options.sync === 'never' ? undefined : directorySync),
-      unsynced: new UnsyncedUploads(),
-      quarantine: new Quarantine(layout, options.maxRejected ?? 0),
-      onStep: options.onStep ?? (() => undefined),
-    }
     return withAccess(layout, async () => {
       await checkFormat(layout)
-      await prepareFolders(layout, environment.sync !== 'never')
+      const { fileMode: file = 0o640, folderMode: folder = 0o750 } = options
+      const modes = await prepareFolders(layout, { file, folder }, sync !== 'never')
+      for (const sentence of await exposures(layout)) onNotice(sentence)
+      const directorySync = new DirectorySync()
+      const recordFolders = new RecordFolders(layout, sync === 'never' ? undefined : directorySync)
+      const unsynced = new UnsyncedUploads()
+      const quarantine = new Quarantine(layout, options.maxRejected ?? 0)
+      const environment = { layout, modes, sync, boot, directorySync, recordFolders, unsynced, quarantine, onStep }
       const owner = await takeOwnership(layout)
-      const recovery = new Recovery(environment, options.onNotice)
+      const recovery = new Recovery(environment, onNotice)
       try {
         // A full disk must not prevent the start, and without the file the format is still 1.
-        await writeFormat(layout).catch(() => options.onNotice(`${layout.format} could not be written.`))
+        await writeFormat(layout).catch(() => onNotice(`${layout.format} could not be written.`))
         await recovery.begin()
       } catch (error) {
         await owner.release()
@@ -96,10 +98,24 @@ export class DiskStore implements Store {
 
   async group(group: string): Promise<readonly string[]> {
     const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(group))))
-    return (names ?? [])
-      .filter((name) => name.endsWith(RECORD_ENDING))
-      .map((name) => name.slice(0, -RECORD_ENDING.length))
-      .filter((id) => isUploadId(id) && id.startsWith(`${group}.`))
+    return idsOf(names ?? []).filter((id) => id.startsWith(`${group}.`))
+  }
+
+  shelves(): Promise<readonly string[]> {
+    return onDisk(() => readdir(this.#environment.layout.records))
+  }
+
+  async shelf(name: string): Promise<readonly string[]> {
+    const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(name))))
+    return idsOf(names ?? [])
+  }
+
+  shelfOf(id: string): string {
+    return path.basename(this.#environment.layout.recordFolder(id))
+  }
+
+  glance(id: string): Promise<Glance | undefined> {
+    return onDisk(() => glance(this.#environment, id))
   }
 
   async *unfinished(): AsyncGenerator<string> {
@@ -132,13 +148,23 @@ export class DiskStore implements Store {
   }
 
   async space(): Promise<Space> {
-    const { bavail, bsize, files, ffree } = await onDisk(() => statfs(this.#environment.layout.root))
+    const { blocks, bavail, bsize, files, ffree } = await onDisk(() => statfs(this.#environment.layout.root))
+    const unlimited = Number.POSITIVE_INFINITY
     // A file system that creates inodes as needed reports none at all.
-    return { freeBytes: bavail * bsize, freeInodes: files === 0 ? Number.POSITIVE_INFINITY : ffree }
+    const [inodes, freeInodes] = files === 0 ? [unlimited, unlimited] : [files, ffree]
+    return { bytes: blocks * bsize, freeBytes: bavail * bsize, inodes, freeInodes }
   }
 
   async close(): Promise<void> {
     await this.#recovery.stop()
     await this.#owner.release()
   }
+}
+
+/** The ids in the names of record files. */
+function idsOf(names: readonly string[]): readonly string[] {
+  return names
+    .filter((name) => name.endsWith(RECORD_ENDING))
+    .map((name) => name.slice(0, -RECORD_ENDING.length))
+    .filter(isUploadId)
 }

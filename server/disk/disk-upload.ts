@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm, stat, truncate, utimes } from 'node:fs/promises'
+import { type FileHandle, lutimes, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
@@ -8,7 +8,7 @@ import { Attempts } from './attempts.ts'
 import { BackgroundSync } from './background-sync.ts'
 import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
 import type { Environment } from './environment.ts'
-import { ifThere, makeFolder, syncPath, writeAll } from './files.ts'
+import { ifThere, makeFolder, openExisting, openToRead, syncPath, withExisting, writeAll } from './files.ts'
 import type { Journal } from './journal.ts'
 import { queue } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
@@ -143,7 +143,8 @@ export class DiskUpload implements StoredUpload {
     const { id, length } = this.#record
     const incoming = this.#environment.layout.incomingFile(id)
     await onDisk(async () => {
-      if (length !== null && (await stat(incoming)).size > length) await truncate(incoming, length)
+      if (length === null || (await stat(incoming)).size <= length) return
+      await withExisting(incoming, (file) => file.truncate(length))
     })
     return incoming
   }
@@ -165,7 +166,7 @@ export class DiskUpload implements StoredUpload {
 
   /** Commits the finished file. @returns when its last byte was written. */
   async #moveToFiles(durable: boolean): Promise<Date> {
-    const { layout, onStep } = this.#environment
+    const { layout, modes, onStep } = this.#environment
     const { id, length } = this.#record
     const file = await onDisk(() => this.#open())
     const { mtime, size } = await onDisk(() => file.stat())
@@ -176,7 +177,7 @@ export class DiskUpload implements StoredUpload {
     if (durable) await synced(() => file.datasync())
     if (durable) await onDisk(() => syncRecord(this.#environment, id))
     onStep('finish:synced')
-    await onDisk(() => makeFolder(layout.finishedFolder(id)))
+    await onDisk(() => makeFolder(layout.finishedFolder(id), modes.folder))
     onStep('finish:folder')
     await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
     onStep('finish:renamed')
@@ -192,7 +193,7 @@ export class DiskUpload implements StoredUpload {
     await this.release()
     await onDisk(async () => {
       // Bytes after the end were refused, and without a journal the size is the offset.
-      if ((await stat(from)).size > length) await truncate(from, length)
+      if ((await stat(from)).size > length) await withExisting(from, (file) => file.truncate(length))
       if (sync !== 'never') await syncPath(from, 'data')
       await part.update((record) => ({ ...record, joined: true }))
       onStep('takeover:joined')
@@ -205,7 +206,7 @@ export class DiskUpload implements StoredUpload {
       onStep('takeover:marked')
       // An upload expires by the time of its file: this one has just received bytes, however old the part is.
       const now = new Date()
-      await utimes(from, now, now)
+      await lutimes(from, now, now)
       await rename(from, layout.incomingFile(this.#record.id))
       // A later journal will count these bytes, so the rename must be on disk before it.
       if (sync === 'always') await directorySync.sync(layout.incoming)
@@ -273,9 +274,11 @@ export class DiskUpload implements StoredUpload {
       // If only the truncation reached the disk, zeros would count after a power cut.
       await syncRecord(this.#environment, id)
       await directorySync.sync(layout.recordFolder(id))
-      await truncate(layout.incomingFile(id), 0)
-      // The offset that the client has seen stays valid.
-      await truncate(layout.incomingFile(id), stats.size)
+      await withExisting(layout.incomingFile(id), async (file) => {
+        await file.truncate(0)
+        // The offset that the client has seen stays valid.
+        await file.truncate(stats.size)
+      })
     })
     this.#sync.clear()
   }
@@ -356,7 +359,7 @@ export class DiskUpload implements StoredUpload {
 
   async #open(): Promise<FileHandle> {
     if (this.#file !== undefined) return this.#file
-    const file = await open(this.#environment.layout.incomingFile(this.#record.id), 'r+')
+    const file = await openExisting(this.#environment.layout.incomingFile(this.#record.id))
     if (this.#file !== undefined) {
       // Another put opened it first.
       await file.close()
@@ -427,9 +430,9 @@ export class DiskUpload implements StoredUpload {
   async #openWhereItIs(): Promise<FileHandle> {
     const incoming = this.#environment.layout.incomingFile(this.#record.id)
     return (
-      (await ifThere(() => open(incoming, 'r'))) ??
-      (await ifThere(() => open(this.#finalPath, 'r'))) ??
-      (await open(incoming, 'r'))
+      (await ifThere(() => openToRead(incoming))) ??
+      (await ifThere(() => openToRead(this.#finalPath))) ??
+      (await openToRead(incoming))
     )
   }
 }

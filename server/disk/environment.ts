@@ -1,5 +1,6 @@
 import type { DirectorySync } from './directory-sync.ts'
 import type { Layout } from './layout.ts'
+import type { Modes } from './modes.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { RecordFolders } from './record-folders.ts'
 import type { UnsyncedUploads } from './unsynced.ts'
@@ -59,6 +60,7 @@ export type Step =
 /** The state and settings that the files of this directory share. */
 export interface Environment {
   readonly layout: Layout
+  readonly modes: Modes
   readonly sync: SyncMode
   /** Identifies the current boot of the host: unsynced bytes of an earlier one cannot be trusted. */
   readonly boot: string

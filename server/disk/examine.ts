@@ -1,19 +1,13 @@
-import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import { checkFormat } from './data-directory.ts'
-import { exists, ifThere } from './files.ts'
+import { examinePermissions } from './examine-permissions.ts'
+import { exists, ifThere, makeFolder } from './files.ts'
+import type { Finding } from './finding.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
+import { PRIVATE_FOLDER } from './modes.ts'
 import { readRecordFile } from './record-file.ts'
-
-/** A problem in a data directory. */
-export interface Finding {
-  /** A path relative to the data directory. */
-  readonly place: string
-  readonly sentence: string
-  /** How to fix it without deleting bytes of a client. `undefined` if a person has to decide. */
-  readonly repair: { readonly sentence: string; readonly run: () => Promise<void> } | undefined
-}
 
 /**
  * Examines a data directory that no process is using.
@@ -29,6 +23,7 @@ export async function examine(layout: Layout): Promise<readonly Finding[]> {
     ...(await examineFiles(layout, records.byId)),
     ...(await examineJournals(layout)),
     ...(await examineRemovals(layout)),
+    ...(await examinePermissions(layout)),
   ]
 }
 
@@ -155,7 +150,7 @@ function emptyRemoval(folder: string): Repair {
 function aside({ quarantine }: Layout, file: string): Repair {
   const target = path.join(quarantine, `${path.basename(file)}.${Date.now()}`)
   const run = async (): Promise<void> => {
-    await mkdir(quarantine, { recursive: true })
+    await makeFolder(quarantine, PRIVATE_FOLDER)
     await rename(file, target)
   }
   return { sentence: 'move it to quarantine', run }

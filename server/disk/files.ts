@@ -1,10 +1,11 @@
-import { closeSync, fdatasync, fstatSync, fsync, open, type Stats, writev } from 'node:fs'
+import { closeSync, constants, fchmodSync, fdatasync, fstatSync, fsync, open, type Stats, writev } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../core/errors.ts'
 import { bytesIn } from '../core/reader.ts'
 import { diskError, synced } from './disk-error.ts'
+import { type Permission, PRIVATE_FILE } from './modes.ts'
 
 /**
  * Syncs a file or directory through its own descriptor.
@@ -38,9 +39,9 @@ export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined>
  *
  * @throws UploadError `sync_failed`; the OS error.
  */
-export async function replaceFile(file: string, content: string, mode = 0o666): Promise<void> {
+export async function replaceFile(file: string, content: string): Promise<void> {
   const temporary = `${file}.tmp`
-  const handle = await fs.open(temporary, 'w', mode)
+  const handle = await openNew(temporary)
   try {
     await handle.writeFile(content)
     await synced(() => handle.sync())
@@ -56,14 +57,20 @@ export async function exists(file: string): Promise<boolean> {
   return (await ifThere(() => fs.stat(file))) !== undefined
 }
 
+/** Creates a directory in an existing one. @throws the OS error, `EEXIST` if there is one. */
+export async function makeNewFolder(folder: string, { bits, isMasked }: Permission): Promise<void> {
+  await fs.mkdir(folder, { mode: bits })
+  if (isMasked) await fs.chmod(folder, bits)
+}
+
 /**
  * Creates a directory in an existing one, unless it exists. Node's `recursive` would report a full disk as ENOENT.
  *
  * @throws the OS error.
  */
-export async function makeFolder(folder: string): Promise<void> {
+export async function makeFolder(folder: string, permission: Permission): Promise<void> {
   try {
-    await fs.mkdir(folder)
+    await makeNewFolder(folder, permission)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   }
@@ -77,12 +84,32 @@ export async function makeFolder(folder: string): Promise<void> {
  */
 export async function openNew(file: string): Promise<fs.FileHandle> {
   try {
-    return await fs.open(file, 'wx', 0o600)
+    return await fs.open(file, 'wx', PRIVATE_FILE.bits)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   }
   await fs.rm(file, { force: true })
-  return fs.open(file, 'wx', 0o600)
+  return fs.open(file, 'wx', PRIVATE_FILE.bits)
+}
+
+/** Opens an existing file for writing. @throws the OS error, `ELOOP` for a link: another user may have planted it. */
+export function openExisting(file: string): Promise<fs.FileHandle> {
+  return fs.open(file, constants.O_RDWR | constants.O_NOFOLLOW)
+}
+
+/** Runs `work` on an existing file. @throws like `openExisting`, and what `work` throws. */
+export async function withExisting<T>(file: string, work: (handle: fs.FileHandle) => Promise<T>): Promise<T> {
+  const handle = await openExisting(file)
+  try {
+    return await work(handle)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Opens a file for reading. @throws the OS error, `ELOOP` for a link: another user may have planted it. */
+export function openToRead(file: string): Promise<fs.FileHandle> {
+  return fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
 }
 
 const NAMES_PER_READ = 256
@@ -151,10 +178,12 @@ export async function writeNewFile(
   file: string,
   buffers: readonly Buffer[],
   sync: 'none' | 'data' | 'all',
+  { bits, isMasked }: Permission,
 ): Promise<Stats> {
-  const descriptor = await openFile(file, 'wx')
+  const descriptor = await openFile(file, 'wx', bits)
   let isOpen = true
   try {
+    if (isMasked) fchmodSync(descriptor, bits)
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
     await syncs[sync]?.(descriptor)
     const stats = fstatSync(descriptor)

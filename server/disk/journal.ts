@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, readFile, rename, rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { add, type Range, type Ranges, union } from '../core/ranges.ts'
 import { synced } from './disk-error.ts'
-import { ifThere } from './files.ts'
+import { ifThere, openExisting, openNew } from './files.ts'
 
 // A journal lists the ranges of an upload that count. It has a header and entries, 32 bytes each:
 //   header  magic(8) boot(20) crc(4)
@@ -71,7 +71,7 @@ export class Journal {
   static async create(path: string, boot: string, content: JournalContent, durable: boolean): Promise<Journal> {
     const entries = entriesOf(content)
     const temporary = `${path}${TEMPORARY}`
-    const file = await open(temporary, 'w')
+    const file = await openNew(temporary)
     try {
       await file.writeFile(Buffer.concat([header(boot), ...entries.map(encode)]))
       if (durable) await file.datasync()
@@ -129,7 +129,7 @@ export class Journal {
    */
   async clear(durable: boolean): Promise<void> {
     if (!this.#hasRemains) return
-    this.#file ??= await open(this.#path, 'r+')
+    this.#file ??= await openExisting(this.#path)
     const file = this.#file
     await file.truncate(ENTRY_SIZE * (1 + this.#count))
     if (durable) await synced(() => file.datasync())
@@ -153,7 +153,7 @@ export class Journal {
   }
 
   async #write(entries: readonly Entry[], durable: boolean): Promise<void> {
-    this.#file ??= await open(this.#path, 'r+')
+    this.#file ??= await openExisting(this.#path)
     const file = this.#file
     const bytes = Buffer.concat(entries.map((entry, i) => encode(entry, this.#count + i)))
     const position = ENTRY_SIZE * (1 + this.#count)

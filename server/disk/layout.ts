@@ -20,6 +20,8 @@ export class Layout {
   /** The number of the format of the data directory. Directories of the first versions have no such file. */
   readonly format: string
   readonly secret: string
+  /** What uploads cost, in total and by account. */
+  readonly usage: string
   readonly ownerSocket: string
 
   constructor(root: string) {
@@ -35,6 +37,7 @@ export class Layout {
     this.quarantine = path.join(this.root, 'quarantine')
     this.format = path.join(this.root, 'format')
     this.secret = path.join(this.root, 'secret')
+    this.usage = path.join(this.root, 'usage')
     this.ownerSocket = path.join(this.root, 'owner.sock')
   }
 

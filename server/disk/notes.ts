@@ -3,6 +3,7 @@ import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises
 import path from 'node:path'
 import { onDisk } from './disk-error.ts'
 import { ifThere } from './files.ts'
+import { PRIVATE_FILE } from './modes.ts'
 
 /** The share of notes to drop when there are too many. */
 const DROPPED_SHARE = 0.1
@@ -45,7 +46,7 @@ export class Notes {
     const temporary = path.join(this.#folder, `.${randomUUID()}`)
     await onDisk(async () => {
       try {
-        await writeFile(temporary, text, { flag: 'wx' })
+        await writeFile(temporary, text, { flag: 'wx', mode: PRIVATE_FILE.bits })
         await rename(temporary, path.join(this.#folder, name))
       } catch (error) {
         await rm(temporary, { force: true }).catch(() => undefined)

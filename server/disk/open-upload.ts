@@ -1,19 +1,19 @@
 import type { Stats } from 'node:fs'
-import { open, stat, truncate } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { Found, StoredUpload } from '../core/store.ts'
+import type { Found, Glance, StoredUpload } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
 import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
-import { ifThere } from './files.ts'
+import { exists, ifThere, withExisting } from './files.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
 import { leavingTombstone, removeBytes } from './removal.ts'
 import { readTombstone } from './tombstone.ts'
-import { isOnlyRecord, syncLanding } from './upload-files.ts'
+import { isOnlyRecord, occupiedBy, syncLanding } from './upload-files.ts'
 
 /** After this time the OS has certainly written unsynced data, in milliseconds; it takes about half a minute. */
 const WRITTEN_AFTER = 60 * 60 * 1000
@@ -54,8 +54,21 @@ export async function openUpload(environment: Environment, id: string, startedAt
   })
 }
 
+/** Looks at an upload without opening it; `undefined` if it could not be opened. @throws the OS error. */
+export async function glance(environment: Environment, id: string): Promise<Glance | undefined> {
+  const { layout } = environment
+  if (await exists(path.join(layout.leaving, id))) return undefined
+  const record = await readRecord(environment, id)
+  if (record === 'torn' || record === 'none') return undefined
+  // The file may move from `incoming` to `files` between the attempts.
+  const isUnfinished = record.joined || (await exists(layout.incomingFile(id)))
+  const finished = !isUnfinished && (await exists(path.join(layout.finishedFolder(id), record.fileName)))
+  if (!isUnfinished && !finished) return undefined
+  return { record, finished, occupied: () => onDisk(() => occupiedBy(environment, record)) }
+}
+
 async function openIncoming(environment: Environment, record: UploadRecord): Promise<StoredUpload | undefined> {
-  const stats = await ifThere(() => stat(environment.layout.incomingFile(record.id)))
+  const stats = await ifThere(() => lstatFile(environment.layout.incomingFile(record.id)))
   if (stats === undefined) return undefined
   const upload = await openAsItIs(environment, record, stats.size)
   if (environment.sync === 'always') await secure(upload)
@@ -91,7 +104,7 @@ async function openAsItIs(environment: Environment, record: UploadRecord, size: 
     const { journal, content } = journaled
     const end = content.received.at(-1)?.end ?? 0
     // The previous process was killed before it cut off refused bytes.
-    if (size > end) await truncate(layout.incomingFile(record.id), end)
+    if (size > end) await withExisting(layout.incomingFile(record.id), (file) => file.truncate(end))
     const unsynced = total(content.received) - total(content.synced)
     return openUnsynced(environment, { record, received: content.received, journal, unsynced })
   }
@@ -111,13 +124,10 @@ async function openAfterReboot(
 ): Promise<DiskUpload> {
   const { layout, boot } = environment
   if (size > trusted) {
-    const file = await open(layout.incomingFile(record.id), 'r+')
-    try {
+    await withExisting(layout.incomingFile(record.id), async (file) => {
       await file.truncate(trusted)
       await file.datasync()
-    } finally {
-      await file.close()
-    }
+    })
   }
   const marked: UploadRecord = { ...record, mark: { boot, synced: trusted } }
   await markRecord(environment, marked)
@@ -142,11 +152,18 @@ async function openFinished(
   startedAt: number,
 ): Promise<StoredUpload | undefined> {
   const final = path.join(environment.layout.finishedFolder(record.id), record.fileName)
-  const stats = await ifThere(() => stat(final))
+  const stats = await ifThere(() => lstatFile(final))
   if (stats === undefined) return undefined
   if (environment.sync !== 'never' && isFresh(stats, startedAt)) await syncLanding(environment, record.id)
   const received = add([], { start: 0, end: stats.size })
   return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: stats.mtime })
+}
+
+/** @throws Error for anything but a regular file: another user may have planted it. */
+async function lstatFile(file: string): Promise<Stats> {
+  const stats = await lstat(file)
+  if (!stats.isFile()) throw new Error(`${file} is not a regular file.`)
+  return stats
 }
 
 /**

@@ -1,6 +1,6 @@
-import { chmod, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { ifThere } from './files.ts'
+import { exists, ifThere, openNew } from './files.ts'
 import type { Layout } from './layout.ts'
 import { queue } from './queue.ts'
 
@@ -44,7 +44,7 @@ export class Quarantine {
       await this.#inTurn(() => this.#makeRoom(id, size))
     }
     // An upload without a file would be gone, and its client would not learn why.
-    await (await open(incoming, 'a', 0o600)).close()
+    if (!(await exists(incoming))) await (await openNew(incoming)).close()
   }
 
   /** Removes the rejected bytes of an upload, if there are any. @throws the OS error. */

@@ -1,12 +1,13 @@
 import type { Stats } from 'node:fs'
-import { open, readFile, rename } from 'node:fs/promises'
+import { readFile, rename } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Environment } from './environment.ts'
-import { ifThere, syncPath, writeAll, writeNewFile } from './files.ts'
+import { ifThere, openExisting, openNew, syncPath, writeAll, writeNewFile } from './files.ts'
+import { PRIVATE_FILE } from './modes.ts'
 import { formatRecord, parseRecord } from './record-format.ts'
 import { isOnlyRecord } from './upload-files.ts'
 
@@ -35,7 +36,8 @@ export async function createRecord(environment: Environment, record: UploadRecor
   for (let attempt = 1; ; attempt++) {
     await recordFolders.make(folder)
     try {
-      const make = (): Promise<Stats> => writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none')
+      const make = (): Promise<Stats> =>
+        writeNewFile(file, [Buffer.from(encode(record))], durable ? 'all' : 'none', PRIVATE_FILE)
       const made = await (attempt < MAX_ATTEMPTS ? ifThere(make) : make())
       // The directory may have been removed and created again: then it may not be on disk.
       if (made !== undefined) return await recordFolders.make(folder)
@@ -57,10 +59,13 @@ async function isNone(environment: Environment, id: string): Promise<boolean> {
 }
 
 /** Replaces a record atomically: after a crash, there is the old one or the new one. */
-export async function replaceRecord(environment: Environment, record: UploadRecord): Promise<void> {
+export async function replaceRecord(
+  environment: Pick<Environment, 'layout' | 'sync' | 'directorySync' | 'onStep'>,
+  record: UploadRecord,
+): Promise<void> {
   const target = environment.layout.record(record.id)
   const temporary = path.join(path.dirname(target), `.${record.id}.tmp`)
-  const file = await open(temporary, 'w')
+  const file = await openNew(temporary)
   try {
     await file.writeFile(encode(record))
     // Without this, a power cut after the rename could leave an empty record.
@@ -78,7 +83,7 @@ export async function replaceRecord(environment: Environment, record: UploadReco
  * mark, the one before counts.
  */
 export async function markRecord(environment: Environment, record: UploadRecord): Promise<void> {
-  const file = await open(environment.layout.record(record.id), 'r+')
+  const file = await openExisting(environment.layout.record(record.id))
   try {
     const { size } = await file.stat()
     if (size < REPLACE_FROM) {

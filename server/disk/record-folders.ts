@@ -1,6 +1,7 @@
 import type { DirectorySync } from './directory-sync.ts'
 import { makeFolder } from './files.ts'
 import type { Layout } from './layout.ts'
+import { PRIVATE_FOLDER } from './modes.ts'
 
 /** Maximum remembered directories. */
 const MAX_REMEMBERED = 10_000
@@ -37,7 +38,7 @@ export class RecordFolders {
   }
 
   async #make(folder: string): Promise<void> {
-    await makeFolder(folder)
+    await makeFolder(folder, PRIVATE_FOLDER)
     await this.#sync?.sync(this.#records)
   }
 }

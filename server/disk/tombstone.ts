@@ -1,7 +1,6 @@
-import { constants } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Departure } from '../core/store.ts'
-import { ifThere, openNew } from './files.ts'
+import { ifThere, openNew, withExisting } from './files.ts'
 
 // A tombstone is one line: why the upload is gone, and its owner, if it has one. It counts without its text, for which
 // a full disk has no room. The line end shows that the text is whole: nobody may inherit an upload by a torn text.
@@ -28,12 +27,10 @@ export async function makeTombstone(place: string, why: Departure, owner: string
 
 /** Writes the text of a tombstone that lacks it. @throws the OS error. */
 export async function completeTombstone(place: string, why: Departure, owner: string | undefined): Promise<void> {
-  const tombstone = await open(place, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW)
-  try {
+  await withExisting(place, async (tombstone) => {
+    await tombstone.truncate()
     await tombstone.writeFile(textOf(why, owner))
-  } finally {
-    await tombstone.close()
-  }
+  })
 }
 
 /** @returns `undefined` when there is none. @throws the OS error. */

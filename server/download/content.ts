@@ -7,14 +7,27 @@ export interface ContentHeaders {
   readonly 'Content-Type': string
   readonly 'Content-Disposition': string
   readonly 'Content-Security-Policy': string
-  readonly 'Cross-Origin-Resource-Policy': string
-  readonly 'X-Content-Type-Options': string
 }
 
 const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** The names that RFC 6838 §4.2 allows for a registered type; anything after them is a parameter. */
 const MEDIA_TYPE = /^([a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126})[ \t]*(?:;|$)/
+
+/**
+ * Types that browsers run, load as a style sheet or a manifest, or show as a document with scripts. `nosniff` prevents
+ * all of that for an unknown type.
+ */
+const ACTIVE = new RegExp(
+  [
+    '^(?:text|application)/(?:x-)?(?:java|ecma|live|j|vb)script',
+    '^text/(?:css|html|xsl|cache-manifest|x-component|x-scriptlet)',
+    '^application/(?:wasm|hta|x-shockwave-flash|importmap|speculationrules|(?:x-web-app-)?manifest)',
+    '^image/svg',
+    '^multipart/',
+    '[/+](?:xml|xml-dtd|xslt)$',
+  ].join('|'),
+)
 
 /** Nothing in the file runs or loads, even if a browser shows it despite `attachment`. */
 const LOCKED = "sandbox; default-src 'none'"
@@ -39,10 +52,6 @@ export function contentHeaders(metadata: Metadata, inline: boolean): ContentHead
     'Content-Type': type,
     'Content-Disposition': disposition(shown ? 'inline' : 'attachment', nameOf(metadata)),
     'Content-Security-Policy': shown ? policyFor(type) : LOCKED,
-    // Requests of plain <img> and <video> have no Origin, so the service cannot recognize allowed pages: a stricter
-    // value would exclude those on other sites. Reading the bytes still requires CORS, and the id is secret.
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-    'X-Content-Type-Options': 'nosniff',
   }
 }
 
@@ -51,14 +60,13 @@ export function asksForInline(value: string | readonly string[] | undefined): bo
   return value !== undefined && value !== '0' && value !== 'false'
 }
 
-/** `type/subtype` in lower case without parameters; malformed types become `application/octet-stream`. */
+/** `type/subtype` in lower case without parameters; malformed and active types become `application/octet-stream`. */
 function mediaType(declared: string | null | undefined): string {
-  return MEDIA_TYPE.exec((declared ?? '').trim().toLowerCase())?.[1] ?? UNKNOWN_TYPE
+  const type = MEDIA_TYPE.exec((declared ?? '').trim().toLowerCase())?.[1] ?? UNKNOWN_TYPE
+  return ACTIVE.test(type) ? UNKNOWN_TYPE : type
 }
 
-/** SVG and all other XML may contain scripts. */
 function isHarmless(type: string): boolean {
-  if (type.startsWith('image/svg') || /[/+]xml$/.test(type)) return false
   return /^(image|audio|video)\//.test(type) || type === 'application/pdf'
 }
 
@@ -70,10 +78,5 @@ function policyFor(type: string): string {
 
 /** `Content-Disposition` (RFC 6266), with the name in the encoding of RFC 8187 unless it is ASCII. */
 function disposition(type: 'inline' | 'attachment', name: string | null | undefined): string {
-  return create(name ? safeName(readable(name)) : undefined, { type })
-}
-
-/** Without invisible characters that change how a name looks: controls, line separators, bidi, lone surrogates. */
-function readable(name: string): string {
-  return name.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '')
+  return create(name ? safeName(name) : undefined, { type })
 }

@@ -32,6 +32,20 @@ export function limitUploads(most: number, wait: number = MAX_WAIT): Middleware 
   return limitRequests({ most, wait, sentence, queueOf: (ctx) => clientOf(ctx.ip) })
 }
 
+/** Turns of callers, by key. */
+export interface Turns {
+  /** Waits for the turn; `undefined` if it is due at once. @throws UploadError `too_many_requests`. */
+  turn(key: string): Promise<void> | undefined
+}
+
+/** Delays the requests of a client address that come too fast, their body unread. Health checks are exempt. */
+export function limitRate(turns: Turns): Middleware {
+  return async (ctx, next) => {
+    if (ctx.path !== '/healthz' && ctx.path !== '/readyz') await turns.turn(clientOf(ctx.ip))
+    return next()
+  }
+}
+
 /**
  * Runs at most `most` requests of a queue concurrently. Others wait; after `wait` they throw UploadError `busy`.
  */

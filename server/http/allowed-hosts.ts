@@ -2,17 +2,19 @@ import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { cameThroughProxy, type TrustProxy } from './forwarded.ts'
 import { authorityOf, isOwnHost, parseAuthority } from './host.ts'
+import { HEALTH_PATH } from './paths.ts'
 
 /** Host names that requests may use, in addition to local ones; `*` for all. */
 export type AllowedHosts = '*' | ReadonlySet<string>
 
-/** Health checks may use any host. They change nothing, and reveal nothing about uploads. */
-const HEALTH = /^\/(healthz|readyz)\/?$/
-
-/** The host names of this service: the allowed ones, that of HOST, and that of PUBLIC_URL. */
-export function namesOf(allowed: AllowedHosts, listensOn: string, publicUrl: string): ReadonlySet<string> {
+/**
+ * The host names of this service: the allowed ones, that of HOST, and those of its URLs.
+ *
+ * @param urls PUBLIC_URL and DOWNLOAD_URL; empty if unset.
+ */
+export function namesOf(allowed: AllowedHosts, listensOn: string, urls: readonly string[]): ReadonlySet<string> {
   const names = new Set(allowed === '*' ? [] : allowed)
-  for (const text of [listensOn, publicUrl === '' ? '' : new URL(publicUrl).hostname]) {
+  for (const text of [listensOn, ...urls.map((url) => (url === '' ? '' : new URL(url).hostname))]) {
     const host = parseAuthority(text)?.host
     if (host !== undefined) names.add(host)
   }
@@ -22,7 +24,7 @@ export function namesOf(allowed: AllowedHosts, listensOn: string, publicUrl: str
 /**
  * Refuses requests that name the host of another site. Without authentication, a page of that site could do everything
  * that a visitor can, once its name resolves to this service. Requests through a trusted proxy are not checked: the
- * proxy chooses its hosts.
+ * proxy chooses its hosts. Health checks may use any host.
  *
  * @throws UploadError `bad_request` for an invalid host, `host_not_allowed`.
  */
@@ -43,7 +45,7 @@ export function checkHost(allowed: AllowedHosts, names: ReadonlySet<string>, tru
     }
     const isFree = allowed === '*' || authority === 'none' || isOwnHost(authority.host, names)
     if (isFree && isOrigin) accepted = host
-    if (isFree || HEALTH.test(ctx.path) || cameThroughProxy(ctx.req, trust)) return next()
+    if (isFree || HEALTH_PATH.test(ctx.path) || cameThroughProxy(ctx.req, trust)) return next()
     throw new UploadError(
       'host_not_allowed',
       `This service does not accept the host ${authority.host}. Its operator can add it to the setting ALLOWED_HOSTS.`,

@@ -22,6 +22,11 @@ export function errorResponse(error: UploadError, dialect: Dialect, method: stri
     'Upload-Error': error.code,
     // RFC 9110 §12.5.3, RFC 5789 §2.2.
     ...(error.code === 'unsupported_coding' && { 'Accept-Encoding': 'identity' }),
+    // RFC 6585 §4.
+    ...(error.details !== undefined &&
+      'retry_after' in error.details && {
+        'Retry-After': String(error.details.retry_after),
+      }),
     ...(error.code === 'unsupported_type' && method === 'PATCH' && { 'Accept-Patch': ACCEPT_PATCH }),
   }
   return { status, headers, body }

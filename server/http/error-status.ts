@@ -53,7 +53,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   forbidden: same(403),
   cross_site: same(403),
   quota_exceeded: same(413),
-  too_many_requests: { tus: 429, legacy: 409 },
+  too_many_requests: { tus: 429, temporaryHead: 423, legacy: 409 },
   not_found: same(404),
   // After a HEAD, tus-java-client creates a new upload only on 404.
   gone: { ...same(410), tusHead: 404 },

@@ -11,7 +11,7 @@ export interface Reach {
 /**
  * Whether a request comes from a page of this service, or from no page at all. `Sec-Fetch-Site` (Fetch Metadata)
  * decides, which browsers send over TLS and to loopback; otherwise `Origin`, which they send with every cross-origin
- * POST.
+ * POST. The scheme is not compared: a proxy may terminate TLS, and to an `https` URL browsers send `Sec-Fetch-Site`.
  */
 export function isSameOrigin(ctx: Context, { publicUrl, trustProxy }: Reach): boolean {
   const site = ctx.get('Sec-Fetch-Site')

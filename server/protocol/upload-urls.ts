@@ -8,19 +8,30 @@ export interface UploadUrls {
   readonly location: (ctx: Context, id: string) => string
   /** For pages, which resolve it against their own URL: absolute only with PUBLIC_URL. */
   readonly forPage: (ctx: Context, id: string) => string
+  /** For links, which only download. */
+  readonly link: (ctx: Context, name: string) => string
 }
 
 /**
  * @param publicUrl PUBLIC_URL; empty if unset.
+ * @param downloadUrl DOWNLOAD_URL; empty if unset.
  * @param names the host names of this service.
  */
-export function uploadUrls(publicUrl: string, trustProxy: TrustProxy, names: ReadonlySet<string>): UploadUrls {
+export function uploadUrls(
+  publicUrl: string,
+  downloadUrl: string,
+  trustProxy: TrustProxy,
+  names: ReadonlySet<string>,
+): UploadUrls {
   const forPage = (ctx: Context, id: string): string => {
     const base = publicUrl === '' ? forwardedRequest(ctx, trustProxy).prefix : publicUrl
     return `${base}/files/${id}`
   }
+  const location = (ctx: Context, id: string): string =>
+    `${publicUrl === '' ? (originOf(ctx, names) ?? '') : ''}${forPage(ctx, id)}`
   return {
     forPage,
-    location: (ctx, id) => `${publicUrl === '' ? (originOf(ctx, names) ?? '') : ''}${forPage(ctx, id)}`,
+    location,
+    link: (ctx, name) => (downloadUrl === '' ? location(ctx, name) : `${downloadUrl}/files/${name}`),
   }
 }

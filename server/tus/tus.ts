@@ -84,10 +84,9 @@ export class Tus {
       await this.#setExpires(ctx, upload)
     }
     if (isSmallFile(ctx, creation)) {
-      const bytes = creation.withBody
-        ? await withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0))
-        : NOTHING
-      return desk.createFinished(record, [bytes], setHeaders)
+      const read = async (): Promise<Buffer> =>
+        creation.withBody ? withBody(ctx, this.#options.idleTimeout, (body) => wholeOf(body, length ?? 0)) : NOTHING
+      return desk.createFinished(record, async () => [await read()], setHeaders)
     }
     await desk.create(record, async (upload) => {
       ctx.set('Location', location)

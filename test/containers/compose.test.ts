@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createUpload, patch } from '../support/tus.ts'
-import { type Deployment, engine, engineOk, newDeployment, untilReady } from './deployment.ts'
+import { capabilitiesOf, type Deployment, engine, engineOk, limitsOf, newDeployment, untilReady } from './deployment.ts'
 import {
   completed,
   downloaded,
@@ -17,7 +17,6 @@ import {
 const bytes = sampleBytes(16 * MIB + 5)
 const CHUNKS = Array.from({ length: 17 }, (_, chunk) => chunk)
 
-// Any caller receives the URL for a task id of 16 characters or more.
 const WHOLE = 'wu_sent_as_a_whole'
 const KILLED = 'wu_killed_in_the_middle'
 
@@ -47,6 +46,20 @@ describe('docker-compose.yml', () => {
     expect(await engineOk('exec', container, 'sh', '-c', 'touch /data/new && rm /data/new && echo written')).toBe(
       'written',
     )
+  })
+
+  test('is published on the loopback address only', async () => {
+    const container = await deployment.container('landfall')
+    const bindings = await engineOk('inspect', '--format', '{{json .HostConfig.PortBindings}}', container)
+    expect(JSON.parse(bindings)).toEqual({
+      '1080/tcp': [{ HostIp: '127.0.0.1', HostPort: new URL(deployment.url).port }],
+    })
+  })
+
+  test('has no capabilities, gains none, and has limits of memory and processes', async () => {
+    const container = await deployment.container('landfall')
+    expect(await capabilitiesOf(container)).toEqual({ CapPrm: 0n, CapEff: 0n, CapBnd: 0n, NoNewPrivs: 1n })
+    expect(await limitsOf(container)).toEqual({ memory: 1024 ** 3, pids: 256 })
   })
 
   test('passes the health check that the image declares', async () => {

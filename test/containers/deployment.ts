@@ -68,6 +68,7 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
   const [port, httpPort, httpsPort] = await Promise.all([freePort(), freePort(), freePort()])
   const environment = {
     LANDFALL_TAG: TAG,
+    LANDFALL_NAME: 'localhost',
     LANDFALL_PORT: String(port),
     LANDFALL_HTTP_PORT: String(httpPort),
     LANDFALL_HTTPS_PORT: String(httpsPort),
@@ -97,6 +98,20 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
       await rm(folder, { recursive: true })
     },
   }
+}
+
+/** The sets of capabilities of process 1 of a container, as bits, and whether it can gain others. */
+export async function capabilitiesOf(container: string): Promise<Readonly<Record<string, bigint>>> {
+  const status = await engineOk('exec', container, 'cat', '/proc/1/status')
+  const lines = [...status.matchAll(/^(CapPrm|CapEff|CapBnd|NoNewPrivs):\s*(\w+)$/gm)]
+  return Object.fromEntries(lines.map(([, name, bits]) => [name, BigInt(`0x${bits}`)]))
+}
+
+/** The limits of a container: bytes of memory, and processes with their threads. */
+export async function limitsOf(container: string): Promise<{ memory: number; pids: number }> {
+  const limits = await engineOk('inspect', '--format', '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}', container)
+  const [memory = 0, pids = 0] = limits.split(' ').map(Number)
+  return { memory, pids }
 }
 
 /** Waits until the service is ready. @throws Error after a minute. */

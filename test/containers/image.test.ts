@@ -44,8 +44,22 @@ describe('The image, without compose,', () => {
     await running(['--read-only'], uploadAndDownload)
   })
 
-  test('runs as any other user on a new volume', async () => {
-    await running(['--read-only', '--user', '12345:54321', '-v', `${VOLUME}:/data`], async (url, container) => {
+  test('has a data directory that only its own user can write to, and its group can read', async () => {
+    const line = await engineOk('run', '--rm', IMAGE, 'stat', '-c', '%u:%g %a', '/data')
+    expect(line).toBe('1000:1000 750')
+  })
+
+  test('does not warn of its public address, which is that of the container', async () => {
+    await running([], async (_, container) => {
+      const { out, errors } = await engine('logs', container)
+      expect(out + errors).toMatch(/^Landfall listens on \S+$/)
+    })
+  })
+
+  test('runs as any other user, without capabilities, on a volume of that user', async () => {
+    await engineOk('run', '--rm', '--user', 'root', '-v', `${VOLUME}:/data`, IMAGE, 'chown', '12345:54321', '/data')
+    const options = ['--read-only', '--cap-drop', 'ALL', '--user', '12345:54321', '-v', `${VOLUME}:/data`]
+    await running(options, async (url, container) => {
       expect(await engineOk('exec', container, 'id', '-u')).toBe('12345')
       await uploadAndDownload(url)
     })

@@ -6,6 +6,6 @@ export default {
   rootDir: '../..',
   roots: ['<rootDir>/test/containers'],
   testPathIgnorePatterns: [],
-  testTimeout: 600_000,
+  testTimeout: 1_200_000,
   maxWorkers: 1,
 }

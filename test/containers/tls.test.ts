@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createUpload, patch } from '../support/tus.ts'
-import { type Deployment, engineOk, newDeployment, untilReady } from './deployment.ts'
+import { capabilitiesOf, type Deployment, engine, engineOk, limitsOf, newDeployment, untilReady } from './deployment.ts'
 import {
   completed,
   downloaded,
@@ -32,6 +32,26 @@ describe('docker-compose.tls.yml, with nginx and TLS,', () => {
     expect([answer.status, answer.headers.get('Location')]).toEqual([308, 'https://localhost/'])
   })
 
+  test('gives nginx the four capabilities that it needs, limits, and a read-only file system', async () => {
+    const container = await deployment.container('nginx')
+    // CHOWN, SETGID, SETUID, NET_BIND_SERVICE
+    const needed = (1n << 0n) | (1n << 6n) | (1n << 7n) | (1n << 10n)
+    expect(await capabilitiesOf(container)).toEqual({ CapPrm: needed, CapEff: needed, CapBnd: needed, NoNewPrivs: 1n })
+    expect(await limitsOf(container)).toEqual({ memory: 512 * MIB, pids: 128 })
+    const refused = await engine('exec', container, 'touch', '/etc/new')
+    expect([refused.code, refused.errors]).toEqual([1, expect.stringContaining('Read-only file system')])
+  })
+
+  test('logs neither whole ids nor queries, and refuses other hosts', async () => {
+    const url = await createUpload(deployment.secureUrl, 5)
+    await fetch(`${url}?task_id=secret`)
+    const { port } = new URL(deployment.plainUrl)
+    expect((await fetch(`http://127.0.0.1:${port}`, { redirect: 'manual' })).status).toBe(421)
+    const { out, errors } = await engine('logs', await deployment.container('nginx'))
+    expect(out + errors).toContain(`"GET ${new URL(url).pathname.slice(0, '/files/'.length + 6)}... HTTP/1.1" 404 `)
+    expect(out + errors).not.toMatch(new RegExp(`secret|${new URL(url).pathname}`))
+  })
+
   test('passes bytes on during the request, and keeps them when it breaks off', async () => {
     const url = await createUpload(deployment.secureUrl, bytes.length)
     expect(new URL(url).origin).toBe(deployment.secureUrl)
@@ -44,15 +64,10 @@ describe('docker-compose.tls.yml, with nginx and TLS,', () => {
   })
 
   test('passes on chunks of WebUploader, and restricts the visitor’s cookie to TLS', async () => {
-    await sendChunks(
-      deployment.secureUrl,
-      bytes,
-      TASK,
-      Array.from({ length: 17 }, (_, chunk) => chunk),
-    )
-    const { status, body } = await completed(deployment.secureUrl, TASK)
-    expect(status).toBe(200)
-    expect((await downloaded(deployment.secureUrl + JSON.parse(body).url)).equals(bytes)).toBe(true)
+    const chunks = Array.from({ length: 17 }, (_, chunk) => chunk)
+    const url = await sendChunks(deployment.secureUrl, bytes, TASK, chunks)
+    expect((await completed(deployment.secureUrl, TASK)).status).toBe(200)
+    expect((await downloaded(url)).equals(bytes)).toBe(true)
 
     const checked = await fetch(`${deployment.secureUrl}/check`, { method: 'POST', body: 'POST TEST' })
     expect(checked.headers.get('Set-Cookie')).toMatch(/; secure/i)

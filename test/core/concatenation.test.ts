@@ -65,6 +65,10 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
     space: () => store.space(),
+    shelves: () => store.shelves(),
+    shelf: (name) => store.shelf(name),
+    shelfOf: (id) => store.shelfOf(id),
+    glance: (id) => store.glance(id),
     close: () => store.close(),
   }
 }

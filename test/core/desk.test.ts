@@ -99,7 +99,9 @@ describe('Credentials', () => {
   it('that do not allow creation create nothing', async () => {
     const reader = uploads.for(ownerOf('alice', { may: new Set(['read', 'write']) }))
     await expect(reader.create(recordOf('id', 5), nothing)).rejects.toMatchObject({ code: 'forbidden' })
-    await expect(reader.createFinished(recordOf('id', 0), [], nothing)).rejects.toMatchObject({ code: 'forbidden' })
+    await expect(reader.createFinished(recordOf('id', 0), async () => [], nothing)).rejects.toMatchObject({
+      code: 'forbidden',
+    })
     await expect(uploads.use('id', nothing)).rejects.toMatchObject({ code: 'not_found' })
   })
 

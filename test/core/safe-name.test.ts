@@ -39,6 +39,12 @@ test.each([
   [`${'.'.repeat(300)}${'b'.repeat(40)}`, 'file'],
   [' a. ', 'a'],
   ['a\u202egnp.exe', 'agnp.exe'],
+  ['a\u061cb\u200bc\u2060d\ufeffe\u00adf\u3164g\u2028h.txt', 'abcdefgh.txt'],
+  ['\u200b', 'file'],
+  [
+    'می\u200cخواهم \u{1f469}\u200d\u{1f4bb} \u2764\ufe0f.txt',
+    'می\u200cخواهم \u{1f469}\u200d\u{1f4bb} \u2764\ufe0f.txt',
+  ],
   [`${'a'.repeat(300)}.tar.gz`, `${'a'.repeat(252)}.gz`],
   [`${'测'.repeat(100)}.txt`, `${'测'.repeat(83)}.txt`],
   [`${'a'.repeat(254)}. b`, `${'a'.repeat(252)}. b`],
@@ -55,7 +61,7 @@ test('Any name becomes one path component of at most 255 bytes, which stays as i
       const safe = safeName(said)
       expect(path.basename(safe)).toBe(safe)
       expect(path.win32.basename(safe)).toBe(safe)
-      expect(safe).not.toMatch(/^\s|[.\s]$|[\u0000-\u001f\u007f-\u009f]|[\u202a-\u202e\u2066-\u2069]/)
+      expect(safe).not.toMatch(/^\s|[.\s]$|[\u0000-\u001f\u007f-\u009f]|[\u061c\u200b\u202a-\u202e\u2060-\u206f\ufeff]/)
       expect(Buffer.byteLength(safe)).toBeGreaterThan(0)
       expect(Buffer.byteLength(safe)).toBeLessThanOrEqual(255)
       expect(safeName(safe)).toBe(safe)

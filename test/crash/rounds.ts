@@ -6,6 +6,7 @@ import type { Random } from '../support/random.ts'
 import { Client, NoAnswer } from './client.ts'
 import { checkLeftovers } from './disk-checks.ts'
 import type { Kill, Run } from './kills.ts'
+import { checkLedger } from './ledger-check.ts'
 import { type UploadModel, Violation } from './model.ts'
 import { checkPromises } from './promise-checks.ts'
 import { EXPIRES_AFTER, Sweeps } from './sweeps.ts'
@@ -83,7 +84,7 @@ export class Rounds {
     return hasCome
   }
 
-  /** Finishes every upload, and compares all of them. @throws Violation, NoAnswer */
+  /** Finishes every upload, and compares all of them, and what they are charged. @throws Violation, NoAnswer */
   async last(): Promise<void> {
     const { uploads } = this.#load
     this.#sweeps.begin(false)
@@ -104,6 +105,7 @@ export class Rounds {
       client.close()
       await program.end('SIGTERM')
     }
+    await checkLedger(this.#layout)
   }
 
   /** @returns `undefined` if it was killed before it listened. */

@@ -1,8 +1,10 @@
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
+import { readRecordFile } from '../../server/disk/record-file.ts'
 import { doctor } from '../../server/doctor.ts'
+import { deriveKeys, ownerOf } from '../../server/keys.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
@@ -80,6 +82,67 @@ describe('landfall doctor', () => {
       const download = await fetch(`${program.url}/files/${finished}`)
       expect(Buffer.from(await download.arrayBuffer()).equals(content)).toBe(true)
       expect((await patch(`${program.url}/files/${unfinished}`, 400, content.subarray(400))).status).toBe(204)
+    })
+
+    it('reports what other users can read or change, and closes what is for the service only', async () => {
+      await chmod(layout.records, 0o755)
+      await chmod(layout.secret, 0o644)
+      await chmod(layout.files, 0o755)
+      const { code, lines } = await examine('--repair')
+      expect([code, lines]).toEqual([
+        0,
+        [
+          'records: Other users can read it. Done: close it to them.',
+          'secret: Other users can read it. Done: close it to them.',
+          'Found: 2. Repaired: 2. Left: 0.',
+        ],
+      ])
+      const modes = await Promise.all([layout.records, layout.secret, layout.files].map((place) => stat(place)))
+      expect(modes.map(({ mode }) => (mode & 0o777).toString(8))).toEqual(['700', '600', '755'])
+      await chmod(layout.root, 0o777)
+      const exposed = await examine('--repair')
+      expect(exposed.code).toBe(1)
+      expect(exposed.lines[0]).toMatch(/^\.: Other users can change files in .* Run as root: .* Left unchanged\.$/)
+    })
+
+    describe('and an owner', () => {
+      const SECRET = 'A secret of 32 characters, or a few more'
+      const ALICE = ownerOf(deriveKeys(SECRET), 'https://login.example', 'alice')
+
+      async function give(...flags: string[]): Promise<string[]> {
+        const lines: string[] = []
+        const args = ['--data-dir', folder.path, ...flags]
+        expect(await doctor({ SECRET }, args, (line) => lines.push(line))).toBe(0)
+        return lines
+      }
+
+      async function owners(): Promise<(string | undefined)[]> {
+        const records = [finished, unfinished].map((id) => readRecordFile(layout.record(id), id))
+        return (await Promise.all(records)).map((record) => (typeof record === 'string' ? record : record.owner))
+      }
+
+      it('gives uploads without an owner to it, and those with one to nobody', async () => {
+        const flags = ['--owner', 'alice', '--issuer', 'https://login.example']
+        expect(await give(...flags, '--dry-run')).toEqual(['Uploads without an owner: 2. Unchanged.'])
+        expect(await owners()).toEqual([undefined, undefined])
+        expect(await give(...flags)).toEqual(['Uploads without an owner: 2. They belong to alice now.'])
+        expect(await owners()).toEqual([ALICE, ALICE])
+        expect(await give('--owner', 'bob')).toEqual(['Uploads without an owner: 0. They belong to bob now.'])
+        expect(await owners()).toEqual([ALICE, ALICE])
+        expect((await examine()).code).toBe(0)
+      })
+
+      it('takes the issuer from JWT_ISSUER, and the secret from the data directory or a file', async () => {
+        const file = path.join(folder.path, 'secret-elsewhere')
+        await writeFile(file, `${SECRET}\n`)
+        const args = ['--data-dir', folder.path, '--owner', 'alice', '--secret-file', file]
+        await doctor({ JWT_ISSUER: 'https://login.example' }, args, () => undefined)
+        expect(await owners()).toEqual([ALICE, ALICE])
+      })
+
+      it('must be named', async () => {
+        await expect(examine('--owner', '')).rejects.toThrow('--owner must name a subject.')
+      })
     })
 
     it('leaves possible user files to the operator', async () => {

@@ -1,6 +1,7 @@
 import { DirectorySync } from '../../server/disk/directory-sync.ts'
 import type { Environment } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
+import { PRIVATE_FILE, PRIVATE_FOLDER } from '../../server/disk/modes.ts'
 import { Quarantine } from '../../server/disk/quarantine.ts'
 import { RecordFolders } from '../../server/disk/record-folders.ts'
 import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
@@ -10,6 +11,7 @@ export function environmentIn(folder: string): Environment {
   const layout = new Layout(folder)
   return {
     layout,
+    modes: { file: PRIVATE_FILE, folder: PRIVATE_FOLDER },
     sync: 'never',
     boot: '0'.repeat(32),
     directorySync: new DirectorySync(),

@@ -20,7 +20,8 @@ beforeEach(async () => {
   folder = await temporaryFolder()
   const namespace = process.getuid?.() === 0 ? ['unshare', '-m'] : ['unshare', '-rm']
   const within = [...namespace, 'sh', '-c', SMALL_DISK, 'sh', folder.path]
-  program = await startProgram({ DATA_DIR: path.join(folder.path, 'data') }, undefined, within)
+  const settings = { DATA_DIR: path.join(folder.path, 'data'), MIN_FREE: '0', MIN_FREE_INODES: '0' }
+  program = await startProgram(settings, undefined, within)
   disk = `/proc/${program.process.pid}/root${folder.path}`
 })
 afterEach(async () => {

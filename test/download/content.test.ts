@@ -109,6 +109,24 @@ describe('The type of a download', () => {
     expect(typeOf(said)).toBe('application/octet-stream')
   })
 
+  it.each([
+    ...['text/javascript', 'application/javascript', 'application/x-javascript', 'text/ecmascript', 'text/jscript'],
+    ...['TEXT/JavaScript1.5; charset=utf-8', 'text/livescript', 'text/vbscript', 'text/css', 'application/wasm'],
+    ...['application/manifest+json', 'text/cache-manifest', 'application/importmap+json', 'text/html'],
+    ...['application/speculationrules+json', 'application/xhtml+xml', 'image/svg+xml', 'image/svg', 'text/xml'],
+    ...['application/xml', 'application/rss+xml', 'application/xslt+xml', 'text/xsl', 'multipart/x-mixed-replace'],
+    ...['application/x-shockwave-flash', 'application/hta'],
+  ])('is unknown if browsers could run it, or load it into a page: %s', (said) => {
+    expect(typeOf(said)).toBe('application/octet-stream')
+  })
+
+  it.each([
+    ...['application/postscript', 'application/json', 'text/plain', 'text/csv', 'application/pdf', 'audio/mpeg'],
+    'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  ])('is kept if browsers only show or save it: %s', (said) => {
+    expect(typeOf(said)).toBe(said)
+  })
+
   it('is taken from type when there is no filetype', () => {
     expect(contentHeaders({ type: 'image/gif' }, false)['Content-Type']).toBe('image/gif')
     expect(contentHeaders({ filetype: 'image/png', type: 'image/gif' }, false)['Content-Type']).toBe('image/png')
@@ -179,6 +197,5 @@ describe('The content security policy', () => {
   ])('lets nothing run in %s, inline %s', (filetype, inline, policy) => {
     const headers = contentHeaders({ filetype }, inline)
     expect(headers['Content-Security-Policy']).toBe(policy)
-    expect(headers['X-Content-Type-Options']).toBe('nosniff')
   })
 })

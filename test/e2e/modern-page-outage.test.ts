@@ -144,8 +144,8 @@ describe('While the service is away, the modern page', () => {
   })
 })
 
-describe('A refusal', () => {
-  it('still fails its row, while the others continue', async () => {
+describe('A file above the maximum size', () => {
+  it('is refused in its row before it is sent, while the others continue', async () => {
     const small = await startLandfall({ MAX_SIZE: '1000' })
     const tiny = await randomFile(folder.path, 'tiny.bin', 900)
     await withPage(browser, async (page) => {
@@ -158,7 +158,7 @@ describe('A refusal', () => {
           .locator(`${rowIn('failed')} .state`)
           .first()
           .textContent(),
-      ).toMatch(/at most 1000 bytes/)
+      ).toMatch(/larger than 0\.98 KB/)
     })
     await small.dispose()
   })

@@ -62,7 +62,7 @@ describe('Location', () => {
     ['Via', { Via: '1.1 proxy' }],
   ])('is relative for a browser or behind a proxy: %s', async (_, headers) => {
     for (const trust of ['false', 'true', 'forwarded']) {
-      service = await startService({ TRUST_PROXY: trust })
+      service = await startService({ TRUST_PROXY: trust, ALLOWED_ORIGINS: '*' })
       const location = await locationFor(headers)
       expect(location).toMatch(trust === 'true' && headers['X-Forwarded-Prefix'] ? /^\/evil\/files\// : PATH)
       if (trust !== 'forwarded') await service.close()

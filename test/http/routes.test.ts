@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
 import { expectRefusal } from '../support/chunks.ts'
@@ -42,6 +44,18 @@ describe('An unknown path', () => {
     expect([400, 404]).toContain(answer.status)
     expect(answer.body).not.toContain('devDependencies')
     expect(answer.body).not.toContain('node_modules')
+  })
+})
+
+describe('The files of /legacy', () => {
+  it('are served, and no other file of their packages is', async () => {
+    const page = await (await fetch(`${service.url}/legacy`)).text()
+    const loaded = new Set([...page.matchAll(/(?:src|href)="(static\/[^"]+)"/g)].map(([, file]) => file ?? ''))
+    for (const file of loaded) expect([file, (await fetch(`${service.url}/${file}`)).status]).toEqual([file, 200])
+    const built = await readdir(path.join(BUILT_PAGES, 'static'), { recursive: true, withFileTypes: true })
+    const files = built.filter((entry) => entry.isFile())
+    const served = files.map((entry) => path.relative(BUILT_PAGES, path.join(entry.parentPath, entry.name)))
+    expect(served.sort()).toEqual([...loaded].sort())
   })
 })
 

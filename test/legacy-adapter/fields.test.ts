@@ -8,7 +8,13 @@ import {
   oneValue,
   wholeNumber,
 } from '../../legacy-adapter/fields.ts'
-import { queryFields } from '../../legacy-adapter/urlencoded.ts'
+import { addUrlencoded } from '../../legacy-adapter/urlencoded.ts'
+
+function queryFields(query: string, identityFields: readonly string[]): Fields {
+  const list = new FieldList(identityFields)
+  addUrlencoded(list, query)
+  return list.fields
+}
 
 function fieldsOf(...values: string[]): Fields {
   return new Map(values.length === 0 ? [] : [['chunk', values]])
@@ -59,6 +65,22 @@ describe('A query', () => {
     const fields = queryFields('name=%B2%E2+%ca%d4.txt&id=%zz%4&task_id', [])
     expect(oneValue(fields, 'name')).toBe('测 试.txt')
     expect([oneValue(fields, 'id'), oneValue(fields, 'task_id')]).toEqual(['%zz%4', ''])
+  })
+})
+
+describe('The token field', () => {
+  test('is kept apart from the other fields, and an empty value counts as absent', () => {
+    const list = new FieldList([], 'token')
+    addUrlencoded(list, 'token=a&token=&task_id=t&token=b')
+    expect([...list.fields]).toEqual([['task_id', ['t']]])
+    expect(list.tokens).toEqual(['a', 'b'])
+  })
+
+  test('is an unknown field without authentication', () => {
+    const list = new FieldList([])
+    addUrlencoded(list, `token=a&token=${'b'.repeat(LONGEST_VALUE + 1)}`)
+    expect([...list.fields]).toEqual([])
+    expect(list.tokens).toEqual([])
   })
 })
 

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { FieldList } from '../../legacy-adapter/fields.ts'
 import { readMultipart } from '../../legacy-adapter/multipart.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import { ArraySource, cutAt, LendingSource } from '../support/array-source.ts'
@@ -54,13 +55,14 @@ async function outcomeOf(pieces: readonly Buffer[]): Promise<unknown> {
   const file: Buffer[] = []
   try {
     const source = new LendingSource(ArraySource.of(...pieces))
-    const request = await readMultipart(source, `multipart/form-data; boundary=${BOUNDARY}`, undefined, ['a', 'late'])
+    const type = `multipart/form-data; boundary=${BOUNDARY}`
+    const request = await readMultipart(source, type, undefined, () => new FieldList(['a', 'late']))
     const told = { fields: [...request.fields], fileName: request.fileName }
     try {
       for (let batch = await request.file.read(); batch !== null; batch = await request.file.read()) {
         file.push(Buffer.concat(batch))
       }
-      return { ...told, file: Buffer.concat(file).toString('latin1'), trailing: [...request.file.trailingFields] }
+      return { ...told, file: Buffer.concat(file).toString('latin1'), trailing: [...request.file.trailing.fields] }
     } catch (error) {
       // How much was handed out before the error depends on the pieces.
       return { ...told, error: codeOf(error) }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import busboy from 'busboy'
 import fc from 'fast-check'
-import { type Fields, LONGEST_VALUE, MOST_VALUES } from '../../legacy-adapter/fields.ts'
+import { FieldList, type Fields, LONGEST_VALUE, MOST_VALUES } from '../../legacy-adapter/fields.ts'
 import { MOST_PARTS, type MultipartRequest, readMultipart } from '../../legacy-adapter/multipart.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Source } from '../../server/core/source.ts'
@@ -20,7 +20,7 @@ const NAMES = [
 ]
 
 function read(source: Source, contentType: string, contentLength?: number): Promise<MultipartRequest> {
-  return readMultipart(source, contentType, contentLength, NAMES)
+  return readMultipart(source, contentType, contentLength, () => new FieldList(NAMES))
 }
 
 /** What a body came to: everything that a client of `readMultipart` can see, or the code of the error. */
@@ -47,7 +47,7 @@ async function outcomeOf(source: Source, boundary: string): Promise<Outcome> {
     for (let batch = await request.file.read(); batch !== null; batch = await request.file.read()) {
       outcome.file += Buffer.concat(batch).toString('latin1')
     }
-    outcome.trailing = textsOf(request.file.trailingFields)
+    outcome.trailing = textsOf(request.file.trailing.fields)
   } catch (error) {
     outcome.error = error instanceof UploadError ? error.code : String(error)
   }
@@ -676,7 +676,7 @@ describe('The reader of multipart bodies and busboy', () => {
         expect(Buffer.concat(bytes).equals(expected.file)).toBe(true)
         for (const [fields, pairs] of [
           [textsOf(request.fields), expected.fields.slice(0, before.length)],
-          [textsOf(request.file.trailingFields), expected.fields.slice(before.length)],
+          [textsOf(request.file.trailing.fields), expected.fields.slice(before.length)],
         ] as const) {
           const byName: Record<string, string[]> = {}
           for (const [n, value] of pairs) byName[n] = [...(byName[n] ?? []), value]

@@ -37,23 +37,35 @@ async function send(file: Cut, chunk: number, fileName?: string, cookie = ''): P
   return answerOf(await fetch(`${service.url}/upload/accept`, { method: 'POST', headers, body }))
 }
 
+interface RecordJson {
+  readonly format?: number
+  readonly account?: string
+  readonly endAwaited?: true
+  readonly webUploader?: {
+    readonly chunks?: number
+    readonly chunkSize?: number
+    readonly visitor?: string
+    readonly senders: readonly string[]
+  }
+}
+
 /** The first line of a record is its JSON. */
-async function recordIn(file: string): Promise<{ page?: { senders: string[] } }> {
+async function recordIn(file: string): Promise<RecordJson> {
   const [line = ''] = (await readFile(file, 'utf8')).split('\n')
   return JSON.parse(line)
 }
 
 /**
- * Removes from all records what the previous version does not know, and restarts the service. @param more of each
- * record.
+ * Writes all records as the first version did, and restarts the service. @param more of each record.
  */
 async function withFormerRecords(more: { visitor?: string } = {}): Promise<void> {
   const records = path.join(service.dataDir, 'records')
   for (const name of await readdir(records, { recursive: true })) {
     if (!name.endsWith('.json')) continue
     const file = path.join(records, name)
-    const { page: _, ...former } = await recordIn(file)
-    const line = JSON.stringify({ ...former, ...more })
+    const { format: _, account: __, endAwaited: ___, webUploader, ...former } = await recordIn(file)
+    const { chunks, chunkSize, visitor } = webUploader ?? {}
+    const line = JSON.stringify({ ...former, chunks, chunkSize, visitor, ...more })
     await writeFile(file, `${line}\n${crc32(line).toString(16)}\n`)
   }
   service = await service.restart()
@@ -91,7 +103,7 @@ test('A file of two senders finishes with its last byte in a version without sen
   service = await service.restart()
   await until(async () => (await send(again, 0)).ok)
   const record = path.join(service.dataDir, 'records', String(id).split('.')[0] ?? '', `${id}.json`)
-  expect((await recordIn(record)).page?.senders).toHaveLength(2)
+  expect((await recordIn(record)).webUploader?.senders).toHaveLength(2)
   await withFormerRecords()
   expect(await send(file, 4)).toMatchObject({ id, finished: true })
 })

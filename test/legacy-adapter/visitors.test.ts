@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
@@ -23,13 +24,12 @@ beforeEach(() => {
 /** A browser, with or without a cookie. */
 class Browser {
   readonly cookie: string | undefined
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(cookie: string | undefined) {
+  /** @param more further headers. */
+  constructor(cookie: string | undefined, more: Readonly<Record<string, string>> = {}) {
     this.cookie = cookie
-  }
-
-  get headers(): Record<string, string> {
-    return this.cookie === undefined ? {} : { Cookie: this.cookie }
+    this.headers = { ...(cookie === undefined ? {} : { Cookie: cookie }), ...more }
   }
 
   async send(file: Cut, chunk: number): Promise<LegacyAnswer & { status: number }> {
@@ -66,8 +66,11 @@ class Browser {
     return file_list[0] ?? []
   }
 
-  async complete(filename = 'big.bin'): Promise<LegacyAnswer & { status: number }> {
-    const query = new URLSearchParams({ task_id: task, filename })
+  /** @param fields those that name the file. */
+  async complete(
+    fields: Readonly<Record<string, string>> = { filename: 'big.bin' },
+  ): Promise<LegacyAnswer & { status: number }> {
+    const query = new URLSearchParams({ task_id: task, ...fields })
     const response = await fetch(`${service.url}/upload/complete?${query}`, { headers: this.headers })
     return { status: response.status, ...(await answerOf(response)) }
   }
@@ -83,6 +86,12 @@ async function newBrowser(): Promise<Browser> {
   const response = await fetch(`${service.url}/legacy`)
   await response.arrayBuffer()
   return new Browser(response.headers.get('Set-Cookie')?.split(';')[0])
+}
+
+/** A browser whose cookie was issued some time ago. @param age milliseconds. */
+function browserSince(age: number): Browser {
+  const time = (Date.now() - age).toString(16).padStart(12, '0')
+  return new Browser(`landfall_visitor=${time}${randomBytes(10).toString('hex')}`)
 }
 
 function fileOf(content: Buffer<ArrayBuffer>, more: Partial<ChunkFields> = {}): Cut {
@@ -326,6 +335,92 @@ describe('A cookie that appears during an upload', () => {
     const browser = await newBrowser()
     expect(await browser.land(fileOf(content), 2, 3, 4)).toMatchObject({ id, finished: true })
     expect((await browser.complete()).status).toBe(200)
+  })
+
+  it('does not move it if the cookie was on its way to the browser when the upload began', async () => {
+    const browser = await newBrowser()
+    const { id } = await new Browser(undefined).land(fileOf(content), 0, 1)
+    expect(await browser.land(fileOf(content), 2, 3, 4)).toMatchObject({ id, finished: true })
+  })
+
+  it('does not move it after a restart either', async () => {
+    const { id } = await new Browser(undefined).land(fileOf(content), 0, 1)
+    const browser = await newBrowser()
+    service = await service.restart()
+    expect(await browser.land(fileOf(content), 2, 3, 4)).toMatchObject({ id, finished: true })
+  })
+})
+
+describe('A client without a cookie that knows every field of a file', () => {
+  it('cannot begin the upload in which the chunks of a visitor end', async () => {
+    const visitor = browserSince(2 * 60_000)
+    const planted = await new Browser(undefined).land(fileOf(bytesOf(4500, 66)), 0, 1)
+    const last = await visitor.land(fileOf(content), 0, 1, 2, 3, 4)
+    expect(last).toMatchObject({ finished: true })
+    expect(last.id).not.toBe(planted.id)
+    await expectBytes(last, content)
+  })
+
+  it('cannot take over a file that a visitor with a new cookie begins again after a failure', async () => {
+    const visitor = await newBrowser()
+    const file = fileOf(content)
+    await visitor.land(file, 0, 1)
+    await visitor.send(cut(content, 900, { ...file.fields(0), chunks: 5 }), 1)
+    const planted = await new Browser(undefined).land(fileOf(bytesOf(4500, 66)), 0, 1)
+    const last = await visitor.land(file, 0, 1, 2, 3, 4)
+    expect(last.id).not.toBe(planted.id)
+    await expectBytes(last, content)
+  })
+
+  it('cannot have its finished file confirmed to a visitor whose own is incomplete', async () => {
+    const visitor = browserSince(2 * 60_000)
+    await new Browser(undefined).land(fileOf(bytesOf(4500, 66)), 0, 1, 2, 3, 4)
+    await visitor.land(fileOf(content), 0, 1)
+    await visitor.breakOff(fileOf(content), 4)
+    expect(await visitor.complete()).toMatchObject({ status: 409, missing: [2, 3, 4] })
+  })
+})
+
+describe('A client without a cookie in another network', () => {
+  const inNetwork = (address: string): Browser => new Browser(undefined, { 'X-Forwarded-For': address })
+  beforeAll(() => restartWith({ TRUST_PROXY: 'true' }))
+  afterAll(() => restartWith({ TRUST_PROXY: 'false' }))
+
+  async function restartWith(settings: Readonly<Record<string, string>>): Promise<void> {
+    service = await service.restart(settings)
+  }
+
+  it('cannot begin the upload of a visitor who has no cookie yet', async () => {
+    const planted = await inNetwork('192.0.2.1').land(fileOf(bytesOf(4500, 66)), 0, 1)
+    const { cookie } = await newBrowser()
+    const last = await new Browser(cookie, { 'X-Forwarded-For': '192.0.2.2' }).land(fileOf(content), 0, 1, 2, 3, 4)
+    expect(last.id).not.toBe(planted.id)
+    await expectBytes(last, content)
+  })
+
+  it('receives neither id nor URL, and cannot make the upload fail', async () => {
+    const file = fileOf(content)
+    const { id } = await inNetwork('192.0.2.1').land(file, 0, 1)
+    expect(id).toBeDefined()
+    const stranger = inNetwork('192.0.2.2')
+    const answer = await stranger.land(file, 1)
+    expect(answer).not.toHaveProperty('id')
+    expect(answer).not.toHaveProperty('url')
+    const recut = cut(content, 900, { ...file.fields(0), chunks: 5 })
+    expect(await stranger.send(recut, 1)).toMatchObject({ status: 409, error: { code: 'chunk_size_changed' } })
+    expect(await inNetwork('192.0.2.1').land(file, 2, 3, 4)).toMatchObject({ id, finished: true })
+  })
+
+  it('continues the upload, because its address may have changed', async () => {
+    await inNetwork('192.0.2.1').land(fileOf(content), 0, 1)
+    expect(await inNetwork('192.0.2.2').land(fileOf(content), 2, 3, 4)).toMatchObject({ finished: true })
+    expect(await inNetwork('192.0.2.2').complete()).toMatchObject({ status: 200 })
+  })
+
+  it('learns nothing from complete without a file name', async () => {
+    await inNetwork('192.0.2.1').land(fileOf(content), 0, 1, 2, 3, 4)
+    expect(await inNetwork('192.0.2.2').complete({ ext: 'bin' })).toMatchObject({ status: 404 })
+    expect(await inNetwork('192.0.2.1').complete({ ext: 'bin' })).toMatchObject({ status: 200 })
   })
 })
 

@@ -7,7 +7,7 @@ import type { Upload } from '../../server/core/upload.ts'
 import type { Uploads } from '../../server/core/uploads.ts'
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
-import { folderSecret } from '../../server/disk/secret.ts'
+import { folderSecrets } from '../../server/disk/secret.ts'
 import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
 import { anyone } from '../support/principal.ts'
@@ -32,7 +32,7 @@ export async function checkAfterCut(
 ): Promise<void> {
   const uploads = await openStore({ directory, sync, boot })
   const layout = new Layout(directory)
-  const concatenation = new Concatenation(uploads, await folderSecret(layout))
+  const concatenation = new Concatenation(uploads, (await folderSecrets(layout, () => undefined)).ids)
   try {
     await checkIncoming(layout)
     for (const [i, file] of files.entries()) {

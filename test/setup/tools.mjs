@@ -16,6 +16,7 @@ const MISSING = [
   { name: 'clamd', found: existsSync('/usr/sbin/clamd'), packages: 'clamav-daemon', otherwise: '' },
   { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
   { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },
+  { name: 'openssl', found: isThere('openssl'), packages: 'openssl', otherwise: '' },
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 

@@ -1,38 +1,49 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { temporaryFolder } from './folder.ts'
 import { freePort } from './free-port.ts'
 import { until } from './wire.ts'
 
 const CONFIGURATION = fileURLToPath(new URL('../../deploy/nginx/landfall.conf', import.meta.url))
 
-/** An nginx in front of a service. */
+/** An nginx in front of a service, for the names localhost and 127.0.0.1. */
 export interface Nginx {
-  /** `http://127.0.0.1:port` */
+  /** `http://127.0.0.1:port` of a port that the deployment does not have: the secure server, without TLS. */
   readonly url: string
+  /** `http://localhost:port` of the deployment. */
+  readonly plainUrl: string
+  /** `https://localhost:port` of the deployment. */
+  readonly secureUrl: string
+  /** The certificate of `localhost`, in PEM; it is its own authority. */
+  readonly certificate: string
+  /** What nginx has logged: the access log, then the error log. */
+  log(): Promise<string>
   close(): Promise<void>
 }
 
-/** Starts nginx with the configuration of the deployment, but without TLS and on a free port. */
+/** Starts nginx with the configuration of the deployment, on free ports, with a certificate of its own. */
 export async function startNginx(target: string): Promise<Nginx> {
   const folder = await temporaryFolder()
-  const port = await freePort()
+  const [port, plainPort, securePort] = [await freePort(), await freePort(), await freePort()]
+  const certificate = await makeCertificate(folder.path)
   const deployed = await readFile(CONFIGURATION, 'utf8')
   const configuration = deployed
-    .replace(/ {4}server \{\s+listen 80;[^}]*\}/, '')
-    .replace(/^.*\b(resolver|resolver_timeout|ssl_\w+|access_log|error_log|set) .*$/gm, '')
-    .replace(/listen 443 ssl;/, `listen 127.0.0.1:${port};`)
-    .replace(/proxy_pass .*;/, `proxy_pass ${target};`)
-    .replace(
-      'http {',
-      `http {\naccess_log off;\nerror_log stderr warn;\nclient_body_temp_path ${folder.path}/body;\nproxy_temp_path ${folder.path}/proxy;`,
-    )
+    .replace(/^ *(resolver|resolver_timeout) .*$/gm, '')
+    .replaceAll('PUBLIC_NAMES', 'localhost 127.0.0.1')
+    .replaceAll(/\/(tmp|etc\/tls)\//g, `${folder.path}/`)
+    .replace('/dev/stdout', `${folder.path}/access.log`)
+    .replace('/dev/stderr', `${folder.path}/error.log`)
+    .replace('listen 443 ssl;', `listen 127.0.0.1:${port};\n$&`)
+    .replaceAll('listen 80', `listen 127.0.0.1:${plainPort}`)
+    .replaceAll('listen 443', `listen 127.0.0.1:${securePort}`)
+    .replace('http://$landfall:1080', target)
   const file = path.join(folder.path, 'nginx.conf')
-  await writeFile(file, `pid ${folder.path}/pid;\n${configuration}`)
+  await writeFile(file, configuration)
   const child = spawn('/usr/sbin/nginx', ['-e', 'stderr', '-c', file, '-g', 'daemon off;'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -46,6 +57,13 @@ export async function startNginx(target: string): Promise<Nginx> {
   })
   return {
     url: `http://127.0.0.1:${port}`,
+    plainUrl: `http://localhost:${plainPort}`,
+    secureUrl: `https://localhost:${securePort}`,
+    certificate,
+    log: async () => {
+      const logs = ['access.log', 'error.log'].map((name) => readFile(path.join(folder.path, name), 'utf8'))
+      return (await Promise.all(logs)).join('')
+    },
     close: async () => {
       const exit = once(child, 'exit')
       child.kill('SIGTERM')
@@ -53,6 +71,16 @@ export async function startNginx(target: string): Promise<Nginx> {
       await folder.dispose()
     },
   }
+}
+
+async function makeCertificate(folder: string): Promise<string> {
+  const file = path.join(folder, 'fullchain.pem')
+  await promisify(execFile)('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'],
+    ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
+    ...['-keyout', path.join(folder, 'privkey.pem'), '-out', file],
+  ])
+  return readFile(file, 'utf8')
 }
 
 function answers(port: number): Promise<boolean> {

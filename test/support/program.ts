@@ -9,6 +9,8 @@ const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url)
 export interface Program {
   readonly url: string
   readonly process: ChildProcess
+  /** What the program has written to stderr, at most the last 10,000 characters. */
+  errors(): string
   /** Sends a signal and waits for the exit. @returns the exit code, or `null` if a signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }
@@ -45,6 +47,7 @@ export async function startProgram(
   return {
     url,
     process: child,
+    errors: () => errors,
     end: async (signal) => {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
       const exit = once(child, 'exit')

@@ -59,3 +59,12 @@ export async function storedFile(dataDir: string, id: string): Promise<StoredFil
   const file = path.join(folder, name)
   return { id, name, path: file, size: (await stat(file)).size, sha256: await sha256Of(file) }
 }
+
+/** The SHA-256 of what a URL returns. */
+export async function sha256At(url: string): Promise<string> {
+  const response = await fetch(url)
+  if (!response.ok) throw new Error(`${url} responds with ${response.status}.`)
+  return createHash('sha256')
+    .update(new Uint8Array(await response.arrayBuffer()))
+    .digest('hex')
+}

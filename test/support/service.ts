@@ -12,8 +12,8 @@ export interface TestService {
   /** `http://127.0.0.1:port` */
   readonly url: string
   readonly dataDir: string
-  /** Restarts the service on the same directory; the URL changes. */
-  restart(): Promise<TestService>
+  /** Restarts the service on the same directory, with these settings changed; the URL changes. */
+  restart(changed?: Readonly<Record<string, string>>): Promise<TestService>
   close(): Promise<void>
 }
 
@@ -48,9 +48,9 @@ async function startIn(
   return {
     url: service.url,
     dataDir,
-    restart: async () => {
+    restart: async (changed = {}) => {
       await service.close()
-      return startIn(dataDir, settings, pages, dispose)
+      return startIn(dataDir, { ...settings, ...changed }, pages, dispose)
     },
     close: async () => {
       await service.close()

@@ -1,4 +1,6 @@
-var task_id = WebUploader.Base.guid();
+var task_id = query.get('task') || WebUploader.Base.guid();
+// 登录后的令牌：分片放在表单字段里，其它请求放在参数里
+var token = '';
 if (query.get('check')) var file_list_finish = [];
 
 // 异步钩子：等一会儿才放行；到了 stopAt 那一块就暂停
@@ -48,13 +50,17 @@ var uploader = WebUploader.create(options);
 if (query.get('check')) {
     $('#picker').on('click', function () {
         $.ajax({
-            url: '/check', type: 'POST', data: 'POST TEST', dataType: 'json',
+            url: '/check' + (token && '?token=' + encodeURIComponent(token)), type: 'POST', data: 'POST TEST', dataType: 'json',
             success: function (data) {
                 file_list_finish = String(data.file_list).split(',');
             }
         });
     });
 }
+
+uploader.on('uploadBeforeSend', function (block, data) {
+    if (token) data.token = token;
+});
 
 uploader.on('uploadProgress', function (file, percentage) {
     $('#percent').text(Math.floor(percentage * 100) + '%');
@@ -63,7 +69,7 @@ uploader.on('uploadProgress', function (file, percentage) {
 uploader.on('uploadSuccess', function (file) {
     var form = query.get('complete') || 'filename';
     if (form === 'filename') {
-        $.get('/upload/complete', {task_id: task_id, filename: file.name});
+        $.get('/upload/complete', $.extend({task_id: task_id, filename: file.name}, token && {token: token}));
     } else if (form === 'ext') {
         $.get('/upload/complete', {task_id: task_id, ext: file.source.ext, type: file.source.type});
     } else {

@@ -3,18 +3,16 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { limitUpload, openPicker, withPage } from '../../support/chrome.ts'
 import type { Landfall } from '../../support/restartable-program.ts'
-import { type SampleFile, storedFile } from '../../support/sample-files.ts'
+import { type SampleFile, sha256At } from '../../support/sample-files.ts'
 import type { SeenRequest } from './old-page.ts'
 
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
 /** The page `/legacy`, observed since it was last loaded. */
 export class ClassicalPage {
   readonly page: Page
-  readonly #landfall: Landfall
 
-  constructor(page: Page, landfall: Landfall) {
+  constructor(page: Page) {
     this.page = page
-    this.#landfall = landfall
   }
 
   async choose(...files: readonly SampleFile[]): Promise<void> {
@@ -39,15 +37,12 @@ export class ClassicalPage {
     return this.page.evaluate<SeenRequest[]>("observed.requests.filter((r) => r.path === '/upload/accept')")
   }
 
-  /** Waits until this many files are finished. @returns the hashes of the stored files, in the order of the rows. */
+  /** Waits until this many files are finished and linked. @returns their hashes, in the order of the rows. */
   async finished(count = 1): Promise<readonly string[]> {
-    const rows = this.page.locator('.file-row[data-state=finished]')
-    await rows.nth(count - 1).waitFor({ timeout: 30_000 })
-    const links = await this.page
-      .locator('.file-link')
-      .evaluateAll((all) => all.map((link) => link.getAttribute('href')))
-    const ids = links.map((link) => new URL(link ?? '', this.#landfall.url).pathname.replace('/files/', ''))
-    return Promise.all(ids.map(async (id) => (await storedFile(this.#landfall.dataDir, id)).sha256))
+    const links = this.page.locator('.file-row[data-state=finished] .file-link:visible')
+    await links.nth(count - 1).waitFor({ timeout: 30_000 })
+    const urls = await links.evaluateAll((all) => all.map((link) => link.getAttribute('href') ?? ''))
+    return Promise.all(urls.map((url) => sha256At(new URL(url, this.page.url()).href)))
   }
 }
 
@@ -68,6 +63,6 @@ export function withClassicalPage<T>(
     await page.addInitScript({ path: OBSERVER })
     if (isLimited) await page.addInitScript(WITHOUT)
     await page.goto(`${landfall.url}/legacy`)
-    return work(new ClassicalPage(page, landfall))
+    return work(new ClassicalPage(page))
   })
 }

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { openPicker } from '../../support/chrome.ts'
 
 const FOLDER = new URL('../pages/', import.meta.url)
+const WEBUPLOADER = fileURLToPath(new URL('../../../node_modules/webuploader/dist/', import.meta.url))
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
 
 /** A request that the page's scripts made; `status` is 0 without a response. */
@@ -66,6 +68,10 @@ export class OldPage {
         contentType: name.endsWith('.js') ? 'text/javascript' : 'text/html',
         body: chunkSize === undefined ? text : text.replace('20 * 1024 * 1024', String(chunkSize)),
       })
+    })
+    // The builds of the page's own site; the service has only the one of its classical page.
+    await page.route(`${base}/static/webuploader/*`, (route) => {
+      return route.fulfill({ path: path.join(WEBUPLOADER, path.basename(new URL(route.request().url()).pathname)) })
     })
     if (build !== undefined) {
       await page.route(`${base}/static/webuploader/webuploader.min.js`, (route) => route.fulfill({ path: build }))

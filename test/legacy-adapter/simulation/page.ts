@@ -7,6 +7,8 @@ export type Asks = 'never' | 'bare' | 'name' | 'all fields'
 export interface PageOptions {
   readonly number: number
   readonly visitor: string | undefined
+  /** Whether the visitor gets the cookie only while the page is open. */
+  readonly isIntroducedLate: boolean
   readonly task: string
   /** Whether a reload keeps the task. */
   readonly keepsTask: boolean
@@ -42,6 +44,8 @@ export class Page {
   #task: string
   #chosen = 0
   #loads = 0
+  /** When the browser got its cookie. */
+  #since: number | undefined
   #list: ReadonlyMap<string, ChunkSet> = new Map()
 
   constructor(world: World, net: Set<Travelling>, options: PageOptions) {
@@ -49,13 +53,26 @@ export class Page {
     this.#net = net
     this.options = options
     this.#task = options.task
+    this.#since = options.isIntroducedLate ? undefined : Number.NEGATIVE_INFINITY
+  }
+
+  /** `undefined` without a cookie. */
+  get visitor(): string | undefined {
+    return this.#since === undefined ? undefined : this.options.visitor
+  }
+
+  /** The browser gets the cookie. */
+  introduce(): void {
+    this.#since ??= this.#world.time
   }
 
   /** The visitor opens the file picker. @param isLost whether the response of the check is lost. */
   click(isLost: boolean): void {
     if (this.options.asks !== 'bare') return
-    const list = this.#world.checkAll(this.options.visitor)
-    if (!isLost) this.#list = list
+    const list = this.#world.checkAll(this.visitor)
+    if (isLost) return
+    this.#list = list
+    this.introduce()
   }
 
   choose(file: SimulatedFile): void {
@@ -138,9 +155,18 @@ export class Page {
   }
 
   questionOf({ file, task, id, date }: Item): Question & { sender: string } {
-    const { visitor, tellsDate } = this.options
+    const { tellsDate } = this.options
+    const { visitor } = this
     const modified = tellsDate ? file.modified : undefined
-    return { visitor, task, name: file.name, chunks: file.content.length, sender: `${id}|${date}`, modified }
+    return {
+      visitor,
+      since: this.#since,
+      task,
+      name: file.name,
+      chunks: file.content.length,
+      sender: `${id}|${date}`,
+      modified,
+    }
   }
 
   #begin(item: Item): void {

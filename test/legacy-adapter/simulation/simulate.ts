@@ -23,9 +23,13 @@ interface Action {
   readonly run: () => unknown
 }
 
-/** A few pages upload similar files while everything breaks that can; then the disturbances stop. */
-export function simulate(seed: number): Outcome {
-  return new Run(seeded(seed)).outcome()
+/**
+ * A few pages upload similar files while everything breaks that can; then the disturbances stop.
+ *
+ * @param introducesLate whether visitors may get their cookie during an upload.
+ */
+export function simulate(seed: number, introducesLate: boolean): Outcome {
+  return new Run(seeded(seed), introducesLate).outcome()
 }
 
 class Run {
@@ -42,10 +46,10 @@ class Run {
   #least = 0
   #isHopeless = false
 
-  constructor(random: Random) {
+  constructor(random: Random, introducesLate: boolean) {
     this.#random = random
     this.#files = makeFiles(random)
-    this.#pages = makePages(random).map((options) => new Page(this.#world, this.#net, options))
+    this.#pages = makePages(random, introducesLate).map((options) => new Page(this.#world, this.#net, options))
     this.#hasFaults = random() < 0.85
   }
 
@@ -118,7 +122,7 @@ class Run {
   #arrive(travelling: Travelling): void {
     const { item, sending } = travelling
     travelling.isPlaced = true
-    const sender = `${sending.visitor} ${sending.task} ${sending.sender}`
+    const sender = `${travelling.page.options.visitor} ${sending.task} ${sending.sender}`
     this.#sentBy.set(sender, (this.#sentBy.get(sender) ?? new Set()).add(item.file))
     this.#world.arrive(sending)
   }
@@ -135,6 +139,7 @@ class Run {
         page.choose(this.#anyFile())
         if (this.#random() < 0.3) page.choose(this.#anyFile())
       }
+      if (page.options.isIntroducedLate) actions.push({ weight: 0.05, run: () => page.introduce() })
       if (page.items.length < 5) actions.push({ weight: 0.5, run: choose })
       const failed = page.items.find(({ state }) => state === 'failed')
       if (failed !== undefined) actions.push({ weight: 0.6, run: () => page.retry(failed) })
@@ -177,10 +182,10 @@ class Run {
   }
 
   /** The largest number of chunks of a file in one upload. */
-  #mostOf({ options }: Page, file: SimulatedFile): number {
+  #mostOf({ visitor }: Page, file: SimulatedFile): number {
     const uploads = this.#world.uploads.filter(
       ({ question, content, finished }) =>
-        question.visitor === options.visitor &&
+        question.visitor === visitor &&
         finished === undefined &&
         [...content].every(([chunk, bytes]) => file.content[chunk] === bytes),
     )
@@ -261,7 +266,7 @@ function makeFiles(random: Random): SimulatedFile[] {
   })
 }
 
-function makePages(random: Random): PageOptions[] {
+function makePages(random: Random, introducesLate: boolean): PageOptions[] {
   const isShared = random() < 0.5
   const isOneVisitor = random() < 0.5
   return Array.from({ length: random() < 0.75 ? 1 : 2 }, (_, number) => ({
@@ -273,6 +278,7 @@ function makePages(random: Random): PageOptions[] {
     retries: below(random, 4),
     asks: oneOf<Asks>(random, ['never', 'bare', 'bare', 'bare', 'name', 'all fields']),
     tellsDate: random() < 0.6,
+    isIntroducedLate: introducesLate && random() < 0.5,
   }))
 }
 

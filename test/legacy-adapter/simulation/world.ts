@@ -1,3 +1,4 @@
+import { DELIVERY } from '../../../legacy-adapter/caller.ts'
 import { CheckHistory } from '../../../legacy-adapter/check-history.ts'
 import {
   type Candidate,
@@ -25,6 +26,8 @@ export interface SimulatedFile {
 export interface Question {
   /** `undefined` without a cookie. */
   readonly visitor: string | undefined
+  /** When the visitor got its cookie. */
+  readonly since: number | undefined
   readonly task: string
   readonly name: string
   readonly chunks: number
@@ -48,6 +51,7 @@ export interface Sending extends Question {
 export interface SimulatedUpload {
   readonly id: string
   readonly question: Question
+  readonly created: number
   readonly content: Map<number, number>
   readonly shares: Map<string, Set<number>>
   /** All senders that ever fed it. */
@@ -196,12 +200,10 @@ export class World {
   }
 
   /** `/upload/complete`. @returns the upload that it has finished. */
-  ask({ visitor, task, name }: Question): SimulatedUpload | undefined {
+  ask(asked: Question): SimulatedUpload | undefined {
     const named = this.uploads.filter(
-      ({ question }) =>
-        question.task === task &&
-        question.name === name &&
-        (question.visitor === visitor || question.visitor === undefined),
+      ({ question, created }) =>
+        question.task === asked.task && question.name === asked.name && isVisible(question, created, asked),
     )
     const meant = meantByComplete(named)
     if (meant === undefined) return undefined
@@ -228,6 +230,7 @@ export class World {
     const upload: SimulatedUpload = {
       id: String(this.uploads.length),
       question,
+      created: this.time,
       content: new Map(),
       shares: new Map(),
       everFed: new Set(),
@@ -272,10 +275,10 @@ export class World {
   }
 
   #candidates(question: Question): Candidate[] {
-    const { visitor, task, name, chunks } = question
+    const { task, name, chunks } = question
     return this.uploads
       .filter(({ question: of }) => of.task === task && of.name === name && of.chunks === chunks)
-      .filter(({ question: of }) => of.visitor === visitor || of.visitor === undefined)
+      .filter(({ question: of, created }) => isVisible(of, created, question))
       .map((upload) => this.#candidateOf(upload, question))
   }
 
@@ -318,6 +321,12 @@ export class World {
     this.#order += 1
     return this.#order
   }
+}
+
+/** Like the rule of the adapter, for clients of one network. */
+function isVisible(of: Question, created: number, { visitor, since = 0 }: Question): boolean {
+  if (of.visitor !== undefined || visitor === undefined) return of.visitor === visitor
+  return created <= since + DELIVERY
 }
 
 function fileOf({ name, chunks }: Question): string {

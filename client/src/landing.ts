@@ -1,0 +1,25 @@
+import { delayFor } from './delay.ts'
+import { errorOf } from './problem.ts'
+import { credentials } from './session.ts'
+
+/** Delays between two questions, in milliseconds; the last one repeats. */
+const DELAYS = [500, 1000, 2000, 4000, 8000]
+
+/**
+ * Waits until a file is finished whose bytes the server has all: until a scan, if there is one, has passed. Calls
+ * `waiting` when it is not finished yet. Throws a ServerError, also when the file is rejected; a TypeError without a
+ * response; a DOMException if `signal` aborts.
+ */
+export async function untilFinished(url: string, signal: AbortSignal, waiting: () => void): Promise<void> {
+  for (let asked = 0; ; asked += 1) {
+    // Without a header of tus, HEAD describes the file instead of the upload.
+    const response = await fetch(url, { method: 'HEAD', headers: credentials(), cache: 'no-store', signal })
+    // A visitor who may not read files cannot learn more.
+    if (response.status === 200 || response.status === 403) return
+    const error = errorOf(response)
+    if (!response.ok && error.code !== 'scanning' && response.status !== 423) throw error
+    waiting()
+    await delayFor(DELAYS[Math.min(asked, DELAYS.length - 1)] ?? 0, signal)
+    signal.throwIfAborted()
+  }
+}

@@ -1,0 +1,57 @@
+import type { Logger } from 'pino'
+import { UploadError } from './core/errors.ts'
+import type { Ledger } from './core/ledger.ts'
+import type { Uploads } from './core/uploads.ts'
+import type { Layout } from './disk/layout.ts'
+import { keepUsage } from './disk/usage-file.ts'
+
+/** How often the totals are kept, in milliseconds. */
+const KEEP_EVERY = 5 * 60 * 1000
+
+/** Keeps the ledger beyond the life of the process. */
+export class Bookkeeping {
+  readonly #ledger: Ledger
+  readonly #layout: Layout
+  readonly #log: Logger
+  readonly #timer: NodeJS.Timeout
+  #kept = ''
+  #keeping: Promise<void> = Promise.resolve()
+
+  /** Begins to count all uploads, in the background. The ledger has the totals that were kept before. */
+  constructor(ledger: Ledger, uploads: Uploads, layout: Layout, log: Logger) {
+    this.#ledger = ledger
+    this.#layout = layout
+    this.#log = log
+    this.#timer = setInterval(() => this.#keep(), KEEP_EVERY)
+    this.#timer.unref()
+    uploads.sweeps
+      .recount(ledger)
+      .then(() => this.#keep())
+      .catch((error: unknown) => {
+        if (error instanceof UploadError && error.code === 'stopping') return
+        log.error({ err: error }, 'Counting the uploads failed; limits are decided by older totals.')
+      })
+  }
+
+  /** Keeps the last totals. Call this when no request changes uploads any more, before the store is closed. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#keep()
+  }
+
+  #keep(): Promise<void> {
+    this.#keeping = this.#keeping.then(() => this.#keepIfChanged())
+    return this.#keeping
+  }
+
+  async #keepIfChanged(): Promise<void> {
+    const text = JSON.stringify(this.#ledger.kept())
+    if (text === this.#kept) return
+    try {
+      await keepUsage(this.#layout, text)
+      this.#kept = text
+    } catch (error) {
+      this.#log.warn({ err: error }, 'The usage of accounts could not be written.')
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import { type Charge, type ChargedState, chargeOf, dependsOnBlocks, growsWithBytes } from './charge.ts'
+import type { Headroom } from './headroom.ts'
+import type { Holding, Ledger } from './ledger.ts'
+import type { Range, Ranges } from './ranges.ts'
+import { bytesIn } from './reader.ts'
+import type { UploadRecord } from './record.ts'
+import type { Attempt, Count, Departure, Found, Glance, Occupied, Space, Store, StoredUpload } from './store.ts'
+
+/** A store whose uploads are charged to the ledger, and that keeps a part of the disk free. */
+export class ChargedStore implements Store {
+  readonly #store: Store
+  readonly #ledger: Ledger
+  readonly #headroom: Headroom
+
+  constructor(store: Store, ledger: Ledger, headroom: Headroom) {
+    this.#store = store
+    this.#ledger = ledger
+    this.#headroom = headroom
+  }
+
+  /** @throws UploadError also `quota_exceeded`. */
+  create(record: UploadRecord): Promise<StoredUpload> {
+    return this.#create(record, false, () => this.#store.create(record))
+  }
+
+  /** @throws UploadError also `quota_exceeded`. */
+  createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload> {
+    return this.#create(record, true, () => this.#store.createFinished(record, bytes))
+  }
+
+  async open(id: string): Promise<Found> {
+    const found = await this.#store.open(id)
+    if (found.kind !== 'upload') return found
+    return { kind: 'upload', upload: new ChargedUpload(found.upload, this.#ledger, this.#headroom) }
+  }
+
+  group(group: string): Promise<readonly string[]> {
+    return this.#store.group(group)
+  }
+
+  unfinished(): AsyncIterable<string> {
+    return this.#store.unfinished()
+  }
+
+  shelves(): Promise<readonly string[]> {
+    return this.#store.shelves()
+  }
+
+  shelf(name: string): Promise<readonly string[]> {
+    return this.#store.shelf(name)
+  }
+
+  shelfOf(id: string): string {
+    return this.#store.shelfOf(id)
+  }
+
+  glance(id: string): Promise<Glance | undefined> {
+    return this.#store.glance(id)
+  }
+
+  space(): Promise<Space> {
+    return this.#store.space()
+  }
+
+  lastChange(id: string): Promise<Date> {
+    return this.#store.lastChange(id)
+  }
+
+  gone(deadline: Date): Promise<readonly string[]> {
+    return this.#store.gone(deadline)
+  }
+
+  forget(id: string): Promise<void> {
+    return this.#store.forget(id)
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** Reserves the charge before anything waits. */
+  async #create(record: UploadRecord, finished: boolean, make: () => Promise<StoredUpload>): Promise<StoredUpload> {
+    const state = { record, received: [], finished, removed: false }
+    const holding = this.#ledger.reserveNew(record, (overhead) => chargeOf(state, overhead, 0))
+    let stored: StoredUpload | undefined
+    try {
+      await this.#headroom.take(0)
+      stored = await make()
+      return new ChargedUpload(stored, this.#ledger, this.#headroom, holding)
+    } finally {
+      this.#ledger.created(holding, stored !== undefined)
+    }
+  }
+}
+
+/** An upload that is charged after each change of its state. */
+class ChargedUpload implements StoredUpload {
+  readonly #stored: StoredUpload
+  readonly #ledger: Ledger
+  readonly #headroom: Headroom
+  readonly #holding: Holding
+
+  /** @param holding without one, the upload exists and is charged already. */
+  constructor(stored: StoredUpload, ledger: Ledger, headroom: Headroom, holding?: Holding) {
+    this.#stored = stored
+    this.#ledger = ledger
+    this.#headroom = headroom
+    this.#holding = holding ?? ledger.hold(stored.record, undefined)
+    if (holding === undefined && !dependsOnBlocks(stored)) this.#holding.charge = this.#chargeOf(stored)
+  }
+
+  get record(): UploadRecord {
+    return this.#stored.record
+  }
+
+  get received(): Ranges {
+    return this.#stored.received
+  }
+
+  get finished(): boolean {
+    return this.#stored.finished
+  }
+
+  get removed(): boolean {
+    return this.#stored.removed
+  }
+
+  get finishedAt(): Date | undefined {
+    return this.#stored.finishedAt
+  }
+
+  async begin(range: Range, count: Count): Promise<Attempt> {
+    const attempt = await this.#stored.begin(range, count)
+    const grows = growsWithBytes(this.#stored)
+    let end = range.start
+    return {
+      write: async (buffers) => {
+        this.#ledger.noteBytes(this.#holding)
+        const bytes = bytesIn(buffers)
+        const room = this.#headroom.take(bytes)
+        if (room !== undefined) await room
+        end += bytes
+        if (grows) this.#reserveUpTo(end)
+        await attempt.write(buffers)
+      },
+      commit: () => (grows ? this.#settledAfter(() => attempt.commit()) : attempt.commit()),
+      discard: () => (grows ? this.#settledAfter(() => attempt.discard()) : attempt.discard()),
+    }
+  }
+
+  async update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
+    await this.#settledAfter(() =>
+      this.#stored.update((before) => {
+        const record = change(before)
+        const { received, finished, removed } = this.#stored
+        // Only a new length can exceed a limit.
+        if (record.length !== before.length) this.#reserve({ record, received, finished, removed })
+        return record
+      }),
+    )
+  }
+
+  read(range: Range): AsyncIterable<Buffer> {
+    return this.#stored.read(range)
+  }
+
+  finish(): Promise<void> {
+    return this.#settledAfter(() => this.#stored.finish())
+  }
+
+  async absorb(part: StoredUpload): Promise<void> {
+    if (!(part instanceof ChargedUpload)) return this.#settledAfter(() => this.#stored.absorb(part))
+    await part.#settledAfter(() => this.#settledAfter(() => this.#stored.absorb(part.#stored)))
+  }
+
+  discardBytes(): Promise<void> {
+    return this.#settledAfter(() => this.#stored.discardBytes())
+  }
+
+  abandon(): Promise<void> {
+    return this.#settledAfter(() => this.#stored.abandon())
+  }
+
+  seal(): Promise<string | undefined> {
+    return this.#stored.seal()
+  }
+
+  quarantine(): Promise<void> {
+    return this.#settledAfter(() => this.#stored.quarantine())
+  }
+
+  occupied(): Promise<Occupied> {
+    return this.#stored.occupied()
+  }
+
+  async remove(why: Departure): Promise<void> {
+    try {
+      await this.#settledAfter(() => this.#stored.remove(why))
+    } finally {
+      if (this.#stored.removed) this.#ledger.release(this.#holding)
+    }
+  }
+
+  lastChange(): Promise<Date> {
+    return this.#stored.lastChange()
+  }
+
+  release(): Promise<void> {
+    return this.#stored.release()
+  }
+
+  async close(): Promise<void> {
+    await this.#stored.close()
+    this.#ledger.release(this.#holding)
+  }
+
+  /** Runs `work`, then charges what the upload costs now, also if it threw. */
+  async #settledAfter(work: () => Promise<void>): Promise<void> {
+    this.#holding.charge ??= this.#chargeOf(this.#stored, await this.#occupiedBytes())
+    try {
+      await work()
+    } finally {
+      await this.#settle()
+    }
+  }
+
+  async #settle(): Promise<void> {
+    const occupied = dependsOnBlocks(this.#stored) ? await this.#occupiedBytes() : 0
+    this.#ledger.settle(this.#holding, this.#chargeOf(this.#stored, occupied))
+  }
+
+  /** 0 if the store cannot tell: the next recount corrects it. */
+  async #occupiedBytes(): Promise<number> {
+    const occupied = await this.#stored.occupied().catch(() => undefined)
+    return occupied?.bytes ?? 0
+  }
+
+  #reserve(state: ChargedState): void {
+    this.#ledger.reserve(this.#holding, this.#chargeOf(state))
+  }
+
+  /** Reserves the room for bytes before `end`. Those of a final upload are its parts', which may not be refused. */
+  #reserveUpTo(end: number): void {
+    const { record, received, finished, removed } = this.#stored
+    const state = { record, received: [...received, { start: 0, end }], finished, removed }
+    if (record.parts === undefined) this.#reserve(state)
+    else this.#ledger.settle(this.#holding, this.#chargeOf(state))
+  }
+
+  #chargeOf(state: ChargedState, occupied = 0): Charge {
+    return chargeOf(state, this.#holding.overhead, occupied)
+  }
+}

@@ -1,0 +1,30 @@
+import type { Middleware } from 'koa'
+
+/**
+ * For responses that are no page: nothing in them loads or runs, and no foreign page frames them. Pages and files
+ * replace the policy with their own.
+ */
+export const SECURITY_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'self'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+} as const
+
+/** What pages embed: files, and the scripts and styles of the pages, which old pages load, too. */
+const EMBEDDED = /^\/(?:files|assets|static)\//
+
+/**
+ * Sets the security headers of all responses.
+ *
+ * @param embeddable whether pages of other origins may embed files. Requests of plain `<img>` and `<video>` have no
+ * Origin, so single pages cannot be recognized: it is all or none. Reading the bytes still requires CORS.
+ */
+export function securityHeaders(embeddable: boolean): Middleware {
+  const headers = Object.entries(SECURITY_HEADERS)
+  return (ctx, next) => {
+    for (const [name, value] of headers) ctx.res.setHeader(name, value)
+    if (embeddable && EMBEDDED.test(ctx.path)) ctx.res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
+    return next()
+  }
+}
