@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { Connection } from './client/connection.ts'
 import { checkOffset, create, createWithUpload, patch } from './client/tus.ts'
 import { uploadByWebUploader } from './client/webuploader.ts'
-import { MALLOC, PROJECT, V8_FLAGS } from './contestants.ts'
+import { MALLOC, PROJECT, UNLIMITED, V8_FLAGS } from './contestants.ts'
 import { findInstructionCounter, type InstructionCounter } from './instruction-counter.ts'
 import { median } from './median.ts'
 import { startServer, stopAll } from './server-process.ts'
@@ -81,7 +81,7 @@ async function measureOnce(project: string, chosen: readonly Kind[], counter: In
         {
           program: process.execPath,
           args: [...V8_FLAGS, path.join(project, 'dist/server/main.js')],
-          environment: { ...MALLOC, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn' },
+          environment: { ...MALLOC, ...UNLIMITED, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn' },
         },
         dumps,
       ),

@@ -67,7 +67,7 @@ const declaration = z.object({
   TOTAL_UNFINISHED: setting('0', 'Like QUOTA_UNFINISHED, for all accounts together.', sizeLimit()),
   CREATIONS_PER_MINUTE: setting(
     '6000',
-    'Maximum new uploads of an account per minute. A sixth of them may come at once, further ones wait, and fail only if more than 1000 are waiting. 0 = unlimited.',
+    'Maximum new uploads of an account per minute, and a tenth of them while other accounts upload. A sixth may come at once, further ones wait; they fail only if more than 1000 are waiting, or one for more than 50 s. 0 = unlimited.',
     sizeLimit(),
   ),
   REQUESTS_PER_MINUTE: setting(

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { MALLOC, PROJECT, V8_FLAGS } from '../contestants.ts'
+import { MALLOC, PROJECT, UNLIMITED, V8_FLAGS } from '../contestants.ts'
 import { type ServerProcess, startServer, stopAll } from '../server-process.ts'
 import { canMeasure } from '../usage.ts'
 import { drawSamples } from './chart.ts'
@@ -47,6 +47,7 @@ async function main(): Promise<void> {
     args: [...V8_FLAGS, '--import', PROBE, path.join(PROJECT, 'dist/server/main.js')],
     environment: {
       ...MALLOC,
+      ...UNLIMITED,
       PORT: String(port),
       DATA_DIR: dataDirOf(folder),
       EXPIRES_AFTER: String(EXPIRES_AFTER),

@@ -10,7 +10,7 @@ import type { Flood } from './flood-kinds.ts'
 const FLOODER = fileURLToPath(new URL('flooder.js', import.meta.url))
 const TURNS = 4
 /** How long a flood runs before the upload begins, in milliseconds: what may come at once is over then. */
-const FLOODED = 4_000
+const FLOODED = 10_000
 const PIECE = Buffer.alloc(32 * 1024 * 1024, 'x')
 const PIECES = 8
 const SMALL_FILE = Buffer.alloc(64 * 1024, 'x')

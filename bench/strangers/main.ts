@@ -12,7 +12,8 @@ import { FLOODS } from './flood-kinds.ts'
 const HELP = `npm run bench:strangers -- [flags]
 
   --main FILE          the program to measure (dist/server/main.js)
-  --only NAMES         a comma-separated list of answers, heads, finals, floods
+  --only NAMES         a comma-separated list of answers, heads, finals, floods, or of
+                       some floods: unfinished, empty, metadata, tasks
   --connections LIST   numbers of connections, one measurement each (60,250,500)
 
 Measures the cost of hostile clients: peak memory, and the response time of /healthz, while connections never read the
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   }
   if (wanted.includes('finals')) await measured(values.main, finalsOfOthers)
   for (const kind of FLOODS) {
-    if (wanted.includes('floods')) await measured(values.main, ({ port }) => floodOfCreations(port, kind))
+    if (wanted.includes('floods') || wanted.includes(kind)) await measured(values.main, ({ port }) => floodOfCreations(port, kind))
   }
 }
 

@@ -50,6 +50,9 @@ export function connections(
   server.maxHeadersCount = MAX_HEADER_LINES
   const open = new Map<Duplex, Pipeline>()
   server.on('connection', (socket) => {
+    // Node keeps the address that it has looked up once: after a reset, the OS no longer knows it. Without one, uploads
+    // of this client would be charged to another network, and later chunks would not be its own.
+    if (socket.remoteAddress === undefined) return void socket.destroy()
     open.set(socket, new Pipeline(socket, answerIfHeard, refuse))
     socket.once('close', () => open.delete(socket))
   })

@@ -13,7 +13,8 @@ interface Registry {
   createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>, principal: Principal): Promise<T>
   checkSize(length: number | null): void
   checkType(record: UploadRecord, narrower?: readonly string[]): void
-  admit(record: UploadRecord, principal: Principal): Promise<void>
+  admit(record: UploadRecord, principal: Principal): Promise<() => void>
+  enter(principal: Principal): Promise<() => void>
 }
 
 /**
@@ -44,12 +45,12 @@ export class Desk {
    * @throws UploadError also `forbidden`, `too_large`, `type_not_allowed`, and what `Ledger.admit` throws.
    */
   async create<T>(record: UploadRecord, work: Work<T>): Promise<T> {
-    return this.#uploads.create(await this.#admitted(record), work, this.principal)
+    return this.#admitted(record, work, (own, begun) => this.#uploads.create(own, begun, this.principal))
   }
 
   /** Like `Uploads.createTentatively`, as an upload of the principal. @throws UploadError like `create`. */
   async createTentatively<T>(record: UploadRecord, work: Work<T>): Promise<T> {
-    return this.#uploads.createTentatively(await this.#admitted(record), work, this.principal)
+    return this.#admitted(record, work, (own, begun) => this.#uploads.createTentatively(own, begun, this.principal))
   }
 
   /**
@@ -59,8 +60,17 @@ export class Desk {
    * @throws UploadError like `create`, and what `read` throws.
    */
   async createFinished<T>(record: UploadRecord, read: () => Promise<readonly Buffer[]>, work: Work<T>): Promise<T> {
-    const admitted = await this.#admitted(record)
-    return this.#uploads.createFinished(admitted, await read(), work, this.principal)
+    const own = this.#own(record)
+    const interrupt = await this.#uploads.admit(own, this.principal)
+    // A slow body must not keep other creations waiting.
+    interrupt()
+    const bytes = await read()
+    const leave = await this.#uploads.enter(this.principal)
+    try {
+      return await this.#uploads.createFinished(own, bytes, begins(work, leave), this.principal)
+    } finally {
+      leave()
+    }
   }
 
   /** @throws UploadError `too_large` if the principal may not have a file of `length` bytes. */
@@ -72,10 +82,19 @@ export class Desk {
     }
   }
 
-  async #admitted(record: UploadRecord): Promise<UploadRecord> {
+  /** Runs `create` when the upload may be created. */
+  async #admitted<T>(
+    record: UploadRecord,
+    work: Work<T>,
+    create: (record: UploadRecord, work: Work<T>) => Promise<T>,
+  ): Promise<T> {
     const own = this.#own(record)
-    await this.#uploads.admit(own, this.principal)
-    return own
+    const leave = await this.#uploads.admit(own, this.principal)
+    try {
+      return await create(own, begins(work, leave))
+    } finally {
+      leave()
+    }
   }
 
   /** The only place that says whose an upload is; it never changes. */
@@ -86,5 +105,13 @@ export class Desk {
     this.#uploads.checkType(record, limits.types)
     const typed = limits.types === undefined ? undefined : true
     return { ...record, typed, ...(owner === undefined ? { account: account() } : { owner }) }
+  }
+}
+
+/** `work` on a new upload: another one may be created from then on. */
+function begins<T>(work: Work<T>, leave: () => void): Work<T> {
+  return (upload) => {
+    leave()
+    return work(upload)
   }
 }

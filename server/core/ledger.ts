@@ -1,6 +1,7 @@
 import { Activity } from './activity.ts'
 import { accountOf, type Charge, NO_CHARGE, overheadOf } from './charge.ts'
 import { UploadError } from './errors.ts'
+import { Lanes } from './lanes.ts'
 import type { Principal } from './principal.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { UploadRecord } from './record.ts'
@@ -33,6 +34,8 @@ export interface Holding {
   charge: Charge | undefined
 }
 
+/** Per account, unless its creations are not limited: so many must be awaited when another account begins to upload. */
+const CONCURRENT_CREATIONS = 8
 /** Maximum accounts in the kept totals. */
 const MAX_KEPT = 10_000
 
@@ -61,6 +64,7 @@ export class Ledger {
   isExact = false
   readonly #rules: LedgerRules
   readonly #creations: RateLimit
+  readonly #lanes: Lanes
   readonly #activity = new Activity()
   #sums = new Sums()
   /** The open uploads: their charges are known without the store. */
@@ -74,14 +78,17 @@ export class Ledger {
     this.#rules = rules
     const sentence = 'Too many new uploads in a short time; try again in a moment.'
     this.#creations = new RateLimit(rules.creationsPerMinute, sentence)
+    const isLimited = Number.isFinite(rules.creationsPerMinute)
+    this.#lanes = new Lanes(isLimited ? CONCURRENT_CREATIONS : Number.POSITIVE_INFINITY, sentence)
   }
 
   /**
    * Decides whether an upload may be created, and waits until it may. Nothing is reserved yet.
    *
+   * @returns a function to call when it exists, or could not be created.
    * @throws UploadError `metadata_too_large`, `quota_exceeded`, `no_space`, `too_many_requests`.
    */
-  async admit(record: UploadRecord, { account, limits: { quota } }: Principal): Promise<void> {
+  async admit(record: UploadRecord, { account, limits: { quota } }: Principal): Promise<() => void> {
     const size = metadataSize(record)
     if (size > this.#rules.maxMetadata) {
       const sentence = `The metadata of an upload may have at most ${this.#rules.maxMetadata} bytes; these are ${size}.`
@@ -90,8 +97,25 @@ export class Ledger {
     const key = account()
     if (quota !== undefined) this.#quotas.set(key, quota)
     this.#check(key, { bytes: record.parts === undefined ? (record.length ?? 0) : 0, files: 1, unfinished: 0 })
-    this.#activity.note(key)
-    await this.#creations.turn(key, this.#activity.isShared(key))
+    const leave = await this.#lanes.enter(key)
+    try {
+      this.#activity.note(key)
+      await this.#creations.turn(key, this.#activity.isShared(key))
+      return leave
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  /**
+   * Waits until an admitted upload may be created.
+   *
+   * @returns a function to call when it exists, or could not be created.
+   * @throws UploadError `too_many_requests`.
+   */
+  enter({ account }: Principal): Promise<() => void> {
+    return this.#lanes.enter(account())
   }
 
   /** Notes that an upload receives bytes: creations of other accounts may not slow that down. */

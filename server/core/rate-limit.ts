@@ -7,9 +7,10 @@ const MINUTE = 60_000
 const BURST = 1 / 6
 /** Maximum waiting calls per key. */
 const MAX_WAITING = 1_000
-/** While others need the service, each key has this share of the amount. */
-const SHARE = 1 / 5
-/** Keys are forgotten after one to two minutes, or earlier when there are more than this. */
+/** While others need the service, each key has this share of the amount, and half of the burst. */
+const SHARE = 1 / 10
+const SHARED_BURST = BURST / 2 / SHARE
+/** Keys are forgotten after two to four minutes, or earlier when there are more than this. */
 const MAX_RECENT = 50_000
 
 /** When the next call of a key would be due without bursts: if it is alone, and if others need the service. */
@@ -55,8 +56,8 @@ export class RateLimit {
     const now = this.#now()
     const known = this.#recent.get(key) ?? this.#earlier.get(key) ?? NEVER
     const [alone, shared] = [Math.max(known.alone, now), Math.max(known.shared, now)]
-    const begun = now + MINUTE * BURST
-    const delay = (isShared ? Math.max(alone, shared) : alone) - begun
+    const sharedBurst = now + MINUTE * SHARED_BURST
+    const delay = Math.max(alone - MINUTE * BURST - now, isShared ? shared - sharedBurst : 0)
     if (delay > this.#longest) {
       const seconds = Math.ceil((delay - this.#longest) / 1000)
       throw new UploadError('too_many_requests', this.#sentence, { details: { retry_after: seconds } })
@@ -64,13 +65,13 @@ export class RateLimit {
     this.#forget(now)
     const next = shared + this.#interval / SHARE
     // What a key has taken while it was alone only uses up its burst.
-    this.#recent.set(key, { alone: alone + this.#interval, shared: isShared ? next : Math.min(next, begun) })
+    this.#recent.set(key, { alone: alone + this.#interval, shared: isShared ? next : Math.min(next, sharedBurst) })
     // A stop does not wait for it.
     return delay > 0 ? wait(delay, undefined, { ref: false }) : undefined
   }
 
   #forget(now: number): void {
-    if (now - this.#turnedAt < MINUTE && this.#recent.size < MAX_RECENT) return
+    if (now - this.#turnedAt < 2 * MINUTE && this.#recent.size < MAX_RECENT) return
     this.#earlier = this.#recent
     this.#recent = new Map()
     this.#turnedAt = now

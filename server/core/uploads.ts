@@ -136,9 +136,14 @@ export class Uploads {
     return this.#with(id, () => this.#open(id), work, principal)
   }
 
-  /** Waits until a principal may create an upload. @throws UploadError what `Ledger.admit` throws. */
-  admit(record: UploadRecord, principal: Principal): Promise<void> {
+  /** Waits until a principal may create an upload: see `Ledger.admit`. */
+  admit(record: UploadRecord, principal: Principal): Promise<() => void> {
     return this.#ledger.admit(record, principal)
+  }
+
+  /** Waits until few creations of a principal are running: see `Ledger.enter`. */
+  enter(principal: Principal): Promise<() => void> {
+    return this.#ledger.enter(principal)
   }
 
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */

@@ -23,7 +23,12 @@ export class HttpGate implements Gate {
     })
     // Later errors of the connection must not end the process.
     request.on('error', () => undefined)
-    const sent = sendFile(file, (bytes) => writeAndWait(request, bytes)).then((outcome) => {
+    let handed = 0
+    const write = (bytes: Buffer): Promise<void> => {
+      handed += bytes.length
+      return writeAndWait(request, bytes)
+    }
+    const sent = sendFile(file, write).then((outcome) => {
       if (outcome.kind === 'whole') request.end()
       else if (outcome.kind === 'unreadable') request.destroy()
       return outcome.kind === 'whole'
@@ -36,7 +41,7 @@ export class HttpGate implements Gate {
       if (!isClean) throw new Error(`SCAN_URL answered with status ${answer.statusCode}.`)
       await sentence
       // A scanner that calls a file clean must have received all of it.
-      if (!request.writableEnded || !(await sent)) throw new Error('SCAN_URL answered before it had the whole file.')
+      if (handed < file.length || !(await sent)) throw new Error('SCAN_URL answered before it had the whole file.')
       return 'clean'
     } finally {
       request.destroy()

@@ -43,7 +43,7 @@ function remove(url: string): Promise<Response> {
 
 /** Every name in the data directory, except the totals that the service keeps. */
 async function everyName(): Promise<readonly string[]> {
-  return (await readdir(service.dataDir, { recursive: true })).filter((name) => name !== 'usage').sort()
+  return (await readdir(service.dataDir, { recursive: true })).filter((name) => !name.startsWith('usage')).sort()
 }
 
 describe('QUOTA_FILES', () => {

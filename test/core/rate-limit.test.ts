@@ -67,22 +67,21 @@ describe('A rate limit', () => {
     expect(taken).toBeLessThan(1_000_000 + 1_010)
   })
 
-  it('gives each key a fifth while others need the service', () => {
+  it('gives each key a tenth, and half of the burst, while others need the service', () => {
     const { limit, advance } = limitOf600()
-    expect(dueAtOnce(limit, 'a', 1_000, true)).toBe(21)
-    advance(1_000)
-    const due = dueAtOnce(limit, 'a', 1_000, true)
-    expect(due).toBeGreaterThanOrEqual(1)
-    expect(due).toBeLessThanOrEqual(2)
+    const burst = dueAtOnce(limit, 'a', 1_000, true)
+    expect([50, 51]).toContain(burst)
+    advance(2_000)
+    expect([1, 2]).toContain(dueAtOnce(limit, 'a', 1_000, true))
   })
 
   it('takes what a key has used alone from its burst, and no more', () => {
     const { limit, advance } = limitOf600()
-    expect(dueAtOnce(limit, 'a', 1_000)).toBe(101)
+    dueAtOnce(limit, 'a', 101)
     advance(20_000)
     dueAtOnce(limit, 'a', 200)
     expect(dueAtOnce(limit, 'a', 1, true)).toBe(0)
-    advance(1_500)
-    expect(dueAtOnce(limit, 'a', 10, true)).toBeGreaterThan(0)
+    advance(12_000)
+    expect(dueAtOnce(limit, 'a', 20, true)).toBeGreaterThan(0)
   })
 })

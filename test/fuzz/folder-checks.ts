@@ -16,7 +16,7 @@ const EMPTY = ['leaving', 'quarantine']
 export async function checkFolder(dataDir: string): Promise<void> {
   const layout = new Layout(dataDir)
   expectOnly(path.dirname(dataDir), await readdir(path.dirname(dataDir)), (name) => name === path.basename(dataDir))
-  const top = ['format', 'secret', 'owner.sock', ...layout.folders.map((folder) => path.basename(folder))]
+  const top = ['format', 'secret', 'usage', 'owner.sock', ...layout.folders.map((folder) => path.basename(folder))]
   expectOnly(dataDir, await readdir(dataDir), (name) => top.includes(name) || name.startsWith('.owner-'))
   for (const folder of BY_ID) expectOnly(folder, await readdir(path.join(dataDir, folder)), isUploadId)
   for (const folder of EMPTY) expectOnly(folder, await readdir(path.join(dataDir, folder)), () => false)

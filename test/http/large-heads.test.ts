@@ -10,7 +10,7 @@ import { connect, requestHead, until } from '../support/wire.ts'
 let service: TestService
 let nginx: Nginx
 beforeAll(async () => {
-  service = await startService({ SYNC: 'never' })
+  service = await startService({ SYNC: 'never', MAX_METADATA: '0' })
   nginx = await startNginx(service.url)
 })
 afterAll(async () => {

@@ -64,7 +64,8 @@ function recordPaths(noted, isInside) {
   promises.rename = (from, to) => noted({ op: 'rename', from, to }, () => rename(from, to))
   promises.open = (path, flags = 'r', ...more) => {
     if (!isInside(path)) return open(path, flags, ...more)
-    return noted({ op: 'open', path, flags }, async (id) => {
+    // The program uses numbers only for existing files.
+    return noted({ op: 'open', path, flags: typeof flags === 'number' ? 'r+' : flags }, async (id) => {
       const handle = await open(path, flags, ...more)
       handles.set(handle, id)
       paths.set(handle, path)
@@ -74,11 +75,6 @@ function recordPaths(noted, isInside) {
   promises.writeFile = async (path, text) => {
     const handle = await promises.open(path, 'w')
     await handle.writeFile(text)
-    await handle.close()
-  }
-  promises.truncate = async (path, length) => {
-    const handle = await promises.open(path, 'r+')
-    await handle.truncate(length)
     await handle.close()
   }
 }
