@@ -91,7 +91,8 @@ export class ForwardAuthenticator implements Authenticator {
       'X-Forwarded-Uri': `${own?.pathname.replace(/\/$/, '') ?? client.prefix}${ctx.path}`,
       'X-Forwarded-For': ctx.ip,
       'X-Landfall-Action': actions.join(','),
-      ...(id !== undefined && { 'X-Landfall-Upload': id }),
+      // A path can name any character; a header cannot.
+      ...(id !== undefined && { 'X-Landfall-Upload': encodeURIComponent(id) }),
       ...(upload === undefined ? statedDescription(ctx) : descriptionOf(upload)),
     }
   }

@@ -129,6 +129,13 @@ export class Concatenation {
     for (const part of requested.parts) lengths.push(await this.#usable(part, id, desk))
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
     desk.checkSize(length)
+    // The final upload grows in the background, when nobody knows the limit of its creator any more.
+    if (length === null && desk.principal.limits.maxSize !== undefined) {
+      throw new UploadError(
+        'too_large',
+        'Your credentials limit the size of files: first state the length of each part.',
+      )
+    }
     for (const part of requested.parts) {
       const bound = await unlessMissing(desk.use(part, (upload) => bind(upload, id)))
       if (bound === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat was deleted meanwhile.')

@@ -118,6 +118,13 @@ export class Ledger {
     return this.#lanes.enter(account())
   }
 
+  /** Notes the quota of credentials that are used again, for example after a restart: their uploads may still grow. */
+  noteQuota({ account, limits: { quota } }: Principal): void {
+    if (quota === undefined) return
+    const key = account()
+    if (this.#sums.accounts.has(key)) this.#quotas.set(key, quota)
+  }
+
   /** Notes that an upload receives bytes: creations of other accounts may not slow that down. */
   noteBytes({ account }: Holding): void {
     this.#activity.note(account)

@@ -71,6 +71,7 @@ export class Uploads {
 
   /** The uploads as a principal sees them. */
   for(principal: Principal): Desk {
+    this.#ledger.noteQuota(principal)
     return new Desk(this, principal)
   }
 

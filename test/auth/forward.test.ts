@@ -57,6 +57,12 @@ describe('With AUTH=forward, the service', () => {
     })
   })
 
+  it('asks about an id of any characters', async () => {
+    const unknown = await fetch(`${service.url}/files/%E6%97%A5%00`, { headers: { Cookie: 'session=alice' } })
+    expect(unknown.status).toBe(404)
+    expect(judge.requests.at(-1)?.headers).toMatchObject({ 'x-landfall-upload': '%E6%97%A5%00' })
+  })
+
   it('passes on no other header of the client', async () => {
     const forged = {
       'Remote-User': 'admin',

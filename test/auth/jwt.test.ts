@@ -143,6 +143,32 @@ describe('With AUTH=jwt and a secret, the service', () => {
     expect((await begin(small, 11)).status).toBe(413)
   })
 
+  it('lets no token exceed its size by parts of unknown length', async () => {
+    const small = bearer(await tokenFor('alice', { landfall: { max_size: 10 } }))
+    const post = (headers: Readonly<Record<string, string>>): Promise<Response> =>
+      fetch(`${service.url}/files`, { method: 'POST', headers: { ...TUS, ...headers } })
+    const part = { 'Upload-Defer-Length': '1', 'Upload-Concat': 'partial', ...small }
+    const parts = [await post(part), await post(part)].map((response) => locationOf(response, service.url))
+    const final = { 'Upload-Concat': `final;${parts.map((url) => new URL(url).pathname).join(' ')}` }
+    const refused = await post({ ...final, ...small })
+    expect([refused.status, refused.headers.get('Upload-Error')]).toEqual([413, 'too_large'])
+    expect((await post({ ...final, ...bearer(await tokenFor('alice')) })).status).toBe(201)
+  })
+
+  it('holds an upload of unknown length to the quota of its token after a restart', async () => {
+    const alice = bearer(await tokenFor('alice', { landfall: { quota: 3_000_000 } }))
+    const created = await fetch(`${service.url}/files`, {
+      method: 'POST',
+      headers: { ...TUS, 'Upload-Defer-Length': '1', ...alice },
+    })
+    const path = new URL(locationOf(created, service.url)).pathname
+    expect((await send(`${service.url}${path}`, alice, bytesOf(1_000_000))).status).toBe(204)
+    service = await service.restart()
+    const behind = { 'Upload-Offset': '1000000', ...alice }
+    const refused = await send(`${service.url}${path}`, behind, bytesOf(3_000_000))
+    expect([refused.status, refused.headers.get('Upload-Error')]).toEqual([413, 'quota_exceeded'])
+  })
+
   it('accepts a token only below its path', async () => {
     const url = locationOf(await begin(bearer(await tokenFor('alice'))), service.url)
     const one = bearer(await tokenFor('alice', { landfall: { path: `/files/${idOf(url)}` } }))
