@@ -48,7 +48,8 @@ async function main(): Promise<void> {
   }
   if (wanted.includes('finals')) await measured(values.main, finalsOfOthers)
   for (const kind of FLOODS) {
-    if (wanted.includes('floods') || wanted.includes(kind)) await measured(values.main, ({ port }) => floodOfCreations(port, kind))
+    if (wanted.includes('floods') || wanted.includes(kind))
+      await measured(values.main, ({ port }) => floodOfCreations(port, kind))
   }
 }
 
