@@ -2,7 +2,7 @@ import { Activity } from './activity.ts'
 import { accountOf, type Charge, NO_CHARGE, overheadOf } from './charge.ts'
 import { UploadError } from './errors.ts'
 import { Lanes } from './lanes.ts'
-import type { Principal } from './principal.ts'
+import type { PrincipalLimits } from './principal.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { UploadRecord } from './record.ts'
 
@@ -85,16 +85,18 @@ export class Ledger {
   /**
    * Decides whether an upload may be created, and waits until it may. Nothing is reserved yet.
    *
+   * @param narrower limits of the credentials.
    * @returns a function to call when it exists, or could not be created.
    * @throws UploadError `metadata_too_large`, `quota_exceeded`, `no_space`, `too_many_requests`.
    */
-  async admit(record: UploadRecord, { account, limits: { quota } }: Principal): Promise<() => void> {
+  async admit(record: UploadRecord, narrower: PrincipalLimits): Promise<() => void> {
     const size = metadataSize(record)
     if (size > this.#rules.maxMetadata) {
       const sentence = `The metadata of an upload may have at most ${this.#rules.maxMetadata} bytes; these are ${size}.`
       throw new UploadError('metadata_too_large', sentence)
     }
-    const key = account()
+    const key = accountOf(record) ?? ''
+    const { quota } = narrower
     if (quota !== undefined) this.#quotas.set(key, quota)
     this.#check(key, { bytes: record.parts === undefined ? (record.length ?? 0) : 0, files: 1, unfinished: 0 })
     const leave = await this.#lanes.enter(key)
@@ -114,8 +116,8 @@ export class Ledger {
    * @returns a function to call when it exists, or could not be created.
    * @throws UploadError `too_many_requests`.
    */
-  enter({ account }: Principal): Promise<() => void> {
-    return this.#lanes.enter(account())
+  enter(record: UploadRecord): Promise<() => void> {
+    return this.#lanes.enter(accountOf(record) ?? '')
   }
 
   /** Notes that an upload receives bytes: creations of other accounts may not slow that down. */
