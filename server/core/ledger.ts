@@ -252,7 +252,8 @@ export class Recount {
   #changed = new Set<string>()
   /** Uploads of the listed shelf that are not counted yet. */
   #awaited = new Set<string>()
-  #isDisturbed = false
+  /** Those that have changed while they were read. */
+  readonly #disturbed = new Set<string>()
 
   constructor(shelfOf: (id: string) => string, creating: ReadonlySet<string>, onComplete: (sums: Sums) => void) {
     this.#shelfOf = shelfOf
@@ -281,13 +282,13 @@ export class Recount {
   }
 
   /** Call this before an upload is read. */
-  look(): void {
-    this.#isDisturbed = false
+  look(id: string): void {
+    this.#disturbed.delete(id)
   }
 
   /** Counts an upload. @returns false if it has changed since `look`: it must be read again. */
   count(id: string, account: string | undefined, charge: Charge): boolean {
-    if (this.#isDisturbed) return false
+    if (this.#disturbed.has(id)) return false
     this.#awaited.delete(id)
     this.#sums.add(account, charge)
     return true
@@ -297,7 +298,7 @@ export class Recount {
   note({ id, account }: Holding, change: Charge): void {
     const shelf = this.#shelfOf(id)
     if (this.#pending === undefined || shelf === this.#listing) this.#changed.add(id)
-    else if (this.#awaited.has(id)) this.#isDisturbed = true
+    else if (this.#awaited.has(id)) this.#disturbed.add(id)
     else if (!this.#pending.has(shelf)) this.#sums.add(account, change)
   }
 
