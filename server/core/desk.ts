@@ -14,7 +14,7 @@ interface Registry {
   checkSize(length: number | null): void
   checkType(record: UploadRecord, narrower?: readonly string[]): void
   admit(record: UploadRecord, principal: Principal): Promise<() => void>
-  enter(principal: Principal): Promise<() => void>
+  enter(record: UploadRecord): Promise<() => void>
 }
 
 /**
@@ -65,7 +65,7 @@ export class Desk {
     // A slow body must not keep other creations waiting.
     interrupt()
     const bytes = await read()
-    const leave = await this.#uploads.enter(this.principal)
+    const leave = await this.#uploads.enter(own)
     try {
       return await this.#uploads.createFinished(own, bytes, begins(work, leave), this.principal)
     } finally {

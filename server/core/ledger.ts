@@ -2,7 +2,7 @@ import { Activity } from './activity.ts'
 import { accountOf, type Charge, NO_CHARGE, overheadOf } from './charge.ts'
 import { UploadError } from './errors.ts'
 import { Lanes } from './lanes.ts'
-import type { Principal } from './principal.ts'
+import type { PrincipalLimits } from './principal.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { UploadRecord } from './record.ts'
 
@@ -85,16 +85,18 @@ export class Ledger {
   /**
    * Decides whether an upload may be created, and waits until it may. Nothing is reserved yet.
    *
+   * @param narrower limits of the credentials.
    * @returns a function to call when it exists, or could not be created.
    * @throws UploadError `metadata_too_large`, `quota_exceeded`, `no_space`, `too_many_requests`.
    */
-  async admit(record: UploadRecord, { account, limits: { quota } }: Principal): Promise<() => void> {
+  async admit(record: UploadRecord, narrower: PrincipalLimits): Promise<() => void> {
     const size = metadataSize(record)
     if (size > this.#rules.maxMetadata) {
       const sentence = `The metadata of an upload may have at most ${this.#rules.maxMetadata} bytes; these are ${size}.`
       throw new UploadError('metadata_too_large', sentence)
     }
-    const key = account()
+    const key = accountOf(record) ?? ''
+    const { quota } = narrower
     if (quota !== undefined) this.#quotas.set(key, quota)
     this.#check(key, { bytes: record.parts === undefined ? (record.length ?? 0) : 0, files: 1, unfinished: 0 })
     const leave = await this.#lanes.enter(key)
@@ -114,8 +116,8 @@ export class Ledger {
    * @returns a function to call when it exists, or could not be created.
    * @throws UploadError `too_many_requests`.
    */
-  enter({ account }: Principal): Promise<() => void> {
-    return this.#lanes.enter(account())
+  enter(record: UploadRecord): Promise<() => void> {
+    return this.#lanes.enter(accountOf(record) ?? '')
   }
 
   /** Notes the quota of credentials that are used again, for example after a restart: their uploads may still grow. */
@@ -257,7 +259,8 @@ export class Recount {
   #changed = new Set<string>()
   /** Uploads of the listed shelf that are not counted yet. */
   #awaited = new Set<string>()
-  #isDisturbed = false
+  /** Those that have changed while they were read. */
+  readonly #disturbed = new Set<string>()
 
   constructor(shelfOf: (id: string) => string, creating: ReadonlySet<string>, onComplete: (sums: Sums) => void) {
     this.#shelfOf = shelfOf
@@ -286,13 +289,13 @@ export class Recount {
   }
 
   /** Call this before an upload is read. */
-  look(): void {
-    this.#isDisturbed = false
+  look(id: string): void {
+    this.#disturbed.delete(id)
   }
 
   /** Counts an upload. @returns false if it has changed since `look`: it must be read again. */
   count(id: string, account: string | undefined, charge: Charge): boolean {
-    if (this.#isDisturbed) return false
+    if (this.#disturbed.has(id)) return false
     this.#awaited.delete(id)
     this.#sums.add(account, charge)
     return true
@@ -302,7 +305,7 @@ export class Recount {
   note({ id, account }: Holding, change: Charge): void {
     const shelf = this.#shelfOf(id)
     if (this.#pending === undefined || shelf === this.#listing) this.#changed.add(id)
-    else if (this.#awaited.has(id)) this.#isDisturbed = true
+    else if (this.#awaited.has(id)) this.#disturbed.add(id)
     else if (!this.#pending.has(shelf)) this.#sums.add(account, change)
   }
 

@@ -6,6 +6,9 @@ import type { Departure, Glance, Store } from './store.ts'
 import { unlessMissing } from './unless-missing.ts'
 import type { Upload } from './upload.ts'
 
+/** How many uploads a recount looks at concurrently: most of the time, it waits for the disk. */
+const CONCURRENT_COUNTS = 4
+
 /** `Uploads.use`. */
 type Use = <T>(id: string, work: (upload: Upload) => Promise<T>) => Promise<T>
 
@@ -76,11 +79,16 @@ export class Sweeps {
       const recount = ledger.beginRecount((id) => this.#store.shelfOf(id))
       try {
         for (const shelf of recount.shelves(await this.#store.shelves())) {
-          for (const id of await recount.open(shelf, (name) => this.#store.shelf(name))) {
-            if (this.#closed) return
-            await this.#count(id, ledger, recount)
-            await pause()
+          const ids = (await recount.open(shelf, (name) => this.#store.shelf(name))).values()
+          const countNext = async (): Promise<void> => {
+            for (const id of ids) {
+              if (this.#closed) return
+              await this.#count(id, ledger, recount)
+              await pause()
+            }
           }
+          await Promise.all(Array.from({ length: CONCURRENT_COUNTS }, countNext))
+          if (this.#closed) return
         }
         recount.complete()
       } finally {
@@ -129,7 +137,7 @@ export class Sweeps {
       return held?.charge !== undefined && recount.count(id, held.account, held.charge)
     }
     for (;;) {
-      recount.look()
+      recount.look(id)
       if (counted()) return
       const found = await this.#glance(id)
       // It was opened meanwhile, and may be about to change.
@@ -138,7 +146,7 @@ export class Sweeps {
         if (recount.count(id, undefined, NO_CHARGE)) return
       } else if (growsWithBytes(found) && found.record.failed === undefined && !found.record.joined) {
         // Only an opened upload knows which bytes count.
-        recount.look()
+        recount.look(id)
         const isCounted = await this.#tryUse(id, async () => counted())
         if (isCounted ?? recount.count(id, undefined, NO_CHARGE)) return
       } else {

@@ -139,12 +139,12 @@ export class Uploads {
 
   /** Waits until a principal may create an upload: see `Ledger.admit`. */
   admit(record: UploadRecord, principal: Principal): Promise<() => void> {
-    return this.#ledger.admit(record, principal)
+    return this.#ledger.admit(record, principal.limits)
   }
 
-  /** Waits until few creations of a principal are running: see `Ledger.enter`. */
-  enter(principal: Principal): Promise<() => void> {
-    return this.#ledger.enter(principal)
+  /** Waits until an admitted upload may be created: see `Ledger.enter`. */
+  enter(record: UploadRecord): Promise<() => void> {
+    return this.#ledger.enter(record)
   }
 
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
