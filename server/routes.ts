@@ -123,7 +123,11 @@ function uploadRoutes(handlers: Handlers): readonly Route[] {
       },
     },
     ...(termination === 'off' ? [] : [deletion]),
-    { method: 'GET', path: '/files/:id/digest', answer: { needs: ['write', 'read'], run: rangeDigests() } },
+    {
+      method: 'GET',
+      path: '/files/:id/digest',
+      answer: { needs: ['write', 'read'], run: rangeDigests(handlers.downloads) },
+    },
     {
       method: 'POST',
       path: '/files/:id/link',

@@ -2,7 +2,7 @@ import { Activity } from './activity.ts'
 import { accountOf, type Charge, NO_CHARGE, overheadOf } from './charge.ts'
 import { UploadError } from './errors.ts'
 import { Lanes } from './lanes.ts'
-import type { PrincipalLimits } from './principal.ts'
+import type { Principal, PrincipalLimits } from './principal.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { UploadRecord } from './record.ts'
 

@@ -233,7 +233,7 @@ export class Upload {
    */
   async remove(why: Departure, { onlyIncomplete = false } = {}): Promise<void> {
     const check = (): void => {
-      if (onlyIncomplete && (this.state === 'finishing' || this.state === 'finished')) {
+      if (onlyIncomplete && COMPLETE.has(this.state)) {
         throw new UploadError('already_complete', 'This upload is complete; its file stays.')
       }
     }
@@ -257,7 +257,7 @@ export class Upload {
     const claim = this.receiving.isRunning ? undefined : this.#claims.tryExclusive(this.record.id)
     if (claim === undefined) return false
     try {
-      if (this.#stored.finished || KEPT.has(this.state)) return false
+      if (this.#stored.finished || this.state === 'gone' || COMPLETE.has(this.state)) return false
       if ((await this.#stored.lastChange()) >= deadline) return false
       await this.#remove('expired')
       return true
@@ -398,8 +398,8 @@ export class Upload {
   }
 }
 
-/** States in which an upload does not expire. */
-const KEPT: ReadonlySet<UploadState> = new Set(['finishing', 'scanning', 'finished', 'gone'])
+/** States in which every byte of the file is there. Such an upload does not expire. */
+const COMPLETE: ReadonlySet<UploadState> = new Set(['finishing', 'scanning', 'finished'])
 
 /**
  * Since when the upload expires, unless a byte arrives: when the last one did, or the upload was created.
