@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from 'koa'
 import type { AccessRequest, Authenticator } from './auth/authenticator.ts'
 import type { Desk } from './core/desk.ts'
-import { UploadError } from './core/errors.ts'
+import { type ErrorCode, UploadError } from './core/errors.ts'
 import type { Action, Principal } from './core/principal.ts'
 import type { Uploads } from './core/uploads.ts'
 import type { Admit } from './protocol/admit.ts'
@@ -36,6 +36,9 @@ export type Endpoint = OpenEndpoint | GuardedEndpoint | FieldEndpoint
  */
 const HIDING_STEP = 25
 
+/** The errors for an upload of another owner; `part_gone` is that of a part of a final upload. */
+const HIDING: ReadonlySet<ErrorCode> = new Set(['not_found', 'part_gone'])
+
 /** The way of requests to uploads: the one place that asks who the client is, and what it may do. */
 export class Admission {
   readonly #authenticator: Authenticator
@@ -64,7 +67,7 @@ export class Admission {
       // A link names its upload by another name.
       await run(ctx, this.#uploads.for(principal), principal.link ?? id)
     } catch (error) {
-      if (principal.owner !== undefined && error instanceof UploadError && error.code === 'not_found') {
+      if (principal.owner !== undefined && error instanceof UploadError && HIDING.has(error.code)) {
         await delay(HIDING_STEP - ((performance.now() - begun) % HIDING_STEP))
       }
       throw error
