@@ -92,7 +92,7 @@ export async function start(
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const app = createApp({
-    admission: new Admission(withLinks(authenticator, links, keys.account), uploads),
+    admission: new Admission(withLinks(authenticator, links), uploads),
     links,
     urlOf: urls.link,
     downloads,
@@ -130,10 +130,7 @@ export async function start(
     hostNames,
     reach,
     maxUploads: settings.MAX_UPLOADS,
-    requests: new RateLimit(
-      settings.REQUESTS_PER_MINUTE,
-      'Too many requests from your address; try again in a moment.',
-    ),
+    requests: requestLimit(settings.REQUESTS_PER_MINUTE),
     ready: () => ready,
   })
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
@@ -158,4 +155,9 @@ export async function start(
       server.closeAllConnections()
     },
   }
+}
+
+function requestLimit(perMinute: number): RateLimit | undefined {
+  if (!Number.isFinite(perMinute)) return undefined
+  return new RateLimit(perMinute, 'Too many requests from your address; try again in a moment.')
 }

@@ -3,7 +3,6 @@ import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import type { Action } from '../core/principal.ts'
 import { protocolOf } from '../protocol/protocol.ts'
-import { networkAccount } from './anonymous.ts'
 import type { Authenticator } from './authenticator.ts'
 
 /** Begins the last segment of a link; no id of an upload has this character. */
@@ -59,19 +58,17 @@ export class Links {
   }
 }
 
-/**
- * Accepts links for downloads; other requests are authenticated as usual. Protocols of uploads accept no link.
- *
- * @param accountKey derives the account of a client.
- */
-export function withLinks(authenticator: Authenticator, links: Links, accountKey: Buffer): Authenticator {
+/** A reader is charged for nothing. */
+const NO_ACCOUNT = (): string => ''
+
+/** Accepts links for downloads; other requests are authenticated as usual. Protocols of uploads accept no link. */
+export function withLinks(authenticator: Authenticator, links: Links): Authenticator {
   return {
     authenticate: (ctx, request) => {
       if (request.id?.startsWith(MARK) !== true || !isDownload(ctx)) return authenticator.authenticate(ctx, request)
       const link = links.open(request.id)
       if (link === undefined) throw new UploadError('forbidden', 'This link is not valid, or has expired.')
-      const account = networkAccount(accountKey, ctx)
-      return { owner: undefined, ownsUnowned: false, may: READ, limits: {}, link, account }
+      return { owner: undefined, ownsUnowned: false, may: READ, limits: {}, link, account: NO_ACCOUNT }
     },
   }
 }
