@@ -135,6 +135,15 @@ describe('A final upload', () => {
     expect(await alice.use('of-alice', async ({ record }) => record.final)).toBeUndefined()
   })
 
+  it('is not that of another owner who names the same parts', async () => {
+    const carol = uploads.for(ownerOf('carol', { ownsUnowned: true }))
+    const dave = uploads.for(ownerOf('dave', { ownsUnowned: true }))
+    await uploads.for(anyone).create({ ...recordOf('unowned', 5), partial: true }, (upload) => fill(upload, 'hello'))
+    await concatenation.create({ ...requested, parts: ['unowned'] }, carol)
+    const again = concatenation.create({ ...requested, parts: ['unowned'] }, dave)
+    await expect(again).rejects.toMatchObject({ code: 'part_taken' })
+  })
+
   it('belongs to the owner of its parts, and has another id for every owner', async () => {
     const [first, second] = [
       await concatenation.create({ ...requested, parts: ['of-alice'] }, alice),

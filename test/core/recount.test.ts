@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { NO_CHARGE } from '../../server/core/charge.ts'
 import { Ledger, type LedgerRules, NO_RULES } from '../../server/core/ledger.ts'
 import type { Principal } from '../../server/core/principal.ts'
 import { newRecord } from '../../server/core/record.ts'
@@ -124,6 +127,32 @@ describe('The ledger', () => {
       expect(await recounted()).toEqual(comparable(ledger))
     },
   )
+
+  it('charges nothing for an upload that could not be created', async () => {
+    const { ledger, uploads } = await opened()
+    const record = newRecord({ length: 100_000, metadata })
+    await writeFile(path.join(folder.path, 'incoming', record.id), '')
+    const desk = uploads.for(as('owner'))
+    await expect(desk.create(record, async () => undefined)).rejects.toMatchObject({ code: 'storage_error' })
+    expect(ledger.totals()).toMatchObject({ used: { bytes: 0, files: 0, unfinished: 0 }, accounts: 0 })
+    await uploads.close()
+  })
+
+  it('counts an upload again that changes while a recount reads it', async () => {
+    const ledger = new Ledger()
+    const holding = ledger.hold(newRecord({ length: 5, metadata }), NO_CHARGE)
+    const recount = ledger.beginRecount(() => 'shelf')
+    for (const shelf of recount.shelves(['shelf'])) {
+      await recount.open(shelf, async () => [holding.id])
+      recount.look(holding.id)
+      ledger.settle(holding, { bytes: 5, files: 1, unfinished: 1 })
+      expect(recount.count(holding.id, 'owner', NO_CHARGE)).toBe(false)
+      recount.look(holding.id)
+      expect(recount.count(holding.id, 'owner', { bytes: 5, files: 1, unfinished: 1 })).toBe(true)
+    }
+    recount.complete()
+    expect(ledger.usage('owner').used).toEqual({ bytes: 5, files: 1, unfinished: 1 })
+  })
 
   it('forgets accounts without uploads', async () => {
     const { ledger, uploads } = await opened()
