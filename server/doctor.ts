@@ -6,8 +6,8 @@ import type { Finding } from './disk/finding.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { ownerOf } from './keys.ts'
+import { parseDataDir, parseSecret } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
-import { parseDataDir, parseSecret } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
 landfall doctor [--data-dir DIR] --owner SUBJECT [--issuer ISSUER] [--secret-file FILE] [--dry-run]

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { createUploadToken, type UploadTokenRequest, uploadTokenRequest } from './auth/upload-tokens.ts'
+import { readSettings } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
-import { readSettings } from './settings.ts'
 
 const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
 
