@@ -142,7 +142,7 @@ export const declaration = z.object({
   ),
   DOWNLOAD_URL: setting(
     '',
-    'URL of this service under another host name, which serves finished files and nothing else; downloads are redirected there.',
+    'URL of this service under another host name, which serves only finished files; downloads are redirected there.',
     publicUrl(),
   ),
   ALLOWED_ORIGINS: setting(
@@ -207,7 +207,7 @@ export const declaration = z.object({
   ),
   UNOWNED_UPLOADS: setting(
     'nobody',
-    'Who owns uploads that were begun with AUTH=none: nobody, everyone (who is signed in), sub:NAME (one subject of JWT_ISSUER).',
+    'Who can use uploads created with AUTH=none once AUTH is on: nobody, everyone (any signed-in client), sub:NAME (that subject of JWT_ISSUER).',
     unownedUploads(),
   ),
   DOWNLOADS: setting(

@@ -141,7 +141,7 @@ export interface StoredUpload {
 /** What a store finds under an id. */
 export type Found =
   | { readonly kind: 'upload'; readonly upload: StoredUpload }
-  /** Without `owner`, the upload had none, or its owner is not known any more: it must not be granted to any owner. */
+  /** Without `owner`, the upload had none, or its owner is no longer known: no owner may have it. */
   | { readonly kind: 'gone'; readonly owner?: string | undefined }
   | { readonly kind: 'unknown' }
 

@@ -4,13 +4,13 @@ import { prefix } from './ranges.ts'
 import type { UploadRecord } from './record.ts'
 import type { StoredUpload } from './store.ts'
 
-/** Whether the content of an upload must be of the type that its name stands for. */
+/** Whether the content of an upload must be of the type that its extension names. */
 export function needsTypeCheck({ partial, typed }: UploadRecord, { isOpen }: TypeRule): boolean {
   // A part has no name; its final upload has.
   return !partial && (typed === true || !isOpen)
 }
 
-/** Compares the first bytes of an upload with the type that its name stands for, as soon as they are there. */
+/** Compares the first bytes of an upload with the type that its extension names, as soon as they have arrived. */
 export class TypeCheck {
   readonly #stored: StoredUpload
   readonly #rule: TypeRule | undefined

@@ -129,7 +129,7 @@ export class Uploads {
   /**
    * Runs `work` on the upload of this id.
    *
-   * @param principal for whom it runs; without one, for the service itself.
+   * @param principal whose request this is; without one, `work` is internal.
    * @throws UploadError `not_found`, also if the upload does not exist for the principal; `gone`, and what `work`
    * throws.
    */
