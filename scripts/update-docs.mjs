@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { renderReport } from '../dist/bench/report.js'
 import { readResults } from '../dist/bench/results.js'
 import { renderOverview } from '../dist/bench/table.js'
-import { settingsTable } from '../dist/server/settings.js'
+import { settingsTable } from '../dist/server/describe-settings.js'
 
 const published = await readResults('bench/results/published.json')
 fill('docs/settings.md', 'settings', settingsTable())

@@ -8,7 +8,7 @@ import { stopping } from './core/errors.ts'
 import { dialectOf } from './dialect.ts'
 import { serveDownloadsOnly } from './download/download-host.ts'
 import { refuseAsSubresource } from './download/subresource.ts'
-import { limitRate, limitUploads, type Turns } from './http/address-limits.ts'
+import { limitRate, limitUploads, type Rate } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { refuseForeignPages } from './http/cross-site.ts'
@@ -33,8 +33,8 @@ export interface Dependencies extends Handlers {
   readonly reach: Reach
   /** Maximum concurrent uploads per client address; 0 for no limit. */
   readonly maxUploads: number
-  /** Turns of requests, per client address; without them, requests are not limited. */
-  readonly requests: Turns | undefined
+  /** The rate of requests, per client address; without one, it is not limited. */
+  readonly requests: Rate | undefined
 }
 
 /** Methods that start no work. */

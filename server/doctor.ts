@@ -6,8 +6,8 @@ import type { Finding } from './disk/finding.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { ownerOf } from './keys.ts'
+import { parseDataDir, parseSecret } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
-import { parseDataDir, parseSecret } from './settings.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
 landfall doctor [--data-dir DIR] --owner SUBJECT [--issuer ISSUER] [--secret-file FILE] [--dry-run]
@@ -18,7 +18,7 @@ It never deletes uploaded bytes: it moves orphans to DATA_DIR/quarantine.
 Exits with 0 if no problem is left, else with 1.
 
 With --owner, it gives the uploads that have no owner to this subject, as tokens of ISSUER (JWT_ISSUER) name it: those
-begun without authentication, by an earlier version, or with another server. It needs the SECRET of the service.
+created without authentication, by an earlier version, or with another server. It needs the SECRET of the service.
 `
 
 /**

@@ -1,5 +1,5 @@
 import http from 'node:http'
-import { readSettings } from './settings.ts'
+import { readSettings } from './read-settings.ts'
 
 /** For a container's HEALTHCHECK: exits with 0 if the service on this host responds, else with 1. */
 function main(): void {

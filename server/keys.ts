@@ -5,7 +5,7 @@ import { keyedDigest } from './core/keyed-digest.ts'
 export interface Keys {
   /** Owners of uploads. */
   readonly owner: Buffer
-  /** Whom the ledger charges for anonymous clients. */
+  /** Accounts of anonymous clients in the ledger. */
   readonly account: Buffer
   /** Signed links. */
   readonly link: Buffer

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { doctor } from './doctor.ts'
+import { readSettings } from './read-settings.ts'
 import { start } from './service.ts'
-import { readSettings } from './settings.ts'
 
 async function main(): Promise<void> {
   if (process.argv[2] === 'doctor') {

@@ -39,7 +39,7 @@ export type ByProtocol = Readonly<Record<'tus' | 'draft' | 'none', Endpoint>>
 /** A method and a path, and what they need. */
 export interface Route {
   readonly method: 'OPTIONS' | 'HEAD' | 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** `:id` stands for the id of an upload. */
+  /** `:id` matches the id of an upload. */
   readonly path: string
   /** Whether concurrent requests of one client address are limited. */
   readonly limited?: true

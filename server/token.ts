@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util'
 import { createUploadToken, type UploadTokenRequest, uploadTokenRequest } from './auth/upload-tokens.ts'
+import { readSettings } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
-import { readSettings } from './settings.ts'
 
 const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
 
 Prints a token for uploads, which clients present like a JWT. The service must run with AUTH=jwt, and with the same
 SECRET or DATA_DIR as this command. A token cannot be withdrawn, so let it expire soon.
 
-  --sub NAME        for whom; the uploads belong to this subject
+  --sub NAME        the user of the token, who owns its uploads
   --expires TIME    for how long: 90s, 15m, 2h, 7d
   --max-size BYTES  maximum size of a file
   --types LIST      file types, separated by commas, as in ALLOWED_TYPES

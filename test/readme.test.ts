@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { readResults } from '../bench/results.ts'
 import { renderOverview, renderTable } from '../bench/table.ts'
-import { describeSettings, settingsTable } from '../server/settings.ts'
+import { describeSettings, settingsTable } from '../server/describe-settings.ts'
 
 const pathOf = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
 

@@ -4,7 +4,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { describeSettings, parseSettings, readSettings, type Settings } from '../server/settings.ts'
+import { describeSettings } from '../server/describe-settings.ts'
+import { parseSettings, readSettings } from '../server/read-settings.ts'
+import type { Settings } from '../server/settings.ts'
 import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))

@@ -2,6 +2,8 @@ import { hash } from 'node:crypto'
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
+import { KeyedSlots, Slots } from '../core/slots.ts'
+import { clientOf } from '../http/address-limits.ts'
 import { forwardedRequest } from '../http/forwarded.ts'
 import { single } from '../http/header-values.ts'
 import type { Reach } from '../http/same-origin.ts'
@@ -12,7 +14,6 @@ import { ExpiringCache } from './expiring-cache.ts'
 import type { Owners } from './owners.ts'
 import { invalidToken, noCredentials, unavailable } from './refusals.ts'
 import { statedToken } from './token-sources.ts'
-import { Turns } from './turns.ts'
 
 /** Options of `AUTH=forward`. */
 export interface ForwardOptions {
@@ -25,7 +26,7 @@ export interface ForwardOptions {
   readonly owners: Owners
 }
 
-/** Maximum duration of a question with its wait for a turn, in milliseconds. */
+/** Maximum duration of a question with its wait for a slot, in milliseconds. */
 const TIMEOUT = 5_000
 
 /** How long a permission is remembered, in milliseconds. Refusals are not: the client may have signed in meanwhile. */
@@ -37,6 +38,9 @@ const MAX_REMEMBERED = 5_000
 /** Maximum concurrent questions; others wait, and beyond that are refused. */
 const MAX_CONCURRENT = 32
 const MAX_WAITING = 1_000
+
+/** One client may have a part of either: it must not keep others waiting when its questions are answered slowly. */
+const CLIENT_SHARE = 1 / 8
 
 /** The header of a response that restricts what the client may do: the JSON of the claim `landfall` of a token. */
 const RESTRICTIONS = 'X-Landfall-Claims'
@@ -50,7 +54,9 @@ export class ForwardAuthenticator implements Authenticator {
   readonly #publicUrl: URL | undefined
   readonly #permissions = new ExpiringCache<Principal>(MAX_REMEMBERED)
   readonly #running = new Map<string, Promise<Principal>>()
-  readonly #turns = new Turns(MAX_CONCURRENT, MAX_WAITING)
+  readonly #slots = new Slots(MAX_CONCURRENT)
+  /** By client address. */
+  readonly #clientSlots = new KeyedSlots(MAX_CONCURRENT * CLIENT_SHARE, MAX_WAITING * CLIENT_SHARE)
 
   constructor(options: ForwardOptions) {
     this.#options = options
@@ -63,7 +69,7 @@ export class ForwardAuthenticator implements Authenticator {
     const known = this.#permissions.get(key) ?? this.#running.get(key)
     if (known instanceof Promise) return known.catch((error: unknown) => Promise.reject(explained(ctx, error)))
     if (known !== undefined) return known
-    const answer = this.#ask(question, ctx.path, request).then((principal) => {
+    const answer = this.#ask(question, ctx, request).then((principal) => {
       this.#permissions.set(key, principal, Date.now() + MEMORY)
       return principal
     })
@@ -97,21 +103,36 @@ export class ForwardAuthenticator implements Authenticator {
     }
   }
 
-  async #ask(question: Readonly<Record<string, string>>, path: string, request: AccessRequest): Promise<Principal> {
-    const signal = AbortSignal.timeout(TIMEOUT)
-    const response = await this.#turns
-      .run(signal, async () => {
-        const answer = await fetch(this.#options.url, { headers: question, redirect: 'manual', signal })
-        await answer.body?.cancel()
-        return answer
-      })
-      .catch((error: unknown) => {
-        throw unavailable(new Error(`AUTH_URL could not be asked: ${reasonOf(error)}`))
-      })
+  async #ask(
+    question: Readonly<Record<string, string>>,
+    { ip, path }: Context,
+    request: AccessRequest,
+  ): Promise<Principal> {
+    const response = await this.#responseTo(question, clientOf(ip)).catch((error: unknown) => {
+      throw unavailable(new Error(`AUTH_URL could not be asked: ${reasonOf(error)}`))
+    })
     if (response.status === 401) throw new UploadError('unauthenticated', 'The credentials are missing or not valid.')
     if (response.status === 403) throw new UploadError('forbidden', 'You are not allowed to do this.')
     if (!response.ok) throw unavailable(new Error(`AUTH_URL responded with status ${response.status}.`))
     return this.#principalIn(response, path, request)
+  }
+
+  async #responseTo(question: Readonly<Record<string, string>>, client: string): Promise<Response> {
+    if (this.#running.size >= MAX_CONCURRENT + MAX_WAITING) throw new Error('Too many questions are waiting.')
+    const signal = AbortSignal.timeout(TIMEOUT)
+    const leaveClient = await this.#clientSlots.enter(client, signal)
+    try {
+      const leave = await this.#slots.enter(signal)
+      try {
+        const response = await fetch(this.#options.url, { headers: question, redirect: 'manual', signal })
+        await response.body?.cancel()
+        return response
+      } finally {
+        leave()
+      }
+    } finally {
+      leaveClient()
+    }
   }
 
   #principalIn({ headers }: Response, path: string, { actions }: AccessRequest): Principal {

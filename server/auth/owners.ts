@@ -1,6 +1,6 @@
 import { type Keys, ownerOf } from '../keys.ts'
 
-/** Who owns uploads that have no owner: those begun without authentication. */
+/** Who owns uploads that have no owner: those created with `AUTH=none`. */
 export type UnownedUploads = 'nobody' | 'everyone' | { readonly subject: string }
 
 /** Turns subjects into owners. */

@@ -80,3 +80,20 @@ export function inSteps(end: number): number {
 function inBlocks(bytes: number): number {
   return Math.ceil(bytes / BLOCK) * BLOCK
 }
+
+export function sum(a: Charge, b: Charge): Charge {
+  return { bytes: a.bytes + b.bytes, files: a.files + b.files, unfinished: a.unfinished + b.unfinished }
+}
+
+export function difference(a: Charge, b: Charge): Charge {
+  return { bytes: a.bytes - b.bytes, files: a.files - b.files, unfinished: a.unfinished - b.unfinished }
+}
+
+export function isNothing({ bytes, files, unfinished }: Charge): boolean {
+  return bytes === 0 && files === 0 && unfinished === 0
+}
+
+/** Old totals and new changes may be less than nothing together. */
+export function atLeastNothing({ bytes, files, unfinished }: Charge): Charge {
+  return { bytes: Math.max(0, bytes), files: Math.max(0, files), unfinished: Math.max(0, unfinished) }
+}

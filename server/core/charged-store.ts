@@ -1,10 +1,10 @@
 import { type Charge, type ChargedState, chargeOf, dependsOnBlocks, growsWithBytes } from './charge.ts'
 import type { Headroom } from './headroom.ts'
-import type { Holding, Ledger } from './ledger.ts'
+import type { Ledger, TrackedUpload } from './ledger.ts'
 import type { Range, Ranges } from './ranges.ts'
 import { bytesIn } from './reader.ts'
 import type { UploadRecord } from './record.ts'
-import type { Attempt, Count, Departure, Found, Glance, Occupied, Space, Store, StoredUpload } from './store.ts'
+import type { Attempt, Count, Departure, Found, Occupied, Space, Store, StoredUpload, UploadSummary } from './store.ts'
 
 /** A store whose uploads are charged to the ledger, and that keeps a part of the disk free. */
 export class ChargedStore implements Store {
@@ -42,20 +42,20 @@ export class ChargedStore implements Store {
     return this.#store.unfinished()
   }
 
-  shelves(): Promise<readonly string[]> {
-    return this.#store.shelves()
+  partitions(): Promise<readonly string[]> {
+    return this.#store.partitions()
   }
 
-  shelf(name: string): Promise<readonly string[]> {
-    return this.#store.shelf(name)
+  partition(name: string): Promise<readonly string[]> {
+    return this.#store.partition(name)
   }
 
-  shelfOf(id: string): string {
-    return this.#store.shelfOf(id)
+  partitionOf(id: string): string {
+    return this.#store.partitionOf(id)
   }
 
-  glance(id: string): Promise<Glance | undefined> {
-    return this.#store.glance(id)
+  summary(id: string): Promise<UploadSummary | undefined> {
+    return this.#store.summary(id)
   }
 
   space(): Promise<Space> {
@@ -81,14 +81,14 @@ export class ChargedStore implements Store {
   /** Reserves the charge before anything waits. */
   async #create(record: UploadRecord, finished: boolean, make: () => Promise<StoredUpload>): Promise<StoredUpload> {
     const state = { record, received: [], finished, removed: false }
-    const holding = this.#ledger.reserveNew(record, (overhead) => chargeOf(state, overhead, 0))
+    const tracked = this.#ledger.reserveNew(record, (overhead) => chargeOf(state, overhead, 0))
     let stored: StoredUpload | undefined
     try {
       await this.#headroom.take(0)
       stored = await make()
-      return new ChargedUpload(stored, this.#ledger, this.#headroom, holding)
+      return new ChargedUpload(stored, this.#ledger, this.#headroom, tracked)
     } finally {
-      this.#ledger.created(holding, stored !== undefined)
+      this.#ledger.created(tracked, stored !== undefined)
     }
   }
 }
@@ -98,15 +98,15 @@ class ChargedUpload implements StoredUpload {
   readonly #stored: StoredUpload
   readonly #ledger: Ledger
   readonly #headroom: Headroom
-  readonly #holding: Holding
+  readonly #tracked: TrackedUpload
 
-  /** @param holding without one, the upload exists and is charged already. */
-  constructor(stored: StoredUpload, ledger: Ledger, headroom: Headroom, holding?: Holding) {
+  /** @param tracked without it, the upload exists and is charged already. */
+  constructor(stored: StoredUpload, ledger: Ledger, headroom: Headroom, tracked?: TrackedUpload) {
     this.#stored = stored
     this.#ledger = ledger
     this.#headroom = headroom
-    this.#holding = holding ?? ledger.hold(stored.record, undefined)
-    if (holding === undefined && !dependsOnBlocks(stored)) this.#holding.charge = this.#chargeOf(stored)
+    this.#tracked = tracked ?? ledger.track(stored.record, undefined)
+    if (tracked === undefined && !dependsOnBlocks(stored)) this.#tracked.charge = this.#chargeOf(stored)
   }
 
   get record(): UploadRecord {
@@ -135,7 +135,7 @@ class ChargedUpload implements StoredUpload {
     let end = range.start
     return {
       write: async (buffers) => {
-        this.#ledger.noteBytes(this.#holding)
+        this.#ledger.noteBytes(this.#tracked)
         const bytes = bytesIn(buffers)
         const room = this.#headroom.take(bytes)
         if (room !== undefined) await room
@@ -197,7 +197,7 @@ class ChargedUpload implements StoredUpload {
     try {
       await this.#settledAfter(() => this.#stored.remove(why))
     } finally {
-      if (this.#stored.removed) this.#ledger.release(this.#holding)
+      if (this.#stored.removed) this.#ledger.untrack(this.#tracked)
     }
   }
 
@@ -211,12 +211,12 @@ class ChargedUpload implements StoredUpload {
 
   async close(): Promise<void> {
     await this.#stored.close()
-    this.#ledger.release(this.#holding)
+    this.#ledger.untrack(this.#tracked)
   }
 
   /** Runs `work`, then charges what the upload costs now, also if it threw. */
   async #settledAfter(work: () => Promise<void>): Promise<void> {
-    this.#holding.charge ??= this.#chargeOf(this.#stored, await this.#occupiedBytes())
+    this.#tracked.charge ??= this.#chargeOf(this.#stored, await this.#occupiedBytes())
     try {
       await work()
     } finally {
@@ -226,7 +226,7 @@ class ChargedUpload implements StoredUpload {
 
   async #settle(): Promise<void> {
     const occupied = dependsOnBlocks(this.#stored) ? await this.#occupiedBytes() : 0
-    this.#ledger.settle(this.#holding, this.#chargeOf(this.#stored, occupied))
+    this.#ledger.settle(this.#tracked, this.#chargeOf(this.#stored, occupied))
   }
 
   /** 0 if the store cannot tell: the next recount corrects it. */
@@ -236,7 +236,7 @@ class ChargedUpload implements StoredUpload {
   }
 
   #reserve(state: ChargedState): void {
-    this.#ledger.reserve(this.#holding, this.#chargeOf(state))
+    this.#ledger.reserve(this.#tracked, this.#chargeOf(state))
   }
 
   /** Reserves the room for bytes before `end`. Those of a final upload are its parts', which may not be refused. */
@@ -244,10 +244,10 @@ class ChargedUpload implements StoredUpload {
     const { record, received, finished, removed } = this.#stored
     const state = { record, received: [...received, { start: 0, end }], finished, removed }
     if (record.parts === undefined) this.#reserve(state)
-    else this.#ledger.settle(this.#holding, this.#chargeOf(state))
+    else this.#ledger.settle(this.#tracked, this.#chargeOf(state))
   }
 
   #chargeOf(state: ChargedState, occupied = 0): Charge {
-    return chargeOf(state, this.#holding.overhead, occupied)
+    return chargeOf(state, this.#tracked.overhead, occupied)
   }
 }

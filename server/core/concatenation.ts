@@ -129,7 +129,7 @@ export class Concatenation {
     for (const part of requested.parts) lengths.push(await this.#usable(part, id, desk))
     const length = lengths.reduce<number | null>((sum, next) => (sum === null || next === null ? null : sum + next), 0)
     desk.checkSize(length)
-    // The final upload grows in the background, when nobody knows the limit of its creator any more.
+    // The final upload grows in the background, where the limit of its creator is no longer known.
     if (length === null && desk.principal.limits.maxSize !== undefined) {
       throw new UploadError(
         'too_large',
@@ -198,7 +198,7 @@ export class Concatenation {
     try {
       await final.finish(MAX_WAIT, SCAN_WAIT)
     } catch (error) {
-      // Nothing needs the bytes of its parts any more.
+      // The bytes of its parts are no longer needed.
       if (error instanceof UploadError && error.code === 'rejected') await this.#discard(parts)
       throw error
     }

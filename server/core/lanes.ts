@@ -1,29 +1,23 @@
 import { MAX_WAIT, waitAtMost } from './deadline.ts'
 import { UploadError } from './errors.ts'
+import { KeyedSlots } from './slots.ts'
 
 /** Maximum waiting calls per key. */
 const MAX_WAITING = 1_000
 /** When a refused call may try again, in seconds. */
 const RETRY_AFTER = 5
 
-/** The running and waiting calls of a key. */
-interface Lane {
-  running: number
-  readonly waiting: Set<() => void>
-}
-
-/** Lets a few calls per key run at once; others wait, in order. */
+/** Lets a few calls per key run at once; others wait, in order, or are refused. */
 export class Lanes {
-  readonly #most: number
+  readonly #slots: KeyedSlots
   readonly #sentence: string
-  readonly #lanes = new Map<string, Lane>()
 
   /**
-   * @param most how many calls of a key may run at once; `Infinity` for no limit.
+   * @param max how many calls of a key may run at once; `Infinity` for no limit.
    * @param sentence the error message.
    */
-  constructor(most: number, sentence: string) {
-    this.#most = most
+  constructor(max: number, sentence: string) {
+    this.#slots = new KeyedSlots(max, MAX_WAITING)
     this.#sentence = sentence
   }
 
@@ -34,38 +28,12 @@ export class Lanes {
    * @throws UploadError `too_many_requests`.
    */
   async enter(key: string): Promise<() => void> {
-    const lane = this.#lanes.get(key) ?? { running: 0, waiting: new Set() }
-    this.#lanes.set(key, lane)
-    if (lane.running < this.#most) lane.running += 1
-    else await this.#wait(lane)
-    let isOver = false
-    return () => {
-      if (isOver) return
-      isOver = true
-      const [next] = lane.waiting
-      // The next one takes the place.
-      if (next !== undefined) next()
-      else lane.running -= 1
-      if (lane.running === 0) this.#lanes.delete(key)
+    const abort = new AbortController()
+    const entered = this.#slots.enter(key, abort.signal)
+    try {
+      return await waitAtMost(MAX_WAIT, entered, this.#sentence, (reason) => abort.abort(reason))
+    } catch {
+      throw new UploadError('too_many_requests', this.#sentence, { details: { retry_after: RETRY_AFTER } })
     }
-  }
-
-  async #wait({ waiting }: Lane): Promise<void> {
-    if (waiting.size >= MAX_WAITING) throw this.#refusal()
-    let begin = (): void => undefined
-    const turn = new Promise<void>((resolve) => {
-      begin = () => {
-        waiting.delete(begin)
-        resolve()
-      }
-      waiting.add(begin)
-    })
-    await waitAtMost(MAX_WAIT, turn, this.#sentence, () => waiting.delete(begin)).catch(() => {
-      throw this.#refusal()
-    })
-  }
-
-  #refusal(): UploadError {
-    return new UploadError('too_many_requests', this.#sentence, { details: { retry_after: RETRY_AFTER } })
   }
 }

@@ -1,13 +1,13 @@
 import { Activity } from './activity.ts'
-import { accountOf, type Charge, NO_CHARGE, overheadOf } from './charge.ts'
+import { accountOf, atLeastNothing, type Charge, difference, isNothing, NO_CHARGE, overheadOf } from './charge.ts'
 import { UploadError } from './errors.ts'
 import { Lanes } from './lanes.ts'
+import { exceededBy, type Limits, UNLIMITED } from './limits.ts'
 import type { Principal, PrincipalLimits } from './principal.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { UploadRecord } from './record.ts'
-
-/** The most that uploads may cost; `Infinity` for no limit. */
-export type Limits = Charge
+import { Recount } from './recount.ts'
+import { type KeptTotals, Sums } from './sums.ts'
 
 export interface LedgerRules {
   /** Per account. */
@@ -19,14 +19,8 @@ export interface LedgerRules {
   readonly maxMetadata: number
 }
 
-/** Totals that outlive the process. They may be old: a recount replaces them. */
-export interface KeptTotals {
-  readonly total: Charge
-  readonly accounts: readonly (readonly [account: string, charge: Charge])[]
-}
-
-/** What an open upload is charged. */
-export interface Holding {
+/** An open upload, with its charge. */
+export interface TrackedUpload {
   readonly id: string
   readonly account: string | undefined
   readonly overhead: number
@@ -38,12 +32,6 @@ export interface Holding {
 const CONCURRENT_CREATIONS = 8
 /** Maximum accounts in the kept totals. */
 const MAX_KEPT = 10_000
-
-const UNLIMITED: Limits = {
-  bytes: Number.POSITIVE_INFINITY,
-  files: Number.POSITIVE_INFINITY,
-  unfinished: Number.POSITIVE_INFINITY,
-}
 
 export const NO_RULES: LedgerRules = {
   account: UNLIMITED,
@@ -67,8 +55,8 @@ export class Ledger {
   readonly #lanes: Lanes
   readonly #activity = new Activity()
   #sums = new Sums()
-  /** The open uploads: their charges are known without the store. */
-  readonly #holdings = new Map<string, Holding>()
+  /** The open uploads, by id: their charges are known without the store. */
+  readonly #open = new Map<string, TrackedUpload>()
   readonly #creating = new Set<string>()
   /** Quotas of credentials, in bytes, of accounts with uploads. */
   readonly #quotas = new Map<string, number>()
@@ -128,7 +116,7 @@ export class Ledger {
   }
 
   /** Notes that an upload receives bytes: creations of other accounts may not slow that down. */
-  noteBytes({ account }: Holding): void {
+  noteBytes({ account }: TrackedUpload): void {
     this.#activity.note(account)
   }
 
@@ -142,67 +130,67 @@ export class Ledger {
     return { used: atLeastNothing(this.#sums.total), limits: this.#rules.total, accounts: this.#sums.accounts.size }
   }
 
-  /** Notes an upload that is being opened. */
-  hold(record: UploadRecord, charge: Charge | undefined): Holding {
-    const holding = { id: record.id, account: accountOf(record), overhead: overheadOf(record), charge }
-    this.#holdings.set(record.id, holding)
-    return holding
+  /** Tracks an upload that is being opened. */
+  track(record: UploadRecord, charge: Charge | undefined): TrackedUpload {
+    const upload = { id: record.id, account: accountOf(record), overhead: overheadOf(record), charge }
+    this.#open.set(record.id, upload)
+    return upload
   }
 
   /** Reserves the charge of an upload that is about to be created. @throws UploadError `quota_exceeded`, `no_space`. */
-  reserveNew(record: UploadRecord, chargeWith: (overhead: number) => Charge): Holding {
-    const holding: Holding = {
+  reserveNew(record: UploadRecord, chargeWith: (overhead: number) => Charge): TrackedUpload {
+    const upload: TrackedUpload = {
       id: record.id,
       account: accountOf(record),
       overhead: overheadOf(record),
       charge: NO_CHARGE,
     }
-    this.reserve(holding, chargeWith(holding.overhead))
+    this.reserve(upload, chargeWith(upload.overhead))
     this.#creating.add(record.id)
-    return holding
+    return upload
   }
 
   /** Notes that the upload exists, or that it could not be created. */
-  created(holding: Holding, exists: boolean): void {
-    this.#creating.delete(holding.id)
+  created(upload: TrackedUpload, exists: boolean): void {
+    this.#creating.delete(upload.id)
     if (exists) return
-    this.settle(holding, NO_CHARGE)
-    this.release(holding)
+    this.settle(upload, NO_CHARGE)
+    this.untrack(upload)
   }
 
   /** Changes the charge of an upload, if its account may have it. @throws UploadError `quota_exceeded`, `no_space`. */
-  reserve(holding: Holding, charge: Charge): void {
-    this.#check(holding.account, difference(charge, holding.charge ?? NO_CHARGE))
-    this.settle(holding, charge)
+  reserve(upload: TrackedUpload, charge: Charge): void {
+    this.#check(upload.account, difference(charge, upload.charge ?? NO_CHARGE))
+    this.settle(upload, charge)
   }
 
   /** Sets the charge of an upload, whatever the limits are. */
-  settle(holding: Holding, charge: Charge): void {
-    const before = holding.charge ?? NO_CHARGE
-    holding.charge = charge
-    this.#holdings.set(holding.id, holding)
+  settle(upload: TrackedUpload, charge: Charge): void {
+    const before = upload.charge ?? NO_CHARGE
+    upload.charge = charge
+    this.#open.set(upload.id, upload)
     const change = difference(charge, before)
     if (isNothing(change)) return
-    this.#sums.add(holding.account, change)
-    if (holding.account !== undefined && !this.#sums.accounts.has(holding.account)) {
-      this.#quotas.delete(holding.account)
+    this.#sums.add(upload.account, change)
+    if (upload.account !== undefined && !this.#sums.accounts.has(upload.account)) {
+      this.#quotas.delete(upload.account)
     }
-    this.#recount?.note(holding, change)
+    this.#recount?.note(upload, change)
   }
 
-  /** Forgets an upload that is closed or removed; its charge stays in the totals. */
-  release({ id }: Holding): void {
-    this.#holdings.delete(id)
+  /** No longer tracks an upload, which is closed or removed; its charge stays in the totals. */
+  untrack({ id }: TrackedUpload): void {
+    this.#open.delete(id)
   }
 
   /** The open upload of this id. */
-  held(id: string): Holding | undefined {
-    return this.#holdings.get(id)
+  tracked(id: string): TrackedUpload | undefined {
+    return this.#open.get(id)
   }
 
   /** Begins a recount, which replaces the totals when it is complete. */
-  beginRecount(shelfOf: (id: string) => string): Recount {
-    const recount = new Recount(shelfOf, this.#creating, (sums) => {
+  beginRecount(partitionOf: (id: string) => string): Recount {
+    const recount = new Recount(partitionOf, this.#creating, (sums) => {
       this.#sums = sums
       this.isExact = true
     })
@@ -242,102 +230,6 @@ export class Ledger {
   }
 }
 
-/**
- * Counts all uploads anew while they change. Each is counted once, and from then on its changes are. A change before
- * that is not: the count finds its result.
- */
-export class Recount {
-  readonly #shelfOf: (id: string) => string
-  readonly #creating: ReadonlySet<string>
-  readonly #onComplete: (sums: Sums) => void
-  readonly #sums = new Sums()
-  /** Shelves that are not listed yet; `undefined` until their names are known. */
-  #pending: Set<string> | undefined
-  /** The shelf that is being listed. */
-  #listing: string | undefined
-  /** Uploads that have changed during a listing, which may lack them. */
-  #changed = new Set<string>()
-  /** Uploads of the listed shelf that are not counted yet. */
-  #awaited = new Set<string>()
-  /** Those that have changed while they were read. */
-  readonly #disturbed = new Set<string>()
-
-  constructor(shelfOf: (id: string) => string, creating: ReadonlySet<string>, onComplete: (sums: Sums) => void) {
-    this.#shelfOf = shelfOf
-    this.#creating = creating
-    this.#onComplete = onComplete
-  }
-
-  /** @param names all shelves, listed since this object exists. @returns those to list. */
-  shelves(names: readonly string[]): readonly string[] {
-    const missed = [...this.#changed, ...this.#creating].map(this.#shelfOf)
-    this.#pending = new Set([...names, ...missed])
-    this.#changed = new Set()
-    return [...this.#pending]
-  }
-
-  /** Lists a shelf by `list`. @returns the uploads to count. */
-  async open(shelf: string, list: (shelf: string) => Promise<readonly string[]>): Promise<readonly string[]> {
-    this.#listing = shelf
-    const ids = await list(shelf)
-    const creating = [...this.#creating].filter((id) => this.#shelfOf(id) === shelf)
-    this.#awaited = new Set([...ids, ...this.#changed, ...creating])
-    this.#changed = new Set()
-    this.#listing = undefined
-    this.#pending?.delete(shelf)
-    return [...this.#awaited]
-  }
-
-  /** Call this before an upload is read. */
-  look(id: string): void {
-    this.#disturbed.delete(id)
-  }
-
-  /** Counts an upload. @returns false if it has changed since `look`: it must be read again. */
-  count(id: string, account: string | undefined, charge: Charge): boolean {
-    if (this.#disturbed.has(id)) return false
-    this.#awaited.delete(id)
-    this.#sums.add(account, charge)
-    return true
-  }
-
-  /** Notes a change of an upload. */
-  note({ id, account }: Holding, change: Charge): void {
-    const shelf = this.#shelfOf(id)
-    if (this.#pending === undefined || shelf === this.#listing) this.#changed.add(id)
-    else if (this.#awaited.has(id)) this.#disturbed.add(id)
-    else if (!this.#pending.has(shelf)) this.#sums.add(account, change)
-  }
-
-  /** Call this after the last upload. */
-  complete(): void {
-    this.#onComplete(this.#sums)
-  }
-}
-
-/** The sums of charges, in total and by account. An account without a charge is forgotten. */
-class Sums {
-  total: Charge
-  readonly accounts: Map<string, Charge>
-
-  constructor(total: Charge = NO_CHARGE, accounts: KeptTotals['accounts'] = []) {
-    this.total = total
-    this.accounts = new Map(accounts)
-  }
-
-  of(account: string): Charge {
-    return this.accounts.get(account) ?? NO_CHARGE
-  }
-
-  add(account: string | undefined, change: Charge): void {
-    this.total = sum(this.total, change)
-    if (account === undefined) return
-    const charge = sum(this.of(account), change)
-    if (isNothing(charge)) this.accounts.delete(account)
-    else this.accounts.set(account, charge)
-  }
-}
-
 /** The bytes of metadata: decoded, or of the header if that contains more. */
 function metadataSize({ metadata, rawMetadata = '' }: UploadRecord): number {
   const decoded = Object.entries(metadata).reduce(
@@ -345,50 +237,4 @@ function metadataSize({ metadata, rawMetadata = '' }: UploadRecord): number {
     0,
   )
   return Math.max(decoded, Math.ceil((rawMetadata.length * 3) / 4))
-}
-
-function sum(a: Charge, b: Charge): Charge {
-  return { bytes: a.bytes + b.bytes, files: a.files + b.files, unfinished: a.unfinished + b.unfinished }
-}
-
-function difference(a: Charge, b: Charge): Charge {
-  return { bytes: a.bytes - b.bytes, files: a.files - b.files, unfinished: a.unfinished - b.unfinished }
-}
-
-function isNothing({ bytes, files, unfinished }: Charge): boolean {
-  return bytes === 0 && files === 0 && unfinished === 0
-}
-
-/** Old totals and new changes may be less than nothing together. */
-function atLeastNothing({ bytes, files, unfinished }: Charge): Charge {
-  return { bytes: Math.max(0, bytes), files: Math.max(0, files), unfinished: Math.max(0, unfinished) }
-}
-
-interface Exceeded {
-  readonly ofAccount: string
-  readonly ofAll: string
-}
-
-/** The sentences about the limit that a change exceeds; a change that only releases exceeds none. */
-function exceededBy(used: Charge, change: Charge, limits: Limits): Exceeded | undefined {
-  const exceeds = (key: keyof Charge): boolean => change[key] > 0 && used[key] + change[key] > limits[key]
-  if (exceeds('bytes')) {
-    return {
-      ofAccount: `Your uploads may have at most ${limits.bytes} bytes in all; delete files to make room.`,
-      ofAll: `The service stores at most ${limits.bytes} bytes and has no room for this upload.`,
-    }
-  }
-  if (exceeds('files')) {
-    return {
-      ofAccount: `You may have at most ${limits.files} files; delete some to make room.`,
-      ofAll: `The service stores at most ${limits.files} files and has no room for another one.`,
-    }
-  }
-  if (exceeds('unfinished')) {
-    return {
-      ofAccount: `You may have at most ${limits.unfinished} unfinished uploads; finish or delete some.`,
-      ofAll: `The service has at most ${limits.unfinished} unfinished uploads; try again later.`,
-    }
-  }
-  return undefined
 }

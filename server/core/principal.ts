@@ -21,7 +21,7 @@ export interface Principal {
   readonly limits: PrincipalLimits
   /** The only upload that a signed link opens, whatever its owner. */
   readonly link?: string | undefined
-  /** Whom the ledger charges: the owner, or a digest of the network of an anonymous client. */
+  /** The account that the ledger charges: the owner, or a digest of the network of an anonymous client. */
   readonly account: () => string
 }
 

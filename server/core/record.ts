@@ -22,7 +22,7 @@ export interface UploadRecord {
   readonly createdAt: string
   /** The owner of the upload, a digest; without one, any client that knows the URL may use it. */
   readonly owner?: string | undefined
-  /** Whom the ledger charges for an upload without an owner: a digest of the client's network. */
+  /** The account that the ledger charges for an upload without an owner: a digest of the client's network. */
   readonly account?: string | undefined
   /** Credentials limit the types of files: the content must be of the type that the name says. */
   readonly typed?: true | undefined

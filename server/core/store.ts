@@ -141,12 +141,12 @@ export interface StoredUpload {
 /** What a store finds under an id. */
 export type Found =
   | { readonly kind: 'upload'; readonly upload: StoredUpload }
-  /** Without `owner`, the upload had none, or its owner is not known any more: it must not be granted to any owner. */
+  /** Without `owner`, the upload had none, or its owner is no longer known: no owner may have it. */
   | { readonly kind: 'gone'; readonly owner?: string | undefined }
   | { readonly kind: 'unknown' }
 
-/** An upload that is not opened. */
-export interface Glance {
+/** An upload that is not open. */
+export interface UploadSummary {
   readonly record: UploadRecord
   readonly finished: boolean
   /** Like `StoredUpload.occupied`. */
@@ -173,14 +173,14 @@ export interface Store {
   group(group: string): Promise<readonly string[]>
   /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinished(): AsyncIterable<string>
-  /** The names of all shelves: each upload is on one. Shelves that are added meanwhile may or may not appear. */
-  shelves(): Promise<readonly string[]>
-  /** Ids of the uploads on a shelf, without removed ones. */
-  shelf(name: string): Promise<readonly string[]>
-  /** The shelf of an upload, whether it exists or not. */
-  shelfOf(id: string): string
-  /** Looks at an upload without opening it, and changes nothing. `undefined` if there is none that can be opened. */
-  glance(id: string): Promise<Glance | undefined>
+  /** The names of all partitions: each upload is in one. Partitions that are added meanwhile may or may not appear. */
+  partitions(): Promise<readonly string[]>
+  /** Ids of the uploads in a partition, without removed ones. */
+  partition(name: string): Promise<readonly string[]>
+  /** The partition of an upload, whether it exists or not. */
+  partitionOf(id: string): string
+  /** The summary of an upload, without opening or changing it; `undefined` if there is none that can be opened. */
+  summary(id: string): Promise<UploadSummary | undefined>
   /**
    * When the last byte of an unfinished upload arrived, or when a finished one was renamed; the epoch if there is none.
    */

@@ -1,8 +1,9 @@
 import { accountOf, chargeOf, dependsOnBlocks, growsWithBytes, NO_CHARGE, overheadOf } from './charge.ts'
 import { stopping, UploadError } from './errors.ts'
-import type { Ledger, Recount } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import { pacer } from './pacer.ts'
-import type { Departure, Glance, Store } from './store.ts'
+import type { Recount } from './recount.ts'
+import type { Departure, Store, UploadSummary } from './store.ts'
 import { unlessMissing } from './unless-missing.ts'
 import type { Upload } from './upload.ts'
 
@@ -76,10 +77,10 @@ export class Sweeps {
   async recount(ledger: Ledger): Promise<void> {
     await this.#sweep(async () => {
       const pause = pacer()
-      const recount = ledger.beginRecount((id) => this.#store.shelfOf(id))
+      const recount = ledger.beginRecount((id) => this.#store.partitionOf(id))
       try {
-        for (const shelf of recount.shelves(await this.#store.shelves())) {
-          const ids = (await recount.open(shelf, (name) => this.#store.shelf(name))).values()
+        for (const partition of recount.partitions(await this.#store.partitions())) {
+          const ids = (await recount.open(partition, (name) => this.#store.partition(name))).values()
           const countNext = async (): Promise<void> => {
             for (const id of ids) {
               if (this.#closed) return
@@ -133,13 +134,13 @@ export class Sweeps {
 
   async #count(id: string, ledger: Ledger, recount: Recount): Promise<void> {
     const counted = (): boolean => {
-      const held = ledger.held(id)
-      return held?.charge !== undefined && recount.count(id, held.account, held.charge)
+      const tracked = ledger.tracked(id)
+      return tracked?.charge !== undefined && recount.count(id, tracked.account, tracked.charge)
     }
     for (;;) {
       recount.look(id)
       if (counted()) return
-      const found = await this.#glance(id)
+      const found = await this.#summary(id)
       // It was opened meanwhile, and may be about to change.
       if (counted()) return
       if (found === undefined) {
@@ -160,9 +161,9 @@ export class Sweeps {
   }
 
   /** An upload that cannot be read must not block the others. */
-  async #glance(id: string): Promise<Glance | undefined> {
+  async #summary(id: string): Promise<UploadSummary | undefined> {
     try {
-      return await this.#store.glance(id)
+      return await this.#store.summary(id)
     } catch (error) {
       if (error instanceof UploadError) return undefined
       throw error

@@ -4,13 +4,13 @@ import { prefix } from './ranges.ts'
 import type { UploadRecord } from './record.ts'
 import type { StoredUpload } from './store.ts'
 
-/** Whether the content of an upload must be of the type that its name stands for. */
-export function isTyped({ partial, typed }: UploadRecord, { isOpen }: TypeRule): boolean {
+/** Whether the content of an upload must be of the type that its extension names. */
+export function needsTypeCheck({ partial, typed }: UploadRecord, { isOpen }: TypeRule): boolean {
   // A part has no name; its final upload has.
   return !partial && (typed === true || !isOpen)
 }
 
-/** Compares the first bytes of an upload with the type that its name stands for, as soon as they are there. */
+/** Compares the first bytes of an upload with the type that its extension names, as soon as they have arrived. */
 export class TypeCheck {
   readonly #stored: StoredUpload
   readonly #rule: TypeRule | undefined
@@ -20,7 +20,7 @@ export class TypeCheck {
 
   constructor(stored: StoredUpload, rule: TypeRule | undefined) {
     this.#stored = stored
-    this.#rule = rule !== undefined && isTyped(stored.record, rule) ? rule : undefined
+    this.#rule = rule !== undefined && needsTypeCheck(stored.record, rule) ? rule : undefined
   }
 
   /** Whether enough bytes are there, and no check has begun. */

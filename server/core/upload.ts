@@ -4,9 +4,9 @@ import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
 import { Failure } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
-import { Finishing } from './finishing.ts'
 import type { Checks } from './gate.ts'
-import { Inspection, scanning } from './inspection.ts'
+import { scanning } from './inspection.ts'
+import { Landing } from './landing.ts'
 import { covers, prefix, type Range, type Ranges } from './ranges.ts'
 import { Receiving } from './receiving.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
@@ -26,17 +26,7 @@ export class Upload {
   readonly receiving: Receiving
   readonly #stored: StoredUpload
   readonly #claims: Claims
-  readonly #finishing = new Finishing(
-    () => this.state === 'finishing',
-    () => this.#finish(),
-  )
-  readonly #scanning = new Finishing(
-    () => this.state === 'scanning',
-    () => this.#scan(),
-  )
-  readonly #inspection: Inspection
-  /** Whether the file has passed every check but that of the gate. */
-  #isVerified = false
+  readonly #landing: Landing
   readonly #typeCheck: TypeCheck
   readonly #digests: FileDigests
   readonly #failure: Failure
@@ -46,7 +36,6 @@ export class Upload {
   constructor(stored: StoredUpload, claims: Claims, checks: Checks = {}) {
     this.#stored = stored
     this.#claims = claims
-    this.#inspection = new Inspection(stored, checks.gate)
     this.#typeCheck = new TypeCheck(stored, checks.types)
     this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
@@ -57,11 +46,20 @@ export class Upload {
       committed: () => {
         this.#lastChange = new Date()
         if (this.#typeCheck.isDue) this.#checkType().catch(() => undefined)
-        this.#finishing.start()
+        this.#landing.start()
       },
       checked: () => this.#typeCheck.begun(),
     }
     this.receiving = new Receiving(destination, claims, this.#failure)
+    const landed = {
+      stored,
+      receiving: this.receiving,
+      isIn: (state: UploadState) => this.state === state,
+      verify: () => this.#verify(),
+      exclusively: (work: () => Promise<void>) => this.#exclusively(work),
+      clearFailed: () => this.#clearFailed(),
+    }
+    this.#landing = new Landing(landed, checks.gate)
   }
 
   get record(): UploadRecord {
@@ -89,14 +87,12 @@ export class Upload {
     if (this.#stored.finished) return 'finished'
     if (endAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
     if (partial) return 'sealed'
-    return this.#isVerified && !this.#inspection.isPassed ? 'scanning' : 'finishing'
+    return this.#landing.awaitsVerdict ? 'scanning' : 'finishing'
   }
 
   /** Whether anything is running, awaits a retry, or exists only in memory. */
   get #isBusy(): boolean {
-    const { receiving } = this
-    const isLanding = this.#finishing.isPending || this.#scanning.isPending
-    return receiving.isRunning || isLanding || this.#digests.busy || this.#failure.isUnwritten
+    return this.receiving.isRunning || this.#landing.isPending || this.#digests.busy || this.#failure.isUnwritten
   }
 
   /** Received bytes, as `StoredUpload.read` returns them. */
@@ -143,7 +139,7 @@ export class Upload {
       }
       await this.#stored.update(({ endAwaited, ...record }) => ({ ...record, length: end }))
     })
-    this.#finishing.start()
+    this.#landing.start()
   }
 
   /**
@@ -165,7 +161,7 @@ export class Upload {
       }
       await this.#stored.update((record) => ({ ...record, length }))
     })
-    this.#finishing.start()
+    this.#landing.start()
   }
 
   /**
@@ -188,12 +184,7 @@ export class Upload {
    * @throws UploadError like `finish`, except `scanning`.
    */
   async settle(scanWait: number, wait: number = MAX_WAIT): Promise<void> {
-    await this.#land(wait)
-    if (this.state === 'scanning' && scanWait > 0) {
-      // A request never asks the gate again before its time: it may be asked as often as clients like.
-      await this.#scanning.outcome(scanWait).catch(() => undefined)
-      await this.#land(wait)
-    }
+    await this.#landing.outcome(scanWait, wait)
     this.#check()
   }
 
@@ -269,7 +260,7 @@ export class Upload {
   /** Releases descriptors, and the disk space of a failed upload, unless something is running. */
   async release(): Promise<void> {
     await this.#failure.write()
-    if (this.receiving.isRunning || this.#finishing.isRunning || this.#scanning.isRunning) return
+    if (this.receiving.isRunning || this.#landing.isRunning) return
     await this.#clearFailed()
     // Counted bytes are already written: a descriptor that cannot be closed loses none.
     await this.#stored.release().catch(() => undefined)
@@ -290,12 +281,8 @@ export class Upload {
     } else if (this.#isBusy) {
       return false
     }
-    // Each may start the other.
-    while (this.#finishing.isRunning || this.#scanning.isRunning) {
-      await Promise.all([this.#finishing.settled(), this.#scanning.settled()])
-    }
-    this.#finishing.cancelRetry()
-    this.#scanning.cancelRetry()
+    await this.#landing.settled()
+    this.#landing.cancelRetries()
     await this.#failure.write()
     await this.#stored.close()
     return !this.#isBusy
@@ -324,7 +311,7 @@ export class Upload {
   /** Ends every put and every reader of the file but downloads, and waits until the last writes have returned. */
   async #end(reason: Error): Promise<void> {
     this.receiving.end(reason)
-    this.#inspection.end(reason)
+    this.#landing.endInspection(reason)
     await this.receiving.settled()
     await this.#digests.end(reason)
   }
@@ -334,48 +321,13 @@ export class Upload {
     try {
       await this.#stored.remove(why)
     } finally {
-      if (this.#stored.removed) {
-        this.#finishing.cancelRetry()
-        this.#scanning.cancelRetry()
-      }
+      if (this.#stored.removed) this.#landing.cancelRetries()
     }
   }
 
-  async #finish(): Promise<void> {
-    try {
-      await this.receiving.orFail(() =>
-        this.#exclusively(async () => {
-          if (this.state !== 'finishing') return
-          if (!this.#isVerified) await this.#verify()
-          if (this.#inspection.isPassed) await this.#stored.finish()
-        }),
-      )
-    } finally {
-      if (!this.receiving.isRunning) {
-        await this.#clearFailed()
-        await this.#stored.release()
-      }
-    }
-    this.#scanning.start()
-  }
-
-  /** Checks the complete file, except by the gate. */
   async #verify(): Promise<void> {
     await this.#typeCheck.pass()
     await this.#digests.verify()
-    if (!this.#inspection.isPassed) await this.#inspection.prepare()
-    this.#isVerified = true
-  }
-
-  /** No claim is held meanwhile, because nothing writes to a complete upload: chunks sent again are only compared. */
-  async #scan(): Promise<void> {
-    this.receiving.checkOpen()
-    try {
-      await this.receiving.orFail(() => this.#inspection.run())
-    } finally {
-      await this.#clearFailed()
-    }
-    this.#finishing.start()
   }
 
   /** Removes the bytes of a failed upload: those that were rejected stay for the operator. */
@@ -388,13 +340,6 @@ export class Upload {
 
   async #checkType(): Promise<void> {
     await this.receiving.orFail(() => this.#typeCheck.pass())
-  }
-
-  /** Waits for the attempt to make the finished file. */
-  async #land(wait: number): Promise<void> {
-    if (this.state !== 'finishing') return
-    this.#finishing.start()
-    await this.#finishing.outcome(wait)
   }
 }
 

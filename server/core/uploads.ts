@@ -11,7 +11,7 @@ import type { UploadRecord } from './record.ts'
 import { sourceOf } from './source.ts'
 import type { Store } from './store.ts'
 import { Sweeps } from './sweeps.ts'
-import { isTyped } from './type-check.ts'
+import { needsTypeCheck } from './type-check.ts'
 import { Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
@@ -129,7 +129,7 @@ export class Uploads {
   /**
    * Runs `work` on the upload of this id.
    *
-   * @param principal for whom it runs; without one, for the service itself.
+   * @param principal whose request this is; without one, `work` is internal.
    * @throws UploadError `not_found`, also if the upload does not exist for the principal; `gone`, and what `work`
    * throws.
    */
@@ -328,7 +328,7 @@ export class Uploads {
 
   async #checkStart(record: UploadRecord, bytes: readonly Buffer[]): Promise<void> {
     const { types } = this.#checks
-    if (types === undefined || !isTyped(record, types)) return
+    if (types === undefined || !needsTypeCheck(record, types)) return
     await types.checkStart(record.fileName, Buffer.concat(bytes).subarray(0, types.startLength))
   }
 

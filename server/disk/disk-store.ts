@@ -1,7 +1,7 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Glance, Space, Store, StoredUpload } from '../core/store.ts'
+import type { Found, Space, Store, StoredUpload, UploadSummary } from '../core/store.ts'
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
@@ -11,7 +11,7 @@ import type { Environment, Step, SyncMode } from './environment.ts'
 import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
-import { glance, openUpload } from './open-upload.ts'
+import { openUpload, summary } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
@@ -101,21 +101,21 @@ export class DiskStore implements Store {
     return idsOf(names ?? []).filter((id) => id.startsWith(`${group}.`))
   }
 
-  shelves(): Promise<readonly string[]> {
+  partitions(): Promise<readonly string[]> {
     return onDisk(() => readdir(this.#environment.layout.records))
   }
 
-  async shelf(name: string): Promise<readonly string[]> {
+  async partition(name: string): Promise<readonly string[]> {
     const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(name))))
     return idsOf(names ?? [])
   }
 
-  shelfOf(id: string): string {
+  partitionOf(id: string): string {
     return path.basename(this.#environment.layout.recordFolder(id))
   }
 
-  glance(id: string): Promise<Glance | undefined> {
-    return onDisk(() => glance(this.#environment, id))
+  summary(id: string): Promise<UploadSummary | undefined> {
+    return onDisk(() => summary(this.#environment, id))
   }
 
   async *unfinished(): AsyncGenerator<string> {

@@ -1,21 +1,24 @@
-import { type FileHandle, lutimes, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
+import { absorbPart } from './absorb-part.ts'
 import { Attempts } from './attempts.ts'
 import { BackgroundSync } from './background-sync.ts'
 import { onDisk, onDiskWithoutBytes, synced } from './disk-error.ts'
 import type { Environment } from './environment.ts'
-import { ifThere, makeFolder, openExisting, openToRead, syncPath, withExisting, writeAll } from './files.ts'
+import { openExisting, syncPath, withExisting, writeAll } from './files.ts'
+import { emptyFailed, quarantineRejected, removeJoined } from './free-bytes.ts'
 import type { Journal } from './journal.ts'
+import { moveToFiles } from './move-to-files.ts'
 import { queue } from './queue.ts'
 import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
 import { removeBytes } from './removal.ts'
 import { makeTombstone } from './tombstone.ts'
-import { lastChange, occupiedBy, syncLanding } from './upload-files.ts'
+import { lastChange, occupiedBy, openBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
 
 /** The state of an upload when it is opened. */
@@ -136,7 +139,7 @@ export class DiskUpload implements StoredUpload {
 
   async *read(range: Range): AsyncGenerator<Buffer> {
     if (lengthOf(range) === 0) return
-    yield* readAhead(await onDisk(() => this.#openWhereItIs()), range)
+    yield* readAhead(await onDisk(() => openBytes(this.#environment, this.#record)), range)
   }
 
   async seal(): Promise<string> {
@@ -153,9 +156,11 @@ export class DiskUpload implements StoredUpload {
     const { sync, onStep } = this.#environment
     await this.#sync.settled()
     if (this.#sync.failure !== undefined) throw this.#sync.failure
-    const durable = sync !== 'never'
-    if (this.#renamedAt === undefined) this.#renamedAt = await this.#moveToFiles(durable)
-    if (durable) await onDisk(() => syncLanding(this.#environment, this.#record.id))
+    if (this.#renamedAt === undefined) {
+      const file = await onDisk(() => this.#open())
+      this.#renamedAt = await moveToFiles(this.#environment, this.#record, file)
+    }
+    if (sync !== 'never') await onDisk(() => syncLanding(this.#environment, this.#record.id))
     onStep('finish:directories')
     this.#sync.clear()
     this.#finishedAt = this.#renamedAt
@@ -164,74 +169,24 @@ export class DiskUpload implements StoredUpload {
     onStep('finish:done')
   }
 
-  /** Commits the finished file. @returns when its last byte was written. */
-  async #moveToFiles(durable: boolean): Promise<Date> {
-    const { layout, modes, onStep } = this.#environment
-    const { id, length } = this.#record
-    const file = await onDisk(() => this.#open())
-    const { mtime, size } = await onDisk(() => file.stat())
-    // Refused bytes may follow the end: of a wrong checksum, or from before the length was known.
-    if (length !== null && size > length) await onDisk(() => file.truncate(length))
-    else if (size !== length)
-      throw new UploadError('storage_error', 'The stored file does not have the declared length.')
-    if (durable) await synced(() => file.datasync())
-    if (durable) await onDisk(() => syncRecord(this.#environment, id))
-    onStep('finish:synced')
-    await onDisk(() => makeFolder(layout.finishedFolder(id), modes.folder))
-    onStep('finish:folder')
-    await onDisk(() => rename(layout.incomingFile(id), this.#finalPath))
-    onStep('finish:renamed')
-    return mtime
-  }
-
   async absorb(part: StoredUpload): Promise<void> {
-    const { layout, boot, sync, directorySync, onStep } = this.#environment
     const length = part.record.length ?? 0
-    const from = layout.incomingFile(part.record.id)
     await part.close()
     if (part.record.failed !== undefined) throw new UploadError(part.record.failed.code, part.record.failed.message)
     await this.release()
-    await onDisk(async () => {
-      // Bytes after the end were refused, and without a journal the size is the offset.
-      if ((await stat(from)).size > length) await withExisting(from, (file) => file.truncate(length))
-      if (sync !== 'never') await syncPath(from, 'data')
-      await part.update((record) => ({ ...record, joined: true }))
-      onStep('takeover:joined')
-      await this.update((record) => ({ ...record, mark: { boot, synced: length } }))
-      if (sync !== 'never') {
-        // If only the rename reached the disk, the bytes would count as unsynced after a power cut.
-        const folders = new Set([this.#record.id, part.record.id].map((id) => layout.recordFolder(id)))
-        await Promise.all([...folders].map((folder) => directorySync.sync(folder)))
-      }
-      onStep('takeover:marked')
-      // An upload expires by the time of its file: this one has just received bytes, however old the part is.
-      const now = new Date()
-      await lutimes(from, now, now)
-      await rename(from, layout.incomingFile(this.#record.id))
-      // A later journal will count these bytes, so the rename must be on disk before it.
-      if (sync === 'always') await directorySync.sync(layout.incoming)
-    })
+    await onDisk(() => absorbPart(this.#environment, this, part, length))
     this.#received = add([], { start: 0, end: length })
-    onStep('takeover:renamed')
+    this.#environment.onStep('takeover:renamed')
   }
 
   async discardBytes(): Promise<void> {
-    const { layout, sync, directorySync, onStep } = this.#environment
-    const { id } = this.#record
     await this.#sync.settled()
     await this.release()
     if (!this.#record.joined) await this.update((record) => ({ ...record, joined: true }))
-    // If only the removal reached the disk, the part would be gone instead of complete.
-    if (sync !== 'never') await onDisk(() => directorySync.sync(layout.recordFolder(id)))
-    onStep('release:marked')
-    await onDisk(async () => {
-      await rm(layout.incomingFile(id), { force: true })
-      onStep('release:bytes')
-      await rm(layout.journal(id), { force: true })
-    })
+    await onDisk(() => removeJoined(this.#environment, this.#record.id))
     this.#journal.forget()
     this.#sync.clear()
-    onStep('release:done')
+    this.#environment.onStep('release:done')
   }
 
   async remove(why: Departure): Promise<void> {
@@ -264,42 +219,20 @@ export class DiskUpload implements StoredUpload {
   }
 
   async abandon(): Promise<void> {
-    const { layout, directorySync } = this.#environment
-    const { id, failed } = this.#record
-    if (failed === undefined || this.#removed) return
+    if (this.#record.failed === undefined || this.#removed) return
     await this.#sync.settled()
-    await onDisk(async () => {
-      const stats = await ifThere(() => stat(layout.incomingFile(id)))
-      if (stats === undefined || stats.blocks === 0) return
-      // If only the truncation reached the disk, zeros would count after a power cut.
-      await syncRecord(this.#environment, id)
-      await directorySync.sync(layout.recordFolder(id))
-      await withExisting(layout.incomingFile(id), async (file) => {
-        await file.truncate(0)
-        // The offset that the client has seen stays valid.
-        await file.truncate(stats.size)
-      })
-    })
+    await onDisk(() => emptyFailed(this.#environment, this.#record.id))
     this.#sync.clear()
   }
 
   async quarantine(): Promise<void> {
-    const { layout, quarantine, directorySync, onStep } = this.#environment
-    const { id, failed } = this.#record
-    if (failed === undefined || this.#removed) return
+    if (this.#record.failed === undefined || this.#removed) return
     await this.#sync.settled()
     await this.release()
-    await onDisk(async () => {
-      if ((await ifThere(() => stat(layout.incomingFile(id))))?.size === 0) return
-      // If only the rename reached the disk, the upload would be gone after a power cut, without a reason.
-      await syncRecord(this.#environment, id)
-      await directorySync.sync(layout.recordFolder(id))
-      await quarantine.take(id, () => onStep('reject:moved'))
-      await rm(layout.journal(id), { force: true })
-    })
+    await onDisk(() => quarantineRejected(this.#environment, this.#record.id))
     this.#journal.forget()
     this.#sync.clear()
-    onStep('reject:done')
+    this.#environment.onStep('reject:done')
   }
 
   /** Makes an unfinished upload durable. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */
@@ -351,10 +284,6 @@ export class DiskUpload implements StoredUpload {
     await this.#sync.settled()
     await released
     await this.#noteSyncFailure()
-  }
-
-  get #finalPath(): string {
-    return path.join(this.#environment.layout.finishedFolder(this.#record.id), this.#record.fileName)
   }
 
   async #open(): Promise<FileHandle> {
@@ -424,15 +353,5 @@ export class DiskUpload implements StoredUpload {
     if (this.#sync.failure === undefined) return
     const { message } = this.#sync.failure
     await this.update((record) => (record.failed ? record : { ...record, failed: { code: 'sync_failed', message } }))
-  }
-
-  /** The file may move between two attempts, so the first place is tried again. */
-  async #openWhereItIs(): Promise<FileHandle> {
-    const incoming = this.#environment.layout.incomingFile(this.#record.id)
-    return (
-      (await ifThere(() => openToRead(incoming))) ??
-      (await ifThere(() => openToRead(this.#finalPath))) ??
-      (await openToRead(incoming))
-    )
   }
 }

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add, type Range, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { Found, Glance, StoredUpload } from '../core/store.ts'
+import type { Found, StoredUpload, UploadSummary } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
 import { DiskUpload, type Opened } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
@@ -54,8 +54,8 @@ export async function openUpload(environment: Environment, id: string, startedAt
   })
 }
 
-/** Looks at an upload without opening it; `undefined` if it could not be opened. @throws the OS error. */
-export async function glance(environment: Environment, id: string): Promise<Glance | undefined> {
+/** The summary of an upload, without opening it; `undefined` if it could not be opened. @throws the OS error. */
+export async function summary(environment: Environment, id: string): Promise<UploadSummary | undefined> {
   const { layout } = environment
   if (await exists(path.join(layout.leaving, id))) return undefined
   const record = await readRecord(environment, id)

@@ -1,10 +1,10 @@
 import type { Stats } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { UploadRecord } from '../core/record.ts'
 import type { Occupied } from '../core/store.ts'
 import type { Environment } from './environment.ts'
-import { exists, ifThere } from './files.ts'
+import { exists, ifThere, openToRead } from './files.ts'
 
 /**
  * When the last byte of an unfinished upload arrived, by its file and its journal, or when a finished one was renamed.
@@ -17,6 +17,17 @@ export async function lastChange(environment: Environment, id: string): Promise<
   if (times.length > 0) return new Date(Math.max(...times))
   const landed = await ifThere<Stats>(() => stat(layout.finishedFolder(id)))
   return new Date(landed?.mtimeMs ?? 0)
+}
+
+/** Opens the file of an upload to read it, finished or not. @throws the OS error. */
+export async function openBytes({ layout }: Environment, { id, fileName }: UploadRecord): Promise<FileHandle> {
+  const incoming = layout.incomingFile(id)
+  // The file may move from `incoming` to `files` between the attempts.
+  return (
+    (await ifThere(() => openToRead(incoming))) ??
+    (await ifThere(() => openToRead(path.join(layout.finishedFolder(id), fileName)))) ??
+    (await openToRead(incoming))
+  )
 }
 
 /** The size of the blocks that stat(2) counts, in bytes. */

@@ -72,7 +72,7 @@ async function responseOf(socket: Socket): Promise<string> {
   await once(socket, 'close').catch(() => undefined)
   const end = text.indexOf('\0')
   if (end >= 0) return text.slice(0, end)
-  // A failed write closes the socket, perhaps before the response has been read that says why clamd reads no more.
+  // A failed write closes the socket, perhaps before the response arrives that says why clamd has stopped reading.
   throw new Error(
     'SCAN_CLAMD closed the connection without a verdict, perhaps because the file is larger than its StreamMaxLength.',
     { cause: failure },

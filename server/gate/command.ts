@@ -72,6 +72,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // The group has no process any more.
+    // All its processes have ended.
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Gate, ReceivedFile, Verdict } from '../core/gate.ts'
-import { Slots } from './slots.ts'
+import { Slots } from '../core/slots.ts'
 
 /** Minimum time between two log lines about missing verdicts, in milliseconds: an outage concerns every file. */
 const QUIET = 60_000

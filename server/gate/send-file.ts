@@ -4,7 +4,7 @@ import type { ReceivedFile } from '../core/gate.ts'
 /** How much of a file a scanner was given. */
 export type Sent =
   | { readonly kind: 'whole' }
-  /** The scanner reads no more. */
+  /** The scanner has stopped reading. */
   | { readonly kind: 'refused' }
   /** The file could not be read. */
   | { readonly kind: 'unreadable'; readonly error: unknown }

@@ -1,12 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
 import { MAX_WAIT, waitAtMost } from '../core/deadline.ts'
-
-/** The running and waiting requests of one queue. */
-interface Queue {
-  running: number
-  readonly waiting: Set<() => void>
-}
+import { KeyedSlots } from '../core/slots.ts'
 
 /** The limits of a queue, and the requests that join it. */
 interface QueueRules {
@@ -32,16 +27,16 @@ export function limitUploads(most: number, wait: number = MAX_WAIT): Middleware 
   return limitRequests({ most, wait, sentence, queueOf: (ctx) => clientOf(ctx.ip) })
 }
 
-/** Turns of callers, by key. */
-export interface Turns {
-  /** Waits for the turn; `undefined` if it is due at once. @throws UploadError `too_many_requests`. */
+/** How often callers may call, by key. */
+export interface Rate {
+  /** Waits until the next call of `key` is due; `undefined` if it is at once. @throws UploadError `too_many_requests`. */
   turn(key: string): Promise<void> | undefined
 }
 
 /** Delays the requests of a client address that come too fast, their body unread. Health checks are exempt. */
-export function limitRate(turns: Turns): Middleware {
+export function limitRate(rate: Rate): Middleware {
   return async (ctx, next) => {
-    if (ctx.path !== '/healthz' && ctx.path !== '/readyz') await turns.turn(clientOf(ctx.ip))
+    if (ctx.path !== '/healthz' && ctx.path !== '/readyz') await rate.turn(clientOf(ctx.ip))
     return next()
   }
 }
@@ -50,21 +45,15 @@ export function limitRate(turns: Turns): Middleware {
  * Runs at most `most` requests of a queue concurrently. Others wait; after `wait` they throw UploadError `busy`.
  */
 export function limitRequests({ most, wait, sentence, queueOf }: QueueRules): Middleware {
-  const queues = new Map<string, Queue>()
+  const slots = new KeyedSlots(most)
   return async (ctx, next) => {
-    const name = queueOf(ctx)
-    const queue = queues.get(name) ?? { running: 0, waiting: new Set() }
-    queues.set(name, queue)
-    if (queue.running < most) queue.running += 1
-    else await waitForTurn(queue, wait, sentence)
+    const abort = new AbortController()
+    const entered = slots.enter(queueOf(ctx), abort.signal)
+    const leave = await waitAtMost(wait, entered, sentence, (reason) => abort.abort(reason))
     try {
       await next()
     } finally {
-      const [first] = queue.waiting
-      // The first waiting request takes the place, and counts as running from now on.
-      if (first !== undefined) first()
-      else queue.running -= 1
-      if (queue.running === 0) queues.delete(name)
+      leave()
     }
   }
 }
@@ -83,16 +72,4 @@ export function clientOf(address: string): string {
   const zeros = Array.from({ length: Math.max(0, 8 - left.length - last) }, () => '0')
   const network = [...left, ...zeros, ...right].slice(0, 4)
   return network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')
-}
-
-async function waitForTurn({ waiting }: Queue, wait: number, sentence: string): Promise<void> {
-  let begin = (): void => undefined
-  const turn = new Promise<void>((resolve) => {
-    begin = () => {
-      waiting.delete(begin)
-      resolve()
-    }
-    waiting.add(begin)
-  })
-  await waitAtMost(wait, turn, sentence, () => waiting.delete(begin))
 }

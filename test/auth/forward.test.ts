@@ -195,26 +195,19 @@ describe('A permission', () => {
     expect((await begin(alice)).status).toBe(201)
   })
 
-  it('is asked for once by concurrent requests, and by at most 32 different ones at a time', async () => {
+  it('is asked for once by concurrent requests', async () => {
     const release: (() => void)[] = []
     judge.answer((_, response) => {
       release.push(() => response.writeHead(204, { 'Remote-User': 'alice' }).end())
     })
     const same = Array.from({ length: 10 }, () => begin(alice, 1))
     await until(() => Promise.resolve(release.length > 0))
-    const different = Array.from({ length: 60 }, (_, i) => begin(alice, 100 + i))
-    await until(() => Promise.resolve(release.length === 32))
-    // One more request would have arrived by the time that this one is answered.
+    // One more question would have arrived by the time that this request is answered.
     expect((await fetch(`${service.url}/healthz`)).status).toBe(200)
-    expect(judge.requests).toHaveLength(32)
-    const all = Promise.all([...same, ...different])
-    const letGo = setInterval(() => {
-      for (const go of release.splice(0)) go()
-    }, 5)
-    const statuses = (await all).map(({ status }) => status)
-    clearInterval(letGo)
+    for (const go of release) go()
+    const statuses = (await Promise.all(same)).map(({ status }) => status)
     expect(statuses).toEqual(statuses.map(() => 201))
-    expect(judge.requests).toHaveLength(61)
+    expect(judge.requests).toHaveLength(1)
   })
 
   it('belongs to an upload, which no other upload of the path can use', async () => {
@@ -224,5 +217,56 @@ describe('A permission', () => {
       'x-landfall-upload': idOf(url),
       'x-landfall-action': 'write,read',
     })
+  })
+})
+
+describe('Different questions', () => {
+  const from = (address: string): Headers => ({ Authorization: 'Bearer alice', 'X-Forwarded-For': address })
+
+  beforeEach(async () => {
+    await service.close()
+    service = await startService({ AUTH: 'forward', AUTH_URL: judge.url, TRUST_PROXY: 'true' })
+  })
+
+  it('are asked by at most 4 requests of a client address at a time, and by 32 of all', async () => {
+    const release: (() => void)[] = []
+    judge.answer((_, response) => {
+      release.push(() => response.writeHead(204, { 'Remote-User': 'alice' }).end())
+    })
+    const addresses = Array.from({ length: 9 }, (_, i) => `192.0.2.${i}`)
+    const all = addresses.flatMap((address) => Array.from({ length: 6 }, (_, i) => begin(from(address), 100 + i)))
+    await until(() => Promise.resolve(release.length === 32))
+    expect((await fetch(`${service.url}/healthz`)).status).toBe(200)
+    expect(judge.requests).toHaveLength(32)
+    const ofEach = addresses.map(
+      (address) => judge.requests.filter(({ headers }) => headers['x-forwarded-for'] === address).length,
+    )
+    expect(Math.max(...ofEach)).toBe(4)
+    const letGo = setInterval(() => {
+      for (const go of release.splice(0)) go()
+    }, 5)
+    const statuses = (await Promise.all(all)).map(({ status }) => status)
+    clearInterval(letGo)
+    expect(statuses).toEqual(statuses.map(() => 201))
+    expect(judge.requests).toHaveLength(54)
+  })
+
+  it('of one client are refused when 125 of them wait, and keep no other client waiting', async () => {
+    judge.answer((request, response) => {
+      // Questions of one client are never answered.
+      if (request.headers['x-forwarded-for'] !== '192.0.2.1') response.writeHead(204, { 'Remote-User': 'bob' }).end()
+    })
+    const abort = new AbortController()
+    let refused = 0
+    const flood = Array.from({ length: 140 }, async (_, i) => {
+      const headers = { ...TUS, ...from('192.0.2.1'), 'Upload-Length': String(i) }
+      const response = await fetch(`${service.url}/files`, { method: 'POST', headers, signal: abort.signal })
+      if (response.headers.get('Upload-Error') === 'auth_unavailable') refused += 1
+    })
+    await until(() => Promise.resolve(refused === 140 - 4 - 125))
+    expect((await begin(from('198.51.100.1'))).status).toBe(201)
+    expect(refused).toBe(11)
+    abort.abort()
+    await Promise.allSettled(flood)
   })
 })

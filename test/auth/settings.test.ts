@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseSettings } from '../../server/settings.ts'
+import { parseSettings } from '../../server/read-settings.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProgram } from '../support/program.ts'
 import { JWT_SECRET } from '../support/tokens.ts'

@@ -65,10 +65,10 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
     space: () => store.space(),
-    shelves: () => store.shelves(),
-    shelf: (name) => store.shelf(name),
-    shelfOf: (id) => store.shelfOf(id),
-    glance: (id) => store.glance(id),
+    partitions: () => store.partitions(),
+    partition: (name) => store.partition(name),
+    partitionOf: (id) => store.partitionOf(id),
+    summary: (id) => store.summary(id),
     close: () => store.close(),
   }
 }

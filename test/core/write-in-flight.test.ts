@@ -65,10 +65,10 @@ function slow(store: DiskStore, log: string[]): Store {
     gone: (deadline) => store.gone(deadline),
     forget: (id) => store.forget(id),
     space: () => store.space(),
-    shelves: () => store.shelves(),
-    shelf: (name) => store.shelf(name),
-    shelfOf: (id) => store.shelfOf(id),
-    glance: (id) => store.glance(id),
+    partitions: () => store.partitions(),
+    partition: (name) => store.partition(name),
+    partitionOf: (id) => store.partitionOf(id),
+    summary: (id) => store.summary(id),
     close: async () => {
       log.push('store closes')
       await store.close()

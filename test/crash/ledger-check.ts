@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type KeptTotals, Ledger } from '../../server/core/ledger.ts'
+import { Ledger } from '../../server/core/ledger.ts'
+import type { KeptTotals } from '../../server/core/sums.ts'
 import type { Layout } from '../../server/disk/layout.ts'
 import { readUsage } from '../../server/disk/usage-file.ts'
 import { openStore } from '../../server/open-store.ts'

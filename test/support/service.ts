@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
+import { parseSettings } from '../../server/read-settings.ts'
 import { type Service, start } from '../../server/service.ts'
-import { parseSettings } from '../../server/settings.ts'
 import { temporaryFolder } from './folder.ts'
 
 /** Empty pages, so tests of requests need no build. */

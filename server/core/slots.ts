@@ -1,0 +1,97 @@
+/** Limits how many tasks run at once; a limited number of others waits, in order of arrival. */
+export class Slots {
+  readonly #max: number
+  readonly #maxWaiting: number
+  readonly #waiting = new Set<() => void>()
+  #taken = 0
+
+  /**
+   * @param max how many tasks run at once; `Infinity` for no limit.
+   * @param maxWaiting how many others wait.
+   */
+  constructor(max: number, maxWaiting: number = Number.POSITIVE_INFINITY) {
+    this.#max = max
+    this.#maxWaiting = maxWaiting
+  }
+
+  /** Whether no task runs; then none waits, either. */
+  get isUnused(): boolean {
+    return this.#taken === 0
+  }
+
+  /**
+   * Takes a slot, or waits for one.
+   *
+   * @param signal ends the wait.
+   * @returns a function that returns the slot; further calls do nothing.
+   * @throws the reason of `signal`, and Error if too many tasks are waiting.
+   */
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted()
+    if (this.#taken < this.#max) this.#taken += 1
+    else await this.#wait(signal)
+    let hasLeft = false
+    return () => {
+      if (hasLeft) return
+      hasLeft = true
+      this.#passOn()
+    }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting.size >= this.#maxWaiting) throw new Error('Too many tasks are waiting.')
+    return new Promise((resolve, reject) => {
+      const withdraw = (): void => {
+        this.#waiting.delete(begin)
+        reject(signal?.reason)
+      }
+      const begin = (): void => {
+        this.#waiting.delete(begin)
+        signal?.removeEventListener('abort', withdraw)
+        resolve()
+      }
+      this.#waiting.add(begin)
+      signal?.addEventListener('abort', withdraw, { once: true })
+    })
+  }
+
+  /** Gives a slot to the task that has waited longest. */
+  #passOn(): void {
+    const [next] = this.#waiting
+    if (next === undefined) this.#taken -= 1
+    else next()
+  }
+}
+
+/** Slots for each key, which no other key can take. */
+export class KeyedSlots {
+  readonly #max: number
+  readonly #maxWaiting: number | undefined
+  /** Only of keys with running tasks. */
+  readonly #byKey = new Map<string, Slots>()
+
+  /** Both limits are per key: see `Slots`. */
+  constructor(max: number, maxWaiting?: number) {
+    this.#max = max
+    this.#maxWaiting = maxWaiting
+  }
+
+  /** Takes a slot of `key`, like `Slots.enter`. */
+  async enter(key: string, signal?: AbortSignal): Promise<() => void> {
+    const slots = this.#byKey.get(key) ?? new Slots(this.#max, this.#maxWaiting)
+    this.#byKey.set(key, slots)
+    const forget = (): void => {
+      if (slots.isUnused && this.#byKey.get(key) === slots) this.#byKey.delete(key)
+    }
+    try {
+      const leave = await slots.enter(signal)
+      return () => {
+        leave()
+        forget()
+      }
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+}

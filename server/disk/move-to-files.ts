@@ -1,0 +1,35 @@
+import { type FileHandle, rename } from 'node:fs/promises'
+import path from 'node:path'
+import { UploadError } from '../core/errors.ts'
+import type { UploadRecord } from '../core/record.ts'
+import { onDisk, synced } from './disk-error.ts'
+import type { Environment } from './environment.ts'
+import { makeFolder } from './files.ts'
+import { syncRecord } from './record-file.ts'
+
+/**
+ * Commits the file of a complete upload: syncs it, and moves it to its final path. The directories are not synced yet.
+ *
+ * @param file its incoming file.
+ * @returns when its last byte was written.
+ * @throws UploadError `sync_failed`, `no_space`, `storage_error`.
+ */
+export async function moveToFiles(environment: Environment, record: UploadRecord, file: FileHandle): Promise<Date> {
+  const { layout, modes, sync, onStep } = environment
+  const { id, length, fileName } = record
+  const { mtime, size } = await onDisk(() => file.stat())
+  // Refused bytes may follow the end: of a wrong checksum, or from before the length was known.
+  if (length !== null && size > length) await onDisk(() => file.truncate(length))
+  else if (size !== length) throw new UploadError('storage_error', 'The stored file does not have the declared length.')
+  if (sync !== 'never') {
+    await synced(() => file.datasync())
+    await onDisk(() => syncRecord(environment, id))
+  }
+  onStep('finish:synced')
+  const folder = layout.finishedFolder(id)
+  await onDisk(() => makeFolder(folder, modes.folder))
+  onStep('finish:folder')
+  await onDisk(() => rename(layout.incomingFile(id), path.join(folder, fileName)))
+  onStep('finish:renamed')
+  return mtime
+}
