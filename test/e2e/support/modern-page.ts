@@ -36,11 +36,12 @@ export function offsetsOf(page: Page): number[] {
   return offsets
 }
 
-/** Collects the methods with which a page reaches uploads. */
+/** Collects the methods with which a page reaches uploads, but not their links. */
 export function methodsOf(page: Page): string[] {
   const methods: string[] = []
   page.on('request', (request) => {
-    if (new URL(request.url()).pathname.startsWith('/files')) methods.push(request.method())
+    const { pathname } = new URL(request.url())
+    if (pathname.startsWith('/files') && !pathname.endsWith('/link')) methods.push(request.method())
   })
   return methods
 }
