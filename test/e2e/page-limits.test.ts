@@ -37,7 +37,7 @@ beforeAll(async () => {
       QUOTA_BYTES: String(2 * MIB),
       MAX_METADATA: '100',
     }),
-    startLandfall({ SCAN_CMD }),
+    startLandfall({ SCAN_CMD, SCAN_CONCURRENCY: '8' }),
     startLandfall({ SCAN_CMD, MAX_SIZE: String(4 * MIB), DOWNLOADS: 'off', TERMINATION: 'off' }),
   ])
 })
@@ -78,6 +78,15 @@ const rejected = (url: string): Promise<void> =>
   until(async () => (await head(url)).headers.get('Upload-Error') === 'rejected')
 
 const count = (methods: readonly string[], method: string): number => methods.filter((each) => each === method).length
+
+/** Collects the chunks that a classical page sends, as the addresses of the requests. */
+function chunksOf(page: Page): string[] {
+  const chunks: string[] = []
+  page.on('request', (request) => {
+    if (request.url().endsWith('/upload/accept')) chunks.push(request.url())
+  })
+  return chunks
+}
 
 describe('The modern page', () => {
   it('shows the limits, and sends nothing of a file beyond them', async () => {
@@ -228,28 +237,46 @@ describe('The modern page', () => {
   })
 })
 
-describe('During a scan, the modern page', () => {
-  it('waits for the verdict, and sends neither a clean nor a rejected file again', async () => {
-    const [clean, bad] = [await write('clean.txt', 'HOLD-first'), await write('bad.txt', 'HOLD-first BAD')]
-    await withPage(browser, async (page) => {
-      await page.goto(scanning.url)
-      const methods = methodsOf(page)
-      await choose(page, clean, bad)
-      await rowsIn(page, SCANNING, 2)
-      expect(await page.locator(`${ROW} .state`).allTextContents()).toEqual([UNDER_SCAN, UNDER_SCAN])
-      expect(await page.locator(`${ROW} [data-testid=download]`).first().isVisible()).toBe(false)
-      await scanner.release('first')
-      await page.waitForSelector(`${rowIn('finished')} [data-testid=download]`)
-      await page.waitForSelector(rowIn('failed'))
-      expect(await stateOf(page, 'bad.txt')).toBe(REJECTED)
-      expect(await page.locator(`${rowIn('failed')} button:visible`).allTextContents()).toEqual(['Remove'])
-      expect([count(methods, 'POST'), count(methods, 'PATCH')]).toEqual([2, 2])
-      expect(await page.evaluate(() => Object.keys(localStorage))).toEqual([])
-    })
-  })
+describe('Both pages', () => {
+  it('wait for the verdict of a scan, and send neither a clean nor a rejected file again', async () => {
+    const [clean, bad] = [await write('clean.txt', 'HOLD-both'), await write('bad.txt', 'HOLD-both REJECT-ME')]
+    const atOnce = await write('at-once.txt', 'REJECT-ME at once')
+    await withPage(browser, (modern) =>
+      withPage(browser, async (classical) => {
+        await modern.goto(scanning.url)
+        const methods = methodsOf(modern)
+        await choose(modern, clean, bad)
+        await classical.goto(`${scanning.url}/legacy`)
+        const chunks = chunksOf(classical)
+        await (await openPicker(classical)).setFiles([atOnce, clean, bad])
 
+        await rowsIn(modern, SCANNING, 2)
+        expect(await modern.locator(`${ROW} .state`).allTextContents()).toEqual([UNDER_SCAN, UNDER_SCAN])
+        expect(await modern.locator(`${ROW} [data-testid=download]`).first().isVisible()).toBe(false)
+        await classical.locator(`.file-state:has-text("${UNDER_SCAN}")`).nth(1).waitFor()
+        await scanner.release('both')
+
+        await modern.waitForSelector(`${rowIn('finished')} [data-testid=download]`)
+        await modern.waitForSelector(rowIn('failed'))
+        expect(await stateOf(modern, 'bad.txt')).toBe(REJECTED)
+        expect(await modern.locator(`${rowIn('failed')} button:visible`).allTextContents()).toEqual(['Remove'])
+        expect([count(methods, 'POST'), count(methods, 'PATCH')]).toEqual([2, 2])
+        expect(await modern.evaluate(() => Object.keys(localStorage))).toEqual([])
+
+        await classical.waitForSelector('.file-row[data-state=finished] .file-link')
+        const refused = classical.locator('.file-row[data-state=rejected]')
+        await refused.nth(1).waitFor()
+        expect(await refused.locator('.file-state').allTextContents()).toEqual([REJECTED, REJECTED])
+        expect(await classical.locator('#retry').isDisabled()).toBe(true)
+        expect(chunks).toHaveLength(3)
+      }),
+    )
+  })
+})
+
+describe('During a scan, the modern page', () => {
   it('says at once that a file is rejected', async () => {
-    const bad = await write('at-once.txt', 'BAD')
+    const bad = await write('rejected.txt', 'REJECT-ME')
     await withPage(browser, async (page) => {
       await page.goto(scanning.url)
       const methods = methodsOf(page)
@@ -264,7 +291,7 @@ describe('During a scan, the modern page', () => {
     ['pending', 'pending'],
     ['rejected', 'verdict'],
   ])('learns that a file is rejected when it resumes while that is %s', async (_, name) => {
-    const bad = await write(`resumed-${name}.txt`, `HOLD-${name} BAD`)
+    const bad = await write(`resumed-${name}.txt`, `HOLD-${name} REJECT-ME`)
     await withPage(browser, async (page) => {
       // Without downloads, there are no digests to compare a complete file with.
       await page.goto(closed.url)
@@ -290,7 +317,7 @@ describe('During a scan, the modern page', () => {
   })
 
   it('learns that a file is rejected after a visit elsewhere', async () => {
-    const bad = await write('revisited.txt', 'HOLD-visit BAD')
+    const bad = await write('revisited.txt', 'HOLD-visit REJECT-ME')
     await withPage(browser, async (page) => {
       await page.goto(scanning.url)
       const sent = urlOfNext(page)
@@ -319,34 +346,5 @@ describe('The classical page', () => {
       await page.waitForSelector('.file-row[data-state=finished]')
       expect(await page.locator('.file-link').isVisible()).toBe(false)
     })
-  })
-
-  it('waits for the verdict of a scan, and sends neither a clean nor a rejected file again', async () => {
-    const clean = await write('classical-clean.txt', 'HOLD-classical')
-    const bad = await write('classical-bad.txt', 'HOLD-classical BAD')
-    const atOnce = await write('classical-at-once.txt', 'BAD at once')
-    await withPage(browser, (first) =>
-      withPage(browser, async (second) => {
-        const chunks: string[] = []
-        for (const [page, files] of [
-          [first, [clean]],
-          [second, [atOnce, bad]],
-        ] as const) {
-          page.on('request', (request) => {
-            if (request.url().endsWith('/upload/accept')) chunks.push(request.url())
-          })
-          await page.goto(`${scanning.url}/legacy`)
-          await (await openPicker(page)).setFiles([...files])
-        }
-        for (const page of [first, second]) await page.waitForSelector(`.file-state:has-text("${UNDER_SCAN}")`)
-        await scanner.release('classical')
-        await first.waitForSelector('.file-row[data-state=finished] .file-link')
-        const refused = second.locator('.file-row[data-state=rejected]')
-        await refused.nth(1).waitFor()
-        expect(await refused.locator('.file-state').allTextContents()).toEqual([REJECTED, REJECTED])
-        expect(await second.locator('#retry').isDisabled()).toBe(true)
-        expect(chunks).toHaveLength(3)
-      }),
-    )
   })
 })
