@@ -1,6 +1,12 @@
 /* A row of the list: name, progress bar, and state of a file. */
 ;(($, WebUploader, Landfall) => {
-  const BAR_CLASSES = { finished: 'bg-success', failed: 'bg-danger', paused: 'bg-warning', 'signed-out': 'bg-warning' }
+  const BAR_CLASSES = {
+    finished: 'bg-success',
+    failed: 'bg-danger',
+    rejected: 'bg-danger',
+    paused: 'bg-warning',
+    'signed-out': 'bg-warning',
+  }
 
   /** Adds a row for a WebUploader file and returns it; `set` updates it. */
   Landfall.addRow = (file) => {
@@ -34,7 +40,7 @@
       const text = sentences.map(({ key, values }) => Landfall.t(key, { percent: row.percent, ...values })).join(' ')
       if ($state.text() !== text) $state.text(text)
       $state
-        .toggleClass('text-danger-emphasis', row.state === 'failed')
+        .toggleClass('text-danger-emphasis', row.state === 'failed' || row.state === 'rejected')
         .toggleClass('text-success-emphasis', row.state === 'finished')
       $link.prop('hidden', row.url === null)
       if (row.url !== null) $link.attr('href', row.url).text(row.url)

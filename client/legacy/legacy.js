@@ -63,6 +63,8 @@
     show(file, { state: 'failed', text })
   })
 
+  uploader.on('fileRejected', reject)
+
   uploader.on('error', (reason, file) => {
     if (reason !== 'Q_TYPE_DENIED') return
     refusedNames.push(file.name)
@@ -90,8 +92,8 @@
 
   /** Asks the server to confirm the file, and shows its URL. */
   function complete(file) {
-    const data = { task_id: Landfall.resume.taskIdOf(file), filename: file.name }
-    $.ajax({ url: 'upload/complete', data, dataType: 'json', headers: Landfall.session.headers() })
+    Landfall.resume
+      .complete(file)
       .done((answer) => {
         Landfall.resume.finish(file)
         if (Landfall.session.limits().quota !== undefined) Landfall.session.refresh()
@@ -106,14 +108,17 @@
           setTimeout(() => complete(file), ASK_AGAIN_MS)
           return
         }
-        const text =
-          error?.code === 'rejected'
-            ? { key: 'rejected' }
-            : error
-              ? { key: 'said', values: { sentence: error.message } }
-              : { key: 'error-complete' }
+        if (error?.code === 'rejected') return reject(file)
+        const text = error ? { key: 'said', values: { sentence: error.message } } : { key: 'error-complete' }
         show(file, { state: 'failed', text, detail: missingText(missing) })
       })
+  }
+
+  /** Shows that a scan has rejected the file, and excludes it from retries. */
+  function reject(file) {
+    Landfall.resume.finish(file)
+    uploader.cancelFile(file)
+    show(file, { state: 'rejected', text: { key: 'rejected' } })
   }
 
   /** Lets a refused file wait for a sign-in. Returns whether it does. */

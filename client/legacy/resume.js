@@ -121,6 +121,13 @@
     }
   }
 
+  /** Whether a scan has rejected the file. WebUploader drops the body of a 409, which would say so. */
+  const isRejected = (file) =>
+    Landfall.resume.complete(file).then(
+      () => false,
+      ({ responseJSON }) => responseJSON?.error?.code === 'rejected',
+    )
+
   /** Adds a confirmed chunk to the digest. Chunks arrive in order, because the uploader has one thread. */
   function confirm(uploader, file, attempt, chunk, bytes) {
     attempt.hashed = attempt.hashed.then(async () => {
@@ -158,26 +165,32 @@
       uploader.on('uploadSuccess', (file) => {
         attempts.get(file.id).isActive = false
       })
-      uploader.on('uploadComplete', (file) => {
-        if (Landfall.resume.willRestart(file)) uploader.retry(file)
+      uploader.on('uploadComplete', async (file) => {
+        if (!Landfall.resume.willRestart(file)) return
+        if (await isRejected(file)) uploader.trigger('fileRejected', file)
+        else uploader.retry(file)
       })
+    },
+
+    /** Asks the server to confirm the file. Fails with the jQuery request. */
+    complete(file) {
+      const data = { task_id: attempts.get(file.id).taskId, filename: file.name }
+      return $.ajax({ url: 'upload/complete', data, dataType: 'json', headers: Landfall.session.headers() })
     },
 
     /** The status that ended the attempt; 0 without one. */
     statusOf: (file) => attempts.get(file.id).status,
 
-    taskIdOf: (file) => attempts.get(file.id).taskId,
-
     /**
      * Whether the page sends the file again, once, under a new task id: after a 409, the stored upload is of another
-     * file.
+     * file, unless a scan has rejected it.
      */
     willRestart(file) {
       const { isRefused, isRestart } = attempts.get(file.id)
       return isRefused && !isRestart
     },
 
-    /** Removes the stored upload, once the server has confirmed the file. */
+    /** Removes the stored upload, once the server has confirmed or rejected the file. */
     finish(file) {
       const attempt = attempts.get(file.id)
       attempt.isFinished = true

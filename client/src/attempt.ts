@@ -57,7 +57,7 @@ export class Attempt {
     void this.#run()
   }
 
-  /** Stops sending. The server keeps what it has. A deletion continues. */
+  /** Stops sending; the server keeps the received bytes. Does not stop a deletion. */
   stop(): void {
     if (this.#removed) return
     this.#stopped.abort()
@@ -178,6 +178,8 @@ export class Attempt {
     if (status >= 400) throw errorIn(response)
     const offset = Number(response.getHeader('Upload-Offset') ?? Number.NaN)
     if (!Number.isSafeInteger(offset)) throw errorIn(response)
+    // During a scan there are no digests, and without digests a file is sent again, which must not happen to a rejected one.
+    if (offset === this.#chosen.file.size) await this.#land()
     await this.#chosen.proof.extend(request.getURL(), offset, this.#stopped.signal, (share) => {
       if (this.#isLive) this.#events.checking(share)
     })

@@ -1,5 +1,5 @@
 import { delayFor } from './delay.ts'
-import { errorOf } from './problem.ts'
+import { errorOf, isFinal } from './problem.ts'
 import { credentials } from './session.ts'
 
 /** Delays between two questions, in milliseconds; the last one repeats. */
@@ -17,7 +17,8 @@ export async function untilFinished(url: string, signal: AbortSignal, waiting: (
     // A visitor who may not read files cannot learn more.
     if (response.status === 200 || response.status === 403) return
     const error = errorOf(response)
-    if (!response.ok && error.code !== 'scanning' && response.status !== 423) throw error
+    // The code comes first: a HEAD has the status 423 both for a file in progress and for a rejected one.
+    if (isFinal(error) || !(response.ok || error.code === 'scanning' || response.status === 423)) throw error
     waiting()
     await delayFor(DELAYS[Math.min(asked, DELAYS.length - 1)] ?? 0, signal)
     signal.throwIfAborted()

@@ -73,6 +73,8 @@ export async function explain(error: unknown, file: Blob | null): Promise<Text> 
 
 /** Whether a retry can succeed: there was no response, or a temporary error. */
 export function isTemporary(error: unknown): boolean {
+  // After a HEAD, the status 423 of a rejected file only keeps tus-js-client from sending it again.
+  if (isFinal(error)) return false
   const status = statusOf(error)
   return status === 0 || status >= 500 || TEMPORARY.has(status)
 }

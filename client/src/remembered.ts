@@ -1,4 +1,5 @@
 import { defaultOptions, type PreviousUpload } from 'tus-js-client'
+import { errorOf, isFinal, type ServerError } from './problem.ts'
 import { credentials } from './session.ts'
 import { endpoint } from './settings.ts'
 
@@ -16,6 +17,7 @@ export interface Remembered {
 export type ServerState =
   | { readonly kind: 'unfinished'; readonly offset: number }
   | { readonly kind: 'whole' }
+  | { readonly kind: 'refused'; readonly error: ServerError }
   | { readonly kind: 'gone' }
   | { readonly kind: 'unknown' }
 
@@ -67,6 +69,8 @@ export async function fetchState(url: string): Promise<ServerState> {
       cache: 'no-store',
     })
     if (response.status === 404 || response.status === 410) return { kind: 'gone' }
+    const error = errorOf(response)
+    if (isFinal(error)) return { kind: 'refused', error }
     const offset = numberIn(response.headers.get('Upload-Offset'))
     if (!response.ok || offset === null) return { kind: 'unknown' }
     return offset === numberIn(response.headers.get('Upload-Length'))

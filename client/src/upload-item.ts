@@ -180,6 +180,7 @@ export class UploadItem {
       return false
     }
     if (remote.kind === 'whole') void this.#land(url)
+    if (remote.kind === 'refused') this.#failWith(remote.error, await explain(remote.error, null))
     if (remote.kind === 'unfinished') this.sent = remote.offset
     this.#changed()
     return true

@@ -5,8 +5,10 @@ import { launchChrome, limitUpload, openPicker, withPage } from '../support/chro
 import { temporaryFolder } from '../support/folder.ts'
 import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import { randomFile, type SampleFile, sha256Of, storedFiles } from '../support/sample-files.ts'
+import { bearer } from '../support/tokens.ts'
+import { until } from '../support/wire.ts'
 import { JWT_SECRET, type LoginService, startLoginService, tokenFor } from './support/identities.ts'
-import { choose, offsetsOf, press, ROW, rowIn, shows } from './support/modern-page.ts'
+import { beforePatch, choose, methodsOf, offsetsOf, press, ROW, rowIn, shows } from './support/modern-page.ts'
 
 jest.setTimeout(60_000)
 
@@ -16,11 +18,13 @@ let byCookie: Landfall
 let login: LoginService
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let file: SampleFile
+let small: SampleFile
 
 beforeAll(async () => {
   login = await startLoginService()
   folder = await temporaryFolder()
-  file = await randomFile(folder.path, 'file.bin', 8 * MIB + 17)
+  file = await randomFile(folder.path, 'file.bin', 6 * MIB + 17)
+  small = await randomFile(folder.path, 'small.bin', 1000)
   ;[browser, byToken, byCookie] = await Promise.all([
     launchChrome(),
     startLandfall({ AUTH: 'jwt', JWT_SECRET, AUTH_FIELD: 'token' }),
@@ -40,6 +44,14 @@ async function renew(page: Page, token: string): Promise<void> {
   await page.evaluate((value) => {
     location.hash = `token=${value}`
   }, token)
+}
+
+/** Waits until the service does not accept a token any more. */
+function expiry(token: string): Promise<void> {
+  return until(async () => {
+    const response = await fetch(`${byToken.url}/session`, { headers: bearer(token) })
+    return (await response.json()).signedIn === false
+  })
 }
 
 /** Everything in which a page could leave a token. */
@@ -71,6 +83,15 @@ async function expectDownload(page: Page): Promise<void> {
   expect(await sha256Of(await download.path())).toBe(file.sha256)
 }
 
+/** Expects that a link, which is valid for an hour, is another one after half of that. */
+async function expectRenewal(page: Page, selector: string): Promise<void> {
+  const link = page.locator(selector)
+  await link.waitFor()
+  const first = await link.getAttribute('href')
+  await page.clock.fastForward('31:00')
+  await until(async () => (await link.getAttribute('href')) !== first)
+}
+
 describe('The modern page with AUTH=jwt', () => {
   it('asks a visitor without a token to sign in, in each language, and offers no drop zone', async () => {
     await withPage(browser, async (page) => {
@@ -95,8 +116,8 @@ describe('The modern page with AUTH=jwt', () => {
       const addresses = addressesOf(page)
       const offsets = offsetsOf(page)
       await page.goto(`${byToken.url}/?chunkSize=${MIB}`)
-      await limitUpload(page, MIB)
-      const [first, second] = [await tokenFor('alice', 5), await tokenFor('alice')]
+      const [first, second] = [await tokenFor('alice', 3), await tokenFor('alice')]
+      await beforePatch(page, 3, () => expiry(first))
       await renew(page, first)
       await page.locator('#drop').waitFor()
       await choose(page, file.path)
@@ -105,7 +126,6 @@ describe('The modern page with AUTH=jwt', () => {
       expect(await page.textContent('[data-testid=notice]')).toMatch(/has expired/)
       await page.click('button[data-language=zh]')
       expect(await page.textContent(`${SIGNED_OUT} .state`)).toBe('登录已过期，重新登录后自动续传')
-      await limitUpload(page)
       const refused = offsets.pop() ?? 0
       expect(refused).toBeGreaterThan(0)
       await renew(page, second)
@@ -122,6 +142,38 @@ describe('The modern page with AUTH=jwt', () => {
     })
   })
 
+  it('renews a link to a file long before it expires', async () => {
+    await withPage(browser, async (page) => {
+      await page.clock.install()
+      await page.goto(`${byToken.url}/#token=${await tokenFor('alice')}`)
+      await choose(page, small.path)
+      await expectRenewal(page, `${rowIn('finished')} [data-testid=download]`)
+    })
+  })
+
+  it('sends nothing of an upload with the token of another user', async () => {
+    await withPage(browser, async (page) => {
+      const [alice, bob] = [await tokenFor('alice'), await tokenFor('bob')]
+      const headers: (string | undefined)[] = []
+      page.on('request', (request) => {
+        if (request.method() === 'PATCH') headers.push(request.headers()['authorization'])
+      })
+      await page.goto(`${byToken.url}/?chunkSize=${MIB / 4}#token=${alice}`)
+      await limitUpload(page, MIB)
+      await choose(page, file.path)
+      await shows(page, 5)
+      const next = (): Promise<unknown> => page.waitForRequest((request) => request.method() === 'PATCH')
+      // The page sends chunks before it knows whose the new token is.
+      await page.route('**/session', async (route) => {
+        await next()
+        await route.continue()
+      })
+      await renew(page, bob)
+      await page.waitForSelector(ROW, { state: 'detached' })
+      expect(new Set(headers)).toEqual(new Set([`Bearer ${alice}`]))
+    })
+  })
+
   it('shows the next user of the browser no row of another', async () => {
     await withPage(browser, async (page) => {
       const token = await tokenFor('alice')
@@ -134,38 +186,66 @@ describe('The modern page with AUTH=jwt', () => {
       await page.waitForSelector(ROW, { state: 'detached' })
       await page.goto('about:blank')
       await page.goto(`${byToken.url}/#token=${await tokenFor('bob')}`)
-      await page.locator('#drop').waitFor()
-      expect(await page.locator(ROW).count()).toBe(0)
+      await limitUpload(page)
+      // A chosen file follows the remembered rows.
+      await choose(page, small.path)
+      await page.waitForSelector(rowIn('finished'))
+      expect(await page.locator(ROW).count()).toBe(1)
       await renew(page, await tokenFor('alice'))
       await page.waitForSelector(rowIn('remembered'))
       const offsets = offsetsOf(page)
-      await limitUpload(page)
       await choose(page, file.path)
       await expectDownload(page)
       expect(offsets[0]).toBeGreaterThan(0)
     })
   })
+
+  it('says that a token does not suffice', async () => {
+    await withPage(browser, async (page) => {
+      const notice = page.locator('[data-testid=notice]')
+      await page.goto(`${byToken.url}/#token=${await tokenFor('alice', 600, { may: ['read'] })}`)
+      await notice.waitFor()
+      expect(await notice.textContent()).toMatch(/You do not have permission to upload here/)
+      await renew(page, await tokenFor('alice', 600, { may: ['create'] }))
+      await notice.waitFor({ state: 'hidden' })
+      await choose(page, small.path)
+      await page.waitForSelector(rowIn('failed'))
+      expect(await page.textContent(`${ROW} .state`)).toBe('You do not have permission to upload here.')
+    })
+  })
 })
 
 describe('The modern page with AUTH=forward', () => {
+  const signIn = (page: Page, value: string): Promise<void> =>
+    page.context().addCookies([{ name: 'login', value, url: byCookie.url }])
+
   it('resumes when the visitor has signed in again', async () => {
     await withPage(browser, async (page) => {
-      const signIn = (value: string): Promise<void> =>
-        page.context().addCookies([{ name: 'login', value, url: byCookie.url }])
-      await signIn('carol')
+      await signIn(page, 'carol')
       const offsets = offsetsOf(page)
+      await beforePatch(page, 3, () => signIn(page, 'expired'))
       await page.goto(`${byCookie.url}/?chunkSize=${MIB}`)
-      await limitUpload(page, 2 * MIB)
       await choose(page, file.path)
-      await shows(page, 15)
-      await signIn('expired')
       await page.waitForSelector(SIGNED_OUT)
       offsets.pop()
-      await signIn('carol')
-      await limitUpload(page)
+      await signIn(page, 'carol')
       await page.click('[data-testid=sign-in]')
       await expectDownload(page)
       expectNoByteTwice(offsets)
+    })
+  })
+
+  it('gives no file of a visitor to the next one who signs in', async () => {
+    await withPage(browser, async (page) => {
+      await signIn(page, 'carol')
+      const methods = methodsOf(page)
+      await beforePatch(page, 3, () => signIn(page, 'mallory'))
+      await page.goto(`${byCookie.url}/?chunkSize=${MIB}`)
+      await choose(page, file.path)
+      await page.waitForSelector(rowIn('failed'))
+      await press(page, 'retry')
+      await page.waitForSelector(ROW, { state: 'detached' })
+      expect(methods.filter((method) => method === 'POST')).toHaveLength(1)
     })
   })
 })
@@ -178,17 +258,20 @@ describe('The classical page with AUTH=jwt', () => {
       const notice = page.locator('#sign-in')
       await notice.waitFor()
       expect(await notice.textContent()).toMatch(/Sign in to upload files/)
-      await limitUpload(page, MIB)
-      const token = await tokenFor('dave', 5)
+      const token = await tokenFor('dave', 3)
+      let chunks = 0
+      await page.route('**/upload/accept', async (route) => {
+        chunks += 1
+        if (chunks === 2) await expiry(token)
+        await route.continue()
+      })
       await renew(page, token)
       await notice.waitFor({ state: 'hidden' })
-      const sent = page.waitForResponse((response) => response.url().endsWith('/upload/accept'))
       await (await openPicker(page)).setFiles(file.path)
-      await sent
-      await limitUpload(page)
       const waiting = page.locator('.file-row[data-state=signed-out] .file-state')
       await waiting.waitFor()
       expect(await waiting.textContent()).toBe('Sign-in expired; sign in again to resume')
+      await notice.waitFor()
       expect(await page.textContent('#sign-in-text')).toBe('Your sign-in has expired. Sign in again to resume.')
       await page.click('button[data-language=zh]')
       expect(await waiting.textContent()).toBe('登录已过期，重新登录后自动续传')
@@ -197,6 +280,15 @@ describe('The classical page with AUTH=jwt', () => {
       const stored = await storedFiles(byToken.dataDir)
       expect(stored.filter(({ sha256 }) => sha256 === file.sha256).length).toBeGreaterThan(0)
       expect((await tracesOf(page)) + addresses.join()).not.toContain(token)
+    })
+  })
+
+  it('renews a link to a file long before it expires', async () => {
+    await withPage(browser, async (page) => {
+      await page.clock.install()
+      await page.goto(`${byToken.url}/legacy#token=${await tokenFor('dave')}`)
+      await (await openPicker(page)).setFiles(small.path)
+      await expectRenewal(page, '.file-row[data-state=finished] .file-link')
     })
   })
 })

@@ -1,4 +1,11 @@
-import { type Browser, type BrowserContext, chromium, type FileChooser, type Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  type CDPSession,
+  chromium,
+  type FileChooser,
+  type Page,
+} from 'playwright-core'
 
 const ARGS = [
   '--headless',
@@ -18,10 +25,20 @@ export function launchChrome(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ARGS })
 }
 
-/** Limits how fast a page sends, in bytes per second; without a limit, as fast as it can. */
-export async function limitUpload(page: Page, bytesPerSecond = -1): Promise<void> {
+/** Each session keeps its own limit, of which the lowest counts. */
+const sessions = new WeakMap<Page, Promise<CDPSession>>()
+
+async function newSession(page: Page): Promise<CDPSession> {
   const session = await page.context().newCDPSession(page)
   await session.send('Network.enable')
+  return session
+}
+
+/** Limits how fast a page sends, in bytes per second; without a limit, as fast as it can. */
+export async function limitUpload(page: Page, bytesPerSecond = -1): Promise<void> {
+  const known = sessions.get(page) ?? newSession(page)
+  sessions.set(page, known)
+  const session = await known
   await session.send('Network.emulateNetworkConditions', {
     offline: false,
     latency: 0,

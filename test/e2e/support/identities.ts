@@ -7,9 +7,9 @@ export const JWT_SECRET = 'a secret of tests, of more than 32 bytes'
 /** The service accepts a token a little longer than it says, in seconds. */
 const TOLERANCE = 5
 
-/** A token that the service accepts for this many seconds. */
-export function tokenFor(subject: string, seconds = 600): Promise<string> {
-  return new SignJWT({})
+/** A token that the service accepts for this many seconds. @param narrowed what it allows, if not everything. */
+export function tokenFor(subject: string, seconds = 600, narrowed?: Readonly<{ may: string[] }>): Promise<string> {
+  return new SignJWT(narrowed === undefined ? {} : { landfall: narrowed })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(subject)
     .setExpirationTime(Math.floor(Date.now() / 1000) + seconds - TOLERANCE)

@@ -35,3 +35,24 @@ export function offsetsOf(page: Page): number[] {
   })
   return offsets
 }
+
+/** Collects the methods with which a page reaches uploads, but not their links. */
+export function methodsOf(page: Page): string[] {
+  const methods: string[] = []
+  page.on('request', (request) => {
+    const { pathname } = new URL(request.url())
+    if (pathname.startsWith('/files') && !pathname.endsWith('/link')) methods.push(request.method())
+  })
+  return methods
+}
+
+/** Finishes some work before a page sends its PATCH request of this number, counted from 1. */
+export async function beforePatch(page: Page, number: number, work: () => Promise<void>): Promise<void> {
+  let patches = 0
+  await page.route('**/files/*', async (route) => {
+    const isPatch = route.request().method() === 'PATCH'
+    if (isPatch) patches += 1
+    if (isPatch && patches === number) await work()
+    await route.continue()
+  })
+}
