@@ -44,7 +44,7 @@ export class Bookkeeping {
       })
   }
 
-  /** Keeps the last totals. Call this when no request changes uploads any more, before the store is closed. */
+  /** Keeps the last totals. Call this when uploads have ended, before the store is closed. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#keep()
