@@ -44,7 +44,7 @@ export class Bookkeeping {
       })
   }
 
-  /** Keeps the last totals. Call this after the last request has ended, before the store is closed. */
+  /** Keeps the last totals. Call this when uploads have ended, before the store is closed. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#keep()

@@ -150,6 +150,8 @@ export async function start(
       background.stop()
       await drain(settings.DRAIN * 1000)
       await concatenation.close()
+      // Requests beyond DRAIN change what uploads cost until they have ended.
+      await uploads.end()
       await bookkeeping.close()
       await uploads.close()
       server.closeAllConnections()

@@ -86,14 +86,16 @@ export class Ledger {
     const key = accountOf(record) ?? ''
     const { quota } = narrower
     if (quota !== undefined) this.#quotas.set(key, quota)
-    this.#check(key, { bytes: record.parts === undefined ? (record.length ?? 0) : 0, files: 1, unfinished: 0 })
-    const leave = await this.#lanes.enter(key)
+    let leave: (() => void) | undefined
     try {
+      this.#check(key, { bytes: record.parts === undefined ? (record.length ?? 0) : 0, files: 1, unfinished: 0 })
+      leave = await this.#lanes.enter(key)
       this.#activity.note(key)
       await this.#creations.turn(key, this.#activity.isShared(key))
       return leave
     } catch (error) {
-      leave()
+      if (!this.#sums.accounts.has(key)) this.#quotas.delete(key)
+      leave?.()
       throw error
     }
   }

@@ -180,8 +180,8 @@ export class Uploads {
     return this.#store.unfinished()
   }
 
-  /** Ends all running requests, keeping their bytes, and closes the store. */
-  async close(): Promise<void> {
+  /** Ends all running requests, keeping their bytes; uploads change no more. */
+  async end(): Promise<void> {
     this.#closed = true
     const swept = this.sweeps.close()
     const open = [...this.#entries.values()].map(async (entry) => {
@@ -192,6 +192,11 @@ export class Uploads {
     await Promise.allSettled(open)
     this.#entries.clear()
     await swept
+  }
+
+  /** Ends all running requests, and closes the store. */
+  async close(): Promise<void> {
+    await this.end()
     await this.#store.close()
   }
 

@@ -46,5 +46,5 @@ function lifetimeIn(text: string | readonly string[] | undefined): number {
   if (text === undefined) return LIFETIME
   const seconds = typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : 0
   if (seconds >= 1 && seconds <= MAX_LIFETIME) return seconds
-  throw new UploadError('bad_request', `expires_in must be 1 to ${MAX_LIFETIME} seconds.`)
+  throw new UploadError('bad_request', `The value of expires_in must be 1 to ${MAX_LIFETIME} seconds.`)
 }

@@ -140,15 +140,15 @@ describe('The ledger', () => {
 
   it('counts an upload again that changes while a recount reads it', async () => {
     const ledger = new Ledger()
-    const holding = ledger.hold(newRecord({ length: 5, metadata }), NO_CHARGE)
-    const recount = ledger.beginRecount(() => 'shelf')
-    for (const shelf of recount.shelves(['shelf'])) {
-      await recount.open(shelf, async () => [holding.id])
-      recount.look(holding.id)
-      ledger.settle(holding, { bytes: 5, files: 1, unfinished: 1 })
-      expect(recount.count(holding.id, 'owner', NO_CHARGE)).toBe(false)
-      recount.look(holding.id)
-      expect(recount.count(holding.id, 'owner', { bytes: 5, files: 1, unfinished: 1 })).toBe(true)
+    const upload = ledger.track(newRecord({ length: 5, metadata }), NO_CHARGE)
+    const recount = ledger.beginRecount(() => 'partition')
+    for (const partition of recount.partitions(['partition'])) {
+      await recount.open(partition, async () => [upload.id])
+      recount.look(upload.id)
+      ledger.settle(upload, { bytes: 5, files: 1, unfinished: 1 })
+      expect(recount.count(upload.id, 'owner', NO_CHARGE)).toBe(false)
+      recount.look(upload.id)
+      expect(recount.count(upload.id, 'owner', { bytes: 5, files: 1, unfinished: 1 })).toBe(true)
     }
     recount.complete()
     expect(ledger.usage('owner').used).toEqual({ bytes: 5, files: 1, unfinished: 1 })

@@ -1,5 +1,6 @@
 import http from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Over } from './model.ts'
 import type { Sweeps } from './sweeps.ts'
 
 export interface Answer {
@@ -37,19 +38,25 @@ export interface Body {
 
 export type Headers = Readonly<Record<string, string>>
 
+/** Milliseconds after which a client that has no room tries something else. */
+const REFUSED_PAUSE = 10
+
 /** Requests to one run of the program, with bodies at any speed. */
 export class Client {
   /** The uploads that this program, and earlier ones, may have removed by expiry. */
   readonly sweeps: Sweeps
   readonly #base: string
+  readonly #credentials: Headers
   readonly #agent = new http.Agent({ keepAlive: true })
   #inFlight = 0
   #cut = 0
   #unanswered = 0
+  #overQuota = 0
 
-  constructor(base: string, sweeps: Sweeps) {
+  constructor(base: string, sweeps: Sweeps, credentials: Headers = {}) {
     this.#base = base
     this.sweeps = sweeps
+    this.#credentials = credentials
   }
 
   /** Bodies that are partly sent. */
@@ -67,15 +74,20 @@ export class Client {
     return this.#unanswered
   }
 
+  /** Requests that were refused because of a quota. */
+  get overQuota(): number {
+    return this.#overQuota
+  }
+
   /**
    * @param most after how many bytes of the response the client aborts it.
-   * @throws NoAnswer, BrokenOff
+   * @throws NoAnswer, also from a program that is stopping; BrokenOff; Over if there is no room for the upload.
    */
   async send(method: string, path: string, headers: Headers, body?: Body, most = Infinity): Promise<Answer> {
     const length = body?.announced === undefined ? {} : { 'Content-Length': String(body.announced) }
     const request = http.request(new URL(path, this.#base), {
       method,
-      headers: { ...headers, ...length },
+      headers: { ...this.#credentials, ...headers, ...length },
       agent: this.#agent,
     })
     const answer = answerTo(request, most)
@@ -84,7 +96,12 @@ export class Client {
     })
     if (body === undefined) request.end()
     else await this.#write(request, body, answer)
-    return answer
+    const code = (await answer).headers['upload-error']
+    if (code === 'stopping') throw new NoAnswer(`${method} ${path} came too late`)
+    if (code !== 'quota_exceeded') return answer
+    this.#overQuota += 1
+    await pause(REFUSED_PAUSE)
+    throw new Over(`There is no room for ${method} ${path}`)
   }
 
   close(): void {

@@ -6,30 +6,35 @@ import { Tally } from './tally.ts'
 const MINUTE = 60_000
 /** A failure reports its seed: CRASH_SEED repeats it here, `npm run chaos -- --minutes 1 --seed` in the long form. */
 const seed = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
+const { CHAOS_OWNERS } = process.env
 /** How long `npm run chaos` continues with new plans. */
 const minutes = Number(process.env['CHAOS_MINUTES'] ?? 0)
 /** Some kills occur while a program recovers from the previous one. */
-const amounts: Amounts =
-  minutes > 0 ? { atEachStep: 2, inBodies: 26, atStarts: 4 } : { atEachStep: 1, inBodies: 12, atStarts: 2 }
+const LONG: Amounts = { atEachStep: 2, inBodies: 26, atStarts: 4 }
+const plans = [
+  { clients: 'a client without credentials', owners: [], short: { atEachStep: 1, inBodies: 12, atStarts: 2 } },
+  { clients: 'two owners', owners: ['an owner', 'another owner'], short: { atEachStep: 0, inBodies: 4, atStarts: 0 } },
+].filter(({ owners }) => CHAOS_OWNERS === undefined || CHAOS_OWNERS === String(owners.length))
 
-test(
-  'SIGKILL at any moment neither loses nor changes anything that was acknowledged',
-  async () => {
-    const deadline = performance.now() + minutes * MINUTE
+test.each(plans)(
+  'SIGKILL at any moment neither loses nor changes anything that was acknowledged to $clients, and the ledger is right',
+  async ({ owners, short }) => {
+    const amounts = minutes > 0 ? LONG : short
+    const deadline = performance.now() + (minutes / plans.length) * MINUTE
     const tally = new Tally()
-    let plans = 0
+    let done = 0
     let violations = 1
     try {
       do {
-        await runPlan((seed + plans) >>> 0, amounts, tally)
-        plans += 1
+        await runPlan((seed + done) >>> 0, amounts, tally, owners)
+        done += 1
       } while (performance.now() < deadline)
       violations = 0
     } finally {
       process.stderr.write(tally.table(violations))
     }
     for (const step of stepNames()) {
-      expect([step, tally.at(step)]).toEqual([step, plans * (amounts.atEachStep + extraKills(step))])
+      expect([step, tally.at(step)]).toEqual([step, done * (amounts.atEachStep + extraKills(step, amounts.atEachStep))])
     }
     expect(tally.withBodies).toBeGreaterThanOrEqual(tally.all * 0.6)
   },

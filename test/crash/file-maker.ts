@@ -1,5 +1,5 @@
 import { bytesOf, MIB } from '../support/bytes.ts'
-import type { Random } from '../support/random.ts'
+import { Random } from '../support/random.ts'
 import { Join } from './join.ts'
 import type { UploadModel } from './model.ts'
 import { webUploaderFile } from './webuploader-requests.ts'
@@ -12,18 +12,27 @@ export type Size = 'large' | 'small'
 
 /** Creates files with unique names and bytes, and the ways in which clients cut them. */
 export class FileMaker {
-  readonly #random: Random
+  readonly #seed: number
   readonly #pool: Buffer
+  #random: Random
   #names = 0
   #lastTask = ''
 
-  constructor(random: Random, seed: number) {
-    this.#random = random
-    this.#pool = bytesOf(LONGEST * 4, seed)
+  /**
+   * @param seed determines names, sizes, and the fields of pages: two makers with the same one make files that only
+   * their owners and bytes distinguish.
+   * @param bytesSeed determines the bytes.
+   */
+  constructor(seed: number, bytesSeed: number) {
+    this.#seed = seed
+    this.#random = new Random(seed)
+    this.#pool = bytesOf(LONGEST * 4, bytesSeed)
   }
 
+  /** The name of the next file, which determines what follows. */
   name(): string {
     this.#names += 1
+    this.#random = new Random((this.#seed + this.#names) >>> 0)
     return `file ${this.#names}.bin`
   }
 
@@ -37,6 +46,7 @@ export class FileMaker {
   }
 
   webUploaderFile(size: Size): UploadModel {
+    const name = this.name()
     const random = this.#random
     if (this.#lastTask === '' || !random.chance(0.2)) {
       this.#lastTask = `task-${random.whole(0, 2 ** 32)}-${this.#names}-of-a-page`
@@ -44,19 +54,20 @@ export class FileMaker {
     if (size === 'small' || random.chance(0.15)) {
       const content = this.#bytes(random.chance(0.05) ? 0 : random.size(1, Math.min(longestOf(size), MIB)))
       const chunkSize = random.chance(0.5) ? undefined : random.whole(Math.ceil(content.length / 3), content.length + 1)
-      return webUploaderFile(this.name(), content, this.#lastTask, chunkSize)
+      return webUploaderFile(name, content, this.#lastTask, chunkSize)
     }
     const chunkSize = random.size(1024, 300 * 1024)
     const content = this.#bytes(chunkSize * random.whole(1, 20) + random.whole(0, chunkSize - 1))
-    return webUploaderFile(this.name(), content, this.#lastTask, chunkSize)
+    return webUploaderFile(name, content, this.#lastTask, chunkSize)
   }
 
   /** A file in parts, of which some may be empty. */
   join(size: Size): Join {
+    const name = this.name()
     const random = this.#random
     const content = this.content(size)
     const cuts = Array.from({ length: random.whole(0, MOST_PARTS - 1) }, () => random.whole(0, content.length))
-    return new Join(this.name(), content, [...cuts.sort((a, b) => a - b), content.length])
+    return new Join(name, content, [...cuts.sort((a, b) => a - b), content.length])
   }
 
   isSmall({ content }: Join): boolean {

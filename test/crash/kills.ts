@@ -83,10 +83,10 @@ export function planRuns({ atEachStep, inBodies, atStarts }: Amounts, random: Ra
     hasSlowDisk: random.chance(kill.at === 'body' ? 0.6 : 0.3),
     sweeps: kill.at.startsWith('expire:') || random.chance(1 / SWEEPS_ONCE_IN),
   }))
-  const journalRuns = many(JOURNAL_KILLS_SYNCED, (): Run => {
+  const journalRuns = many(extraKills('journal:appended', atEachStep), (): Run => {
     return { kill: atStep('journal:appended', random), sync: 'always', hasSlowDisk: false, sweeps: false }
   })
-  const streamRuns = many(STREAM_KILLS_SLOW, (): Run => {
+  const streamRuns = many(extraKills('write:returned', atEachStep), (): Run => {
     const count = random.whole(10, STEPS['write:returned'])
     return { kill: { at: 'write:returned', count }, sync: 'finish', hasSlowDisk: true, sweeps: false }
   })
@@ -107,7 +107,8 @@ function many<T>(count: number, make: () => T): T[] {
 }
 
 /** The number of additional kills of a plan at a step. */
-export function extraKills(step: LoadStep): number {
+export function extraKills(step: LoadStep, atEachStep: number): number {
+  if (atEachStep === 0) return 0
   if (step === 'journal:appended') return JOURNAL_KILLS_SYNCED
   return step === 'write:returned' ? STREAM_KILLS_SLOW : 0
 }

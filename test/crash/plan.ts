@@ -1,9 +1,12 @@
 import { temporaryFolder } from '../support/folder.ts'
 import { Random } from '../support/random.ts'
 import { type Amounts, planRuns, type Run, sooner } from './kills.ts'
+import { credentialsOf } from './owners.ts'
 import { Rounds } from './rounds.ts'
 import type { Tally } from './tally.ts'
 
+/** After how many kills the ledger is compared with a recount. */
+const COMPARE_EVERY = 4
 /** How often a run is retried if its step does not occur. */
 const MOST_TRIES = 4
 
@@ -12,12 +15,19 @@ const MOST_TRIES = 4
  * kills, though not at the same moments.
  *
  * @param tally receives the counts, also when it throws.
+ * @param owners the clients, who need tokens then; without any, there is one without credentials.
  * @throws Error that names the seed and the kill after which a promise was found broken.
  */
-export async function runPlan(seed: number, amounts: Amounts, tally: Tally): Promise<void> {
+export async function runPlan(
+  seed: number,
+  amounts: Amounts,
+  tally: Tally,
+  owners: readonly string[] = [],
+): Promise<void> {
   const folder = await temporaryFolder()
   const random = new Random(seed)
-  const rounds = new Rounds(folder.path, random, seed, tally)
+  const clients = await Promise.all(owners.map(credentialsOf))
+  const rounds = new Rounds(folder.path, random, seed, tally, clients)
   const before = tally.all
   let current: Run | undefined
   try {
@@ -25,7 +35,10 @@ export async function runPlan(seed: number, amounts: Amounts, tally: Tally): Pro
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { run, tries } = next
       current = run
-      if (await rounds.round(run)) continue
+      if (await rounds.round(run)) {
+        if ((tally.all - before) % COMPARE_EVERY === 0) await rounds.compare()
+        continue
+      }
       if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} did not occur`)
       queue.push({ run: sooner(run), tries: tries + 1 })
     }

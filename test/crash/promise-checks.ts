@@ -4,7 +4,6 @@ import { TUS } from '../support/tus.ts'
 import { all } from './all-settled.ts'
 import { type Client, NoAnswer, saysGone } from './client.ts'
 import {
-  checkDisk,
   checkFinishedFile,
   checkIncomingBytes,
   checkNothingLeft,
@@ -36,13 +35,12 @@ export interface Checking {
 }
 
 /**
- * Checks all promises after a restart.
+ * Checks all promises to a client after a restart.
  *
  * @throws Violation, or NoAnswer when the program is killed meanwhile.
  */
 export async function checkPromises(uploads: readonly UploadModel[], checking: Checking): Promise<void> {
   const { layout, isLast } = checking
-  await checkDisk(uploads, layout)
   for (const upload of uploads) {
     if (!upload.isOpen || upload.failure !== 'none') continue
     if (await mustFinish(upload, layout)) await waitUntilLanded(upload, checking)

@@ -1,14 +1,21 @@
+import { stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { ifThere } from '../../server/disk/files.ts'
 import { Layout } from '../../server/disk/layout.ts'
+import { MIB } from '../support/bytes.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import type { Random } from '../support/random.ts'
-import { Client, NoAnswer } from './client.ts'
-import { checkLeftovers } from './disk-checks.ts'
+import { all } from './all-settled.ts'
+import { Client, type Headers, NoAnswer } from './client.ts'
+import { checkDisk, checkLeftovers } from './disk-checks.ts'
+import { FileMaker } from './file-maker.ts'
 import type { Kill, Run } from './kills.ts'
 import { checkLedger } from './ledger-check.ts'
 import { type UploadModel, Violation } from './model.ts'
+import { checkHidden, JWT_SETTINGS } from './owners.ts'
 import { checkPromises } from './promise-checks.ts'
+import { sumsOf } from './recount.ts'
 import { EXPIRES_AFTER, Sweeps } from './sweeps.ts'
 import type { Tally } from './tally.ts'
 import { Load } from './workload.ts'
@@ -16,6 +23,10 @@ import { Load } from './workload.ts'
 const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 /** Maximum wait for a stop, in milliseconds. */
 const LONGEST_ROUND = 8_000
+/** Maximum wait for a recount of the program, in milliseconds. */
+const LONGEST_RECOUNT = 10_000
+/** How much more an owner may have than at the last comparison, at most: bytes, and unfinished uploads. */
+const MOST_ROOM = { bytes: 8 * MIB, unfinished: 6 }
 
 /** One data directory through all the kills: start, check, load, kill, and again. */
 export class Rounds {
@@ -23,19 +34,34 @@ export class Rounds {
   readonly #layout: Layout
   readonly #random: Random
   readonly #tally: Tally
-  readonly #load: Load
+  /** The credentials of each client, and its uploads. */
+  readonly #parties: readonly { readonly credentials: Headers; readonly load: Load }[]
+  readonly #hasOwners: boolean
   readonly #sweeps = new Sweeps()
+  /** What the owner with the most had at the last comparison. */
+  #used = { bytes: 0, unfinished: 0 }
 
-  constructor(dataDir: string, random: Random, seed: number, tally: Tally) {
+  /** @param credentials of each client; without any, one client has none. */
+  constructor(dataDir: string, random: Random, seed: number, tally: Tally, credentials: readonly Headers[]) {
     this.#dataDir = dataDir
     this.#layout = new Layout(dataDir)
     this.#random = random
     this.#tally = tally
-    this.#load = new Load(random, seed)
+    this.#hasOwners = credentials.length > 0
+    const own = this.#hasOwners ? credentials : [{}]
+    this.#parties = own.map((headers, i) => {
+      const files = new FileMaker(seed, seed + i)
+      return { credentials: headers, load: new Load(random, files, 1 / own.length) }
+    })
   }
 
   get uploads(): readonly UploadModel[] {
-    return this.#load.uploads
+    return this.#groups.flat()
+  }
+
+  /** The uploads of each client. */
+  get #groups(): readonly (readonly UploadModel[])[] {
+    return this.#parties.map(({ load }) => load.uploads)
   }
 
   /**
@@ -54,28 +80,107 @@ export class Rounds {
       this.#tally.noteKill(kill, { requests: 0, bodies: 0 })
       return true
     }
-    const client = new Client(program.url, this.#sweeps)
+    const clients = this.#clientsOf(program)
     let hasCome = true
     try {
-      hasCome = await this.#checkAndLoad(program, client, kill)
+      hasCome = await this.#checkAndLoad(program, clients, kill)
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error
       await expectEnd(program, kill)
     } finally {
       await program.end('SIGKILL')
-      this.#sweeps.end()
-      client.close()
+      this.#end(clients)
     }
-    if (hasCome) this.#tally.noteKill(kill, { requests: client.unanswered, bodies: client.bodiesCut })
+    const sum = (count: (client: Client) => number): number => clients.reduce((all, one) => all + count(one), 0)
+    const cutOff = { requests: sum(({ unanswered }) => unanswered), bodies: sum(({ bodiesCut }) => bodiesCut) }
+    if (hasCome) this.#tally.noteKill(kill, cutOff)
     else this.#tally.noteMissed()
     return hasCome
   }
 
-  async #checkAndLoad(program: Program, client: Client, kill: Kill): Promise<boolean> {
+  /**
+   * Starts the program after a kill, puts it under load while it counts its uploads, and stops it in order, with
+   * requests in flight.
+   *
+   * @throws Violation unless its totals are then equal to a recount.
+   */
+  async compare(): Promise<void> {
+    this.#sweeps.begin(this.#random.chance(0.3))
+    this.#tally.noteStart()
+    const begun = Date.now()
+    const program = await startProgram(
+      { ...this.#settings(), ...this.#quotas(), SYNC: this.#random.chance(0.5) ? 'never' : 'finish', DRAIN: '0' },
+      PROGRAM,
+    )
+    const clients = this.#clientsOf(program)
+    try {
+      const work = this.#work(clients)
+      await Promise.race([work, this.#whenCounted(begun)])
+      await pause(this.#random.whole(50, 500))
+      const code = await program.end('SIGTERM')
+      await work
+      if (code !== 0) throw new Violation(`The program ended with ${code}: ${program.errors()}`)
+    } finally {
+      await program.end('SIGKILL')
+      this.#end(clients)
+    }
+    await this.#checkLedger()
+  }
+
+  /** The totals are kept as soon as a recount has ended. */
+  async #whenCounted(begun: number): Promise<void> {
+    for (let waited = 0; waited < LONGEST_RECOUNT; waited += 5) {
+      const stats = await ifThere(() => stat(this.#layout.usage))
+      if (stats !== undefined && stats.mtimeMs > begun) return
+      await pause(5)
+    }
+    throw new Violation('The program does not finish counting its uploads')
+  }
+
+  async #checkLedger(): Promise<void> {
+    const counted = await checkLedger(this.#layout, this.#groups)
+    const costs = [...sumsOf(counted).accounts.values()]
+    this.#used = {
+      bytes: Math.max(0, ...costs.map(({ bytes }) => bytes)),
+      unfinished: Math.max(0, ...costs.map(({ unfinished }) => unfinished)),
+    }
+    this.#tally.noteComparison()
+  }
+
+  /** Lets all clients work until the program no longer responds. */
+  async #work(clients: readonly Client[]): Promise<void> {
+    await all(this.#parties.map(({ load }, i) => load.run(at(clients, i))))
+  }
+
+  #clientsOf(program: Program): readonly Client[] {
+    return this.#parties.map(({ credentials }) => new Client(program.url, this.#sweeps, credentials))
+  }
+
+  #end(clients: readonly Client[]): void {
+    this.#sweeps.end()
+    for (const client of clients) {
+      client.close()
+      this.#tally.noteOverQuota(client.overQuota)
+    }
+  }
+
+  async #checkPromises(program: Program, clients: readonly Client[], isLast: boolean): Promise<void> {
     const alive = (): boolean => isAlive(program)
-    await checkPromises(this.#load.uploads, { layout: this.#layout, client, alive, isLast: false })
-    const work = this.#load.run(client)
-    const enough = kill.at === 'body' ? this.#whenBodiesAreInFlight(client, alive) : whenOver(alive)
+    await checkDisk(this.uploads, this.#layout)
+    for (const [i, { load }] of this.#parties.entries()) {
+      await checkPromises(load.uploads, { layout: this.#layout, client: at(clients, i), alive, isLast })
+    }
+    if (!this.#hasOwners) return
+    for (const [i, { load }] of this.#parties.entries()) {
+      for (const stranger of clients.toSpliced(i, 1)) await checkHidden(load.uploads, stranger, isLast)
+    }
+  }
+
+  async #checkAndLoad(program: Program, clients: readonly Client[], kill: Kill): Promise<boolean> {
+    const alive = (): boolean => isAlive(program)
+    await this.#checkPromises(program, clients, false)
+    const work = this.#work(clients)
+    const enough = kill.at === 'body' ? this.#whenBodiesAreInFlight(clients, alive) : whenOver(alive)
     const isCut = await Promise.race([work.then(() => true), enough])
     if (isCut) await expectEnd(program, kill)
     const hasCome = kill.at === 'body' || !isAlive(program)
@@ -86,35 +191,36 @@ export class Rounds {
 
   /** Finishes every upload, and compares all of them, and what they are charged. @throws Violation, NoAnswer */
   async last(): Promise<void> {
-    const { uploads } = this.#load
     this.#sweeps.begin(false)
     this.#tally.noteStart()
-    const program = await startProgram({ DATA_DIR: this.#dataDir }, PROGRAM)
-    const client = new Client(program.url, this.#sweeps)
+    const program = await startProgram(this.#settings(), PROGRAM)
+    const clients = this.#clientsOf(program)
     try {
-      const checking = { layout: this.#layout, client, alive: () => isAlive(program) }
-      await checkPromises(uploads, { ...checking, isLast: false })
-      await this.#load.finishAll(client)
-      await checkPromises(uploads, { ...checking, isLast: true })
+      await this.#checkPromises(program, clients, false)
+      for (const [i, { load }] of this.#parties.entries()) await load.finishAll(at(clients, i))
+      await this.#checkPromises(program, clients, true)
+      const { uploads } = this
       // Final uploads that were never created, because a part was gone before.
       const unknown = uploads.filter(({ nature, path }) => nature.kind === 'final' && path === undefined)
       const isDue = (upload: UploadModel): boolean => upload.nature.kind !== 'part' && !unknown.includes(upload)
       uploads.find((upload) => upload.isOpen && isDue(upload))?.broken('did not finish')
-      await checkLeftovers(uploads, this.#load.unansweredCreations + unknown.length, this.#layout)
+      const unanswered = this.#parties.reduce((sum, { load }) => sum + load.unansweredCreations, 0)
+      await checkLeftovers(uploads, unanswered + unknown.length, this.#layout)
     } finally {
-      client.close()
+      this.#end(clients)
       await program.end('SIGTERM')
     }
-    await checkLedger(this.#layout)
+    await this.#checkLedger()
   }
 
   /** @returns `undefined` if it was killed before it listened. */
-  async #start({ kill, sync, hasSlowDisk, sweeps }: Run): Promise<Program | undefined> {
+  async #start({ kill, sync, hasSlowDisk }: Run): Promise<Program | undefined> {
     const settings = {
-      DATA_DIR: this.#dataDir,
+      ...this.#settings(),
+      // Without room, a step may not occur.
+      ...(kill.at === 'body' ? this.#quotas() : {}),
       SYNC: sync,
       SLOW_DISK: hasSlowDisk ? 'yes' : 'no',
-      ...(sweeps ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
       ...stopOf(kill),
     }
     try {
@@ -127,11 +233,34 @@ export class Rounds {
     }
   }
 
-  async #whenBodiesAreInFlight(client: Client, alive: () => boolean): Promise<false> {
+  #settings(): Readonly<Record<string, string>> {
+    return {
+      DATA_DIR: this.#dataDir,
+      ...(this.#hasOwners ? JWT_SETTINGS : {}),
+      ...(this.#sweeps.areRunning ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
+    }
+  }
+
+  /** Half of the programs limit their owners to a little more than they have. */
+  #quotas(): Readonly<Record<string, string>> {
+    if (!this.#hasOwners || this.#random.chance(0.5)) return {}
+    return {
+      QUOTA_BYTES: String(this.#used.bytes + this.#random.whole(1, MOST_ROOM.bytes)),
+      QUOTA_UNFINISHED: String(this.#used.unfinished + this.#random.whole(1, MOST_ROOM.unfinished)),
+    }
+  }
+
+  async #whenBodiesAreInFlight(clients: readonly Client[], alive: () => boolean): Promise<false> {
     await pause(this.#random.whole(30, 350))
-    while (client.bodiesInFlight < 2 && alive()) await pause(1)
+    while (clients.reduce((sum, { bodiesInFlight }) => sum + bodiesInFlight, 0) < 2 && alive()) await pause(1)
     return false
   }
+}
+
+function at<T>(list: readonly T[], place: number): T {
+  const found = list[place]
+  if (found === undefined) throw new Error(`There is no ${place}th`)
+  return found
 }
 
 function stopOf(kill: Kill): Readonly<Record<string, string>> {

@@ -14,6 +14,8 @@ export class Tally {
   readonly #at = new Map<Kill['at'], number>()
   readonly #uploads = new Map<string, number>()
   #starts = 0
+  #comparisons = 0
+  #overQuota = 0
   #missed = 0
   #withRequests = 0
   #requests = 0
@@ -22,6 +24,15 @@ export class Tally {
 
   noteStart(): void {
     this.#starts += 1
+  }
+
+  /** Records that the totals of the ledger were equal to a recount. */
+  noteComparison(): void {
+    this.#comparisons += 1
+  }
+
+  noteOverQuota(requests: number): void {
+    this.#overQuota += requests
   }
 
   /** Records that the awaited step of a run did not occur in time. */
@@ -49,11 +60,21 @@ export class Tally {
     for (const [place, count] of other.#at) this.#at.set(place, this.at(place) + count)
     for (const [name, count] of other.#uploads) this.#uploads.set(name, (this.#uploads.get(name) ?? 0) + count)
     this.#starts += other.#starts
+    this.#comparisons += other.#comparisons
+    this.#overQuota += other.#overQuota
     this.#missed += other.#missed
     this.#withRequests += other.#withRequests
     this.#requests += other.#requests
     this.#withBodies += other.#withBodies
     this.#bodies += other.#bodies
+  }
+
+  get comparisons(): number {
+    return this.#comparisons
+  }
+
+  get overQuota(): number {
+    return this.#overQuota
   }
 
   at(place: Kill['at']): number {
@@ -81,6 +102,8 @@ export class Tally {
       ]),
       ['stops that did not come in time', this.#missed],
       ['starts', this.#starts],
+      ['ledger equal to a recount', this.#comparisons],
+      ['requests over a quota', this.#overQuota],
       ...[...this.#uploads].sort(),
       ['violations', violations],
     ]

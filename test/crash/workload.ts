@@ -4,7 +4,7 @@ import { all } from './all-settled.ts'
 import type { Manner } from './bodies.ts'
 import { type Client, NoAnswer } from './client.ts'
 import { createByDraft, sendByDraft } from './draft-load.ts'
-import { FileMaker } from './file-maker.ts'
+import type { FileMaker } from './file-maker.ts'
 import type { Join } from './join.ts'
 import { goOnJoining, removeFinal } from './join-load.ts'
 import { Over, type UploadModel } from './model.ts'
@@ -42,10 +42,16 @@ export class Load {
   readonly #busy = new Set<UploadModel | Join>()
   readonly #left = new Set<UploadModel>()
   readonly #streams = new Set<UploadModel>()
+  readonly #share: number
 
-  constructor(random: Random, seed: number) {
+  /**
+   * @param files with unique names.
+   * @param share the share of all clients that these are.
+   */
+  constructor(random: Random, files: FileMaker, share: number) {
     this.#random = random
-    this.#files = new FileMaker(random, seed)
+    this.#files = files
+    this.#share = share
   }
 
   /** Works until the program no longer responds. @throws Violation */
@@ -57,15 +63,15 @@ export class Load {
     }
     const patient: Manner = { random: this.#random, mayStall: () => false }
     const works: (() => Promise<void>)[] = [
-      ...Array.from({ length: LARGE_WORKERS }, () => () => this.#large(client, manner)),
-      ...Array.from({ length: STREAMS }, () => () => this.#stream(client, patient)),
+      ...Array.from({ length: LARGE_WORKERS * this.#share }, () => () => this.#large(client, manner)),
+      ...Array.from({ length: STREAMS * this.#share }, () => () => this.#stream(client, patient)),
       () => this.#small(client, patient),
       () => this.#join('large', client, manner),
       () => this.#join('small', client, patient),
       () => this.#ask(client),
       ...(client.sweeps.areRunning ? [() => this.#touch(client, patient)] : []),
     ]
-    await Promise.all(works.map((work) => untilNoAnswer(work)))
+    await Promise.all(works.map((work) => untilNoAnswer(() => unlessOver(work))))
   }
 
   /** Finishes all open uploads. @throws NoAnswer, Violation */
@@ -193,7 +199,7 @@ export class Load {
     const stopped = this.uploads.filter(isToBeSentAgain)[0]
     if (stopped !== undefined) return this.#sendAgain(stopped)
     const open = this.#open().filter((upload) => !this.#left.has(upload) && !this.#streams.has(upload))
-    if (open.length < MOST_OPEN && random.chance(0.4)) return undefined
+    if (open.length < MOST_OPEN * this.#share && random.chance(0.4)) return undefined
     // While the program sweeps, clients return at the last moment.
     const from = client.sweeps.areRunning && random.chance(0.3) ? [...this.#left].filter(({ isOpen }) => isOpen) : open
     return random.shuffled(from.filter((upload) => !this.#busy.has(upload)))[0]
@@ -248,11 +254,17 @@ export class Load {
     const creation = this.#random.shuffled(creations)[0] ?? 'empty'
     this.unansweredCreations += 1
     const byDraft = kind === 'tus' && content.length > 0 && this.#random.chance(0.2)
-    const upload = byDraft
-      ? await createByDraft(name, content, client, manner)
-      : await createTus(name, content, creation, client, manner, { kind })
-    this.unansweredCreations -= 1
-    return upload
+    try {
+      const upload = byDraft
+        ? await createByDraft(name, content, client, manner)
+        : await createTus(name, content, creation, client, manner, { kind })
+      this.unansweredCreations -= 1
+      return upload
+    } catch (error) {
+      // There is no room for it. By the draft, it may have been created before its bytes were refused.
+      if (error instanceof Over && !byDraft) this.unansweredCreations -= 1
+      throw error
+    }
   }
 }
 

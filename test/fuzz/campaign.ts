@@ -1,12 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { byRequest, parseAnswers } from './answers.ts'
+import type { Auth } from './access.ts'
+import { type Answer, byRequest, parseAnswers } from './answers.ts'
 import { draftFaultOf, interimFaultOf, speaksDraft } from './draft-verdict.ts'
 import { type Ending, exchange } from './exchange.ts'
 import { Stage } from './fuzzed-program.ts'
+import { withCredentials } from './grammar/credentials.ts'
 import { isWellFramed, type Message, render } from './message.ts'
 import { type Mutation, mutate, mutation } from './mutation.ts'
-import { faultOf, legacyFaultOf } from './verdict.ts'
+import { faultOf, hidingFaultOf, legacyFaultOf, privacyFaultOf, statusFaultOf } from './verdict.ts'
 
 /** The traffic of one connection. */
 interface Visit {
@@ -19,6 +21,7 @@ interface Visit {
 
 /** The extent of a campaign. */
 export interface Effort {
+  readonly auth: Auth
   readonly seed: number
   /** Where in the tree of a failed run to begin, as reported by fast-check. */
   readonly path?: string | undefined
@@ -48,20 +51,23 @@ const MEASURE_EVERY = 100
  * @throws Error of fast-check, with the seed and path that repeat it, and the smallest failing case.
  */
 export async function campaign(grammar: fc.Arbitrary<Message>, effort: Effort): Promise<Tally> {
-  const stage = await Stage.open()
+  const stage = await Stage.open(effort.auth)
+  const requests = effort.auth === 'jwt' ? withCredentials(grammar) : grammar
   let messages = 0
   const answers = new Map<number, number>()
   let runs = 0
   const resident: number[] = []
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(visitOf(grammar), { minLength: 1, maxLength: AT_ONCE }), async (visits) => {
+      fc.asyncProperty(fc.array(visitOf(requests), { minLength: 1, maxLength: AT_ONCE }), async (visits) => {
         await stage.prepare()
-        const statuses = await Promise.all(visits.map((visit) => make(visit, stage))).catch(async (error) => {
-          // If the program has ended, that is the reason, with its output.
-          await stage.expectAlive()
-          throw error
-        })
+        const statuses = await Promise.all(visits.map((visit) => make(visit, effort.auth, stage))).catch(
+          async (error) => {
+            // If the program has ended, that is the reason, with its output.
+            await stage.expectAlive()
+            throw error
+          },
+        )
         await turn()
         await stage.check()
         for (const visit of visits) messages += visit.messages.length
@@ -102,14 +108,27 @@ function visitOf(grammar: fc.Arbitrary<Message>): fc.Arbitrary<Visit> {
 }
 
 /** @returns the statuses of the responses. @throws Error with the bytes and the fault. */
-async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage): Promise<readonly number[]> {
+async function make(
+  { messages, mutations, cuts, ending }: Visit,
+  auth: Auth,
+  stage: Stage,
+): Promise<readonly number[]> {
   const rendered = messages.map((message, i) => render(message, i === messages.length - 1))
   const text = stage.spare(mutations.reduce(mutate, stage.fill(rendered.join(''))))
   const isUntouched = mutations.length === 0 && messages.every(isWellFramed)
   try {
     const { received, isCut } = await exchange(stage.port, piecesOf(text, cuts), ending, isUntouched)
     const answers = parseAnswers(received, isUntouched ? messages.map(methodOf) : undefined, isCut)
-    for (const answer of answers) fail(faultOf(answer, stage.secrets))
+    for (const answer of answers) {
+      fail(faultOf(answer, stage.secrets))
+      fail(statusFaultOf(answer, auth))
+      fail(
+        privacyFaultOf(
+          answer,
+          stage.privateTexts.filter((one) => !text.includes(one)),
+        ),
+      )
+    }
     for (const [i, some] of byRequest(answers).entries()) {
       fail(interimFaultOf(some, (isUntouched ? rendered[i] : undefined) ?? text))
     }
@@ -119,6 +138,7 @@ async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage):
       if (answers.length === 0 && messages.length === 1) fail('There is no answer.')
       const [message] = messages
       const first = answers.find(({ status }) => status >= 200)
+      if (message !== undefined && messages.length === 1) await compare(message, text, cuts, first, stage)
       // Without this header, it is a response of Node itself: the head was too large.
       if (message !== undefined && first?.headers.has('vary')) {
         const path = legacyPathOf(message)
@@ -131,6 +151,23 @@ async function make({ messages, mutations, cuts, ending }: Visit, stage: Stage):
     const reason = error instanceof Error ? error.message : String(error)
     throw new Error(`${reason}\nSent: ${JSON.stringify(text.slice(0, 4000))}`)
   }
+}
+
+/** Sends a request for a hidden upload again, for one that does not exist: the responses must not differ. */
+async function compare(
+  message: Message,
+  text: string,
+  cuts: readonly number[],
+  hidden: Answer | undefined,
+  stage: Stage,
+): Promise<void> {
+  const [line = ''] = text.split('\r\n')
+  const other = stage.withUnknownIds(text)
+  if (hidden === undefined || other === undefined || stage.withUnknownIds(line) === undefined) return
+  const { received, isCut } = await exchange(stage.port, piecesOf(other, cuts), 'wait', true)
+  const unknown = parseAnswers(received, [methodOf(message)], isCut).find(({ status }) => status >= 200)
+  const renamed = { ...hidden, body: stage.withUnknownIds(hidden.body) ?? hidden.body }
+  if (unknown !== undefined) fail(hidingFaultOf(renamed, unknown))
 }
 
 /** The method of the request, after a method override. */

@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { hasGrown } from '../../bench/soak/growth.ts'
+import { AUTHS } from './access.ts'
 import { campaign } from './campaign.ts'
+import { auth as authGrammar } from './grammar/auth.ts'
 import { check } from './grammar/check.ts'
 import { download } from './grammar/download.ts'
 import { draft } from './grammar/draft.ts'
@@ -11,33 +13,43 @@ import { tus } from './grammar/tus.ts'
 
 const MINUTE = 60_000
 /** The runs of a test unless `npm run fuzz` sets minutes: a few seconds. */
-const RUNS = 100
+const RUNS = { none: 60, jwt: 25 } as const
 /** How long one program and its directory are used. */
 const LEG = 5 * MINUTE
 
 /** Tolerated growth of resident memory, in MiB: garbage that V8 has not collected yet. */
 const MARGIN = { share: 0, fixed: 48 }
 
-const { FUZZ_MINUTES, FUZZ_PARSER, FUZZ_SEED, FUZZ_PATH } = process.env
+const { FUZZ_AUTH, FUZZ_MINUTES, FUZZ_PARSER, FUZZ_SEED, FUZZ_PATH } = process.env
 const minutes = Number(FUZZ_MINUTES ?? 0)
 const firstSeed = Number(FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
-const grammars = Object.entries({ tus, draft, multipart, query, check, download, http })
+const grammars = Object.entries({ tus, draft, multipart, query, check, download, http, auth: authGrammar })
+const campaigns = AUTHS.filter((auth) => FUZZ_AUTH === undefined || FUZZ_AUTH === auth).flatMap((auth) =>
+  grammars
+    .filter(([name]) => FUZZ_PARSER === undefined || FUZZ_PARSER === name)
+    .map(([name, grammar]) => ({ auth, name, grammar })),
+)
 
-test.each(grammars.filter(([name]) => FUZZ_PARSER === undefined || FUZZ_PARSER === name))(
-  'Any bytes sent as %s receive a proper response or none, and harm nothing',
-  async (name, grammar) => {
+test.each(campaigns)(
+  'Any bytes sent as $name with AUTH=$auth receive a proper response or none, and harm nothing',
+  async ({ auth, name, grammar }) => {
     const end = performance.now() + minutes * MINUTE
     const total = { runs: 0, messages: 0, answers: new Map<number, number>() }
     for (let seed = firstSeed; ; seed = (seed + 1) | 0) {
       const left = end - performance.now()
       const long = { runs: Number.MAX_SAFE_INTEGER, limit: Math.min(LEG, left) }
-      const tally = await campaign(grammar, { seed, path: FUZZ_PATH, ...(minutes > 0 ? long : { runs: RUNS }) })
+      const tally = await campaign(grammar, {
+        auth,
+        seed,
+        path: FUZZ_PATH,
+        ...(minutes > 0 ? long : { runs: RUNS[auth] }),
+      })
       total.runs += tally.runs
       total.messages += tally.messages
       for (const [status, count] of tally.answers) total.answers.set(status, (total.answers.get(status) ?? 0) + count)
       expect([seed, hasGrown(tally.resident, MARGIN)]).toEqual([seed, false])
-      if (minutes > 0) report(name, seed, total, tally.resident)
+      if (minutes > 0) report(`${name}, AUTH=${auth}`, seed, total, tally.resident)
       if (end - performance.now() < MINUTE / 12) return
     }
   },

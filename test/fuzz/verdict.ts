@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import type { Auth } from './access.ts'
 import type { Answer } from './answers.ts'
 
 /** Every status that is documented for a healthy service, unless it is stopping. 500 is not among them. */
 const DOCUMENTED: ReadonlySet<number> = new Set([
   ...[100, 104, 200, 201, 204, 206, 302, 304],
-  ...[400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 422, 423, 431, 460],
+  ...[400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 422, 423, 431, 460],
 ])
 /** Codes of server faults. */
 const OWN_FAULTS: ReadonlySet<string> = new Set(['internal', 'storage_error', 'sync_failed', 'no_space', 'stopping'])
@@ -50,6 +51,29 @@ export function faultOf(answer: Answer, secrets: readonly string[]): string | un
   const inside = headers.get('content-type')?.startsWith('text/html') ? undefined : INSIDE.exec(reported)
   if (inside !== null && inside !== undefined) return `It tells of the inside: ${JSON.stringify(inside[0])}.`
   return undefined
+}
+
+/** The faults of a response that depend on the setting AUTH. */
+export function statusFaultOf({ status, headers }: Answer, auth: Auth): string | undefined {
+  if (status !== 401) return undefined
+  if (auth === 'none') return 'A service for everyone asks for credentials.'
+  return /^Bearer\b/.test(headers.get('www-authenticate') ?? '') ? undefined : 'A 401 names no scheme.'
+}
+
+/** @param texts what only other clients may see. */
+export function privacyFaultOf({ headers, body }: Answer, texts: readonly string[]): string | undefined {
+  const reported = [...headers.values(), body].join('\n')
+  const found = texts.find((text) => reported.includes(text))
+  return found === undefined ? undefined : `It reveals ${JSON.stringify(found)}.`
+}
+
+/** How the response for a hidden upload differs from the one for an unknown id. */
+export function hidingFaultOf(hidden: Answer, unknown: Answer): string | undefined {
+  const [a, b] = [hidden, unknown].map(({ status, headers, body }) => {
+    const sorted = [...headers].filter(([name]) => name !== 'date').sort()
+    return JSON.stringify({ status, headers: sorted, body })
+  })
+  return a === b ? undefined : `A hidden upload is answered with ${a}, an unknown one with ${b}.`
 }
 
 /** The faults of the response to a complete request of a legacy page. */
