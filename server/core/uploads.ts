@@ -217,7 +217,7 @@ export class Uploads {
         return await this.#with(id, open, begun, principal)
       } catch (error) {
         // Another call opened this id just before the upload existed, and this call has shared its result.
-        if (opened || !(error instanceof UploadError) || error.code !== 'not_found') throw error
+        if (opened || !(error instanceof Unknown)) throw error
       }
     }
   }
@@ -236,11 +236,11 @@ export class Uploads {
     let upload: Upload | undefined
     try {
       upload = await entry.upload
-      if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw unknown()
+      if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw hidden()
       return await work(upload)
     } catch (error) {
       if (principal === undefined || !(error instanceof Departed)) throw error
-      throw isAccessible(principal, id, error.owner) ? error : unknown()
+      throw isAccessible(principal, id, error.owner) ? error : hidden()
     } finally {
       await this.#leave(id, entry, upload)
       if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
@@ -327,7 +327,7 @@ export class Uploads {
   async #open(id: string): Promise<Upload> {
     const found = await this.#store.open(id)
     if (found.kind === 'gone') throw new Departed(found.owner)
-    if (found.kind === 'unknown') throw unknown()
+    if (found.kind === 'unknown') throw new Unknown()
     return new Upload(found.upload, this.#claims, this.#checks)
   }
 
@@ -354,7 +354,14 @@ class Departed extends UploadError {
   }
 }
 
-/** The error of an unknown id, and of an upload that does not exist for the principal. */
-function unknown(): UploadError {
-  return new UploadError('not_found', 'There is no such upload.')
+/** The error of an unknown id. */
+class Unknown extends UploadError {
+  constructor() {
+    super('not_found', 'There is no such upload.')
+  }
+}
+
+/** The error of an upload that does not exist for the principal: like that of an unknown id. */
+function hidden(): UploadError {
+  return new UploadError('not_found', new Unknown().message)
 }
