@@ -44,6 +44,8 @@ interface Accepted {
   /** Total received bytes. */
   readonly received: number
   readonly finished: boolean
+  /** What the application answered when it accepted the file. */
+  readonly result?: unknown
 }
 
 async function answer(
@@ -62,5 +64,6 @@ async function answer(
     size: length,
     received: total(upload.received),
     finished: upload.state === 'finished',
+    ...(isCallers && { result: upload.record.answer?.result }),
   }
 }

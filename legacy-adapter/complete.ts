@@ -2,6 +2,7 @@ import type { Context } from 'koa'
 import { MAX_WAIT, SCAN_WAIT } from '../server/core/deadline.ts'
 import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
+import { failureError } from '../server/core/failure.ts'
 import { covers } from '../server/core/ranges.ts'
 import { nameOf } from '../server/core/record.ts'
 import { unlessMissing } from '../server/core/unless-missing.ts'
@@ -44,6 +45,7 @@ export async function complete(ctx: Context, admit: Admit, tools: Tools): Promis
     ...(record.webUploader?.visitor === undefined ? {} : { id: record.id, url: urlOf(ctx, record.id) }),
     name: nameOf(record.metadata) || record.fileName,
     size: record.length,
+    ...(record.webUploader?.visitor !== undefined && { result: record.answer?.result }),
   })
 }
 
@@ -152,7 +154,7 @@ function choose(views: readonly View[]): View {
   const meant = meantByComplete(views)
   if (meant === undefined) throw new UploadError('not_found', 'No such file was uploaded under this task.')
   const { failed } = meant.record
-  if (failed !== undefined) throw new UploadError(failed.code, failed.message)
+  if (failed !== undefined) throw failureError(failed)
   return meant
 }
 

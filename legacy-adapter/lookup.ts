@@ -1,4 +1,5 @@
 import { UploadError } from '../server/core/errors.ts'
+import { failureError } from '../server/core/failure.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { isVisible } from './caller.ts'
 import type { TextStore } from './check-histories.ts'
@@ -133,7 +134,7 @@ function refuseAgain({ record }: Upload, { caller, facts }: FileRequest, identit
   const { failed } = record
   if (failed?.code !== 'rejected' && failed?.code !== 'type_not_allowed') return
   if (!isVisible(record, caller) || !knowsSender(record, identity, facts.date)) return
-  throw new UploadError(failed.code, failed.message)
+  throw failureError(failed)
 }
 
 /** Whether the upload can still accept chunks, or be compared with them. */

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from 'koa'
 import type { AccessRequest, Authenticator } from './auth/authenticator.ts'
+import { type CurrentRequest, runFor } from './core/current-request.ts'
 import type { Desk } from './core/desk.ts'
 import { type ErrorCode, UploadError } from './core/errors.ts'
 import type { Action, Principal } from './core/principal.ts'
 import type { Uploads } from './core/uploads.ts'
+import { setAnswer } from './http/application-answer.ts'
 import type { Admit } from './protocol/admit.ts'
+import { requestInfo } from './request-info.ts'
 
 /** An endpoint that reaches no upload: any client may call it. */
 interface OpenEndpoint {
@@ -43,14 +46,28 @@ const HIDING: ReadonlySet<ErrorCode> = new Set(['not_found', 'part_gone'])
 export class Admission {
   readonly #authenticator: Authenticator
   readonly #uploads: Uploads
+  readonly #hasApplication: boolean
 
-  constructor(authenticator: Authenticator, uploads: Uploads) {
+  /** @param hasApplication whether an application wants to know the requests behind events and decisions. */
+  constructor(authenticator: Authenticator, uploads: Uploads, hasApplication: boolean) {
     this.#authenticator = authenticator
     this.#uploads = uploads
+    this.#hasApplication = hasApplication
   }
 
   /** Runs an endpoint. @throws UploadError like `Admit`, and what the endpoint throws. */
   run(endpoint: Endpoint, ctx: Context, id: string): unknown {
+    return this.#hasApplication ? this.#runWithAnswer(endpoint, ctx, id) : this.#run(endpoint, ctx, id)
+  }
+
+  /** Adds what the application answers to the response. */
+  async #runWithAnswer(endpoint: Endpoint, ctx: Context, id: string): Promise<void> {
+    const request: CurrentRequest = { info: requestInfo(ctx) }
+    await runFor(request, () => this.#run(endpoint, ctx, id))
+    setAnswer(ctx, request.answer)
+  }
+
+  #run(endpoint: Endpoint, ctx: Context, id: string): unknown {
     if (endpoint.needs === 'open') return endpoint.run(ctx)
     const { needs } = endpoint
     if (endpoint.from !== 'fields') return this.#runGuarded(endpoint, ctx, id)

@@ -1,7 +1,9 @@
+import type { Decisions } from './core/decisions.ts'
 import type { Checks } from './core/gate.ts'
 import { Headroom } from './core/headroom.ts'
 import type { Ledger } from './core/ledger.ts'
 import { MemoryClaims } from './core/memory-claims.ts'
+import type { Reports } from './core/reported-store.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
 import { DiskStore, type DiskStoreOptions } from './disk/disk-store.ts'
@@ -12,6 +14,10 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'ma
     readonly maxSize?: number
     /** What a file must pass before it becomes visible. */
     readonly checks?: Checks
+    /** Where events go. */
+    readonly reports?: Reports | undefined
+    /** Those of the application. */
+    readonly decisions?: Decisions | undefined
     /** Is charged for all uploads. */
     readonly ledger?: Ledger
     /** Bytes and inodes that stay free; none by default. */
@@ -33,9 +39,11 @@ export async function openStore({
   boot = bootId(),
   onNotice = () => undefined,
   checks = {},
+  reports,
+  decisions,
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
   const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
-  return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks })
+  return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks, reports, decisions })
 }

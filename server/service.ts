@@ -11,6 +11,7 @@ import { Bookkeeping, ledgerOf } from './bookkeeping.ts'
 import { connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { Concatenation } from './core/concatenation.ts'
+import { Events } from './core/events.ts'
 import { RateLimit } from './core/rate-limit.ts'
 import { dialectOf } from './dialect.ts'
 import type { Step } from './disk/environment.ts'
@@ -23,6 +24,7 @@ import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
 import { listen, urlOfServer } from './listening.ts'
+import { openApplication } from './open-application.ts'
 import { openAuth, openTokens } from './open-auth.ts'
 import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
@@ -62,6 +64,8 @@ export async function start(
   const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = await loadPages(pagesFolder)
   const layout = new Layout(settings.DATA_DIR)
+  const events = new Events((error) => log.error({ err: error }, 'A listener of events failed.'))
+  const { decisions, reports, hasApplication } = openApplication(events)
   const ledger = ledgerOf(settings)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
@@ -71,6 +75,8 @@ export async function start(
     folderMode: settings.DIR_MODE,
     maxRejected: settings.QUARANTINE_SIZE,
     checks: openChecks(settings, log),
+    decisions,
+    reports,
     ledger,
     minFree: settings.MIN_FREE,
     minFreeInodes: settings.MIN_FREE_INODES,
@@ -92,7 +98,7 @@ export async function start(
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const app = createApp({
-    admission: new Admission(withLinks(authenticator, links), uploads),
+    admission: new Admission(withLinks(authenticator, links), uploads, hasApplication),
     links,
     urlOf: urls.link,
     downloads,

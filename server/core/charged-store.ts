@@ -3,7 +3,7 @@ import type { Headroom } from './headroom.ts'
 import type { Ledger, TrackedUpload } from './ledger.ts'
 import type { Range, Ranges } from './ranges.ts'
 import { bytesIn } from './reader.ts'
-import type { UploadRecord } from './record.ts'
+import type { FailureReason, UploadRecord } from './record.ts'
 import type { Attempt, Count, Departure, Found, Occupied, Space, Store, StoredUpload, UploadSummary } from './store.ts'
 
 /** A store whose uploads are charged to the ledger, and that keeps a part of the disk free. */
@@ -19,13 +19,13 @@ export class ChargedStore implements Store {
   }
 
   /** @throws UploadError also `quota_exceeded`. */
-  create(record: UploadRecord): Promise<StoredUpload> {
-    return this.#create(record, false, () => this.#store.create(record))
+  create(record: UploadRecord, isTentative = false): Promise<StoredUpload> {
+    return this.#create(record, false, () => this.#store.create(record, isTentative))
   }
 
   /** @throws UploadError also `quota_exceeded`. */
-  createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload> {
-    return this.#create(record, true, () => this.#store.createFinished(record, bytes))
+  createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
+    return this.#create(record, true, () => this.#store.createFinished(record, bytes, after))
   }
 
   async open(id: string): Promise<Found> {
@@ -56,6 +56,10 @@ export class ChargedStore implements Store {
 
   summary(id: string): Promise<UploadSummary | undefined> {
     return this.#store.summary(id)
+  }
+
+  pathOf(record: UploadRecord, isFinished: boolean): string | undefined {
+    return this.#store.pathOf(record, isFinished)
   }
 
   space(): Promise<Space> {
@@ -129,6 +133,10 @@ class ChargedUpload implements StoredUpload {
     return this.#stored.finishedAt
   }
 
+  get path(): string | undefined {
+    return this.#stored.path
+  }
+
   async begin(range: Range, count: Count): Promise<Attempt> {
     const attempt = await this.#stored.begin(range, count)
     const grows = growsWithBytes(this.#stored)
@@ -164,8 +172,12 @@ class ChargedUpload implements StoredUpload {
     return this.#stored.read(range)
   }
 
-  finish(): Promise<void> {
-    return this.#settledAfter(() => this.#stored.finish())
+  finish(after?: Promise<void>): Promise<void> {
+    return this.#settledAfter(() => this.#stored.finish(after))
+  }
+
+  fail(reason: FailureReason): Promise<void> {
+    return this.#settledAfter(() => this.#stored.fail(reason))
   }
 
   async absorb(part: StoredUpload): Promise<void> {

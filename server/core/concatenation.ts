@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { MAX_WAIT, SCAN_WAIT, waitAtMost } from './deadline.ts'
 import type { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import { failureError } from './failure.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
 import type { UploadRecord } from './record.ts'
@@ -158,7 +159,7 @@ export class Concatenation {
     const record = await unlessMissing(desk.use(part, async (upload) => upload.record))
     if (record === undefined) throw new UploadError('part_gone', 'A part of Upload-Concat does not exist.')
     if (!record.partial) throw new UploadError('bad_request', 'Only partial uploads can be parts of Upload-Concat.')
-    if (record.failed !== undefined) throw new UploadError(record.failed.code, record.failed.message)
+    if (record.failed !== undefined) throw failureError(record.failed)
     const other = record.final
     if (other !== undefined && other !== final) {
       const taken = record.joined || (await unlessMissing(this.#uploads.use(other, async () => true))) !== undefined

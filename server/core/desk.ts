@@ -14,6 +14,7 @@ interface Registry {
   checkSize(length: number | null): void
   checkType(record: UploadRecord, narrower?: readonly string[]): void
   admit(record: UploadRecord, principal: Principal): Promise<() => void>
+  asked(record: UploadRecord, principal: Principal): Promise<UploadRecord>
   enter(record: UploadRecord): Promise<() => void>
 }
 
@@ -42,7 +43,8 @@ export class Desk {
   /**
    * Like `Uploads.create`, as an upload of the principal.
    *
-   * @throws UploadError also `forbidden`, `too_large`, `type_not_allowed`, and what `Ledger.admit` throws.
+   * @throws UploadError also `forbidden`, `too_large`, `type_not_allowed`, and what `Ledger.admit` and `Uploads.asked`
+   * throw.
    */
   async create<T>(record: UploadRecord, work: Work<T>): Promise<T> {
     return this.#admitted(record, work, (own, begun) => this.#uploads.create(own, begun, this.principal))
@@ -62,12 +64,12 @@ export class Desk {
   async createFinished<T>(record: UploadRecord, read: () => Promise<readonly Buffer[]>, work: Work<T>): Promise<T> {
     const own = this.#own(record)
     const interrupt = await this.#uploads.admit(own, this.principal)
+    const accepted = await this.#uploads.asked(own, this.principal).finally(interrupt)
     // A slow body must not keep other creations waiting.
-    interrupt()
     const bytes = await read()
-    const leave = await this.#uploads.enter(own)
+    const leave = await this.#uploads.enter(accepted)
     try {
-      return await this.#uploads.createFinished(own, bytes, begins(work, leave), this.principal)
+      return await this.#uploads.createFinished(accepted, bytes, begins(work, leave), this.principal)
     } finally {
       leave()
     }
@@ -91,7 +93,7 @@ export class Desk {
     const own = this.#own(record)
     const leave = await this.#uploads.admit(own, this.principal)
     try {
-      return await create(own, begins(work, leave))
+      return await create(await this.#uploads.asked(own, this.principal), begins(work, leave))
     } finally {
       leave()
     }

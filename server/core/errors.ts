@@ -51,6 +51,7 @@ export type ErrorCode =
   | 'sync_failed'
   | 'scanning'
   | 'rejected'
+  | 'refused'
   // the moment
   | 'superseded'
   | 'busy'

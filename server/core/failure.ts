@@ -1,13 +1,12 @@
+import { Refusal } from './answer.ts'
 import { type ErrorCode, UploadError } from './errors.ts'
-import type { FailureCode, UploadRecord } from './record.ts'
+import type { FailureCode, FailureReason } from './record.ts'
 import type { StoredUpload } from './store.ts'
-
-type Reason = NonNullable<UploadRecord['failed']>
 
 /** Why an upload has failed. The reason is in the record, or, while that cannot be written, only in this object. */
 export class Failure {
   readonly #stored: StoredUpload
-  #unwritten: Reason | undefined
+  #unwritten: FailureReason | undefined
 
   constructor(stored: StoredUpload) {
     this.#stored = stored
@@ -18,16 +17,16 @@ export class Failure {
     return this.#unwritten !== undefined
   }
 
-  get reason(): Reason | undefined {
+  get reason(): FailureReason | undefined {
     return this.#stored.record.failed ?? this.#unwritten
   }
 
   /** Sets the reason, unless there already is one. @returns the reason as an error. */
-  async because(code: FailureCode, message: string): Promise<UploadError> {
-    const reason = this.reason ?? { code, message }
-    this.#unwritten = reason
+  async because(reason: FailureReason): Promise<UploadError> {
+    const first = this.reason ?? reason
+    this.#unwritten = first
     await this.write()
-    return new UploadError(reason.code, reason.message)
+    return failureError(first)
   }
 
   /** Writes the reason into the record. If that fails, the next call tries again. */
@@ -35,7 +34,7 @@ export class Failure {
     const reason = this.#unwritten
     if (reason === undefined) return
     try {
-      await this.#stored.update((record) => (record.failed ? record : { ...record, failed: reason }))
+      await this.#stored.fail(reason)
       this.#unwritten = undefined
     } catch {
       // The upload has failed nevertheless.
@@ -44,6 +43,19 @@ export class Failure {
 }
 
 const FINAL: ReadonlySet<ErrorCode> = new Set(['sync_failed', 'digest_mismatch', 'rejected', 'type_not_allowed'])
+
+/** The error of a failed upload. */
+export function failureError({ code, message, answer }: FailureReason): UploadError {
+  return code === 'rejected' ? new Refusal(code, message, answer) : new UploadError(code, message)
+}
+
+/** The reason of a final error. */
+export function reasonOf(error: UploadError & { readonly code: FailureCode }): FailureReason {
+  const { code, message } = error
+  return error instanceof Refusal && error.answer !== undefined
+    ? { code, message, answer: error.answer }
+    : { code, message }
+}
 
 /** Whether a retry would not help, or could even report lost bytes as stored. */
 export function isFinal(error: unknown): error is UploadError & { readonly code: FailureCode } {

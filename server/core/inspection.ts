@@ -1,28 +1,36 @@
+import type { Answer } from './answer.ts'
+import type { Decisions } from './decisions.ts'
 import { UploadError } from './errors.ts'
 import type { Gate, ReceivedFile } from './gate.ts'
+import { prefix } from './ranges.ts'
 import type { StoredUpload } from './store.ts'
 
 /**
- * The question to the gate whether a file may become visible.
+ * The questions whether a file may become visible: first to the gate, then to the application.
  *
- * A verdict is valid only in the process that received it. After a restart the gate is asked again: between a crash and
+ * A verdict is valid only in the process that received it. After a restart both are asked again: between a crash and
  * the rename, bytes may be cut off and sent again, and another gate may be set. `scan` in the record is for operators.
  */
 export class Inspection {
   readonly #stored: StoredUpload
   readonly #gate: Gate | undefined
-  #isClean = false
+  readonly #decisions: Decisions
+  #isClean: boolean
+  #isAccepted: boolean
   #path: string | undefined
   #abort = new AbortController()
 
-  constructor(stored: StoredUpload, gate: Gate | undefined) {
+  constructor(stored: StoredUpload, gate: Gate | undefined, decisions: Decisions) {
     this.#stored = stored
     this.#gate = gate
+    this.#decisions = decisions
+    this.#isClean = gate === undefined
+    this.#isAccepted = decisions.beforeFinish === undefined
   }
 
   /** Whether the file may become visible. */
   get isPassed(): boolean {
-    return this.#gate === undefined || this.#isClean
+    return this.#isClean && this.#isAccepted
   }
 
   /** Called before `run`, while nothing else works with the upload. @throws UploadError `no_space`, `storage_error`. */
@@ -31,20 +39,14 @@ export class Inspection {
   }
 
   /**
-   * Asks the gate, and notes in the record that the file is clean.
+   * Asks the gate and the application, and notes what they say in the record.
    *
    * @throws UploadError `rejected`, which is final; `scanning` without a verdict; `no_space`, `storage_error`.
    */
   async run(): Promise<void> {
-    if (this.#gate === undefined) return
     const { signal } = this.#abort
-    const verdict = await this.#gate.inspect(fileOf(this.#stored, this.#path), signal).catch((error: unknown) => {
-      throw error instanceof UploadError ? error : scanning(error)
-    })
-    signal.throwIfAborted()
-    if (verdict !== 'clean') throw new UploadError('rejected', 'This file did not pass the security scan.')
-    await this.#stored.update((record) => (record.scan === 'clean' ? record : { ...record, scan: 'clean' }))
-    this.#isClean = true
+    if (!this.#isClean) await this.#askGate(signal)
+    if (!this.#isAccepted) await this.#askApplication(signal)
   }
 
   /** Aborts a running inspection, without a verdict. */
@@ -52,11 +54,42 @@ export class Inspection {
     this.#abort.abort(reason)
     this.#abort = new AbortController()
   }
+
+  async #askGate(signal: AbortSignal): Promise<void> {
+    const file = fileOf(this.#stored, this.#path)
+    const verdict = await withoutVerdict(async () => this.#gate?.inspect(file, signal))
+    signal.throwIfAborted()
+    if (verdict !== 'clean') throw new UploadError('rejected', 'This file did not pass the security scan.')
+    await this.#stored.update((record) => (record.scan === 'clean' ? record : { ...record, scan: 'clean' }))
+    this.#isClean = true
+  }
+
+  async #askApplication(signal: AbortSignal): Promise<void> {
+    const { record, received } = this.#stored
+    const upload = { record, offset: prefix(received), path: this.#path }
+    const answer = await withoutVerdict(async () => this.#decisions.beforeFinish?.(upload, signal))
+    signal.throwIfAborted()
+    if (!isEmpty(answer) || record.answer !== undefined) {
+      await this.#stored.update((record) => ({ ...record, answer }))
+    }
+    this.#isAccepted = true
+  }
+}
+
+/** @throws UploadError `scanning` if there is no verdict. */
+async function withoutVerdict<T>(ask: () => Promise<T>): Promise<T> {
+  return ask().catch((error: unknown) => {
+    throw error instanceof UploadError ? error : scanning(error)
+  })
+}
+
+function isEmpty(answer: Answer | undefined): boolean {
+  return answer === undefined || Object.values(answer).every((part) => part === undefined)
 }
 
 /** The error for a file without a verdict. @param cause for the log only. */
 export function scanning(cause?: unknown): UploadError {
-  return new UploadError('scanning', 'This file is still being scanned; try again in a moment.', { cause })
+  return new UploadError('scanning', 'This file is still being checked; try again in a moment.', { cause })
 }
 
 function fileOf(stored: StoredUpload, path: string | undefined): ReceivedFile {

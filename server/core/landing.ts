@@ -1,3 +1,4 @@
+import type { Decisions } from './decisions.ts'
 import { Finishing } from './finishing.ts'
 import type { Gate } from './gate.ts'
 import { Inspection } from './inspection.ts'
@@ -19,7 +20,7 @@ export interface LandingUpload {
 }
 
 /**
- * Makes the file of a complete upload: checks it, asks the gate, and moves it to its final name. Each step has one
+ * Makes the file of a complete upload: checks it, asks the gate and the application, and moves it to its final name. Each step has one
  * attempt at a time, and is retried with backoff.
  */
 export class Landing {
@@ -30,9 +31,9 @@ export class Landing {
   /** Whether the file has passed every check but that of the gate. */
   #isVerified = false
 
-  constructor(upload: LandingUpload, gate: Gate | undefined) {
+  constructor(upload: LandingUpload, gate: Gate | undefined, decisions: Decisions) {
     this.#upload = upload
-    this.#inspection = new Inspection(upload.stored, gate)
+    this.#inspection = new Inspection(upload.stored, gate, decisions)
     this.#finishing = new Finishing(
       () => upload.isIn('finishing'),
       () => this.#finish(),

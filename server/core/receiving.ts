@@ -2,12 +2,12 @@ import { catchUp } from './catch-up.ts'
 import type { Claims } from './claims.ts'
 import { waitAtMost } from './deadline.ts'
 import { UploadError } from './errors.ts'
-import { type Failure, isFinal } from './failure.ts'
+import { type Failure, isFinal, reasonOf } from './failure.ts'
 import { type Destination, Put } from './put.ts'
 import { putChunk } from './put-chunk.ts'
 import { putStream } from './put-stream.ts'
 import { prefix, type Range } from './ranges.ts'
-import type { FailureCode } from './record.ts'
+import type { FailureReason } from './record.ts'
 import type { Source } from './source.ts'
 import type { Count } from './store.ts'
 
@@ -177,9 +177,9 @@ export class Receiving {
   }
 
   /** Makes the upload fail, unless it is removed, and ends every put. */
-  async fail(code: FailureCode, message: string): Promise<void> {
+  async fail(reason: FailureReason): Promise<void> {
     if (this.#destination.stored.removed) return
-    this.end(await this.#failure.because(code, message))
+    this.end(await this.#failure.because(reason))
   }
 
   /** Runs `work`, and makes the upload fail if that throws a final error. @throws what `work` throws. */
@@ -187,7 +187,7 @@ export class Receiving {
     try {
       await work()
     } catch (error) {
-      if (isFinal(error)) await this.fail(error.code, error.message)
+      if (isFinal(error)) await this.fail(reasonOf(error))
       throw error
     }
   }

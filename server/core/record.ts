@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Answer } from './answer.ts'
 import type { Ranges } from './ranges.ts'
 import { safeName } from './safe-name.ts'
 
@@ -41,7 +42,9 @@ export interface UploadRecord {
   /** Only an explicit end finishes the upload, not its last byte. */
   readonly endAwaited?: true | undefined
   /** Why the upload can never finish. */
-  readonly failed?: { readonly code: FailureCode; readonly message: string } | undefined
+  readonly failed?: FailureReason | undefined
+  /** What the application answered when it accepted the file. */
+  readonly answer?: Answer | undefined
   /**
    * The boot of the host during which the bytes arrived, and how many leading bytes of an upload without a journal are
    * on disk.
@@ -96,6 +99,14 @@ export const FAILURE_CODES = [
 ] as const
 
 export type FailureCode = (typeof FAILURE_CODES)[number]
+
+/** Why an upload has failed. */
+export interface FailureReason {
+  readonly code: FailureCode
+  readonly message: string
+  /** The answer of the application that rejected the file. */
+  readonly answer?: Answer | undefined
+}
 
 /** The facts that the client of a new upload decides. */
 export type NewUpload = Pick<UploadRecord, 'length' | 'metadata' | 'rawMetadata' | 'partial' | 'endAwaited' | 'draft'>

@@ -1,5 +1,5 @@
 import type { Range, Ranges } from './ranges.ts'
-import type { UploadRecord } from './record.ts'
+import type { FailureReason, UploadRecord } from './record.ts'
 
 /**
  * `as-received`: bytes count as they arrive; those written directly after the received prefix also count if a crash
@@ -64,6 +64,8 @@ export interface StoredUpload {
   readonly removed: boolean
   /** When it was finished; `undefined` for an unfinished upload. */
   readonly finishedAt: Date | undefined
+  /** Where a program of this host finds the bytes, if they are in a file. */
+  readonly path: string | undefined
 
   /** Begins an attempt at `range`, of which nothing has been received. */
   begin(range: Range, count: Count): Promise<Attempt>
@@ -84,9 +86,16 @@ export interface StoredUpload {
   /**
    * Makes a wholly received upload durable under its final name. May be called again after it threw.
    *
-   * @throws UploadError `sync_failed` (final), `no_space`, `storage_error`.
+   * @param after the commit waits for it; if it rejects, nothing is committed.
+   * @throws UploadError `sync_failed` (final), `no_space`, `storage_error`, and the reason of `after`.
    */
-  finish(): Promise<void>
+  finish(after?: Promise<void>): Promise<void>
+  /**
+   * Notes why the upload can never finish, unless it has failed already.
+   *
+   * @throws UploadError `no_space`, `storage_error`.
+   */
+  fail(reason: FailureReason): Promise<void>
   /**
    * Makes the bytes of `part`, a completely received upload of this store, the beginning of this one, which is empty.
    * The record of the part says `joined` from then on. May be called again after it threw, or after a crash, on an
@@ -158,16 +167,18 @@ export interface Store {
   /**
    * Creates an upload. When it returns, the upload survives a crash of the process.
    *
+   * @param isTentative it may be removed again as `refused`: until bytes count, nothing is told of it.
    * @throws UploadError `no_space`, `storage_error`; an id that already exists is a `storage_error`, and nothing is
    * changed.
    */
-  create(record: UploadRecord): Promise<StoredUpload>
+  create(record: UploadRecord, isTentative?: boolean): Promise<StoredUpload>
   /**
    * Creates a finished upload whose bytes are all in memory: like `create`, an attempt, and `finish`, in fewer steps.
    *
-   * @throws UploadError `no_space`, `storage_error`; then there is no such upload.
+   * @param after the commit waits for it; if it rejects, nothing is committed.
+   * @throws UploadError `no_space`, `storage_error`, and the reason of `after`; then there is no such upload.
    */
-  createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload>
+  createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload>
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order, without removed ones. */
   group(group: string): Promise<readonly string[]>
@@ -189,6 +200,8 @@ export interface Store {
   gone(deadline: Date): Promise<readonly string[]>
   /** Removes a tombstone: the id is unknown from then on. */
   forget(id: string): Promise<void>
+  /** Where a program of this host finds the bytes of an upload that is or is not finished, if they are in a file. */
+  pathOf(record: UploadRecord, isFinished: boolean): string | undefined
   /** What is free for new uploads. @throws UploadError `storage_error`. */
   space(): Promise<Space>
   close(): Promise<void>

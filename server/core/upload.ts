@@ -1,8 +1,10 @@
 import type { Claims } from './claims.ts'
+import { addAnswer } from './current-request.ts'
 import { MAX_WAIT, waitAtMost } from './deadline.ts'
+import type { Decisions, UploadFacts } from './decisions.ts'
 import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
-import { Failure } from './failure.ts'
+import { Failure, failureError } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
 import type { Checks } from './gate.ts'
 import { scanning } from './inspection.ts'
@@ -30,15 +32,20 @@ export class Upload {
   readonly #typeCheck: TypeCheck
   readonly #digests: FileDigests
   readonly #failure: Failure
+  readonly #decisions: Decisions
   #lastChange: Date | undefined
 
-  /** @param checks what the file must pass before it becomes visible. */
-  constructor(stored: StoredUpload, claims: Claims, checks: Checks = {}) {
+  /**
+   * @param checks what the file must pass before it becomes visible.
+   * @param decisions those of the application.
+   */
+  constructor(stored: StoredUpload, claims: Claims, checks: Checks = {}, decisions: Decisions = {}) {
     this.#stored = stored
     this.#claims = claims
     this.#typeCheck = new TypeCheck(stored, checks.types)
     this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
+    this.#decisions = decisions
     const destination = {
       stored,
       check: () => this.#check(),
@@ -59,7 +66,7 @@ export class Upload {
       exclusively: (work: () => Promise<void>) => this.#exclusively(work),
       clearFailed: () => this.#clearFailed(),
     }
-    this.#landing = new Landing(landed, checks.gate)
+    this.#landing = new Landing(landed, checks.gate, decisions)
   }
 
   get record(): UploadRecord {
@@ -69,6 +76,11 @@ export class Upload {
 
   get received(): Ranges {
     return this.#stored.received
+  }
+
+  /** What the application sees of it. */
+  get facts(): UploadFacts {
+    return { record: this.record, offset: this.offset, path: this.#stored.path }
   }
 
   /** The offset of tus: how many bytes from 0 on have been received. */
@@ -213,7 +225,18 @@ export class Upload {
 
   /** Makes the upload fail for an external reason. */
   async fail(code: FailureCode, message: string): Promise<void> {
-    await this.receiving.fail(code, message)
+    await this.receiving.fail({ code, message })
+  }
+
+  /**
+   * Removes the upload for a client, if the application permits.
+   *
+   * @throws UploadError like `remove`, and the refusal of the application.
+   */
+  async terminate(options: { onlyIncomplete: boolean }): Promise<void> {
+    this.#checkRemoval(options.onlyIncomplete)
+    if (this.#decisions.beforeDelete !== undefined) addAnswer(await this.#decisions.beforeDelete(this.facts))
+    await this.remove('deleted', options)
   }
 
   /**
@@ -223,11 +246,7 @@ export class Upload {
    * @throws UploadError `already_complete`, `busy`, `no_space`, `storage_error`.
    */
   async remove(why: Departure, { onlyIncomplete = false } = {}): Promise<void> {
-    const check = (): void => {
-      if (onlyIncomplete && COMPLETE.has(this.state)) {
-        throw new UploadError('already_complete', 'This upload is complete; its file stays.')
-      }
-    }
+    const check = (): void => this.#checkRemoval(onlyIncomplete)
     check()
     const reason = new UploadError('gone', 'This upload was deleted.')
     // Queued before anything has ended: requests that begin meanwhile wait behind it, and cannot delay it.
@@ -288,9 +307,15 @@ export class Upload {
     return !this.#isBusy
   }
 
+  #checkRemoval(onlyIncomplete: boolean): void {
+    if (onlyIncomplete && COMPLETE.has(this.state)) {
+      throw new UploadError('already_complete', 'This upload is complete; its file stays.')
+    }
+  }
+
   #check(): void {
     const { reason } = this.#failure
-    if (reason !== undefined) throw new UploadError(reason.code, reason.message)
+    if (reason !== undefined) throw failureError(reason)
     if (this.#stored.removed) throw new UploadError('gone', 'This upload is gone.')
   }
 
@@ -360,6 +385,6 @@ export async function idleSince(upload: Upload): Promise<Date | undefined> {
 
 /** @throws UploadError the error of a failed upload, or `gone`. */
 export function checkUsable({ record: { failed }, state }: Upload): void {
-  if (failed !== undefined) throw new UploadError(failed.code, failed.message)
+  if (failed !== undefined) throw failureError(failed)
   if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
 }

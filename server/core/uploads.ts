@@ -1,15 +1,19 @@
 import { ChargedStore } from './charged-store.ts'
 import type { Claims } from './claims.ts'
+import { addAnswer } from './current-request.ts'
 import { SCAN_WAIT } from './deadline.ts'
+import type { CreationChanges, Decisions } from './decisions.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import type { Checks } from './gate.ts'
 import { Headroom } from './headroom.ts'
 import { Ledger } from './ledger.ts'
 import { isAccessible, type Principal } from './principal.ts'
-import type { UploadRecord } from './record.ts'
+import { isUploadId, nameOf, type UploadRecord } from './record.ts'
+import { ReportedStore, type Reports } from './reported-store.ts'
+import { safeName } from './safe-name.ts'
 import { sourceOf } from './source.ts'
-import type { Store } from './store.ts'
+import type { Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
 import { Upload } from './upload.ts'
@@ -27,6 +31,10 @@ export interface Guards {
   readonly headroom?: Headroom
   /** What a file must pass before it becomes visible; nothing by default. */
   readonly checks?: Checks
+  /** Where events go; nowhere by default. */
+  readonly reports?: Reports | undefined
+  /** Those of the application; by default it decides nothing. */
+  readonly decisions?: Decisions | undefined
 }
 
 interface Entry {
@@ -50,6 +58,7 @@ export class Uploads {
   readonly #maxSize: number
   readonly #ledger: Ledger
   readonly #checks: Checks
+  readonly #decisions: Decisions
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
@@ -61,11 +70,14 @@ export class Uploads {
    */
   constructor(store: Store, claims: Claims, maxSize: number, guards: Guards = {}) {
     const { ledger = new Ledger(), headroom = new Headroom(() => store.space(), 0, 0), checks = {} } = guards
-    this.#store = new ChargedStore(store, ledger, headroom)
+    const { reports, decisions = {} } = guards
+    const reported = reports === undefined ? store : new ReportedStore(store, reports)
+    this.#store = new ChargedStore(reported, ledger, headroom)
     this.#claims = claims
     this.#maxSize = maxSize
     this.#ledger = ledger
     this.#checks = checks
+    this.#decisions = decisions
     this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
@@ -81,7 +93,7 @@ export class Uploads {
    * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`, and what `work` throws.
    */
   async create<T>(record: UploadRecord, work: Work<T>, principal?: Principal): Promise<T> {
-    return this.#withNew(record.id, () => this.#make(record), work, principal)
+    return this.#withNew(record.id, () => this.#make(record), work, principal, true)
   }
 
   /**
@@ -96,12 +108,12 @@ export class Uploads {
       this.#unconfirmed.delete(upload)
       return result
     }
-    return this.#withNew(record.id, () => this.#makeTentative(record), confirmed, principal)
+    return this.#withNew(record.id, () => this.#makeTentative(record), confirmed, principal, false)
   }
 
   /**
    * Creates a finished upload whose bytes are all in memory, and runs `work` on it. If a gate has to pass the file, it
-   * may still be pending then.
+   * may still be pending then. The same applies to a question to the application.
    *
    * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`; then there is no such upload.
    * `rejected`: the upload has failed.
@@ -112,8 +124,8 @@ export class Uploads {
     work: Work<T>,
     principal?: Principal,
   ): Promise<T> {
-    if (this.#checks.gate === undefined) {
-      return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal)
+    if (this.#checks.gate === undefined && this.#decisions.beforeFinish === undefined) {
+      return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal, true)
     }
     return this.create(
       record,
@@ -145,6 +157,22 @@ export class Uploads {
   /** Waits until an admitted upload may be created: see `Ledger.enter`. */
   enter(record: UploadRecord): Promise<() => void> {
     return this.#ledger.enter(record)
+  }
+
+  /**
+   * Asks the application whether an upload may be created.
+   *
+   * @returns its record, with what the application changes.
+   * @throws UploadError the refusal of the application; `internal` if it has chosen an id that cannot be used.
+   */
+  async asked(record: UploadRecord, principal: Principal): Promise<UploadRecord> {
+    if (this.#decisions.beforeCreate === undefined) return record
+    const { changes, answer } = (await this.#decisions.beforeCreate(record, principal)) ?? {}
+    addAnswer(answer)
+    const changed = changedBy(changes, record)
+    if (changed.id !== record.id) await this.#checkFree(changed.id)
+    this.checkType(changed, principal.limits.types)
+    return changed
   }
 
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
@@ -200,21 +228,32 @@ export class Uploads {
     await this.#store.close()
   }
 
-  /** Like `#with`, for an upload that `open` may create. */
+  /**
+   * Like `#with`, for an upload that `open` may create.
+   *
+   * @param isExclusive whether only an upload that `open` has created will do.
+   */
   async #withNew<T>(
     id: string,
     open: () => Promise<Upload>,
     work: Work<T>,
     principal: Principal | undefined,
+    isExclusive: boolean,
   ): Promise<T> {
     for (;;) {
       let opened = false
+      let isOwn = false
+      const openOwn = (): Promise<Upload> => {
+        isOwn = true
+        return open()
+      }
       const begun = (upload: Upload): Promise<T> => {
         opened = true
+        if (isExclusive && !isOwn) throw taken(id)
         return work(upload)
       }
       try {
-        return await this.#with(id, open, begun, principal)
+        return await this.#with(id, openOwn, begun, principal)
       } catch (error) {
         // Another call opened this id just before the upload existed, and this call has shared its result.
         if (opened || !(error instanceof Unknown)) throw error
@@ -311,24 +350,30 @@ export class Uploads {
     if (this.#entries.get(id) === entry) this.#entries.delete(id)
   }
 
-  async #make(record: UploadRecord): Promise<Upload> {
+  async #make(record: UploadRecord, isTentative = false): Promise<Upload> {
     this.checkSize(record.length)
     this.checkType(record)
-    return new Upload(await this.#store.create(record), this.#claims, this.#checks)
+    return this.#uploadOf(await this.#store.create(record, isTentative))
   }
 
   async #makeFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
     this.checkSize(record.length)
     this.checkType(record)
     await this.#checkStart(record, bytes)
-    return new Upload(await this.#store.createFinished(record, bytes), this.#claims, this.#checks)
+    return this.#uploadOf(await this.#store.createFinished(record, bytes))
   }
 
   async #open(id: string): Promise<Upload> {
     const found = await this.#store.open(id)
     if (found.kind === 'gone') throw new Departed(found.owner)
     if (found.kind === 'unknown') throw new Unknown()
-    return new Upload(found.upload, this.#claims, this.#checks)
+    return this.#uploadOf(found.upload)
+  }
+
+  /** @throws UploadError `internal` if no upload can have this id. */
+  async #checkFree(id: string): Promise<void> {
+    const isKnown = this.#entries.has(id)
+    if (!isUploadId(id) || isKnown || (await this.#store.open(id)).kind !== 'unknown') throw taken(id)
   }
 
   async #checkStart(record: UploadRecord, bytes: readonly Buffer[]): Promise<void> {
@@ -338,9 +383,13 @@ export class Uploads {
   }
 
   async #makeTentative(record: UploadRecord): Promise<Upload> {
-    const made = await this.#make(record)
+    const made = await this.#make(record, true)
     this.#unconfirmed.set(made, made.record)
     return made
+  }
+
+  #uploadOf(stored: StoredUpload): Upload {
+    return new Upload(stored, this.#claims, this.#checks, this.#decisions)
   }
 }
 
@@ -352,6 +401,20 @@ class Departed extends UploadError {
     super('gone', 'This upload is gone.')
     this.owner = owner
   }
+}
+
+/** A record with what the application changes. */
+function changedBy({ metadata, id }: CreationChanges = {}, record: UploadRecord): UploadRecord {
+  const isIdFree = record.webUploader === undefined && record.parts === undefined
+  const renamed = id === undefined || !isIdFree ? record : { ...record, id }
+  if (metadata === undefined) return renamed
+  return { ...renamed, metadata, rawMetadata: undefined, fileName: safeName(nameOf(metadata)) }
+}
+
+/** The error of an id that the application has chosen, and that no new upload can have. */
+function taken(id: string): UploadError {
+  const cause = new Error(`The application has chosen the id ${JSON.stringify(id)}, which is taken or not valid.`)
+  return new UploadError('internal', 'Internal server error.', { cause })
 }
 
 /** The error of an unknown id. */

@@ -35,12 +35,14 @@ export async function createUpload(environment: Environment, unmarked: UploadRec
 /**
  * Creates a finished upload from all its bytes.
  *
- * @throws UploadError `no_space`, `storage_error`; then none exists.
+ * @param after the rename waits for it; if it rejects, there is none.
+ * @throws UploadError `no_space`, `storage_error`, and the reason of `after`; then none exists.
  */
 export async function createFinishedUpload(
   environment: Environment,
   unmarked: UploadRecord,
   bytes: readonly Buffer[],
+  after?: Promise<void>,
 ): Promise<StoredUpload> {
   const { layout, modes, sync, onStep } = environment
   const record = marked(environment, unmarked)
@@ -61,6 +63,7 @@ export async function createFinishedUpload(
       await makeNewFolder(folder, modes.folder)
       isFolderMade = true
       onStep('whole:folder')
+      await after
       await rename(incoming, path.join(folder, record.fileName))
       onStep('whole:renamed')
       if (durable) await syncLanding(environment, record.id)

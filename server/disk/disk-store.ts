@@ -85,8 +85,8 @@ export class DiskStore implements Store {
     return onDisk(() => this.#recovery.beforeCreation(record.id, () => createUpload(this.#environment, record)))
   }
 
-  createFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<StoredUpload> {
-    const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes)
+  createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
+    const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes, after)
     return onDisk(() => this.#recovery.beforeCreation(record.id, create))
   }
 
@@ -145,6 +145,11 @@ export class DiskStore implements Store {
 
   async forget(id: string): Promise<void> {
     await onDisk(() => rm(path.join(this.#environment.layout.gone, id), { force: true }))
+  }
+
+  pathOf({ id, fileName }: UploadRecord, isFinished: boolean): string {
+    const { layout } = this.#environment
+    return isFinished ? path.join(layout.finishedFolder(id), fileName) : layout.incomingFile(id)
   }
 
   async space(): Promise<Space> {

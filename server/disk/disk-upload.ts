@@ -1,8 +1,8 @@
 import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { UploadError } from '../core/errors.ts'
+import { failureError } from '../core/failure.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
-import type { UploadRecord } from '../core/record.ts'
+import type { FailureReason, UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
 import { absorbPart } from './absorb-part.ts'
 import { Attempts } from './attempts.ts'
@@ -89,6 +89,14 @@ export class DiskUpload implements StoredUpload {
     return this.#finishedAt
   }
 
+  get path(): string {
+    const { layout } = this.#environment
+    const { id, fileName } = this.#record
+    return this.#renamedAt === undefined && !this.finished
+      ? layout.incomingFile(id)
+      : path.join(layout.finishedFolder(id), fileName)
+  }
+
   async begin(range: Range, count: Count): Promise<Attempt> {
     const over = await this.#attempts.begin()
     try {
@@ -152,13 +160,13 @@ export class DiskUpload implements StoredUpload {
     return incoming
   }
 
-  async finish(): Promise<void> {
+  async finish(after?: Promise<void>): Promise<void> {
     const { sync, onStep } = this.#environment
     await this.#sync.settled()
     if (this.#sync.failure !== undefined) throw this.#sync.failure
     if (this.#renamedAt === undefined) {
       const file = await onDisk(() => this.#open())
-      this.#renamedAt = await moveToFiles(this.#environment, this.#record, file)
+      this.#renamedAt = await moveToFiles(this.#environment, this.#record, file, after)
     }
     if (sync !== 'never') await onDisk(() => syncLanding(this.#environment, this.#record.id))
     onStep('finish:directories')
@@ -169,10 +177,14 @@ export class DiskUpload implements StoredUpload {
     onStep('finish:done')
   }
 
+  fail(reason: FailureReason): Promise<void> {
+    return this.update((record) => (record.failed ? record : { ...record, failed: reason }))
+  }
+
   async absorb(part: StoredUpload): Promise<void> {
     const length = part.record.length ?? 0
     await part.close()
-    if (part.record.failed !== undefined) throw new UploadError(part.record.failed.code, part.record.failed.message)
+    if (part.record.failed !== undefined) throw failureError(part.record.failed)
     await this.release()
     await onDisk(() => absorbPart(this.#environment, this, part, length))
     this.#received = add([], { start: 0, end: length })
@@ -352,6 +364,6 @@ export class DiskUpload implements StoredUpload {
   async #noteSyncFailure(): Promise<void> {
     if (this.#sync.failure === undefined) return
     const { message } = this.#sync.failure
-    await this.update((record) => (record.failed ? record : { ...record, failed: { code: 'sync_failed', message } }))
+    await this.fail({ code: 'sync_failed', message })
   }
 }

@@ -11,10 +11,16 @@ import { syncRecord } from './record-file.ts'
  * Commits the file of a complete upload: syncs it, and moves it to its final path. The directories are not synced yet.
  *
  * @param file its incoming file.
+ * @param after the rename waits for it; if it rejects, there is none.
  * @returns when its last byte was written.
- * @throws UploadError `sync_failed`, `no_space`, `storage_error`.
+ * @throws UploadError `sync_failed`, `no_space`, `storage_error`, and the reason of `after`.
  */
-export async function moveToFiles(environment: Environment, record: UploadRecord, file: FileHandle): Promise<Date> {
+export async function moveToFiles(
+  environment: Environment,
+  record: UploadRecord,
+  file: FileHandle,
+  after?: Promise<void>,
+): Promise<Date> {
   const { layout, modes, sync, onStep } = environment
   const { id, length, fileName } = record
   const { mtime, size } = await onDisk(() => file.stat())
@@ -29,6 +35,7 @@ export async function moveToFiles(environment: Environment, record: UploadRecord
   const folder = layout.finishedFolder(id)
   await onDisk(() => makeFolder(folder, modes.folder))
   onStep('finish:folder')
+  await after
   await onDisk(() => rename(layout.incomingFile(id), path.join(folder, fileName)))
   onStep('finish:renamed')
   return mtime

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FAILURE_CODES, type FailureCode, type UploadRecord } from '../core/record.ts'
+import { FAILURE_CODES, type FailureCode, type FailureReason, type UploadRecord } from '../core/record.ts'
 
 /**
  * How a record is written as JSON.
@@ -31,6 +31,14 @@ const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 /** A part that the version before has left. */
 const part = z.looseObject({}).optional()
 
+/** An answer of the application. */
+const answer = z.object({
+  status: z.number().int().optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  body: z.string().optional(),
+  result: z.unknown().optional(),
+})
+
 const format2 = z.object({
   format: z.literal(2),
   id: z.string(),
@@ -49,7 +57,8 @@ const format2 = z.object({
   joined: z.literal(true).optional(),
   parts: z.array(z.string()).optional(),
   endAwaited: z.literal(true).optional(),
-  failed: z.object({ code: z.enum(FAILURE_CODES), message: z.string() }).optional(),
+  failed: z.object({ code: z.enum(FAILURE_CODES), message: z.string(), answer: answer.optional() }).optional(),
+  answer: answer.optional(),
   mark: z.object({ boot: z.string(), synced: size }).optional(),
   webUploader: z
     .object({
@@ -105,11 +114,9 @@ function toFormat2(json: Json): Json {
   }
 }
 
-type Reason = NonNullable<UploadRecord['failed']>
-
-function substituted({ code, message }: Reason): Json {
+function substituted({ code, ...reason }: FailureReason): Json {
   const substitute = SUBSTITUTES[code]
-  return substitute === undefined ? { code, message } : { code: substitute, message, as: code }
+  return substitute === undefined ? { code, ...reason } : { code: substitute, ...reason, as: code }
 }
 
 /** Replaces a substitute by the failure that it stands for. */

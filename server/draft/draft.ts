@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import { addAnswer } from '../core/current-request.ts'
 import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import { newRecord } from '../core/record.ts'
@@ -51,11 +52,13 @@ export class Draft {
     const draft = wantedDigest === undefined ? undefined : { wantedDigest }
     const record = newRecord({ length, metadata, rawMetadata, draft, ...(endAwaited && { endAwaited }) })
     await desk.create(record, async (upload) => {
-      const announced = { Location: this.#options.urlOf(ctx, record.id), 'Upload-Limit': await this.#limitsOf(upload) }
+      const location = this.#options.urlOf(ctx, upload.record.id)
+      const announced = { Location: location, 'Upload-Limit': await this.#limitsOf(upload) }
       ctx.set(announced)
       sendInterim(ctx, this.#options.interimResponses, sending.interop, announced)
       await upload.receiving.inTurn(() => this.#appendBody(ctx, desk, upload, { ...sending, offset: 0 }))
       await awaitVerdict(ctx, upload)
+      addAnswer(upload.record.answer)
       if (upload.state === 'finished') ctx.set(await reprDigest(wantedDigest ?? '', upload))
     })
     ctx.status = 201
@@ -84,6 +87,7 @@ export class Draft {
   /** Sets what "A successful response to a HEAD or GET request against an upload resource" MUST include. */
   async setUploadHeaders(ctx: Context, upload: Upload, offset: number = upload.offset): Promise<void> {
     setState(ctx, upload, offset)
+    addAnswer(upload.record.answer)
     const { length } = upload.record
     if (length !== null) ctx.set('Upload-Length', String(length))
     ctx.set('Upload-Limit', await this.#limitsOf(upload))
@@ -98,6 +102,7 @@ export class Draft {
       await awaitVerdict(ctx, upload)
       setState(ctx, upload)
       ctx.set('Upload-Limit', await this.#limitsOf(upload))
+      addAnswer(upload.record.answer)
       if (upload.state !== 'finished') return
       // "The response that matches what the resource, that was targeted by the initial upload creation, would have
       // generated."
@@ -109,7 +114,7 @@ export class Draft {
 
   /** DELETE: upload cancellation, which keeps a finished file. */
   async delete(ctx: Context, desk: Desk, id: string): Promise<void> {
-    await this.#intake.remove(desk, id, (upload) => upload.remove('deleted', { onlyIncomplete: true }))
+    await this.#intake.remove(desk, id, (upload) => upload.terminate({ onlyIncomplete: true }))
     ctx.status = 204
   }
 

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino'
+import { type Answer, Refusal } from '../core/answer.ts'
 import type { UploadError } from '../core/errors.ts'
+import { answerHeaders, asciiJson } from './application-answer.ts'
 import { type Dialect, statusOf } from './error-status.ts'
 import { ACCEPT_PATCH } from './patch-types.ts'
 import { problemOf } from './problem.ts'
@@ -13,8 +15,10 @@ export interface ErrorResponse {
 
 /** The response to a client that speaks `dialect`: the message of the error, and nothing of its cause. */
 export function errorResponse(error: UploadError, dialect: Dialect, method: string): ErrorResponse {
-  const status = statusOf(error.code, dialect, method)
-  const [type, body] = bodyOf(error, dialect, status)
+  const answer = error instanceof Refusal ? error.answer : undefined
+  const usual = statusOf(error.code, dialect, method)
+  const status = method === 'HEAD' ? usual : (refusalStatus(answer) ?? usual)
+  const [type, body] = bodyOf(error, dialect, status, answer)
   const headers = {
     'Content-Type': type,
     'Cache-Control': 'no-store',
@@ -27,16 +31,33 @@ export function errorResponse(error: UploadError, dialect: Dialect, method: stri
       'retry_after' in error.details && {
         'Retry-After': String(error.details.retry_after),
       }),
+    ...(answer !== undefined && answerHeaders(answer)),
+    ...(answer?.result !== undefined && { 'Upload-Result': asciiJson(answer.result) }),
     ...(error.code === 'unsupported_type' && method === 'PATCH' && { 'Accept-Patch': ACCEPT_PATCH }),
   }
   return { status, headers, body }
 }
 
-function bodyOf(error: UploadError, dialect: Dialect, status: number): [type: string, body: string] {
+/** The status that an application has chosen for its refusal, if it is one of an error. */
+function refusalStatus(answer: Answer | undefined): number | undefined {
+  const { status = 0 } = answer ?? {}
+  return status >= 400 && status < 600 ? status : undefined
+}
+
+function bodyOf(
+  error: UploadError,
+  dialect: Dialect,
+  status: number,
+  answer: Answer | undefined,
+): [type: string, body: string] {
+  if (answer?.body !== undefined && dialect !== 'legacy') return ['text/plain; charset=utf-8', answer.body]
   if (dialect === 'tus') return ['text/plain; charset=utf-8', `${error.message}\n`]
   if (dialect !== 'legacy') return ['application/problem+json', JSON.stringify(problemOf(error, status))]
   const { code, message, details } = error
-  return ['application/json; charset=utf-8', JSON.stringify({ ok: false, error: { code, message }, ...details })]
+  return [
+    'application/json; charset=utf-8',
+    JSON.stringify({ ok: false, error: { code, message }, ...details, result: answer?.result }),
+  ]
 }
 
 /** Logs an error response: server faults where operators look, client faults at the debug level. */

@@ -77,6 +77,8 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   scanning: { ...same(409), draft: 503 },
   // After any other error of a HEAD, tus-js-client would send the rejected file again.
   rejected: { tus: 422, temporaryHead: 423, legacy: 409 },
+  // The application may choose another one.
+  refused: same(400),
   superseded: same(409),
   busy: temporary(423),
   connection_closed: same(400),

@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import type { Concatenation } from '../core/concatenation.ts'
+import { addAnswer } from '../core/current-request.ts'
 import { SCAN_WAIT } from '../core/deadline.ts'
 import type { Desk } from '../core/desk.ts'
 import { expectedDigest } from '../core/digest.ts'
@@ -77,11 +78,11 @@ export class Tus {
     const { length, metadata, rawMetadata, partial } = creation
     this.#intake.checkRoom(desk, ctx.headers, 0, creation.withBody ? length : null)
     const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
-    const location = this.#options.urlOf(ctx, record.id)
     const setHeaders = async (upload: Upload): Promise<void> => {
-      ctx.set('Location', location)
+      ctx.set('Location', this.#options.urlOf(ctx, upload.record.id))
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
+      addAnswer(upload.record.answer)
     }
     if (isSmallFile(ctx, creation)) {
       const read = async (): Promise<Buffer> =>
@@ -89,7 +90,7 @@ export class Tus {
       return desk.createFinished(record, async () => [await read()], setHeaders)
     }
     await desk.create(record, async (upload) => {
-      ctx.set('Location', location)
+      ctx.set('Location', this.#options.urlOf(ctx, upload.record.id))
       if (creation.withBody) await this.#appendBody(ctx, desk, upload, 0)
       await upload.settle(SCAN_WAIT)
       await setHeaders(upload)
@@ -121,6 +122,7 @@ export class Tus {
       if (record.length !== null) ctx.set('Upload-Length', String(record.length))
       else if (record.parts === undefined) ctx.set('Upload-Defer-Length', '1')
       ctx.set(creationHeaders(record))
+      addAnswer(record.answer)
       await this.#setExpires(ctx, upload)
     })
     ctx.status = 200
@@ -140,6 +142,7 @@ export class Tus {
         ctx.set('Upload-Offset', String(upload.offset))
         this.#intake.look(upload)
       }
+      addAnswer(upload.record.answer)
       await this.#setExpires(ctx, upload)
     })
     ctx.status = 204
@@ -149,7 +152,7 @@ export class Tus {
   async delete(ctx: Context, desk: Desk, id: string): Promise<void> {
     checkVersion(ctx)
     const onlyIncomplete = this.#options.termination !== 'on'
-    await this.#intake.remove(desk, id, (upload) => upload.remove('deleted', { onlyIncomplete }))
+    await this.#intake.remove(desk, id, (upload) => upload.terminate({ onlyIncomplete }))
     ctx.status = 204
   }
 

@@ -68,6 +68,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     partitions: () => store.partitions(),
     partition: (name) => store.partition(name),
     partitionOf: (id) => store.partitionOf(id),
+    pathOf: (record, isFinished) => store.pathOf(record, isFinished),
     summary: (id) => store.summary(id),
     close: () => store.close(),
   }

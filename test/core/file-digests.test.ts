@@ -35,6 +35,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
     partitions: () => store.partitions(),
     partition: (name) => store.partition(name),
     partitionOf: (id) => store.partitionOf(id),
+    pathOf: (record, isFinished) => store.pathOf(record, isFinished),
     summary: (id) => store.summary(id),
     close: () => store.close(),
   }

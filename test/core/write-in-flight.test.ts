@@ -68,6 +68,7 @@ function slow(store: DiskStore, log: string[]): Store {
     partitions: () => store.partitions(),
     partition: (name) => store.partition(name),
     partitionOf: (id) => store.partitionOf(id),
+    pathOf: (record, isFinished) => store.pathOf(record, isFinished),
     summary: (id) => store.summary(id),
     close: async () => {
       log.push('store closes')

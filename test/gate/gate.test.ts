@@ -113,7 +113,7 @@ describe('A file without a verdict', () => {
     expect(state.headers.get('Upload-Offset')).toBe('13')
     const download = await fetch(url)
     expect(download.status).toBe(409)
-    expect(await download.text()).toBe('This file is still being scanned; try again in a moment.\n')
+    expect(await download.text()).toBe('This file is still being checked; try again in a moment.\n')
     expect(download.headers.get('Upload-Error')).toBe('scanning')
     expect(await filesIn('files')).toEqual([])
     scanner.answer('clean')

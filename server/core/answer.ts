@@ -1,0 +1,21 @@
+import { UploadError } from './errors.ts'
+
+/** What an application adds to the response to a client. */
+export interface Answer {
+  readonly status?: number | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: string | undefined
+  /** Any JSON, for clients that read JSON. */
+  readonly result?: unknown
+}
+
+/** The refusal of an application. Its answer is the response, where the protocol permits. */
+export class Refusal extends UploadError {
+  readonly answer: Answer | undefined
+
+  /** @param code `refused` before something is done; `rejected` for a file. */
+  constructor(code: 'refused' | 'rejected', message: string, answer?: Answer) {
+    super(code, message)
+    this.answer = answer
+  }
+}

@@ -1,0 +1,320 @@
+import type { UploadFacts } from './decisions.ts'
+import { type Events, type EventType, eventOf, type UploadEvent } from './events.ts'
+import type { Intent, Outbox } from './outbox.ts'
+import { prefix, type Range, type Ranges } from './ranges.ts'
+import type { FailureReason, UploadRecord } from './record.ts'
+import type { Attempt, Count, Departure, Found, Occupied, Space, Store, StoredUpload, UploadSummary } from './store.ts'
+
+/** Where the events of a store go. */
+export interface Reports {
+  readonly events: Events
+  /** Keeps events until they are delivered; without it, they are only emitted. */
+  readonly outbox?: Outbox | undefined
+  /** At least so many milliseconds are between two `progress` events of an upload. */
+  readonly progressInterval: number
+}
+
+/** A store that reports what happens to its uploads. */
+export class ReportedStore implements Store {
+  readonly #store: Store
+  readonly #reports: Reports
+
+  constructor(store: Store, reports: Reports) {
+    this.#store = store
+    this.#reports = reports
+  }
+
+  async create(record: UploadRecord, isTentative = false): Promise<StoredUpload> {
+    const upload = { record, offset: 0, path: this.#store.pathOf(record, false) }
+    const report = new Report(this.#reports, [eventOf('created', upload)])
+    const stored = await report.around(async () => {
+      await report.written
+      return this.#store.create(record, isTentative)
+    }, isTentative)
+    return new ReportedUpload(this.#store, stored, this.#reports, isTentative ? report : undefined)
+  }
+
+  async createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
+    const created = { record, offset: 0, path: this.#store.pathOf(record, false) }
+    const finished = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, true) }
+    const report = new Report(this.#reports, [eventOf('created', created), eventOf('finished', finished)])
+    const stored = await report.around(
+      () => this.#store.createFinished(record, bytes, both(report.written, after)),
+      false,
+    )
+    return new ReportedUpload(this.#store, stored, this.#reports)
+  }
+
+  async open(id: string): Promise<Found> {
+    const found = await this.#store.open(id)
+    if (found.kind !== 'upload') return found
+    return { kind: 'upload', upload: new ReportedUpload(this.#store, found.upload, this.#reports) }
+  }
+
+  group(group: string): Promise<readonly string[]> {
+    return this.#store.group(group)
+  }
+
+  unfinished(): AsyncIterable<string> {
+    return this.#store.unfinished()
+  }
+
+  partitions(): Promise<readonly string[]> {
+    return this.#store.partitions()
+  }
+
+  partition(name: string): Promise<readonly string[]> {
+    return this.#store.partition(name)
+  }
+
+  partitionOf(id: string): string {
+    return this.#store.partitionOf(id)
+  }
+
+  summary(id: string): Promise<UploadSummary | undefined> {
+    return this.#store.summary(id)
+  }
+
+  pathOf(record: UploadRecord, isFinished: boolean): string | undefined {
+    return this.#store.pathOf(record, isFinished)
+  }
+
+  space(): Promise<Space> {
+    return this.#store.space()
+  }
+
+  lastChange(id: string): Promise<Date> {
+    return this.#store.lastChange(id)
+  }
+
+  gone(deadline: Date): Promise<readonly string[]> {
+    return this.#store.gone(deadline)
+  }
+
+  forget(id: string): Promise<void> {
+    return this.#store.forget(id)
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+}
+
+/** An upload whose changes of state are reported. */
+class ReportedUpload implements StoredUpload {
+  readonly #store: Store
+  readonly #stored: StoredUpload
+  readonly #reports: Reports
+  /** The creation that is not confirmed yet. */
+  #creation: Report | undefined
+  #isFailed: boolean
+  /** When progress was last reported, in milliseconds, and the offset that was. */
+  #lastProgress = { time: Number.NEGATIVE_INFINITY, offset: 0 }
+
+  constructor(store: Store, stored: StoredUpload, reports: Reports, creation?: Report) {
+    this.#store = store
+    this.#stored = stored
+    this.#reports = reports
+    this.#creation = creation
+    this.#isFailed = stored.record.failed !== undefined
+    this.#lastProgress.offset = prefix(stored.received)
+  }
+
+  get record(): UploadRecord {
+    return this.#stored.record
+  }
+
+  get received(): Ranges {
+    return this.#stored.received
+  }
+
+  get finished(): boolean {
+    return this.#stored.finished
+  }
+
+  get removed(): boolean {
+    return this.#stored.removed
+  }
+
+  get finishedAt(): Date | undefined {
+    return this.#stored.finishedAt
+  }
+
+  get path(): string | undefined {
+    return this.#stored.path
+  }
+
+  async begin(range: Range, count: Count): Promise<Attempt> {
+    const attempt = await this.#stored.begin(range, count)
+    if (this.#creation === undefined && !this.#reports.events.isHeard('progress')) return attempt
+    return {
+      write: (buffers) => attempt.write(buffers),
+      commit: async () => {
+        await attempt.commit()
+        this.#confirmCreation()
+        this.#reportProgress(this.#reports.progressInterval)
+      },
+      discard: () => attempt.discard(),
+    }
+  }
+
+  async update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
+    await this.#stored.update(change)
+  }
+
+  read(range: Range): AsyncIterable<Buffer> {
+    return this.#stored.read(range)
+  }
+
+  seal(): Promise<string | undefined> {
+    return this.#stored.seal()
+  }
+
+  async finish(after?: Promise<void>): Promise<void> {
+    this.#confirmCreation()
+    const { record } = this.#stored
+    const report = this.#report('finished', { ...this.#facts, path: this.#store.pathOf(record, true) })
+    await report.around(() => this.#stored.finish(both(report.written, after)))
+  }
+
+  async fail(reason: FailureReason): Promise<void> {
+    if (this.#isFailed) return this.#stored.fail(reason)
+    this.#confirmCreation()
+    const upload = this.#facts
+    const failed = { ...upload, record: { ...upload.record, failed: reason } }
+    const report = this.#report(reason.code === 'rejected' ? 'rejected' : 'failed', failed)
+    await report.around(async () => {
+      await report.written
+      await this.#stored.fail(reason)
+    })
+    this.#isFailed = true
+  }
+
+  async absorb(part: StoredUpload): Promise<void> {
+    await this.#stored.absorb(part instanceof ReportedUpload ? part.#stored : part)
+  }
+
+  discardBytes(): Promise<void> {
+    return this.#stored.discardBytes()
+  }
+
+  abandon(): Promise<void> {
+    return this.#stored.abandon()
+  }
+
+  quarantine(): Promise<void> {
+    return this.#stored.quarantine()
+  }
+
+  async remove(why: Departure): Promise<void> {
+    if (why === 'refused') {
+      await this.#stored.remove(why)
+      this.#creation?.cancel()
+      this.#creation = undefined
+      return
+    }
+    this.#confirmCreation()
+    const report = this.#report(why)
+    const isRemoved = (): boolean => this.#stored.removed
+    await report.around(
+      async () => {
+        await report.written
+        await this.#stored.remove(why)
+      },
+      false,
+      isRemoved,
+    )
+  }
+
+  occupied(): Promise<Occupied> {
+    return this.#stored.occupied()
+  }
+
+  lastChange(): Promise<Date> {
+    return this.#stored.lastChange()
+  }
+
+  async release(): Promise<void> {
+    this.#reportProgress(0)
+    await this.#stored.release()
+  }
+
+  async close(): Promise<void> {
+    await this.#stored.close()
+  }
+
+  get #facts(): UploadFacts {
+    const { record, received, path } = this.#stored
+    return { record, offset: prefix(received), path }
+  }
+
+  #report(type: EventType, upload: UploadFacts = this.#facts): Report {
+    return new Report(this.#reports, [eventOf(type, upload)])
+  }
+
+  /** From the first byte on, the upload can only be deleted, not refused. */
+  #confirmCreation(): void {
+    this.#creation?.confirm()
+    this.#creation = undefined
+  }
+
+  #reportProgress(interval: number): void {
+    const { events } = this.#reports
+    if (!events.isHeard('progress')) return
+    const offset = prefix(this.#stored.received)
+    const now = performance.now()
+    if (offset === this.#lastProgress.offset || now - this.#lastProgress.time < interval) return
+    this.#lastProgress = { time: now, offset }
+    events.emit(eventOf('progress', this.#facts))
+  }
+}
+
+/** Events of one change: written before it is committed, emitted afterwards. */
+class Report {
+  /** When the change may be committed. */
+  readonly written: Promise<void>
+  readonly #events: Events
+  readonly #reported: readonly UploadEvent[]
+  readonly #intent: Intent | undefined
+
+  constructor({ events, outbox }: Reports, reported: readonly UploadEvent[]) {
+    this.#events = events
+    this.#reported = reported
+    this.#intent = outbox?.intend(reported)
+    this.written = this.#intent?.written ?? Promise.resolve()
+    // The change may fail before it waits for this.
+    this.written.catch(() => undefined)
+  }
+
+  /**
+   * Runs the change, which waits for `written` before its commit.
+   *
+   * @param isOpen another change decides whether this one is confirmed.
+   * @param isCommitted whether the change is committed although it threw.
+   */
+  async around<T>(change: () => Promise<T>, isOpen = false, isCommitted = (): boolean => false): Promise<T> {
+    try {
+      const result = await change()
+      if (!isOpen) this.confirm()
+      return result
+    } catch (error) {
+      if (isCommitted()) this.confirm()
+      else this.cancel()
+      throw error
+    }
+  }
+
+  confirm(): void {
+    this.#intent?.confirm()
+    for (const event of this.#reported) this.#events.emit(event)
+  }
+
+  cancel(): void {
+    this.#intent?.cancel()
+  }
+}
+
+async function both(first: Promise<void>, second: Promise<void> | undefined): Promise<void> {
+  await first
+  await second
+}

@@ -1,0 +1,51 @@
+import type { Context } from 'koa'
+import type { Answer } from '../core/answer.ts'
+
+/** Headers that frame the message, or that only the service can know. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'location',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'vary',
+])
+
+/** Fields of the upload protocols, which clients rely on. */
+const PROTOCOL_FIELD = /^(?:upload|tus|access-control)-/
+
+/** The headers of an answer that a response may have. */
+export function answerHeaders({ headers = {} }: Answer): Readonly<Record<string, string>> {
+  const allowed = Object.entries(headers).filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !RESERVED.has(lower) && !PROTOCOL_FIELD.test(lower)
+  })
+  return Object.fromEntries(allowed)
+}
+
+/** Adds the answer of an application to a successful response. A status that would make it an error is not taken. */
+export function setAnswer(ctx: Context, answer: Answer | undefined): void {
+  if (answer === undefined) return
+  const { status, body, result } = answer
+  ctx.set(answerHeaders(answer))
+  if (result !== undefined) ctx.set('Upload-Result', asciiJson(result))
+  if (ctx.method === 'HEAD') return
+  if (status !== undefined && status >= 200 && status < 300) ctx.status = status
+  if (body === undefined || body === '') return
+  const type = ctx.response.get('Content-Type')
+  if (ctx.status === 204) ctx.status = 200
+  ctx.body = body
+  if (type !== '') ctx.set('Content-Type', type)
+}
+
+/** JSON for a header: characters outside ASCII are escaped. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
