@@ -297,6 +297,7 @@ export class Upload {
     if (reason !== undefined) {
       this.receiving.close(reason)
       await this.#end(reason)
+      await this.#quiet()
     } else if (this.#isBusy) {
       return false
     }
@@ -331,6 +332,12 @@ export class Upload {
     } finally {
       claim.release()
     }
+  }
+
+  /** Waits until exclusive work that has begun is over, for example a removal. */
+  async #quiet(): Promise<void> {
+    const claim = await this.#claims.exclusive(this.record.id, new AbortController().signal)
+    claim.release()
   }
 
   /** Ends every put and every reader of the file but downloads, and waits until the last writes have returned. */

@@ -10,10 +10,18 @@ const { CHAOS_OWNERS } = process.env
 /** How long `npm run chaos` continues with new plans. */
 const minutes = Number(process.env['CHAOS_MINUTES'] ?? 0)
 /** Some kills occur while a program recovers from the previous one. */
-const LONG: Amounts = { atEachStep: 2, inBodies: 26, atStarts: 4 }
+const LONG: Amounts = { atEachStep: 2, inBodies: 26, atStarts: 4, compareEvery: 4 }
 const plans = [
-  { clients: 'a client without credentials', owners: [], short: { atEachStep: 1, inBodies: 12, atStarts: 2 } },
-  { clients: 'two owners', owners: ['an owner', 'another owner'], short: { atEachStep: 0, inBodies: 4, atStarts: 0 } },
+  {
+    clients: 'a client without credentials',
+    owners: [],
+    short: { atEachStep: 1, inBodies: 12, atStarts: 2, compareEvery: 16 },
+  },
+  {
+    clients: 'two owners',
+    owners: ['an owner', 'another owner'],
+    short: { atEachStep: 0, inBodies: 4, atStarts: 0, compareEvery: 2 },
+  },
 ].filter(({ owners }) => CHAOS_OWNERS === undefined || CHAOS_OWNERS === String(owners.length))
 
 test.each(plans)(

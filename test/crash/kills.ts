@@ -61,6 +61,8 @@ export interface Amounts {
   readonly atEachStep: number
   readonly inBodies: number
   readonly atStarts: number
+  /** After how many kills the ledger is compared with a recount. */
+  readonly compareEvery: number
 }
 
 /** With SYNC=always, every byte counts by a journal entry, also those of a stream. */

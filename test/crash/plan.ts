@@ -5,8 +5,6 @@ import { credentialsOf } from './owners.ts'
 import { Rounds } from './rounds.ts'
 import type { Tally } from './tally.ts'
 
-/** After how many kills the ledger is compared with a recount. */
-const COMPARE_EVERY = 4
 /** How often a run is retried if its step does not occur. */
 const MOST_TRIES = 4
 
@@ -36,7 +34,7 @@ export async function runPlan(
       const { run, tries } = next
       current = run
       if (await rounds.round(run)) {
-        if ((tally.all - before) % COMPARE_EVERY === 0) await rounds.compare()
+        if ((tally.all - before) % amounts.compareEvery === 0) await rounds.compare()
         continue
       }
       if (tries === MOST_TRIES) throw new Error(`The step ${run.kill.at} did not occur`)
