@@ -8,7 +8,7 @@ import { Stage } from './fuzzed-program.ts'
 import { withCredentials } from './grammar/credentials.ts'
 import { isWellFramed, type Message, render } from './message.ts'
 import { type Mutation, mutate, mutation } from './mutation.ts'
-import { faultOf, hidingFaultOf, legacyFaultOf, privacyFaultOf, statusFaultOf } from './verdict.ts'
+import { faultOf, hidingFaultOf, legacyFaultOf, privacyFaultOf, refusesHead, statusFaultOf } from './verdict.ts'
 
 /** The traffic of one connection. */
 interface Visit {
@@ -139,8 +139,7 @@ async function make(
       const [message] = messages
       const first = answers.find(({ status }) => status >= 200)
       if (message !== undefined && messages.length === 1) await compare(message, text, cuts, first, stage)
-      // Without this header, it is a response of Node itself: the head was too large.
-      if (message !== undefined && first?.headers.has('vary')) {
+      if (message !== undefined && first !== undefined && !refusesHead(first, text)) {
         const path = legacyPathOf(message)
         if (path !== undefined) fail(legacyFaultOf(first, path))
         if (speaksDraft(message)) fail(draftFaultOf(first, message))
