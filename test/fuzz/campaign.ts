@@ -118,7 +118,7 @@ async function make(
   const isUntouched = mutations.length === 0 && messages.every(isWellFramed)
   try {
     const { received, isCut } = await exchange(stage.port, piecesOf(text, cuts), ending, isUntouched)
-    const answers = parseAnswers(received, isUntouched ? messages.map(methodOf) : undefined, isCut)
+    const answers = parseAnswers(received, isUntouched ? messages.map(({ method }) => method) : undefined, isCut)
     for (const answer of answers) {
       fail(faultOf(answer, stage.secrets))
       fail(statusFaultOf(answer, auth))
@@ -164,16 +164,9 @@ async function compare(
   const other = stage.withUnknownIds(text)
   if (hidden === undefined || other === undefined || stage.withUnknownIds(line) === undefined) return
   const { received, isCut } = await exchange(stage.port, piecesOf(other, cuts), 'wait', true)
-  const unknown = parseAnswers(received, [methodOf(message)], isCut).find(({ status }) => status >= 200)
+  const unknown = parseAnswers(received, [message.method], isCut).find(({ status }) => status >= 200)
   const renamed = { ...hidden, body: stage.withUnknownIds(hidden.body) ?? hidden.body }
   if (unknown !== undefined) fail(hidingFaultOf(renamed, unknown))
-}
-
-/** The method of the request, after a method override. */
-function methodOf({ method, headers }: Message): string {
-  const overrides = headers.filter(([name]) => name.toLowerCase() === 'x-http-method-override')
-  const isHead = overrides.length === 1 && overrides[0]?.[1].trim().toUpperCase() === 'HEAD'
-  return method === 'POST' && isHead ? 'HEAD' : method
 }
 
 function fail(reason: string | undefined): void {
