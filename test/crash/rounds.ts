@@ -217,8 +217,8 @@ export class Rounds {
   async #start({ kill, sync, hasSlowDisk }: Run): Promise<Program | undefined> {
     const settings = {
       ...this.#settings(),
-      // Without room, or with a scan before each file, a step may not occur.
-      ...(kill.at === 'body' ? { ...this.#quotas(), ...this.#scan() } : {}),
+      // Without room, a step may not occur.
+      ...(kill.at === 'body' ? this.#quotas() : {}),
       SYNC: sync,
       SLOW_DISK: hasSlowDisk ? 'yes' : 'no',
       ...stopOf(kill),
@@ -239,11 +239,6 @@ export class Rounds {
       ...(this.#hasOwners ? JWT_SETTINGS : {}),
       ...(this.#sweeps.areRunning ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
     }
-  }
-
-  /** A third of the programs has each file scanned before it becomes visible. */
-  #scan(): Readonly<Record<string, string>> {
-    return this.#random.chance(1 / 3) ? { SCAN_CMD: '/bin/true' } : {}
   }
 
   /** Half of the programs limit their owners to a little more than they have. */
