@@ -160,10 +160,10 @@ export function cookieName() {
 
 export function unownedUploads() {
   return z.string().transform((text, context) => {
-    if (text === 'nobody' || text === 'everyone') return text
+    if (text === 'none' || text === 'everyone') return text
     const subject = /^sub:(.+)$/s.exec(text)?.[1]
     if (subject !== undefined) return { subject }
-    context.addIssue('must be nobody, everyone, or sub:NAME')
+    context.addIssue('must be none, everyone, or sub:NAME')
     return z.NEVER
   })
 }

@@ -206,8 +206,8 @@ export const declaration = z.object({
     z.string().regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header'),
   ),
   UNOWNED_UPLOADS: setting(
-    'nobody',
-    'Who can use uploads created with AUTH=none once AUTH is on: nobody, everyone (any signed-in client), sub:NAME (that subject of JWT_ISSUER).',
+    'none',
+    'With AUTH on, who can use uploads created with AUTH=none: none, everyone (any signed-in client), sub:NAME (a subject of JWT_ISSUER).',
     unownedUploads(),
   ),
   DOWNLOADS: setting(

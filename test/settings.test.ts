@@ -73,7 +73,7 @@ describe('Settings', () => {
       TOKEN_KEY: '',
       AUTH_URL: '',
       AUTH_SUBJECT_HEADER: 'Remote-User',
-      UNOWNED_UPLOADS: 'nobody',
+      UNOWNED_UPLOADS: 'none',
       DOWNLOADS: 'on',
       TERMINATION: 'on',
       SECRET: '',

@@ -1,7 +1,7 @@
 import { type Keys, ownerOf } from '../keys.ts'
 
 /** Who owns uploads that have no owner: those created with `AUTH=none`. */
-export type UnownedUploads = 'nobody' | 'everyone' | { readonly subject: string }
+export type UnownedUploads = 'none' | 'everyone' | { readonly subject: string }
 
 /** Turns subjects into owners. */
 export class Owners {

@@ -19,8 +19,8 @@ export class Recount {
   #pending: Set<string> | undefined
   /** The partition that is being listed. */
   #listing: string | undefined
-  /** Uploads that have changed during a listing, which may lack them. */
-  #changed = new Set<string>()
+  /** Uploads that have changed, or were being created, during a listing, which may lack them. */
+  #changed: Set<string>
   /** Uploads of the listed partition that are not counted yet. */
   #awaited = new Set<string>()
   /** Those that have changed while they were read. */
@@ -30,11 +30,12 @@ export class Recount {
     this.#partitionOf = partitionOf
     this.#creating = creating
     this.#onComplete = onComplete
+    this.#changed = new Set(creating)
   }
 
   /** @param names all partitions, listed since this object exists. @returns those to list. */
   partitions(names: readonly string[]): readonly string[] {
-    const missed = [...this.#changed, ...this.#creating].map(this.#partitionOf)
+    const missed = [...this.#changed].map(this.#partitionOf)
     this.#pending = new Set([...names, ...missed])
     this.#changed = new Set()
     return [...this.#pending]
@@ -43,8 +44,9 @@ export class Recount {
   /** Lists a partition by `list`. @returns the uploads to count. */
   async open(partition: string, list: (partition: string) => Promise<readonly string[]>): Promise<readonly string[]> {
     this.#listing = partition
-    const ids = await list(partition)
+    // Now, because a creation may end after the list has been read; those that begin from now on are changes.
     const creating = [...this.#creating].filter((id) => this.#partitionOf(id) === partition)
+    const ids = await list(partition)
     this.#awaited = new Set([...ids, ...this.#changed, ...creating])
     this.#changed = new Set()
     this.#listing = undefined

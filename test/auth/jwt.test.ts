@@ -210,7 +210,7 @@ describe('Audience and issuer', () => {
 
 describe('An upload that was begun without authentication', () => {
   it.each([
-    ['nobody', 404, 404],
+    ['none', 404, 404],
     ['everyone', 200, 200],
     ['sub:alice', 200, 404],
   ])('belongs to %s after AUTH was set', async (owner, alice, bob) => {

@@ -20,7 +20,7 @@ describe('The settings of authentication', () => {
       { AUTH: 'jwt', JWKS_URL: 'https://a.example', JWT_ALGORITHMS: 'RS256,HS256' },
       /^JWT_ALGORITHMS must be one of RS256/,
     ],
-    [{ UNOWNED_UPLOADS: 'alice' }, 'UNOWNED_UPLOADS must be nobody, everyone, or sub:NAME.'],
+    [{ UNOWNED_UPLOADS: 'alice' }, 'UNOWNED_UPLOADS must be none, everyone, or sub:NAME.'],
     [
       { AUTH: 'jwt', JWT_SECRET, AUTH_FIELD: 'token', LEGACY_IDENTITY: 'id,token' },
       'AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.',

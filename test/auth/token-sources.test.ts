@@ -57,7 +57,7 @@ async function withFields<T>(
     audience: '',
     uploadTokenKey: Buffer.alloc(32),
     cookie: 'session',
-    owners: new Owners({ owner: Buffer.alloc(32) }, '', 'nobody'),
+    owners: new Owners({ owner: Buffer.alloc(32) }, '', 'none'),
   })
   const app = new Koa()
   app.use(async (ctx) => {

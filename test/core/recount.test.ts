@@ -154,6 +154,27 @@ describe('The ledger', () => {
     expect(ledger.usage('owner').used).toEqual({ bytes: 5, files: 1, unfinished: 1 })
   })
 
+  it('counts an upload whose creation ends while partitions, or its own, are listed', async () => {
+    const charge = { bytes: 5, files: 1, unfinished: 0 }
+    for (const isListed of [false, true]) {
+      const ledger = new Ledger()
+      const upload = ledger.reserveNew(newRecord({ length: 5, metadata }), () => charge)
+      const end = (): void => ledger.created(upload, true)
+      const recount = ledger.beginRecount(() => 'partition')
+      if (!isListed) end()
+      for (const partition of recount.partitions(isListed ? ['partition'] : [])) {
+        const ids = await recount.open(partition, async () => {
+          if (!isListed) return [upload.id]
+          end()
+          return []
+        })
+        for (const id of ids) recount.count(id, upload.account, charge)
+      }
+      recount.complete()
+      expect(ledger.totals().used).toEqual(charge)
+    }
+  })
+
   it('forgets accounts without uploads', async () => {
     const { ledger, uploads } = await opened()
     for (let number = 0; number < 200; number++) {

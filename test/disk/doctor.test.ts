@@ -62,7 +62,7 @@ describe('landfall doctor', () => {
       await writeFile(layout.incomingFile('stray'), 'somebody’s bytes')
       await rm(layout.quarantine, { recursive: true })
       await writeFile(path.join(layout.recordFolder(finished), '.x.tmp'), 'half a record')
-      await writeFile(layout.journal('nobody'), 'entries')
+      await writeFile(layout.journal('unknown'), 'entries')
       await mkdir(layout.finishedFolder('empty'))
       const before = await everything()
       const dry = await examine()
@@ -121,7 +121,7 @@ describe('landfall doctor', () => {
         return (await Promise.all(records)).map((record) => (typeof record === 'string' ? record : record.owner))
       }
 
-      it('gives uploads without an owner to it, and those with one to nobody', async () => {
+      it('gives it uploads without an owner, and no others', async () => {
         const flags = ['--owner', 'alice', '--issuer', 'https://login.example']
         expect(await give(...flags, '--dry-run')).toEqual(['Uploads without an owner: 2. Unchanged.'])
         expect(await owners()).toEqual([undefined, undefined])

@@ -47,12 +47,13 @@ export function interimFaultOf(answers: readonly Answer[], sent: string): string
     : `The answers are ${answers.map(({ status }) => status).join(', ')}.`
 }
 
-/** Whether a request certainly is one of the draft only. */
+/** Whether a request certainly is one of the draft only: digests and links of an upload are not part of it. */
 export function speaksDraft({ target, headers }: Message): boolean {
   const names = headers.map(([name]) => name.toLowerCase())
   if (names.some((name) => /^(tus-resumable|origin|x-http-method-override|access-control-.*)$/.test(name))) return false
   return (
-    /^\/files(\/|$|\?)/.test(target) && names.some((name) => /^upload-(complete|draft-interop-version)$/.test(name))
+    /^\/files(\/[^/?]*)?\/?($|\?)/.test(target) &&
+    names.some((name) => /^upload-(complete|draft-interop-version)$/.test(name))
   )
 }
 

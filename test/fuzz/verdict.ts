@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_HEADER_LINES } from '../../server/connections/request-head.ts'
 import type { Auth } from './access.ts'
 import type { Answer } from './answers.ts'
 
@@ -7,6 +8,8 @@ const DOCUMENTED: ReadonlySet<number> = new Set([
   ...[100, 104, 200, 201, 204, 206, 302, 304],
   ...[400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 416, 417, 421, 422, 423, 431, 460],
 ])
+/** Every head of fewer bytes is read, unless it has too many lines: no value and no target can be too long. */
+const MAX_SMALL_HEAD = 16 * 1024
 /** Codes of server faults. */
 const OWN_FAULTS: ReadonlySet<string> = new Set(['internal', 'storage_error', 'sync_failed', 'no_space', 'stopping'])
 /** Internals: positions in code, names of modules, codes of OS errors. */
@@ -74,6 +77,13 @@ export function hidingFaultOf(hidden: Answer, unknown: Answer): string | undefin
     return JSON.stringify({ status, headers: sorted, body })
   })
   return a === b ? undefined : `A hidden upload is answered with ${a}, an unknown one with ${b}.`
+}
+
+/** Whether the head of a request is too large for the service to read it, and the response says so. */
+export function refusesHead({ status }: Answer, request: string): boolean {
+  const head = request.slice(0, request.indexOf('\r\n\r\n'))
+  const isLarge = head.length > MAX_SMALL_HEAD || head.split('\r\n').length > MAX_HEADER_LINES
+  return isLarge && (status === 414 || status === 431)
 }
 
 /** The faults of the response to a complete request of a legacy page. */

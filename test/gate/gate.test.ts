@@ -246,7 +246,7 @@ describe('A rejected file', () => {
     expect([state.status, state.headers.get('Upload-Error')]).toEqual([423, 'rejected'])
   })
 
-  it('is in the quarantine, for nobody but the operator', async () => {
+  it('is in the quarantine, where only the operator can read it', async () => {
     const { url } = await upload()
     const place = path.join(service.dataDir, 'quarantine', `${idOf(url)}.rejected`)
     expect(await readFile(place, 'utf8')).toBe('Hello, world!')

@@ -83,7 +83,7 @@ describe('A page of an allowed origin', () => {
     const bad = multipartBody({ ...fileFields('big.bin', 100), size: '-1' }, content)
     for (const [status, path, init] of [
       [400, '/upload/accept', { method: 'POST', body: bad, headers: { Origin: PAGE, 'Content-Type': MULTIPART } }],
-      [404, '/upload/complete?task_id=wu_nobody_knows_it', { headers: { Origin: PAGE } }],
+      [404, '/upload/complete?task_id=wu_unknown', { headers: { Origin: PAGE } }],
       [200, '/check', { method: 'POST', body: 'POST TEST', headers: { Origin: PAGE } }],
       [405, '/check', { headers: { Origin: PAGE } }],
     ] as const) {

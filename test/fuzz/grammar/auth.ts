@@ -53,7 +53,7 @@ const tokens = fc
     return { method, target: '/tokens', headers: [json, ['Authorization', `Bearer ${secret}`]], body: text }
   })
 
-const ids = fc.constantFrom(...SCRATCH, FINISHED, UNFINISHED, DRAFT_FINISHED, SHARED, 'nobody', LINK)
+const ids = fc.constantFrom(...SCRATCH, FINISHED, UNFINISHED, DRAFT_FINISHED, SHARED, 'unknown', LINK)
 
 const linkRequest = fc
   .tuple(

@@ -80,7 +80,7 @@ const target = mostly(
     '/static/..%2f',
     '/assets/',
     '/files/%00',
-    '/files/nobody',
+    '/files/unknown',
     '/metrics',
   ),
 )

@@ -73,7 +73,7 @@ const ownTarget = mostly(
       '/files',
       '/files/',
       '/files/:id',
-      '/files/nobody',
+      '/files/unknown',
       '/files/%2e%2e',
       '/files/..%2f..',
       '/files/%ff',
