@@ -202,7 +202,9 @@ export class Upload {
    * @throws UploadError like `finish`, except `scanning`.
    */
   async settle(scanWait: number, wait: number = MAX_WAIT): Promise<void> {
-    await this.#landing.outcome(scanWait, wait)
+    // tus-js-client reports success after a response: a later rejection would not reach its user.
+    const isAsked = scanWait > 0 && this.#decisions.beforeFinish !== undefined
+    await this.#landing.outcome(isAsked ? wait : scanWait, wait)
     this.#check()
   }
 

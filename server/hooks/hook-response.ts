@@ -97,9 +97,10 @@ const response = struct({
   Result: z
     .unknown()
     .refine(
-      (result) => result === undefined || Buffer.byteLength(JSON.stringify(result)) <= MAX_RESULT,
+      (result) => Buffer.byteLength(JSON.stringify(result)) <= MAX_RESULT,
       `must have at most ${MAX_RESULT} bytes`,
-    ),
+    )
+    .optional(),
 })
 
 type HttpResponse = NonNullable<z.output<typeof response>['HTTPResponse']>
