@@ -66,7 +66,8 @@ export function parseSettings(texts: SettingTexts): Settings {
 
 /** A sentence for everything that settings need of each other and lack. */
 function conflictsIn(settings: Settings): readonly string[] {
-  const { AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL, AUTH_FIELD, LEGACY_IDENTITY } = settings
+  const { AUTH, JWT_SECRET, JWKS_URL, TOKEN_KEY, AUTH_URL, AUTH_FIELD, LEGACY_IDENTITY, HOOKS_URL, HOOKS_DIR } =
+    settings
   return [
     ...(AUTH === 'jwt' && JWT_SECRET === '' && JWKS_URL === '' && TOKEN_KEY === ''
       ? ['AUTH=jwt needs JWT_SECRET, JWKS_URL, or TOKEN_KEY.']
@@ -76,6 +77,7 @@ function conflictsIn(settings: Settings): readonly string[] {
     ...(AUTH !== 'none' && (isPageField(AUTH_FIELD) || LEGACY_IDENTITY.includes(AUTH_FIELD))
       ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
       : []),
+    ...(HOOKS_URL !== '' && HOOKS_DIR !== '' ? ['HOOKS_URL and HOOKS_DIR exclude each other.'] : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }

@@ -65,7 +65,8 @@ export async function start(
   const pages = await loadPages(pagesFolder)
   const layout = new Layout(settings.DATA_DIR)
   const events = new Events((error) => log.error({ err: error }, 'A listener of events failed.'))
-  const { decisions, reports, hasApplication } = openApplication(events)
+  const application = await openApplication(settings, events, log)
+  const { decisions, reports, hasApplication } = application
   const ledger = ledgerOf(settings)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
@@ -83,6 +84,7 @@ export async function start(
     onNotice: (sentence) => log.warn(sentence),
     onStep,
   })
+  application.connect(uploads)
   const usage = await readUsage(layout)
   if (usage !== undefined) ledger.restore(usage)
   const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
@@ -158,6 +160,7 @@ export async function start(
       await concatenation.close()
       // Requests beyond DRAIN change what uploads cost until they have ended.
       await uploads.end()
+      await application.close()
       await bookkeeping.close()
       await uploads.close()
       server.closeAllConnections()

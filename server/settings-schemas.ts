@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { z } from 'zod'
 import { isFileType } from './gate/file-types.ts'
+import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
 
 // What the texts of settings may be. Each message is the end of a sentence that begins with the name of the setting.
@@ -96,6 +97,36 @@ export function command() {
     const [program = '', ...args] = text.trim().split(/\s+/)
     return program === '' ? undefined : [program, ...args]
   })
+}
+
+/** A set of hooks, separated by commas. */
+export function hookNames() {
+  return names()
+    .pipe(z.array(oneOf(...HOOK_NAMES)))
+    .transform((hooks): ReadonlySet<HookName> => new Set(hooks))
+}
+
+/** Headers that frame a message, or that a message to another host has itself. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Names of headers, separated by commas; empty for none. */
+export function forwardedHeaders() {
+  const header = z.string().refine((name) => /^[A-Za-z0-9-]+$/.test(name) && !OWN_HEADERS.has(name.toLowerCase()), {
+    error: ({ input }) => `must be names of headers, none of which concerns only one connection or body, not ${input}`,
+  })
+  const none = z.literal('').transform((): string[] => [])
+  return z.union([none, names().pipe(z.array(header))], { error: ({ errors }) => errors?.at(-1)?.[0]?.message })
 }
 
 /** `undefined` for none. */

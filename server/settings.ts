@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import { DEFAULT_HOOKS } from './hooks/hook-names.ts'
 import {
   allOrSome,
   command,
   cookieName,
   fileTypes,
+  forwardedHeaders,
   headerSecret,
+  hookNames,
   host,
   httpUrl,
   longSecret,
@@ -209,6 +212,40 @@ export const declaration = z.object({
     'none',
     'With AUTH on, who can use uploads created with AUTH=none: none, everyone (any signed-in client), sub:NAME (a subject of JWT_ISSUER).',
     unownedUploads(),
+  ),
+  HOOKS_URL: setting('', 'URL that hooks are posted to, as tusd 2 does. Not together with HOOKS_DIR.', httpUrl()),
+  HOOKS_DIR: setting(
+    '',
+    'Directory of programs that are called after hooks, as with tusd 2: the JSON on standard input, the answer on standard output.',
+    z.string(),
+  ),
+  HOOKS_EVENTS: setting(
+    DEFAULT_HOOKS.join(','),
+    'Hooks that are called: a comma-separated list of pre-create, post-create, post-receive, pre-finish, post-finish, pre-terminate, post-terminate, post-expire, post-fail.',
+    hookNames(),
+  ),
+  HOOKS_TIMEOUT: setting('15000', 'Maximum duration of each attempt to call a hook.', wholeBetween(1, 3_600_000), 'ms'),
+  HOOKS_RETRIES: setting(
+    '2',
+    'How often HOOKS_URL is called again after a network error or a status of 500 or more.',
+    wholeBetween(0, 20),
+  ),
+  HOOKS_BACKOFF: setting(
+    '1000',
+    'Wait before the first retry; each further wait is twice as long.',
+    wholeBetween(1, 60_000),
+    'ms',
+  ),
+  HOOKS_FORWARD_HEADERS: setting(
+    '',
+    'Headers of the client’s request that HOOKS_URL receives as headers: a comma-separated list.',
+    forwardedHeaders(),
+  ),
+  PROGRESS_INTERVAL: setting(
+    '1000',
+    'Minimum time between two reports of the progress of an upload (post-receive).',
+    wholeBetween(1, 3_600_000),
+    'ms',
   ),
   DOWNLOADS: setting(
     'on',

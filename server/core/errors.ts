@@ -60,6 +60,7 @@ export type ErrorCode =
   | 'no_space'
   | 'storage_error'
   | 'auth_unavailable'
+  | 'application_unavailable'
   | 'stopping'
   | 'internal'
 

@@ -22,6 +22,12 @@ import { TypeCheck } from './type-check.ts'
  */
 export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'scanning' | 'finished' | 'failed' | 'gone'
 
+/** How an upload is removed. */
+interface Removal {
+  readonly onlyIncomplete?: boolean
+  readonly reason?: UploadError
+}
+
 /** A live upload: coordinates its writers, tracks its state, and finalizes the file. */
 export class Upload {
   /** The requests that bring bytes. */
@@ -196,7 +202,9 @@ export class Upload {
    * @throws UploadError like `finish`, except `scanning`.
    */
   async settle(scanWait: number, wait: number = MAX_WAIT): Promise<void> {
-    await this.#landing.outcome(scanWait, wait)
+    // tus-js-client reports success after a response: a later rejection would not reach its user.
+    const isAsked = scanWait > 0 && this.#decisions.beforeFinish !== undefined
+    await this.#landing.outcome(isAsked ? wait : scanWait, wait)
     this.#check()
   }
 
@@ -242,13 +250,12 @@ export class Upload {
   /**
    * Ends all running requests and removes the upload, finished or not.
    *
-   * @param options `onlyIncomplete`: a complete upload stays.
+   * @param options `onlyIncomplete`: a complete upload stays. `reason`: the error of the running requests.
    * @throws UploadError `already_complete`, `busy`, `no_space`, `storage_error`.
    */
-  async remove(why: Departure, { onlyIncomplete = false } = {}): Promise<void> {
+  async remove(why: Departure, { onlyIncomplete = false, reason = deleted() }: Removal = {}): Promise<void> {
     const check = (): void => this.#checkRemoval(onlyIncomplete)
     check()
-    const reason = new UploadError('gone', 'This upload was deleted.')
     // Queued before anything has ended: requests that begin meanwhile wait behind it, and cannot delay it.
     const removed = this.#exclusively(async () => {
       await this.#end(reason)
@@ -394,4 +401,8 @@ export async function idleSince(upload: Upload): Promise<Date | undefined> {
 export function checkUsable({ record: { failed }, state }: Upload): void {
   if (failed !== undefined) throw failureError(failed)
   if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
+}
+
+function deleted(): UploadError {
+  return new UploadError('gone', 'This upload was deleted.')
 }

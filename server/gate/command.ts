@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Gate, ReceivedFile, Verdict } from '../core/gate.ts'
+import { childEnvironment } from '../processes/child-environment.ts'
+import { killGroup } from '../processes/kill-group.ts'
 import { firstLine } from './first-line.ts'
 import { sendFile, writeAndWait } from './send-file.ts'
-
-/** Variables of the service that a command receives. Others may be secrets. */
-const PASSED_ON = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
 
 /**
  * A gate that runs a command for each file, with the file on its standard input, and facts in variables. It exits with 0
@@ -49,29 +48,12 @@ export class CommandGate implements Gate {
 }
 
 function environmentOf({ id, name, length, declaredType, owner, path }: ReceivedFile): Record<string, string> {
-  const facts = {
+  return childEnvironment({
     LANDFALL_ID: id,
     LANDFALL_NAME: name,
     LANDFALL_SIZE: String(length),
     LANDFALL_TYPE: declaredType ?? '',
     LANDFALL_OWNER: owner ?? '',
     LANDFALL_PATH: path ?? '',
-  }
-  const passedOn = PASSED_ON.flatMap((key) => {
-    const value = process.env[key]
-    return value === undefined ? [] : [[key, value] as const]
   })
-  // A variable cannot hold a zero byte.
-  const clean = Object.entries(facts).map(([key, value]) => [key, value.replaceAll('\0', '')] as const)
-  return Object.fromEntries([...passedOn, ...clean])
-}
-
-/** Kills a process and all that it has started; no effect once they are gone. */
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All its processes have ended.
-  }
 }

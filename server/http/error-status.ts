@@ -86,6 +86,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   no_space: temporary(507),
   storage_error: temporary(503),
   auth_unavailable: temporary(503),
+  application_unavailable: temporary(503),
   stopping: temporary(503),
   internal: same(500),
 }

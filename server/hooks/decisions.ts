@@ -1,0 +1,66 @@
+import type { Logger } from 'pino'
+import { Refusal } from '../core/answer.ts'
+import { currentRequest } from '../core/current-request.ts'
+import type { Decisions } from '../core/decisions.ts'
+import { UploadError } from '../core/errors.ts'
+import type { HookName } from './hook-names.ts'
+import type { Receiver } from './receiver.ts'
+
+/** Minimum time between two log lines about pending files, in milliseconds: an outage concerns every file. */
+const QUIET = 60_000
+
+/** The decisions of the hooks `pre-create`, `pre-finish`, and `pre-terminate`, where they are enabled. */
+export function hookDecisions(enabled: ReadonlySet<HookName>, receiver: Receiver, log: Logger): Decisions {
+  return {
+    ...(enabled.has('pre-create') && { beforeCreate: beforeCreate(receiver, log) }),
+    ...(enabled.has('pre-finish') && { beforeFinish: beforeFinish(receiver, log) }),
+    ...(enabled.has('pre-terminate') && { beforeDelete: beforeDelete(receiver) }),
+  }
+}
+
+function beforeCreate(receiver: Receiver, log: Logger): NonNullable<Decisions['beforeCreate']> {
+  return async (record) => {
+    const facts = { record, offset: 0, path: undefined }
+    const response = await receiver.ask('pre-create', facts, currentRequest()).catch(unavailable)
+    const { answer, rejectsUpload, changes, path } = response
+    if (rejectsUpload) throw new Refusal('refused', 'The application refused this upload.', answer)
+    // The place of a file is not the choice of a hook yet.
+    if (path !== undefined) log.warn({ path }, 'pre-create: ChangeFileInfo.Storage.Path is ignored.')
+    return { changes, answer }
+  }
+}
+
+function beforeFinish(receiver: Receiver, log: Logger): NonNullable<Decisions['beforeFinish']> {
+  let loggedAt = Number.NEGATIVE_INFINITY
+  const logPending = (id: string, error: unknown): void => {
+    const now = performance.now()
+    if (now - loggedAt < QUIET) return
+    loggedAt = now
+    log.error({ id, err: error }, 'The hook pre-finish failed; the file stays pending, and the hook is called again.')
+  }
+  return async (facts, signal) => {
+    const response = await receiver.ask('pre-finish', facts, currentRequest(), signal).catch((error: unknown) => {
+      if (!signal.aborted) logPending(facts.record.id, error)
+      throw error
+    })
+    const { answer, rejectsUpload } = response
+    if (rejectsUpload) throw new Refusal('rejected', 'The application rejected this file.', answer)
+    return answer
+  }
+}
+
+function beforeDelete(receiver: Receiver): NonNullable<Decisions['beforeDelete']> {
+  return async (facts) => {
+    const { answer, rejectsTermination } = await receiver
+      .ask('pre-terminate', facts, currentRequest())
+      .catch(unavailable)
+    if (rejectsTermination) throw new Refusal('refused', 'The application refused to delete this upload.', answer)
+    return answer
+  }
+}
+
+/** @throws UploadError `application_unavailable`, with the reason for the log only. */
+function unavailable(cause: unknown): never {
+  const message = 'The application cannot be asked at the moment; try again later.'
+  throw new UploadError('application_unavailable', message, { cause })
+}

@@ -1,0 +1,207 @@
+/** Hooks over HTTP, as clients and a receiver see them. */
+import { readdir } from 'node:fs/promises'
+import type http from 'node:http'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Upload } from 'tus-js-client'
+import { startService, type TestService } from '../support/service.ts'
+import { type StubServer, startStub } from '../support/stub-server.ts'
+import { create, createUpload, head, idOf, locationOf, patch, TUS } from '../support/tus.ts'
+import { cut, sendChunk } from '../support/webuploader.ts'
+import { until } from '../support/wire.ts'
+
+interface Call {
+  readonly Type: string
+  readonly Event: {
+    readonly Upload: Readonly<Record<string, unknown>>
+    readonly HTTPRequest: { readonly Method: string; readonly Header: Readonly<Record<string, readonly string[]>> }
+  }
+}
+
+const HELLO = Buffer.from('Hello, world!')
+const ALL = 'pre-create,post-create,post-receive,pre-finish,post-finish,pre-terminate,post-terminate,post-fail'
+const SECRET_TEXT = 'the inside of the receiver'
+
+let receiver: StubServer
+let service: TestService
+let calls: Call[]
+let answers: Record<string, unknown>
+
+beforeEach(async () => {
+  calls = []
+  answers = {}
+  receiver = await startStub(collect)
+  service = await startService({
+    HOOKS_URL: receiver.url,
+    HOOKS_EVENTS: ALL,
+    HOOKS_BACKOFF: '1',
+    HOOKS_TIMEOUT: '1000',
+    HOOKS_FORWARD_HEADERS: 'X-Application',
+  })
+})
+
+afterEach(async () => {
+  await service.close()
+  await receiver.close()
+})
+
+async function collect(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  let text = ''
+  for await (const piece of request) text += String(piece)
+  const call: Call = JSON.parse(text)
+  calls.push(call)
+  response.setHeader('Content-Type', 'application/json')
+  response.end(JSON.stringify(answers[call.Type] ?? {}))
+}
+
+const types = (): readonly string[] => calls.map(({ Type }) => Type)
+const called = (type: string): Promise<void> => until(async () => types().includes(type))
+const find = (type: string): Call | undefined => calls.find(({ Type }) => Type === type)
+
+describe('A receiver', () => {
+  it('learns what happens to an upload of tus, in order', async () => {
+    const made = await create(service.url, {
+      'Upload-Length': '13',
+      'Upload-Metadata': `filename ${Buffer.from('a.txt').toString('base64')},flag`,
+      'X-Application': 'x',
+    })
+    const url = locationOf(made, service.url)
+    expect((await patch(url, 0, HELLO)).status).toBe(204)
+    await called('post-finish')
+    expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    await called('post-terminate')
+    expect(types().filter((type) => type.startsWith('pre-'))).toEqual(['pre-create', 'pre-finish', 'pre-terminate'])
+    expect(types().filter((type) => type.startsWith('post-'))).toEqual([
+      'post-create',
+      'post-receive',
+      'post-finish',
+      'post-terminate',
+    ])
+    const upload = {
+      Size: 13,
+      SizeIsDeferred: false,
+      MetaData: { filename: 'a.txt', flag: '' },
+      IsPartial: false,
+      IsFinal: false,
+      PartialUploads: null,
+    }
+    expect(find('pre-create')?.Event.Upload).toEqual({ ...upload, ID: '', Offset: 0, Storage: null })
+    const storage = { Type: 'filestore', Path: path.join(service.dataDir, 'files', idOf(url), 'a.txt') }
+    expect(find('post-finish')?.Event.Upload).toEqual({ ...upload, ID: idOf(url), Offset: 13, Storage: storage })
+    expect(find('pre-create')?.Event.HTTPRequest).toMatchObject({ Method: 'POST', URI: '/files' })
+    expect(find('pre-create')?.Event.HTTPRequest.Header).toMatchObject({
+      Host: [new URL(service.url).host],
+      'Upload-Length': ['13'],
+    })
+    expect(receiver.requests[0]?.headers['x-application']).toBe('x')
+  })
+
+  it('learns of an upload of WebUploader, and gives its page a result', async () => {
+    answers['pre-finish'] = { Result: { page: 5 } }
+    const file = cut(HELLO, 100)
+    const response = await sendChunk(service.url, file.fields(0), file.bytes(0))
+    expect(response.status).toBe(200)
+    await called('post-finish')
+    expect(find('post-finish')?.Event.Upload['MetaData']).toMatchObject({ task_id: file.common.task_id })
+  })
+
+  it('refuses an upload with its own status, headers, and body', async () => {
+    answers['pre-create'] = {
+      rejectupload: true,
+      httpResponse: { statuscode: 418, BODY: 'No tea.', header: { 'X-Reason': 'tea' } },
+    }
+    const response = await create(service.url, { 'Upload-Length': '13' })
+    expect([response.status, await response.text(), response.headers.get('X-Reason')]).toEqual([418, 'No tea.', 'tea'])
+    expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
+  })
+
+  it('chooses the id and the metadata of an upload', async () => {
+    answers['pre-create'] = { ChangeFileInfo: { ID: 'chosen', MetaData: { filename: 'b.txt' } } }
+    const url = await createUpload(service.url, 13, { filename: 'a.txt' })
+    expect(idOf(url)).toBe('chosen')
+    expect((await head(url)).headers.get('Upload-Metadata')).toBe(`filename ${Buffer.from('b.txt').toString('base64')}`)
+  })
+
+  it('refuses a deletion', async () => {
+    answers['pre-terminate'] = { RejectTermination: true }
+    const url = await createUpload(service.url, 13)
+    expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(400)
+    expect((await head(url)).status).toBe(200)
+  })
+
+  it('stops an upload, which is removed', async () => {
+    answers['post-receive'] = { StopUpload: true }
+    const url = await createUpload(service.url, 13)
+    await patch(url, 0, HELLO.subarray(0, 5))
+    await called('post-terminate')
+    expect((await head(url)).status).toBe(404)
+  })
+
+  it('adds a result to the response of the last byte, and to later ones', async () => {
+    answers['pre-finish'] = { HTTPResponse: { Header: { 'X-Page': '5' } }, Result: { page: 5 } }
+    const url = await createUpload(service.url, 13)
+    for (const response of [await patch(url, 0, HELLO), await head(url)]) {
+      expect([response.headers.get('Upload-Result'), response.headers.get('X-Page')]).toEqual(['{"page":5}', '5'])
+    }
+  })
+
+  it('rejects a file, which tus-js-client reports, for good', async () => {
+    answers['pre-finish'] = { RejectUpload: true, HTTPResponse: { StatusCode: 403, Body: 'Not this one.' } }
+    const failed = new Promise<{ url: string; message: string }>((resolve, reject) => {
+      const upload: Upload = new Upload(HELLO, {
+        endpoint: `${service.url}/files`,
+        retryDelays: [1, 1],
+        onSuccess: () => reject(new Error('It was reported as complete.')),
+        onError: ({ message }) => resolve({ url: upload.url ?? '', message }),
+      })
+      upload.start()
+    })
+    const { url, message } = await failed
+    expect(message).toContain('Not this one.')
+    const id = idOf(url)
+    await called('post-fail')
+    expect(find('post-fail')?.Event.Upload).toMatchObject({ ID: id, Failure: 'rejected' })
+    await until(async () => (await readdir(path.join(service.dataDir, 'quarantine'))).length === 1)
+    service = await service.restart()
+    expect((await head(`${service.url}/files/${id}`)).status).toBe(423)
+    expect((await fetch(`${service.url}/files/${id}`)).status).toBe(403)
+  })
+})
+
+type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void
+
+const BROKEN: Readonly<Record<string, [attempts: number, handler: Handler]>> = {
+  'answers 500': [3, (_, response) => response.writeHead(500).end(SECRET_TEXT)],
+  'answers 404': [1, (_, response) => response.writeHead(404).end(SECRET_TEXT)],
+  redirects: [1, (request, response) => response.writeHead(302, { Location: request.url }).end(SECRET_TEXT)],
+  resets: [3, (request) => request.socket.resetAndDestroy()],
+  hangs: [3, () => undefined],
+  'answers megabytes': [
+    1,
+    (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(`"${'x'.repeat(5_000_000)}"`),
+  ],
+  'answers no JSON': [
+    1,
+    (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(SECRET_TEXT),
+  ],
+  'answers another type': [1, (_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('{}')],
+}
+
+describe.each(Object.entries(BROKEN))('A receiver that %s', (_, [attempts, handler]) => {
+  it('keeps uploads from being created, without a word of it for the client', async () => {
+    receiver.answer(handler)
+    const response = await create(service.url, { 'Upload-Length': '13' })
+    expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
+    expect(await response.text()).toBe('The application cannot be asked at the moment; try again later.\n')
+    expect(receiver.requests).toHaveLength(attempts)
+    expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
+  })
+
+  it('keeps a file pending', async () => {
+    const url = await createUpload(service.url, 13)
+    receiver.answer(handler)
+    expect((await patch(url, 0, HELLO)).status).toBe(204)
+    expect((await fetch(url)).status).toBe(409)
+    receiver.answer(collect)
+  })
+})
