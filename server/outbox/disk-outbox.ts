@@ -1,5 +1,5 @@
 import { type DoubtfulEvent, isCommitted } from '../core/committed.ts'
-import { type EventType, eventId, type UploadEvent } from '../core/events.ts'
+import { EVENT_TYPES, type EventType, eventId, type UploadEvent } from '../core/events.ts'
 import type { Intent, Letter, Mailbox, Outbox } from '../core/outbox.ts'
 import type { Store } from '../core/store.ts'
 import type { SyncMode } from '../disk/environment.ts'
@@ -8,7 +8,6 @@ import { PRIVATE_FOLDER } from '../disk/modes.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { EventLog, type OutboxStep, type Position } from './event-log.ts'
 import type { WrittenEvent } from './lines.ts'
-import type { Segment } from './segment.ts'
 
 /** Maximum letters that an endpoint has in memory, and how many it has left when more are read. */
 const MAX_LETTERS = 10_000
@@ -33,23 +32,29 @@ export interface DiskOutboxOptions {
   readonly onStep: (step: OutboxStep) => void
 }
 
+type Found = Position & { readonly event: WrittenEvent }
+
 /** An intent that is neither confirmed nor cancelled. */
 interface Open {
   readonly id: string
-  position: Position | undefined
+  written: Found | undefined
   isOver: boolean
 }
 
 /** An endpoint, and how far the log was read for it. */
 interface Reader {
   readonly endpoint: string
-  readonly number: number
+  /** The place of the endpoint among all. */
+  readonly place: number
   readonly receive: (letter: Letter) => void
-  /** The segment and the index that are read next; without a segment, the first one. */
-  segment: Segment | undefined
+  /** The number of the segment, and the index, that are read next. */
+  segment: number
   index: number
-  letters: number
+  /** Whether it has read everything: new events are handed out without being read. */
+  isCaughtUp: boolean
   isReading: boolean
+  /** How many letters are handed out. */
+  letters: number
 }
 
 /** An outbox in files. A process that owns the data directory owns it. */
@@ -61,7 +66,7 @@ export class DiskOutbox implements Outbox, Mailbox {
   /** By event id. */
   readonly #open = new Map<string, Open>()
   /** By upload: events of an earlier process of which it is not known whether they are true. */
-  readonly #doubtful = new Map<string, (Position & { readonly event: WrittenEvent })[]>()
+  readonly #doubtful = new Map<string, Found[]>()
   readonly #checking = new Map<string, Promise<void>>()
   #store: Pick<Store, 'summary' | 'open'> | undefined
   #loaded: Promise<void> = Promise.reject(new Error('The outbox is not open.'))
@@ -78,9 +83,9 @@ export class DiskOutbox implements Outbox, Mailbox {
   }
 
   handOut(endpoint: string, receive: (letter: Letter) => void): void {
-    const number = this.#options.endpoints.indexOf(endpoint)
-    const reader = { endpoint, number, receive, segment: undefined, index: 0, letters: 0, isReading: false }
-    this.#readers.push(reader)
+    const place = this.#options.endpoints.indexOf(endpoint)
+    const state = { segment: 0, index: 0, isCaughtUp: false, isReading: false, letters: 0 }
+    this.#readers.push({ endpoint, place, receive, ...state })
   }
 
   async begin(store: Pick<Store, 'summary' | 'open'>): Promise<void> {
@@ -94,7 +99,7 @@ export class DiskOutbox implements Outbox, Mailbox {
   intend(all: readonly UploadEvent[]): Intent {
     const events = all.filter(({ type }) => this.#options.types.has(type))
     if (events.length === 0) return NOTHING
-    const opened = events.map((event): Open => ({ id: eventId(event), position: undefined, isOver: false }))
+    const opened = events.map((event): Open => ({ id: eventId(event), written: undefined, isOver: false }))
     for (const one of opened) {
       const earlier = this.#open.get(one.id)
       if (earlier !== undefined) this.#cancel(earlier)
@@ -141,7 +146,7 @@ export class DiskOutbox implements Outbox, Mailbox {
     this.#looking = this.#look()
   }
 
-  #addDoubtful(found: Position & { readonly event: WrittenEvent }): void {
+  #addDoubtful(found: Found): void {
     const { upload } = found.event
     const known = this.#doubtful.get(upload) ?? []
     this.#doubtful.set(upload, known)
@@ -174,7 +179,7 @@ export class DiskOutbox implements Outbox, Mailbox {
     for (const { event, ...position } of this.#doubtful.get(upload) ?? []) {
       if (position.segment.isOver(position.index) || position.segment.isConfirmed(position.index)) continue
       const doubtful: DoubtfulEvent = event
-      if (await isCommitted(store, doubtful)) this.#confirmAt(position, event)
+      if (await isCommitted(store, doubtful)) this.#log.confirm(position)
       else this.#log.end(position)
     }
     this.#doubtful.delete(upload)
@@ -192,48 +197,120 @@ export class DiskOutbox implements Outbox, Mailbox {
     })
     const positions = await this.#log.append(written, isDurable)
     for (const [i, one] of opened.entries()) {
-      const position = positions[i]
-      one.position = position
-      if (position === undefined) continue
-      for (const reader of this.#readers) this.#pass(reader, position)
+      const [position, event] = [positions[i], written[i]]
+      if (position === undefined || event === undefined) continue
+      one.written = { ...position, event }
+      for (const reader of this.#readers) if (reader.letters >= MAX_LETTERS) fallBehind(reader, position)
       if (one.isOver) this.#log.end(position)
     }
   }
 
-  /** A reader that has read everything need not read this event, which it receives when it is confirmed. */
-  #pass(reader: Reader, { segment, index }: Position): void {
-    if (reader.isReading || reader.letters >= MAX_LETTERS || this.#next(reader, segment)?.index !== index) return
-    reader.segment = segment
-    reader.index = index + 1
+  /** Hands out a confirmed event, unless the reader will find it. */
+  #handOut(found: Found): void {
+    this.#log.confirm(found)
+    for (const reader of this.#readers) if (reader.isCaughtUp || isBefore(found, reader)) this.#give(reader, found)
   }
 
-  /** What is next for a reader that has read everything before `segment`. */
-  #next({ segment, index }: Reader, last: Segment): { readonly index: number } | undefined {
-    if (segment === last) return { index }
-    return this.#isRead(segment, index) && this.#log.after(segment) === last ? { index: 0 } : undefined
+  #give(reader: Reader, { event, ...position }: Found): void {
+    const { segment, index } = position
+    if (segment.isOver(index) || segment.isDelivered(index, reader.place)) return
+    if (event.only !== undefined && event.only !== reader.endpoint) return this.#log.deliver(position, reader.place)
+    reader.letters += 1
+    const settle = (): void => {
+      if (this.#isClosed) return
+      this.#log.deliver(position, reader.place)
+      reader.letters -= 1
+      this.#readOn(reader)
+    }
+    reader.receive({
+      id: event.id,
+      upload: event.upload,
+      at: event.at,
+      body: async () => JSON.stringify((await this.#log.read(position)).body),
+      delivered: settle,
+      dead: async (why) => {
+        await this.#dead.add(await this.#log.read(position), reader.endpoint, why)
+        settle()
+      },
+    })
   }
 
-  /** Whether nothing of the segment is left to read. */
-  #isRead(segment: Segment | undefined, index: number): boolean {
-    return segment === undefined || index >= segment.end
+  /** Reads for an endpoint that has not received everything, in the background. */
+  #readOn(reader: Reader): void {
+    if (reader.isCaughtUp || reader.isReading || reader.letters > READ_BELOW || this.#isClosed) return
+    reader.isReading = true
+    this.#read(reader)
+      .catch((error: unknown) => this.#options.onNotice('The outbox could not be read.', error))
+      .finally(() => {
+        reader.isReading = false
+      })
+  }
+
+  async #read(reader: Reader): Promise<void> {
+    while (!this.#isClosed) {
+      const segment = this.#log.from(reader.segment)
+      if (segment === undefined) {
+        reader.isCaughtUp = true
+        return
+      }
+      if (segment.number !== reader.segment) Object.assign(reader, { segment: segment.number, index: 0 })
+      const end = segment.next
+      for await (const found of this.#log.liveEvents(segment, reader.index)) {
+        reader.index = found.index + 1
+        if (segment.isConfirmed(found.index)) this.#give(reader, found)
+        if (reader.letters >= MAX_LETTERS) return
+      }
+      reader.index = Math.max(reader.index, end)
+      if (reader.index < segment.next) continue
+      if (this.#log.from(segment.number + 1) === undefined) {
+        reader.isCaughtUp = true
+        return
+      }
+      Object.assign(reader, { segment: segment.number + 1, index: 0 })
+    }
+  }
+
+  /** Takes dead letters that are to be sent again. */
+  async #look(): Promise<void> {
+    try {
+      await this.#dead.takeRequested(async ({ why: _, ...letter }) => {
+        const type = EVENT_TYPES.find((one) => one === letter.type)
+        if (type === undefined) return
+        const event = { ...letter, type, at: Date.now() }
+        const [position] = await this.#log.append([event], true)
+        if (position !== undefined) this.#handOut({ ...position, event })
+      })
+    } catch (error) {
+      this.#options.onNotice('Dead letters could not be sent again.', error)
+    }
   }
 
   #confirm(one: Open): void {
     if (one.isOver) return
     this.#close(one)
-    if (one.position !== undefined) this.#confirmAt(one.position)
+    if (one.written !== undefined) this.#handOut(one.written)
   }
 
   #cancel(one: Open): void {
     if (one.isOver) return
     this.#close(one)
-    if (one.position !== undefined) this.#log.end(one.position)
+    if (one.written !== undefined) this.#log.end(one.written)
   }
 
   #close(one: Open): void {
     one.isOver = true
     if (this.#open.get(one.id) === one) this.#open.delete(one.id)
   }
+}
+
+function isBefore({ segment, index }: Position, reader: Reader): boolean {
+  return segment.number < reader.segment || (segment.number === reader.segment && index < reader.index)
+}
+
+/** From this event on, an endpoint that has its fill must be read for. */
+function fallBehind(reader: Reader, { segment, index }: Position): void {
+  if (!reader.isCaughtUp) return
+  Object.assign(reader, { isCaughtUp: false, segment: segment.number, index })
 }
 
 const NOTHING: Intent = { written: Promise.resolve(), confirm: () => undefined, cancel: () => undefined }

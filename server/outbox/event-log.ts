@@ -6,7 +6,7 @@ import { diskError, onDisk } from '../disk/disk-error.ts'
 import { openToRead, syncPath, writeAll } from '../disk/files.ts'
 import { PRIVATE_FILE } from '../disk/modes.ts'
 import { queue } from '../disk/queue.ts'
-import { eventIn, intentLine, type Line, lineAt, linesIn, type Marks, marksIn, marksLine, type WrittenEvent } from './lines.ts'
+import { eventIn, intentLine, lineAt, linesIn, type Marks, marksIn, marksLine, type WrittenEvent } from './lines.ts'
 import { parsePlace, placeOf, Segment } from './segment.ts'
 
 /** After so many bytes, a new segment begins. */
@@ -79,9 +79,9 @@ export class EventLog {
     return [...this.#segments.values()]
   }
 
-  /** The segment after this one, or the first. */
-  after(segment: Segment | undefined): Segment | undefined {
-    for (const next of this.#segments.values()) if (next.number > (segment?.number ?? -1)) return next
+  /** The first segment whose number is at least `number`. */
+  from(number: number): Segment | undefined {
+    for (const segment of this.#segments.values()) if (segment.number >= number) return segment
     return undefined
   }
 
@@ -261,7 +261,7 @@ export class EventLog {
     if (events.length + lines.length === 0) return []
     const { segment, file } = await this.#writable()
     const start = segment.size
-    const first = segment.count
+    const first = segment.next
     let end = start + (lines[0]?.length ?? 0)
     const positions = events.map((event, i): Position => {
       const line = intentLine(first + i, event)

@@ -19,6 +19,8 @@ export class Segment {
   live = 0
   /** Intents that are in the file. */
   count = 0
+  /** The index of the next intent. */
+  next = 0
   /** The segments that marks in this file are about. Known once it has been compacted. */
   targets: ReadonlySet<number> | undefined
   readonly #states = new Map<number, number>()
@@ -30,6 +32,7 @@ export class Segment {
 
   add(index: number): void {
     this.#states.set(index, 0)
+    this.next = index + 1
     this.live += 1
     this.count += 1
   }
