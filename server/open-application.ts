@@ -1,6 +1,7 @@
 import type { Decisions } from './core/decisions.ts'
 import type { Events } from './core/events.ts'
 import type { Reports } from './core/reported-store.ts'
+import type { Webhooks } from './open-webhooks.ts'
 
 /** The parts through which an application decides, and learns what happens. */
 export interface Application {
@@ -15,7 +16,7 @@ export interface Application {
 const PROGRESS_INTERVAL = 1_000
 
 /** The application by the settings. */
-export function openApplication(events: Events): Application {
-  const reports = { events, progressInterval: PROGRESS_INTERVAL }
+export function openApplication(events: Events, webhooks?: Webhooks): Application {
+  const reports = { events, outbox: webhooks?.outbox, progressInterval: PROGRESS_INTERVAL }
   return { decisions: {}, reports, hasApplication: false }
 }

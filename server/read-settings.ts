@@ -76,6 +76,9 @@ function conflictsIn(settings: Settings): readonly string[] {
     ...(AUTH !== 'none' && (isPageField(AUTH_FIELD) || LEGACY_IDENTITY.includes(AUTH_FIELD))
       ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
       : []),
+    ...(settings.WEBHOOK_URLS.length > 0 && settings.WEBHOOK_SECRET === ''
+      ? ['WEBHOOK_URLS needs WEBHOOK_SECRET.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }

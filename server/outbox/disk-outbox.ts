@@ -2,11 +2,11 @@ import { type DoubtfulEvent, isCommitted } from '../core/committed.ts'
 import { EVENT_TYPES, type EventType, eventId, type UploadEvent } from '../core/events.ts'
 import type { Intent, Letter, Mailbox, Outbox } from '../core/outbox.ts'
 import type { Store } from '../core/store.ts'
-import type { SyncMode } from '../disk/environment.ts'
+import type { OutboxStep, SyncMode } from '../disk/environment.ts'
 import { makeFolder } from '../disk/files.ts'
 import { PRIVATE_FOLDER } from '../disk/modes.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { EventLog, type OutboxStep, type Position } from './event-log.ts'
+import { EventLog, type Position } from './event-log.ts'
 import type { WrittenEvent } from './lines.ts'
 
 /** Maximum letters that an endpoint has in memory, and how many it has left when more are read. */
@@ -214,7 +214,10 @@ export class DiskOutbox implements Outbox, Mailbox {
   #give(reader: Reader, { event, ...position }: Found): void {
     const { segment, index } = position
     if (segment.isOver(index) || segment.isDelivered(index, reader.place)) return
-    if (event.only !== undefined && event.only !== reader.endpoint) return this.#log.deliver(position, reader.place)
+    if (event.only !== undefined && event.only !== reader.endpoint) {
+      this.#log.deliver(position, reader.place)
+      return
+    }
     reader.letters += 1
     const settle = (): void => {
       if (this.#isClosed) return

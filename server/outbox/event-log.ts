@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/pr
 import path from 'node:path'
 import { stopping, type UploadError } from '../core/errors.ts'
 import { diskError, onDisk } from '../disk/disk-error.ts'
+import type { OutboxStep } from '../disk/environment.ts'
 import { openToRead, syncPath, writeAll } from '../disk/files.ts'
 import { PRIVATE_FILE } from '../disk/modes.ts'
 import { queue } from '../disk/queue.ts'
@@ -28,9 +29,6 @@ export interface Position {
   readonly start: number
   readonly end: number
 }
-
-/** A step of the log, after which a crash must lose nothing. */
-export type OutboxStep = 'outbox:written' | 'outbox:synced' | 'outbox:marked' | 'outbox:compacted'
 
 export interface EventLogOptions {
   readonly folder: string
@@ -142,7 +140,10 @@ export class EventLog {
   deliver(position: Position, endpoint: number): void {
     const { segment, index } = position
     const { endpoints } = this.#options
-    if (segment.deliver(index, endpoint, endpoints.length)) return this.end(position)
+    if (segment.deliver(index, endpoint, endpoints.length)) {
+      this.end(position)
+      return
+    }
     const name = endpoints[endpoint] ?? ''
     const places = this.#marks.delivered.get(name) ?? []
     this.#marks.delivered.set(name, places)
@@ -246,7 +247,7 @@ export class EventLog {
     try {
       const isDurable = this.#options.syncs && pending.some((one) => one.isDurable)
       const positions = await this.#writeBatch(marks, pending, isDurable)
-      pending.forEach(({ resolve, events }) => resolve(positions.splice(0, events.length)))
+      for (const { resolve, events } of pending) resolve(positions.splice(0, events.length))
     } catch (error) {
       const reason = diskError(error)
       for (const { reject } of pending) reject(reason)
@@ -364,7 +365,8 @@ export class EventLog {
     this.#options.onStep('outbox:compacted')
     // Marks of intents that are in no file any more are not needed.
     for (const other of this.#segments.values()) {
-      if (other.live === 0 && other.targets?.has(segment.number) && !this.#toCompact.has(other)) this.#compactSoon(other)
+      if (other.live === 0 && other.targets?.has(segment.number) && !this.#toCompact.has(other))
+        this.#compactSoon(other)
     }
   }
 

@@ -49,10 +49,12 @@ export class Sender {
       request.once('response', (response) => {
         resolve({ status: response.statusCode ?? 0, retryAfter: retryAfterOf(response.headers['retry-after']) })
         let left = MAX_RESPONSE
-        response.on('error', () => undefined).on('data', (piece: Buffer) => {
-          left -= piece.length
-          if (left < 0) request.destroy()
-        })
+        response
+          .on('error', () => undefined)
+          .on('data', (piece: Buffer) => {
+            left -= piece.length
+            if (left < 0) request.destroy()
+          })
       })
       request.end(bytes)
     })

@@ -17,5 +17,9 @@ export function signedHeaders(
   const timestamp = String(Math.floor(time / 1000))
   const sign = (key: Buffer): string => createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
   const signature = keys.map((key) => `v1,${sign(key)}`).join(' ')
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, ...(signature !== '' && { 'webhook-signature': signature }) }
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': timestamp,
+    ...(signature !== '' && { 'webhook-signature': signature }),
+  }
 }
