@@ -77,7 +77,7 @@ function conflictsIn(settings: Settings): readonly string[] {
       ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
       : []),
     ...(settings.WEBHOOK_URLS.length > 0 && settings.WEBHOOK_SECRET === ''
-      ? ['WEBHOOK_URLS needs WEBHOOK_SECRET.']
+      ? ['WEBHOOK_URLS must be set together with WEBHOOK_SECRET.']
       : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
