@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { type Answer, Refusal } from './core/answer.ts'
 import type { Decisions } from './core/decisions.ts'
 import type { Events } from './core/events.ts'
+import type { Outbox } from './core/outbox.ts'
 import type { Reports } from './core/reported-store.ts'
 import type { Uploads } from './core/uploads.ts'
 import type { Settings } from './settings.ts'
@@ -20,8 +21,13 @@ export interface Application {
 }
 
 /** The application by the settings. Nothing that they do not ask for is loaded. */
-export async function openApplication(settings: Settings, events: Events, log: Logger): Promise<Application> {
-  const reports = { events, progressInterval: settings.PROGRESS_INTERVAL }
+export async function openApplication(
+  settings: Settings,
+  events: Events,
+  outbox: Outbox | undefined,
+  log: Logger,
+): Promise<Application> {
+  const reports = { events, outbox, progressInterval: settings.PROGRESS_INTERVAL }
   const { HOOKS_URL: url, HOOKS_DIR: directory } = settings
   if (url === '' && directory === '') {
     return { decisions: {}, reports, hasApplication: false, connect: () => undefined, close: async () => undefined }

@@ -44,6 +44,10 @@ export async function openStore({
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
+  await reports?.outbox?.begin(store).catch(async (error: unknown) => {
+    await store.close()
+    throw error
+  })
   const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
   return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks, reports, decisions })
 }

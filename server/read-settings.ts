@@ -78,6 +78,9 @@ function conflictsIn(settings: Settings): readonly string[] {
       ? ['AUTH_FIELD must not name a field that WebUploader or LEGACY_IDENTITY uses.']
       : []),
     ...(HOOKS_URL !== '' && HOOKS_DIR !== '' ? ['HOOKS_URL and HOOKS_DIR exclude each other.'] : []),
+    ...(settings.WEBHOOK_URLS.length > 0 && settings.WEBHOOK_SECRET === ''
+      ? ['WEBHOOK_URLS must be set together with WEBHOOK_SECRET.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }

@@ -65,7 +65,12 @@ export async function start(
   const pages = await loadPages(pagesFolder)
   const layout = new Layout(settings.DATA_DIR)
   const events = new Events((error) => log.error({ err: error }, 'A listener of events failed.'))
-  const application = await openApplication(settings, events, log)
+  // Loaded only where there are webhooks.
+  const webhooks =
+    settings.WEBHOOK_URLS.length > 0
+      ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, onStep)
+      : undefined
+  const application = await openApplication(settings, events, webhooks?.outbox, log)
   const { decisions, reports, hasApplication } = application
   const ledger = ledgerOf(settings)
   const uploads = await openStore({
@@ -144,6 +149,7 @@ export async function start(
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
   const { server, drain } = connections(app.callback(), settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS, refuse)
   await listen(server, settings).catch(async (error: unknown) => {
+    await webhooks?.close()
     await uploads.close()
     throw error
   })
@@ -161,6 +167,7 @@ export async function start(
       // Requests beyond DRAIN change what uploads cost until they have ended.
       await uploads.end()
       await application.close()
+      await webhooks?.close()
       await bookkeeping.close()
       await uploads.close()
       server.closeAllConnections()

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isFileType } from './gate/file-types.ts'
 import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
+import { keyOf } from './webhooks/signature.ts'
 
 // What the texts of settings may be. Each message is the end of a sentence that begins with the name of the setting.
 
@@ -210,4 +211,21 @@ export function publicUrl() {
     .string()
     .refine(isPublic, 'must be a URL that begins with http:// or https://')
     .transform((text) => (text === '' ? '' : new URL(text).href.replace(/\/+$/, '')))
+}
+
+/** Different URLs, separated by commas; none by default. The message never contains one: it may contain a secret. */
+export function webhookUrls() {
+  return z.string().transform((text, context): readonly URL[] => {
+    const urls = [...new Set(text.split(',').map((one) => one.trim()))].filter((one) => one !== '')
+    const isGood = urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))
+    if (isGood && urls.length <= 20) return urls.map((url) => new URL(url))
+    context.addIssue('must be at most 20 URLs that begin with http:// or https://')
+    return z.NEVER
+  })
+}
+
+/** Secrets of Standard Webhooks, separated by spaces; empty for none. */
+export function webhookKeys() {
+  const areGood = (text: string): boolean => text === '' || text.split(/ +/).every((one) => keyOf(one) !== undefined)
+  return z.string().trim().refine(areGood, 'must be whsec_ and 24 to 64 bytes in base64')
 }

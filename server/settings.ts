@@ -23,6 +23,8 @@ import {
   sizeLimit,
   socketAddress,
   unownedUploads,
+  webhookKeys,
+  webhookUrls,
   wholeBetween,
 } from './settings-schemas.ts'
 
@@ -256,6 +258,26 @@ export const declaration = z.object({
     'on',
     'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
     oneOf('on', 'unfinished', 'off'),
+  ),
+  WEBHOOK_URLS: setting(
+    '',
+    'URLs that receive events, signed by Standard Webhooks: a comma-separated list, at most 20. Empty = none.',
+    webhookUrls(),
+  ),
+  WEBHOOK_SECRET: secret(
+    'Secret that signs webhooks: whsec_ and 24 to 64 bytes in base64; several, separated by spaces, during a rotation.',
+    webhookKeys(),
+  ),
+  WEBHOOK_EVENTS: setting(
+    'finished,failed,rejected,deleted,expired',
+    'Events that webhooks report: a comma-separated list of created, finished, failed, rejected, deleted, expired.',
+    names().pipe(z.array(oneOf('created', 'finished', 'failed', 'rejected', 'deleted', 'expired'))),
+  ),
+  WEBHOOK_TIMEOUT: setting(
+    '20',
+    'Maximum duration of one attempt to deliver a webhook.',
+    wholeBetween(1, 300),
+    'seconds',
   ),
   SECRET: secret(
     'Source of the keys for owners, links, tokens, and ids; at least 32 characters. Without it, one is kept in DATA_DIR.',

@@ -11,7 +11,7 @@ import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
-const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY']
+const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET']
 const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
@@ -82,6 +82,10 @@ describe('Settings', () => {
       HOOKS_BACKOFF: 1000,
       HOOKS_FORWARD_HEADERS: [],
       PROGRESS_INTERVAL: 1000,
+      WEBHOOK_EVENTS: ['finished', 'failed', 'rejected', 'deleted', 'expired'],
+      WEBHOOK_SECRET: '',
+      WEBHOOK_TIMEOUT: 20,
+      WEBHOOK_URLS: [],
       DOWNLOADS: 'on',
       TERMINATION: 'on',
       SECRET: '',

@@ -1,4 +1,5 @@
 import type { UploadEvent } from './events.ts'
+import type { Store } from './store.ts'
 
 /** Events that are about to become true. Call `confirm` or `cancel` once. */
 export interface Intent {
@@ -12,8 +13,43 @@ export interface Intent {
 
 /**
  * Keeps events until they are delivered. An event is written before the change that it reports is committed, so no
- * crash can separate them: events whose change was not committed are dropped after a restart.
+ * crash can separate them: an event that is neither confirmed nor cancelled is compared with the store after a restart,
+ * before the upload can change again.
  */
 export interface Outbox {
+  /**
+   * Called once, when the store is open and before anything is intended.
+   *
+   * @throws the error of the storage.
+   */
+  begin(store: Pick<Store, 'summary' | 'open'>): Promise<void>
+  /** An event with the id of an earlier one that is still open replaces it. */
   intend(events: readonly UploadEvent[]): Intent
+}
+
+/** An event on its way to one endpoint. */
+export interface Letter {
+  /** The id of the event. */
+  readonly id: string
+  /** The id of the upload: letters of one upload are delivered in order. */
+  readonly upload: string
+  /** When the event was written, in milliseconds since 1970. */
+  readonly at: number
+  /** The JSON to send. @throws UploadError `storage_error`. */
+  body(): Promise<string>
+  /** Delivered: the letter is not handed out again. */
+  delivered(): void
+  /** Given up: the letter is kept aside. @throws UploadError `no_space`, `storage_error`; then it is not. */
+  dead(why: string): Promise<void>
+}
+
+/** Hands out what an outbox has to deliver. */
+export interface Mailbox {
+  /**
+   * Hands out all letters to an endpoint, in order of their events. At most some thousands are handed out at a time;
+   * further ones follow as those are delivered. Call this before `Outbox.begin`.
+   *
+   * @param endpoint a name that stays the same after restarts.
+   */
+  handOut(endpoint: string, receive: (letter: Letter) => void): void
 }

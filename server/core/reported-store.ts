@@ -1,4 +1,5 @@
 import type { UploadFacts } from './decisions.ts'
+import { UploadError } from './errors.ts'
 import { type Events, type EventType, eventOf, type UploadEvent } from './events.ts'
 import type { Intent, Outbox } from './outbox.ts'
 import { prefix, type Range, type Ranges } from './ranges.ts'
@@ -214,15 +215,28 @@ class ReportedUpload implements StoredUpload {
       return
     }
     this.#confirmCreation()
-    const report = this.#report(why)
+    const facts = this.#facts
+    const report = this.#report(why, facts)
+    let isUnwritten = false
     const isRemoved = (): boolean => this.#stored.removed
     await report.around(
       async () => {
-        await report.written
+        isUnwritten = await hadNoSpace(report.written)
         await this.#stored.remove(why)
       },
       false,
       isRemoved,
+    )
+    if (isUnwritten) await this.#reportLate(why, facts)
+  }
+
+  /** The removal may have made room for its event. A crash before this loses the event. */
+  async #reportLate(why: Departure, facts: UploadFacts): Promise<void> {
+    if (why === 'refused') return
+    const intent = this.#reports.outbox?.intend([eventOf(why, facts)])
+    await intent?.written.then(
+      () => intent.confirm(),
+      () => intent.cancel(),
     )
   }
 
@@ -311,6 +325,17 @@ class Report {
 
   cancel(): void {
     this.#intent?.cancel()
+  }
+}
+
+/** Whether events could not be written because the disk is full: a removal makes room. @throws any other error. */
+async function hadNoSpace(written: Promise<void>): Promise<boolean> {
+  try {
+    await written
+    return false
+  } catch (error) {
+    if (error instanceof UploadError && error.code === 'no_space') return true
+    throw error
   }
 }
 

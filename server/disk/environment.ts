@@ -26,10 +26,14 @@ export type RecoveryStep =
 /** The steps of moving a rejected file away. */
 export type RejectionStep = 'reject:moved' | 'reject:done'
 
+/** The steps of the outbox. */
+export type OutboxStep = 'outbox:written' | 'outbox:synced' | 'outbox:marked' | 'outbox:compacted'
+
 /** The steps between which a crash must lose nothing. Tests kill the program at each. */
 export type Step =
   | RecoveryStep
   | RejectionStep
+  | OutboxStep
   | 'create:bytes'
   | 'create:record'
   | 'whole:bytes'

@@ -22,6 +22,8 @@ export class Layout {
   readonly secret: string
   /** What uploads cost, in total and by account. */
   readonly usage: string
+  /** Events that are to be delivered; only where there are webhooks. */
+  readonly outbox: string
   readonly ownerSocket: string
 
   constructor(root: string) {
@@ -38,6 +40,7 @@ export class Layout {
     this.format = path.join(this.root, 'format')
     this.secret = path.join(this.root, 'secret')
     this.usage = path.join(this.root, 'usage')
+    this.outbox = path.join(this.root, 'outbox')
     this.ownerSocket = path.join(this.root, 'owner.sock')
   }
 

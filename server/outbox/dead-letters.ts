@@ -1,0 +1,91 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import { onDisk } from '../disk/disk-error.ts'
+import { ifThere, replaceFile } from '../disk/files.ts'
+import { PRIVATE_FOLDER } from '../disk/modes.ts'
+import type { WrittenEvent } from './lines.ts'
+
+// `dead` has a file for each event that an endpoint did not accept. To have it sent again, any process moves the file
+// to `again`: a rename needs no ownership of the data directory.
+
+const letterJson = z.object({
+  id: z.string(),
+  type: z.string(),
+  upload: z.string(),
+  createdAt: z.string(),
+  at: z.number(),
+  /** The endpoint, as `Mailbox.handOut` names it. */
+  only: z.string(),
+  why: z.string(),
+  body: z.unknown(),
+})
+
+/** An event that an endpoint did not accept. */
+export type DeadLetter = Readonly<z.output<typeof letterJson>>
+
+const NAME = /^evt_[0-9a-f]{32}\.[0-9a-z]+\.json$/
+
+/** The events that were given up. */
+export class DeadLetters {
+  readonly #dead: string
+  readonly #again: string
+
+  /** @param folder the folder of the outbox. */
+  constructor(folder: string) {
+    this.#dead = path.join(folder, 'dead')
+    this.#again = path.join(folder, 'again')
+  }
+
+  /** @throws UploadError `no_space`, `storage_error`. */
+  async add(event: WrittenEvent, endpoint: string, why: string): Promise<void> {
+    await onDisk(async () => {
+      await mkdir(this.#dead, { recursive: true, mode: PRIVATE_FOLDER.bits })
+      const text = JSON.stringify({ ...event, only: endpoint, why })
+      await replaceFile(path.join(this.#dead, `${event.id}.${endpoint}.json`), text)
+    })
+  }
+
+  /** The names of all dead letters, the ids of their events first. @throws the OS error. */
+  async names(): Promise<readonly string[]> {
+    return ((await ifThere(() => readdir(this.#dead))) ?? []).filter((name) => NAME.test(name)).sort()
+  }
+
+  /** @returns `undefined` if there is none, or another program has written it. @throws the OS error. */
+  read(name: string): Promise<DeadLetter | undefined> {
+    return readLetter(path.join(this.#dead, name))
+  }
+
+  /** Has a dead letter sent again, by this process or the one that owns the directory. @throws the OS error. */
+  async sendAgain(name: string): Promise<void> {
+    await mkdir(this.#again, { recursive: true, mode: PRIVATE_FOLDER.bits })
+    await rename(path.join(this.#dead, name), path.join(this.#again, name))
+  }
+
+  /**
+   * Takes the letters that are to be sent again.
+   *
+   * @param take makes a letter durable; then its file is removed.
+   * @throws the OS error, and what `take` throws.
+   */
+  async takeRequested(take: (letter: DeadLetter) => Promise<void>): Promise<void> {
+    const names = (await ifThere(() => readdir(this.#again))) ?? []
+    for (const name of names.filter((name) => NAME.test(name))) {
+      const file = path.join(this.#again, name)
+      const letter = await readLetter(file)
+      if (letter === undefined) continue
+      await take(letter)
+      await rm(file, { force: true })
+    }
+  }
+}
+
+async function readLetter(file: string): Promise<DeadLetter | undefined> {
+  const text = await ifThere(() => readFile(file, 'utf8'))
+  if (text === undefined) return undefined
+  try {
+    return letterJson.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,319 @@
+import { type DoubtfulEvent, isCommitted } from '../core/committed.ts'
+import { EVENT_TYPES, type EventType, eventId, type UploadEvent } from '../core/events.ts'
+import type { Intent, Letter, Mailbox, Outbox } from '../core/outbox.ts'
+import type { Store } from '../core/store.ts'
+import type { OutboxStep, SyncMode } from '../disk/environment.ts'
+import { makeFolder } from '../disk/files.ts'
+import { PRIVATE_FOLDER } from '../disk/modes.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { EventLog, type Position } from './event-log.ts'
+import type { WrittenEvent } from './lines.ts'
+
+/** Maximum letters that an endpoint has in memory, and how many it has left when more are read. */
+const MAX_LETTERS = 10_000
+const READ_BELOW = MAX_LETTERS / 2
+/** How often the folder of dead letters to send again is read, in milliseconds. */
+const LOOK_EVERY = 5_000
+
+/** Events that are as durable as the files that they are about. The others are as durable as their uploads. */
+const DURABLE: ReadonlySet<EventType> = new Set(['finished', 'failed', 'rejected'])
+
+export interface DiskOutboxOptions {
+  /** A folder for the outbox alone. */
+  readonly folder: string
+  readonly sync: SyncMode
+  readonly endpoints: readonly string[]
+  /** The types of the events that are kept. */
+  readonly types: ReadonlySet<EventType>
+  /** The JSON that is delivered for an event. */
+  readonly bodyOf: (event: UploadEvent) => unknown
+  /** Receives notices for the operator. */
+  readonly onNotice: (sentence: string, error?: unknown) => void
+  readonly onStep: (step: OutboxStep) => void
+}
+
+type Found = Position & { readonly event: WrittenEvent }
+
+/** An intent that is neither confirmed nor cancelled. */
+interface Open {
+  readonly id: string
+  written: Found | undefined
+  isOver: boolean
+}
+
+/** An endpoint, and how far the log was read for it. */
+interface Reader {
+  readonly endpoint: string
+  /** The place of the endpoint among all. */
+  readonly place: number
+  readonly receive: (letter: Letter) => void
+  /** The number of the segment, and the index, that are read next. */
+  segment: number
+  index: number
+  /** Whether it has read everything: new events are handed out without being read. */
+  isCaughtUp: boolean
+  isReading: boolean
+  /** How many letters are handed out. */
+  letters: number
+}
+
+/** An outbox in files. A process that owns the data directory owns it. */
+export class DiskOutbox implements Outbox, Mailbox {
+  readonly #options: DiskOutboxOptions
+  readonly #log: EventLog
+  readonly #dead: DeadLetters
+  readonly #readers: Reader[] = []
+  /** By event id. */
+  readonly #open = new Map<string, Open>()
+  /** By upload: events of an earlier process of which it is not known whether they are true. */
+  readonly #doubtful = new Map<string, Found[]>()
+  readonly #checking = new Map<string, Promise<void>>()
+  #store: Pick<Store, 'summary' | 'open'> | undefined
+  #loaded: Promise<void> = Promise.reject(new Error('The outbox is not open.'))
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  constructor(options: DiskOutboxOptions) {
+    const { folder, sync, endpoints, onStep } = options
+    this.#options = options
+    this.#log = new EventLog({ folder, syncs: sync !== 'never', endpoints, onStep })
+    this.#dead = new DeadLetters(folder)
+    this.#loaded.catch(() => undefined)
+  }
+
+  handOut(endpoint: string, receive: (letter: Letter) => void): void {
+    const place = this.#options.endpoints.indexOf(endpoint)
+    const state = { segment: 0, index: 0, isCaughtUp: false, isReading: false, letters: 0 }
+    this.#readers.push({ endpoint, place, receive, ...state })
+  }
+
+  async begin(store: Pick<Store, 'summary' | 'open'>): Promise<void> {
+    this.#store = store
+    await makeFolder(this.#options.folder, PRIVATE_FOLDER)
+    // Reading many events takes longer than the start of the service may.
+    this.#loaded = this.#load()
+    this.#loaded.catch((error: unknown) => this.#options.onNotice('The outbox could not be read.', error))
+  }
+
+  intend(all: readonly UploadEvent[]): Intent {
+    const events = all.filter(({ type }) => this.#options.types.has(type))
+    if (events.length === 0) return NOTHING
+    const opened = events.map((event): Open => ({ id: eventId(event), written: undefined, isOver: false }))
+    for (const one of opened) {
+      const earlier = this.#open.get(one.id)
+      if (earlier !== undefined) this.#cancel(earlier)
+      this.#open.set(one.id, one)
+    }
+    return {
+      written: this.#write(events, opened),
+      confirm: () => {
+        for (const one of opened) this.#confirm(one)
+      },
+      cancel: () => {
+        for (const one of opened) this.#cancel(one)
+      },
+    }
+  }
+
+  /** Ends the deliveries: no letter is handed out or settled from now on. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#timer)
+    await this.#looking.catch(() => undefined)
+    await this.#loaded.catch(() => undefined)
+    await this.#log.close()
+  }
+
+  async #load(): Promise<void> {
+    await this.#log.load()
+    const seen = new Set<string>()
+    for (const segment of this.#log.segments) {
+      const doubtful = new Set(segment.doubtful())
+      if (doubtful.size === 0) continue
+      for await (const found of this.#log.liveEvents(segment, 0)) {
+        if (!doubtful.has(found.index)) continue
+        if (seen.has(found.event.id)) this.#log.end(found)
+        else this.#addDoubtful(found)
+        seen.add(found.event.id)
+      }
+    }
+    this.#checkAll().catch(() => undefined)
+    this.#timer = setInterval(() => {
+      this.#looking = this.#look()
+    }, LOOK_EVERY)
+    this.#timer.unref()
+    this.#looking = this.#look()
+  }
+
+  #addDoubtful(found: Found): void {
+    const { upload } = found.event
+    const known = this.#doubtful.get(upload) ?? []
+    this.#doubtful.set(upload, known)
+    known.push(found)
+  }
+
+  /** Compares the doubtful events with the store, then begins to hand out. */
+  async #checkAll(): Promise<void> {
+    for (const upload of [...this.#doubtful.keys()]) {
+      if (this.#isClosed) return
+      await this.#check(upload).catch((error: unknown) => {
+        // The next change of the upload, or the next start, tries again.
+        this.#options.onNotice('An event could not be compared with its upload.', error)
+      })
+    }
+    for (const reader of this.#readers) this.#readOn(reader)
+  }
+
+  /** @throws UploadError `storage_error` while it is not known which events of the upload are true. */
+  async #check(upload: string): Promise<void> {
+    if (!this.#doubtful.has(upload)) return
+    const running = this.#checking.get(upload) ?? this.#compare(upload)
+    this.#checking.set(upload, running)
+    await running.finally(() => this.#checking.delete(upload))
+  }
+
+  async #compare(upload: string): Promise<void> {
+    const store = this.#store
+    if (store === undefined) return
+    for (const { event, ...position } of this.#doubtful.get(upload) ?? []) {
+      if (position.segment.isOver(position.index) || position.segment.isConfirmed(position.index)) continue
+      const doubtful: DoubtfulEvent = event
+      if (await isCommitted(store, doubtful)) this.#log.confirm(position)
+      else this.#log.end(position)
+    }
+    this.#doubtful.delete(upload)
+  }
+
+  async #write(events: readonly UploadEvent[], opened: readonly Open[]): Promise<void> {
+    await this.#loaded
+    const { sync, bodyOf } = this.#options
+    for (const upload of new Set(events.map((event) => event.upload.record.id))) await this.#check(upload)
+    const isDurable = sync === 'always' || (sync === 'finish' && events.some(({ type }) => DURABLE.has(type)))
+    const written = events.map((event): WrittenEvent => {
+      const { type, at, upload } = event
+      const { id, createdAt } = upload.record
+      return { id: eventId(event), type, upload: id, createdAt, at: at.getTime(), body: bodyOf(event) }
+    })
+    const positions = await this.#log.append(written, isDurable)
+    for (const [i, one] of opened.entries()) {
+      const [position, event] = [positions[i], written[i]]
+      if (position === undefined || event === undefined) continue
+      one.written = { ...position, event }
+      for (const reader of this.#readers) if (reader.letters >= MAX_LETTERS) fallBehind(reader, position)
+      if (one.isOver) this.#log.end(position)
+    }
+  }
+
+  /** Hands out a confirmed event, unless the reader will find it. */
+  #handOut(found: Found): void {
+    this.#log.confirm(found)
+    for (const reader of this.#readers) if (reader.isCaughtUp || isBefore(found, reader)) this.#give(reader, found)
+  }
+
+  #give(reader: Reader, { event, ...position }: Found): void {
+    const { segment, index } = position
+    if (segment.isOver(index) || segment.isDelivered(index, reader.place)) return
+    if (event.only !== undefined && event.only !== reader.endpoint) {
+      this.#log.deliver(position, reader.place)
+      return
+    }
+    reader.letters += 1
+    const settle = (): void => {
+      if (this.#isClosed) return
+      this.#log.deliver(position, reader.place)
+      reader.letters -= 1
+      this.#readOn(reader)
+    }
+    reader.receive({
+      id: event.id,
+      upload: event.upload,
+      at: event.at,
+      body: async () => JSON.stringify((await this.#log.read(position)).body),
+      delivered: settle,
+      dead: async (why) => {
+        await this.#dead.add(await this.#log.read(position), reader.endpoint, why)
+        settle()
+      },
+    })
+  }
+
+  /** Reads for an endpoint that has not received everything, in the background. */
+  #readOn(reader: Reader): void {
+    if (reader.isCaughtUp || reader.isReading || reader.letters > READ_BELOW || this.#isClosed) return
+    reader.isReading = true
+    this.#read(reader)
+      .catch((error: unknown) => this.#options.onNotice('The outbox could not be read.', error))
+      .finally(() => {
+        reader.isReading = false
+      })
+  }
+
+  async #read(reader: Reader): Promise<void> {
+    while (!this.#isClosed) {
+      const segment = this.#log.from(reader.segment)
+      if (segment === undefined) {
+        reader.isCaughtUp = true
+        return
+      }
+      if (segment.number !== reader.segment) Object.assign(reader, { segment: segment.number, index: 0 })
+      const end = segment.next
+      for await (const found of this.#log.liveEvents(segment, reader.index)) {
+        reader.index = found.index + 1
+        if (segment.isConfirmed(found.index)) this.#give(reader, found)
+        if (reader.letters >= MAX_LETTERS) return
+      }
+      reader.index = Math.max(reader.index, end)
+      if (reader.index < segment.next) continue
+      if (this.#log.from(segment.number + 1) === undefined) {
+        reader.isCaughtUp = true
+        return
+      }
+      Object.assign(reader, { segment: segment.number + 1, index: 0 })
+    }
+  }
+
+  /** Takes dead letters that are to be sent again. */
+  async #look(): Promise<void> {
+    try {
+      await this.#dead.takeRequested(async ({ why: _, ...letter }) => {
+        const type = EVENT_TYPES.find((one) => one === letter.type)
+        if (type === undefined) return
+        const event = { ...letter, type, at: Date.now() }
+        const [position] = await this.#log.append([event], true)
+        if (position !== undefined) this.#handOut({ ...position, event })
+      })
+    } catch (error) {
+      this.#options.onNotice('Dead letters could not be sent again.', error)
+    }
+  }
+
+  #confirm(one: Open): void {
+    if (one.isOver) return
+    this.#close(one)
+    if (one.written !== undefined) this.#handOut(one.written)
+  }
+
+  #cancel(one: Open): void {
+    if (one.isOver) return
+    this.#close(one)
+    if (one.written !== undefined) this.#log.end(one.written)
+  }
+
+  #close(one: Open): void {
+    one.isOver = true
+    if (this.#open.get(one.id) === one) this.#open.delete(one.id)
+  }
+}
+
+function isBefore({ segment, index }: Position, reader: Reader): boolean {
+  return segment.number < reader.segment || (segment.number === reader.segment && index < reader.index)
+}
+
+/** From this event on, an endpoint that has its fill must be read for. */
+function fallBehind(reader: Reader, { segment, index }: Position): void {
+  if (!reader.isCaughtUp) return
+  Object.assign(reader, { isCaughtUp: false, segment: segment.number, index })
+}
+
+const NOTHING: Intent = { written: Promise.resolve(), confirm: () => undefined, cancel: () => undefined }

@@ -1,0 +1,193 @@
+import { hash } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Letter } from '../core/outbox.ts'
+import { Sender } from './send.ts'
+import { signedHeaders } from './signature.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+/** When a letter is sent again, and how long an endpoint rests that is down. Milliseconds. */
+export interface Schedule {
+  /** The wait before each attempt. */
+  readonly delays: readonly number[]
+  /** The first rest of an endpoint that is down or throttles; each further one is twice as long. */
+  readonly firstRest: number
+  readonly maxRest: number
+}
+
+/** That of Standard Webhooks: about three days. */
+export const SCHEDULE: Schedule = {
+  delays: [0, 5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR],
+  firstRest: SECOND,
+  maxRest: MINUTE,
+}
+
+/** Maximum requests to an endpoint at once. */
+const CONCURRENCY = 8
+/** Maximum `Retry-After` that is honoured. */
+const MAX_RETRY_AFTER = HOUR
+/** How much longer a wait may be, so that letters do not come all at once. */
+const JITTER = 0.2
+/** Minimum attempts of a process, whatever the age of a letter: a clock may have stepped. */
+const MIN_ATTEMPTS = 4
+
+const THROTTLING: ReadonlySet<number> = new Set([429, 502, 503, 504])
+
+export interface EndpointOptions {
+  readonly url: URL
+  readonly keys: readonly Buffer[]
+  /** Maximum duration of an attempt, in milliseconds. */
+  readonly timeout: number
+  readonly schedule: Schedule
+  readonly log: Logger
+}
+
+interface Lane {
+  readonly letters: Letter[]
+  attempts: number
+}
+
+/** A name of an endpoint that does not contain its URL, which may contain a secret. */
+export function endpointName(url: URL): string {
+  return hash('sha256', url.href).slice(0, 12)
+}
+
+/** Delivers letters to one URL: those of an upload in order, several uploads at once. */
+export class Endpoint {
+  readonly #options: EndpointOptions
+  readonly #sender: Sender
+  /** By upload. */
+  readonly #lanes = new Map<string, Lane>()
+  #ready: Lane[] = []
+  #running = 0
+  #rest: NodeJS.Timeout | undefined
+  #failures = 0
+  #isGone = false
+  readonly #abort = new AbortController()
+  #idle: (() => void) | undefined
+
+  constructor(options: EndpointOptions) {
+    this.#options = options
+    this.#sender = new Sender(options.url, options.timeout, CONCURRENCY)
+  }
+
+  receive(letter: Letter): void {
+    const lane = this.#lanes.get(letter.upload)
+    if (lane !== undefined) {
+      lane.letters.push(letter)
+      return
+    }
+    const fresh = { letters: [letter], attempts: 0 }
+    this.#lanes.set(letter.upload, fresh)
+    this.#enqueue(fresh)
+  }
+
+  /** Ends. Requests in flight have `grace` milliseconds for their response. */
+  async close(grace: number): Promise<void> {
+    this.#isGone = true
+    clearTimeout(this.#rest)
+    if (this.#running > 0) {
+      const timer = setTimeout(() => this.#abort.abort(), grace)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve
+      })
+      clearTimeout(timer)
+    }
+    this.#sender.close()
+  }
+
+  #enqueue(lane: Lane): void {
+    this.#ready.push(lane)
+    this.#sendNext()
+  }
+
+  #sendNext(): void {
+    while (!this.#isGone && this.#rest === undefined && this.#running < CONCURRENCY) {
+      const lane = this.#ready.shift()
+      const [letter] = lane?.letters ?? []
+      if (lane === undefined || letter === undefined) return
+      this.#running += 1
+      this.#send(lane, letter)
+        .catch((error: unknown) => {
+          this.#options.log.error({ err: error, event: letter.id }, 'A webhook could not be settled.')
+          this.#later(lane, MINUTE)
+        })
+        .finally(() => {
+          this.#running -= 1
+          if (this.#running === 0) this.#idle?.()
+          this.#sendNext()
+        })
+    }
+  }
+
+  async #send(lane: Lane, letter: Letter): Promise<void> {
+    const body = await letter.body()
+    lane.attempts += 1
+    const headers = signedHeaders(letter.id, Date.now(), body, this.#options.keys)
+    try {
+      const { status, retryAfter } = await this.#sender.post(body, headers, this.#abort.signal)
+      if (status >= 200 && status < 300) {
+        this.#failures = 0
+        letter.delivered()
+        this.#over(lane)
+      } else if (status === 410) this.#disable()
+      else {
+        if (THROTTLING.has(status)) this.#pause(retryAfter)
+        await this.#failed(lane, letter, `status ${status}`, retryAfter)
+      }
+    } catch (error) {
+      if (this.#abort.signal.aborted) return
+      this.#pause(undefined)
+      await this.#failed(lane, letter, error instanceof Error ? error.message : String(error), undefined)
+    }
+  }
+
+  async #failed(lane: Lane, letter: Letter, why: string, retryAfter = 0): Promise<void> {
+    const { schedule, log, url } = this.#options
+    const delay = schedule.delays[lane.attempts]
+    const isOld = Date.now() - letter.at > schedule.delays.reduce((sum, wait) => sum + wait, 0)
+    if (delay !== undefined && !(isOld && lane.attempts >= MIN_ATTEMPTS)) {
+      return this.#later(lane, Math.max(delay, Math.min(retryAfter, MAX_RETRY_AFTER)))
+    }
+    await letter.dead(why)
+    log.error({ event: letter.id, host: url.host, why }, 'A webhook was given up; landfall webhooks ls lists it.')
+    this.#over(lane)
+  }
+
+  /** The first letter of the lane is settled. */
+  #over(lane: Lane): void {
+    const letter = lane.letters.shift()
+    lane.attempts = 0
+    if (lane.letters.length > 0) this.#enqueue(lane)
+    else if (letter !== undefined) this.#lanes.delete(letter.upload)
+  }
+
+  #later(lane: Lane, delay: number): void {
+    setTimeout(() => this.#enqueue(lane), delay * (1 + Math.random() * JITTER)).unref()
+  }
+
+  /** Sends nothing for a while. */
+  #pause(retryAfter: number | undefined): void {
+    if (this.#rest !== undefined || this.#isGone) return
+    const { firstRest, maxRest } = this.#options.schedule
+    const rest = Math.min(firstRest * 2 ** this.#failures, maxRest)
+    this.#failures += 1
+    this.#rest = setTimeout(
+      () => {
+        this.#rest = undefined
+        this.#sendNext()
+      },
+      retryAfter === undefined ? rest : Math.min(retryAfter, MAX_RETRY_AFTER),
+    )
+    this.#rest.unref()
+  }
+
+  #disable(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    const { log, url } = this.#options
+    log.error({ host: url.host }, 'A receiver of webhooks answered 410: it receives nothing until the next start.')
+  }
+}

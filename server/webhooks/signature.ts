@@ -1,0 +1,25 @@
+import { createHmac } from 'node:crypto'
+
+/** The key in a secret of Standard Webhooks; `undefined` if it is not one of 24 to 64 bytes. */
+export function keyOf(secret: string): Buffer | undefined {
+  const text = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1]
+  const key = Buffer.from(text ?? '', 'base64')
+  return key.length >= 24 && key.length <= 64 ? key : undefined
+}
+
+/** The headers of an attempt (Standard Webhooks 1.0.0): one signature for each key. @param time milliseconds. */
+export function signedHeaders(
+  id: string,
+  time: number,
+  body: string,
+  keys: readonly Buffer[],
+): Readonly<Record<string, string>> {
+  const timestamp = String(Math.floor(time / 1000))
+  const sign = (key: Buffer): string => createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
+  const signature = keys.map((key) => `v1,${sign(key)}`).join(' ')
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': timestamp,
+    ...(signature !== '' && { 'webhook-signature': signature }),
+  }
+}
