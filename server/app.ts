@@ -1,3 +1,4 @@
+import type http from 'node:http'
 import Router, { type RouterMiddleware } from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
 import type { Logger } from 'pino'
@@ -10,6 +11,7 @@ import { serveDownloadsOnly } from './download/download-host.ts'
 import { refuseAsSubresource } from './download/subresource.ts'
 import { limitRate, limitUploads, type Rate } from './http/address-limits.ts'
 import { type AllowedHosts, checkHost } from './http/allowed-hosts.ts'
+import { refuseConsumedBody } from './http/consumed-body.ts'
 import { type AllowedOrigins, cors } from './http/cors.ts'
 import { refuseForeignPages } from './http/cross-site.ts'
 import { errorExit } from './http/error-exit.ts'
@@ -43,9 +45,16 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** Paths are case-sensitive; a slash at their end makes no difference. */
 const EXACT = { sensitive: true } as const
 
+/** The HTTP application. */
+export interface App {
+  readonly handler: http.RequestListener
+  /** Whether a path, without the query, is one of the application's. */
+  readonly owns: (path: string) => boolean
+}
+
 /** The HTTP application: middleware and routes, in order. */
-export function createApp(dependencies: Dependencies): Koa {
-  const { allowedOrigins, downloadHost, reach } = dependencies
+export function createApp(dependencies: Dependencies): App {
+  const { allowedOrigins, downloadHost, pages, reach } = dependencies
   const app = new Koa()
   app.proxy = reach.trustProxy !== 'false'
   app.on('error', (error) => dependencies.log.debug({ err: error }, 'A response could not be sent.'))
@@ -56,6 +65,7 @@ export function createApp(dependencies: Dependencies): Koa {
   app.use(overriddenHead)
   app.use(errorExit(dependencies.log, dialectOf))
   app.use(trackResponses())
+  app.use(refuseConsumedBody)
   app.use(checkHead)
   if (dependencies.requests !== undefined) app.use(limitRate(dependencies.requests))
   app.use(checkHost(dependencies.allowedHosts, dependencies.hostNames, reach.trustProxy))
@@ -70,10 +80,14 @@ export function createApp(dependencies: Dependencies): Koa {
   app.use(refuseMalformedPath)
   const limited = limitUploads(dependencies.maxUploads)
   // A router tries all of its routes.
-  for (const group of routes(dependencies)) app.use(dispatch(routerOf(group, dependencies.admission, limited)))
-  app.use(dependencies.pages.files)
+  const routers = routes(dependencies).map((group) => routerOf(group, dependencies.admission, limited))
+  for (const router of routers) app.use(dispatch(router))
+  if (pages !== undefined) app.use(pages.files)
   app.use(refuseUnrouted)
-  return app
+  return {
+    handler: app.callback(),
+    owns: (path) => routers.some((router) => router.match(path, 'GET').path.length > 0) || (pages?.owns(path) ?? false),
+  }
 }
 
 /** A router over some routes. */

@@ -16,7 +16,7 @@ LOOPBACK.addAddress('::1', 'ipv6')
  */
 export function exposure(
   address: AddressInfo | string | null,
-  auth: Settings['AUTH'],
+  auth: Settings['AUTH'] | 'application',
   container: string | undefined,
 ): string | undefined {
   if (auth !== 'none' || container !== undefined || address === null || typeof address === 'string') return undefined

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { doctor } from './doctor.ts'
+import { type Landfall, openProgram } from './landfall.ts'
 import { readSettings } from './read-settings.ts'
-import { start } from './service.ts'
 
 async function main(): Promise<void> {
   if (process.argv[2] === 'doctor') {
@@ -20,15 +20,26 @@ async function main(): Promise<void> {
   }
   // Handled from the beginning, because process 1 of a container ignores signals without a handler.
   const stopSignal = nextStopSignal()
-  const service = await Promise.race([start(command.settings), stopSignal])
+  const started = openProgram(command.settings).then(listening)
+  const program = await Promise.race([started, stopSignal])
   // Stopped during the start, which may be interrupted anywhere.
-  if (service === undefined) process.exit(0)
-  process.stdout.write(`Landfall listens on ${service.url}\n`)
+  if (program === undefined) process.exit(0)
+  process.stdout.write(`Landfall listens on ${program.url}\n`)
   await stopSignal
   // A second signal stops the process at once.
   process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
-  await service.close()
+  await program.landfall.close()
   process.exit(0)
+}
+
+/** @throws Error with a sentence for the operator when the port is not available. */
+async function listening(landfall: Landfall): Promise<{ landfall: Landfall; url: string }> {
+  try {
+    return { landfall, url: await landfall.listen() }
+  } catch (error) {
+    await landfall.close()
+    throw error
+  }
 }
 
 function nextStopSignal(): Promise<undefined> {

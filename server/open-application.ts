@@ -2,16 +2,16 @@ import type { Logger } from 'pino'
 import { type Answer, Refusal } from './core/answer.ts'
 import type { Decisions } from './core/decisions.ts'
 import type { Events } from './core/events.ts'
-import type { Outbox } from './core/outbox.ts'
 import type { Reports } from './core/reported-store.ts'
 import type { Uploads } from './core/uploads.ts'
+import type { OutboxStep } from './disk/environment.ts'
 import type { Settings } from './settings.ts'
 
 /** The parts through which an application decides, and learns what happens. */
 export interface Application {
   readonly decisions: Decisions
-  /** Without them, nothing listens to events. */
-  readonly reports: Reports | undefined
+  /** Where events go. */
+  readonly reports: Reports
   /** Whether anything wants to know the requests behind events and decisions. */
   readonly hasApplication: boolean
   /** Called once, when uploads can be reached. */
@@ -20,18 +20,43 @@ export interface Application {
   close(): Promise<void>
 }
 
-/** The application by the settings. Nothing that they do not ask for is loaded. */
+/**
+ * The application by the settings. Nothing that they do not ask for is loaded.
+ *
+ * @param own the decisions of an application in this process; then hooks cannot have any.
+ * @param onStep called after each step of the outbox.
+ * @throws Error with a sentence for the operator.
+ */
 export async function openApplication(
   settings: Settings,
   events: Events,
-  outbox: Outbox | undefined,
+  own: Decisions | undefined,
   log: Logger,
+  onStep: (step: OutboxStep) => void,
 ): Promise<Application> {
-  const reports = { events, outbox, progressInterval: settings.PROGRESS_INTERVAL }
-  const { HOOKS_URL: url, HOOKS_DIR: directory } = settings
-  if (url === '' && directory === '') {
-    return { decisions: {}, reports, hasApplication: false, connect: () => undefined, close: async () => undefined }
+  if (own !== undefined && Object.keys(own).length > 0 && (settings.HOOKS_URL !== '' || settings.HOOKS_DIR !== '')) {
+    throw new Error('Hooks exclude the functions beforeCreate, beforeFinish, and beforeDelete of the application.')
   }
+  const hooks = await hooksOf(settings, events, log)
+  const webhooks =
+    settings.WEBHOOK_URLS.length > 0
+      ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, onStep)
+      : undefined
+  return {
+    decisions: hooks?.decisions ?? own ?? {},
+    reports: { events, outbox: webhooks?.outbox, progressInterval: settings.PROGRESS_INTERVAL },
+    hasApplication: own !== undefined || hooks !== undefined,
+    connect: (uploads) => hooks?.connect(uploads),
+    close: async () => {
+      await hooks?.close()
+      await webhooks?.close()
+    },
+  }
+}
+
+async function hooksOf(settings: Settings, events: Events, log: Logger) {
+  const { HOOKS_URL: url, HOOKS_DIR: directory } = settings
+  if (url === '' && directory === '') return undefined
   const { openHooks } = await import('./hooks/open-hooks.ts')
   let uploads: Uploads | undefined
   const stopUpload = async (id: string, answer: Answer | undefined): Promise<void> => {
@@ -50,11 +75,9 @@ export async function openApplication(
   const { decisions, close } = await openHooks(options, events, stopUpload, log)
   return {
     decisions,
-    reports,
-    hasApplication: true,
-    connect: (opened) => {
+    close,
+    connect: (opened: Uploads) => {
       uploads = opened
     },
-    close,
   }
 }

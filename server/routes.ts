@@ -16,8 +16,10 @@ import type { Termination, Tus } from './tus/tus.ts'
 export interface Handlers {
   readonly tus: Tus
   readonly draft: Draft
-  readonly legacy: LegacyAdapter
-  readonly pages: Pages
+  /** Serves WebUploader pages, if that is wanted. */
+  readonly legacy: LegacyAdapter | undefined
+  /** The pages of the service, if they are wanted. */
+  readonly pages: Pages | undefined
   readonly links: Links
   /** The URL of a file by its name in the path, the id or that of a link. */
   readonly urlOf: (ctx: Context, name: string) => string
@@ -48,7 +50,13 @@ export interface Route {
 
 /** Every route, in groups: the most frequent requests come first. */
 export function routes(handlers: Handlers): readonly (readonly Route[])[] {
-  return [uploadRoutes(handlers), legacyRoutes(handlers), authRoutes(handlers), pageRoutes(handlers)]
+  const { legacy, pages } = handlers
+  return [
+    uploadRoutes(handlers),
+    ...(legacy === undefined ? [] : [legacyRoutes(legacy)]),
+    tokenRoutes(handlers),
+    ...(pages === undefined ? [] : [pageRoutes(pages, handlers)]),
+  ]
 }
 
 /** Uploads and the files that they become. */
@@ -136,21 +144,10 @@ function uploadRoutes(handlers: Handlers): readonly Route[] {
   ]
 }
 
-/** Who the caller is, and tokens for others. */
-function authRoutes({ session, createToken }: Handlers): readonly Route[] {
-  return [
-    { method: 'GET', path: '/session', answer: { needs: 'open', run: session } },
-    ...(createToken === undefined
-      ? []
-      : [{ method: 'POST', path: '/tokens', answer: { needs: 'open', run: createToken } } as const]),
-  ]
-}
-
 /** The calls of legacy WebUploader pages. */
-function legacyRoutes({ legacy }: Handlers): readonly Route[] {
+function legacyRoutes(legacy: LegacyAdapter): readonly Route[] {
   const complete: Endpoint = { needs: ['ask'], from: 'fields', run: (ctx, admit) => legacy.complete(ctx, admit) }
   return [
-    { method: 'GET', path: '/upload/accept', answer: { needs: 'open', run: toLegacy } },
     {
       method: 'POST',
       path: '/upload/accept',
@@ -167,23 +164,39 @@ function legacyRoutes({ legacy }: Handlers): readonly Route[] {
   ]
 }
 
-/** The two pages, and the health checks. */
-function pageRoutes({ pages, legacy, ready }: Handlers): readonly Route[] {
-  const open = (run: (ctx: Context) => unknown): Endpoint => ({ needs: 'open', run })
+/** Tokens for others. */
+function tokenRoutes({ createToken }: Handlers): readonly Route[] {
+  return createToken === undefined ? [] : [{ method: 'POST', path: '/tokens', answer: open(createToken) }]
+}
+
+/** The two pages, who the caller is, and the health checks. */
+function pageRoutes(pages: Pages, { legacy, session, ready }: Handlers): readonly Route[] {
+  const health = open((ctx) => respond(ctx, 200, 'ok\n'))
+  const readiness = open((ctx) => (ready() ? respond(ctx, 200, 'ready\n') : respond(ctx, 503, 'stopping\n')))
+  return [
+    { method: 'GET', path: '/session', answer: open(session) },
+    { method: 'GET', path: '/', answer: open((ctx) => pages.show(ctx, 'index.html')) },
+    ...(legacy === undefined ? [] : legacyPageRoutes(pages, legacy)),
+    { method: 'GET', path: '/healthz', answer: health },
+    { method: 'GET', path: '/readyz', answer: readiness },
+  ]
+}
+
+function legacyPageRoutes(pages: Pages, legacy: LegacyAdapter): readonly Route[] {
   const legacyPage = open((ctx) => {
     // The page has relative links, so it works under any prefix: after a slash they would be wrong.
     if (ctx.path.endsWith('/')) return toLegacy(ctx)
     pages.show(ctx, 'legacy.html')
     legacy.introduce(ctx)
   })
-  const health = open((ctx) => respond(ctx, 200, 'ok\n'))
-  const readiness = open((ctx) => (ready() ? respond(ctx, 200, 'ready\n') : respond(ctx, 503, 'stopping\n')))
   return [
-    { method: 'GET', path: '/', answer: open((ctx) => pages.show(ctx, 'index.html')) },
     { method: 'GET', path: '/legacy', answer: legacyPage },
-    { method: 'GET', path: '/healthz', answer: health },
-    { method: 'GET', path: '/readyz', answer: readiness },
+    { method: 'GET', path: '/upload/accept', answer: open(toLegacy) },
   ]
+}
+
+function open(run: (ctx: Context) => unknown): Endpoint {
+  return { needs: 'open', run }
 }
 
 /** Redirects to the legacy page, relative to the path of the request. */

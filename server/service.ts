@@ -1,20 +1,24 @@
-import { fileURLToPath } from 'node:url'
-import pino from 'pino'
+import type { RequestListener } from 'node:http'
+import type { Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
+import type { Authenticator } from './auth/authenticator.ts'
 import { Links, withLinks } from './auth/links.ts'
+import { Owners } from './auth/owners.ts'
 import { session } from './auth/session.ts'
 import { startBackgroundWork } from './background-work.ts'
 import { Bookkeeping, ledgerOf } from './bookkeeping.ts'
-import { connections } from './connections/connections.ts'
+import { type Connections, connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { Concatenation } from './core/concatenation.ts'
+import type { Decisions } from './core/decisions.ts'
 import { Events } from './core/events.ts'
 import { RateLimit } from './core/rate-limit.ts'
+import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
-import type { Step } from './disk/environment.ts'
+import type { OutboxStep, Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
 import { readUsage } from './disk/usage-file.ts'
@@ -23,6 +27,8 @@ import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages } from './http/pages.ts'
+import type { Keys } from './keys.ts'
+import type { Authorize } from './library/authorization.ts'
 import { listen, urlOfServer } from './listening.ts'
 import { openApplication } from './open-application.ts'
 import { openAuth, openTokens } from './open-auth.ts'
@@ -34,12 +40,42 @@ import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
-/** A running service. */
+/** An open service: it has its data directory, and answers requests. */
 export interface Service {
-  /** `http://host:port` */
-  readonly url: string
-  /** Refuses new work; running requests may continue for up to `DRAIN` seconds, then they are interrupted. */
-  close(): Promise<void>
+  readonly uploads: Uploads
+  readonly events: Events
+  /** Answers requests of any HTTP server. */
+  readonly handler: RequestListener
+  /** Whether a path, without the query, is one of the service's. */
+  readonly owns: (path: string) => boolean
+  /**
+   * Opens the port of the settings. Called at most once.
+   *
+   * @returns `http://host:port`.
+   * @throws Error with a sentence for the operator when the port is not available.
+   */
+  listen(): Promise<string>
+  /**
+   * Refuses new work, waits for running requests, ends them, and closes the data directory.
+   *
+   * @param drain waits for the requests of other servers, for some milliseconds at most.
+   */
+  close(drain?: (timeout: number) => Promise<void>): Promise<void>
+}
+
+/** What the settings cannot say. */
+export interface Embedding {
+  readonly log: Logger
+  /** Whether WebUploader pages can upload. */
+  readonly webUploader: boolean
+  /** The directory of the built pages; without it, there are no pages and no health checks. */
+  readonly pagesFolder?: string | undefined
+  /** The decisions of an application in this process. */
+  readonly decisions?: Decisions | undefined
+  /** Authorizes requests, instead of AUTH. */
+  readonly authorize?: Authorize | undefined
+  /** Called after each step of the disk store and the outbox; tests stop the program there. */
+  readonly onStep?: ((step: Step | OutboxStep) => void) | undefined
 }
 
 /** Maximum WebUploader visitors whose listed chunks are kept, up to 16 KiB each. */
@@ -49,28 +85,17 @@ const MAX_VISITORS = 20_000
 const MAX_SENDERS = 50_000
 
 /**
- * Wires the implementations together and starts the service.
+ * Wires the implementations together.
  *
- * @param onStep called after each step of the disk store; tests stop the program there.
- * @param pagesFolder the directory of the built pages.
- * @throws Error with a sentence for the operator when the data directory or the port is not available.
+ * @throws Error with a sentence for the operator when the data directory is not available.
  */
-export async function start(
-  settings: Settings,
-  onStep: (step: Step) => void = () => undefined,
-  pagesFolder: string = fileURLToPath(new URL('../client', import.meta.url)),
-): Promise<Service> {
-  const log = pino({ level: settings.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }))
+export async function openService(settings: Settings, embedding: Embedding): Promise<Service> {
+  const { log, onStep = () => undefined } = embedding
   const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
-  const pages = await loadPages(pagesFolder)
+  const pages = embedding.pagesFolder === undefined ? undefined : await loadPages(embedding.pagesFolder)
   const layout = new Layout(settings.DATA_DIR)
   const events = new Events((error) => log.error({ err: error }, 'A listener of events failed.'))
-  // Loaded only where there are webhooks.
-  const webhooks =
-    settings.WEBHOOK_URLS.length > 0
-      ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, onStep)
-      : undefined
-  const application = await openApplication(settings, events, webhooks?.outbox, log)
+  const application = await openApplication(settings, events, embedding.decisions, log, onStep)
   const { decisions, reports, hasApplication } = application
   const ledger = ledgerOf(settings)
   const uploads = await openStore({
@@ -88,6 +113,9 @@ export async function start(
     minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
+  }).catch(async (error: unknown) => {
+    await application.close()
+    throw error
   })
   application.connect(uploads)
   const usage = await readUsage(layout)
@@ -101,7 +129,12 @@ export async function start(
   const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
   const links = new Links(keys.link)
-  const authenticator = await openAuth(settings, keys, reach, (sentence) => log.warn(sentence))
+  const { authorize } = embedding
+  const authenticator =
+    authorize === undefined
+      ? await openAuth(settings, keys, reach, (sentence) => log.warn(sentence))
+      : await openAuthorization(authorize, settings, keys)
+  const auth = authorize === undefined ? settings.AUTH : 'application'
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const app = createApp({
@@ -113,7 +146,7 @@ export async function start(
     termination,
     session: session({
       authenticator,
-      auth: settings.AUTH,
+      auth,
       field: settings.AUTH_FIELD,
       downloads,
       termination,
@@ -125,17 +158,19 @@ export async function start(
     createToken: await openTokens(settings, keys.token),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
-    legacy: createLegacyAdapter(uploads, {
-      rules: { secret, names: settings.LEGACY_IDENTITY },
-      visitors: new Visitors(secret, reach, settings.AUTH === 'none'),
-      tokenField: settings.AUTH === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
-      histories: new Notes(layout.visitors, MAX_VISITORS),
-      senders: new Notes(layout.senders, MAX_SENDERS),
-      urlOf: urls.forPage,
-      idleTimeout: settings.IDLE_TIMEOUT,
-      maxChunks: settings.MAX_CHUNKS,
-      listsChunks: settings.LEGACY_CHECK === 'list',
-    }),
+    legacy: embedding.webUploader
+      ? createLegacyAdapter(uploads, {
+          rules: { secret, names: settings.LEGACY_IDENTITY },
+          visitors: new Visitors(secret, reach, auth === 'none'),
+          tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
+          histories: new Notes(layout.visitors, MAX_VISITORS),
+          senders: new Notes(layout.senders, MAX_SENDERS),
+          urlOf: urls.forPage,
+          idleTimeout: settings.IDLE_TIMEOUT,
+          maxChunks: settings.MAX_CHUNKS,
+          listsChunks: settings.LEGACY_CHECK === 'list',
+        })
+      : undefined,
     pages,
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
@@ -147,32 +182,43 @@ export async function start(
     ready: () => ready,
   })
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
-  const { server, drain } = connections(app.callback(), settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS, refuse)
-  await listen(server, settings).catch(async (error: unknown) => {
-    await webhooks?.close()
-    await uploads.close()
-    throw error
-  })
-  const warning = exposure(server.address(), settings.AUTH, process.env['container'])
-  if (warning !== undefined) log.warn(warning)
   const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
+  let listening: Connections | undefined
   return {
-    url: urlOfServer(server, settings.HOST),
-    close: async () => {
+    uploads,
+    events,
+    handler: app.handler,
+    owns: app.owns,
+    listen: async () => {
+      const own = connections(app.handler, settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS, refuse)
+      await listen(own.server, settings)
+      listening = own
+      const warning = exposure(own.server.address(), auth, process.env['container'])
+      if (warning !== undefined) log.warn(warning)
+      return urlOfServer(own.server, settings.HOST)
+    },
+    close: async (drain = () => Promise.resolve()) => {
       ready = false
       background.stop()
-      await drain(settings.DRAIN * 1000)
+      await Promise.all([listening?.drain(settings.DRAIN * 1000), drain(settings.DRAIN * 1000)])
       await concatenation.close()
       // Requests beyond DRAIN change what uploads cost until they have ended.
       await uploads.end()
       await application.close()
-      await webhooks?.close()
       await bookkeeping.close()
       await uploads.close()
-      server.closeAllConnections()
+      listening?.server.closeAllConnections()
     },
   }
+}
+
+/** Loaded only for applications that authorize requests. */
+async function openAuthorization(authorize: Authorize, settings: Settings, keys: Keys): Promise<Authenticator> {
+  if (settings.AUTH !== 'none') throw new Error('The function authorize and the setting AUTH exclude each other.')
+  const { ApplicationAuthenticator } = await import('./library/authorization.ts')
+  const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
+  return new ApplicationAuthenticator(authorize, owners, keys.account)
 }
 
 function requestLimit(perMinute: number): RateLimit | undefined {

@@ -7,7 +7,8 @@ import type { Authenticator } from './authenticator.ts'
 /** What `GET /session` reports of the service. */
 export interface SessionOptions {
   readonly authenticator: Authenticator
-  readonly auth: 'none' | 'jwt' | 'forward'
+  /** `application`: an application in this process decides. */
+  readonly auth: 'none' | 'jwt' | 'forward' | 'application'
   /** The form field of legacy pages that may hold a token; empty for none. */
   readonly field: string
   readonly downloads: 'on' | 'signed' | 'off'

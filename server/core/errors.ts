@@ -61,6 +61,7 @@ export type ErrorCode =
   | 'storage_error'
   | 'auth_unavailable'
   | 'application_unavailable'
+  | 'body_already_read'
   | 'stopping'
   | 'internal'
 

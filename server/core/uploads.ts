@@ -208,6 +208,16 @@ export class Uploads {
     return this.#store.unfinished()
   }
 
+  /** Ids of all uploads, or of those that are or are not finished, as `unfinishedIds` does. */
+  async *ids(isFinished?: boolean): AsyncGenerator<string> {
+    if (isFinished === false) return yield* this.unfinishedIds()
+    for (const partition of await this.#store.partitions()) {
+      for (const id of await this.#store.partition(partition)) {
+        if (isFinished === undefined || (await this.#store.summary(id))?.finished) yield id
+      }
+    }
+  }
+
   /** Ends all running requests, keeping their bytes; uploads change no more. */
   async end(): Promise<void> {
     this.#closed = true

@@ -87,6 +87,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   storage_error: temporary(503),
   auth_unavailable: temporary(503),
   application_unavailable: temporary(503),
+  body_already_read: same(500),
   stopping: temporary(503),
   internal: same(500),
 }

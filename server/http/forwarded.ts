@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware } from 'koa'
 import { single } from './header-values.ts'
+import { mountPathOf, plainPath } from './mount-path.ts'
 
 /** Which proxy headers to trust: none, `X-Forwarded-*`, or `Forwarded` (RFC 7239). */
 export type TrustProxy = 'false' | 'true' | 'forwarded'
@@ -12,7 +13,7 @@ export interface ForwardedRequest {
   readonly isSecure: boolean
   /** The host that the client requested. */
   readonly host: string | undefined
-  /** The path prefix of this service at the proxy, which strips it; without a trailing slash. */
+  /** The path prefix that the proxy and the application strip; without a trailing slash. */
   readonly prefix: string
 }
 
@@ -21,14 +22,15 @@ export interface ForwardedRequest {
  * client may have forged those before it. Malformed values are ignored.
  */
 export function forwardedRequest(ctx: Context, trust: TrustProxy): ForwardedRequest {
-  const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, host: undefined, prefix: '' }
+  const mountPath = mountPathOf(ctx.req)
+  const direct = { address: ctx.req.socket.remoteAddress ?? '', isSecure: false, host: undefined, prefix: mountPath }
   if (trust === 'false') return direct
   const fields = trust === 'true' ? byHeaders(ctx) : byForwarded(ctx.get('Forwarded'))
   return {
     address: addressIn(fields.address) ?? direct.address,
     isSecure: fields.scheme?.toLowerCase() === 'https',
     host: fields.host,
-    prefix: trust === 'true' ? prefixIn(last(ctx.get('X-Forwarded-Prefix'))) : '',
+    prefix: (trust === 'true' ? plainPath(last(ctx.get('X-Forwarded-Prefix')) ?? '') : '') + mountPath,
   }
 }
 
@@ -87,10 +89,4 @@ function addressIn(text: string | undefined): string | undefined {
     text ?? '',
   )
   return found?.[1] ?? found?.[2] ?? found?.[3]
-}
-
-/** A plain absolute path; never `//host`, which browsers resolve to another server. */
-function prefixIn(text: string | undefined): string {
-  const path = (text ?? '').replace(/(?<!\/)\/+$/, '')
-  return /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) ? path : ''
 }

@@ -26,6 +26,8 @@ export interface Pages {
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
   /** Serves `/assets/…` and `/static/…`. */
   readonly files: Middleware
+  /** Whether `files` serves a path. */
+  readonly owns: (path: string) => boolean
 }
 
 interface BuiltFile {
@@ -52,7 +54,9 @@ export async function loadPages(folder: string): Promise<Pages> {
     ctx.type = path.extname(name)
     ctx.body = file.content
   }
+  const fileAt = (url: string): BuiltFile | undefined => (/^\/(assets|static)\//.test(url) ? files.get(url) : undefined)
   return {
+    owns: (path) => fileAt(path) !== undefined,
     show: (ctx, page) => {
       const file = files.get(`/${page}`)
       if (file === undefined) return
@@ -60,7 +64,7 @@ export async function loadPages(folder: string): Promise<Pages> {
       answer(ctx, file, page, 'no-cache')
     },
     files: (ctx, next) => {
-      const file = /^\/(assets|static)\//.test(ctx.path) ? files.get(ctx.path) : undefined
+      const file = fileAt(ctx.path)
       if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
       return answer(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },

@@ -14,7 +14,7 @@ const SECRET = 'a secret of the application, long enough'
 const key = new TextEncoder().encode(SECRET)
 
 // Only the table is read; none of its endpoints runs here.
-const table: readonly Route[] = routes({} as Handlers).flat()
+const table: readonly Route[] = routes({ legacy: {}, pages: {} } as Handlers).flat()
 
 type Protocol = 'tus' | 'draft' | 'none'
 

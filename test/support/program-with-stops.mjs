@@ -1,8 +1,8 @@
 // The built program, with a stop: it kills itself at the STOP_COUNT-th occurrence of the step STOP_AT, or STOP_AFTER
 // milliseconds after its start. With SLOW_DISK, its disk is slow.
 
+import { openProgram } from '../../dist/server/landfall.js'
 import { readSettings } from '../../dist/server/read-settings.js'
-import { start } from '../../dist/server/service.js'
 import { slowDown } from './slow-disk.mjs'
 
 const { STOP_AT: stopAt, STOP_COUNT: stopCount = '1', STOP_AFTER: stopAfter } = process.env
@@ -22,9 +22,9 @@ if (stopAfter !== undefined) setTimeout(kill, Number(stopAfter))
 
 if (process.env.SLOW_DISK === 'yes') await slowDown()
 const { settings } = readSettings(process.env, process.argv.slice(2))
-const service = await start(settings, onStep)
-process.stdout.write(`Landfall listens on ${service.url}\n`)
+const landfall = await openProgram(settings, { onStep })
+process.stdout.write(`Landfall listens on ${await landfall.listen()}\n`)
 process.once('SIGTERM', async () => {
-  await service.close()
+  await landfall.close()
   process.exit(0)
 })

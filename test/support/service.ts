@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
+import { openProgram } from '../../server/landfall.ts'
 import { parseSettings } from '../../server/read-settings.ts'
-import { type Service, start } from '../../server/service.ts'
 import { temporaryFolder } from './folder.ts'
 
 /** Empty pages, so tests of requests need no build. */
@@ -44,9 +44,9 @@ async function startIn(
     ...settings,
     DATA_DIR: dataDir,
   }
-  const service: Service = await start(parseSettings(all), () => undefined, pages)
+  const service = await openProgram(parseSettings(all), { pagesFolder: pages })
   return {
-    url: service.url,
+    url: await service.listen(),
     dataDir,
     restart: async (changed = {}) => {
       await service.close()

@@ -4,8 +4,8 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
+import { openProgram } from '../../server/landfall.ts'
 import { parseSettings } from '../../server/read-settings.ts'
-import { type Service, start } from '../../server/service.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import type { TestService } from '../support/service.ts'
@@ -42,9 +42,9 @@ describe('A directory that plain @tus/server wrote', () => {
   /** Starts Landfall on the directory. */
   async function adopt(): Promise<Pick<TestService, 'url' | 'dataDir'> & TestService> {
     const texts: Record<string, string> = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', DATA_DIR: folder.path }
-    const running = await start(parseSettings(texts))
+    const running = await openProgram(parseSettings(texts))
     service = running
-    return { url: running.url, dataDir: folder.path, restart: adopt, close: () => running.close() }
+    return { url: await running.listen(), dataDir: folder.path, restart: adopt, close: () => running.close() }
   }
 
   it('has unfinished uploads that resume at their offset, with their metadata', async () => {

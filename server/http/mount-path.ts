@@ -1,0 +1,19 @@
+import type { IncomingMessage } from 'node:http'
+
+const paths = new WeakMap<IncomingMessage, string>()
+
+/** Notes the path below which an application has mounted this service, which is no longer in the URL of the request. */
+export function setMountPath(request: IncomingMessage, path: string): void {
+  paths.set(request, path)
+}
+
+/** The path below which an application has mounted this service, without a trailing slash; empty for none. */
+export function mountPathOf(request: IncomingMessage): string {
+  return paths.get(request) ?? ''
+}
+
+/** A plain absolute path without a trailing slash; never `//host`, which browsers resolve to another server. */
+export function plainPath(text: string): string {
+  const path = text.replace(/(?<!\/)\/+$/, '')
+  return /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) ? path : ''
+}

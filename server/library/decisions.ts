@@ -1,0 +1,82 @@
+import type { Answer } from '../core/answer.ts'
+import { currentRequest, type RequestInfo } from '../core/current-request.ts'
+import type { CreationChanges, Decisions } from '../core/decisions.ts'
+import { UploadError } from '../core/errors.ts'
+import { Refusal } from './refusal.ts'
+import { type UploadView, viewOf } from './view.ts'
+
+/** What an application changes about a new upload, and says to its client. */
+export interface CreationAnswer extends CreationChanges, Pick<Answer, 'headers' | 'body' | 'result'> {}
+
+type Maybe<T> = Promise<T | undefined> | Promise<void> | T | undefined
+
+/** Functions of an application that decide before something is done. They refuse by throwing a `Refusal`. */
+export interface DecisionOptions {
+  /** Called before an upload is created. Without an answer, it is created as the client wants it. */
+  readonly beforeCreate?: ((upload: UploadView, request: RequestInfo) => Maybe<CreationAnswer>) | undefined
+  /**
+   * Called when every byte is there, before any client can read the file. If it throws anything but a `Refusal`, the
+   * file stays pending, and the function is called again; also after a crash.
+   *
+   * @param upload `path` is where its bytes can be read.
+   * @param request the one that brought the last byte, if it is still running.
+   * @param signal aborts when the upload is removed, or the service stops.
+   * @returns what the client receives with the response to its last byte, and whenever it asks for the upload.
+   */
+  readonly beforeFinish?:
+    | ((upload: UploadView, request: RequestInfo | undefined, signal: AbortSignal) => Maybe<Answer>)
+    | undefined
+  /** Called before a client deletes an upload. */
+  readonly beforeDelete?: ((upload: UploadView, request: RequestInfo) => Maybe<Answer>) | undefined
+}
+
+/** The decisions of the core that call these functions. @param onPending receives why a file stays pending. */
+export function decisionsOf(
+  { beforeCreate, beforeFinish, beforeDelete }: DecisionOptions,
+  onPending: (id: string, error: unknown) => void,
+): Decisions {
+  return {
+    ...(beforeCreate !== undefined && {
+      beforeCreate: async (record) => {
+        const view = viewOf({ record, offset: 0, path: undefined })
+        const answer = await asked('refused', () => beforeCreate(view, request()))
+        if (answer === undefined) return undefined
+        const { metadata, id, ...said } = answer
+        return { changes: { metadata, id }, answer: said }
+      },
+    }),
+    ...(beforeFinish !== undefined && {
+      beforeFinish: async (upload, signal) => {
+        const ask = () => beforeFinish(viewOf(upload), currentRequest(), signal)
+        const answer = await asked('rejected', ask).catch((error: unknown) => {
+          if (error instanceof UploadError && error.code === 'application_unavailable' && !signal.aborted) {
+            onPending(upload.record.id, error.cause)
+          }
+          throw error
+        })
+        return answer
+      },
+    }),
+    ...(beforeDelete !== undefined && {
+      beforeDelete: async (upload) => await asked('refused', () => beforeDelete(viewOf(upload), request())),
+    }),
+  }
+}
+
+/** @throws Refusal of the core; UploadError `application_unavailable` with what the function has thrown as its cause. */
+async function asked<T>(code: 'refused' | 'rejected', ask: () => Maybe<T>): Promise<T | undefined> {
+  try {
+    return (await ask()) ?? undefined
+  } catch (error) {
+    if (error instanceof Refusal) throw error.as(code, code === 'refused' ? 400 : 422)
+    const message = 'The application failed; try again later.'
+    throw new UploadError('application_unavailable', message, { cause: error })
+  }
+}
+
+/** Clients only create and delete uploads by requests. */
+function request(): RequestInfo {
+  const current = currentRequest()
+  if (current === undefined) throw new Error('No request is running.')
+  return current
+}

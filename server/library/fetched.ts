@@ -1,0 +1,105 @@
+import http, { type IncomingMessage, type RequestListener } from 'node:http'
+import { duplexPair } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setWebRequest } from '../http/web-request.ts'
+
+/** What a request of the Fetch API does not know of its connection. */
+export interface ConnectionFacts {
+  /** The address of the client. Without it, all clients share the limits of one address. */
+  readonly remoteAddress?: string | undefined
+}
+
+/** Headers of a single connection (RFC 9110 §7.6.1), which the inner one has itself. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Statuses of which a `Response` must have no body. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
+
+/**
+ * The service as a function from `Request` to `Response`, for Next.js, Hono, and others: each request travels over a
+ * connection inside of this process, with a real parser at its end, so both ways behave alike. Interim responses are not
+ * passed on.
+ */
+export class Fetched {
+  readonly #server: http.Server
+
+  constructor(handler: RequestListener) {
+    this.#server = http.createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, handler)
+  }
+
+  /** @throws TypeError if the body of the request was read before; the reason of its signal; Error when it is cut. */
+  readonly fetch = async (request: Request, { remoteAddress }: ConnectionFacts = {}): Promise<Response> => {
+    if (request.bodyUsed) throw new TypeError('The body of this request has been read before the upload service.')
+    const url = new URL(request.url)
+    const [near, far] = duplexPair()
+    // The server asks connections for these; a pair of streams has none of them.
+    Object.assign(far, { remoteAddress: remoteAddress ?? '127.0.0.1', encrypted: url.protocol === 'https:' })
+    setWebRequest(far, request)
+    this.#server.emit('connection', far)
+    const inner = http.request({
+      createConnection: () => near,
+      method: request.method,
+      path: url.pathname + url.search,
+      headers: { host: url.host, ...headersOf(request) },
+      signal: request.signal,
+    })
+    const answered = responseTo(inner)
+    // The response may come, and the connection close, before the whole body is sent.
+    if (request.body === null) inner.end()
+    else pipeline(chunksOf(request.body), inner).catch(() => undefined)
+    return toWeb(await answered, request.method)
+  }
+}
+
+function headersOf(request: Request): http.OutgoingHttpHeaders {
+  return Object.fromEntries([...request.headers].filter(([name]) => !HOP_BY_HOP.has(name)))
+}
+
+function responseTo(request: http.ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => request.once('response', resolve).on('error', reject))
+}
+
+function toWeb(response: IncomingMessage, method: string): Response {
+  const status = response.statusCode ?? 500
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(response.headersDistinct)) {
+    if (HOP_BY_HOP.has(name)) continue
+    for (const value of values ?? []) headers.append(name, value)
+  }
+  const hasBody = !WITHOUT_BODY.has(status) && method !== 'HEAD'
+  if (!hasBody) response.resume()
+  return new Response(hasBody ? streamOf(response) : null, { status, headers })
+}
+
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader()
+  try {
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) yield chunk.value
+  } finally {
+    // What is left of a refused body is not read.
+    await reader.cancel().catch(() => undefined)
+  }
+}
+
+function streamOf(response: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const chunks: AsyncIterator<Buffer> = response[Symbol.asyncIterator]()
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await chunks.next()
+      if (done) controller.close()
+      else controller.enqueue(new Uint8Array(value))
+    },
+    cancel: () => {
+      response.destroy()
+    },
+  })
+}
