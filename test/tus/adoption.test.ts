@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
-import { openProgram } from '../../server/landfall.ts'
+import { type Landfall, openProgram } from '../../server/landfall.ts'
 import { parseSettings } from '../../server/read-settings.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -15,7 +15,7 @@ import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, pat
 describe('A directory that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
-  let service: Service | undefined
+  let service: Landfall | undefined
   beforeEach(async () => {
     folder = await temporaryFolder()
   })
