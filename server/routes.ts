@@ -53,7 +53,7 @@ export function routes(handlers: Handlers): readonly (readonly Route[])[] {
   const { legacy, pages } = handlers
   return [
     uploadRoutes(handlers),
-    ...(legacy === undefined ? [] : [legacyRoutes(legacy)]),
+    ...(legacy === undefined ? [] : [legacyRoutes(legacy, pages !== undefined)]),
     tokenRoutes(handlers),
     ...(pages === undefined ? [] : [pageRoutes(pages, handlers)]),
   ]
@@ -144,10 +144,11 @@ function uploadRoutes(handlers: Handlers): readonly Route[] {
   ]
 }
 
-/** The calls of legacy WebUploader pages. */
-function legacyRoutes(legacy: LegacyAdapter): readonly Route[] {
+/** The calls of legacy WebUploader pages. @param hasPage whether the service has such a page. */
+function legacyRoutes(legacy: LegacyAdapter, hasPage: boolean): readonly Route[] {
   const complete: Endpoint = { needs: ['ask'], from: 'fields', run: (ctx, admit) => legacy.complete(ctx, admit) }
   return [
+    ...(hasPage ? [{ method: 'GET', path: '/upload/accept', answer: open(toLegacy) } as const] : []),
     {
       method: 'POST',
       path: '/upload/accept',
@@ -176,23 +177,19 @@ function pageRoutes(pages: Pages, { legacy, session, ready }: Handlers): readonl
   return [
     { method: 'GET', path: '/session', answer: open(session) },
     { method: 'GET', path: '/', answer: open((ctx) => pages.show(ctx, 'index.html')) },
-    ...(legacy === undefined ? [] : legacyPageRoutes(pages, legacy)),
+    ...(legacy === undefined ? [] : [{ method: 'GET', path: '/legacy', answer: legacyPage(pages, legacy) } as const]),
     { method: 'GET', path: '/healthz', answer: health },
     { method: 'GET', path: '/readyz', answer: readiness },
   ]
 }
 
-function legacyPageRoutes(pages: Pages, legacy: LegacyAdapter): readonly Route[] {
-  const legacyPage = open((ctx) => {
+function legacyPage(pages: Pages, legacy: LegacyAdapter): Endpoint {
+  return open((ctx) => {
     // The page has relative links, so it works under any prefix: after a slash they would be wrong.
     if (ctx.path.endsWith('/')) return toLegacy(ctx)
     pages.show(ctx, 'legacy.html')
     legacy.introduce(ctx)
   })
-  return [
-    { method: 'GET', path: '/legacy', answer: legacyPage },
-    { method: 'GET', path: '/upload/accept', answer: open(toLegacy) },
-  ]
 }
 
 function open(run: (ctx: Context) => unknown): Endpoint {
