@@ -1,5 +1,5 @@
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
-import { duplexPair } from 'node:stream'
+import { type Duplex, duplexPair } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setWebRequest } from '../http/web-request.ts'
 
@@ -40,7 +40,7 @@ export class Fetched {
   readonly fetch = async (request: Request, { remoteAddress }: ConnectionFacts = {}): Promise<Response> => {
     if (request.bodyUsed) throw new TypeError('The body of this request has been read before the upload service.')
     const url = new URL(request.url)
-    const [near, far] = duplexPair()
+    const [near, far] = connectionPair()
     // The server asks connections for these; a pair of streams has none of them.
     Object.assign(far, { remoteAddress: remoteAddress ?? '127.0.0.1', encrypted: url.protocol === 'https:' })
     setWebRequest(far, request)
@@ -58,6 +58,22 @@ export class Fetched {
     else pipeline(chunksOf(request.body), inner).catch(() => undefined)
     return toWeb(await answered, request.method)
   }
+}
+
+/** Two ends of a connection, each of which ends when the other one is closed, as those of a socket do. */
+function connectionPair(): [near: Duplex, far: Duplex] {
+  const [near, far] = duplexPair()
+  near.once('close', () => end(far, near.writableFinished))
+  far.once('close', () => end(near, far.writableFinished))
+  return [near, far]
+}
+
+/** Ends a side after all that it has received. @param isAnnounced whether the other side has announced the end. */
+function end(side: Duplex, isAnnounced: boolean): void {
+  if (side.destroyed) return
+  if (!isAnnounced) side.push(null)
+  if (side.readableEnded) side.destroy()
+  else side.once('end', () => side.destroy())
 }
 
 function headersOf(request: Request): http.OutgoingHttpHeaders {

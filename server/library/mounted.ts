@@ -87,7 +87,8 @@ export class Mounted {
   #placeOf(request: IncomingMessage, originalUrl: string, isOptional: boolean): Place | undefined {
     const { url = '/' } = request
     const place = this.#basePath === '' ? withoutPrefix(originalUrl, url) : below(this.#basePath, originalUrl)
-    if (!isOptional) return place ?? { url, mountPath: '' }
+    // No path is `*`: the service answers that there is nothing.
+    if (!isOptional) return place ?? { url: '*', mountPath: '' }
     const path = place?.url.replace(/\?.*$/s, '')
     return path !== undefined && this.#application.owns(path) ? place : undefined
   }
