@@ -13,11 +13,7 @@ type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
   ? `${Lowercase<First>}${Capitalize<CamelCase<Rest>>}`
   : Lowercase<S>
 
-type OptionOf<T> = [T] extends [number]
-  ? number
-  : [T] extends [string]
-    ? T | Flag<T>
-    : string | readonly string[]
+type OptionOf<T> = [T] extends [number] ? number : [T] extends [string] ? T | Flag<T> : string | readonly string[]
 
 /** Settings that may be `true` or `false` may be so without quotes. */
 type Flag<T> = T extends 'true' ? true : T extends 'false' ? false : never
