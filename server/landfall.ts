@@ -52,7 +52,9 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
   if (basePath !== '' && !/^(?:\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
     throw new Error('basePath must be a path like /uploads, without a slash at its end.')
   }
-  const settings = settingsOf(settingOptions)
+  // A page of a foreign host, once that resolves to this one, has no credentials of the application.
+  const hosts = authorize === undefined ? {} : { allowedHosts: '*' }
+  const settings = settingsOf({ ...hosts, ...settingOptions })
   const log = logger ?? logOf(settings)
   const decisions = decisionsOf({ beforeCreate, beforeFinish, beforeDelete }, (id, error) => {
     log.error({ id, err: error }, 'beforeFinish failed; the file stays pending, and the function is called again.')
