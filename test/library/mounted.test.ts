@@ -169,7 +169,7 @@ describe('A mounted service', () => {
   it('accepts any host of the application if that authorizes requests, and otherwise those of the settings', async () => {
     const { handler } = await open({ publicUrl: 'https://files.example' })
     const other = await temporaryFolder()
-    const authorizing = { dataDir: other.path, basePath: '/second', authorize: () => 'anonymous' } as const
+    const authorizing = { dataDir: other.path, basePath: '/second', authorize: () => 'anonymous' as const }
     const second = await createLandfall({ ...authorizing, logLevel: 'silent' })
     const base = await serve((request, response) => second.handler(request, response, () => handler(request, response)))
     expect(await statusAt(`${base}/files`, 'files.example')).toBe(204)
