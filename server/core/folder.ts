@@ -37,7 +37,7 @@ export function folderByTemplate(template: string, record: Facts): string | unde
 export function templateProblem(template: string): string | undefined {
   const unknown = [...template.matchAll(FIELD)].find(([, field = '']) => !Object.hasOwn(FIELDS, field))
   const known = Object.keys(FIELDS).map((field) => `{${field}}`)
-  if (unknown !== undefined) return `has the unknown field ${unknown[0]}; fields are ${known.join(', ')}`
+  if (unknown !== undefined) return `must have no other fields than ${known.join(', ')}; ${unknown[0]} is none`
   const isGood = isFolder(template.replace(FIELD, 'x'.repeat(32))) && !/[{}]/.test(template.replace(FIELD, ''))
   return isGood
     ? undefined
@@ -53,7 +53,8 @@ export function templateProblem(template: string): string | undefined {
 export function placeAt(path: string, id: string): Pick<UploadRecord, 'folder' | 'fileName'> | undefined {
   const segments = path.split('/')
   const name = segments.pop() ?? ''
-  if (!isPlain(name) && !isHidden(name)) return undefined
+  // A file may be hidden: it is alone in its directory.
+  if (/^\.*$|[\\\0]/.test(name)) return undefined
   const fileName = safeName(name)
   if (segments.length === 0) return { folder: undefined, fileName }
   const folder = safeFolder(segments.join('/'))
@@ -82,12 +83,7 @@ function safeFolder(path: string): string | undefined {
 
 /** Neither empty, nor `.` or `..`, nor hidden, nor several segments for another system. */
 function isPlain(segment: string): boolean {
-  return segment !== '' && !segment.startsWith('.') && !/[\\\0]/.test(segment)
-}
-
-/** A file may have such a name, because it is alone in its directory. */
-function isHidden(name: string): boolean {
-  return /^\.[^.\\\0]/.test(name)
+  return !/^$|^\.|[\\\0]/.test(segment)
 }
 
 /** The directory of an upload has its id as name anyway. */
