@@ -9,61 +9,56 @@ import type { Layout } from './layout.ts'
 
 /** What may be in the directory of finished files, by relative path. */
 interface Expected {
+  readonly files: ReadonlyMap<string, UploadRecord>
   /** The directories of uploads. */
   readonly own: ReadonlyMap<string, UploadRecord>
-  /** The folders that they are in. */
-  readonly folders: ReadonlySet<string>
+  /** Those that they are in. */
+  readonly above: ReadonlySet<string>
 }
 
 /** Examines the finished files. Those without a record are left to the operator. @throws the OS error. */
 export async function examineFiles(layout: Layout, records: Iterable<UploadRecord>): Promise<Finding[]> {
+  const files = new Map<string, UploadRecord>()
   const own = new Map<string, UploadRecord>()
-  const folders = new Set<string>()
+  const above = new Set<string>()
   for (const record of records) {
-    const { id, folder } = record
-    own.set(folder === undefined ? id : `${folder}/${id}`, record)
-    if (folder !== undefined) for (const level of levelsOf(folder)) folders.add(level)
+    const { id, folder, fileName } = record
+    const place = folder === undefined ? id : `${folder}/${id}`
+    files.set(`${place}/${fileName}`, record)
+    own.set(place, record)
+    if (folder !== undefined) for (const level of levelsOf(folder)) above.add(level)
   }
-  return examineFolder(layout, '', { own, folders })
+  return examineFolder(layout, '', { files, own, above })
 }
 
 async function examineFolder(layout: Layout, folder: string, expected: Expected): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const name of await list(path.join(layout.files, folder))) {
     const place = path.posix.join(folder, name)
-    const record = expected.own.get(place)
-    if (record !== undefined) findings.push(...(await examineOwn(layout, record, place, expected.folders)))
-    if (expected.folders.has(place)) findings.push(...(await examineWay(layout, place, expected)))
-    else if (record === undefined) findings.push(await unknown(layout, place))
+    const record = expected.files.get(place)
+    if (record !== undefined) findings.push(...(await examineFile(layout, place, record)))
+    else if (expected.own.has(place) || expected.above.has(place)) {
+      findings.push(...(await examineKnown(layout, place, expected)))
+    } else findings.push(await unknown(layout, place))
   }
   return findings
 }
 
-/** Examines a folder that leads to files. */
-async function examineWay(layout: Layout, folder: string, expected: Expected): Promise<Finding[]> {
-  const stats = await lookAt(layout, folder)
-  if (stats?.isDirectory() === true) return examineFolder(layout, folder, expected)
-  return [finding(layout, folder, 'A folder of finished files was replaced by a link or a file.')]
+async function examineFile(layout: Layout, place: string, { length }: UploadRecord): Promise<Finding[]> {
+  const size = (await lookAt(layout, place))?.size
+  if (size === undefined || length === null || size === length) return []
+  return [finding(layout, place, `A finished file of ${size} bytes that should have ${length}.`)]
 }
 
-/** Examines the directory of one upload. */
-async function examineOwn(
-  layout: Layout,
-  record: UploadRecord,
-  place: string,
-  folders: ReadonlySet<string>,
-): Promise<Finding[]> {
-  const names = await list(path.join(layout.files, place))
-  if (names.length === 0) {
-    const isOnItsWay = await exists(layout.incomingFile(record.id))
-    return isOnItsWay ? [] : [emptyFolder(layout, place)]
+/** Examines a directory that records speak of. */
+async function examineKnown(layout: Layout, place: string, expected: Expected): Promise<Finding[]> {
+  if ((await lookAt(layout, place))?.isDirectory() !== true) {
+    return [finding(layout, place, 'A directory of finished files was replaced by a link or a file.')]
   }
-  const strangers = names.filter((name) => name !== record.fileName && !folders.has(`${place}/${name}`))
-  const findings = strangers.map((name) => finding(layout, `${place}/${name}`, 'A file without a record.'))
-  const size = (await lookAt(layout, `${place}/${record.fileName}`))?.size
-  if (size === undefined || record.length === null || size === record.length) return findings
-  const sentence = `A finished file of ${size} bytes that should have ${record.length}.`
-  return [...findings, finding(layout, `${place}/${record.fileName}`, sentence)]
+  const id = expected.own.get(place)?.id
+  const isEmpty = (await list(path.join(layout.files, place))).length === 0
+  const isLeft = isEmpty && id !== undefined && !(await exists(layout.incomingFile(id)))
+  return isLeft ? [emptyFolder(layout, place)] : examineFolder(layout, place, expected)
 }
 
 async function unknown(layout: Layout, place: string): Promise<Finding> {

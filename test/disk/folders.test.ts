@@ -102,8 +102,8 @@ describe('A finished file', () => {
 
   it('has the time when it was renamed, in any folder', async () => {
     await finished(placed('one'))
-    const { mtime } = await stat(path.join(layout.files, FOLDER, 'one'))
-    expect(await store.lastChange('one')).toEqual(mtime)
+    const { mtimeMs } = await stat(path.join(layout.files, FOLDER, 'one'))
+    expect(await store.lastChange('one')).toEqual(new Date(mtimeMs))
     expect(await store.lastChange('two')).toEqual(new Date(0))
   })
 
@@ -117,6 +117,12 @@ describe('A finished file', () => {
     await rm(path.join(layout.files, '2026'))
     await upload.finish()
     expect(await text(upload.read(whole))).toBe('hello')
+  })
+
+  it('that cannot be finished leaves no folder', async () => {
+    const made = store.createFinished(placed('one'), HELLO, Promise.reject(new Error('No room for the event.')))
+    await expect(made).rejects.toMatchObject({ code: 'storage_error' })
+    expect(await inFiles()).toEqual([])
   })
 
   it('makes its folder again that was removed by hand', async () => {
