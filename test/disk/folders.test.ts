@@ -125,6 +125,22 @@ describe('A finished file', () => {
     expect(await inFiles()).toEqual([])
   })
 
+  it('is in folders with the permissions of its own directory, whatever the umask is', async () => {
+    await store.close()
+    const before = process.umask(0o077)
+    try {
+      const settings = { directory: layout.root, sync: 'never', boot: 'b', onNotice: () => undefined } as const
+      store = await DiskStore.open({ ...settings, folderMode: 0o755 })
+      await finished(placed('one'))
+    } finally {
+      process.umask(before)
+    }
+    const modes = ['2026', '2026/11', '2026/11/one'].map(
+      async (place) => (await stat(path.join(layout.files, place))).mode,
+    )
+    expect((await Promise.all(modes)).map((mode) => mode & 0o777)).toEqual([0o755, 0o755, 0o755])
+  })
+
   it('makes its folder again that was removed by hand', async () => {
     await finished(placed('one'))
     await rm(path.join(layout.files, '2026'), { recursive: true })

@@ -89,7 +89,7 @@ describe('With FOLDER, a file', () => {
     const { id } = await landAll(service.url, file)
     service = await service.restart()
     const response = await complete(service.url, { task_id: String(file.common.task_id) })
-    expect(await response.json()).toMatchObject({ ok: true, url: `/files/${id}`, name: 'a.txt' })
+    expect(await response.json()).toMatchObject({ ok: true, name: 'a.txt', size: 13 })
     expect(await stored()).toEqual([`pages/${id}/a.txt`])
   })
 
