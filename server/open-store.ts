@@ -18,6 +18,8 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'ma
     readonly reports?: Reports | undefined
     /** Those of the application. */
     readonly decisions?: Decisions | undefined
+    /** The template of the folders of finished files; without it, they are in none. */
+    readonly folder?: string
     /** Is charged for all uploads. */
     readonly ledger?: Ledger
     /** Bytes and inodes that stay free; none by default. */
@@ -41,6 +43,7 @@ export async function openStore({
   checks = {},
   reports,
   decisions,
+  folder,
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
   const store = await DiskStore.open({ ...options, boot, onNotice })
@@ -49,5 +52,5 @@ export async function openStore({
     throw error
   })
   const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
-  return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks, reports, decisions })
+  return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks, reports, decisions, folder })
 }

@@ -104,6 +104,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     maxSize: settings.MAX_SIZE,
     fileMode: settings.FILE_MODE,
     folderMode: settings.DIR_MODE,
+    folder: settings.FOLDER,
     maxRejected: settings.QUARANTINE_SIZE,
     checks: openChecks(settings, log),
     decisions,

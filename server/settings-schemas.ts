@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { z } from 'zod'
+import { templateProblem } from './core/folder.ts'
 import { isFileType } from './gate/file-types.ts'
 import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
@@ -89,6 +90,14 @@ export function fileTypes() {
   const none = z.literal('').transform((): string[] => [])
   return z.union([none, names().pipe(z.array(z.string().toLowerCase().pipe(type)))], {
     error: ({ errors }) => errors?.at(-1)?.[0]?.message,
+  })
+}
+
+/** A template for folders; empty for none. */
+export function folderTemplate() {
+  return z.string().superRefine((template, context) => {
+    const problem = template === '' ? undefined : templateProblem(template)
+    if (problem !== undefined) context.addIssue(problem)
   })
 }
 

@@ -17,6 +17,13 @@ export interface CreationChanges {
   readonly metadata?: Metadata | undefined
   /** Ignored for uploads whose id follows from other facts: those of WebUploader, and final uploads. */
   readonly id?: string | undefined
+  /**
+   * The folder of the finished file, instead of that of the setting `FOLDER`: a path relative to the folder of finished
+   * files; empty for none. In it, each file is alone in a directory with the id of its upload as name.
+   */
+  readonly folder?: string | undefined
+  /** The folder and the name of the finished file: a relative path like `2026/report.pdf`. */
+  readonly path?: string | undefined
 }
 
 /** The decision that an upload may be created. */

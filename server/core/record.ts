@@ -19,6 +19,8 @@ export interface UploadRecord {
   readonly rawMetadata?: string | undefined
   /** The name of the finished file: a safe path segment. */
   readonly fileName: string
+  /** Where the directory of the finished file is, relative to that of all files: safe segments, joined by slashes. */
+  readonly folder?: string | undefined
   /** ISO 8601. */
   readonly createdAt: string
   /** The owner of the upload, a digest; without one, any client that knows the URL may use it. */

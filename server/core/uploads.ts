@@ -5,6 +5,7 @@ import { SCAN_WAIT } from './deadline.ts'
 import type { CreationChanges, Decisions } from './decisions.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import { folderAt, folderByTemplate, placeAt } from './folder.ts'
 import type { Checks } from './gate.ts'
 import { Headroom } from './headroom.ts'
 import { Ledger } from './ledger.ts'
@@ -35,6 +36,8 @@ export interface Guards {
   readonly reports?: Reports | undefined
   /** Those of the application; by default it decides nothing. */
   readonly decisions?: Decisions | undefined
+  /** The template of the folders of finished files, as `templateProblem` accepts it; none by default. */
+  readonly folder?: string | undefined
 }
 
 interface Entry {
@@ -59,6 +62,7 @@ export class Uploads {
   readonly #ledger: Ledger
   readonly #checks: Checks
   readonly #decisions: Decisions
+  readonly #folder: string
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
@@ -70,7 +74,7 @@ export class Uploads {
    */
   constructor(store: Store, claims: Claims, maxSize: number, guards: Guards = {}) {
     const { ledger = new Ledger(), headroom = new Headroom(() => store.space(), 0, 0), checks = {} } = guards
-    const { reports, decisions = {} } = guards
+    const { reports, decisions = {}, folder = '' } = guards
     const reported = reports === undefined ? store : new ReportedStore(store, reports)
     this.#store = new ChargedStore(reported, ledger, headroom)
     this.#claims = claims
@@ -78,6 +82,7 @@ export class Uploads {
     this.#ledger = ledger
     this.#checks = checks
     this.#decisions = decisions
+    this.#folder = folder
     this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
@@ -162,14 +167,15 @@ export class Uploads {
   /**
    * Asks the application whether an upload may be created.
    *
-   * @returns its record, with what the application changes.
-   * @throws UploadError the refusal of the application; `internal` if it has chosen an id that cannot be used.
+   * @returns its record, with what the application changes, and the folder of its file.
+   * @throws UploadError the refusal of the application; `internal` if it has chosen an id or a place that cannot be
+   * used.
    */
   async asked(record: UploadRecord, principal: Principal): Promise<UploadRecord> {
-    if (this.#decisions.beforeCreate === undefined) return record
-    const { changes, answer } = (await this.#decisions.beforeCreate(record, principal)) ?? {}
+    if (this.#decisions.beforeCreate === undefined) return this.#placed(record)
+    const { changes = {}, answer } = (await this.#decisions.beforeCreate(record, principal)) ?? {}
     addAnswer(answer)
-    const changed = changedBy(changes, record)
+    const changed = placedBy(changes, this.#placed(changedBy(changes, record)))
     if (changed.id !== record.id) await this.#checkFree(changed.id)
     this.checkType(changed, principal.limits.types)
     return changed
@@ -380,6 +386,12 @@ export class Uploads {
     return this.#uploadOf(found.upload)
   }
 
+  /** The place of a file never changes: a later setting must not move it. */
+  #placed(record: UploadRecord): UploadRecord {
+    const folder = record.partial ? undefined : folderByTemplate(this.#folder, record)
+    return folder === undefined ? record : { ...record, folder }
+  }
+
   /** @throws UploadError `internal` if no upload can have this id. */
   async #checkFree(id: string): Promise<void> {
     const isKnown = this.#entries.has(id)
@@ -413,17 +425,31 @@ class Departed extends UploadError {
   }
 }
 
-/** A record with what the application changes. */
-function changedBy({ metadata, id }: CreationChanges = {}, record: UploadRecord): UploadRecord {
+/** A record with the metadata and the id that the application chooses. */
+function changedBy({ metadata, id }: CreationChanges, record: UploadRecord): UploadRecord {
   const isIdFree = record.webUploader === undefined && record.parts === undefined
   const renamed = id === undefined || !isIdFree ? record : { ...record, id }
   if (metadata === undefined) return renamed
   return { ...renamed, metadata, rawMetadata: undefined, fileName: safeName(nameOf(metadata)) }
 }
 
+/** A record with the place that the application chooses for its file. @throws UploadError `internal` for none. */
+function placedBy({ folder, path }: CreationChanges, record: UploadRecord): UploadRecord {
+  if (record.partial || (folder === undefined && path === undefined)) return record
+  const place = path === undefined ? folderAt(folder ?? '', record.id) : placeAt(path, record.id)
+  if (place === undefined)
+    throw unusable(`the place ${JSON.stringify(path ?? folder)}, which is not in the data folder`)
+  return { ...record, ...place }
+}
+
 /** The error of an id that the application has chosen, and that no new upload can have. */
 function taken(id: string): UploadError {
-  const cause = new Error(`The application has chosen the id ${JSON.stringify(id)}, which is taken or not valid.`)
+  return unusable(`the id ${JSON.stringify(id)}, which is taken or not valid`)
+}
+
+/** @param choice of the application, for the log only. */
+function unusable(choice: string): UploadError {
+  const cause = new Error(`The application has chosen ${choice}.`)
   return new UploadError('internal', 'Internal server error.', { cause })
 }
 

@@ -1,5 +1,4 @@
 import { open, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import { add } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
@@ -10,13 +9,14 @@ import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
 import { makeNewFolder, writeNewFile } from './files.ts'
 import { createRecord } from './record-file.ts'
-import { syncLanding } from './upload-files.ts'
+import { makeFinishedFolder, syncLanding } from './upload-files.ts'
 
 /** Creates an empty upload. @throws UploadError `no_space`, `storage_error`; then none exists. */
 export async function createUpload(environment: Environment, unmarked: UploadRecord): Promise<StoredUpload> {
-  const { layout, modes, sync, onStep } = environment
+  const { layout, modes, sync, finishedFolders, onStep } = environment
   const record = marked(environment, unmarked)
   return onDiskWithoutBytes(async () => {
+    if (record.folder !== undefined) await finishedFolders.announce()
     const file = await open(layout.incomingFile(record.id), 'wx', modes.file.bits)
     onStep('create:bytes')
     try {
@@ -44,33 +44,35 @@ export async function createFinishedUpload(
   bytes: readonly Buffer[],
   after?: Promise<void>,
 ): Promise<StoredUpload> {
-  const { layout, modes, sync, onStep } = environment
+  const { layout, modes, sync, finishedFolders, onStep } = environment
   const record = marked(environment, unmarked)
   const durable = sync !== 'never'
   if (bytesIn(bytes) !== record.length) {
     throw new UploadError('storage_error', 'The file does not have the declared length.')
   }
   return onDiskWithoutBytes(async () => {
+    if (record.folder !== undefined) await finishedFolders.announce()
     const incoming = layout.incomingFile(record.id)
     const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none', modes.file)
     onStep('whole:bytes')
     await createRecordFor(environment, record, durable)
     onStep('whole:record')
     const received = add([], { start: 0, end: size })
-    const folder = layout.finishedFolder(record.id)
+    const folder = layout.finishedFolder(record.id, record.folder)
     let isFolderMade = false
     try {
-      await makeNewFolder(folder, modes.folder)
+      await makeFinishedFolder(environment, record, makeNewFolder)
       isFolderMade = true
       onStep('whole:folder')
       await after
-      await rename(incoming, path.join(folder, record.fileName))
+      await rename(incoming, layout.finishedFile(record))
       onStep('whole:renamed')
-      if (durable) await syncLanding(environment, record.id)
+      if (durable) await syncLanding(environment, record)
       onStep('whole:directories')
     } catch (error) {
       // A directory that already existed stays.
       await unmake([...(isFolderMade ? [folder] : []), incoming, layout.record(record.id)])
+      if (record.folder !== undefined) await finishedFolders.tidy(record.folder)
       throw error
     }
     return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: mtime })

@@ -6,8 +6,11 @@ import { exists, ifThere, makeFolder, replaceFile, syncPath } from './files.ts'
 import type { Layout } from './layout.ts'
 import { type Modes, type Permission, PRIVATE_FOLDER } from './modes.ts'
 
-/** The latest format of data directories that this version reads, and the one that it writes. */
+/** The format of new data directories. */
 const FORMAT = 1
+
+/** The format of data directories with files in folders, and the latest one that this version reads. */
+export const FOLDERS_FORMAT = 2
 
 /**
  * Checks that this version can read a data directory. One without a format file has format 1.
@@ -15,23 +18,40 @@ const FORMAT = 1
  * @throws Error with a sentence for the operator when a newer version wrote it, or its format file is damaged.
  */
 export async function checkFormat(layout: Layout): Promise<void> {
+  await readFormat(layout)
+}
+
+async function readFormat(layout: Layout): Promise<number> {
   const content = await ifThere(() => readFile(layout.format, 'utf8')).catch((error: unknown) => {
     if (systemCode(error) === 'EISDIR') return ''
     throw error
   })
-  if (content === undefined) return
+  if (content === undefined) return FORMAT
   if (!/^[1-9]\d{0,8}\r?\n?$/.test(content)) {
     throw new Error(
       `${layout.format} does not contain a format number: move it away if another program wrote it; ` +
         `otherwise write ${FORMAT} to it.`,
     )
   }
-  if (Number(content) > FORMAT) {
+  if (Number(content) > FOLDERS_FORMAT) {
     throw new Error(
       `The data directory ${layout.root} was written by a newer version of Landfall (format ${Number(content)}); ` +
-        `this version reads formats up to ${FORMAT}.`,
+        `this version reads formats up to ${FOLDERS_FORMAT}.`,
     )
   }
+  return Number(content)
+}
+
+/**
+ * Makes versions refuse a data directory that do not read this format.
+ *
+ * @returns whether it had an older one.
+ * @throws like `checkFormat`; UploadError `sync_failed`.
+ */
+export async function raiseFormat(layout: Layout, format: number): Promise<boolean> {
+  if ((await readFormat(layout)) >= format) return false
+  await replaceFile(layout.format, `${format}\n`)
+  return true
 }
 
 /** Writes the format file, unless there is one. @throws the OS error, UploadError `sync_failed`. */

@@ -10,14 +10,14 @@ import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
 import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
+import { FinishedFolders } from './finished-folders.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
-import { openUpload, summary } from './open-upload.ts'
+import { lastChangeOf, openUpload, summary } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { UnsyncedUploads } from './unsynced.ts'
-import { lastChange } from './upload-files.ts'
 
 export interface DiskStoreOptions {
   readonly directory: string
@@ -63,10 +63,13 @@ export class DiskStore implements Store {
       const modes = await prepareFolders(layout, { file, folder }, sync !== 'never')
       for (const sentence of await exposures(layout)) onNotice(sentence)
       const directorySync = new DirectorySync()
-      const recordFolders = new RecordFolders(layout, sync === 'never' ? undefined : directorySync)
+      const durably = sync === 'never' ? undefined : directorySync
+      const recordFolders = new RecordFolders(layout, durably)
+      const finishedFolders = new FinishedFolders({ layout, permission: modes.folder, sync: durably, onStep })
       const unsynced = new UnsyncedUploads()
       const quarantine = new Quarantine(layout, options.maxRejected ?? 0)
-      const environment = { layout, modes, sync, boot, directorySync, recordFolders, unsynced, quarantine, onStep }
+      const folders = { recordFolders, finishedFolders }
+      const environment = { layout, modes, sync, boot, directorySync, ...folders, unsynced, quarantine, onStep }
       const owner = await takeOwnership(layout)
       const recovery = new Recovery(environment, onNotice)
       try {
@@ -127,7 +130,7 @@ export class DiskStore implements Store {
   }
 
   lastChange(id: string): Promise<Date> {
-    return onDisk(() => lastChange(this.#environment, id))
+    return onDisk(() => lastChangeOf(this.#environment, id))
   }
 
   async gone(deadline: Date): Promise<readonly string[]> {
@@ -147,9 +150,9 @@ export class DiskStore implements Store {
     await onDisk(() => rm(path.join(this.#environment.layout.gone, id), { force: true }))
   }
 
-  pathOf({ id, fileName }: UploadRecord, isFinished: boolean): string {
+  pathOf(record: UploadRecord, isFinished: boolean): string {
     const { layout } = this.#environment
-    return isFinished ? path.join(layout.finishedFolder(id), fileName) : layout.incomingFile(id)
+    return isFinished ? layout.finishedFile(record) : layout.incomingFile(record.id)
   }
 
   async space(): Promise<Space> {

@@ -91,10 +91,9 @@ export class DiskUpload implements StoredUpload {
 
   get path(): string {
     const { layout } = this.#environment
-    const { id, fileName } = this.#record
     return this.#renamedAt === undefined && !this.finished
-      ? layout.incomingFile(id)
-      : path.join(layout.finishedFolder(id), fileName)
+      ? layout.incomingFile(this.#record.id)
+      : layout.finishedFile(this.#record)
   }
 
   async begin(range: Range, count: Count): Promise<Attempt> {
@@ -168,7 +167,7 @@ export class DiskUpload implements StoredUpload {
       const file = await onDisk(() => this.#open())
       this.#renamedAt = await moveToFiles(this.#environment, this.#record, file, after)
     }
-    if (sync !== 'never') await onDisk(() => syncLanding(this.#environment, this.#record.id))
+    if (sync !== 'never') await onDisk(() => syncLanding(this.#environment, this.#record))
     onStep('finish:directories')
     this.#sync.clear()
     this.#finishedAt = this.#renamedAt
@@ -203,7 +202,7 @@ export class DiskUpload implements StoredUpload {
 
   async remove(why: Departure): Promise<void> {
     const { layout, sync, directorySync, onStep } = this.#environment
-    const { id, owner } = this.#record
+    const { id, owner, folder } = this.#record
     const removal = why === 'expired' ? 'expire' : 'remove'
     await this.#sync.settled()
     await this.release()
@@ -223,6 +222,7 @@ export class DiskUpload implements StoredUpload {
         removeBytes(this.#environment, id, {
           isRemembered: why !== 'refused',
           isWhole,
+          folder,
           onStep: (step) => onStep(`${removal}:${step}`),
         }),
       ),
@@ -270,7 +270,7 @@ export class DiskUpload implements StoredUpload {
   }
 
   async lastChange(): Promise<Date> {
-    return onDisk(() => lastChange(this.#environment, this.#record.id))
+    return onDisk(() => lastChange(this.#environment, this.#record))
   }
 
   async release(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { DirectorySync } from './directory-sync.ts'
+import type { FinishedFolders, FolderStep } from './finished-folders.ts'
 import type { Layout } from './layout.ts'
 import type { Modes } from './modes.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -34,6 +35,7 @@ export type Step =
   | RecoveryStep
   | RejectionStep
   | OutboxStep
+  | FolderStep
   | 'create:bytes'
   | 'create:record'
   | 'whole:bytes'
@@ -70,6 +72,7 @@ export interface Environment {
   readonly boot: string
   readonly directorySync: DirectorySync
   readonly recordFolders: RecordFolders
+  readonly finishedFolders: FinishedFolders
   readonly unsynced: UnsyncedUploads
   readonly quarantine: Quarantine
   /** Called after each step. */

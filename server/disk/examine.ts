@@ -1,7 +1,8 @@
-import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import { checkFormat } from './data-directory.ts'
+import { examineFiles } from './examine-files.ts'
 import { examinePermissions } from './examine-permissions.ts'
 import { exists, ifThere, makeFolder } from './files.ts'
 import type { Finding } from './finding.ts'
@@ -20,7 +21,7 @@ export async function examine(layout: Layout): Promise<readonly Finding[]> {
   return [
     ...records.findings,
     ...(await examineIncoming(layout, records.byId)),
-    ...(await examineFiles(layout, records.byId)),
+    ...(await examineFiles(layout, records.byId.values())),
     ...(await examineJournals(layout)),
     ...(await examineRemovals(layout)),
     ...(await examinePermissions(layout)),
@@ -68,9 +69,9 @@ async function tornRecord(layout: Layout, id: string, file: string): Promise<Fin
 }
 
 async function hasBytes(layout: Layout, record: UploadRecord): Promise<boolean> {
-  const { id, fileName, joined, failed } = record
+  const { id, joined, failed } = record
   if (joined || failed !== undefined || (await exists(path.join(layout.leaving, id)))) return true
-  return (await exists(layout.incomingFile(id))) || (await exists(path.join(layout.finishedFolder(id), fileName)))
+  return (await exists(layout.incomingFile(id))) || (await exists(layout.finishedFile(record)))
 }
 
 async function examineIncoming(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
@@ -79,35 +80,8 @@ async function examineIncoming(layout: Layout, records: ReadonlyMap<string, Uplo
     const file = layout.incomingFile(name)
     const record = records.get(name)
     if (record === undefined) findings.push(finding(layout, file, 'Bytes without a record.', aside(layout, file)))
-    else if (await exists(path.join(layout.finishedFolder(name), record.fileName))) {
+    else if (await exists(layout.finishedFile(record))) {
       findings.push(finding(layout, file, 'Bytes of a file that is already finished.', aside(layout, file)))
-    }
-  }
-  return findings
-}
-
-async function examineFiles(layout: Layout, records: ReadonlyMap<string, UploadRecord>): Promise<Finding[]> {
-  const findings: Finding[] = []
-  for (const id of await list(layout.files)) {
-    const folder = layout.finishedFolder(id)
-    const record = records.get(id)
-    const names = await list(folder)
-    if (names.length === 0) {
-      const isOnItsWay = await exists(layout.incomingFile(id))
-      if (!isOnItsWay) findings.push(finding(layout, folder, 'A directory without its file.', emptyRemoval(folder)))
-      continue
-    }
-    if (record === undefined) {
-      findings.push(finding(layout, folder, 'A finished file without a record: it cannot be downloaded.', undefined))
-      continue
-    }
-    const size = (await ifThere(() => stat(path.join(folder, record.fileName))))?.size
-    if (size !== undefined && record.length !== null && size !== record.length) {
-      const sentence = `A finished file of ${size} bytes that should have ${record.length}.`
-      findings.push(finding(layout, path.join(folder, record.fileName), sentence, undefined))
-    }
-    for (const name of names.filter((name) => name !== record.fileName)) {
-      findings.push(finding(layout, path.join(folder, name), 'A file without a record.', undefined))
     }
   }
   return findings
@@ -140,10 +114,6 @@ function finding(layout: Layout, file: string, sentence: string, repair: Repair 
 
 function removal(file: string): Repair {
   return { sentence: 'remove it', run: () => rm(file, { force: true }) }
-}
-
-function emptyRemoval(folder: string): Repair {
-  return { sentence: 'remove the directory', run: () => rmdir(folder) }
 }
 
 /** The new name is unique, so no later start or repair overwrites it. */

@@ -1,4 +1,8 @@
 import path from 'node:path'
+import type { UploadRecord } from '../core/record.ts'
+
+/** What decides where a finished file is. */
+export type Place = Pick<UploadRecord, 'id' | 'folder' | 'fileName'>
 
 /** The paths in a data directory. `incoming` and `files` must be on one file system. */
 export class Layout {
@@ -57,8 +61,13 @@ export class Layout {
     return path.join(this.journals, id)
   }
 
-  finishedFolder(id: string): string {
-    return path.join(this.files, id)
+  /** The directory in which the finished file of an upload is alone. @param folder of its record. */
+  finishedFolder(id: string, folder = ''): string {
+    return path.join(this.files, folder, id)
+  }
+
+  finishedFile({ id, folder, fileName }: Place): string {
+    return path.join(this.finishedFolder(id, folder), fileName)
   }
 
   /** Each group has its own directory, which lists it; other ids are spread over about 256 directories. */

@@ -1,11 +1,11 @@
 import { type FileHandle, rename } from 'node:fs/promises'
-import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
 import type { UploadRecord } from '../core/record.ts'
 import { onDisk, synced } from './disk-error.ts'
 import type { Environment } from './environment.ts'
 import { makeFolder } from './files.ts'
 import { syncRecord } from './record-file.ts'
+import { makeFinishedFolder } from './upload-files.ts'
 
 /**
  * Commits the file of a complete upload: syncs it, and moves it to its final path. The directories are not synced yet.
@@ -21,8 +21,8 @@ export async function moveToFiles(
   file: FileHandle,
   after?: Promise<void>,
 ): Promise<Date> {
-  const { layout, modes, sync, onStep } = environment
-  const { id, length, fileName } = record
+  const { layout, sync, onStep } = environment
+  const { id, length } = record
   const { mtime, size } = await onDisk(() => file.stat())
   // Refused bytes may follow the end: of a wrong checksum, or from before the length was known.
   if (length !== null && size > length) await onDisk(() => file.truncate(length))
@@ -32,11 +32,10 @@ export async function moveToFiles(
     await onDisk(() => syncRecord(environment, id))
   }
   onStep('finish:synced')
-  const folder = layout.finishedFolder(id)
-  await onDisk(() => makeFolder(folder, modes.folder))
+  await onDisk(() => makeFinishedFolder(environment, record, makeFolder))
   onStep('finish:folder')
   await after
-  await onDisk(() => rename(layout.incomingFile(id), path.join(folder, fileName)))
+  await onDisk(() => rename(layout.incomingFile(id), layout.finishedFile(record)))
   onStep('finish:renamed')
   return mtime
 }

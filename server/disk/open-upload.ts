@@ -13,7 +13,7 @@ import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
 import { leavingTombstone, removeBytes } from './removal.ts'
 import { readTombstone } from './tombstone.ts'
-import { isOnlyRecord, occupiedBy, syncLanding } from './upload-files.ts'
+import { isOnlyRecord, lastChange, occupiedBy, syncLanding } from './upload-files.ts'
 
 /** After this time the OS has certainly written unsynced data, in milliseconds; it takes about half a minute. */
 const WRITTEN_AFTER = 60 * 60 * 1000
@@ -62,9 +62,17 @@ export async function summary(environment: Environment, id: string): Promise<Upl
   if (record === 'torn' || record === 'none') return undefined
   // The file may move from `incoming` to `files` between the attempts.
   const isUnfinished = record.joined || (await exists(layout.incomingFile(id)))
-  const finished = !isUnfinished && (await exists(path.join(layout.finishedFolder(id), record.fileName)))
+  const finished = !isUnfinished && (await exists(layout.finishedFile(record)))
   if (!isUnfinished && !finished) return undefined
   return { record, finished, occupied: () => onDisk(() => occupiedBy(environment, record)) }
+}
+
+/** `lastChange` of an upload whose record is not known. @throws the OS error. */
+export async function lastChangeOf(environment: Environment, id: string): Promise<Date> {
+  const time = await lastChange(environment, { id })
+  if (time.getTime() > 0) return time
+  const record = await readRecord(environment, id)
+  return typeof record === 'string' || record.folder === undefined ? time : lastChange(environment, record)
 }
 
 async function openIncoming(environment: Environment, record: UploadRecord): Promise<StoredUpload | undefined> {
@@ -151,10 +159,10 @@ async function openFinished(
   record: UploadRecord,
   startedAt: number,
 ): Promise<StoredUpload | undefined> {
-  const final = path.join(environment.layout.finishedFolder(record.id), record.fileName)
-  const stats = await ifThere(() => lstatFile(final))
+  const stats = await ifThere(() => lstatFile(environment.layout.finishedFile(record)))
   if (stats === undefined) return undefined
-  if (environment.sync !== 'never' && isFresh(stats, startedAt)) await syncLanding(environment, record.id)
+  if (record.folder !== undefined) await environment.finishedFolders.check(record.folder)
+  if (environment.sync !== 'never' && isFresh(stats, startedAt)) await syncLanding(environment, record)
   const received = add([], { start: 0, end: stats.size })
   return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: stats.mtime })
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isFolder } from '../core/folder.ts'
 import { FAILURE_CODES, type FailureCode, type FailureReason, type UploadRecord } from '../core/record.ts'
 
 /**
@@ -46,6 +47,7 @@ const format2 = z.object({
   metadata: z.record(z.string(), z.string().nullable()),
   rawMetadata: z.string().optional(),
   fileName: z.string(),
+  folder: z.string().refine(isFolder, 'must be below the files').optional(),
   createdAt: z.string(),
   owner: z.string().optional(),
   account: z.string().optional(),

@@ -1,11 +1,15 @@
-import { rename, rm, rmdir } from 'node:fs/promises'
+import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
+import { systemCode } from '../core/errors.ts'
 import type { Environment } from './environment.ts'
 import { ifThere } from './files.ts'
+import { levelsOf } from './finished-folders.ts'
 import { readRecord } from './record-file.ts'
 import { completeTombstone, readTombstone, type Tombstone } from './tombstone.ts'
 
 interface Removal {
+  /** That of the record. */
+  readonly folder: string | undefined
   /** Whether the tombstone stays. */
   readonly isRemembered: boolean
   /** Whether the tombstone is known to have its text. */
@@ -13,17 +17,16 @@ interface Removal {
   readonly onStep: (step: 'bytes' | 'record') => void
 }
 
-const INTERRUPTED: Removal = { isRemembered: true, isWhole: false, onStep: () => undefined }
-
 /**
  * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
  *
  * @throws the OS error, UploadError `sync_failed`.
  */
-export async function removeBytes(environment: Environment, id: string, removal = INTERRUPTED): Promise<void> {
+export async function removeBytes(environment: Environment, id: string, own?: Removal): Promise<void> {
   const { layout, sync } = environment
+  const removal = own ?? (await interrupted(environment, id))
   await rm(layout.incomingFile(id), { force: true })
-  await rm(layout.finishedFolder(id), { force: true, recursive: true })
+  await removeFinished(environment, id, removal.folder)
   await rm(layout.journal(id), { force: true })
   await environment.quarantine.remove(id)
   removal.onStep('bytes')
@@ -35,7 +38,7 @@ export async function removeBytes(environment: Environment, id: string, removal 
     () => undefined,
   )
   removal.onStep('record')
-  if (sync === 'always') await syncRemoval(environment, id)
+  if (sync === 'always') await syncRemoval(environment, id, removal.folder)
   const tombstone = path.join(layout.leaving, id)
   if (removal.isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
   else await rm(tombstone, { force: true })
@@ -57,8 +60,42 @@ async function keepOwner(environment: Environment, id: string): Promise<void> {
   await completeTombstone(place, 'deleted', tombstone.owner).catch(() => undefined)
 }
 
+/** A removal that begins again. The record, which is removed last, has the folder. */
+async function interrupted(environment: Environment, id: string): Promise<Removal> {
+  const record = await readRecord(environment, id).catch(() => 'torn' as const)
+  const folder = typeof record === 'string' ? undefined : record.folder
+  return { folder, isRemembered: true, isWhole: false, onStep: () => undefined }
+}
+
+/** Removes the finished file of an upload, its directory, and the folders that are empty then. */
+async function removeFinished(environment: Environment, id: string, folder: string | undefined): Promise<void> {
+  const { layout, finishedFolders } = environment
+  // A planted link would lead to files of others.
+  if (folder !== undefined && (await finishedFolders.isBlocked(folder))) return
+  await removeOwn(layout.finishedFolder(id, folder))
+  if (folder !== undefined) await finishedFolders.tidy(folder)
+}
+
+/** The directory of an upload may contain those of others, because the application chooses folders. */
+async function removeOwn(folder: string): Promise<void> {
+  const stats = await ifThere(() => lstat(folder))
+  if (stats === undefined) return
+  if (!stats.isDirectory()) return rm(folder, { force: true })
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) await rm(path.join(folder, entry.name), { force: true })
+  }
+  await ifThere(() => rmdir(folder)).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOTEMPTY' && systemCode(error) !== 'EEXIST') throw error
+  })
+}
+
 /** Runs before the tombstone leaves the directory that the start cleans up: a power cut must not revive the upload. */
-async function syncRemoval({ layout, directorySync }: Environment, id: string): Promise<void> {
-  const folders = [layout.incoming, layout.files, layout.records, layout.recordFolder(id)]
+async function syncRemoval(
+  { layout, directorySync }: Environment,
+  id: string,
+  folder: string | undefined,
+): Promise<void> {
+  const above = folder === undefined ? [] : levelsOf(folder).map((level) => path.join(layout.files, level))
+  const folders = [layout.incoming, layout.files, ...above, layout.records, layout.recordFolder(id)]
   await Promise.all(folders.map((folder) => ifThere(() => directorySync.sync(folder))))
 }

@@ -12,20 +12,18 @@ const QUIET = 60_000
 /** The decisions of the hooks `pre-create`, `pre-finish`, and `pre-terminate`, where they are enabled. */
 export function hookDecisions(enabled: ReadonlySet<HookName>, receiver: Receiver, log: Logger): Decisions {
   return {
-    ...(enabled.has('pre-create') && { beforeCreate: beforeCreate(receiver, log) }),
+    ...(enabled.has('pre-create') && { beforeCreate: beforeCreate(receiver) }),
     ...(enabled.has('pre-finish') && { beforeFinish: beforeFinish(receiver, log) }),
     ...(enabled.has('pre-terminate') && { beforeDelete: beforeDelete(receiver) }),
   }
 }
 
-function beforeCreate(receiver: Receiver, log: Logger): NonNullable<Decisions['beforeCreate']> {
+function beforeCreate(receiver: Receiver): NonNullable<Decisions['beforeCreate']> {
   return async (record) => {
     const facts = { record, offset: 0, path: undefined }
     const response = await receiver.ask('pre-create', facts, currentRequest()).catch(unavailable)
-    const { answer, rejectsUpload, changes, path } = response
+    const { answer, rejectsUpload, changes } = response
     if (rejectsUpload) throw new Refusal('refused', 'The application refused this upload.', answer)
-    // The place of a file is not the choice of a hook yet.
-    if (path !== undefined) log.warn({ path }, 'pre-create: ChangeFileInfo.Storage.Path is ignored.')
     return { changes, answer }
   }
 }

@@ -16,8 +16,6 @@ export interface HookResponse {
   readonly rejectsTermination: boolean
   readonly stopsUpload: boolean
   readonly changes: CreationChanges | undefined
-  /** `ChangeFileInfo.Storage.Path`. */
-  readonly path: string | undefined
 }
 
 /**
@@ -34,8 +32,11 @@ export function parseHookResponse(text: string): HookResponse {
     rejectsUpload: data.RejectUpload ?? false,
     rejectsTermination: data.RejectTermination ?? false,
     stopsUpload: data.StopUpload ?? false,
-    changes: changed === undefined ? undefined : { id: changed.ID || undefined, metadata: changed.MetaData },
-    path: changed?.Storage?.Path || undefined,
+    changes: changed && {
+      id: changed.ID || undefined,
+      metadata: changed.MetaData,
+      path: changed.Storage?.Path || undefined,
+    },
   }
 }
 
@@ -46,7 +47,6 @@ export const NOTHING: HookResponse = {
   rejectsTermination: false,
   stopsUpload: false,
   changes: undefined,
-  path: undefined,
 }
 
 /** An object whose names Go decodes without regard to case, and whose `null`s mean nothing. */

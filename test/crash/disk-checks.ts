@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Range } from '../../server/core/ranges.ts'
 import { ifThere } from '../../server/disk/files.ts'
 import type { Layout } from '../../server/disk/layout.ts'
+import { finishedFolderOf, innermostFolders } from '../support/finished-files.ts'
 import { type UploadModel, Violation } from './model.ts'
 
 /** After this many restarts, only the metadata of a finished file is checked, not its bytes. */
@@ -28,9 +29,10 @@ export async function checkDisk(uploads: readonly UploadModel[], layout: Layout)
 /** @throws Violation unless the file is under its final name, and only there, with the sent bytes. */
 export async function checkFinishedFile(upload: UploadModel, layout: Layout, isLast = false): Promise<void> {
   const id = idOf(upload)
-  const names = await ifThere(() => readdir(layout.finishedFolder(id)))
+  const folder = await finishedFolderOf(layout, id)
+  const names = await ifThere(() => readdir(folder))
   if (names?.join() !== upload.name) upload.broken(`is finished, but its directory has: ${names}`)
-  const file = path.join(layout.finishedFolder(id), upload.name)
+  const file = path.join(folder, upload.name)
   const { size } = await stat(file)
   if (size !== upload.content.length) upload.broken(`is finished with ${size} of ${upload.content.length} bytes`)
   if (isLast || upload.restartsSeen < READ_AFTER_RESTARTS) {
@@ -42,7 +44,10 @@ export async function checkFinishedFile(upload: UploadModel, layout: Layout, isL
 /** @throws Violation when anything of a deleted upload remains except its tombstone. */
 export async function checkNothingLeft(upload: UploadModel, layout: Layout): Promise<void> {
   const id = idOf(upload)
-  const places = [layout.incomingFile(id), layout.finishedFolder(id), layout.journal(id), layout.record(id)]
+  const places = [layout.incomingFile(id), layout.journal(id), layout.record(id)]
+  if ((await innermostFolders(layout.files)).some((folder) => path.basename(folder) === id)) {
+    upload.broken('is deleted, but its directory is left')
+  }
   for (const place of [...places, path.join(layout.leaving, id)]) {
     if (await isThere(place)) upload.broken(`is deleted, but ${path.relative(layout.root, place)} is left`)
   }
@@ -90,8 +95,8 @@ export async function hasNoBytes(part: UploadModel, layout: Layout): Promise<boo
 }
 
 /** Whether the file is under its final name. */
-export function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> {
-  return isThere(path.join(layout.finishedFolder(idOf(upload)), upload.name))
+export async function isLanded(upload: UploadModel, layout: Layout): Promise<boolean> {
+  return isThere(path.join(await finishedFolderOf(layout, idOf(upload)), upload.name))
 }
 
 /**
@@ -120,9 +125,8 @@ export async function checkLeftovers(uploads: readonly UploadModel[], unknown: n
     if (left.length > 0) throw new Violation(`${path.basename(folder)} has what is finished: ${left.join(', ')}`)
   }
   const strangers = new Set<string>()
-  for (const folder of [layout.incoming, layout.files]) {
-    for (const name of await readdir(folder)) if (!known.has(name)) strangers.add(name)
-  }
+  const folders = (await innermostFolders(layout.files)).map((folder) => path.basename(folder))
+  for (const name of [...(await readdir(layout.incoming)), ...folders]) if (!known.has(name)) strangers.add(name)
   if (strangers.size > unknown) throw new Violation(`Nobody knows of ${[...strangers].join(', ')}`)
 }
 
@@ -133,10 +137,10 @@ function hasLanded({ finished, removal, final }: UploadModel): boolean {
 
 /** A finished file without a record cannot be reached by any client. */
 async function checkRecordsOfFiles(layout: Layout): Promise<void> {
-  for (const id of await readdir(layout.files)) {
-    const [file] = await readdir(layout.finishedFolder(id))
-    const isLost = file !== undefined && !(await isThere(layout.record(id)))
-    if (isLost) throw new Violation(`files/${id}/${file} has no record`)
+  for (const folder of await innermostFolders(layout.files)) {
+    const [file] = await readdir(folder)
+    const isLost = file !== undefined && !(await isThere(layout.record(path.basename(folder))))
+    if (isLost) throw new Violation(`${path.join(folder, file)} has no record`)
   }
 }
 

@@ -64,7 +64,7 @@ async function costOf(upload: StoredUpload, occupied: number, layout: Layout): P
   // The record and its directory.
   const least = wholeBlocks(1024 + Buffer.byteLength(JSON.stringify([metadata, rawMetadata]))) + BLOCK
   if (finished) {
-    const { size } = await stat(path.join(layout.finishedFolder(record.id), record.fileName))
+    const { size } = await stat(layout.finishedFile(record))
     return { bytes: least + wholeBlocks(size), files: 1, unfinished: 0 }
   }
   // Its final upload is charged for the bytes of a part.

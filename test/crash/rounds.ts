@@ -25,6 +25,8 @@ const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', impor
 const LONGEST_ROUND = 8_000
 /** Maximum wait for a recount of the program, in milliseconds. */
 const LONGEST_RECOUNT = 10_000
+/** Where files of owners are, in most runs. */
+const FOLDER = '{yyyy}/{mm}/{owner}'
 /** How much more an owner may have than at the last comparison, at most: bytes, and unfinished uploads. */
 const MOST_ROOM = { bytes: 8 * MIB, unfinished: 6 }
 
@@ -236,7 +238,7 @@ export class Rounds {
   #settings(): Readonly<Record<string, string>> {
     return {
       DATA_DIR: this.#dataDir,
-      ...(this.#hasOwners ? JWT_SETTINGS : {}),
+      ...(this.#hasOwners ? { ...JWT_SETTINGS, FOLDER: this.#random.chance(0.7) ? FOLDER : '' } : {}),
       ...(this.#sweeps.areRunning ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
     }
   }

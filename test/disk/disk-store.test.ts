@@ -17,12 +17,15 @@ interface DiskUnderTest extends StoreUnderTest {
   readonly notices: string[]
 }
 
-async function disk(sync: SyncMode): Promise<DiskUnderTest> {
+async function disk(sync: SyncMode, place?: string): Promise<DiskUnderTest> {
   const folder = await temporaryFolder()
   const notices: string[] = []
   let boot: string = randomUUID()
-  const open = (): Promise<DiskStore> =>
-    DiskStore.open({ directory: folder.path, sync, boot, onNotice: (sentence) => notices.push(sentence) })
+  const open = async (): Promise<DiskStore> => {
+    const onNotice = (sentence: string): number => notices.push(sentence)
+    const store = await DiskStore.open({ directory: folder.path, sync, boot, onNotice })
+    return place === undefined ? store : inFolder(store, place)
+  }
   const under: DiskUnderTest = {
     store: await open(),
     directory: folder.path,
@@ -41,6 +44,16 @@ async function disk(sync: SyncMode): Promise<DiskUnderTest> {
     },
   }
   return under
+}
+
+/** Lets a store put the file of every new upload into a folder. */
+function inFolder(store: DiskStore, folder: string): DiskStore {
+  const { create, createFinished } = DiskStore.prototype
+  return Object.assign(store, {
+    create: (record: UploadRecord) => create.call(store, { ...record, folder }),
+    createFinished: (record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>) =>
+      createFinished.call(store, { ...record, folder }, bytes, after),
+  })
 }
 
 /** The uploads of a test, whose descriptors are closed after it. */
@@ -66,6 +79,8 @@ async function openUpload(under: DiskUnderTest, id: string): Promise<StoredUploa
 for (const sync of ['finish', 'always', 'never'] as const) {
   describe(`On disk, SYNC=${sync}:`, () => storeContract(() => disk(sync)))
 }
+
+describe('On disk, in a folder:', () => storeContract(() => disk('finish', '2026/11')))
 
 it('A file that cannot be finished leaves nothing, and the file in its way unchanged', async () => {
   const under = await disk('finish')

@@ -1,5 +1,6 @@
 import { DirectorySync } from '../../server/disk/directory-sync.ts'
 import type { Environment } from '../../server/disk/environment.ts'
+import { FinishedFolders } from '../../server/disk/finished-folders.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../../server/disk/modes.ts'
 import { Quarantine } from '../../server/disk/quarantine.ts'
@@ -9,6 +10,7 @@ import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
 /** The environment that record files of a data directory need, without a store. */
 export function environmentIn(folder: string): Environment {
   const layout = new Layout(folder)
+  const onStep = (): void => undefined
   return {
     layout,
     modes: { file: PRIVATE_FILE, folder: PRIVATE_FOLDER },
@@ -16,8 +18,9 @@ export function environmentIn(folder: string): Environment {
     boot: '0'.repeat(32),
     directorySync: new DirectorySync(),
     recordFolders: new RecordFolders(layout, undefined),
+    finishedFolders: new FinishedFolders({ layout, permission: PRIVATE_FOLDER, sync: undefined, onStep }),
     unsynced: new UnsyncedUploads(),
     quarantine: new Quarantine(layout, 0),
-    onStep: () => undefined,
+    onStep,
   }
 }

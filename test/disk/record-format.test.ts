@@ -54,6 +54,21 @@ async function readFormer(state: 'created' | 'replaced', name: string): Promise<
   return readBytes(identified.parse(JSON.parse(line)).id, bytes)
 }
 
+describe('A record with a folder', () => {
+  it('has it also when it is replaced', async () => {
+    const record = await readJson({ ...COMMON, format: 2, folder: '2026/11' })
+    expect(record.folder).toBe('2026/11')
+    expect(await writtenJson(record)).toMatchObject({ folder: '2026/11' })
+  })
+
+  it.each(['../files', '/etc', 'a/../b', 'a//b', '', '.', '.hidden', 'a\\b', 'a\0'])(
+    'that leads elsewhere is not read: %j',
+    async (folder) => {
+      await expect(readJson({ ...COMMON, format: 2, folder })).rejects.toThrow('another version')
+    },
+  )
+})
+
 describe('A record of format 1', () => {
   it.each(former)('is replaced by one of format 2 that reads as the same record: %s', async (name) => {
     const created = await readFormer('created', name)

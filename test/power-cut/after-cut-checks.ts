@@ -10,6 +10,7 @@ import { Layout } from '../../server/disk/layout.ts'
 import { folderSecrets } from '../../server/disk/secret.ts'
 import { openStore } from '../../server/open-store.ts'
 import { ArraySource } from '../support/array-source.ts'
+import { finishedFolderOf } from '../support/finished-files.ts'
 import { anyone } from '../support/principal.ts'
 import type { Facts } from './acknowledged-facts.ts'
 import type { SentFile } from './workload.ts'
@@ -115,7 +116,7 @@ async function checkBytes(upload: Upload, file: SentFile, received: Ranges): Pro
 }
 
 async function checkFinished(file: SentFile, layout: Layout): Promise<void> {
-  const bytes = await readFile(path.join(layout.finishedFolder(idOf(file)), file.name))
+  const bytes = await readFile(path.join(await finishedFolderOf(layout, idOf(file)), file.name))
   if (!bytes.equals(file.content)) broken(file, `lies there with other bytes, ${bytes.length} of them`)
 }
 
@@ -150,14 +151,15 @@ async function checkFinal(
 ): Promise<void> {
   const parts = file.parts.map(idOf)
   const states = await Promise.all(parts.map((id) => unlessMissing(uploads.use(id, async ({ state }) => state))))
-  const isMade = file.path !== undefined && (await isThere(path.join(layout.finishedFolder(idOf(file)), file.name)))
+  const isMade =
+    file.path !== undefined && (await isThere(path.join(await finishedFolderOf(layout, idOf(file)), file.name)))
   if (!isMade && states.some((state) => state !== 'sealed')) return
   const id = await concatenation.create(
     { parts, fileName: file.name, metadata: {}, tus: { concat: 'final' } },
     uploads.for(anyone),
   )
   if (file.path !== undefined && id !== idOf(file)) broken(file, 'has another id')
-  const bytes = await readFile(path.join(layout.finishedFolder(id), file.name))
+  const bytes = await readFile(path.join(await finishedFolderOf(layout, id), file.name))
   if (!bytes.equals(file.content)) broken(file, 'was put together wrongly')
 }
 

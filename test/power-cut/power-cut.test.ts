@@ -112,11 +112,14 @@ describe.each(['finish', 'always'] as const)('A power cut, SYNC=%s,', (sync) => 
   )
 })
 
-it(
-  'A power cut loses no finished file whose record is in a directory that another upload has just created',
-  async () => {
-    const records = path.join(machine.dataDir, 'records')
-    const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: records })
+it.each([
+  { what: 'record', parent: 'records' },
+  { what: 'folder', parent: 'files' },
+])(
+  'A power cut loses no finished file whose $what is in a directory that another upload has just created',
+  async ({ parent }) => {
+    const slow = path.join(machine.dataDir, parent)
+    const base = await machine.start({ SYNC: 'finish', SLOW_SYNC: slow, FOLDER: 'folder' })
     const files = [0, 1].map((i): SentFile => {
       const content = Buffer.from(bytesOf(1_000, seed + i))
       return { kind: 'webuploader', name: `file ${i}.bin`, content, parts: [], path: undefined }
@@ -130,7 +133,7 @@ it(
       file.path = (await answerOf(answer)).url
     }
     const first = send(0)
-    await until(async () => readdirSync(records).length > 0)
+    await until(async () => readdirSync(slow).length > 0)
     await Promise.all([first, send(1)])
     await machine.stop('SIGKILL')
     const recording = await machine.recording('finish', files)

@@ -11,6 +11,9 @@ import { Load, type SentFile } from './workload.ts'
 
 const PRELOAD = new URL('../support/record-disk.mjs', import.meta.url).href
 
+/** Where new files are. */
+const FOLDER = '{yyyy}/{mm}/{owner}'
+
 /** The operations of clients on the program, and those of the program on its data directory. */
 export interface Recording {
   readonly sync: SyncMode
@@ -87,11 +90,11 @@ export async function recordLoad(machine: Machine, sync: SyncMode, seed: number)
   const reboots = sync === 'always' && random.chance(0.5)
   const halfway = meeting(async () => {
     if (reboots) await machine.reboot()
-    return machine.start({ SYNC: sync })
+    return machine.start({ SYNC: sync, FOLDER: random.chance(0.5) ? FOLDER : '' })
   })
   const load = new Load(random, seed, halfway.wait)
   halfway.expect(load.clients.length)
-  await load.run(await machine.start({ SYNC: sync }))
+  await load.run(await machine.start({ SYNC: sync, FOLDER }))
   await machine.stop('SIGTERM')
   return machine.recording(sync, load.files)
 }

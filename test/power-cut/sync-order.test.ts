@@ -132,11 +132,20 @@ async function everyRequest(session: Session, base: string, durable: boolean): P
   }
 }
 
-/** Sends all requests to a traced program. @returns the broken rules, by request. */
-async function traced(sync: SyncMode): Promise<{ broken: (only: RegExp) => Record<string, string[]>; lines: Line[] }> {
+/**
+ * Sends all requests to a traced program.
+ *
+ * @param folderOfFiles the folder of each finished file.
+ * @returns the broken rules, by request.
+ */
+async function traced(
+  sync: SyncMode,
+  folderOfFiles?: string,
+): Promise<{ broken: (only: RegExp) => Record<string, string[]>; lines: Line[] }> {
   const log = path.join(folder.path, 'trace')
   const data = path.join(folder.path, 'data')
-  program = await startProgram({ DATA_DIR: data, SYNC: sync }, undefined, [...STRACE, '-o', log])
+  const settings = { DATA_DIR: data, SYNC: sync, FOLDER: folderOfFiles ?? '' }
+  program = await startProgram(settings, undefined, [...STRACE, '-o', log])
   const session = new Session(program.url)
   await everyRequest(session, program.url, sync === 'always')
   await program.end('SIGKILL')
@@ -145,7 +154,7 @@ async function traced(sync: SyncMode): Promise<{ broken: (only: RegExp) => Recor
   const lines = parseTrace(await readFile(log, 'utf8'))
   const answers = lines.flatMap((line, i) => (line.at === 'answer' ? [i] : []))
   expect(answers).toHaveLength(session.checks.length)
-  const rules = new SyncRules(historyOf(lines, folder.path), new Layout(data))
+  const rules = new SyncRules(historyOf(lines, folder.path), new Layout(data), folderOfFiles)
   const broken = (only: RegExp): Record<string, string[]> =>
     Object.fromEntries(
       session.checks
@@ -174,6 +183,16 @@ describe('The order of system calls', () => {
     // Nothing else waits for the disk: a creation without a new directory, bytes of an unfinished upload, queries.
     expect([1, 2].map((answer) => syncsBeforeAnswer(lines, answer))).toEqual([0, 0])
   }, 120_000)
+
+  it.each(['always', 'finish'] as const)(
+    'makes files in folders as durable, with SYNC=%s',
+    async (sync) => {
+      const { broken } = await traced(sync, 'a/deep/folder')
+      const promised = /last|finished|whole|DELETE|with the length|concatenation|complete/
+      expect(broken(sync === 'always' ? /./ : promised)).toEqual({})
+    },
+    120_000,
+  )
 
   it('makes no response wait for the disk with SYNC=never', async () => {
     const { lines } = await traced('never')

@@ -15,16 +15,19 @@ export class SyncRules {
   readonly #layout: Layout
   /** The parent of the data directory, where the history begins. */
   readonly #outside: string
+  /** The folder of all finished files. */
+  readonly #folder: string | undefined
 
-  constructor(history: History, layout: Layout) {
+  constructor(history: History, layout: Layout, folder: string | undefined) {
     this.#history = history
     this.#layout = layout
+    this.#folder = folder
     this.#outside = path.dirname(layout.root)
   }
 
   /** Checks that a file may be reported as finished at line `at`: data, record, rename, directories, in this order. */
   finished(id: string, name: string, at: number): string[] {
-    const file = this.#find(path.join(this.#layout.finishedFolder(id), name), at)
+    const file = this.#find(path.join(this.#layout.finishedFolder(id, this.#folder), name), at)
     const record = this.#find(this.#layout.record(id), at)
     const rename = file?.moves.at(-1)
     if (file === undefined || record === undefined || rename === undefined)
@@ -69,7 +72,7 @@ export class SyncRules {
   removed(id: string, name: string, at: number, durable: boolean): string[] {
     const places = [
       this.#layout.incomingFile(id),
-      path.join(this.#layout.finishedFolder(id), name),
+      path.join(this.#layout.finishedFolder(id, this.#folder), name),
       this.#layout.record(id),
     ]
     const unlinks = places.flatMap((place) => this.#movesOf(place, at).filter(({ set }) => set === undefined))
