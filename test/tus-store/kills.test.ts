@@ -5,10 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Upload } from 'tus-js-client'
 import type { Step } from '../../server/disk/environment.ts'
+import { LandfallStore } from '../../server/tus-store/landfall-store.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import { idOf, offsetOf } from '../support/tus.ts'
+import { createUpload, idOf, offsetOf, patch } from '../support/tus.ts'
+import { until } from '../support/wire.ts'
 
 const STOPPABLE = fileURLToPath(new URL('program-with-stops.mjs', import.meta.url))
 const CHUNK = 150_000
@@ -87,5 +89,23 @@ describe('A program with @tus/server and LandfallStore that is killed', () => {
       const file = path.join(folder.path, 'files', idOf(last().url ?? ''), `${index}.bin`)
       expect((await readFile(file)).equals(content)).toBe(true)
     }
+  })
+
+  it('has its complete files in their place once the store is open, without a request', async () => {
+    await start('0', { step: 'finish:synced', count: 1 })
+    const exit = once(program.process, 'exit')
+    const url = await createUpload(program.url, 5)
+    await expect(patch(url, 0, Buffer.from('hello'))).rejects.toThrow()
+    await exit
+    const store = await new LandfallStore({ directory: folder.path }).open()
+    const file = path.join(folder.path, 'files', idOf(url), 'file')
+    await until(() =>
+      readFile(file).then(
+        () => true,
+        () => false,
+      ),
+    )
+    expect(await readFile(file, 'utf8')).toBe('hello')
+    await store.close()
   })
 })

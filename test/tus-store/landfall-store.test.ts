@@ -8,6 +8,7 @@ import { Upload } from '@tus/utils'
 import { LandfallStore, type LandfallStoreOptions } from '../../server/tus-store/landfall-store.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
+import { openFiles } from '../support/open-files.ts'
 import { startServiceOn, type TestService } from '../support/service.ts'
 import {
   beginPatch,
@@ -101,6 +102,20 @@ describe('@tus/server on LandfallStore', () => {
     const headers = { 'Upload-Length': '5', 'Content-Type': PATCH_HEADERS['Content-Type'] }
     const url = locationOf(await create(base, headers, 'hello'), base)
     expect(await (await fetch(url)).text()).toBe('hello')
+  })
+
+  it('serves a file as often as it is asked, and closes it when a client leaves', async () => {
+    const base = await start()
+    const [small, large] = [await createUpload(base, 5), await createUpload(base, 20_000_000)]
+    await patch(small, 0, Buffer.from('hello'))
+    await patch(large, 0, Buffer.alloc(20_000_000))
+    for (let i = 0; i < 50; i++) expect(await (await fetch(small)).text()).toBe('hello')
+    const abort = new AbortController()
+    const { body } = await fetch(large, { signal: abort.signal })
+    await body?.getReader().read()
+    expect(await openFiles(process.pid, path.join(folder.path, 'files'))).not.toEqual([])
+    abort.abort()
+    await until(async () => (await openFiles(process.pid, path.join(folder.path, 'files'))).length === 0)
   })
 
   it('finishes an empty file with its creation', async () => {
