@@ -1,4 +1,4 @@
-import type { OutboxStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
+import type { ImportStep, OutboxStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
 import type { Random } from '../support/random.ts'
 
 /** One run of the program. */
@@ -19,8 +19,8 @@ export type Kill =
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that occurs under load; those of recovery, of rejected files, and of the outbox do not. */
-export type LoadStep = Exclude<Step, OutboxStep | RecoveryStep | RejectionStep>
+/** A step that occurs under load; those of recovery, of rejected files, of the outbox, and of imports do not. */
+export type LoadStep = Exclude<Step, ImportStep | OutboxStep | RecoveryStep | RejectionStep>
 
 /** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {
