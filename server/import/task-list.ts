@@ -58,10 +58,10 @@ function entriesOfJson(text: string): readonly unknown[] {
 }
 
 function entriesOfCsv(text: string): readonly unknown[] {
-  const [header = [], ...records] = parseCsv(text)
-  if (!header.includes('task_id')) {
+  if (!/^"?task_id\b|^[^\r\n{]*,"?task_id\b/.test(text)) {
     throw new Error('The list must be a JSON array, or CSV that begins with a line like task_id,name,chunks.')
   }
+  const [header = [], ...records] = parseCsv(text)
   return records.map((fields) => Object.fromEntries(header.map((name, index) => [name, fields[index]])))
 }
 
