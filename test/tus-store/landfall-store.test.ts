@@ -388,6 +388,13 @@ describe('The directory of a LandfallStore', () => {
     await store.open()
     expect(await readdir(folder.path)).toEqual(['later'])
   })
+
+  it('is not touched after the store is closed', async () => {
+    const base = await start({ directory: path.join(folder.path, 'later') })
+    await store.close()
+    expect((await create(base, { 'Upload-Length': '5' })).status).toBe(503)
+    expect(await readdir(folder.path)).toEqual([])
+  })
 })
 
 describe('A LandfallStore', () => {
