@@ -13,10 +13,14 @@ interface Chunk {
   readonly stats: Stats
 }
 
+/** How the old chunk endpoint names the file of a chunk, counted from 0. */
+export const DEFAULT_PATTERN = '{task_id}{chunk}'
+
 /**
- * The files of the old chunk endpoint, which saved each chunk as `<task_id><chunk>`, counted from 0. Names alone do not
- * tell where a task ends and a number begins, so only listed tasks are found.
+ * The files of the old chunk endpoint. Names alone do not tell where a task ends and a number begins, so only listed
+ * tasks are found.
  *
+ * @param pattern the name of a chunk's file, with `{task_id}` and `{chunk}`; it may have directories.
  * @param idOf the id of a task's upload.
  * @returns the uploads of whole tasks, a problem for every other task, and the files that belong to none.
  * @throws the OS error.
@@ -24,12 +28,14 @@ interface Chunk {
 export async function* chunkedUploads(
   folder: string,
   tasks: readonly Task[],
+  pattern: string,
   idOf: (taskId: string) => string,
 ): AsyncGenerator<Found> {
-  const names = new Set(await readdir(folder))
-  const claims = claimsOf(tasks, names)
+  const names = await filesIn(folder, pattern.includes('/'))
+  const nameAt = (task: Task, chunk: number): string => chunkName(pattern, task, chunk)
+  const claims = claimsOf(tasks, names, nameAt)
   for (const task of tasks) {
-    const found = await readTask(folder, task, claims, idOf)
+    const found = await readTask(folder, task, claims, nameAt, idOf)
     yield typeof found === 'string' ? { kind: 'problem', name: nameOf(task), sentence: found } : found
   }
   for (const name of names) {
@@ -37,12 +43,25 @@ export async function* chunkedUploads(
   }
 }
 
+type NameAt = (task: Task, chunk: number) => string
+
+/** The names of regular files, below the folder if `recursive`. */
+async function filesIn(folder: string, recursive: boolean): Promise<ReadonlySet<string>> {
+  const entries = await readdir(folder, { recursive, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  return new Set(files.map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name))))
+}
+
 /** The tasks of each file. */
-function claimsOf(tasks: readonly Task[], names: ReadonlySet<string>): ReadonlyMap<string, readonly Task[]> {
+function claimsOf(
+  tasks: readonly Task[],
+  names: ReadonlySet<string>,
+  nameAt: NameAt,
+): ReadonlyMap<string, readonly Task[]> {
   const claims = new Map<string, Task[]>()
   for (const task of tasks) {
     for (let chunk = 0; chunk < task.chunks; chunk++) {
-      const name = fileNameOf(task, chunk)
+      const name = nameAt(task, chunk)
       if (names.has(name)) claims.set(name, [...(claims.get(name) ?? []), task])
     }
   }
@@ -54,17 +73,17 @@ async function readTask(
   folder: string,
   task: Task,
   claims: ReadonlyMap<string, readonly Task[]>,
+  nameAt: NameAt,
   idOf: (taskId: string) => string,
 ): Promise<Found | string> {
   const chunks: Chunk[] = []
   const missing: number[] = []
   for (let chunk = 0; chunk < task.chunks; chunk++) {
-    const name = fileNameOf(task, chunk)
+    const name = nameAt(task, chunk)
     const [, other] = claims.get(name) ?? []
     if (other !== undefined) return `The file ${name} belongs to another task of the list, too.`
     const file = path.join(folder, name)
-    const stats = claims.has(name) ? await lstat(file) : undefined
-    if (stats?.isFile()) chunks.push({ file, stats })
+    if (claims.has(name)) chunks.push({ file, stats: await lstat(file) })
     else missing.push(chunk)
   }
   if (missing.length > 0) return `${chunks.length} of ${task.chunks} chunks are there. Missing: ${rangesOf(missing)}.`
@@ -97,8 +116,8 @@ function uploadOf(task: Task, chunks: readonly Chunk[], size: number, id: string
   return { kind: 'upload', name: nameOf(task), record, files: chunks.map(({ file }) => file), size }
 }
 
-function fileNameOf({ taskId }: Task, chunk: number): string {
-  return `${taskId}${chunk}`
+function chunkName(pattern: string, { taskId }: Task, chunk: number): string {
+  return pattern.replaceAll(/\{(task_id|chunk)\}/g, (_, field) => (field === 'chunk' ? String(chunk) : taskId))
 }
 
 function nameOf({ taskId, name }: Task): string {

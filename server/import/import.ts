@@ -13,22 +13,23 @@ import { isTaken } from '../disk/take-over.ts'
 import { readSettings } from '../read-settings.ts'
 import { secretsOf } from '../secrets.ts'
 import type { Settings } from '../settings.ts'
-import { chunkedUploads } from './chunk-folder.ts'
+import { chunkedUploads, DEFAULT_PATTERN } from './chunk-folder.ts'
 import type { Found } from './found.ts'
 import { Report } from './report.ts'
 import { readTaskList } from './task-list.ts'
 import { tusdUploads } from './tusd-folder.ts'
 
 export const IMPORT_HELP = `landfall import tusd FOLDER [--data-dir DIR] [--copy] [--dry-run]
-landfall import chunks FOLDER --list FILE [--data-dir DIR] [--dry-run]
+landfall import chunks FOLDER --list FILE [--pattern NAME] [--data-dir DIR] [--dry-run]
 
 Takes uploads of another server into the data directory. Stop that server and this service first. The folder is never
 changed, and an import that was interrupted can be run again. What cannot be taken over is listed; then it exits with 1.
 
   tusd        uploads with their .info files; ids stay the same, so clients resume
-  chunks      chunks that are saved as <task_id><chunk>, counted from 0; each whole task becomes a file
+  chunks      files with one chunk each, counted from 0; each whole task becomes a file
   --list FILE the tasks: CSV that begins with task_id,name,chunks or task_id,name,chunks,size, or JSON like
               [{"task_id":"…","name":"a.mp4","chunks":3,"size":123}]
+  --pattern   the names of chunks, if they are not {task_id}{chunk}, for example {task_id}/{chunk}.part
   --copy      copies finished files; by default, they are hard links where the file system has them
   --dry-run   lists what would happen, and changes nothing
 
@@ -54,6 +55,7 @@ export async function importUploads(
     allowPositionals: true,
     options: {
       list: { type: 'string' },
+      pattern: { type: 'string' },
       copy: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       'data-dir': { type: 'string' },
@@ -70,6 +72,10 @@ export async function importUploads(
   if ((kind === 'chunks') !== (values.list !== undefined)) {
     throw new Error('--list names the tasks of an import of chunks, and only of these.')
   }
+  const { list, pattern = DEFAULT_PATTERN } = values
+  if (!pattern.includes('{task_id}') || !pattern.includes('{chunk}')) {
+    throw new Error('--pattern must contain {task_id} and {chunk}.')
+  }
   const settings = settingsFor(environment, values['data-dir'])
   const layout = new Layout(settings.DATA_DIR)
   const folder = path.resolve(given)
@@ -78,7 +84,7 @@ export async function importUploads(
   const isDry = values['dry-run']
   const store = isDry ? undefined : await openStore(settings, print, onStep)
   try {
-    const found = values.list === undefined ? tusdUploads(folder) : chunks(folder, values.list, settings, isDry)
+    const found = list === undefined ? tusdUploads(folder) : chunks(folder, list, pattern, settings, isDry)
     const report = new Report(print, isDry)
     for await (const one of found) await takeOver(one, report, layout, store, !values.copy)
     report.end()
@@ -111,13 +117,19 @@ async function takeOver(
 
 const UNREADABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'ENOENT'])
 
-async function* chunks(folder: string, list: string, settings: Settings, isDry: boolean): AsyncGenerator<Found> {
+async function* chunks(
+  folder: string,
+  list: string,
+  pattern: string,
+  settings: Settings,
+  isDry: boolean,
+): AsyncGenerator<Found> {
   const tasks = await readTaskList(list)
   // A dry run creates no secret. Without one, no upload can have an id of a task yet.
   const hasNoSecret = isDry && settings.SECRET === '' && !(await exists(new Layout(settings.DATA_DIR).secret))
   const { ids } = hasNoSecret ? { ids: randomUUID() } : await secretsOf(settings)
   // The same task has the same id in each run, so it is taken over once; clients cannot guess it.
-  yield* chunkedUploads(folder, tasks, (taskId) => keyedDigest(ids, 'import', [taskId]).slice(0, 32))
+  yield* chunkedUploads(folder, tasks, pattern, (taskId) => keyedDigest(ids, 'import', [taskId]).slice(0, 32))
 }
 
 function settingsFor(environment: NodeJS.ProcessEnv, dataDir: string | undefined): Settings {

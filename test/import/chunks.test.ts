@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { parseCsv } from '../../server/import/csv.ts'
@@ -121,6 +121,23 @@ describe('landfall import chunks', () => {
     expect(await readdir(path.join(dataDir, 'files'))).toEqual([])
   })
 
+  it('reads chunks in directories, with another pattern', async () => {
+    await mkdir(path.join(source, 'guid-1'))
+    for (let chunk = 0; chunk < 3; chunk++) {
+      await writeFile(
+        path.join(source, 'guid-1', `${chunk}.part`),
+        content.subarray(chunk * 1_000, (chunk + 1) * 1_000),
+      )
+    }
+    const list = [{ task_id: 'guid-1', name: 'a.bin', chunks: 3 }]
+    const imported = await run(list, '--pattern', '{task_id}/{chunk}.part')
+    expect(imported.code).toBe(0)
+    expect(await readFile(path.join(dataDir, 'files', idIn(imported, 'guid-1'), 'a.bin'))).toEqual(content)
+    await expect(run(list, '--pattern', '{chunk}.part')).rejects.toThrow(
+      /^--pattern must contain \{task_id\} and \{chunk\}\.$/,
+    )
+  })
+
   it('says with --dry-run what it would do, and changes nothing', async () => {
     await save('a')
     const { lines } = await run('task_id,name,chunks\na,a.bin,3\n', '--dry-run')
@@ -131,8 +148,11 @@ describe('landfall import chunks', () => {
     expect(await readdir(folder.path)).toEqual(['list', 'upload'])
   })
 
-  it('never leaves the folder, whatever a task is called', async () => {
+  it('never leaves the folder, whatever a task is called, and follows no link', async () => {
     await writeFile(path.join(folder.path, 'outside0'), 'secret')
+    await symlink(path.join(folder.path, 'outside0'), path.join(source, 'link0'))
+    const linked = await run([{ task_id: 'link', name: 'a', chunks: 1 }])
+    expect(linked.lines[0]).toBe('link (a): 0 of 1 chunks are there. Missing: 0. Not taken over.')
     const { lines } = await run([{ task_id: '../outside', name: 'a', chunks: 1 }])
     expect(lines[0]).toBe('../outside (a): 0 of 1 chunks are there. Missing: 0. Not taken over.')
   })

@@ -211,7 +211,7 @@ describe('landfall import tusd', () => {
     await writeFile(path.join(folder.path, 'secret'), 'hello')
     const outside = { Path: path.join(folder.path, 'secret'), InfoPath: path.join(source, 'a.info') }
     await add('a', { ID: 'a', ...facts, Storage: outside })
-    await add('b', { ID: 'b', ...facts })
+    await add('b', { ID: 'b', ...facts, Size: 1_000 })
     await symlink(path.join(folder.path, 'secret'), path.join(source, 'b'))
     const { lines } = await runImport(dataDir, 'tusd', source)
     expect(lines.at(-1)).toBe('Taken over: 0 finished, 0 unfinished. Already there: 0. Not taken over: 2.')
