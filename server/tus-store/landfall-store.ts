@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { DataStore, type Locker, Upload as TusUpload } from '@tus/utils'
 import { cautiousTime } from '../core/cautious-time.ts'
 import { stopping, UploadError } from '../core/errors.ts'
@@ -9,6 +9,7 @@ import type { Step } from '../disk/environment.ts'
 import { openStore } from '../open-store.ts'
 import { endIfWhole } from '../protocol/intake.ts'
 import { checkOptions, type LandfallStoreOptions } from './options.ts'
+import { responseStream } from './response-stream.ts'
 import { StreamSource } from './stream-source.ts'
 import { TusError, tusError } from './tus-error.ts'
 import { uploadIdOf } from './upload-id.ts'
@@ -134,7 +135,7 @@ export class LandfallStore extends DataStore {
   /** The received bytes, from 0 on. */
   async read(id: string): Promise<Readable> {
     const bytes = await this.#use(id, async (upload) => upload.read({ start: 0, end: upload.offset }))
-    return Readable.from(copied(bytes), { objectMode: false })
+    return responseStream(bytes)
   }
 
   /** Removes expired uploads. @returns how many. */
@@ -247,11 +248,6 @@ function unavailable(error: unknown): UploadError {
 function hiddenIn(error: unknown): unknown {
   if (error instanceof TusError) return undefined
   return error instanceof UploadError ? error.cause : error
-}
-
-/** A buffer of the store is used again when the next one is read; a stream reads ahead. */
-async function* copied(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const piece of bytes) yield Buffer.from(piece)
 }
 
 function warnOfProcess(sentence: string, cause?: unknown): void {

@@ -1,4 +1,11 @@
-import type { ImportStep, OutboxStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
+import type {
+  ImportStep,
+  OutboxStep,
+  RecoveryStep,
+  RejectionStep,
+  Step,
+  SyncMode,
+} from '../../server/disk/environment.ts'
 import type { Random } from '../support/random.ts'
 
 /** One run of the program. */

@@ -24,7 +24,7 @@ import {
   TUS,
 } from '../support/tus.ts'
 import { startTusServer, type TusServer } from '../support/tus-server.ts'
-import { connect, until } from '../support/wire.ts'
+import { connect, requestHead, until } from '../support/wire.ts'
 
 const content = bytesOf(300_000)
 
@@ -116,6 +116,20 @@ describe('@tus/server on LandfallStore', () => {
     expect(await openFiles(process.pid, path.join(folder.path, 'files'))).not.toEqual([])
     abort.abort()
     await until(async () => (await openFiles(process.pid, path.join(folder.path, 'files'))).length === 0)
+  })
+
+  it('survives clients that close the connection as soon as they have a file', async () => {
+    const base = await start()
+    const url = await createUpload(base, 5)
+    await patch(url, 0, Buffer.from('hello'))
+    const { pathname } = new URL(url)
+    for (let i = 0; i < 100; i++) {
+      const wire = await connect(base)
+      await wire.send(requestHead('GET', pathname, {}))
+      expect((await wire.answer()).body).toBe('hello')
+      await wire.reset()
+    }
+    expect(await (await fetch(url)).text()).toBe('hello')
   })
 
   it('finishes an empty file with its creation', async () => {
