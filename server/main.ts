@@ -14,6 +14,13 @@ async function main(): Promise<void> {
     const { token } = await import('./token.ts')
     return token(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
   }
+  if (process.argv[2] === 'import') {
+    const { importUploads } = await import('./import/import.ts')
+    process.exitCode = await importUploads(process.env, process.argv.slice(3), (line) =>
+      process.stdout.write(`${line}\n`),
+    )
+    return
+  }
   const command = readSettings(process.env, process.argv.slice(2))
   if (command.kind === 'help') {
     process.stdout.write(command.text)

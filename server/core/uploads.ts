@@ -209,6 +209,11 @@ export class Uploads {
     return this.#store.lastChange(id)
   }
 
+  /** Where a program of this host finds the file of an upload when it is finished, if it is a file. */
+  finalPathOf(record: UploadRecord): string | undefined {
+    return this.#store.pathOf(record, true)
+  }
+
   /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinishedIds(): AsyncIterable<string> {
     return this.#store.unfinished()

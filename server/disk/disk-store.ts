@@ -17,6 +17,7 @@ import { type Owner, takeOwnership } from './owner.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
+import { type ForeignBytes, takeOver } from './take-over.ts'
 import { UnsyncedUploads } from './unsynced.ts'
 
 export interface DiskStoreOptions {
@@ -91,6 +92,11 @@ export class DiskStore implements Store {
   createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
     const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes, after)
     return onDisk(() => this.#recovery.beforeCreation(record.id, create))
+  }
+
+  /** Takes an upload of another server over: see `takeOver`. @throws the OS error, UploadError `sync_failed`. */
+  takeOver(record: UploadRecord, bytes: ForeignBytes): Promise<void> {
+    return this.#recovery.beforeCreation(record.id, () => takeOver(this.#environment, record, bytes))
   }
 
   async open(id: string): Promise<Found> {

@@ -30,12 +30,16 @@ export type RejectionStep = 'reject:moved' | 'reject:done'
 /** The steps of the outbox. */
 export type OutboxStep = 'outbox:written' | 'outbox:synced' | 'outbox:marked' | 'outbox:compacted'
 
+/** The steps of an import from another server. */
+export type ImportStep = 'import:copied' | 'import:bytes' | 'import:record' | 'import:done'
+
 /** The steps between which a crash must lose nothing. Tests kill the program at each. */
 export type Step =
   | RecoveryStep
   | RejectionStep
   | OutboxStep
   | FolderStep
+  | ImportStep
   | 'create:bytes'
   | 'create:record'
   | 'whole:bytes'

@@ -1,4 +1,11 @@
-import type { OutboxStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
+import type {
+  ImportStep,
+  OutboxStep,
+  RecoveryStep,
+  RejectionStep,
+  Step,
+  SyncMode,
+} from '../../server/disk/environment.ts'
 import type { FolderStep } from '../../server/disk/finished-folders.ts'
 import type { Random } from '../support/random.ts'
 
@@ -20,8 +27,8 @@ export type Kill =
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that occurs under load; those of recovery, of rejected files, of folders, and of the outbox do not. */
-export type LoadStep = Exclude<Step, FolderStep | OutboxStep | RecoveryStep | RejectionStep>
+/** A step that occurs under load; those of recovery, of rejected files, of folders, of the outbox, and of imports do not. */
+export type LoadStep = Exclude<Step, FolderStep | ImportStep | OutboxStep | RecoveryStep | RejectionStep>
 
 /** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {

@@ -42,7 +42,30 @@ export async function startNginx(target: string): Promise<Nginx> {
     .replaceAll('listen 80', `listen 127.0.0.1:${plainPort}`)
     .replaceAll('listen 443', `listen 127.0.0.1:${securePort}`)
     .replace('http://$landfall:1080', target)
-  const file = path.join(folder.path, 'nginx.conf')
+  const stop = await runNginx(folder.path, configuration, port)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    plainUrl: `http://localhost:${plainPort}`,
+    secureUrl: `https://localhost:${securePort}`,
+    certificate,
+    log: async () => {
+      const logs = ['access.log', 'error.log'].map((name) => readFile(path.join(folder.path, name), 'utf8'))
+      return (await Promise.all(logs)).join('')
+    },
+    close: async () => {
+      await stop()
+      await folder.dispose()
+    },
+  }
+}
+
+/**
+ * Runs nginx with a configuration that listens on `port`, and waits until it does.
+ *
+ * @returns a function that stops it.
+ */
+export async function runNginx(folder: string, configuration: string, port: number): Promise<() => Promise<void>> {
+  const file = path.join(folder, 'nginx.conf')
   await writeFile(file, configuration)
   const child = spawn('/usr/sbin/nginx', ['-e', 'stderr', '-c', file, '-g', 'daemon off;'], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -55,21 +78,10 @@ export async function startNginx(target: string): Promise<Nginx> {
     if (child.exitCode !== null) throw new Error(`nginx ended: ${errors}`)
     return answers(port)
   })
-  return {
-    url: `http://127.0.0.1:${port}`,
-    plainUrl: `http://localhost:${plainPort}`,
-    secureUrl: `https://localhost:${securePort}`,
-    certificate,
-    log: async () => {
-      const logs = ['access.log', 'error.log'].map((name) => readFile(path.join(folder.path, name), 'utf8'))
-      return (await Promise.all(logs)).join('')
-    },
-    close: async () => {
-      const exit = once(child, 'exit')
-      child.kill('SIGTERM')
-      await exit
-      await folder.dispose()
-    },
+  return async () => {
+    const exit = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exit
   }
 }
 

@@ -31,6 +31,11 @@ export async function startService(
   return startIn(folder.path, settings, pages, folder.dispose)
 }
 
+/** Starts the service on a directory that exists; `close` keeps it. */
+export function startServiceOn(dataDir: string, settings: Readonly<Record<string, string>> = {}): Promise<TestService> {
+  return startIn(dataDir, settings, BLANK_PAGES, () => Promise.resolve())
+}
+
 async function startIn(
   dataDir: string,
   settings: Readonly<Record<string, string>>,

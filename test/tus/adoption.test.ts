@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import fs, { readdir, truncate, writeFile } from 'node:fs/promises'
+import fs, { readdir, truncate, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { FileStore } from '@tus/file-store'
@@ -12,6 +12,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import type { TestService } from '../support/service.ts'
 import { expectFile, expectToResume } from '../support/stored-uploads.ts'
 import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
+import { until } from '../support/wire.ts'
 
 describe('A directory that plain @tus/server wrote', () => {
   const content = bytesOf(100_000)
@@ -41,8 +42,8 @@ describe('A directory that plain @tus/server wrote', () => {
   }
 
   /** Starts Landfall on the directory. */
-  async function adopt(): Promise<Pick<TestService, 'url' | 'dataDir'> & TestService> {
-    const texts: Record<string, string> = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', DATA_DIR: folder.path }
+  async function adopt(settings: Readonly<Record<string, string>> = {}): Promise<TestService> {
+    const texts = { PORT: '0', LOG_LEVEL: 'silent', DRAIN: '1', ...settings, DATA_DIR: folder.path }
     const running = await openProgram(parseSettings(texts))
     service = running
     return { url: await running.listen(), dataDir: folder.path, restart: adopt, close: () => running.close() }
@@ -119,6 +120,20 @@ describe('A directory that plain @tus/server wrote', () => {
     }
     const left = (await readdir(folder.path)).filter((name) => ids.some((id) => name.startsWith(id)))
     expect(left).toEqual([])
+  })
+
+  it('has finished files that do not expire, and unfinished ones that do', async () => {
+    const [finished, begun] = await before(async (base) => {
+      const urls = [await createUpload(base, 5), await createUpload(base, 5)] as const
+      await patch(urls[0], 0, Buffer.from('hello'))
+      await patch(urls[1], 0, Buffer.from('hel'))
+      return urls.map(idOf)
+    })
+    const hourAgo = Date.now() / 1000 - 3600
+    for (const id of [finished, begun]) await utimes(path.join(folder.path, String(id)), hourAgo, hourAgo)
+    const running = await adopt({ EXPIRES_AFTER: '1' })
+    await until(async () => (await head(`${running.url}/files/${begun}`)).status === 404)
+    expect(await (await fetch(`${running.url}/files/${finished}`)).text()).toBe('hello')
   })
 
   it('is adopted although a description could not be read once', async () => {

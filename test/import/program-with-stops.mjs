@@ -1,0 +1,12 @@
+// `landfall import` with a stop: it kills itself at the STOP_COUNT-th occurrence of the step STOP_AT.
+import { importUploads } from '../../dist/server/import/import.js'
+
+let left = Number(process.env.STOP_COUNT)
+
+function onStep(step) {
+  if (step !== process.env.STOP_AT) return
+  left -= 1
+  if (left === 0) process.kill(process.pid, 'SIGKILL')
+}
+
+await importUploads(process.env, process.argv.slice(2), () => undefined, onStep)
