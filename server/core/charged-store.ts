@@ -74,6 +74,10 @@ export class ChargedStore implements Store {
     return this.#store.gone(deadline)
   }
 
+  goneSince(id: string): Promise<Date | undefined> {
+    return this.#store.goneSince(id)
+  }
+
   forget(id: string): Promise<void> {
     return this.#store.forget(id)
   }

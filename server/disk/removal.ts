@@ -6,14 +6,14 @@ import { readRecord } from './record-file.ts'
 import { completeTombstone, readTombstone, type Tombstone } from './tombstone.ts'
 
 interface Removal {
-  /** Whether the tombstone stays. */
-  readonly isRemembered: boolean
+  /** Whether the tombstone stays. By default, its text decides. */
+  readonly isRemembered?: boolean
   /** Whether the tombstone is known to have its text. */
   readonly isWhole: boolean
   readonly onStep: (step: 'bytes' | 'record') => void
 }
 
-const INTERRUPTED: Removal = { isRemembered: true, isWhole: false, onStep: () => undefined }
+const INTERRUPTED: Removal = { isWhole: false, onStep: () => undefined }
 
 /**
  * Removes what remains of an upload with a tombstone in `leaving`; any step may already be done.
@@ -27,7 +27,9 @@ export async function removeBytes(environment: Environment, id: string, removal 
   await rm(layout.journal(id), { force: true })
   await environment.quarantine.remove(id)
   removal.onStep('bytes')
-  if (removal.isRemembered && !removal.isWhole) await keepOwner(environment, id)
+  const tombstone = path.join(layout.leaving, id)
+  const isRemembered = removal.isRemembered ?? !(await readTombstone(tombstone))?.isOfRefused
+  if (isRemembered && !removal.isWhole) await keepOwner(environment, id)
   await rm(layout.record(id), { force: true })
   // The last record of a group takes its directory with it.
   await rmdir(layout.recordFolder(id)).then(
@@ -36,8 +38,7 @@ export async function removeBytes(environment: Environment, id: string, removal 
   )
   removal.onStep('record')
   if (sync === 'always') await syncRemoval(environment, id)
-  const tombstone = path.join(layout.leaving, id)
-  if (removal.isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
+  if (isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
   else await rm(tombstone, { force: true })
 }
 
@@ -46,7 +47,7 @@ export async function leavingTombstone(environment: Environment, id: string): Pr
   const tombstone = await readTombstone(path.join(environment.layout.leaving, id))
   if (tombstone === undefined || tombstone.isWhole) return tombstone
   const record = await readRecord(environment, id).catch(() => 'torn' as const)
-  return typeof record === 'string' ? tombstone : { isWhole: false, owner: record.owner }
+  return typeof record === 'string' ? tombstone : { ...tombstone, owner: record.owner }
 }
 
 /** Repeats the owner in a tombstone without text: the removed bytes may have made room for it. */

@@ -37,6 +37,8 @@ export interface EventLogOptions {
   /** The names of all endpoints, at most `MAX_ENDPOINTS`. */
   readonly endpoints: readonly string[]
   readonly onStep: (step: OutboxStep) => void
+  /** Receives notices for the operator. */
+  readonly onNotice: (sentence: string) => void
 }
 
 interface Pending {
@@ -83,18 +85,14 @@ export class EventLog {
     return undefined
   }
 
-  /** Reads the segments that earlier processes have left. Torn ends are left behind. @throws the OS error. */
+  /** Reads the segments that earlier processes have left. May be called again after it threw. @throws the OS error. */
   async load(): Promise<void> {
+    this.#segments.clear()
     for (const number of await segmentNumbers(this.#options.folder)) {
       const segment = new Segment(number, this.#pathOf(number))
       this.#segments.set(number, segment)
       this.#lastNumber = number
-      const bytes = await readFile(segment.path)
-      for (const line of linesIn(bytes)) {
-        segment.size = line.end
-        if (line.kind === 'intent') segment.add(line.index)
-        else this.#apply(marksIn(bytes, line))
-      }
+      this.#read(segment, await readFile(segment.path))
     }
     for (const segment of this.#segments.values()) this.#considerCompacting(segment)
   }
@@ -103,8 +101,11 @@ export class EventLog {
   async *liveEvents(segment: Segment, from: number): AsyncGenerator<Position & { readonly event: WrittenEvent }> {
     const bytes = await onDisk(() => segment.bytes())
     for (const line of linesIn(bytes)) {
-      if (line.kind !== 'intent' || line.index < from || segment.isOver(line.index)) continue
-      yield { segment, index: line.index, start: line.start, end: line.end, event: eventIn(bytes, line) }
+      const { kind, index, start, end } = line
+      if (kind !== 'intent' || index < from || segment.isOver(index) || segment.isForeign(index)) continue
+      const event = eventIn(bytes, line)
+      if (event !== undefined) yield { segment, index, start, end, event }
+      else this.#setAside(segment, index)
     }
   }
 
@@ -156,11 +157,11 @@ export class EventLog {
     return onDisk(async () => {
       const bytes = await this.#bytesAt(segment, start, end)
       const line = lineAt(bytes, 0, bytes.length)
-      if (line?.kind === 'intent' && line.index === index) return eventIn(bytes, line)
+      if (line.index === index) return known(eventIn(bytes, line), segment)
       // The segment was compacted.
       const all = await segment.bytes()
-      for (const moved of linesIn(all)) if (moved.index === index) return eventIn(all, moved)
-      throw new Error(`${segment.path} has lost an event.`)
+      for (const moved of linesIn(all)) if (moved.index === index) return known(eventIn(all, moved), segment)
+      return known(undefined, segment)
     })
   }
 
@@ -176,6 +177,33 @@ export class EventLog {
 
   #pathOf(number: number): string {
     return path.join(this.#options.folder, `${String(number).padStart(12, '0')}.log`)
+  }
+
+  /** Notes what is in a segment. A torn end is left behind. */
+  #read(segment: Segment, bytes: Buffer): void {
+    let isDamaged = false
+    for (const line of linesIn(bytes)) {
+      if (line.kind === 'damaged') {
+        isDamaged = true
+        continue
+      }
+      if (isDamaged) this.#options.onNotice(`${segment.path} has damaged lines; landfall doctor lists them.`)
+      isDamaged = false
+      segment.size = line.end
+      const marks = line.kind === 'marks' ? marksIn(bytes, line) : undefined
+      if (marks !== undefined) this.#apply(marks)
+      else if (line.kind === 'intent' && !segment.has(line.index)) segment.add(line.index)
+      else this.#noteForeign(segment)
+    }
+  }
+
+  #setAside(segment: Segment, index: number): void {
+    segment.setAside(index)
+    this.#noteForeign(segment)
+  }
+
+  #noteForeign({ path }: Segment): void {
+    this.#options.onNotice(`${path} has a line that another version has written: it is skipped.`)
   }
 
   #apply({ confirmed, over, delivered }: Marks): void {
@@ -350,11 +378,12 @@ export class EventLog {
     const dropped: number[] = []
     const targets = new Set<number>()
     for (const line of linesIn(bytes)) {
-      if (line.kind === 'marks') {
-        const marks = this.#relevant(segment, marksIn(bytes, line), targets)
-        if (!isEmpty(marks)) kept.push(marksLine(marks))
-      } else if (segment.isOver(line.index)) dropped.push(line.index)
-      else kept.push(bytes.subarray(line.start, line.end))
+      const marks = line.kind === 'marks' ? marksIn(bytes, line) : undefined
+      if (marks !== undefined) {
+        const relevant = this.#relevant(segment, marks, targets)
+        if (!isEmpty(relevant)) kept.push(marksLine(relevant))
+      } else if (line.kind === 'intent' && segment.isOver(line.index)) dropped.push(line.index)
+      else if (line.kind !== 'damaged') kept.push(bytes.subarray(line.start, line.end))
     }
     if (kept.length === 0) await rm(segment.path, { force: true })
     else await this.#replace(segment, kept)
@@ -400,6 +429,11 @@ export class EventLog {
     await rename(temporary, segment.path)
     if (this.#options.syncs) await syncPath(this.#options.folder, 'all')
   }
+}
+
+function known(event: WrittenEvent | undefined, segment: Segment): WrittenEvent {
+  if (event === undefined) throw new Error(`${segment.path} has lost an event.`)
+  return event
 }
 
 /** The numbers of the segments in a folder, in order. @throws the OS error. */

@@ -4,7 +4,9 @@ import type { Place } from './lines.ts'
 
 const CONFIRMED = 1
 const OVER = 2
-const FIRST_ENDPOINT = 4
+/** The event is of a kind that this version does not know. */
+const FOREIGN = 4
+const FIRST_ENDPOINT = 8
 
 /** Maximum endpoints: each needs a bit of a small integer. */
 export const MAX_ENDPOINTS = 20
@@ -57,6 +59,15 @@ export class Segment {
 
   isDelivered(index: number, endpoint: number): boolean {
     return ((this.#states.get(index) ?? 0) & (FIRST_ENDPOINT << endpoint)) !== 0
+  }
+
+  isForeign(index: number): boolean {
+    return ((this.#states.get(index) ?? 0) & FOREIGN) !== 0
+  }
+
+  /** The intent stays in the file, but is not delivered. */
+  setAside(index: number): void {
+    this.#set(index, FOREIGN)
   }
 
   confirm(index: number): void {
