@@ -227,6 +227,8 @@ class ChargedUpload implements StoredUpload {
 
   async close(): Promise<void> {
     await this.#stored.close()
+    // Refused bytes of an upload that has failed may have been cut off since.
+    if (this.#tracked.charge !== undefined) await this.#settle()
     this.#ledger.untrack(this.#tracked)
   }
 

@@ -112,6 +112,7 @@ class ReportedUpload implements StoredUpload {
   /** Of a finish that threw: the file may have its final name, and a later finish may succeed. */
   #finish: Report | undefined
   #isFailed: boolean
+  #failing: Promise<void> | undefined
   /** When progress was last reported, in milliseconds, and the offset that was. */
   #lastProgress = { time: Number.NEGATIVE_INFINITY, offset: 0 }
 
@@ -189,6 +190,13 @@ class ReportedUpload implements StoredUpload {
 
   async fail(reason: FailureReason): Promise<void> {
     if (this.#isFailed) return this.#stored.fail(reason)
+    this.#failing ??= this.#reportFailure(reason).finally(() => {
+      this.#failing = undefined
+    })
+    await this.#failing
+  }
+
+  async #reportFailure(reason: FailureReason): Promise<void> {
     this.#confirmCreation()
     const upload = this.#facts
     const failed = { ...upload, record: { ...upload.record, failed: reason } }

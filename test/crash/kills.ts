@@ -1,4 +1,4 @@
-import type { OutboxStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
+import type { RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
 import type { Random } from '../support/random.ts'
 
 /** One run of the program. */
@@ -19,8 +19,8 @@ export type Kill =
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that occurs under load; those of recovery, of rejected files, and of the outbox do not. */
-export type LoadStep = Exclude<Step, OutboxStep | RecoveryStep | RejectionStep>
+/** A step that occurs under load; those of recovery and of rejected files do not. */
+export type LoadStep = Exclude<Step, RecoveryStep | RejectionStep>
 
 /** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {
@@ -54,6 +54,10 @@ const STEPS: Readonly<Record<LoadStep, number>> = {
   'expire:bytes': 3,
   'expire:record': 3,
   'expire:done': 3,
+  'outbox:written': 20,
+  'outbox:synced': 8,
+  'outbox:marked': 8,
+  'outbox:compacted': 1,
 }
 
 /** How many kills a plan has. */
@@ -81,7 +85,7 @@ export function planRuns({ atEachStep, inBodies, atStarts }: Amounts, random: Ra
   ]
   const runs = kills.map((kill, i) => ({
     kill,
-    sync: i % 9 === 4 ? ('always' as const) : i % 9 === 8 ? ('never' as const) : ('finish' as const),
+    sync: syncOf(kill, i),
     hasSlowDisk: random.chance(kill.at === 'body' ? 0.6 : 0.3),
     sweeps: kill.at.startsWith('expire:') || random.chance(1 / SWEEPS_ONCE_IN),
   }))
@@ -102,6 +106,12 @@ export function sooner(run: Run): Run {
 
 function atStep(step: LoadStep, random: Random): Kill {
   return { at: step, count: random.whole(1, STEPS[step]) }
+}
+
+/** Some runs sync more or less than by default. */
+function syncOf(kill: Kill, i: number): SyncMode {
+  if (i % 9 === 4) return 'always'
+  return i % 9 === 8 && kill.at !== 'outbox:synced' ? 'never' : 'finish'
 }
 
 function many<T>(count: number, make: () => T): T[] {
