@@ -33,6 +33,7 @@ import { uploadUrls } from './protocol/upload-urls.ts'
 import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
+import { warnOfUndelivered } from './undelivered.ts'
 
 /** A running service. */
 export interface Service {
@@ -70,6 +71,7 @@ export async function start(
     settings.WEBHOOK_URLS.length > 0
       ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, onStep)
       : undefined
+  if (webhooks === undefined) warnOfUndelivered(layout, log)
   const application = await openApplication(settings, events, webhooks?.outbox, log)
   const { decisions, reports, hasApplication } = application
   const ledger = ledgerOf(settings)

@@ -96,6 +96,7 @@ export class DiskOutbox implements Outbox, Mailbox {
   async begin(store: Evidence): Promise<void> {
     this.#store = store
     await makeFolder(this.#options.folder, PRIVATE_FOLDER)
+    await this.#dead.begin()
     // Reading many events takes longer than the start of the service may.
     this.#startLoading()
   }
@@ -320,10 +321,14 @@ export class DiskOutbox implements Outbox, Mailbox {
     try {
       await this.#dead.takeRequested(async ({ why: _, ...letter }) => {
         const type = EVENT_TYPES.find((one) => one === letter.type)
-        if (type === undefined) return
+        if (type === undefined || !this.#options.endpoints.includes(letter.only)) {
+          this.#options.onNotice(`The event ${letter.id} has no receiver in WEBHOOK_URLS: it stays a dead letter.`)
+          return false
+        }
         const event = { ...letter, type, at: Date.now() }
         const [position] = await this.#log.append([event], true)
         if (position !== undefined) this.#handOut({ ...position, event })
+        return true
       })
     } catch (error) {
       this.#options.onNotice('Dead letters could not be sent again.', error)

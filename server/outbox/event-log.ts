@@ -1,6 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { stopping, type UploadError } from '../core/errors.ts'
 import { diskError, onDisk } from '../disk/disk-error.ts'
 import type { OutboxStep } from '../disk/environment.ts'
@@ -8,6 +7,7 @@ import { openToRead, syncPath, writeAll } from '../disk/files.ts'
 import { PRIVATE_FILE } from '../disk/modes.ts'
 import { queue } from '../disk/queue.ts'
 import { eventIn, intentLine, lineAt, linesIn, type Marks, marksIn, marksLine, type WrittenEvent } from './lines.ts'
+import { foreignLine, loadSegments, pathOf } from './load-segments.ts'
 import { parsePlace, placeOf, Segment } from './segment.ts'
 
 /** After so many bytes, a new segment begins. */
@@ -18,8 +18,6 @@ const MARKS_WAIT = 50
 const RETRY_DELAY = 1_000
 /** A segment is compacted when less than this share of its intents is still to be delivered. */
 const SPARSE = 1 / 8
-
-const NAME = /^\d{12}\.log$/
 
 /** Where an intent is. */
 export interface Position {
@@ -57,7 +55,7 @@ interface PendingMarks {
 /** Append-only files of intents and marks. Concurrent intents share one write and one sync. */
 export class EventLog {
   readonly #options: EventLogOptions
-  readonly #segments = new Map<number, Segment>()
+  #segments = new Map<number, Segment>()
   #current: { readonly segment: Segment; readonly file: FileHandle } | undefined
   #isFolderSynced = true
   /** Numbers are not used again: marks that are not written yet may be about a segment that is gone. */
@@ -87,13 +85,8 @@ export class EventLog {
 
   /** Reads the segments that earlier processes have left. May be called again after it threw. @throws the OS error. */
   async load(): Promise<void> {
-    this.#segments.clear()
-    for (const number of await segmentNumbers(this.#options.folder)) {
-      const segment = new Segment(number, this.#pathOf(number))
-      this.#segments.set(number, segment)
-      this.#lastNumber = number
-      this.#read(segment, await readFile(segment.path))
-    }
+    this.#segments = await loadSegments(this.#options)
+    this.#lastNumber = Math.max(0, ...this.#segments.keys())
     for (const segment of this.#segments.values()) this.#considerCompacting(segment)
   }
 
@@ -175,56 +168,9 @@ export class EventLog {
     await this.#abandon()
   }
 
-  #pathOf(number: number): string {
-    return path.join(this.#options.folder, `${String(number).padStart(12, '0')}.log`)
-  }
-
-  /** Notes what is in a segment. A torn end is left behind. */
-  #read(segment: Segment, bytes: Buffer): void {
-    let isDamaged = false
-    for (const line of linesIn(bytes)) {
-      if (line.kind === 'damaged') {
-        isDamaged = true
-        continue
-      }
-      if (isDamaged) this.#options.onNotice(`${segment.path} has damaged lines; landfall doctor lists them.`)
-      isDamaged = false
-      segment.size = line.end
-      const marks = line.kind === 'marks' ? marksIn(bytes, line) : undefined
-      if (marks !== undefined) this.#apply(marks)
-      else if (line.kind === 'intent' && !segment.has(line.index)) segment.add(line.index)
-      else this.#noteForeign(segment)
-    }
-  }
-
   #setAside(segment: Segment, index: number): void {
     segment.setAside(index)
-    this.#noteForeign(segment)
-  }
-
-  #noteForeign({ path }: Segment): void {
-    this.#options.onNotice(`${path} has a line that another version has written: it is skipped.`)
-  }
-
-  #apply({ confirmed, over, delivered }: Marks): void {
-    const { endpoints } = this.#options
-    for (const place of confirmed) this.#at(place, (segment, index) => segment.confirm(index))
-    for (const place of over) this.#at(place, (segment, index) => segment.end(index))
-    for (const [name, places] of delivered) {
-      const endpoint = endpoints.indexOf(name)
-      if (endpoint < 0) continue
-      for (const place of places) {
-        this.#at(place, (segment, index) => {
-          if (segment.deliver(index, endpoint, endpoints.length)) segment.end(index)
-        })
-      }
-    }
-  }
-
-  #at(place: string, work: (segment: Segment, index: number) => void): void {
-    const { number, index } = parsePlace(place)
-    const segment = this.#segments.get(number)
-    if (segment !== undefined) work(segment, index)
+    this.#options.onNotice(foreignLine(segment))
   }
 
   async #bytesAt(segment: Segment, start: number, end: number): Promise<Buffer> {
@@ -332,7 +278,7 @@ export class EventLog {
     if (this.#current !== undefined && this.#current.segment.size < MAX_SEGMENT) return this.#current
     await this.#abandon()
     const number = this.#lastNumber + 1
-    const segment = new Segment(number, this.#pathOf(number))
+    const segment = new Segment(number, pathOf(this.#options.folder, number))
     const file = await open(segment.path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, PRIVATE_FILE.bits)
     this.#isFolderSynced = false
     this.#lastNumber = number
@@ -434,12 +380,6 @@ export class EventLog {
 function known(event: WrittenEvent | undefined, segment: Segment): WrittenEvent {
   if (event === undefined) throw new Error(`${segment.path} has lost an event.`)
   return event
-}
-
-/** The numbers of the segments in a folder, in order. @throws the OS error. */
-export async function segmentNumbers(folder: string): Promise<readonly number[]> {
-  const names = (await readdir(folder)).filter((name) => NAME.test(name))
-  return names.map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b)
 }
 
 function noMarks(): PendingMarks {

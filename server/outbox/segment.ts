@@ -87,6 +87,11 @@ export class Segment {
     return ((this.#states.get(index) ?? 0) & all) === all
   }
 
+  /** How many intents are confirmed, and not over. */
+  get confirmed(): number {
+    return [...this.#states.values()].filter((state) => (state & (CONFIRMED | OVER)) === CONFIRMED).length
+  }
+
   /** Intents that are neither confirmed nor over. */
   *doubtful(): Generator<number> {
     for (const [index, state] of this.#states) if ((state & (CONFIRMED | OVER)) === 0) yield index
