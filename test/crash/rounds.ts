@@ -26,7 +26,7 @@ const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', impor
 /** Maximum wait for a stop, in milliseconds. */
 const LONGEST_ROUND = 8_000
 /** Maximum wait for a recount of the program, in milliseconds. */
-const LONGEST_RECOUNT = 10_000
+const LONGEST_RECOUNT = 30_000
 /** How much more an owner may have than at the last comparison, at most: bytes, and unfinished uploads. */
 const MOST_ROOM = { bytes: 8 * MIB, unfinished: 6 }
 

@@ -1,7 +1,6 @@
-import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
-import { confirmedLine, eventLine, writeSegment } from '../support/outbox-files.ts'
+import { confirmedLine, eventLine, foreignLine, writeSegment } from '../support/outbox-files.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { createUpload } from '../support/tus.ts'
@@ -25,17 +24,13 @@ async function startWith(lines: readonly Buffer[]): Promise<void> {
   program = await startProgram({ DATA_DIR: folder.path, ...receiver.settings })
 }
 
-function line(text: string): Buffer {
-  return Buffer.from(`${crc32(text).toString(16).padStart(8, '0')} ${text}\n`)
-}
-
 describe('A line of the outbox', () => {
   it.each([
-    ['marks of another form', line('m {"c":5}')],
-    ['an event of another form', line('i 7 {"id":5}')],
-    ['text that is not JSON', line('i 8 {')],
-    ['an event with an index that is taken', line('i 0 {"id":5}')],
-    ['another kind of line', line('x 1')],
+    ['marks of another form', foreignLine('m {"c":5}')],
+    ['an event of another form', foreignLine('i 7 {"id":5}')],
+    ['text that is not JSON', foreignLine('i 8 {')],
+    ['an event with an index that is taken', foreignLine('i 0 {"id":5}')],
+    ['another kind of line', foreignLine('x 1')],
   ])('is skipped if another version has written it: %s', async (_, foreign) => {
     await startWith([eventLine(0), foreign, eventLine(1), confirmedLine(0, 1)])
     await createUpload(program.url, 0)

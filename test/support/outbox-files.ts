@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { crc32 } from 'node:zlib'
 import { Layout } from '../../server/disk/layout.ts'
 import { intentLine, marksLine } from '../../server/outbox/lines.ts'
 
@@ -31,4 +32,9 @@ export function eventLine(index: number, upload = `id${index}`): Buffer {
 /** The mark that events are true. */
 export function confirmedLine(...indexes: readonly number[]): Buffer {
   return marksLine({ confirmed: indexes.map((index) => `1.${index}`), over: [], delivered: new Map() })
+}
+
+/** A whole line with this text. */
+export function foreignLine(text: string): Buffer {
+  return Buffer.from(`${crc32(text).toString(16).padStart(8, '0')} ${text}\n`)
 }
