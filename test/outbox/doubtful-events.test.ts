@@ -8,7 +8,7 @@ import { bytesOf } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
-import { createUpload, idOf, patch } from '../support/tus.ts'
+import { createUpload, idOf, patch, TUS } from '../support/tus.ts'
 
 let folder: TemporaryFolder
 let layout: Layout
@@ -104,5 +104,19 @@ describe('An event whose change threw', () => {
     await rename(`${layout.record(id)}.aside`, layout.record(id))
     await receiver.count(2)
     expect(receiver.deliveries[1]).toMatchObject({ type: 'upload.finished', upload: id })
+  })
+})
+
+describe('The event of a file', () => {
+  it('is delivered after a crash although the file was deleted, which is not reported', async () => {
+    await start('finished')
+    receiver.answer(() => undefined)
+    const url = await createUpload(program.url, 0)
+    expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    await program.end('SIGKILL')
+    const before = receiver.deliveries.length
+    await start('finished')
+    await receiver.count(before + 1)
+    expect(receiver.deliveries[before]).toMatchObject({ type: 'upload.finished', upload: idOf(url) })
   })
 })
