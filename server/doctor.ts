@@ -6,6 +6,7 @@ import type { Finding } from './disk/finding.ts'
 import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { ownerOf } from './keys.ts'
+import { examineOutbox } from './outbox/examine-outbox.ts'
 import { parseDataDir, parseSecret } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
 
@@ -65,7 +66,7 @@ export async function doctor(
         print(`Uploads without an owner: ${count}. ${isDry ? 'Unchanged.' : `They belong to ${subject} now.`}`)
         return 0
       }
-      const findings = await examine(layout)
+      const findings = [...(await examine(layout)), ...(await examineOutbox(layout.root, layout.outbox))]
       let left = 0
       for (const finding of findings) left += (await treat(finding, repairs, print)) ? 0 : 1
       print(summary(findings.length, left))

@@ -21,6 +21,10 @@ async function main(): Promise<void> {
     )
     return
   }
+  if (process.argv[2] === 'webhooks') {
+    const { webhooks } = await import('./webhooks-command.ts')
+    return webhooks(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
+  }
   const command = readSettings(process.env, process.argv.slice(2))
   if (command.kind === 'help') {
     process.stdout.write(command.text)

@@ -5,7 +5,9 @@ import type { Events } from './core/events.ts'
 import type { Reports } from './core/reported-store.ts'
 import type { Uploads } from './core/uploads.ts'
 import type { OutboxStep } from './disk/environment.ts'
+import { Layout } from './disk/layout.ts'
 import type { Settings } from './settings.ts'
+import { warnOfUndelivered } from './undelivered.ts'
 
 /** The parts through which an application decides, and learns what happens. */
 export interface Application {
@@ -42,6 +44,7 @@ export async function openApplication(
     settings.WEBHOOK_URLS.length > 0
       ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, onStep)
       : undefined
+  if (webhooks === undefined) warnOfUndelivered(new Layout(settings.DATA_DIR), log)
   return {
     decisions: hooks?.decisions ?? own ?? {},
     reports: { events, outbox: webhooks?.outbox, progressInterval: settings.PROGRESS_INTERVAL },

@@ -74,6 +74,10 @@ export class ChargedStore implements Store {
     return this.#store.gone(deadline)
   }
 
+  goneSince(id: string): Promise<Date | undefined> {
+    return this.#store.goneSince(id)
+  }
+
   forget(id: string): Promise<void> {
     return this.#store.forget(id)
   }
@@ -223,6 +227,8 @@ class ChargedUpload implements StoredUpload {
 
   async close(): Promise<void> {
     await this.#stored.close()
+    // Refused bytes of an upload that has failed may have been cut off since.
+    if (this.#tracked.charge !== undefined) await this.#settle()
     this.#ledger.untrack(this.#tracked)
   }
 

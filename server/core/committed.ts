@@ -11,28 +11,40 @@ export interface DoubtfulEvent {
   readonly createdAt: string
 }
 
+/** What shows whether a change was committed. */
+export type Evidence = Pick<Store, 'summary' | 'open' | 'goneSince'>
+
+/** How much earlier than by `Date.now()` a tombstone may seem to be made, in milliseconds: file systems have a coarse clock. */
+const COARSE = 20
+
 /** Whether the store shows that the change was committed which an event reports. @throws UploadError `storage_error`. */
-export async function isCommitted(
-  store: Pick<Store, 'summary' | 'open'>,
-  { type, upload, createdAt }: DoubtfulEvent,
-): Promise<boolean> {
+export async function isCommitted(store: Evidence, { type, upload, createdAt }: DoubtfulEvent): Promise<boolean> {
   const state = await stateOf(store, upload)
   const isGone = state.kind !== 'upload' || state.record.createdAt !== createdAt
   if (type === 'deleted' || type === 'expired') return isGone
-  // A power cut may have kept the creation, and a removal by the restart followed.
-  if (isGone) return type === 'created' && state.kind === 'gone'
+  if (isGone) return type === 'created' && state.kind === 'gone' && (await mayHaveExisted(store, upload, createdAt))
   const { failed } = state.record
-  if (type === 'finished') return state.finished
+  // A file that has its name can still fail, until the directories are on disk.
+  if (type === 'finished') return state.finished && failed === undefined
   if (type === 'rejected') return failed?.code === 'rejected'
   if (type === 'failed') return failed !== undefined && failed.code !== 'rejected'
   return type === 'created'
+}
+
+/**
+ * Whether an upload that is gone existed. A creation that was refused leaves no tombstone, but one of an earlier upload
+ * with this id may be there. Without any, a power cut took the bytes, or the tombstone is forgotten.
+ */
+async function mayHaveExisted(store: Evidence, upload: string, createdAt: string): Promise<boolean> {
+  const since = await store.goneSince(upload)
+  return since === undefined || since.getTime() + COARSE >= Date.parse(createdAt)
 }
 
 type State =
   | { readonly kind: 'upload'; readonly record: UploadRecord; readonly finished: boolean }
   | { readonly kind: 'gone' | 'unknown' }
 
-async function stateOf(store: Pick<Store, 'summary' | 'open'>, id: string): Promise<State> {
+async function stateOf(store: Evidence, id: string): Promise<State> {
   const summary = await store.summary(id)
   if (summary !== undefined) return { kind: 'upload', ...summary }
   // Only this distinguishes tombstones, and finds files in quarantine.

@@ -1,7 +1,7 @@
+import type { Evidence } from './committed.ts'
 import type { UploadEvent } from './events.ts'
-import type { Store } from './store.ts'
 
-/** Events that are about to become true. Call `confirm` or `cancel` once. */
+/** Events that are about to become true. Call one of `confirm`, `cancel`, and `doubt` once. */
 export interface Intent {
   /** Settles when the events survive whatever the change survives that they report. @throws UploadError like `Store`. */
   readonly written: Promise<void>
@@ -9,6 +9,8 @@ export interface Intent {
   confirm(): void
   /** The change was not committed. */
   cancel(): void
+  /** The change threw, and may have been committed or not: the store shows which, as after a restart. */
+  doubt(): void
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Outbox {
    *
    * @throws the error of the storage.
    */
-  begin(store: Pick<Store, 'summary' | 'open'>): Promise<void>
+  begin(store: Evidence): Promise<void>
   /** An event with the id of an earlier one that is still open replaces it. */
   intend(events: readonly UploadEvent[]): Intent
 }

@@ -171,6 +171,10 @@ export class Receiving {
     this.end(reason)
   }
 
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   /** @throws the reason for which it was closed. */
   checkOpen(): void {
     if (this.#closed !== undefined) throw this.#closed

@@ -39,10 +39,7 @@ export class ReportedStore implements Store {
     const created = { record, offset: 0, path: this.#store.pathOf(record, false) }
     const finished = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, true) }
     const report = new Report(this.#reports, [eventOf('created', created), eventOf('finished', finished)])
-    const stored = await report.around(
-      () => this.#store.createFinished(record, bytes, both(report.written, after)),
-      false,
-    )
+    const stored = await report.around(() => this.#store.createFinished(record, bytes, both(report.written, after)))
     return new ReportedUpload(this.#store, stored, this.#reports)
   }
 
@@ -92,6 +89,10 @@ export class ReportedStore implements Store {
     return this.#store.gone(deadline)
   }
 
+  goneSince(id: string): Promise<Date | undefined> {
+    return this.#store.goneSince(id)
+  }
+
   forget(id: string): Promise<void> {
     return this.#store.forget(id)
   }
@@ -108,7 +109,10 @@ class ReportedUpload implements StoredUpload {
   readonly #reports: Reports
   /** The creation that is not confirmed yet. */
   #creation: Report | undefined
+  /** Of a finish that threw: the file may have its final name, and a later finish may succeed. */
+  #finish: Report | undefined
   #isFailed: boolean
+  #failing: Promise<void> | undefined
   /** When progress was last reported, in milliseconds, and the offset that was. */
   #lastProgress = { time: Number.NEGATIVE_INFINITY, offset: 0 }
 
@@ -173,13 +177,26 @@ class ReportedUpload implements StoredUpload {
 
   async finish(after?: Promise<void>): Promise<void> {
     this.#confirmCreation()
-    const { record } = this.#stored
-    const report = this.#report('finished', { ...this.#facts, path: this.#store.pathOf(record, true) })
-    await report.around(() => this.#stored.finish(both(report.written, after)))
+    const path = this.#store.pathOf(this.#stored.record, true)
+    const report = this.#finish ?? this.#report('finished', { ...this.#facts, path })
+    this.#finish = report
+    report.written.catch(() => {
+      if (this.#finish === report) this.#cancelFinish()
+    })
+    await this.#stored.finish(both(report.written, after))
+    report.confirm()
+    this.#finish = undefined
   }
 
   async fail(reason: FailureReason): Promise<void> {
     if (this.#isFailed) return this.#stored.fail(reason)
+    this.#failing ??= this.#reportFailure(reason).finally(() => {
+      this.#failing = undefined
+    })
+    await this.#failing
+  }
+
+  async #reportFailure(reason: FailureReason): Promise<void> {
     this.#confirmCreation()
     const upload = this.#facts
     const failed = { ...upload, record: { ...upload.record, failed: reason } }
@@ -189,6 +206,7 @@ class ReportedUpload implements StoredUpload {
       await this.#stored.fail(reason)
     })
     this.#isFailed = true
+    this.#cancelFinish()
   }
 
   async absorb(part: StoredUpload): Promise<void> {
@@ -208,6 +226,8 @@ class ReportedUpload implements StoredUpload {
   }
 
   async remove(why: Departure): Promise<void> {
+    // It threw when it was removed, which is reported.
+    if (this.#stored.removed) return this.#stored.remove(why)
     if (why === 'refused') {
       await this.#stored.remove(why)
       this.#creation?.cancel()
@@ -217,22 +237,23 @@ class ReportedUpload implements StoredUpload {
     this.#confirmCreation()
     const facts = this.#facts
     const report = this.#report(why, facts)
-    let isUnwritten = false
-    const isRemoved = (): boolean => this.#stored.removed
-    await report.around(
-      async () => {
-        isUnwritten = await hadNoSpace(report.written)
-        await this.#stored.remove(why)
-      },
-      false,
-      isRemoved,
-    )
-    if (isUnwritten) await this.#reportLate(why, facts)
+    const isUnwritten = await hadNoSpace(report.written).catch((error: unknown) => {
+      report.cancel()
+      throw error
+    })
+    try {
+      await this.#stored.remove(why)
+    } finally {
+      if (this.#stored.removed) {
+        this.#cancelFinish()
+        report.confirm()
+        if (isUnwritten) await this.#reportLate(why, facts)
+      } else report.cancel()
+    }
   }
 
   /** The removal may have made room for its event. A crash before this loses the event. */
-  async #reportLate(why: Departure, facts: UploadFacts): Promise<void> {
-    if (why === 'refused') return
+  async #reportLate(why: Exclude<Departure, 'refused'>, facts: UploadFacts): Promise<void> {
     const intent = this.#reports.outbox?.intend([eventOf(why, facts)])
     await intent?.written.then(
       () => intent.confirm(),
@@ -272,6 +293,11 @@ class ReportedUpload implements StoredUpload {
     this.#creation = undefined
   }
 
+  #cancelFinish(): void {
+    this.#finish?.cancel()
+    this.#finish = undefined
+  }
+
   #reportProgress(interval: number): void {
     const { events } = this.#reports
     if (!events.isHeard('progress')) return
@@ -304,16 +330,14 @@ class Report {
    * Runs the change, which waits for `written` before its commit.
    *
    * @param isOpen another change decides whether this one is confirmed.
-   * @param isCommitted whether the change is committed although it threw.
    */
-  async around<T>(change: () => Promise<T>, isOpen = false, isCommitted = (): boolean => false): Promise<T> {
+  async around<T>(change: () => Promise<T>, isOpen = false): Promise<T> {
     try {
       const result = await change()
       if (!isOpen) this.confirm()
       return result
     } catch (error) {
-      if (isCommitted()) this.confirm()
-      else this.cancel()
+      this.#intent?.doubt()
       throw error
     }
   }
@@ -339,7 +363,9 @@ async function hadNoSpace(written: Promise<void>): Promise<boolean> {
   }
 }
 
-async function both(first: Promise<void>, second: Promise<void> | undefined): Promise<void> {
-  await first
-  await second
+/** Waits for both. It may reject without being awaited: the change may fail before. */
+function both(first: Promise<void>, second: Promise<void> | undefined): Promise<void> {
+  const all = first.then(() => second)
+  all.catch(() => undefined)
+  return all
 }

@@ -198,6 +198,8 @@ export interface Store {
   lastChange(id: string): Promise<Date>
   /** Ids of the tombstones from before `deadline`, in no order. */
   gone(deadline: Date): Promise<readonly string[]>
+  /** When the removal of the upload began, by its tombstone; `undefined` without one. @throws UploadError `storage_error`. */
+  goneSince(id: string): Promise<Date | undefined>
   /** Removes a tombstone: the id is unknown from then on. */
   forget(id: string): Promise<void>
   /** Where a program of this host finds the bytes of an upload that is or is not finished, if they are in a file. */

@@ -285,6 +285,7 @@ export class Upload {
 
   /** Releases descriptors, and the disk space of a failed upload, unless something is running. */
   async release(): Promise<void> {
+    if (this.receiving.isClosed) return
     await this.#failure.write()
     if (this.receiving.isRunning || this.#landing.isRunning) return
     await this.#clearFailed()

@@ -152,6 +152,15 @@ export class DiskStore implements Store {
     return found
   }
 
+  goneSince(id: string): Promise<Date | undefined> {
+    const { layout } = this.#environment
+    return onDisk(async () => {
+      const places = [layout.leaving, layout.gone].map((folder) => path.join(folder, id))
+      const [leaving, gone] = await Promise.all(places.map((place) => ifThere(() => stat(place))))
+      return (leaving ?? gone)?.mtime
+    })
+  }
+
   async forget(id: string): Promise<void> {
     await onDisk(() => rm(path.join(this.#environment.layout.gone, id), { force: true }))
   }

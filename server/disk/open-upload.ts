@@ -31,7 +31,7 @@ export async function openUpload(environment: Environment, id: string, startedAt
     if (leaving !== undefined) {
       // Its removal was interrupted; if this attempt fails, the next start completes it.
       await removeBytes(environment, id).catch(() => undefined)
-      return { kind: 'gone', owner: leaving.owner }
+      return leaving.isOfRefused ? { kind: 'unknown' } : { kind: 'gone', owner: leaving.owner }
     }
     const record = await readRecord(environment, id)
     if (record === 'torn') return { kind: 'unknown' }

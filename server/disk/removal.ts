@@ -10,8 +10,8 @@ import { completeTombstone, readTombstone, type Tombstone } from './tombstone.ts
 interface Removal {
   /** That of the record. */
   readonly folder: string | undefined
-  /** Whether the tombstone stays. */
-  readonly isRemembered: boolean
+  /** Whether the tombstone stays. By default, its text decides. */
+  readonly isRemembered?: boolean
   /** Whether the tombstone is known to have its text. */
   readonly isWhole: boolean
   readonly onStep: (step: 'bytes' | 'record') => void
@@ -30,7 +30,9 @@ export async function removeBytes(environment: Environment, id: string, own?: Re
   await rm(layout.journal(id), { force: true })
   await environment.quarantine.remove(id)
   removal.onStep('bytes')
-  if (removal.isRemembered && !removal.isWhole) await keepOwner(environment, id)
+  const tombstone = path.join(layout.leaving, id)
+  const isRemembered = removal.isRemembered ?? !(await readTombstone(tombstone))?.isOfRefused
+  if (isRemembered && !removal.isWhole) await keepOwner(environment, id)
   await rm(layout.record(id), { force: true })
   // The last record of a group takes its directory with it.
   await rmdir(layout.recordFolder(id)).then(
@@ -39,8 +41,7 @@ export async function removeBytes(environment: Environment, id: string, own?: Re
   )
   removal.onStep('record')
   if (sync === 'always') await syncRemoval(environment, id, removal.folder)
-  const tombstone = path.join(layout.leaving, id)
-  if (removal.isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
+  if (isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
   else await rm(tombstone, { force: true })
 }
 
@@ -49,7 +50,7 @@ export async function leavingTombstone(environment: Environment, id: string): Pr
   const tombstone = await readTombstone(path.join(environment.layout.leaving, id))
   if (tombstone === undefined || tombstone.isWhole) return tombstone
   const record = await readRecord(environment, id).catch(() => 'torn' as const)
-  return typeof record === 'string' ? tombstone : { isWhole: false, owner: record.owner }
+  return typeof record === 'string' ? tombstone : { ...tombstone, owner: record.owner }
 }
 
 /** Repeats the owner in a tombstone without text: the removed bytes may have made room for it. */
@@ -64,7 +65,7 @@ async function keepOwner(environment: Environment, id: string): Promise<void> {
 async function interrupted(environment: Environment, id: string): Promise<Removal> {
   const record = await readRecord(environment, id).catch(() => 'torn' as const)
   const folder = typeof record === 'string' ? undefined : record.folder
-  return { folder, isRemembered: true, isWhole: false, onStep: () => undefined }
+  return { folder, isWhole: false, onStep: () => undefined }
 }
 
 /** Removes the finished file of an upload, its directory, and the folders that are empty then. */

@@ -52,7 +52,7 @@ export async function takeOver(environment: Environment, record: UploadRecord, b
     const folder = layout.finishedFolder(record.id)
     await makeFolder(folder, modes.folder)
     await rename(incoming, path.join(folder, record.fileName))
-    if (durable) await syncLanding(environment, record.id)
+    if (durable) await syncLanding(environment, record)
   }
   onStep('import:done')
 }

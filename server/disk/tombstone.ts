@@ -5,13 +5,15 @@ import { ifThere, openNew, withExisting } from './files.ts'
 // A tombstone is one line: why the upload is gone, and its owner, if it has one. It counts without its text, for which
 // a full disk has no room. The line end shows that the text is whole: no owner may inherit an upload by a torn text.
 
-const TEXT = /^(?:deleted|expired|refused)(?: (\S+))?\n$/
+const TEXT = /^(deleted|expired|refused)(?: (\S+))?\n$/
 
 /** The text of a tombstone. */
 export interface Tombstone {
   /** Whether the text is there; otherwise the owner is unknown. */
   readonly isWhole: boolean
   readonly owner: string | undefined
+  /** Whether the upload was made for a request that was refused: nothing remembers it. */
+  readonly isOfRefused: boolean
 }
 
 /** Creates a tombstone. @returns whether there was room for its text. @throws the OS error; then there is none. */
@@ -38,7 +40,7 @@ export async function readTombstone(place: string): Promise<Tombstone | undefine
   const text = await ifThere(() => readFile(place, 'utf8'))
   if (text === undefined) return undefined
   const found = TEXT.exec(text)
-  return { isWhole: found !== null, owner: found?.[1] }
+  return { isWhole: found !== null, owner: found?.[2], isOfRefused: found?.[1] === 'refused' }
 }
 
 function textOf(why: Departure, owner: string | undefined): string {

@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { onDisk } from '../disk/disk-error.ts'
-import { ifThere, replaceFile } from '../disk/files.ts'
+import { ifThere, makeFolder, replaceFile } from '../disk/files.ts'
 import { PRIVATE_FOLDER } from '../disk/modes.ts'
 import type { WrittenEvent } from './lines.ts'
 
@@ -37,10 +37,14 @@ export class DeadLetters {
     this.#again = path.join(folder, 'again')
   }
 
+  /** Creates the directories. @throws the OS error. */
+  async begin(): Promise<void> {
+    for (const folder of [this.#dead, this.#again]) await makeFolder(folder, PRIVATE_FOLDER)
+  }
+
   /** @throws UploadError `no_space`, `storage_error`. */
   async add(event: WrittenEvent, endpoint: string, why: string): Promise<void> {
     await onDisk(async () => {
-      await mkdir(this.#dead, { recursive: true, mode: PRIVATE_FOLDER.bits })
       const text = JSON.stringify({ ...event, only: endpoint, why })
       await replaceFile(path.join(this.#dead, `${event.id}.${endpoint}.json`), text)
     })
@@ -48,7 +52,7 @@ export class DeadLetters {
 
   /** The names of all dead letters, the ids of their events first. @throws the OS error. */
   async names(): Promise<readonly string[]> {
-    return ((await ifThere(() => readdir(this.#dead))) ?? []).filter((name) => NAME.test(name)).sort()
+    return ((await ifThere(() => readdir(this.#dead))) ?? []).filter(isLetterName).sort()
   }
 
   /** @returns `undefined` if there is none, or another program has written it. @throws the OS error. */
@@ -56,31 +60,35 @@ export class DeadLetters {
     return readLetter(path.join(this.#dead, name))
   }
 
-  /** Has a dead letter sent again, by this process or the one that owns the directory. @throws the OS error. */
+  /** Has a dead letter sent again by the process that owns the directory, now or when it starts. @throws the OS error. */
   async sendAgain(name: string): Promise<void> {
-    await mkdir(this.#again, { recursive: true, mode: PRIVATE_FOLDER.bits })
     await rename(path.join(this.#dead, name), path.join(this.#again, name))
   }
 
   /**
    * Takes the letters that are to be sent again.
    *
-   * @param take makes a letter durable; then its file is removed.
+   * @param take makes a letter durable, and returns whether it did; otherwise the letter is dead again.
    * @throws the OS error, and what `take` throws.
    */
-  async takeRequested(take: (letter: DeadLetter) => Promise<void>): Promise<void> {
+  async takeRequested(take: (letter: DeadLetter) => Promise<boolean>): Promise<void> {
     const names = (await ifThere(() => readdir(this.#again))) ?? []
-    for (const name of names.filter((name) => NAME.test(name))) {
+    for (const name of names.filter(isLetterName)) {
       const file = path.join(this.#again, name)
       const letter = await readLetter(file)
-      if (letter === undefined) continue
-      await take(letter)
-      await rm(file, { force: true })
+      if (letter !== undefined && (await take(letter))) await rm(file, { force: true })
+      else await ifThere(() => rename(file, path.join(this.#dead, name)))
     }
   }
 }
 
-async function readLetter(file: string): Promise<DeadLetter | undefined> {
+/** Whether a file is a dead letter, by its name. */
+export function isLetterName(name: string): boolean {
+  return NAME.test(name)
+}
+
+/** @returns `undefined` if there is none, or another program has written it. @throws the OS error. */
+export async function readLetter(file: string): Promise<DeadLetter | undefined> {
   const text = await ifThere(() => readFile(file, 'utf8'))
   if (text === undefined) return undefined
   try {

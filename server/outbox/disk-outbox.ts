@@ -1,7 +1,6 @@
-import { type DoubtfulEvent, isCommitted } from '../core/committed.ts'
+import { type Evidence, isCommitted } from '../core/committed.ts'
 import { EVENT_TYPES, type EventType, eventId, type UploadEvent } from '../core/events.ts'
 import type { Intent, Letter, Mailbox, Outbox } from '../core/outbox.ts'
-import type { Store } from '../core/store.ts'
 import type { OutboxStep, SyncMode } from '../disk/environment.ts'
 import { makeFolder } from '../disk/files.ts'
 import { PRIVATE_FOLDER } from '../disk/modes.ts'
@@ -14,6 +13,9 @@ const MAX_LETTERS = 10_000
 const READ_BELOW = MAX_LETTERS / 2
 /** How often the folder of dead letters to send again is read, in milliseconds. */
 const LOOK_EVERY = 5_000
+/** The wait before the outbox is read again, or compared with the store, after an error; each further one is twice as long. */
+const FIRST_RETRY_DELAY = 1_000
+const MAX_RETRY_DELAY = 60_000
 
 /** Events that are as durable as the files that they are about. The others are as durable as their uploads. */
 const DURABLE: ReadonlySet<EventType> = new Set(['finished', 'failed', 'rejected'])
@@ -38,7 +40,8 @@ type Found = Position & { readonly event: WrittenEvent }
 interface Open {
   readonly id: string
   written: Found | undefined
-  isOver: boolean
+  /** What has become of it. */
+  end: 'confirmed' | 'cancelled' | 'doubted' | undefined
 }
 
 /** An endpoint, and how far the log was read for it. */
@@ -65,19 +68,21 @@ export class DiskOutbox implements Outbox, Mailbox {
   readonly #readers: Reader[] = []
   /** By event id. */
   readonly #open = new Map<string, Open>()
-  /** By upload: events of an earlier process of which it is not known whether they are true. */
+  /** By upload: events of which it is not known whether they are true. */
   readonly #doubtful = new Map<string, Found[]>()
   readonly #checking = new Map<string, Promise<void>>()
-  #store: Pick<Store, 'summary' | 'open'> | undefined
+  #store: Evidence | undefined
   #loaded: Promise<void> = Promise.reject(new Error('The outbox is not open.'))
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
+  #retry: NodeJS.Timeout | undefined
+  #retryDelay = FIRST_RETRY_DELAY
   #isClosed = false
 
   constructor(options: DiskOutboxOptions) {
-    const { folder, sync, endpoints, onStep } = options
+    const { folder, sync, endpoints, onStep, onNotice } = options
     this.#options = options
-    this.#log = new EventLog({ folder, syncs: sync !== 'never', endpoints, onStep })
+    this.#log = new EventLog({ folder, syncs: sync !== 'never', endpoints, onStep, onNotice })
     this.#dead = new DeadLetters(folder)
     this.#loaded.catch(() => undefined)
   }
@@ -88,18 +93,18 @@ export class DiskOutbox implements Outbox, Mailbox {
     this.#readers.push({ endpoint, place, receive, ...state })
   }
 
-  async begin(store: Pick<Store, 'summary' | 'open'>): Promise<void> {
+  async begin(store: Evidence): Promise<void> {
     this.#store = store
     await makeFolder(this.#options.folder, PRIVATE_FOLDER)
+    await this.#dead.begin()
     // Reading many events takes longer than the start of the service may.
-    this.#loaded = this.#load()
-    this.#loaded.catch((error: unknown) => this.#options.onNotice('The outbox could not be read.', error))
+    this.#startLoading()
   }
 
   intend(all: readonly UploadEvent[]): Intent {
     const events = all.filter(({ type }) => this.#options.types.has(type))
-    if (events.length === 0) return NOTHING
-    const opened = events.map((event): Open => ({ id: eventId(event), written: undefined, isOver: false }))
+    if (events.length === 0) return { ...NOTHING, written: this.#evidenceKept(all) }
+    const opened = events.map((event): Open => ({ id: eventId(event), written: undefined, end: undefined }))
     for (const one of opened) {
       const earlier = this.#open.get(one.id)
       if (earlier !== undefined) this.#cancel(earlier)
@@ -113,6 +118,9 @@ export class DiskOutbox implements Outbox, Mailbox {
       cancel: () => {
         for (const one of opened) this.#cancel(one)
       },
+      doubt: () => {
+        for (const one of opened) this.#doubt(one)
+      },
     }
   }
 
@@ -120,13 +128,24 @@ export class DiskOutbox implements Outbox, Mailbox {
   async close(): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#timer)
+    clearTimeout(this.#retry)
     await this.#looking.catch(() => undefined)
     await this.#loaded.catch(() => undefined)
     await this.#log.close()
   }
 
+  /** Loads, or tries again later; until then, no event can be written. */
+  #startLoading(): void {
+    this.#loaded = this.#load()
+    this.#loaded.catch((error: unknown) => {
+      this.#options.onNotice('The outbox could not be read; it is tried again.', error)
+      this.#later(() => this.#startLoading())
+    })
+  }
+
   async #load(): Promise<void> {
     await this.#log.load()
+    this.#doubtful.clear()
     const seen = new Set<string>()
     for (const segment of this.#log.segments) {
       const doubtful = new Set(segment.doubtful())
@@ -138,7 +157,7 @@ export class DiskOutbox implements Outbox, Mailbox {
         seen.add(found.event.id)
       }
     }
-    this.#checkAll().catch(() => undefined)
+    this.#startHandingOut().catch(() => undefined)
     this.#timer = setInterval(() => {
       this.#looking = this.#look()
     }, LOOK_EVERY)
@@ -153,16 +172,31 @@ export class DiskOutbox implements Outbox, Mailbox {
     known.push(found)
   }
 
-  /** Compares the doubtful events with the store, then begins to hand out. */
+  async #startHandingOut(): Promise<void> {
+    await this.#checkAll()
+    for (const reader of this.#readers) this.#readOn(reader)
+  }
+
+  /** Compares the doubtful events with the store; those of which it cannot tell, again later. */
   async #checkAll(): Promise<void> {
+    let isUnknown = false
     for (const upload of [...this.#doubtful.keys()]) {
       if (this.#isClosed) return
       await this.#check(upload).catch((error: unknown) => {
-        // The next change of the upload, or the next start, tries again.
-        this.#options.onNotice('An event could not be compared with its upload.', error)
+        isUnknown = true
+        this.#options.onNotice('An event could not be compared with its upload; it is tried again.', error)
       })
     }
-    for (const reader of this.#readers) this.#readOn(reader)
+    if (isUnknown) this.#later(() => void this.#checkAll())
+    else this.#retryDelay = FIRST_RETRY_DELAY
+  }
+
+  #later(work: () => void): void {
+    clearTimeout(this.#retry)
+    if (this.#isClosed) return
+    this.#retry = setTimeout(work, this.#retryDelay)
+    this.#retry.unref()
+    this.#retryDelay = Math.min(this.#retryDelay * 2, MAX_RETRY_DELAY)
   }
 
   /** @throws UploadError `storage_error` while it is not known which events of the upload are true. */
@@ -176,11 +210,11 @@ export class DiskOutbox implements Outbox, Mailbox {
   async #compare(upload: string): Promise<void> {
     const store = this.#store
     if (store === undefined) return
-    for (const { event, ...position } of this.#doubtful.get(upload) ?? []) {
-      if (position.segment.isOver(position.index) || position.segment.isConfirmed(position.index)) continue
-      const doubtful: DoubtfulEvent = event
-      if (await isCommitted(store, doubtful)) this.#log.confirm(position)
-      else this.#log.end(position)
+    for (const found of this.#doubtful.get(upload) ?? []) {
+      const { segment, index } = found
+      if (segment.isOver(index) || segment.isConfirmed(index)) continue
+      if (await isCommitted(store, found.event)) this.#handOut(found)
+      else this.#log.end(found)
     }
     this.#doubtful.delete(upload)
   }
@@ -201,8 +235,17 @@ export class DiskOutbox implements Outbox, Mailbox {
       if (position === undefined || event === undefined) continue
       one.written = { ...position, event }
       for (const reader of this.#readers) if (reader.letters >= MAX_LETTERS) fallBehind(reader, position)
-      if (one.isOver) this.#log.end(position)
+      if (one.end === 'cancelled') this.#log.end(position)
+      if (one.end === 'doubted') this.#reconsider(one.written)
     }
+  }
+
+  /** A removal takes away what shows that earlier events are true: it waits until a mark says so. */
+  async #evidenceKept(events: readonly UploadEvent[]): Promise<void> {
+    if (!events.some(({ type }) => type === 'deleted' || type === 'expired')) return
+    await this.#loaded
+    for (const { upload } of events) await this.#check(upload.record.id)
+    await this.#log.append([], false)
   }
 
   /** Hands out a confirmed event, unless the reader will find it. */
@@ -278,10 +321,14 @@ export class DiskOutbox implements Outbox, Mailbox {
     try {
       await this.#dead.takeRequested(async ({ why: _, ...letter }) => {
         const type = EVENT_TYPES.find((one) => one === letter.type)
-        if (type === undefined) return
+        if (type === undefined || !this.#options.endpoints.includes(letter.only)) {
+          this.#options.onNotice(`The event ${letter.id} has no receiver in WEBHOOK_URLS: it stays a dead letter.`)
+          return false
+        }
         const event = { ...letter, type, at: Date.now() }
         const [position] = await this.#log.append([event], true)
         if (position !== undefined) this.#handOut({ ...position, event })
+        return true
       })
     } catch (error) {
       this.#options.onNotice('Dead letters could not be sent again.', error)
@@ -289,20 +336,31 @@ export class DiskOutbox implements Outbox, Mailbox {
   }
 
   #confirm(one: Open): void {
-    if (one.isOver) return
-    this.#close(one)
+    if (one.end !== undefined) return
+    this.#settle(one, 'confirmed')
     if (one.written !== undefined) this.#handOut(one.written)
   }
 
   #cancel(one: Open): void {
-    if (one.isOver) return
-    this.#close(one)
+    if (one.end !== undefined) return
+    this.#settle(one, 'cancelled')
     if (one.written !== undefined) this.#log.end(one.written)
   }
 
-  #close(one: Open): void {
-    one.isOver = true
+  #doubt(one: Open): void {
+    if (one.end !== undefined) return
+    this.#settle(one, 'doubted')
+    if (one.written !== undefined) this.#reconsider(one.written)
+  }
+
+  #settle(one: Open, end: Open['end']): void {
+    one.end = end
     if (this.#open.get(one.id) === one) this.#open.delete(one.id)
+  }
+
+  #reconsider(found: Found): void {
+    this.#addDoubtful(found)
+    this.#checkAll().catch(() => undefined)
   }
 }
 
@@ -316,4 +374,4 @@ function fallBehind(reader: Reader, { segment, index }: Position): void {
   Object.assign(reader, { isCaughtUp: false, segment: segment.number, index })
 }
 
-const NOTHING: Intent = { written: Promise.resolve(), confirm: () => undefined, cancel: () => undefined }
+const NOTHING: Omit<Intent, 'written'> = { confirm: () => undefined, cancel: () => undefined, doubt: () => undefined }

@@ -1,6 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { stopping, type UploadError } from '../core/errors.ts'
 import { diskError, onDisk } from '../disk/disk-error.ts'
 import type { OutboxStep } from '../disk/environment.ts'
@@ -8,6 +7,7 @@ import { openToRead, syncPath, writeAll } from '../disk/files.ts'
 import { PRIVATE_FILE } from '../disk/modes.ts'
 import { queue } from '../disk/queue.ts'
 import { eventIn, intentLine, lineAt, linesIn, type Marks, marksIn, marksLine, type WrittenEvent } from './lines.ts'
+import { foreignLine, loadSegments, pathOf } from './load-segments.ts'
 import { parsePlace, placeOf, Segment } from './segment.ts'
 
 /** After so many bytes, a new segment begins. */
@@ -18,8 +18,6 @@ const MARKS_WAIT = 50
 const RETRY_DELAY = 1_000
 /** A segment is compacted when less than this share of its intents is still to be delivered. */
 const SPARSE = 1 / 8
-
-const NAME = /^\d{12}\.log$/
 
 /** Where an intent is. */
 export interface Position {
@@ -37,6 +35,8 @@ export interface EventLogOptions {
   /** The names of all endpoints, at most `MAX_ENDPOINTS`. */
   readonly endpoints: readonly string[]
   readonly onStep: (step: OutboxStep) => void
+  /** Receives notices for the operator. */
+  readonly onNotice: (sentence: string) => void
 }
 
 interface Pending {
@@ -55,7 +55,7 @@ interface PendingMarks {
 /** Append-only files of intents and marks. Concurrent intents share one write and one sync. */
 export class EventLog {
   readonly #options: EventLogOptions
-  readonly #segments = new Map<number, Segment>()
+  #segments = new Map<number, Segment>()
   #current: { readonly segment: Segment; readonly file: FileHandle } | undefined
   #isFolderSynced = true
   /** Numbers are not used again: marks that are not written yet may be about a segment that is gone. */
@@ -83,19 +83,10 @@ export class EventLog {
     return undefined
   }
 
-  /** Reads the segments that earlier processes have left. Torn ends are left behind. @throws the OS error. */
+  /** Reads the segments that earlier processes have left. May be called again after it threw. @throws the OS error. */
   async load(): Promise<void> {
-    for (const number of await segmentNumbers(this.#options.folder)) {
-      const segment = new Segment(number, this.#pathOf(number))
-      this.#segments.set(number, segment)
-      this.#lastNumber = number
-      const bytes = await readFile(segment.path)
-      for (const line of linesIn(bytes)) {
-        segment.size = line.end
-        if (line.kind === 'intent') segment.add(line.index)
-        else this.#apply(marksIn(bytes, line))
-      }
-    }
+    this.#segments = await loadSegments(this.#options)
+    this.#lastNumber = Math.max(0, ...this.#segments.keys())
     for (const segment of this.#segments.values()) this.#considerCompacting(segment)
   }
 
@@ -103,8 +94,11 @@ export class EventLog {
   async *liveEvents(segment: Segment, from: number): AsyncGenerator<Position & { readonly event: WrittenEvent }> {
     const bytes = await onDisk(() => segment.bytes())
     for (const line of linesIn(bytes)) {
-      if (line.kind !== 'intent' || line.index < from || segment.isOver(line.index)) continue
-      yield { segment, index: line.index, start: line.start, end: line.end, event: eventIn(bytes, line) }
+      const { kind, index, start, end } = line
+      if (kind !== 'intent' || index < from || segment.isOver(index) || segment.isForeign(index)) continue
+      const event = eventIn(bytes, line)
+      if (event !== undefined) yield { segment, index, start, end, event }
+      else this.#setAside(segment, index)
     }
   }
 
@@ -156,11 +150,11 @@ export class EventLog {
     return onDisk(async () => {
       const bytes = await this.#bytesAt(segment, start, end)
       const line = lineAt(bytes, 0, bytes.length)
-      if (line?.kind === 'intent' && line.index === index) return eventIn(bytes, line)
+      if (line.index === index) return known(eventIn(bytes, line), segment)
       // The segment was compacted.
       const all = await segment.bytes()
-      for (const moved of linesIn(all)) if (moved.index === index) return eventIn(all, moved)
-      throw new Error(`${segment.path} has lost an event.`)
+      for (const moved of linesIn(all)) if (moved.index === index) return known(eventIn(all, moved), segment)
+      return known(undefined, segment)
     })
   }
 
@@ -174,29 +168,9 @@ export class EventLog {
     await this.#abandon()
   }
 
-  #pathOf(number: number): string {
-    return path.join(this.#options.folder, `${String(number).padStart(12, '0')}.log`)
-  }
-
-  #apply({ confirmed, over, delivered }: Marks): void {
-    const { endpoints } = this.#options
-    for (const place of confirmed) this.#at(place, (segment, index) => segment.confirm(index))
-    for (const place of over) this.#at(place, (segment, index) => segment.end(index))
-    for (const [name, places] of delivered) {
-      const endpoint = endpoints.indexOf(name)
-      if (endpoint < 0) continue
-      for (const place of places) {
-        this.#at(place, (segment, index) => {
-          if (segment.deliver(index, endpoint, endpoints.length)) segment.end(index)
-        })
-      }
-    }
-  }
-
-  #at(place: string, work: (segment: Segment, index: number) => void): void {
-    const { number, index } = parsePlace(place)
-    const segment = this.#segments.get(number)
-    if (segment !== undefined) work(segment, index)
+  #setAside(segment: Segment, index: number): void {
+    segment.setAside(index)
+    this.#options.onNotice(foreignLine(segment))
   }
 
   async #bytesAt(segment: Segment, start: number, end: number): Promise<Buffer> {
@@ -304,7 +278,7 @@ export class EventLog {
     if (this.#current !== undefined && this.#current.segment.size < MAX_SEGMENT) return this.#current
     await this.#abandon()
     const number = this.#lastNumber + 1
-    const segment = new Segment(number, this.#pathOf(number))
+    const segment = new Segment(number, pathOf(this.#options.folder, number))
     const file = await open(segment.path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, PRIVATE_FILE.bits)
     this.#isFolderSynced = false
     this.#lastNumber = number
@@ -350,11 +324,12 @@ export class EventLog {
     const dropped: number[] = []
     const targets = new Set<number>()
     for (const line of linesIn(bytes)) {
-      if (line.kind === 'marks') {
-        const marks = this.#relevant(segment, marksIn(bytes, line), targets)
-        if (!isEmpty(marks)) kept.push(marksLine(marks))
-      } else if (segment.isOver(line.index)) dropped.push(line.index)
-      else kept.push(bytes.subarray(line.start, line.end))
+      const marks = line.kind === 'marks' ? marksIn(bytes, line) : undefined
+      if (marks !== undefined) {
+        const relevant = this.#relevant(segment, marks, targets)
+        if (!isEmpty(relevant)) kept.push(marksLine(relevant))
+      } else if (line.kind === 'intent' && segment.isOver(line.index)) dropped.push(line.index)
+      else if (line.kind !== 'damaged') kept.push(bytes.subarray(line.start, line.end))
     }
     if (kept.length === 0) await rm(segment.path, { force: true })
     else await this.#replace(segment, kept)
@@ -402,10 +377,9 @@ export class EventLog {
   }
 }
 
-/** The numbers of the segments in a folder, in order. @throws the OS error. */
-export async function segmentNumbers(folder: string): Promise<readonly number[]> {
-  const names = (await readdir(folder)).filter((name) => NAME.test(name))
-  return names.map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b)
+function known(event: WrittenEvent | undefined, segment: Segment): WrittenEvent {
+  if (event === undefined) throw new Error(`${segment.path} has lost an event.`)
+  return event
 }
 
 function noMarks(): PendingMarks {

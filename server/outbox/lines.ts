@@ -5,7 +5,7 @@ import { EVENT_TYPES } from '../core/events.ts'
 // A line is a checksum of 8 hex characters, a space, a letter for its kind, a space, and the rest:
 //   i <index> <JSON>   an intent; the index is unique in its segment, and stays when the segment is compacted
 //   m <JSON>           marks of intents in this segment or earlier ones
-// After a crash, the end of a segment may be torn: the first line with another checksum ends it.
+// A line with another checksum is damaged. After a crash, the end of a segment may be torn: it is such lines only.
 
 /** Where an intent is: `segment.index`. */
 export type Place = string
@@ -44,7 +44,8 @@ export interface Marks {
 
 /** A line of a segment, without its text. */
 export interface Line {
-  readonly kind: 'intent' | 'marks'
+  /** `foreign`: whole, but of a kind that this version does not know. */
+  readonly kind: 'intent' | 'marks' | 'foreign' | 'damaged'
   /** Of an intent. */
   readonly index: number
   /** Bytes from the beginning of the segment, with the line end. */
@@ -54,9 +55,10 @@ export interface Line {
 
 const SUM = 8
 const NEWLINE = 0x0a
-const INTENT = 'i'.charCodeAt(0)
-const MARKS = 'm'.charCodeAt(0)
 const SPACE = 0x20
+/** The beginning of what this version knows, and the length of the longest. */
+const KIND = /^(?:m|i (\d{1,15})) /
+const LONGEST_KIND = 18
 
 export function intentLine(index: number, event: WrittenEvent): Buffer {
   return line(`i ${index} ${JSON.stringify(event)}`)
@@ -69,43 +71,53 @@ export function marksLine({ confirmed, over, delivered }: Marks): Buffer {
   return line(`m ${JSON.stringify({ ...c, ...o, ...d })}`)
 }
 
-/** The whole lines at the beginning of a segment; what follows them is torn. */
+/** The lines of a segment, except an end without a line end. */
 export function* linesIn(bytes: Buffer): Generator<Line> {
   let start = 0
   for (;;) {
     const newline = bytes.indexOf(NEWLINE, start)
     if (newline < 0) return
-    const found = lineAt(bytes, start, newline + 1)
-    if (found === undefined) return
-    yield found
+    yield lineAt(bytes, start, newline + 1)
     start = newline + 1
   }
 }
 
-/** The line in these bytes; `undefined` if they are not exactly one. */
-export function lineAt(bytes: Buffer, start: number, end: number): Line | undefined {
+/** The line in these bytes. */
+export function lineAt(bytes: Buffer, start: number, end: number): Line {
   const newline = end - 1
-  if (newline - start < SUM + 4 || bytes[newline] !== NEWLINE || bytes[start + SUM + 2] !== SPACE) return undefined
   const sum = bytes.toString('latin1', start, start + SUM)
-  if (sum !== sumOf(bytes.subarray(start + SUM + 1, newline))) return undefined
-  const kind = bytes[start + SUM + 1]
-  if (kind === MARKS) return { kind: 'marks', index: -1, start, end }
-  if (kind !== INTENT) return undefined
-  const space = bytes.indexOf(SPACE, start + SUM + 3)
-  const index = Number(bytes.toString('latin1', start + SUM + 3, space))
-  return Number.isSafeInteger(index) ? { kind: 'intent', index, start, end } : undefined
+  const isWhole = newline - start > SUM && bytes[newline] === NEWLINE && bytes[start + SUM] === SPACE
+  if (!isWhole || sum !== sumOf(bytes.subarray(start + SUM + 1, newline))) {
+    return { kind: 'damaged', index: -1, start, end }
+  }
+  const kind = KIND.exec(bytes.toString('latin1', start + SUM + 1, Math.min(newline, start + SUM + 1 + LONGEST_KIND)))
+  if (kind === null) return { kind: 'foreign', index: -1, start, end }
+  const [, index] = kind
+  return index === undefined
+    ? { kind: 'marks', index: -1, start, end }
+    : { kind: 'intent', index: Number(index), start, end }
 }
 
-/** @throws Error when another program has written the line. */
-export function eventIn(bytes: Buffer, { start, end }: Line): WrittenEvent {
+/** @returns `undefined` when this version does not know such an event. */
+export function eventIn(bytes: Buffer, { start, end }: Line): WrittenEvent | undefined {
   const space = bytes.indexOf(SPACE, start + SUM + 3)
-  return intentJson.parse(JSON.parse(bytes.toString('utf8', space + 1, end)))
+  return intentJson.safeParse(parsed(bytes.toString('utf8', space + 1, end))).data
 }
 
-/** @throws Error when another program has written the line. */
-export function marksIn(bytes: Buffer, { start, end }: Line): Marks {
-  const { c = [], o = [], d = {} } = marksJson.parse(JSON.parse(bytes.toString('utf8', start + SUM + 3, end)))
+/** @returns `undefined` when this version does not know such marks. */
+export function marksIn(bytes: Buffer, { start, end }: Line): Marks | undefined {
+  const { data } = marksJson.safeParse(parsed(bytes.toString('utf8', start + SUM + 3, end)))
+  if (data === undefined) return undefined
+  const { c = [], o = [], d = {} } = data
   return { confirmed: c, over: o, delivered: new Map(Object.entries(d)) }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function line(text: string): Buffer {

@@ -4,7 +4,9 @@ import type { Place } from './lines.ts'
 
 const CONFIRMED = 1
 const OVER = 2
-const FIRST_ENDPOINT = 4
+/** The event is of a kind that this version does not know. */
+const FOREIGN = 4
+const FIRST_ENDPOINT = 8
 
 /** Maximum endpoints: each needs a bit of a small integer. */
 export const MAX_ENDPOINTS = 20
@@ -59,6 +61,15 @@ export class Segment {
     return ((this.#states.get(index) ?? 0) & (FIRST_ENDPOINT << endpoint)) !== 0
   }
 
+  isForeign(index: number): boolean {
+    return ((this.#states.get(index) ?? 0) & FOREIGN) !== 0
+  }
+
+  /** The intent stays in the file, but is not delivered. */
+  setAside(index: number): void {
+    this.#set(index, FOREIGN)
+  }
+
   confirm(index: number): void {
     this.#set(index, CONFIRMED)
   }
@@ -74,6 +85,11 @@ export class Segment {
     this.#set(index, FIRST_ENDPOINT << endpoint)
     const all = FIRST_ENDPOINT * (2 ** endpoints - 1)
     return ((this.#states.get(index) ?? 0) & all) === all
+  }
+
+  /** How many intents are confirmed, and not over. */
+  get confirmed(): number {
+    return [...this.#states.values()].filter((state) => (state & (CONFIRMED | OVER)) === CONFIRMED).length
   }
 
   /** Intents that are neither confirmed nor over. */

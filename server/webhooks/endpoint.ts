@@ -61,6 +61,8 @@ export class Endpoint {
   /** By upload. */
   readonly #lanes = new Map<string, Lane>()
   #ready: Lane[] = []
+  /** Of lanes whose next attempt is later. */
+  readonly #timers = new Set<NodeJS.Timeout>()
   #running = 0
   #rest: NodeJS.Timeout | undefined
   #failures = 0
@@ -74,6 +76,8 @@ export class Endpoint {
   }
 
   receive(letter: Letter): void {
+    // The next start has it handed out again.
+    if (this.#isGone) return
     const lane = this.#lanes.get(letter.upload)
     if (lane !== undefined) {
       lane.letters.push(letter)
@@ -86,8 +90,7 @@ export class Endpoint {
 
   /** Ends. Requests in flight have `grace` milliseconds for their response. */
   async close(grace: number): Promise<void> {
-    this.#isGone = true
-    clearTimeout(this.#rest)
+    this.#end()
     if (this.#running > 0) {
       const timer = setTimeout(() => this.#abort.abort(), grace)
       await new Promise<void>((resolve) => {
@@ -99,6 +102,7 @@ export class Endpoint {
   }
 
   #enqueue(lane: Lane): void {
+    if (this.#isGone) return
     this.#ready.push(lane)
     this.#sendNext()
   }
@@ -165,7 +169,15 @@ export class Endpoint {
   }
 
   #later(lane: Lane, delay: number): void {
-    setTimeout(() => this.#enqueue(lane), delay * (1 + Math.random() * JITTER)).unref()
+    if (this.#isGone) return
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer)
+        this.#enqueue(lane)
+      },
+      delay * (1 + Math.random() * JITTER),
+    )
+    this.#timers.add(timer.unref())
   }
 
   /** Sends nothing for a while. */
@@ -186,8 +198,18 @@ export class Endpoint {
 
   #disable(): void {
     if (this.#isGone) return
-    this.#isGone = true
+    this.#end()
     const { log, url } = this.#options
     log.error({ host: url.host }, 'A receiver of webhooks answered 410: it receives nothing until the next start.')
+  }
+
+  /** Sends and keeps nothing from now on, except what is being sent. */
+  #end(): void {
+    this.#isGone = true
+    clearTimeout(this.#rest)
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+    this.#lanes.clear()
+    this.#ready = []
   }
 }

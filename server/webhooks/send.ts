@@ -25,15 +25,20 @@ export class Sender {
     this.#agent = url.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options)
   }
 
-  /** @throws Error when there is no response in time. */
+  /**
+   * Returns when the response has ended, or its connection: at most so many requests run as there are connections.
+   *
+   * @throws Error when there is no response in time.
+   */
   post(body: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Reply> {
     const { request: open } = this.#url.protocol === 'https:' ? https : http
     return new Promise((resolve, reject) => {
+      signal.throwIfAborted()
       const bytes = Buffer.from(body)
+      let reply: Reply | undefined
       const request = open(this.#url, {
         method: 'POST',
         agent: this.#agent,
-        signal,
         headers: {
           ...headers,
           'Content-Type': 'application/json',
@@ -41,20 +46,24 @@ export class Sender {
           'User-Agent': 'Landfall',
         },
       })
-      const timer = setTimeout(() => request.destroy(new Error('No response in time.')), this.#timeout)
-      request.on('error', reject).once('close', () => {
+      const end = (error: Error): void => {
         clearTimeout(timer)
-        reject(new Error('The connection was closed.'))
-      })
+        signal.removeEventListener('abort', abort)
+        request.destroy()
+        if (reply === undefined) reject(error)
+        else resolve(reply)
+      }
+      const abort = (): void => end(new Error('The service stops.'))
+      const timer = setTimeout(() => end(new Error('No response in time.')), this.#timeout)
+      signal.addEventListener('abort', abort)
+      request.on('error', end).once('close', () => end(new Error('The connection was closed.')))
       request.once('response', (response) => {
-        resolve({ status: response.statusCode ?? 0, retryAfter: retryAfterOf(response.headers['retry-after']) })
+        reply = { status: response.statusCode ?? 0, retryAfter: retryAfterOf(response.headers['retry-after']) }
         let left = MAX_RESPONSE
-        response
-          .on('error', () => undefined)
-          .on('data', (piece: Buffer) => {
-            left -= piece.length
-            if (left < 0) request.destroy()
-          })
+        response.on('error', end).on('data', (piece: Buffer) => {
+          left -= piece.length
+          if (left < 0) request.destroy()
+        })
       })
       request.end(bytes)
     })

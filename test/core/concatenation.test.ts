@@ -63,6 +63,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     unfinished: () => store.unfinished(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
+    goneSince: (id) => store.goneSince(id),
     forget: (id) => store.forget(id),
     space: () => store.space(),
     partitions: () => store.partitions(),

@@ -30,6 +30,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
     unfinished: () => store.unfinished(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
+    goneSince: (id) => store.goneSince(id),
     forget: (id) => store.forget(id),
     space: () => store.space(),
     partitions: () => store.partitions(),

@@ -63,6 +63,7 @@ function slow(store: DiskStore, log: string[]): Store {
     unfinished: () => store.unfinished(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
+    goneSince: (id) => store.goneSince(id),
     forget: (id) => store.forget(id),
     space: () => store.space(),
     partitions: () => store.partitions(),

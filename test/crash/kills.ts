@@ -1,11 +1,4 @@
-import type {
-  ImportStep,
-  OutboxStep,
-  RecoveryStep,
-  RejectionStep,
-  Step,
-  SyncMode,
-} from '../../server/disk/environment.ts'
+import type { ImportStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
 import type { FolderStep } from '../../server/disk/finished-folders.ts'
 import type { Random } from '../support/random.ts'
 
@@ -27,8 +20,8 @@ export type Kill =
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that occurs under load; those of recovery, of rejected files, of folders, of the outbox, and of imports do not. */
-export type LoadStep = Exclude<Step, FolderStep | ImportStep | OutboxStep | RecoveryStep | RejectionStep>
+/** A step that occurs under load; those of recovery, of rejected files, of folders, and of imports do not. */
+export type LoadStep = Exclude<Step, FolderStep | ImportStep | RecoveryStep | RejectionStep>
 
 /** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {
@@ -62,6 +55,10 @@ const STEPS: Readonly<Record<LoadStep, number>> = {
   'expire:bytes': 3,
   'expire:record': 3,
   'expire:done': 3,
+  'outbox:written': 20,
+  'outbox:synced': 8,
+  'outbox:marked': 8,
+  'outbox:compacted': 1,
 }
 
 /** How many kills a plan has. */
@@ -89,7 +86,7 @@ export function planRuns({ atEachStep, inBodies, atStarts }: Amounts, random: Ra
   ]
   const runs = kills.map((kill, i) => ({
     kill,
-    sync: i % 9 === 4 ? ('always' as const) : i % 9 === 8 ? ('never' as const) : ('finish' as const),
+    sync: syncOf(kill, i),
     hasSlowDisk: random.chance(kill.at === 'body' ? 0.6 : 0.3),
     sweeps: kill.at.startsWith('expire:') || random.chance(1 / SWEEPS_ONCE_IN),
   }))
@@ -110,6 +107,12 @@ export function sooner(run: Run): Run {
 
 function atStep(step: LoadStep, random: Random): Kill {
   return { at: step, count: random.whole(1, STEPS[step]) }
+}
+
+/** Some runs sync more or less than by default. */
+function syncOf(kill: Kill, i: number): SyncMode {
+  if (i % 9 === 4) return 'always'
+  return i % 9 === 8 && kill.at !== 'outbox:synced' ? 'never' : 'finish'
 }
 
 function many<T>(count: number, make: () => T): T[] {

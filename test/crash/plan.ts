@@ -1,5 +1,6 @@
 import { temporaryFolder } from '../support/folder.ts'
 import { Random } from '../support/random.ts'
+import { EventReceiver } from './event-receiver.ts'
 import { type Amounts, planRuns, type Run, sooner } from './kills.ts'
 import { credentialsOf } from './owners.ts'
 import { Rounds } from './rounds.ts'
@@ -25,7 +26,8 @@ export async function runPlan(
   const folder = await temporaryFolder()
   const random = new Random(seed)
   const clients = await Promise.all(owners.map(credentialsOf))
-  const rounds = new Rounds(folder.path, random, seed, tally, clients)
+  const receiver = await EventReceiver.start(new Random(seed))
+  const rounds = new Rounds(folder.path, random, seed, tally, clients, receiver)
   const before = tally.all
   let current: Run | undefined
   try {
@@ -47,6 +49,8 @@ export async function runPlan(
     throw new Error(`Seed ${seed}, after ${tally.all - before} kills, ${where}`, { cause: error })
   } finally {
     tally.noteUploads(rounds.uploads)
+    tally.noteEvents(receiver.count)
+    await receiver.close()
     await folder.dispose()
   }
 }

@@ -9,6 +9,8 @@ import type { Random } from '../support/random.ts'
 import { all } from './all-settled.ts'
 import { Client, type Headers, NoAnswer } from './client.ts'
 import { checkDisk, checkLeftovers } from './disk-checks.ts'
+import { checkEvents } from './event-checks.ts'
+import type { EventReceiver } from './event-receiver.ts'
 import { FileMaker } from './file-maker.ts'
 import type { Kill, Run } from './kills.ts'
 import { checkLedger } from './ledger-check.ts'
@@ -24,7 +26,7 @@ const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', impor
 /** Maximum wait for a stop, in milliseconds. */
 const LONGEST_ROUND = 8_000
 /** Maximum wait for a recount of the program, in milliseconds. */
-const LONGEST_RECOUNT = 10_000
+const LONGEST_RECOUNT = 30_000
 /** Where files of owners are, in most runs. */
 const FOLDER = '{yyyy}/{mm}/{owner}'
 /** How much more an owner may have than at the last comparison, at most: bytes, and unfinished uploads. */
@@ -39,12 +41,24 @@ export class Rounds {
   /** The credentials of each client, and its uploads. */
   readonly #parties: readonly { readonly credentials: Headers; readonly load: Load }[]
   readonly #hasOwners: boolean
+  readonly #receiver: EventReceiver
   readonly #sweeps = new Sweeps()
   /** What the owner with the most had at the last comparison. */
   #used = { bytes: 0, unfinished: 0 }
 
-  /** @param credentials of each client; without any, one client has none. */
-  constructor(dataDir: string, random: Random, seed: number, tally: Tally, credentials: readonly Headers[]) {
+  /**
+   * @param credentials of each client; without any, one client has none.
+   * @param receiver of all webhooks.
+   */
+  constructor(
+    dataDir: string,
+    random: Random,
+    seed: number,
+    tally: Tally,
+    credentials: readonly Headers[],
+    receiver: EventReceiver,
+  ) {
+    this.#receiver = receiver
     this.#dataDir = dataDir
     this.#layout = new Layout(dataDir)
     this.#random = random
@@ -191,7 +205,7 @@ export class Rounds {
     return hasCome
   }
 
-  /** Finishes every upload, and compares all of them, and what they are charged. @throws Violation, NoAnswer */
+  /** Finishes every upload, and compares all of them, what they are charged, and their events. @throws Violation, NoAnswer */
   async last(): Promise<void> {
     this.#sweeps.begin(false)
     this.#tally.noteStart()
@@ -208,6 +222,7 @@ export class Rounds {
       uploads.find((upload) => upload.isOpen && isDue(upload))?.broken('did not finish')
       const unanswered = this.#parties.reduce((sum, { load }) => sum + load.unansweredCreations, 0)
       await checkLeftovers(uploads, unanswered + unknown.length, this.#layout)
+      await checkEvents(this.#receiver, this.#layout)
     } finally {
       this.#end(clients)
       await program.end('SIGTERM')
@@ -238,6 +253,7 @@ export class Rounds {
   #settings(): Readonly<Record<string, string>> {
     return {
       DATA_DIR: this.#dataDir,
+      ...this.#receiver.settings,
       ...(this.#hasOwners ? { ...JWT_SETTINGS, FOLDER: this.#random.chance(0.7) ? FOLDER : '' } : {}),
       ...(this.#sweeps.areRunning ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
     }

@@ -16,6 +16,7 @@ export class Tally {
   #starts = 0
   #comparisons = 0
   #overQuota = 0
+  #events = 0
   #missed = 0
   #withRequests = 0
   #requests = 0
@@ -33,6 +34,11 @@ export class Tally {
 
   noteOverQuota(requests: number): void {
     this.#overQuota += requests
+  }
+
+  /** @param events that a receiver of webhooks has, each once. */
+  noteEvents(events: number): void {
+    this.#events += events
   }
 
   /** Records that the awaited step of a run did not occur in time. */
@@ -62,6 +68,7 @@ export class Tally {
     this.#starts += other.#starts
     this.#comparisons += other.#comparisons
     this.#overQuota += other.#overQuota
+    this.#events += other.#events
     this.#missed += other.#missed
     this.#withRequests += other.#withRequests
     this.#requests += other.#requests
@@ -104,6 +111,7 @@ export class Tally {
       ['starts', this.#starts],
       ['ledger equal to a recount', this.#comparisons],
       ['requests over a quota', this.#overQuota],
+      ['events equal to the store', this.#events],
       ...[...this.#uploads].sort(),
       ['violations', violations],
     ]

@@ -1,39 +1,18 @@
-import { createHmac } from 'node:crypto'
-import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Webhook } from 'standardwebhooks'
+import { answerWith, type Receiver, startReceiver, WEBHOOK_SECRET } from '../support/receiver.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { type StubServer, startStub } from '../support/stub-server.ts'
-import { create, idOf, locationOf, PATCH_HEADERS, TUS } from '../support/tus.ts'
+import { create, createUpload, idOf, locationOf, PATCH_HEADERS, TUS } from '../support/tus.ts'
 
-const KEY = Buffer.alloc(32, 7)
-const OTHER = Buffer.alloc(32, 8)
-const secretOf = (key: Buffer): string => `whsec_${key.toString('base64')}`
+const OTHER_SECRET = `whsec_${Buffer.alloc(48, 8).toString('base64')}`
 const TYPE = { 'Content-Type': PATCH_HEADERS['Content-Type'] }
 
-interface Received {
-  readonly type: string
-  readonly id: string
-  readonly headers: Readonly<Record<string, unknown>>
-  readonly body: string
-}
-
-let received: Received[]
-let statuses: number[]
-let receiver: StubServer
+let receiver: Receiver
 let service: TestService
 
 beforeEach(async () => {
-  received = []
-  statuses = []
-  receiver = await startStub((request, response) => {
-    void text(request).then((body) => {
-      const { type, data } = JSON.parse(body)
-      received.push({ type, id: data.id, headers: request.headers, body })
-      response.writeHead(statuses.shift() ?? 204, { Location: `${receiver.url}/elsewhere`, 'Retry-After': '0' }).end()
-    })
-  })
-  const secrets = `${secretOf(KEY)} ${secretOf(OTHER)}`
-  service = await startService({ WEBHOOK_URLS: `${receiver.url}/hook`, WEBHOOK_SECRET: secrets })
+  receiver = await startReceiver()
+  service = await startService({ ...receiver.settings, WEBHOOK_SECRET: `${WEBHOOK_SECRET} ${OTHER_SECRET}` })
 })
 afterEach(async () => {
   await service.close()
@@ -45,53 +24,76 @@ async function upload(): Promise<string> {
   return locationOf(response, service.url)
 }
 
-async function count(least: number): Promise<void> {
-  while (received.length < least) await new Promise((resolve) => setTimeout(resolve, 5))
+/** The header fields with one value. */
+function headersOf({ headers }: Receiver['deliveries'][number]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+  )
 }
 
 describe('A webhook', () => {
-  it('reports a finished file, and then its deletion, signed with both secrets', async () => {
+  it('reports a finished file, and then its deletion', async () => {
     const url = await upload()
     await fetch(url, { method: 'DELETE', headers: TUS })
-    await count(2)
-    expect(received.map(({ type, id }) => [type, id])).toEqual([
+    await receiver.count(2)
+    expect(receiver.deliveries.map(({ type, upload }) => [type, upload])).toEqual([
       ['upload.finished', idOf(url)],
       ['upload.deleted', idOf(url)],
     ])
-    for (const { headers, body } of received) {
-      const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
-      const sign = (key: Buffer): string => `v1,${createHmac('sha256', key).update(signed).digest('base64')}`
-      expect(headers['webhook-signature']).toBe(`${sign(KEY)} ${sign(OTHER)}`)
+    const { timestamp, data } = JSON.parse(receiver.deliveries[0]?.body ?? '')
+    expect(data).toMatchObject({ size: 5, offset: 5, path: `files/${idOf(url)}/file` })
+    expect(new Date(timestamp).toISOString()).toBe(timestamp)
+  })
+
+  it.each([
+    ['the old secret', WEBHOOK_SECRET],
+    ['the new secret', OTHER_SECRET],
+  ])('passes a verification with %s during a rotation', async (_, secret) => {
+    await upload()
+    await receiver.count(1)
+    for (const delivery of receiver.deliveries) {
+      const webhook = new Webhook(secret)
+      expect(webhook.verify(delivery.body, headersOf(delivery))).toEqual(JSON.parse(delivery.body))
+      expect(() => webhook.verify(`${delivery.body} `, headersOf(delivery))).toThrow()
     }
-    expect(JSON.parse(received[0]?.body ?? '').data).toMatchObject({ size: 5, path: `files/${idOf(url)}/file` })
+    const stranger = new Webhook(`whsec_${Buffer.alloc(32, 9).toString('base64')}`)
+    for (const delivery of receiver.deliveries) {
+      expect(() => stranger.verify(delivery.body, headersOf(delivery))).toThrow()
+    }
+  })
+
+  it('has less than 20,000 bytes, however long the metadata is', async () => {
+    await service.close()
+    service = await startService({ ...receiver.settings, MAX_METADATA: '60000' })
+    await createUpload(service.url, 0, { filename: 'a'.repeat(1000), note: '"'.repeat(9000), small: 'kept' })
+    await receiver.count(1)
+    expect(Buffer.byteLength(receiver.deliveries[0]?.body ?? '')).toBeLessThan(20_000)
+    const { data } = JSON.parse(receiver.deliveries[0]?.body ?? '')
+    expect(data).toMatchObject({ metadata: { small: 'kept' }, metadata_truncated: true })
   })
 
   it('is sent after a restart if the receiver was down', async () => {
-    statuses = [503]
+    receiver.answer((response) => answerWith(receiver.deliveries.length === 1 ? 503 : 204)(response))
     const url = await upload()
-    await count(1)
+    await receiver.count(1)
     service = await service.restart()
-    await count(2)
-    expect(received.map(({ id }) => id)).toEqual([idOf(url), idOf(url)])
-    expect(received[0]?.headers['webhook-id']).toBe(received[1]?.headers['webhook-id'])
+    await receiver.count(2)
+    expect(receiver.deliveries.map(({ upload }) => upload)).toEqual([idOf(url), idOf(url)])
+    expect(receiver.deliveries[0]?.headers['webhook-id']).toBe(receiver.deliveries[1]?.headers['webhook-id'])
     service = await service.restart()
     await upload()
-    await count(3)
-    expect(received).toHaveLength(3)
+    await receiver.count(3)
+    expect(receiver.deliveries).toHaveLength(3)
   })
 
   it('is not sent after 410, until the next start', async () => {
-    statuses = [410]
+    receiver.answer((response) => answerWith(receiver.deliveries.length === 1 ? 410 : 204)(response))
     const first = await upload()
-    await count(1)
+    await receiver.count(1)
     const second = await upload()
     service = await service.restart()
-    await count(3)
-    expect(
-      received
-        .slice(1)
-        .map(({ id }) => id)
-        .sort(),
-    ).toEqual([idOf(first), idOf(second)].sort())
+    await receiver.count(3)
+    const later = receiver.deliveries.slice(1).map(({ upload }) => upload)
+    expect(later.sort()).toEqual([idOf(first), idOf(second)].sort())
   })
 })

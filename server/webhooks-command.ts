@@ -1,0 +1,75 @@
+import { parseArgs } from 'node:util'
+import { withAccess } from './disk/access.ts'
+import { Layout } from './disk/layout.ts'
+import { type Backlog, readBacklogs } from './outbox/backlog.ts'
+import { DeadLetters } from './outbox/dead-letters.ts'
+import { readSettings } from './read-settings.ts'
+import { endpointName } from './webhooks/endpoint.ts'
+
+const WEBHOOKS_HELP = `landfall webhooks ls [--data-dir DIR]
+landfall webhooks retry [--data-dir DIR] [ID ...]
+
+ls lists, for each of WEBHOOK_URLS, the events that are pending, and the dead letters: events that it did not accept
+for three days. retry has dead letters sent again: those with these ids (evt_...), or all of them.
+Both work while the service runs, which sends the letters within seconds. If it is stopped, its next start sends them.
+`
+
+/**
+ * `landfall webhooks`.
+ *
+ * @param print receives lines for the operator.
+ * @throws Error with a sentence for the operator when an argument is wrong, or the data directory is not accessible.
+ */
+export async function webhooks(
+  environment: NodeJS.ProcessEnv,
+  args: readonly string[],
+  print: (line: string) => void,
+): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { 'data-dir': { type: 'string' }, help: { type: 'boolean' } },
+  })
+  const [command, ...ids] = positionals
+  if (values.help === true || (command !== 'ls' && command !== 'retry')) return print(WEBHOOKS_HELP.trimEnd())
+  const read = readSettings(environment, values['data-dir'] === undefined ? [] : ['--data-dir', values['data-dir']])
+  if (read.kind === 'help') throw new Error('The settings cannot be read.')
+  const { DATA_DIR: root, WEBHOOK_URLS: urls } = read.settings
+  const layout = new Layout(root)
+  await withAccess(layout, () =>
+    command === 'ls' ? list(layout.outbox, urls, print) : retry(layout.outbox, ids, print),
+  )
+}
+
+async function list(folder: string, urls: readonly URL[], print: (line: string) => void): Promise<void> {
+  const names = new Map(urls.map((url) => [endpointName(url), url.origin]))
+  const backlogs = await readBacklogs(folder, [...names.keys()])
+  if (backlogs.length === 0) print('No WEBHOOK_URLS, and no dead letters.')
+  for (const backlog of backlogs) describe(backlog, names.get(backlog.endpoint), print)
+}
+
+/** @param origin that of the URL, which may have a secret in its path; `undefined` if it is not in WEBHOOK_URLS. */
+function describe(
+  { endpoint, pending, oldest, dead }: Backlog,
+  origin: string | undefined,
+  print: (line: string) => void,
+): void {
+  print(`${endpoint} ${origin ?? '(not in WEBHOOK_URLS)'}`)
+  print(`  pending: ${pending}${oldest === undefined ? '' : `, the oldest since ${oldest.toISOString()}`}`)
+  print(`  dead: ${dead.length}`)
+  for (const { id, type, upload, at, why } of dead) {
+    print(`    ${id} ${type} ${upload} ${new Date(at).toISOString()} ${JSON.stringify(why)}`)
+  }
+}
+
+async function retry(folder: string, ids: readonly string[], print: (line: string) => void): Promise<void> {
+  const letters = new DeadLetters(folder)
+  const names = await letters.names()
+  const idOf = (name: string): string => name.slice(0, name.indexOf('.'))
+  const known = new Set(names.map(idOf))
+  const unknown = ids.find((id) => !known.has(id))
+  if (unknown !== undefined) throw new Error(`There is no dead letter ${unknown}.`)
+  const wanted = names.filter((name) => ids.length === 0 || ids.includes(idOf(name)))
+  for (const name of wanted) await letters.sendAgain(name)
+  print(`Dead letters to be sent again: ${wanted.length}.`)
+}

@@ -1,0 +1,78 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { isCommitted } from '../../server/core/committed.ts'
+import { EVENT_TYPES, Events, type UploadEvent } from '../../server/core/events.ts'
+import type { UploadRecord } from '../../server/core/record.ts'
+import { ReportedStore } from '../../server/core/reported-store.ts'
+import { bootId } from '../../server/disk/boot-id.ts'
+import { DiskStore } from '../../server/disk/disk-store.ts'
+import { Layout } from '../../server/disk/layout.ts'
+import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
+import { recordOf } from '../support/store-contract.ts'
+
+let folder: TemporaryFolder
+let store: DiskStore
+
+async function open(): Promise<void> {
+  store = await DiskStore.open({ directory: folder.path, sync: 'finish', boot: bootId(), onNotice: () => undefined })
+}
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  await open()
+})
+afterEach(async () => {
+  await store.close()
+  await folder.dispose()
+})
+
+/** An upload that is created after a wait, in milliseconds. */
+function created(wait: number): UploadRecord {
+  return { ...recordOf('id', 5), createdAt: new Date(Date.now() + wait).toISOString() }
+}
+
+const isCreated = ({ id, createdAt }: UploadRecord): Promise<boolean> =>
+  isCommitted(store, { type: 'created', upload: id, createdAt })
+
+describe('A creation in doubt', () => {
+  it('is true of an upload that was deleted since', async () => {
+    const record = created(0)
+    const upload = await store.create(record)
+    await upload.remove('deleted')
+    expect(await isCreated(record)).toBe(true)
+  })
+
+  it('is not true because an earlier upload with its id was deleted', async () => {
+    const upload = await store.create(created(0))
+    await upload.remove('deleted')
+    expect(await isCreated(created(60_000))).toBe(false)
+  })
+
+  it('is not true if it was refused, and a crash interrupted the removal', async () => {
+    const record = created(0)
+    await (await store.create(record)).release()
+    await store.close()
+    const layout = new Layout(folder.path)
+    await writeFile(path.join(layout.leaving, 'id'), 'refused\n')
+    await open()
+    expect(await store.open('id')).toEqual({ kind: 'unknown' })
+    expect(await isCreated(record)).toBe(false)
+  })
+})
+
+describe('A removal', () => {
+  it('is reported once although it has to be completed later', async () => {
+    const events = new Events()
+    const seen: UploadEvent[] = []
+    events.on(EVENT_TYPES, (event) => seen.push(event))
+    const upload = await new ReportedStore(store, { events, progressInterval: 0 }).create(recordOf('id', 5))
+    const layout = new Layout(folder.path)
+    // A directory that cannot be removed as a file.
+    await mkdir(layout.journal('id'))
+    await expect(upload.remove('deleted')).rejects.toMatchObject({ code: 'storage_error' })
+    expect(upload.removed).toBe(true)
+    await upload.remove('deleted').catch(() => undefined)
+    expect(seen.map(({ type }) => type)).toEqual(['created', 'deleted'])
+  })
+})
