@@ -3,7 +3,12 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['<rootDir>/test/containers/', '<rootDir>/test/interop/', '<rootDir>/test/e2e/matrix/'],
+  testPathIgnorePatterns: [
+    '<rootDir>/test/containers/',
+    '<rootDir>/test/interop/',
+    '<rootDir>/test/e2e/matrix/',
+    '<rootDir>/test/hooks-tusd/',
+  ],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [

@@ -17,6 +17,7 @@ const SCRIPTS = {
   'test:e2e:old-pages': [],
   'test:conformance': [],
   'test:interop': [],
+  'test:hooks-tusd': [],
   'test:containers': [],
   soak: timed,
 }
