@@ -145,6 +145,16 @@ describe('A receiver', () => {
     }
   })
 
+  it.each([
+    [{ Body: '{"page":5}', Header: { 'Content-Type': 'application/json' } }, 'application/json'],
+    [{ Body: '<b>page</b>' }, 'text/plain; charset=utf-8'],
+  ])('answers the request of the last byte with its own body %j', async (answer, type) => {
+    answers['pre-finish'] = { HTTPResponse: { StatusCode: 203, ...answer } }
+    const response = await patch(await createUpload(service.url, 13), 0, HELLO)
+    expect([response.status, response.headers.get('Content-Type')]).toEqual([203, type])
+    expect(await response.text()).toBe(answer.Body)
+  })
+
   it('rejects a file, which tus-js-client reports, for good', async () => {
     answers['pre-finish'] = { RejectUpload: true, HTTPResponse: { StatusCode: 403, Body: 'Not this one.' } }
     const failed = new Promise<{ url: string; message: string }>((resolve, reject) => {
