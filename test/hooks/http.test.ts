@@ -207,11 +207,93 @@ describe.each(Object.entries(BROKEN))('A receiver that %s', (_, [attempts, handl
     expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
   })
 
-  it('keeps a file pending', async () => {
+  it('keeps a file pending, which no client takes for a finished one', async () => {
     const url = await createUpload(service.url, 13)
     receiver.answer(handler)
-    expect((await patch(url, 0, HELLO)).status).toBe(204)
+    const response = await patch(url, 0, HELLO)
+    expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
+    expect(await response.text()).toBe('The file has arrived, but is not accepted yet; try again later.\n')
+    expect((await head(url)).status).toBe(423)
     expect((await fetch(url)).status).toBe(409)
+    expect(await fileNames()).toEqual([])
+  })
+})
+
+const fileNames = (): Promise<string[]> => readdir(path.join(service.dataDir, 'files'), { recursive: true })
+
+/** Resumes an upload with tus-js-client. @returns how that ended. */
+function uploadOf(uploadUrl: string): Promise<'success' | Error> {
+  return new Promise((resolve) => {
+    const upload = new Upload(HELLO, {
+      endpoint: `${service.url}/files`,
+      uploadUrl,
+      retryDelays: [1, 1],
+      onSuccess: () => resolve('success'),
+      onError: resolve,
+    })
+    upload.start()
+  })
+}
+
+const failsAtTheEnd: Handler = (request, response) => {
+  const isEnd = receiver.requests.length > 1
+  if (isEnd) response.writeHead(500).end()
+  else void collect(request, response)
+}
+
+describe('A file without a decision', () => {
+  it('is an error for tus-js-client, which succeeds later', async () => {
+    const url = await createUpload(service.url, 13)
+    receiver.answer((_, response) => response.writeHead(500).end())
+    expect(await uploadOf(url)).toBeInstanceOf(Error)
     receiver.answer(collect)
+    await until(async () => (await head(url)).status === 200)
+    expect(await uploadOf(url)).toBe('success')
+    expect((await fileNames()).filter((name) => name.includes('/'))).toHaveLength(1)
+  })
+
+  it('is pending again after a restart', async () => {
+    const url = await createUpload(service.url, 13)
+    receiver.answer((_, response) => response.writeHead(404).end())
+    await patch(url, 0, HELLO)
+    service = await service.restart()
+    const again = `${service.url}/files/${idOf(url)}`
+    expect((await head(again)).status).toBe(423)
+    receiver.answer(collect)
+    service = await service.restart()
+    await until(async () => (await head(`${service.url}/files/${idOf(url)}`)).status === 200)
+    expect(find('pre-finish')?.Event.Upload['ID']).toBe(idOf(url))
+  })
+
+  it.each([0, 13, 100_000])('is withdrawn if it came with its creation, with %d bytes', async (length) => {
+    receiver.answer(failsAtTheEnd)
+    const body = Buffer.alloc(length, 'x')
+    const headers = { 'Upload-Length': String(length), 'Content-Type': 'application/offset+octet-stream' }
+    const response = await create(service.url, headers, body)
+    expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
+    receiver.answer(collect)
+    expect((await create(service.url, headers, body)).status).toBe(201)
+    expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
+    expect((await fileNames()).filter((name) => name.includes('/'))).toHaveLength(1)
+  })
+
+  it('is an error for a client that joins parts, until it is accepted', async () => {
+    const parts: string[] = []
+    for (const [length, content] of [
+      ['5', 'Hello'],
+      ['8', ', world!'],
+    ] as const) {
+      const part = locationOf(
+        await create(service.url, { 'Upload-Length': length, 'Upload-Concat': 'partial' }),
+        service.url,
+      )
+      await patch(part, 0, Buffer.from(content))
+      parts.push(new URL(part).pathname)
+    }
+    const concat = { 'Upload-Concat': `final;${parts.join(' ')}` }
+    answers['pre-finish'] = 'nonsense'
+    expect((await create(service.url, concat)).status).toBe(503)
+    answers['pre-finish'] = { Result: { page: 5 } }
+    await until(async () => (await create(service.url, concat)).headers.get('Upload-Result') === '{"page":5}')
   })
 })
