@@ -6,6 +6,7 @@ import type { Outbox } from './core/outbox.ts'
 import type { Reports } from './core/reported-store.ts'
 import type { Uploads } from './core/uploads.ts'
 import type { Settings } from './settings.ts'
+import { keyOf, signedHeaders } from './webhooks/signature.ts'
 
 /** The parts through which an application decides, and learns what happens. */
 export interface Application {
@@ -33,6 +34,7 @@ export async function openApplication(
     return { decisions: {}, reports, hasApplication: false, connect: () => undefined, close: async () => undefined }
   }
   const { openHooks } = await import('./hooks/open-hooks.ts')
+  const keys = settings.HOOKS_SECRET.split(/ +/).flatMap((secret) => keyOf(secret) ?? [])
   let uploads: Uploads | undefined
   const stopUpload = async (id: string, answer: Answer | undefined): Promise<void> => {
     const reason = new Refusal('refused', 'The application stopped this upload.', answer)
@@ -46,6 +48,7 @@ export async function openApplication(
     retries: settings.HOOKS_RETRIES,
     backoff: settings.HOOKS_BACKOFF,
     forwardedHeaders: settings.HOOKS_FORWARD_HEADERS,
+    sign: (id: string, body: string) => signedHeaders(id, Date.now(), body, keys),
   }
   const { decisions, close } = await openHooks(options, events, stopUpload, log)
   return {

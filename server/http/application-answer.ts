@@ -3,7 +3,9 @@ import type { Answer } from '../core/answer.ts'
 
 /** Headers that frame the message, or that only the service can know. */
 const RESERVED: ReadonlySet<string> = new Set([
+  'cache-control',
   'connection',
+  'content-encoding',
   'content-length',
   'date',
   'keep-alive',
