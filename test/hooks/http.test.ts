@@ -1,6 +1,5 @@
 /** Hooks over HTTP, as clients and a receiver see them. */
 import { readdir } from 'node:fs/promises'
-import type http from 'node:http'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Upload } from 'tus-js-client'
@@ -78,8 +77,7 @@ describe('A receiver', () => {
     expect(receiver.requests[0]?.headers['x-application']).toBe('x')
   })
 
-  it('learns of an upload of WebUploader, and gives its page a result', async () => {
-    receiver.answers['pre-finish'] = { Result: { page: 5 } }
+  it('learns of an upload of WebUploader', async () => {
     const file = cut(HELLO, 100)
     const response = await sendChunk(service.url, file.fields(0), file.bytes(0))
     expect(response.status).toBe(200)
