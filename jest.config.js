@@ -8,6 +8,7 @@ export default {
     '<rootDir>/test/interop/',
     '<rootDir>/test/import-tusd/',
     '<rootDir>/test/e2e/matrix/',
+    '<rootDir>/test/hooks-tusd/',
   ],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -18,6 +18,7 @@ const SCRIPTS = {
   'test:conformance': [],
   'test:interop': [],
   'test:import-tusd': [],
+  'test:hooks-tusd': [],
   'test:containers': [],
   soak: timed,
 }

@@ -1,29 +1,29 @@
 #!/usr/bin/env node
-import { doctor } from './doctor.ts'
 import type { Landfall } from './library/open-landfall.ts'
 import { openProgram } from './program.ts'
-import { readSettings } from './read-settings.ts'
+import { readSettings, type SettingTexts } from './read-settings.ts'
+
+type Command = (
+  environment: SettingTexts,
+  args: readonly string[],
+  print: (line: string) => void,
+) => Promise<number | undefined> | Promise<void>
+
+/** The subcommands. Each is loaded only when it is called. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  import: async () => (await import('./import/import.ts')).importUploads,
+  token: async () => (await import('./token.ts')).token,
+  webhooks: async () => (await import('./webhooks-command.ts')).webhooks,
+}
 
 async function main(): Promise<void> {
-  if (process.argv[2] === 'doctor') {
-    process.exitCode = await doctor(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
+  const [name = '', ...args] = process.argv.slice(2)
+  if (Object.hasOwn(COMMANDS, name)) {
+    const command = await COMMANDS[name]?.()
+    const exitCode = await command?.(process.env, args, (line) => process.stdout.write(`${line}\n`))
+    process.exitCode = exitCode ?? 0
     return
-  }
-  if (process.argv[2] === 'token') {
-    // It loads a library that the service may not need.
-    const { token } = await import('./token.ts')
-    return token(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
-  }
-  if (process.argv[2] === 'import') {
-    const { importUploads } = await import('./import/import.ts')
-    process.exitCode = await importUploads(process.env, process.argv.slice(3), (line) =>
-      process.stdout.write(`${line}\n`),
-    )
-    return
-  }
-  if (process.argv[2] === 'webhooks') {
-    const { webhooks } = await import('./webhooks-command.ts')
-    return webhooks(process.env, process.argv.slice(3), (line) => process.stdout.write(`${line}\n`))
   }
   const command = readSettings(process.env, process.argv.slice(2))
   if (command.kind === 'help') {

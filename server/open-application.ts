@@ -8,6 +8,7 @@ import type { OutboxStep } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import type { Settings } from './settings.ts'
 import { warnOfUndelivered } from './undelivered.ts'
+import { keyOf, signedHeaders } from './webhooks/signature.ts'
 
 /** The parts through which an application decides, and learns what happens. */
 export interface Application {
@@ -61,6 +62,7 @@ async function hooksOf(settings: Settings, events: Events, log: Logger) {
   const { HOOKS_URL: url, HOOKS_DIR: directory } = settings
   if (url === '' && directory === '') return undefined
   const { openHooks } = await import('./hooks/open-hooks.ts')
+  const keys = settings.HOOKS_SECRET.split(/ +/).flatMap((secret) => keyOf(secret) ?? [])
   let uploads: Uploads | undefined
   const stopUpload = async (id: string, answer: Answer | undefined): Promise<void> => {
     const reason = new Refusal('refused', 'The application stopped this upload.', answer)
@@ -74,6 +76,7 @@ async function hooksOf(settings: Settings, events: Events, log: Logger) {
     retries: settings.HOOKS_RETRIES,
     backoff: settings.HOOKS_BACKOFF,
     forwardedHeaders: settings.HOOKS_FORWARD_HEADERS,
+    sign: (id: string, body: string) => signedHeaders(id, Date.now(), body, keys),
   }
   const { decisions, close } = await openHooks(options, events, stopUpload, log)
   return {

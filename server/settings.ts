@@ -249,6 +249,10 @@ export const declaration = z.object({
     'Headers of the client’s request that HOOKS_URL receives as headers: a comma-separated list.',
     forwardedHeaders(),
   ),
+  HOOKS_SECRET: secret(
+    'Secret that signs the calls of HOOKS_URL by Standard Webhooks: whsec_ and 24 to 64 bytes in base64; several, separated by spaces, during a rotation.',
+    webhookKeys(),
+  ),
   PROGRESS_INTERVAL: setting(
     '1000',
     'Minimum time between two reports of the progress of an upload (post-receive).',

@@ -46,6 +46,7 @@ const BY_CODE: Readonly<Record<string, TextKey>> = {
   rejected: 'problem.rejected',
   too_many_requests: 'problem.too-many',
   auth_unavailable: 'problem.auth-unavailable',
+  application_unavailable: 'problem.application-unavailable',
   no_space: 'problem.full',
 }
 

@@ -25,6 +25,7 @@ export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'scanning' | 'f
 /** How an upload is removed. */
 interface Removal {
   readonly onlyIncomplete?: boolean
+  readonly onlyUndecided?: boolean
   readonly reason?: UploadError
 }
 
@@ -106,6 +107,16 @@ export class Upload {
     if (endAwaited || length === null || !covers(this.received, { start: 0, end: length })) return 'receiving'
     if (partial) return 'sealed'
     return this.#landing.awaitsVerdict ? 'scanning' : 'finishing'
+  }
+
+  /** Whether the application decides about files. */
+  get #isAsked(): boolean {
+    return this.#decisions.beforeFinish !== undefined
+  }
+
+  /** Whether all bytes are there, and the application has not decided about the file. */
+  get #isUndecided(): boolean {
+    return this.#isAsked && this.state === 'scanning'
   }
 
   /** Whether anything is running, awaits a retry, or exists only in memory. */
@@ -203,9 +214,43 @@ export class Upload {
    */
   async settle(scanWait: number, wait: number = MAX_WAIT): Promise<void> {
     // tus-js-client reports success after a response: a later rejection would not reach its user.
-    const isAsked = scanWait > 0 && this.#decisions.beforeFinish !== undefined
-    await this.#landing.outcome(isAsked ? wait : scanWait, wait)
+    await this.#landing.outcome(scanWait > 0 && this.#isAsked ? wait : scanWait, wait)
     this.#check()
+  }
+
+  /**
+   * Like `settle`, for clients that take an offset at the end of the file for success: waits for the decision of the
+   * application, if one is asked.
+   *
+   * @throws UploadError also `application_unavailable`.
+   */
+  async settleOffset(scanWait: number): Promise<void> {
+    await this.#landing.outcome(this.#isAsked ? MAX_WAIT : scanWait, MAX_WAIT)
+    this.#check()
+    this.checkDecided()
+  }
+
+  /** @throws UploadError `application_unavailable` while all bytes are there, but the application has not decided. */
+  checkDecided(): void {
+    if (this.#isUndecided) throw undecided()
+  }
+
+  /**
+   * Removes the upload if the application has not decided about its file. For a client that does not know the upload
+   * yet: it will send the file again.
+   *
+   * @throws UploadError `application_unavailable` when it is removed, and what `remove` throws.
+   */
+  async withdrawUndecided(): Promise<void> {
+    if (!this.#isUndecided) return
+    try {
+      await this.remove('deleted', { onlyUndecided: true })
+    } catch (error) {
+      // The decision came after all.
+      if (error instanceof UploadError && error.code === 'already_complete') return this.settleOffset(MAX_WAIT)
+      throw error
+    }
+    throw undecided()
   }
 
   /**
@@ -242,7 +287,7 @@ export class Upload {
    * @throws UploadError like `remove`, and the refusal of the application.
    */
   async terminate(options: { onlyIncomplete: boolean }): Promise<void> {
-    this.#checkRemoval(options.onlyIncomplete)
+    this.#checkRemoval(options)
     if (this.#decisions.beforeDelete !== undefined) addAnswer(await this.#decisions.beforeDelete(this.facts))
     await this.remove('deleted', options)
   }
@@ -250,11 +295,12 @@ export class Upload {
   /**
    * Ends all running requests and removes the upload, finished or not.
    *
-   * @param options `onlyIncomplete`: a complete upload stays. `reason`: the error of the running requests.
+   * @param options `onlyIncomplete`: a complete upload stays. `onlyUndecided`: it is removed only while the application
+   * has not decided about its file. `reason`: the error of the running requests.
    * @throws UploadError `already_complete`, `busy`, `no_space`, `storage_error`.
    */
-  async remove(why: Departure, { onlyIncomplete = false, reason = deleted() }: Removal = {}): Promise<void> {
-    const check = (): void => this.#checkRemoval(onlyIncomplete)
+  async remove(why: Departure, { reason = deleted(), ...condition }: Removal = {}): Promise<void> {
+    const check = (): void => this.#checkRemoval(condition)
     check()
     // Queued before anything has ended: requests that begin meanwhile wait behind it, and cannot delay it.
     const removed = this.#exclusively(async () => {
@@ -316,8 +362,8 @@ export class Upload {
     return !this.#isBusy
   }
 
-  #checkRemoval(onlyIncomplete: boolean): void {
-    if (onlyIncomplete && COMPLETE.has(this.state)) {
+  #checkRemoval({ onlyIncomplete = false, onlyUndecided = false }: Removal): void {
+    if ((onlyIncomplete && COMPLETE.has(this.state)) || (onlyUndecided && !this.#isUndecided)) {
       throw new UploadError('already_complete', 'This upload is complete; its file stays.')
     }
   }
@@ -406,4 +452,8 @@ export function checkUsable({ record: { failed }, state }: Upload): void {
 
 function deleted(): UploadError {
   return new UploadError('gone', 'This upload was deleted.')
+}
+
+function undecided(): UploadError {
+  return new UploadError('application_unavailable', 'The file has arrived, but is not accepted yet; try again later.')
 }

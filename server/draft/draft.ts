@@ -72,7 +72,10 @@ export class Draft {
     ctx.set('Cache-Control', 'no-store')
     await desk.use(id, async (upload) => {
       await upload.receiving.interrupt()
-      if (endsByLength(interopVersion(ctx.headers))) await endIfWhole(upload)
+      if (endsByLength(interopVersion(ctx.headers))) {
+        await endIfWhole(upload)
+        await upload.settleOffset(0)
+      }
       await upload.settle(0)
       await this.setUploadHeaders(ctx, upload)
     })

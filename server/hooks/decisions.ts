@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { Refusal } from '../core/answer.ts'
+import { type Answer, Refusal } from '../core/answer.ts'
 import { currentRequest } from '../core/current-request.ts'
 import type { Decisions } from '../core/decisions.ts'
 import { UploadError } from '../core/errors.ts'
@@ -42,8 +42,9 @@ function beforeFinish(receiver: Receiver, log: Logger): NonNullable<Decisions['b
       throw error
     })
     const { answer, rejectsUpload } = response
-    if (rejectsUpload) throw new Refusal('rejected', 'The application rejected this file.', answer)
-    return answer
+    const kept = withoutCookies(answer)
+    if (rejectsUpload) throw new Refusal('rejected', 'The application rejected this file.', kept)
+    return kept
   }
 }
 
@@ -55,6 +56,13 @@ function beforeDelete(receiver: Receiver): NonNullable<Decisions['beforeDelete']
     if (rejectsTermination) throw new Refusal('refused', 'The application refused to delete this upload.', answer)
     return answer
   }
+}
+
+/** An answer to keep: other clients of the upload receive it, too. */
+function withoutCookies(answer: Answer | undefined): Answer | undefined {
+  if (answer?.headers === undefined) return answer
+  const headers = Object.entries(answer.headers).filter(([name]) => name.toLowerCase() !== 'set-cookie')
+  return { ...answer, headers: Object.fromEntries(headers) }
 }
 
 /** @throws UploadError `application_unavailable`, with the reason for the log only. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { HookCall } from './hook-call.ts'
 import { type HookResponse, MAX_RESPONSE, NOTHING, parseHookResponse } from './hook-response.ts'
@@ -15,6 +16,8 @@ export interface HttpTransportOptions {
   readonly backoff: number
   /** Names of headers of the client's request that are sent along. */
   readonly forwardedHeaders: readonly string[]
+  /** Headers that prove to the receiver who calls, by the id of the call and the body. */
+  readonly sign: (id: string, body: string) => Readonly<Record<string, string>>
 }
 
 /** Posts hooks to a URL. */
@@ -28,9 +31,10 @@ export class HttpTransport implements Transport {
 
   async invoke(call: HookCall, signal: AbortSignal): Promise<HookResponse> {
     const { timeout, retries, backoff } = this.#options
+    const id = `hook_${randomUUID().replaceAll('-', '')}`
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await within(timeout, 'HOOKS_URL took too long.', signal, (signal) => this.#post(call, signal))
+        return await within(timeout, 'HOOKS_URL took too long.', signal, (signal) => this.#post(call, id, signal))
       } catch (error) {
         if (error instanceof WrongAnswer || signal.aborted || attempt >= retries) throw error
         await delay(backoff * 2 ** attempt, undefined, { signal })
@@ -38,10 +42,11 @@ export class HttpTransport implements Transport {
     }
   }
 
-  async #post(call: HookCall, signal: AbortSignal): Promise<HookResponse> {
-    const headers = { ...this.#forwarded(call), 'Content-Type': 'application/json' }
+  async #post(call: HookCall, id: string, signal: AbortSignal): Promise<HookResponse> {
+    const { url, sign } = this.#options
+    const headers = { ...this.#forwarded(call), ...sign(id, call.body), 'Content-Type': 'application/json' }
     const options = { method: 'POST', headers, body: call.body, redirect: 'manual', signal } as const
-    const response = await fetch(this.#options.url, options).catch((error: unknown) => {
+    const response = await fetch(url, options).catch((error: unknown) => {
       throw new Error(`HOOKS_URL could not be called: ${reasonOf(error)}`)
     })
     try {

@@ -29,6 +29,8 @@ export class Notifications {
   /** Uploads of which a `post-receive` waits. */
   readonly #progressing = new Set<string>()
   #queuedBytes = 0
+  /** Calls that were lost since the last one that was queued. */
+  #lost = 0
 
   /** @param closing aborts all calls. */
   constructor(transport: Transport, stopUpload: StopUpload, log: Logger, closing: AbortSignal) {
@@ -47,9 +49,10 @@ export class Notifications {
     const call = hookCall(HOOK_OF_EVENT[type], upload, request)
     const bytes = call.body.length + CALL_OVERHEAD
     if (this.#queuedBytes + bytes > MAX_QUEUED) {
-      this.#log.error({ hook: call.hook, id }, 'A call of a hook is lost: too many are waiting.')
+      this.#lose(call)
       return
     }
+    this.#reportLost()
     this.#queuedBytes += bytes
     if (type === 'progress') this.#progressing.add(id)
     const done = this.#queue.run([id], () => this.#call(call, bytes))
@@ -60,6 +63,18 @@ export class Notifications {
   /** Waits until every call has ended. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running)
+    this.#reportLost()
+  }
+
+  #lose({ hook, id }: HookCall): void {
+    // A line for each call would fill the log.
+    if (this.#lost === 0) this.#log.error({ hook, id }, 'Calls of hooks are lost: too many are waiting.')
+    this.#lost += 1
+  }
+
+  #reportLost(): void {
+    if (this.#lost > 0) this.#log.error({ lost: this.#lost }, 'Calls of hooks were lost.')
+    this.#lost = 0
   }
 
   /** Never throws. */

@@ -1,10 +1,11 @@
+import { setMaxListeners } from 'node:events'
 import { stat } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { Decisions } from '../core/decisions.ts'
 import { EVENT_TYPES, type Events } from '../core/events.ts'
 import { hookDecisions } from './decisions.ts'
 import { HOOK_OF_EVENT, type HookName } from './hook-names.ts'
-import { HttpTransport } from './http-transport.ts'
+import { HttpTransport, type HttpTransportOptions } from './http-transport.ts'
 import { Notifications, type StopUpload } from './notifications.ts'
 import { ProgramTransport } from './program-transport.ts'
 import { Receiver } from './receiver.ts'
@@ -26,6 +27,7 @@ export interface HookOptions {
   /** Milliseconds. */
   readonly backoff: number
   readonly forwardedHeaders: readonly string[]
+  readonly sign: HttpTransportOptions['sign']
 }
 
 /** The hooks of a running service. */
@@ -48,6 +50,8 @@ export async function openHooks(
 ): Promise<Hooks> {
   const { enabled, timeout } = options
   const closing = new AbortController()
+  // Every running call listens.
+  setMaxListeners(0, closing.signal)
   const transport = await transportOf(options, log)
   const notifications = new Notifications(transport, stopUpload, log, closing.signal)
   const reported = EVENT_TYPES.filter((type) => enabled.has(HOOK_OF_EVENT[type]))

@@ -11,6 +11,12 @@ import { type HookResponse, MAX_RESPONSE, NOTHING, parseHookResponse } from './h
 import type { Transport } from './transport.ts'
 import { within } from './within.ts'
 
+/**
+ * Runs `$0` with a pipe as its standard input. Node gives a child a socket, which scripts cannot open by its name: with
+ * `cat /dev/stdin`, as in the examples of tusd, they would fail.
+ */
+const WITH_PIPE = 'cat | "$0"'
+
 /** Maximum bytes of the log of one call. */
 const MAX_LOGGED = 4 * 1024
 
@@ -30,7 +36,7 @@ export class ProgramTransport implements Transport {
 
   async invoke(call: HookCall, signal: AbortSignal): Promise<HookResponse> {
     const program = path.join(this.#directory, call.hook)
-    // An interpreter that is missing is an error: `spawn` would not tell one from the other.
+    // A missing interpreter is an error: its exit code would be the same.
     if (!(await exists(program))) return NOTHING
     const said = await within(this.#timeout, `The program ${call.hook} took too long.`, signal, (signal) =>
       this.#run(program, call, signal),
@@ -43,7 +49,7 @@ export class ProgramTransport implements Transport {
     const { hook, id, size, offset, body } = call
     const env = childEnvironment({ TUS_ID: id, TUS_SIZE: String(size), TUS_OFFSET: String(offset) })
     // With a process group of its own, a script can be ended together with what it runs.
-    const child = spawn(program, [], { cwd: this.#directory, env, detached: true })
+    const child = spawn('/bin/sh', ['-c', WITH_PIPE, program], { cwd: this.#directory, env, detached: true })
     const kill = (): void => killGroup(child.pid)
     signal.addEventListener('abort', kill, { once: true })
     try {

@@ -1,6 +1,6 @@
 import type { RequestInfo } from '../core/current-request.ts'
 import type { UploadFacts } from '../core/decisions.ts'
-import { Slots } from '../core/slots.ts'
+import { KeyedSlots, Slots } from '../core/slots.ts'
 import { type HookCall, hookCall } from './hook-call.ts'
 import type { HookName } from './hook-names.ts'
 import type { HookResponse } from './hook-response.ts'
@@ -10,11 +10,16 @@ import { within } from './within.ts'
 /** Maximum calls that wait for others. */
 const MAX_WAITING = 1_000
 
+/** A client may have this fraction of the running calls: others must not wait for it. */
+const SHARES = 4
+
 /** Calls the receiver for requests that wait for its answer. */
 export class Receiver {
   readonly #transport: Transport
   readonly #timeout: number
   readonly #slots: Slots
+  /** By client. */
+  readonly #shares: KeyedSlots
   readonly #closing: AbortSignal
 
   /**
@@ -25,6 +30,7 @@ export class Receiver {
     this.#transport = transport
     this.#timeout = timeout
     this.#slots = new Slots(transport.concurrency, MAX_WAITING)
+    this.#shares = new KeyedSlots(Math.ceil(transport.concurrency / SHARES), MAX_WAITING)
     this.#closing = closing
   }
 
@@ -37,11 +43,25 @@ export class Receiver {
   ): Promise<HookResponse> {
     const call: HookCall = hookCall(hook, facts, request)
     const message = 'Too many calls of hooks are running.'
-    const leave = await within(this.#timeout, message, signal, (signal) => this.#slots.enter(signal))
+    const leave = await within(this.#timeout, message, signal, (signal) => this.#enter(facts, signal))
     try {
       return await this.#transport.invoke(call, signal)
     } finally {
       leave()
+    }
+  }
+
+  async #enter({ record: { owner, account } }: UploadFacts, signal: AbortSignal): Promise<() => void> {
+    const leaveShare = await this.#shares.enter(owner ?? account ?? '', signal)
+    try {
+      const leave = await this.#slots.enter(signal)
+      return () => {
+        leave()
+        leaveShare()
+      }
+    } catch (error) {
+      leaveShare()
+      throw error
     }
   }
 }

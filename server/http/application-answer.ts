@@ -3,7 +3,9 @@ import type { Answer } from '../core/answer.ts'
 
 /** Headers that frame the message, or that only the service can know. */
 const RESERVED: ReadonlySet<string> = new Set([
+  'cache-control',
   'connection',
+  'content-encoding',
   'content-length',
   'date',
   'keep-alive',
@@ -36,10 +38,10 @@ export function setAnswer(ctx: Context, answer: Answer | undefined): void {
   if (ctx.method === 'HEAD') return
   if (status !== undefined && status >= 200 && status < 300) ctx.status = status
   if (body === undefined || body === '') return
-  const type = ctx.response.get('Content-Type')
   if (ctx.status === 204) ctx.status = 200
+  // Koa would take a body with a tag for a page.
+  if (!ctx.res.hasHeader('Content-Type')) ctx.type = 'text/plain; charset=utf-8'
   ctx.body = body
-  if (type !== '') ctx.set('Content-Type', type)
 }
 
 /** JSON for a header: characters outside ASCII are escaped. */

@@ -79,6 +79,7 @@ export class Tus {
     this.#intake.checkRoom(desk, ctx.headers, 0, creation.withBody ? length : null)
     const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
     const setHeaders = async (upload: Upload): Promise<void> => {
+      await upload.withdrawUndecided()
       ctx.set('Location', this.#options.urlOf(ctx, upload.record.id))
       ctx.set('Upload-Offset', String(upload.offset))
       await this.#setExpires(ctx, upload)
@@ -104,6 +105,10 @@ export class Tus {
     const fileName = safeName(nameOf(metadata))
     const id = await this.#concatenation.create({ parts, tus: { concat }, metadata, rawMetadata, fileName }, desk)
     ctx.set('Location', this.#options.urlOf(ctx, id))
+    await desk.use(id, async (upload) => {
+      upload.checkDecided()
+      addAnswer(upload.record.answer)
+    })
   }
 
   /** HEAD: the offset, also while bytes arrive. Waits while the file is finalized. */
@@ -113,7 +118,7 @@ export class Tus {
     await desk.use(id, async (upload) => {
       await upload.receiving.catchUp()
       await endIfWhole(upload)
-      await upload.settle(0)
+      await upload.settleOffset(0)
       const { record } = upload
       // Concatenation: a final upload has no Upload-Offset before its parts are joined. It has a length as soon as all
       // parts have one.
@@ -137,7 +142,7 @@ export class Tus {
         if (length !== undefined) await this.#intake.setLength(desk, upload, length)
         await this.#appendBody(ctx, desk, upload, offset)
         await endIfWhole(upload)
-        await upload.settle(SCAN_WAIT)
+        await upload.settleOffset(SCAN_WAIT)
       } finally {
         ctx.set('Upload-Offset', String(upload.offset))
         this.#intake.look(upload)

@@ -1,36 +1,23 @@
 /** Hooks over HTTP, as clients and a receiver see them. */
 import { readdir } from 'node:fs/promises'
-import type http from 'node:http'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Upload } from 'tus-js-client'
 import { startService, type TestService } from '../support/service.ts'
-import { type StubServer, startStub } from '../support/stub-server.ts'
 import { create, createUpload, head, idOf, locationOf, patch, TUS } from '../support/tus.ts'
 import { cut, sendChunk } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
-
-interface Call {
-  readonly Type: string
-  readonly Event: {
-    readonly Upload: Readonly<Record<string, unknown>>
-    readonly HTTPRequest: { readonly Method: string; readonly Header: Readonly<Record<string, readonly string[]>> }
-  }
-}
+import { type Handler, type HookReceiver, startReceiver } from './receiver.ts'
 
 const HELLO = Buffer.from('Hello, world!')
 const ALL = 'pre-create,post-create,post-receive,pre-finish,post-finish,pre-terminate,post-terminate,post-fail'
 const SECRET_TEXT = 'the inside of the receiver'
 
-let receiver: StubServer
+let receiver: HookReceiver
 let service: TestService
-let calls: Call[]
-let answers: Record<string, unknown>
 
 beforeEach(async () => {
-  calls = []
-  answers = {}
-  receiver = await startStub(collect)
+  receiver = await startReceiver()
   service = await startService({
     HOOKS_URL: receiver.url,
     HOOKS_EVENTS: ALL,
@@ -45,18 +32,7 @@ afterEach(async () => {
   await receiver.close()
 })
 
-async function collect(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-  let text = ''
-  for await (const piece of request) text += String(piece)
-  const call: Call = JSON.parse(text)
-  calls.push(call)
-  response.setHeader('Content-Type', 'application/json')
-  response.end(JSON.stringify(answers[call.Type] ?? {}))
-}
-
-const types = (): readonly string[] => calls.map(({ Type }) => Type)
-const called = (type: string): Promise<void> => until(async () => types().includes(type))
-const find = (type: string): Call | undefined => calls.find(({ Type }) => Type === type)
+const types = (): readonly string[] => receiver.calls.map(({ Type }) => Type)
 
 describe('A receiver', () => {
   it('learns what happens to an upload of tus, in order', async () => {
@@ -67,9 +43,9 @@ describe('A receiver', () => {
     })
     const url = locationOf(made, service.url)
     expect((await patch(url, 0, HELLO)).status).toBe(204)
-    await called('post-finish')
+    await receiver.called('post-finish')
     expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
-    await called('post-terminate')
+    await receiver.called('post-terminate')
     expect(types().filter((type) => type.startsWith('pre-'))).toEqual(['pre-create', 'pre-finish', 'pre-terminate'])
     expect(types().filter((type) => type.startsWith('post-'))).toEqual([
       'post-create',
@@ -85,28 +61,32 @@ describe('A receiver', () => {
       IsFinal: false,
       PartialUploads: null,
     }
-    expect(find('pre-create')?.Event.Upload).toEqual({ ...upload, ID: '', Offset: 0, Storage: null })
+    expect(receiver.find('pre-create')?.Event.Upload).toEqual({ ...upload, ID: '', Offset: 0, Storage: null })
     const storage = { Type: 'filestore', Path: path.join(service.dataDir, 'files', idOf(url), 'a.txt') }
-    expect(find('post-finish')?.Event.Upload).toEqual({ ...upload, ID: idOf(url), Offset: 13, Storage: storage })
-    expect(find('pre-create')?.Event.HTTPRequest).toMatchObject({ Method: 'POST', URI: '/files' })
-    expect(find('pre-create')?.Event.HTTPRequest.Header).toMatchObject({
+    expect(receiver.find('post-finish')?.Event.Upload).toEqual({
+      ...upload,
+      ID: idOf(url),
+      Offset: 13,
+      Storage: storage,
+    })
+    expect(receiver.find('pre-create')?.Event.HTTPRequest).toMatchObject({ Method: 'POST', URI: '/files' })
+    expect(receiver.find('pre-create')?.Event.HTTPRequest.Header).toMatchObject({
       Host: [new URL(service.url).host],
       'Upload-Length': ['13'],
     })
     expect(receiver.requests[0]?.headers['x-application']).toBe('x')
   })
 
-  it('learns of an upload of WebUploader, and gives its page a result', async () => {
-    answers['pre-finish'] = { Result: { page: 5 } }
+  it('learns of an upload of WebUploader', async () => {
     const file = cut(HELLO, 100)
     const response = await sendChunk(service.url, file.fields(0), file.bytes(0))
     expect(response.status).toBe(200)
-    await called('post-finish')
-    expect(find('post-finish')?.Event.Upload['MetaData']).toMatchObject({ task_id: file.common.task_id })
+    await receiver.called('post-finish')
+    expect(receiver.find('post-finish')?.Event.Upload['MetaData']).toMatchObject({ task_id: file.common.task_id })
   })
 
   it('refuses an upload with its own status, headers, and body', async () => {
-    answers['pre-create'] = {
+    receiver.answers['pre-create'] = {
       rejectupload: true,
       httpResponse: { statuscode: 418, BODY: 'No tea.', header: { 'X-Reason': 'tea' } },
     }
@@ -116,37 +96,47 @@ describe('A receiver', () => {
   })
 
   it('chooses the id and the metadata of an upload', async () => {
-    answers['pre-create'] = { ChangeFileInfo: { ID: 'chosen', MetaData: { filename: 'b.txt' } } }
+    receiver.answers['pre-create'] = { ChangeFileInfo: { ID: 'chosen', MetaData: { filename: 'b.txt' } } }
     const url = await createUpload(service.url, 13, { filename: 'a.txt' })
     expect(idOf(url)).toBe('chosen')
     expect((await head(url)).headers.get('Upload-Metadata')).toBe(`filename ${Buffer.from('b.txt').toString('base64')}`)
   })
 
   it('refuses a deletion', async () => {
-    answers['pre-terminate'] = { RejectTermination: true }
+    receiver.answers['pre-terminate'] = { RejectTermination: true }
     const url = await createUpload(service.url, 13)
     expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(400)
     expect((await head(url)).status).toBe(200)
   })
 
   it('stops an upload, which is removed', async () => {
-    answers['post-receive'] = { StopUpload: true }
+    receiver.answers['post-receive'] = { StopUpload: true }
     const url = await createUpload(service.url, 13)
     await patch(url, 0, HELLO.subarray(0, 5))
-    await called('post-terminate')
+    await receiver.called('post-terminate')
     expect((await head(url)).status).toBe(404)
   })
 
   it('adds a result to the response of the last byte, and to later ones', async () => {
-    answers['pre-finish'] = { HTTPResponse: { Header: { 'X-Page': '5' } }, Result: { page: 5 } }
+    receiver.answers['pre-finish'] = { HTTPResponse: { Header: { 'X-Page': '5' } }, Result: { page: 5 } }
     const url = await createUpload(service.url, 13)
     for (const response of [await patch(url, 0, HELLO), await head(url)]) {
       expect([response.headers.get('Upload-Result'), response.headers.get('X-Page')]).toEqual(['{"page":5}', '5'])
     }
   })
 
+  it.each([
+    [{ Body: '{"page":5}', Header: { 'Content-Type': 'application/json' } }, 'application/json'],
+    [{ Body: '<b>page</b>' }, 'text/plain; charset=utf-8'],
+  ])('answers the request of the last byte with its own body %j', async (answer, type) => {
+    receiver.answers['pre-finish'] = { HTTPResponse: { StatusCode: 203, ...answer } }
+    const response = await patch(await createUpload(service.url, 13), 0, HELLO)
+    expect([response.status, response.headers.get('Content-Type')]).toEqual([203, type])
+    expect(await response.text()).toBe(answer.Body)
+  })
+
   it('rejects a file, which tus-js-client reports, for good', async () => {
-    answers['pre-finish'] = { RejectUpload: true, HTTPResponse: { StatusCode: 403, Body: 'Not this one.' } }
+    receiver.answers['pre-finish'] = { RejectUpload: true, HTTPResponse: { StatusCode: 403, Body: 'Not this one.' } }
     const failed = new Promise<{ url: string; message: string }>((resolve, reject) => {
       const upload: Upload = new Upload(HELLO, {
         endpoint: `${service.url}/files`,
@@ -159,16 +149,14 @@ describe('A receiver', () => {
     const { url, message } = await failed
     expect(message).toContain('Not this one.')
     const id = idOf(url)
-    await called('post-fail')
-    expect(find('post-fail')?.Event.Upload).toMatchObject({ ID: id, Failure: 'rejected' })
+    await receiver.called('post-fail')
+    expect(receiver.find('post-fail')?.Event.Upload).toMatchObject({ ID: id, Failure: 'rejected' })
     await until(async () => (await readdir(path.join(service.dataDir, 'quarantine'))).length === 1)
     service = await service.restart()
     expect((await head(`${service.url}/files/${id}`)).status).toBe(423)
     expect((await fetch(`${service.url}/files/${id}`)).status).toBe(403)
   })
 })
-
-type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void
 
 const BROKEN: Readonly<Record<string, [attempts: number, handler: Handler]>> = {
   'answers 500': [3, (_, response) => response.writeHead(500).end(SECRET_TEXT)],
@@ -189,7 +177,7 @@ const BROKEN: Readonly<Record<string, [attempts: number, handler: Handler]>> = {
 
 describe.each(Object.entries(BROKEN))('A receiver that %s', (_, [attempts, handler]) => {
   it('keeps uploads from being created, without a word of it for the client', async () => {
-    receiver.answer(handler)
+    receiver.fail(handler)
     const response = await create(service.url, { 'Upload-Length': '13' })
     expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
     expect(await response.text()).toBe('The application cannot be asked at the moment; try again later.\n')
@@ -197,11 +185,87 @@ describe.each(Object.entries(BROKEN))('A receiver that %s', (_, [attempts, handl
     expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
   })
 
-  it('keeps a file pending', async () => {
+  it('keeps a file pending, which no client takes for a finished one', async () => {
     const url = await createUpload(service.url, 13)
-    receiver.answer(handler)
-    expect((await patch(url, 0, HELLO)).status).toBe(204)
+    receiver.fail(handler)
+    const response = await patch(url, 0, HELLO)
+    expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
+    expect(await response.text()).toBe('The file has arrived, but is not accepted yet; try again later.\n')
+    expect((await head(url)).status).toBe(423)
     expect((await fetch(url)).status).toBe(409)
-    receiver.answer(collect)
+    expect(await fileNames()).toEqual([])
+  })
+})
+
+const fileNames = (): Promise<string[]> => readdir(path.join(service.dataDir, 'files'), { recursive: true })
+
+/** Resumes an upload with tus-js-client. @returns how that ended. */
+function uploadOf(uploadUrl: string): Promise<'success' | Error> {
+  return new Promise((resolve) => {
+    const upload = new Upload(HELLO, {
+      endpoint: `${service.url}/files`,
+      uploadUrl,
+      retryDelays: [1, 1],
+      onSuccess: () => resolve('success'),
+      onError: resolve,
+    })
+    upload.start()
+  })
+}
+
+describe('A file without a decision', () => {
+  it('is an error for tus-js-client, which succeeds later', async () => {
+    const url = await createUpload(service.url, 13)
+    receiver.fail((_, response) => response.writeHead(500).end())
+    expect(await uploadOf(url)).toBeInstanceOf(Error)
+    receiver.recover()
+    await until(async () => (await head(url)).status === 200)
+    expect(await uploadOf(url)).toBe('success')
+    expect((await fileNames()).filter((name) => name.includes('/'))).toHaveLength(1)
+  })
+
+  it('is pending again after a restart', async () => {
+    const url = await createUpload(service.url, 13)
+    receiver.fail((_, response) => response.writeHead(404).end())
+    await patch(url, 0, HELLO)
+    service = await service.restart()
+    const again = `${service.url}/files/${idOf(url)}`
+    expect((await head(again)).status).toBe(423)
+    receiver.recover()
+    service = await service.restart()
+    await until(async () => (await head(`${service.url}/files/${idOf(url)}`)).status === 200)
+    expect(receiver.find('pre-finish')?.Event.Upload['ID']).toBe(idOf(url))
+  })
+
+  it.each([0, 13, 100_000])('is withdrawn if it came with its creation, with %d bytes', async (length) => {
+    receiver.answers['pre-finish'] = 'nonsense'
+    const body = Buffer.alloc(length, 'x')
+    const headers = { 'Upload-Length': String(length), 'Content-Type': 'application/offset+octet-stream' }
+    const response = await create(service.url, headers, body)
+    expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
+    receiver.answers['pre-finish'] = {}
+    expect((await create(service.url, headers, body)).status).toBe(201)
+    expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
+    expect((await fileNames()).filter((name) => name.includes('/'))).toHaveLength(1)
+  })
+
+  it('is an error for a client that joins parts, until it is accepted', async () => {
+    const parts: string[] = []
+    for (const [length, content] of [
+      ['5', 'Hello'],
+      ['8', ', world!'],
+    ] as const) {
+      const part = locationOf(
+        await create(service.url, { 'Upload-Length': length, 'Upload-Concat': 'partial' }),
+        service.url,
+      )
+      await patch(part, 0, Buffer.from(content))
+      parts.push(new URL(part).pathname)
+    }
+    const concat = { 'Upload-Concat': `final;${parts.join(' ')}` }
+    receiver.answers['pre-finish'] = 'nonsense'
+    expect((await create(service.url, concat)).status).toBe(503)
+    receiver.answers['pre-finish'] = { Result: { page: 5 } }
+    await until(async () => (await create(service.url, concat)).headers.get('Upload-Result') === '{"page":5}')
   })
 })

@@ -38,7 +38,7 @@ describe('A program', () => {
   })
 
   it('receives the upload, in its directory and without secrets', async () => {
-    await program('post-finish', 'cat > got; env > variables; mv variables done')
+    await program('post-finish', 'cat /dev/stdin > got; env > variables; mv variables done')
     const url = await createUpload(service.url, 5)
     await patch(url, 0, Buffer.from('hello'))
     await until(async () => (await content('done')).includes('TUS_ID'))
