@@ -61,6 +61,15 @@ describe('A creation in doubt', () => {
   })
 })
 
+describe('An upload that was made for a refused request', () => {
+  it('is unknown, not gone, when its removal is completed later', async () => {
+    await (await store.create(created(0))).release()
+    await writeFile(path.join(new Layout(folder.path).leaving, 'id'), 'refused\n')
+    expect(await store.open('id')).toEqual({ kind: 'unknown' })
+    expect(await store.open('id')).toEqual({ kind: 'unknown' })
+  })
+})
+
 describe('A removal', () => {
   it('is reported once although it has to be completed later', async () => {
     const events = new Events()

@@ -174,11 +174,13 @@ describe('An endpoint', () => {
     for (let i = 0; i < 50; i += 1) receive(`upload${i}`)
     await receiver.count(8)
     for (const answer of held) answer()
-    receive('later')
-    await until(async () => {
+    const areCollected = async (): Promise<boolean> => {
       collect()
       return letters.every((one) => one.deref() === undefined)
-    })
+    }
+    await until(areCollected)
+    receive('later')
+    await until(areCollected)
     expect(receiver.deliveries).toHaveLength(8)
   })
 })
