@@ -11,7 +11,7 @@ import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
-const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET']
+const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET', 'HOOKS_SECRET']
 const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
@@ -82,6 +82,7 @@ describe('Settings', () => {
       HOOKS_RETRIES: 2,
       HOOKS_BACKOFF: 1000,
       HOOKS_FORWARD_HEADERS: [],
+      HOOKS_SECRET: '',
       PROGRESS_INTERVAL: 1000,
       WEBHOOK_EVENTS: ['finished', 'failed', 'rejected', 'deleted', 'expired'],
       WEBHOOK_SECRET: '',

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 export function responseStream(bytes: AsyncIterable<Buffer>): Readable {
   const stream = Readable.from(copied(bytes), { objectMode: false })
   const iterate = stream[Symbol.asyncIterator].bind(stream)
-  stream[Symbol.asyncIterator] = () => failingWhenCancelled(iterate())
+  Object.defineProperty(stream, Symbol.asyncIterator, { value: () => failingWhenCancelled(iterate()) })
   return stream
 }
 
@@ -18,12 +18,8 @@ async function* copied(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const piece of bytes) yield Buffer.from(piece)
 }
 
-function failingWhenCancelled(iterator: NodeJS.AsyncIterator<unknown>): NodeJS.AsyncIterator<unknown> {
+function failingWhenCancelled(iterator: AsyncIterator<unknown>): AsyncIterableIterator<unknown> {
   let isCancelled = false
-  const end = async (value?: unknown): Promise<IteratorResult<unknown>> => {
-    isCancelled = true
-    return (await iterator.return?.(value)) ?? { done: true, value }
-  }
   return {
     [Symbol.asyncIterator]() {
       return this
@@ -33,9 +29,9 @@ function failingWhenCancelled(iterator: NodeJS.AsyncIterator<unknown>): NodeJS.A
       if (isCancelled && result.done === true) throw new Error('The stream was cancelled.')
       return result
     },
-    return: end,
-    [Symbol.asyncDispose]: async () => {
-      await end()
+    return: async (value) => {
+      isCancelled = true
+      return (await iterator.return?.(value)) ?? { done: true, value }
     },
   }
 }
