@@ -33,20 +33,12 @@ export async function isTaken(layout: Layout, id: string): Promise<boolean> {
  * @throws UploadError `sync_failed`; the OS error.
  */
 export async function takeOver(environment: Environment, record: UploadRecord, bytes: ForeignBytes): Promise<void> {
-  const { layout, modes, sync, boot, directorySync, onStep } = environment
+  const { layout, modes, sync, directorySync, onStep } = environment
   const durable = sync !== 'never'
   const incoming = layout.incomingFile(record.id)
-  const sizes = await Promise.all(bytes.files.map(async (file) => (await stat(file)).size))
-  const size = sizes.reduce((sum, one) => sum + one, 0)
+  const size = sum(await Promise.all(bytes.files.map(async (file) => (await stat(file)).size)))
   const isComplete = record.length === size && !record.partial
-  const own = await ownBytes(environment, bytes, isComplete)
-  onStep('import:copied')
-  await rename(own, incoming)
-  onStep('import:bytes')
-  // A record without bytes would be an upload that is gone.
-  if (durable) await directorySync.sync(layout.incoming)
-  await createRecord(environment, { ...record, mark: { boot, synced: size } }, durable)
-  onStep('import:record')
+  await placeBytes(environment, record, bytes, size, isComplete)
   if (durable) await directorySync.sync(layout.recordFolder(record.id))
   if (isComplete) {
     const folder = layout.finishedFolder(record.id)
@@ -57,15 +49,46 @@ export async function takeOver(environment: Environment, record: UploadRecord, b
   onStep('import:done')
 }
 
-/** @returns a file with the bytes, at a place that the next call uses again: after a crash, only one is left. */
-async function ownBytes(
-  { layout, modes, sync }: Environment,
+/** Makes the bytes an upload. If that fails, nothing of them is left. */
+async function placeBytes(
+  environment: Environment,
+  record: UploadRecord,
   bytes: ForeignBytes,
+  size: number,
   isComplete: boolean,
-): Promise<string> {
-  const [first = '', ...rest] = bytes.files
+): Promise<void> {
+  const { layout, sync, boot, directorySync, onStep } = environment
+  const durable = sync !== 'never'
   const own = path.join(layout.quarantine, '.import')
-  await rm(own, { force: true })
+  const incoming = layout.incomingFile(record.id)
+  try {
+    // An import that was killed may have left its own: at one place, so that there is only one.
+    await rm(own, { force: true })
+    await obtain(environment, bytes, own, isComplete)
+    if ((await stat(own)).size !== size) {
+      throw new Error(`${bytes.files[0]} changed while it was read. Stop the server that writes it.`)
+    }
+    onStep('import:copied')
+    await rename(own, incoming)
+    onStep('import:bytes')
+    // A record without bytes would be an upload that is gone.
+    if (durable) await directorySync.sync(layout.incoming)
+    await createRecord(environment, { ...record, mark: { boot, synced: size } }, durable)
+    onStep('import:record')
+  } catch (error) {
+    for (const file of [own, incoming]) await rm(file, { force: true })
+    throw error
+  }
+}
+
+/** Links or copies the bytes to a new file. */
+async function obtain(
+  { modes, sync }: Environment,
+  bytes: ForeignBytes,
+  own: string,
+  isComplete: boolean,
+): Promise<void> {
+  const [first = '', ...rest] = bytes.files
   // A link would let bytes that follow into the file of the other server; a finished file never changes.
   const isLink = bytes.mayLink && isComplete && rest.length === 0 && (await isLinked(first, own))
   if (!isLink) {
@@ -78,7 +101,6 @@ async function ownBytes(
     await utimes(own, last, last)
   }
   if (sync !== 'never') await syncPath(own, 'all')
-  return own
 }
 
 /** @returns false where that is impossible: another file system, or one without links. @throws the OS error. */
@@ -90,6 +112,10 @@ async function isLinked(file: string, own: string): Promise<boolean> {
     if (UNLINKABLE.has(systemCode(error) ?? '')) return false
     throw error
   }
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total + size, 0)
 }
 
 const UNLINKABLE: ReadonlySet<string> = new Set([

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { systemCode } from '../core/errors.ts'
 import { keyedDigest } from '../core/keyed-digest.ts'
 import { bootId } from '../disk/boot-id.ts'
+import { diskError } from '../disk/disk-error.ts'
 import { DiskStore } from '../disk/disk-store.ts'
 import type { Step } from '../disk/environment.ts'
 import { exists, ifThere } from '../disk/files.ts'
@@ -108,7 +109,8 @@ async function takeOver(
   try {
     await store?.takeOver(found.record, { files: found.files, mayLink })
   } catch (error) {
-    // Another upload may still succeed, unless the disk is full, or fails.
+    if (diskError(error).code === 'no_space') throw new Error('The disk is full. Make room, and run the import again.')
+    // Another upload may still succeed, unless the disk fails.
     if (!UNREADABLE.has(systemCode(error) ?? '')) throw error
     return report.problem(found.name, `Its file cannot be read (${systemCode(error)}).`)
   }
