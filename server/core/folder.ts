@@ -41,7 +41,7 @@ export function templateProblem(template: string): string | undefined {
   const isGood = isFolder(template.replace(FIELD, 'x'.repeat(32))) && !/[{}]/.test(template.replace(FIELD, ''))
   return isGood
     ? undefined
-    : `must be a relative path like {yyyy}/{mm}, with at most ${MAX_SEGMENTS} segments, none of which begins with a dot`
+    : `must be a relative path like {yyyy}/{mm}: at most ${MAX_SEGMENTS} segments, none of them empty, hidden, or unsafe as a name`
 }
 
 /**

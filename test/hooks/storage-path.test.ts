@@ -4,7 +4,8 @@ import type http from 'node:http'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
-import { innermostFolders } from '../support/finished-files.ts'
+import { Layout } from '../../server/disk/layout.ts'
+import { folderOf, innermostFolders } from '../support/finished-files.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { type StubServer, startStub } from '../support/stub-server.ts'
 import { create, createUpload, idOf, locationOf, patch } from '../support/tus.ts'
@@ -112,6 +113,7 @@ describe('ChangeFileInfo.Storage.Path', () => {
     changes = { Storage: { Path: 'parts/b.txt' } }
     const partial = { 'Upload-Concat': 'partial', 'Upload-Length': '13' }
     const part = locationOf(await create(service.url, partial), service.url)
+    expect(await folderOf(new Layout(service.dataDir), idOf(part))).toBeUndefined()
     await patch(part, 0, HELLO)
     changes = {}
     const final = { ...NAMED, 'Upload-Concat': `final;${new URL(part).pathname}` }

@@ -6,7 +6,7 @@ import { Layout } from '../../server/disk/layout.ts'
 import { readRecordFile } from '../../server/disk/record-file.ts'
 import { landAll } from '../support/chunks.ts'
 import { create as createByDraft } from '../support/draft.ts'
-import { innermostFolders } from '../support/finished-files.ts'
+import { folderOf, innermostFolders } from '../support/finished-files.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { bearer, JWT_SECRET, tokenFor } from '../support/tokens.ts'
 import { create, createUpload, head, idOf, locationOf, patch, TUS } from '../support/tus.ts'
@@ -26,8 +26,8 @@ async function stored(): Promise<string[]> {
   return names.flat().map((file) => path.relative(files(), file))
 }
 
-/** The folder of today, unless the day has just changed. */
-async function folderOf(id: string): Promise<string> {
+/** The day on which an upload was created, as a folder. */
+async function dayOf(id: string): Promise<string> {
   const record = await readRecordFile(new Layout(service.dataDir).record(id), id)
   if (typeof record === 'string') throw new Error(`The record is ${record}.`)
   return record.createdAt.slice(0, 10).replaceAll('-', '/')
@@ -66,6 +66,7 @@ describe('With FOLDER, a file', () => {
         const partial = { 'Upload-Concat': 'partial', 'Upload-Length': '13' }
         const part = locationOf(await create(service.url, partial), service.url)
         await patch(part, 0, HELLO)
+        expect(await folderOf(new Layout(service.dataDir), idOf(part))).toBeUndefined()
         const final = { ...NAMED, 'Upload-Concat': `final;${new URL(part).pathname}` }
         return locationOf(await create(service.url, final), service.url)
       },
@@ -74,7 +75,7 @@ describe('With FOLDER, a file', () => {
     service = await startService({ FOLDER: '{yyyy}/{mm}/{dd}' })
     const url = await upload()
     const id = idOf(url)
-    expect(await stored()).toEqual([`${await folderOf(id)}/${id}/a.txt`])
+    expect(await stored()).toEqual([`${await dayOf(id)}/${id}/a.txt`])
     const response = await fetch(url)
     expect([response.status, await response.text()]).toEqual([200, HELLO.toString()])
     expect(response.headers.get('Content-Disposition')).toMatch(/filename="?a\.txt/)

@@ -4,10 +4,15 @@ import { ifThere } from '../../server/disk/files.ts'
 import type { Layout } from '../../server/disk/layout.ts'
 import { readRecordFile } from '../../server/disk/record-file.ts'
 
+/** The folder in the record of an upload; `undefined` also without a record. */
+export async function folderOf(layout: Layout, id: string): Promise<string | undefined> {
+  const record = await readRecordFile(layout.record(id), id)
+  return typeof record === 'string' ? undefined : record.folder
+}
+
 /** The directory of the finished file of an upload, by its record. */
 export async function finishedFolderOf(layout: Layout, id: string): Promise<string> {
-  const record = await readRecordFile(layout.record(id), id)
-  return layout.finishedFolder(id, typeof record === 'string' ? undefined : record.folder)
+  return layout.finishedFolder(id, await folderOf(layout, id))
 }
 
 /** The directories below that of finished files in which there is no other one: those of uploads, and empty ones. */
