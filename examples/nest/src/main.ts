@@ -1,0 +1,36 @@
+import 'reflect-metadata'
+import { type BeforeApplicationShutdown, Controller, Get, Inject, Module } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { createLandfall, type Landfall } from 'landfall'
+
+const LANDFALL = Symbol('landfall')
+
+@Controller()
+class AppController {
+  @Get()
+  hello(): string {
+    return 'Hello from the application.\n'
+  }
+}
+
+@Module({
+  controllers: [AppController],
+  providers: [
+    { provide: LANDFALL, useFactory: () => createLandfall({ dataDir: process.env['DATA_DIR'] ?? './data' }) },
+  ],
+})
+class AppModule implements BeforeApplicationShutdown {
+  constructor(@Inject(LANDFALL) private readonly landfall: Landfall) {}
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.landfall.close()
+  }
+}
+
+const app = await NestFactory.create(AppModule)
+// Before `listen`, and so before the body parsers.
+app.use('/uploads', app.get<Landfall>(LANDFALL).handler)
+app.getHttpServer().requestTimeout = 0
+app.enableShutdownHooks()
+await app.listen(process.env['PORT'] ?? 3000)
+console.log(`Listening on ${await app.getUrl()}`)
