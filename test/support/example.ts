@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, symlink } from 'node:fs/promises'
+import { cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,7 +13,7 @@ const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = { 'express-4': { express: 'express4' } }
 
 const packageFile = z.object({
-  scripts: z.object({ start: z.string(), build: z.string().optional() }),
+  scripts: z.record(z.string(), z.string()).default({}),
   dependencies: z.record(z.string(), z.string()).default({}),
   devDependencies: z.record(z.string(), z.string()).default({}),
 })
@@ -21,6 +21,7 @@ const packageFile = z.object({
 /** An example, copied and running as its own program. */
 export interface Example {
   readonly url: string
+  readonly folder: string
   readonly dataDir: string
   readonly program: Program
   /** Kills the program, and removes the copy. */
@@ -31,29 +32,32 @@ export interface Example {
  * Copies an example, installs its dependencies from this repository (`npm run build` first), builds and starts it as its
  * scripts do, and waits until it listens.
  *
+ * @param script `start`, before which the example is built, or another one.
  * @throws Error with its output if it ends instead.
  */
-export async function startExample(name: string, settings: Readonly<Record<string, string>> = {}): Promise<Example> {
+export async function startExample(name: string, script = 'start'): Promise<Example> {
   const folder = await temporaryFolder()
   try {
     await cp(path.join(REPOSITORY, 'examples', name), folder.path, { recursive: true })
-    const { scripts, ...declared } = packageFile.parse(
-      JSON.parse(await readFile(path.join(folder.path, 'package.json'), 'utf8')),
-    )
-    for (const dependency of Object.keys({ ...declared.dependencies, ...declared.devDependencies })) {
-      await install(folder.path, dependency, PACKAGES[name]?.[dependency] ?? dependency)
+    const { scripts, dependencies, devDependencies } = await packageIn(folder.path)
+    for (const dependency of Object.keys({ ...dependencies, ...devDependencies })) {
+      if (dependency === 'landfall') await installLandfall(folder.path)
+      else await link(folder.path, dependency, PACKAGES[name]?.[dependency])
     }
+    if (dependencies['next'] !== undefined) await allowLinks(folder.path)
     const dataDir = path.join(folder.path, 'data')
-    const env = {
-      PATH: `${path.join(REPOSITORY, 'node_modules/.bin')}:${process.env['PATH']}`,
-      PORT: '0',
-      DATA_DIR: dataDir,
-      ...settings,
+    const bin = path.join(REPOSITORY, 'node_modules/.bin')
+    const options = {
+      cwd: folder.path,
+      env: { PATH: `${bin}:${process.env['PATH']}`, PORT: '0', DATA_DIR: dataDir, NEXT_TELEMETRY_DISABLED: '1' },
     }
-    if (scripts.build !== undefined) await run(scripts.build, { cwd: folder.path, env })
-    const program = await startCommand(['sh', '-c', `exec ${scripts.start}`], { cwd: folder.path, env })
+    const { build, [script]: command } = scripts
+    if (command === undefined) throw new Error(`The example ${name} has no script ${script}.`)
+    if (script === 'start' && build !== undefined) await promisify(execFile)('sh', ['-c', build], options)
+    const program = await startCommand(['sh', '-c', `exec ${command}`], options)
     return {
       url: program.url,
+      folder: folder.path,
       dataDir,
       program,
       dispose: async () => {
@@ -67,12 +71,29 @@ export async function startExample(name: string, settings: Readonly<Record<strin
   }
 }
 
-async function install(folder: string, name: string, from: string): Promise<void> {
-  const place = path.join(folder, 'node_modules', name)
-  await mkdir(path.dirname(place), { recursive: true })
-  await symlink(from === 'landfall' ? REPOSITORY : path.join(REPOSITORY, 'node_modules', from), place)
+async function packageIn(folder: string): Promise<z.infer<typeof packageFile>> {
+  return packageFile.parse(JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')))
 }
 
-async function run(script: string, options: { cwd: string; env: NodeJS.ProcessEnv }): Promise<void> {
-  await promisify(execFile)('sh', ['-c', script], options)
+/** As npm does: a folder of its own, and its dependencies next to it. */
+async function installLandfall(folder: string): Promise<void> {
+  const place = path.join(folder, 'node_modules/landfall')
+  for (const part of ['package.json', 'dist/server', 'dist/legacy-adapter']) {
+    await cp(path.join(REPOSITORY, part), path.join(place, part), { recursive: true })
+  }
+  for (const dependency of Object.keys((await packageIn(REPOSITORY)).dependencies)) await link(folder, dependency)
+}
+
+async function link(folder: string, name: string, from = name): Promise<void> {
+  const place = path.join(folder, 'node_modules', name)
+  await mkdir(path.dirname(place), { recursive: true })
+  await rm(place, { force: true })
+  await symlink(path.join(REPOSITORY, 'node_modules', from), place)
+}
+
+/** Turbopack follows no link beyond the root of a project. */
+async function allowLinks(folder: string): Promise<void> {
+  await rename(path.join(folder, 'next.config.js'), path.join(folder, 'example.config.js'))
+  const config = "import config from './example.config.js'\nexport default { ...config, turbopack: { root: '/' } }\n"
+  await writeFile(path.join(folder, 'next.config.js'), config)
 }

@@ -20,7 +20,7 @@ class AppController {
   ],
 })
 class AppModule implements BeforeApplicationShutdown {
-  constructor(@Inject(LANDFALL) private readonly landfall: Landfall) {}
+  @Inject(LANDFALL) private readonly landfall!: Landfall
 
   beforeApplicationShutdown(): Promise<void> {
     return this.landfall.close()
@@ -30,7 +30,8 @@ class AppModule implements BeforeApplicationShutdown {
 const app = await NestFactory.create(AppModule)
 // Before `listen`, and so before the body parsers.
 app.use('/uploads', app.get<Landfall>(LANDFALL).handler)
-app.getHttpServer().requestTimeout = 0
 app.enableShutdownHooks()
-await app.listen(process.env['PORT'] ?? 3000)
-console.log(`Listening on ${await app.getUrl()}`)
+
+const server = await app.listen(process.env['PORT'] ?? 3000)
+server.requestTimeout = 0
+console.log(`Listening on http://localhost:${server.address().port}`)
