@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { doctor } from './doctor.ts'
-import { type Landfall, openProgram } from './landfall.ts'
+import type { Landfall } from './library/open-landfall.ts'
+import { openProgram } from './program.ts'
 import { readSettings } from './read-settings.ts'
 
 async function main(): Promise<void> {

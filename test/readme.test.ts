@@ -22,6 +22,6 @@ it('docs/bench.md has the published results of the bench (npm run docs writes th
 it('The README names only settings that exist', async () => {
   const readme = await readFile(pathOf('README.md'), 'utf8')
   const named = [...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
-  expect(named).toHaveLength(9)
+  expect(named).toHaveLength(10)
   expect(describeSettings().map(({ name }) => name)).toEqual(expect.arrayContaining(named))
 })

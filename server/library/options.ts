@@ -13,11 +13,10 @@ type CamelCase<S extends string> = S extends `${infer First}_${infer Rest}`
   ? `${Lowercase<First>}${Capitalize<CamelCase<Rest>>}`
   : Lowercase<S>
 
-type OptionOf<T> = [T] extends [number]
-  ? number
-  : [T] extends [string]
-    ? T | (T extends 'true' ? true : T extends 'false' ? false : never)
-    : string | readonly string[]
+type OptionOf<T> = [T] extends [number] ? number : [T] extends [string] ? T | Flag<T> : string | readonly string[]
+
+/** Settings that may be `true` or `false` may be so without quotes. */
+type Flag<T> = T extends 'true' ? true : T extends 'false' ? false : never
 
 /** Lists whose elements are separated by spaces. */
 const SPACED: ReadonlySet<string> = new Set(['SCAN_CMD', 'WEBHOOK_SECRET'])

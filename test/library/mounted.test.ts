@@ -1,6 +1,7 @@
 import http from 'node:http'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import Koa from 'koa'
+import pino from 'pino'
 import { createLandfall, type Landfall, type LandfallOptions } from '../../server/landfall.ts'
 import { UPLOADED, uploadOverBrokenConnections } from '../support/broken-upload.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
@@ -165,6 +166,42 @@ describe('A mounted service', () => {
     await other.dispose()
   })
 
+  it('accepts any host of the application if that authorizes requests, and otherwise those of the settings', async () => {
+    const { handler } = await open({ publicUrl: 'https://files.example' })
+    const other = await temporaryFolder()
+    const authorizing = { dataDir: other.path, basePath: '/second', authorize: () => 'anonymous' as const }
+    const second = await createLandfall({ ...authorizing, logLevel: 'silent' })
+    const base = await serve((request, response) => second.handler(request, response, () => handler(request, response)))
+    expect(await statusAt(`${base}/files`, 'files.example')).toBe(204)
+    expect(await statusAt(`${base}/files`, 'evil.example')).toBe(421)
+    expect(await statusAt(`${base}/second/files`, 'app.example')).toBe(204)
+    await second.close()
+    await other.dispose()
+  })
+
+  it('warns once of a server that would end long uploads', async () => {
+    const lines: string[] = []
+    const { handler } = await open({ logger: pino({}, { write: (line: string) => void lines.push(line) }) })
+    const base = await serve(handler)
+    await fetch(`${base}/files`, { method: 'OPTIONS' })
+    await fetch(`${base}/files`, { method: 'OPTIONS' })
+    expect(lines.filter((line) => line.includes('requestTimeout'))).toHaveLength(1)
+  })
+
+  it('does not warn of a server without such a limit', async () => {
+    const lines: string[] = []
+    const { handler } = await open({ logger: pino({}, { write: (line: string) => void lines.push(line) }) })
+    server = http.createServer({ requestTimeout: 0 }, handler)
+    await fetch(`${await listenLocally(server)}/files`, { method: 'OPTIONS' })
+    expect(lines).toEqual([])
+  })
+
+  it('closes once, however often it is asked to', async () => {
+    const { close } = await open()
+    await Promise.all([close(), close()])
+    await close()
+  })
+
   it('opens a server of its own', async () => {
     const { listen } = await open({ port: 0 })
     const base = await listen()
@@ -178,4 +215,15 @@ function createAt(endpoint: string): Promise<Response> {
 
 async function bytesAt(url: string): Promise<Uint8Array> {
   return Buffer.from(await (await fetch(url)).arrayBuffer())
+}
+
+/** The status of an OPTIONS request with this host. */
+function statusAt(url: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: 'OPTIONS', headers: { Host: host } }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    request.on('error', reject).end()
+  })
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { openProgram } from '../../server/landfall.ts'
+import { openProgram } from '../../server/program.ts'
 import { parseSettings } from '../../server/read-settings.ts'
 import { temporaryFolder } from './folder.ts'
 
