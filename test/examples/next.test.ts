@@ -21,7 +21,7 @@ it('The example next-app, built for production, receives files beside the applic
 }, 120_000)
 
 it('The example next-pages, in development, receives files beside the application, also when its code has changed', async () => {
-  example = await startExample('next-pages', 'dev')
+  example = await startExample('next-pages', { script: 'dev' })
   await expectFiles(example.url, ENDPOINT)
   expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
 

@@ -32,10 +32,14 @@ export interface Example {
  * Copies an example, installs its dependencies from this repository (`npm run build` first), builds and starts it as its
  * scripts do, and waits until it listens.
  *
- * @param script `start`, before which the example is built, or another one.
+ * @param given a script instead of `start`, which also builds the example, and further environment variables.
  * @throws Error with its output if it ends instead.
  */
-export async function startExample(name: string, script = 'start'): Promise<Example> {
+export async function startExample(
+  name: string,
+  given: { readonly script?: string; readonly variables?: Readonly<Record<string, string>> } = {},
+): Promise<Example> {
+  const { script = 'start', variables } = given
   const folder = await temporaryFolder()
   try {
     await cp(path.join(REPOSITORY, 'examples', name), folder.path, { recursive: true })
@@ -47,10 +51,8 @@ export async function startExample(name: string, script = 'start'): Promise<Exam
     if (dependencies['next'] !== undefined) await allowLinks(folder.path)
     const dataDir = path.join(folder.path, 'data')
     const bin = path.join(REPOSITORY, 'node_modules/.bin')
-    const options = {
-      cwd: folder.path,
-      env: { PATH: `${bin}:${process.env['PATH']}`, PORT: '0', DATA_DIR: dataDir, NEXT_TELEMETRY_DISABLED: '1' },
-    }
+    const env = { PATH: `${bin}:${process.env['PATH']}`, PORT: '0', DATA_DIR: dataDir, NEXT_TELEMETRY_DISABLED: '1' }
+    const options = { cwd: folder.path, env: { ...env, ...variables } }
     const { build, [script]: command } = scripts
     if (command === undefined) throw new Error(`The example ${name} has no script ${script}.`)
     if (script === 'start' && build !== undefined) await promisify(execFile)('sh', ['-c', build], options)
