@@ -16,6 +16,7 @@ it('The example next-app, built for production, receives files beside the applic
   example = await startExample('next-app')
   await expectFiles(example.url, ENDPOINT)
   expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
+  expect(example.program.errors()).not.toContain('requestTimeout')
   // It ends itself, and says so by 128 + 15.
   expect(await example.program.end('SIGTERM')).toBe(143)
 }, 120_000)
@@ -24,6 +25,7 @@ it('The example next-pages, in development, receives files beside the applicatio
   example = await startExample('next-pages', { script: 'dev' })
   await expectFiles(example.url, ENDPOINT)
   expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
+  expect(example.program.errors()).not.toContain('requestTimeout')
 
   for (const changed of ['lib/landfall.js', 'pages/index.js']) {
     const file = path.join(example.folder, changed)

@@ -8,6 +8,7 @@ import { temporaryFolder } from './folder.ts'
 import { type Program, startCommand } from './program.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
+const REQUEST_TIMEOUTS = new URL('request-timeouts.mjs', import.meta.url).href
 
 /** What examples call by another name than this repository, which has two versions of it. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<string, string>>>> = { 'express-4': { express: 'express4' } }
@@ -52,11 +53,14 @@ export async function startExample(
     const dataDir = path.join(folder.path, 'data')
     const bin = path.join(REPOSITORY, 'node_modules/.bin')
     const env = { PATH: `${bin}:${process.env['PATH']}`, PORT: '0', DATA_DIR: dataDir, NEXT_TELEMETRY_DISABLED: '1' }
-    const options = { cwd: folder.path, env: { ...env, ...variables } }
+    const cwd = folder.path
     const { build, [script]: command } = scripts
     if (command === undefined) throw new Error(`The example ${name} has no script ${script}.`)
-    if (script === 'start' && build !== undefined) await promisify(execFile)('sh', ['-c', build], options)
-    const program = await startCommand(['sh', '-c', `exec ${command}`], options)
+    if (script === 'start' && build !== undefined) await promisify(execFile)('sh', ['-c', build], { cwd, env })
+    const program = await startCommand(['sh', '-c', `exec ${command}`], {
+      cwd,
+      env: { ...env, NODE_OPTIONS: `--import=${REQUEST_TIMEOUTS}`, ...variables },
+    })
     return {
       url: program.url,
       folder: folder.path,
