@@ -1,5 +1,5 @@
-// `npm run docs`: writes the generated parts of the documentation, which are the settings and the published results of
-// the bench.
+// `npm run docs`: writes the generated parts of the documentation, which are the settings, the published results of the
+// bench, and the code of examples.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { renderReport } from '../dist/bench/report.js'
 import { readResults } from '../dist/bench/results.js'
@@ -10,6 +10,17 @@ const published = await readResults('bench/results/published.json')
 fill('docs/settings.md', 'settings', settingsTable())
 fill('docs/bench.md', 'overview', renderOverview(published))
 fill('docs/bench.md', 'bench', await renderReport(published))
+includeExamples('docs/frameworks.md')
+
+/** After a comment with the path of an example, a code block has its content. */
+function includeExamples(file) {
+  const block = /(<!-- (examples\/\S+) -->\n```\w+\n)[\s\S]*?(```\n)/g
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(
+    file,
+    text.replace(block, (_, begin, example, end) => begin + readFileSync(example, 'utf8') + end),
+  )
+}
 
 function fill(file, name, content) {
   const between = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*(<!-- /${name} -->)`)

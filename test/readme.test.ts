@@ -19,6 +19,13 @@ it('docs/bench.md has the published results of the bench (npm run docs writes th
   expect(page).toContain(renderTable(published))
 })
 
+it('docs/frameworks.md has the code of the examples (npm run docs writes it)', async () => {
+  const page = await readFile(pathOf('docs/frameworks.md'), 'utf8')
+  const blocks = [...page.matchAll(/<!-- (examples\/\S+) -->\n```\w+\n([\s\S]*?)```\n/g)]
+  expect(blocks).toHaveLength(13)
+  for (const [, file = '', code] of blocks) expect(code).toBe(await readFile(pathOf(file), 'utf8'))
+})
+
 it('The README names only settings that exist', async () => {
   const readme = await readFile(pathOf('README.md'), 'utf8')
   const named = [...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)

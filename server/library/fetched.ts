@@ -36,7 +36,10 @@ export class Fetched {
     this.#server = http.createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, handler)
   }
 
-  /** @throws TypeError if the body of the request was read before; the reason of its signal; Error when it is cut. */
+  /**
+   * @returns a response of 499 when the signal of the request aborts: its client is gone, and frameworks log what throws.
+   * @throws TypeError if the body of the request was read before; Error when its body breaks off without a signal.
+   */
   readonly fetch = async (request: Request, { remoteAddress }: ConnectionFacts = {}): Promise<Response> => {
     if (request.bodyUsed) throw new TypeError('The body of this request has been read before the upload service.')
     const url = new URL(request.url)
@@ -56,7 +59,12 @@ export class Fetched {
     // The response may come, and the connection close, before the whole body is sent.
     if (request.body === null) inner.end()
     else pipeline(chunksOf(request.body), inner).catch(() => undefined)
-    return toWeb(await answered, request.method)
+    try {
+      return toWeb(await answered, request.method)
+    } catch (error) {
+      if (request.signal.aborted) return new Response(null, { status: 499 })
+      throw error
+    }
   }
 }
 

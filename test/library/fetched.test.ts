@@ -65,6 +65,20 @@ describe('A service for the Fetch API', () => {
     expect(state.headers.get('Upload-Offset')).toBe('5')
   })
 
+  it('answers a request whose client has gone, so that no framework logs an error', async () => {
+    const url = await created(10)
+    const gone = new AbortController()
+    const started = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('hello')) })
+    const headers = { ...OCTETS, 'Upload-Offset': '0' }
+    const init = { method: 'PATCH', headers, body: started, duplex: 'half', signal: gone.signal } as RequestInit
+    const answered = landfall.fetch(new Request(url, init))
+    const head = new Request(url, { method: 'HEAD', headers: TUS })
+    while ((await landfall.fetch(head)).headers.get('Upload-Offset') === '0');
+    gone.abort()
+    expect((await answered).status).toBe(499)
+    expect((await landfall.fetch(head)).headers.get('Upload-Offset')).toBe('5')
+  })
+
   it('refuses a body that was read before it', async () => {
     const request = new Request(ENDPOINT, {
       method: 'POST',

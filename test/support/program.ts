@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -23,16 +23,26 @@ export interface Program {
  * @param within a command, with arguments, that executes the arguments that follow.
  * @throws Error with its output if it exits instead.
  */
-export async function startProgram(
+export function startProgram(
   settings: Readonly<Record<string, string>>,
   main: string = MAIN,
   within: readonly string[] = [],
 ): Promise<Program> {
-  const [command = process.execPath, ...args] = [...within, process.execPath, main]
-  const child = spawn(command, args, {
+  return startCommand([...within, process.execPath, main], {
     env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'warn', ...settings },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
+}
+
+/**
+ * Starts a command and waits until it prints the URL at which it listens.
+ *
+ * @throws Error with its output if it exits instead.
+ */
+export async function startCommand(
+  [command = process.execPath, ...args]: readonly string[],
+  options: Pick<SpawnOptions, 'env' | 'cwd'>,
+): Promise<Program> {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
   child.stderr.on('data', (text) => {
     errors = `${errors}${text}`.slice(-10_000)

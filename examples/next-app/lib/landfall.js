@@ -1,0 +1,18 @@
+import { subscribe } from 'node:diagnostics_channel'
+import { createLandfall } from 'landfall'
+
+/** The only instance, also after Next.js has loaded this module again. */
+export function landfall() {
+  globalThis.landfall ??= open()
+  return globalThis.landfall
+}
+
+async function open() {
+  // Next.js has no setting for this, and would end uploads after five minutes.
+  subscribe('http.server.request.start', ({ server }) => {
+    server.requestTimeout = 0
+  })
+  const opened = await createLandfall({ dataDir: process.env.DATA_DIR ?? './data', basePath: '/api/uploads' })
+  process.once('SIGTERM', opened.close)
+  return opened
+}

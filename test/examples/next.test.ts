@@ -1,0 +1,42 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, expect, it } from '@jest/globals'
+import { expectFiles, upload } from '../support/embedded-service.ts'
+import { type Example, startExample } from '../support/example.ts'
+
+const ENDPOINT = '/api/uploads/files'
+
+let example: Example | undefined
+afterEach(async () => {
+  await example?.dispose()
+  example = undefined
+})
+
+it('The example next-app, built for production, receives files beside the application', async () => {
+  example = await startExample('next-app')
+  await expectFiles(example.url, ENDPOINT)
+  expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
+  expect(example.program.errors()).not.toContain('requestTimeout')
+  // It ends itself, and says so by 128 + 15.
+  expect(await example.program.end('SIGTERM')).toBe(143)
+}, 120_000)
+
+it('The example next-pages, in development, receives files beside the application, also when its code has changed', async () => {
+  example = await startExample('next-pages', { script: 'dev' })
+  await expectFiles(example.url, ENDPOINT)
+  expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
+  expect(example.program.errors()).not.toContain('requestTimeout')
+
+  for (const changed of ['lib/landfall.js', 'pages/index.js']) {
+    const file = path.join(example.folder, changed)
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace('Hello from', 'Goodbye from').concat('\nexport const changed = 1\n'),
+    )
+  }
+  let page = ''
+  while (!page.includes('Goodbye')) page = await (await fetch(`${example.url}/`)).text()
+  expect((await upload(example.url + ENDPOINT, 'hello')).status).toBe(201)
+  expect(example.program.errors()).not.toContain('requestTimeout')
+  expect(await example.program.end('SIGTERM')).toBe(0)
+}, 120_000)
