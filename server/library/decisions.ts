@@ -41,8 +41,8 @@ export function decisionsOf(
         const view = viewOf({ record, offset: 0, path: undefined })
         const answer = await asked('refused', () => beforeCreate(view, request()))
         if (answer === undefined) return undefined
-        const { metadata, id, ...said } = answer
-        return { changes: { metadata, id }, answer: said }
+        const { metadata, id, folder, path, ...said } = answer
+        return { changes: { metadata, id, folder, path }, answer: said }
       },
     }),
     ...(beforeFinish !== undefined && {

@@ -137,6 +137,12 @@ describe('The functions before a change', () => {
     expect(await landfall.uploads.get('mine')).toMatchObject({ id: 'mine', name: 'b.txt', size: 5, offset: 0 })
   })
 
+  it('chooses the place of a new file', async () => {
+    await open({ beforeCreate: () => ({ path: 'orders/17/receipt.txt' }) })
+    const { path = '' } = (await landfall.uploads.get(idOf(await finished()))) ?? {}
+    expect(path).toMatch(/files\/orders\/17\/[^/]+\/receipt\.txt$/)
+  })
+
   it('refuses a new upload', async () => {
     await open({
       beforeCreate: ({ size }) => {
