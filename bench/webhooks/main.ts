@@ -15,31 +15,39 @@ const LIMIT = 1.3
 
 const HELP = `npm run bench:webhooks -- [flags]
 
-  --runs N   runs with webhooks, and as many without, in turns (7)
+  --runs N    runs with webhooks, and as many without, in turns (7)
+  --files N   files in each run (2000)
 
-Uploads 2,000 files of 64 KiB, 32 at once, with SYNC=finish, to a service with a receiver of webhooks and to one
+Uploads files of 64 KiB, 32 at once, with SYNC=finish, to a service with a receiver of webhooks and to one
 without, and prints the ratio of the median times. It fails above ${LIMIT}.
 `
 
-const COUNT = 2_000
 const SIZE = 64 * KIB
 const AT_ONCE = 32
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { runs: { type: 'string', default: '7' }, help: { type: 'boolean' } } })
+  const { values } = parseArgs({
+    options: {
+      runs: { type: 'string', default: '7' },
+      files: { type: 'string', default: '2000' },
+      help: { type: 'boolean' },
+    },
+  })
   if (values.help === true) {
     process.stdout.write(HELP)
     return
   }
-  const runs = Number(values.runs)
-  if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs must be a whole number above 0.')
+  const [runs, files] = [Number(values.runs), Number(values.files)]
+  if (![runs, files].every((number) => Number.isInteger(number) && number > 0)) {
+    throw new Error('--runs and --files must be whole numbers above 0.')
+  }
   const receiver = await startReceiver()
   const [without, withWebhooks]: [number[], number[]] = [[], []]
   try {
     for (let run = 0; run < runs; run += 1) {
-      without.push(await seconds({}))
-      withWebhooks.push(await seconds({ WEBHOOK_URLS: receiver.url, WEBHOOK_SECRET: SECRET }))
+      without.push(await seconds(files, {}))
+      withWebhooks.push(await seconds(files, { WEBHOOK_URLS: receiver.url, WEBHOOK_SECRET: SECRET }))
     }
   } finally {
     receiver.process.kill('SIGKILL')
@@ -51,7 +59,7 @@ async function main(): Promise<void> {
 }
 
 /** How long the uploads take. */
-async function seconds(settings: Readonly<Record<string, string>>): Promise<number> {
+async function seconds(files: number, settings: Readonly<Record<string, string>>): Promise<number> {
   const server = await startServer(async (port, folder) => ({
     program: process.execPath,
     args: [...V8_FLAGS, path.join(PROJECT, 'dist/server/main.js')],
@@ -67,7 +75,7 @@ async function seconds(settings: Readonly<Record<string, string>>): Promise<numb
   }))
   try {
     const before = performance.now()
-    await uploadSmall(server.port, COUNT, SIZE, AT_ONCE)
+    await uploadSmall(server.port, files, SIZE, AT_ONCE)
     return (performance.now() - before) / 1000
   } finally {
     await server.stop()

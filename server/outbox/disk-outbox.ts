@@ -11,6 +11,8 @@ import type { WrittenEvent } from './lines.ts'
 /** Maximum letters that an endpoint has in memory, and how many it has left when more are read. */
 const MAX_LETTERS = 10_000
 const READ_BELOW = MAX_LETTERS / 2
+/** How many letters of an endpoint have their text in memory; the text of further ones is read when it is sent. */
+const MAX_TEXTS = 100
 /** How often the folder of dead letters to send again is read, in milliseconds. */
 const LOOK_EVERY = 5_000
 /** The wait before the outbox is read again, or compared with the store, after an error; each further one is twice as long. */
@@ -224,10 +226,10 @@ export class DiskOutbox implements Outbox, Mailbox {
     const { sync, bodyOf } = this.#options
     for (const upload of new Set(events.map((event) => event.upload.record.id))) await this.#check(upload)
     const isDurable = sync === 'always' || (sync === 'finish' && events.some(({ type }) => DURABLE.has(type)))
-    const written = events.map((event): WrittenEvent => {
+    const written = events.map((event, i): WrittenEvent => {
       const { type, at, upload } = event
       const { id, createdAt } = upload.record
-      return { id: eventId(event), type, upload: id, createdAt, at: at.getTime(), body: bodyOf(event) }
+      return { id: opened[i]?.id ?? eventId(event), type, upload: id, createdAt, at: at.getTime(), body: bodyOf(event) }
     })
     const positions = await this.#log.append(written, isDurable)
     for (const [i, one] of opened.entries()) {
@@ -262,17 +264,20 @@ export class DiskOutbox implements Outbox, Mailbox {
       return
     }
     reader.letters += 1
+    const text = reader.letters <= MAX_TEXTS ? JSON.stringify(event.body) : undefined
     const settle = (): void => {
       if (this.#isClosed) return
       this.#log.deliver(position, reader.place)
       reader.letters -= 1
       this.#readOn(reader)
     }
+    // The event itself may be long: it is not kept.
+    const { id, upload, at } = event
     reader.receive({
-      id: event.id,
-      upload: event.upload,
-      at: event.at,
-      body: async () => JSON.stringify((await this.#log.read(position)).body),
+      id,
+      upload,
+      at,
+      body: async () => text ?? JSON.stringify((await this.#log.read(position)).body),
       delivered: settle,
       dead: async (why) => {
         await this.#dead.add(await this.#log.read(position), reader.endpoint, why)

@@ -158,20 +158,21 @@ describe('A receiver', () => {
   })
 })
 
+const JSON_TYPE = { 'Content-Type': 'application/json' }
+/** A valid answer with a member that no receiver of tusd has. */
+const answerOf = (text: string): string => JSON.stringify({ Text: text })
+
 const BROKEN: Readonly<Record<string, [attempts: number, handler: Handler]>> = {
-  'answers 500': [3, (_, response) => response.writeHead(500).end(SECRET_TEXT)],
-  'answers 404': [1, (_, response) => response.writeHead(404).end(SECRET_TEXT)],
-  redirects: [1, (request, response) => response.writeHead(302, { Location: request.url }).end(SECRET_TEXT)],
+  'answers 500': [3, (_, response) => response.writeHead(500, JSON_TYPE).end(answerOf(SECRET_TEXT))],
+  'answers 404': [1, (_, response) => response.writeHead(404, JSON_TYPE).end(answerOf(SECRET_TEXT))],
+  redirects: [
+    1,
+    (request, response) => response.writeHead(302, { ...JSON_TYPE, Location: request.url }).end(answerOf(SECRET_TEXT)),
+  ],
   resets: [3, (request) => request.socket.resetAndDestroy()],
   hangs: [3, () => undefined],
-  'answers megabytes': [
-    1,
-    (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(`"${'x'.repeat(5_000_000)}"`),
-  ],
-  'answers no JSON': [
-    1,
-    (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(SECRET_TEXT),
-  ],
+  'answers megabytes': [1, (_, response) => response.writeHead(200, JSON_TYPE).end(answerOf('x'.repeat(5_000_000)))],
+  'answers no JSON': [1, (_, response) => response.writeHead(200, JSON_TYPE).end(SECRET_TEXT)],
   'answers another type': [1, (_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('{}')],
 }
 
@@ -212,6 +213,15 @@ function uploadOf(uploadUrl: string): Promise<'success' | Error> {
     upload.start()
   })
 }
+
+describe('A receiver that answers late, but in time', () => {
+  it('is waited for', async () => {
+    receiver.answers['pre-finish'] = { Result: { page: 5 } }
+    const url = await createUpload(service.url, 13)
+    receiver.fail((request, response) => setTimeout(() => receiver.answerNow(request, response), 500))
+    expect((await patch(url, 0, HELLO)).headers.get('Upload-Result')).toBe('{"page":5}')
+  })
+})
 
 describe('A file without a decision', () => {
   it('is an error for tus-js-client, which succeeds later', async () => {

@@ -30,7 +30,7 @@ describe('A client', () => {
     const service = await startService({
       HOOKS_URL: receiver.url,
       HOOKS_EVENTS: 'pre-create',
-      HOOKS_TIMEOUT: '3000',
+      HOOKS_TIMEOUT: '60000',
       HOOKS_RETRIES: '0',
       HOOKS_FORWARD_HEADERS: 'X-Forwarded-For',
       TRUST_PROXY: 'true',
@@ -40,7 +40,8 @@ describe('A client', () => {
     const from = (client: string) => create(service.url, { 'Upload-Length': '5', 'X-Forwarded-For': client })
     const hanging = Array.from({ length: 80 }, () => from('192.0.2.1').catch(() => undefined))
     await until(async () => receiver.requests.length >= 16)
-    expect((await from('198.51.100.1')).status).toBe(201)
+    // All of these, before any call of the other client has ended.
+    for (let i = 0; i < 5; i += 1) expect((await from('198.51.100.1')).status).toBe(201)
     await receiver.close()
     cleanups.shift()
     await Promise.all(hanging)

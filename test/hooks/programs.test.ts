@@ -58,6 +58,7 @@ describe('A program', () => {
     ['fails', 'echo inside; exit 3'],
     ['writes no JSON', 'echo inside'],
     ['writes too much', 'yes'],
+    ['writes a long answer', `printf '{"Text":"%020000d"}' 0`],
     ['hangs', 'exec sleep 1000'],
   ])('keeps uploads from being created if it %s', async (_, line) => {
     await program('pre-create', line)

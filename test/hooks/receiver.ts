@@ -23,6 +23,8 @@ export interface HookReceiver {
   called(type: string): Promise<void>
   /** Answers like this from now on, and keeps no calls. */
   fail(handler: Handler): void
+  /** Answers one request like at the beginning. */
+  readonly answerNow: Handler
   /** Answers like at the beginning again. */
   recover(): void
   close(): Promise<void>
@@ -51,6 +53,7 @@ export async function startReceiver(): Promise<HookReceiver> {
     find,
     called: (type) => until(async () => find(type) !== undefined),
     fail: stub.answer,
+    answerNow: (request, response) => void collect(request, response),
     recover: () => stub.answer(collect),
     close: stub.close,
   }
