@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, expect, it } from '@jest/globals'
-import { expectFiles, upload } from '../support/embedded-service.ts'
+import { expectFiles, upload, urlOf } from '../support/embedded-service.ts'
 import { type Example, startExample } from '../support/example.ts'
 
 const ENDPOINT = '/api/uploads/files'
@@ -17,7 +17,13 @@ it('The example next-app, built for production, receives files beside the applic
   await expectFiles(example.url, ENDPOINT)
   expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
   expect(example.program.errors()).not.toContain('requestTimeout')
-  // It ends itself, and says so by 128 + 15.
+  // Next.js compresses other responses.
+  const text = await upload(example.url + ENDPOINT, 'text '.repeat(1_000), { 'Content-Type': 'text/plain' })
+  const part = await fetch(urlOf(text), { headers: { Range: 'bytes=5-2004' } })
+  expect([part.status, part.headers.get('Content-Encoding')]).toEqual([206, null])
+  expect(await part.text()).toBe('text '.repeat(400))
+  expect(example.program.errors()).not.toContain('AbortError')
+  // After closing its server, Next.js exits with 128 + 15.
   expect(await example.program.end('SIGTERM')).toBe(143)
 }, 120_000)
 
