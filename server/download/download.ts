@@ -111,7 +111,8 @@ function setFileHeaders(ctx: Context, file: DownloadableFile, validators: Valida
     ETag: validators.etag,
     'Last-Modified': validators.lastModified.toUTCString(),
     // The content never changes, but the file may be deleted: clients may cache it, but must revalidate.
-    'Cache-Control': 'private, no-cache',
+    // Compression of an application would make ranges and a strong ETag untrue (RFC 9111 §5.2.2.6).
+    'Cache-Control': 'private, no-cache, no-transform',
   })
 }
 

@@ -28,7 +28,7 @@ describe('GET', () => {
       'accept-ranges': 'bytes',
       etag: ETAG,
       'last-modified': MODIFIED,
-      'cache-control': 'private, no-cache',
+      'cache-control': 'private, no-cache, no-transform',
       'content-security-policy': "sandbox; default-src 'none'",
     })
     expect(headers).not.toHaveProperty('content-range')
@@ -133,7 +133,7 @@ describe('A condition', () => {
     expect(answer.body.length).toBe(0)
     expect(answer.headers).toMatchObject({
       etag: ETAG,
-      'cache-control': 'private, no-cache',
+      'cache-control': 'private, no-cache, no-transform',
       'last-modified': MODIFIED,
     })
     expect(answer.headers).not.toHaveProperty('content-length')
