@@ -32,7 +32,7 @@ async function start(events: string): Promise<void> {
   program = await startProgram({ DATA_DIR: folder.path, ...receiver.settings, WEBHOOK_EVENTS: events })
 }
 
-/** The last bytes, while a directory that leads to finished files cannot be opened: the rename succeeds, not its sync. */
+/** The last bytes, while a directory of finished files cannot be opened: the rename succeeds, not its sync. */
 async function finishBadly(): Promise<string> {
   const url = await createUpload(program.url, 5)
   const fault = await failCalls(program, 'open', 'EMFILE', [layout.files])
