@@ -14,10 +14,10 @@ export interface DoubtfulEvent {
 /** What shows whether a change was committed. */
 export type Evidence = Pick<Store, 'summary' | 'open' | 'goneSince'>
 
-/** How much earlier than by `Date.now()` a tombstone may seem to be made, in milliseconds: file systems have a coarse clock. */
+/** How much earlier than by `Date.now()` a tombstone may seem to be made, in milliseconds: the clock of files is coarse. */
 const COARSE = 20
 
-/** Whether the store shows that the change was committed which an event reports. @throws UploadError `storage_error`. */
+/** Whether the store shows that the change of an event was committed. @throws UploadError `storage_error`. */
 export async function isCommitted(store: Evidence, { type, upload, createdAt }: DoubtfulEvent): Promise<boolean> {
   const state = await stateOf(store, upload)
   const isGone = state.kind !== 'upload' || state.record.createdAt !== createdAt

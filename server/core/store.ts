@@ -198,7 +198,7 @@ export interface Store {
   lastChange(id: string): Promise<Date>
   /** Ids of the tombstones from before `deadline`, in no order. */
   gone(deadline: Date): Promise<readonly string[]>
-  /** When the removal of the upload began, by its tombstone; `undefined` without one. @throws UploadError `storage_error`. */
+  /** When the removal of the upload began; `undefined` without a tombstone. @throws UploadError `storage_error`. */
   goneSince(id: string): Promise<Date | undefined>
   /** Removes a tombstone: the id is unknown from then on. */
   forget(id: string): Promise<void>

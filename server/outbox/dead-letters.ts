@@ -60,7 +60,7 @@ export class DeadLetters {
     return readLetter(path.join(this.#dead, name))
   }
 
-  /** Has a dead letter sent again by the process that owns the directory, now or when it starts. @throws the OS error. */
+  /** Has a dead letter sent again by the process that owns the directory, now or at its start. @throws the OS error. */
   async sendAgain(name: string): Promise<void> {
     await rename(path.join(this.#dead, name), path.join(this.#again, name))
   }

@@ -15,7 +15,7 @@ const READ_BELOW = MAX_LETTERS / 2
 const MAX_TEXTS = 100
 /** How often the folder of dead letters to send again is read, in milliseconds. */
 const LOOK_EVERY = 5_000
-/** The wait before the outbox is read again, or compared with the store, after an error; each further one is twice as long. */
+/** The wait before the outbox is read or compared again after an error; each further one is twice as long. */
 const FIRST_RETRY_DELAY = 1_000
 const MAX_RETRY_DELAY = 60_000
 

@@ -61,6 +61,17 @@ describe('A creation in doubt', () => {
   })
 })
 
+describe('A finished file in doubt', () => {
+  it('is not one if the upload has failed since, because the directories could not be synced', async () => {
+    const record = { ...created(0), length: 0 }
+    const upload = await store.createFinished(record, [])
+    const isFinished = (): Promise<boolean> => isCommitted(store, { ...record, type: 'finished', upload: 'id' })
+    expect(await isFinished()).toBe(true)
+    await upload.fail({ code: 'sync_failed', message: 'The storage could not keep the bytes of this upload.' })
+    expect(await isFinished()).toBe(false)
+  })
+})
+
 describe('An upload that was made for a refused request', () => {
   it('is unknown, not gone, when its removal is completed later', async () => {
     await (await store.create(created(0))).release()

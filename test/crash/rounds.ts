@@ -205,7 +205,7 @@ export class Rounds {
     return hasCome
   }
 
-  /** Finishes every upload, and compares all of them, what they are charged, and their events. @throws Violation, NoAnswer */
+  /** Finishes every upload, and compares all, their events, and what they are charged. @throws Violation, NoAnswer */
   async last(): Promise<void> {
     this.#sweeps.begin(false)
     this.#tally.noteStart()

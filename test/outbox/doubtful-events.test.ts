@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
 import { intentLine } from '../../server/outbox/lines.ts'
@@ -9,6 +10,8 @@ import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { createUpload, idOf, patch, TUS } from '../support/tus.ts'
+
+const STOPPING = fileURLToPath(new URL('../support/program-with-stops.mjs', import.meta.url))
 
 let folder: TemporaryFolder
 let layout: Layout
@@ -29,7 +32,7 @@ async function start(events: string): Promise<void> {
   program = await startProgram({ DATA_DIR: folder.path, ...receiver.settings, WEBHOOK_EVENTS: events })
 }
 
-/** The last bytes, while a directory that leads to finished files cannot be opened: the rename succeeds, not its sync. */
+/** The last bytes, while a directory of finished files cannot be opened: the rename succeeds, not its sync. */
 async function finishBadly(): Promise<string> {
   const url = await createUpload(program.url, 5)
   const fault = await failCalls(program, 'open', 'EMFILE', [layout.files])
@@ -109,11 +112,11 @@ describe('An event whose change threw', () => {
 
 describe('The event of a file', () => {
   it('is delivered after a crash although the file was deleted, which is not reported', async () => {
-    await start('finished')
+    const settings = { DATA_DIR: folder.path, ...receiver.settings, WEBHOOK_EVENTS: 'finished' }
+    program = await startProgram({ ...settings, STOP_AT: 'remove:tombstone' }, STOPPING)
     receiver.answer(() => undefined)
     const url = await createUpload(program.url, 0)
-    expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
-    await program.end('SIGKILL')
+    await expect(fetch(url, { method: 'DELETE', headers: TUS })).rejects.toThrow()
     const before = receiver.deliveries.length
     await start('finished')
     await receiver.count(before + 1)
