@@ -46,7 +46,7 @@ describe('The example clamav-hook', () => {
   it('keeps files pending without clamd', async () => {
     await open('/no/clamd')
     const url = await createUpload(service.url, 5)
-    expect((await patch(url, 0, Buffer.from('hello'))).status).toBe(204)
+    await patch(url, 0, Buffer.from('hello'))
     expect((await fetch(url)).status).toBe(409)
     expect(example.program.errors()).toContain('ENOENT')
   })

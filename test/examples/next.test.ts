@@ -29,6 +29,7 @@ it('The example next-app, built for production, receives files beside the applic
 
 it('The example next-pages, in development, receives files beside the application, also when its code has changed', async () => {
   example = await startExample('next-pages', { script: 'dev' })
+  expect((await upload(example.url + ENDPOINT, 'hello')).status).toBe(201)
   await expectFiles(example.url, ENDPOINT)
   expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
 
