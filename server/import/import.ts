@@ -11,7 +11,7 @@ import type { Step } from '../disk/environment.ts'
 import { exists, ifThere } from '../disk/files.ts'
 import { Layout } from '../disk/layout.ts'
 import { isTaken } from '../disk/take-over.ts'
-import { readSettings } from '../read-settings.ts'
+import { settingsOfCommand } from '../read-settings.ts'
 import { secretsOf } from '../secrets.ts'
 import type { Settings } from '../settings.ts'
 import { chunkedUploads, DEFAULT_PATTERN } from './chunk-folder.ts'
@@ -77,7 +77,7 @@ export async function importUploads(
   if (!pattern.includes('{task_id}') || !pattern.includes('{chunk}')) {
     throw new Error('--pattern must contain {task_id} and {chunk}.')
   }
-  const settings = settingsFor(environment, values['data-dir'])
+  const settings = settingsOfCommand(environment, values['data-dir'])
   const layout = new Layout(settings.DATA_DIR)
   const folder = path.resolve(given)
   if (overlap(folder, layout.root)) throw new Error(`${folder} and the data directory must not contain each other.`)
@@ -132,12 +132,6 @@ async function* chunks(
   const { ids } = hasNoSecret ? { ids: randomUUID() } : await secretsOf(settings)
   // The same task has the same id in each run, so it is taken over once; clients cannot guess it.
   yield* chunkedUploads(folder, tasks, pattern, (taskId) => keyedDigest(ids, 'import', [taskId]).slice(0, 32))
-}
-
-function settingsFor(environment: NodeJS.ProcessEnv, dataDir: string | undefined): Settings {
-  const command = readSettings(environment, dataDir === undefined ? [] : ['--data-dir', dataDir])
-  if (command.kind === 'help') throw new Error('The settings cannot be read.')
-  return command.settings
 }
 
 function openStore(
