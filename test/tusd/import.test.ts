@@ -61,10 +61,7 @@ it('Clients whose uploads tusd has begun continue them at Landfall, under the sa
   await tusd.kill()
   const before = await contentOf(source)
   const { code, lines } = await runImport(dataDir, 'tusd', source)
-  expect([code, lines.at(-1)]).toEqual([
-    0,
-    'Taken over: 1 finished, 5 unfinished. Already there: 0. Not taken over: 0.',
-  ])
+  expect([code, lines.at(-1)]).toEqual([0, 'Imported: 1 finished, 5 unfinished. Already imported: 0. Not imported: 0.'])
   const service = await startServiceOn(dataDir, { PORT: String(tusd.port) })
   await Promise.all(running.map(({ done }) => done))
   expect(await contentOf(source)).toEqual(before)
