@@ -6,9 +6,8 @@ export default {
   testPathIgnorePatterns: [
     '<rootDir>/test/containers/',
     '<rootDir>/test/interop/',
-    '<rootDir>/test/import-tusd/',
     '<rootDir>/test/e2e/matrix/',
-    '<rootDir>/test/hooks-tusd/',
+    '<rootDir>/test/tusd/',
   ],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

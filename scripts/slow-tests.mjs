@@ -17,8 +17,7 @@ const SCRIPTS = {
   'test:e2e:old-pages': [],
   'test:conformance': [],
   'test:interop': [],
-  'test:import-tusd': [],
-  'test:hooks-tusd': [],
+  'test:tusd': [],
   'test:containers': [],
   soak: timed,
 }

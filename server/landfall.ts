@@ -49,6 +49,8 @@ export interface LandfallOptions extends SettingOptions, DecisionOptions {
 export async function createLandfall(options: LandfallOptions): Promise<Landfall> {
   const { basePath = '', webUploader = false, pages = false, authorize, logger, ...others } = options
   const { beforeCreate, beforeFinish, beforeDelete, ...settingOptions } = others
+  checkFunctions({ authorize, beforeCreate, beforeFinish, beforeDelete })
+  if (typeof others.dataDir !== 'string') throw new Error('dataDir must be the path of a directory.')
   if (basePath !== '' && !/^(?:\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
     throw new Error('basePath must be a path like /uploads, without a slash at its end.')
   }
@@ -64,4 +66,11 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
     { log, webUploader, pagesFolder: pages ? PAGES : undefined, decisions, authorize },
     basePath,
   )
+}
+
+/** Applications without types may pass anything. @throws Error with a sentence. */
+function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(functions)) {
+    if (value !== undefined && typeof value !== 'function') throw new Error(`${name} must be a function.`)
+  }
 }

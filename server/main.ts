@@ -21,8 +21,10 @@ async function main(): Promise<void> {
   const [name = '', ...args] = process.argv.slice(2)
   if (Object.hasOwn(COMMANDS, name)) {
     const command = await COMMANDS[name]?.()
-    const exitCode = await command?.(process.env, args, (line) => process.stdout.write(`${line}\n`))
-    process.exitCode = exitCode ?? 0
+    const print = (line: string): void => {
+      process.stdout.write(`${line}\n`)
+    }
+    process.exitCode = (await command?.(process.env, args, print)) ?? 0
     return
   }
   const command = readSettings(process.env, process.argv.slice(2))

@@ -8,7 +8,7 @@ import type { OutboxStep } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import type { Settings } from './settings.ts'
 import { warnOfUndelivered } from './undelivered.ts'
-import { keyOf, signedHeaders } from './webhooks/signature.ts'
+import { keysOf, signedHeaders } from './webhooks/signature.ts'
 
 /** The parts through which an application decides, and learns what happens. */
 export interface Application {
@@ -62,7 +62,7 @@ async function hooksOf(settings: Settings, events: Events, log: Logger) {
   const { HOOKS_URL: url, HOOKS_DIR: directory } = settings
   if (url === '' && directory === '') return undefined
   const { openHooks } = await import('./hooks/open-hooks.ts')
-  const keys = settings.HOOKS_SECRET.split(/ +/).flatMap((secret) => keyOf(secret) ?? [])
+  const keys = keysOf(settings.HOOKS_SECRET)
   let uploads: Uploads | undefined
   const stopUpload = async (id: string, answer: Answer | undefined): Promise<void> => {
     const reason = new Refusal('refused', 'The application stopped this upload.', answer)

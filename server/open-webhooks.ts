@@ -7,7 +7,7 @@ import { DiskOutbox } from './outbox/disk-outbox.ts'
 import type { Settings } from './settings.ts'
 import { Endpoint, endpointName, SCHEDULE, type Schedule } from './webhooks/endpoint.ts'
 import { payloadOf } from './webhooks/payload.ts'
-import { keyOf } from './webhooks/signature.ts'
+import { keysOf } from './webhooks/signature.ts'
 
 /** How long requests in flight may continue when the service stops, in milliseconds. */
 const GRACE = 5_000
@@ -26,7 +26,7 @@ export function openWebhooks(
   schedule: Schedule = SCHEDULE,
 ): Webhooks {
   const layout = new Layout(settings.DATA_DIR)
-  const keys = settings.WEBHOOK_SECRET.split(/ +/).flatMap((secret) => keyOf(secret) ?? [])
+  const keys = keysOf(settings.WEBHOOK_SECRET)
   const outbox = new DiskOutbox({
     folder: layout.outbox,
     sync: settings.SYNC,

@@ -42,6 +42,13 @@ export function readSettings(environment: SettingTexts, args: readonly string[])
   return { kind: 'run', settings: parseSettings(Object.fromEntries(texts)) }
 }
 
+/** The settings of a subcommand, of which only `--data-dir` is a flag. @throws Error with a sentence for the operator. */
+export function settingsOfCommand(environment: SettingTexts, dataDir: string | undefined): Settings {
+  const command = readSettings(environment, dataDir === undefined ? [] : ['--data-dir', dataDir])
+  if (command.kind === 'help') throw new Error('The settings cannot be read.')
+  return command.settings
+}
+
 /** A secret from its variable or its file. @throws Error with a sentence for the operator, which never contains it. */
 function secretText(name: string, text: string | undefined, file: string | undefined): string | undefined {
   if (file === undefined || file === '') return text

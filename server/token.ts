@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { createUploadToken, type UploadTokenRequest, uploadTokenRequest } from './auth/upload-tokens.ts'
-import { readSettings } from './read-settings.ts'
+import { settingsOfCommand } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
 
 const TOKEN_HELP = `landfall token create --sub NAME --expires TIME [options]
@@ -56,9 +56,7 @@ export async function token(
     ...(values.may !== undefined && { may: listIn(values.may) }),
     ...(values.path !== undefined && { path: values.path }),
   })
-  const command = readSettings(environment, values['data-dir'] === undefined ? [] : ['--data-dir', values['data-dir']])
-  if (command.kind === 'help') throw new Error('The settings cannot be read.')
-  const { keys } = await secretsOf(command.settings)
+  const { keys } = await secretsOf(settingsOfCommand(environment, values['data-dir']))
   print((await createUploadToken(keys.token, request)).token)
 }
 

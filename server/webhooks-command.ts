@@ -3,7 +3,7 @@ import { withAccess } from './disk/access.ts'
 import { Layout } from './disk/layout.ts'
 import { type Backlog, readBacklogs } from './outbox/backlog.ts'
 import { DeadLetters } from './outbox/dead-letters.ts'
-import { readSettings } from './read-settings.ts'
+import { settingsOfCommand } from './read-settings.ts'
 import { endpointName } from './webhooks/endpoint.ts'
 
 const WEBHOOKS_HELP = `landfall webhooks ls [--data-dir DIR]
@@ -32,9 +32,7 @@ export async function webhooks(
   })
   const [command, ...ids] = positionals
   if (values.help === true || (command !== 'ls' && command !== 'retry')) return print(WEBHOOKS_HELP.trimEnd())
-  const read = readSettings(environment, values['data-dir'] === undefined ? [] : ['--data-dir', values['data-dir']])
-  if (read.kind === 'help') throw new Error('The settings cannot be read.')
-  const { DATA_DIR: root, WEBHOOK_URLS: urls } = read.settings
+  const { DATA_DIR: root, WEBHOOK_URLS: urls } = settingsOfCommand(environment, values['data-dir'])
   const layout = new Layout(root)
   await withAccess(layout, () =>
     command === 'ls' ? list(layout.outbox, urls, print) : retry(layout.outbox, ids, print),

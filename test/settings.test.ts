@@ -329,6 +329,12 @@ describe('The program', () => {
     }
   })
 
+  it.each(['doctor', 'import', 'token', 'webhooks'])('explains landfall %s', (command) => {
+    const { status, stdout, stderr } = run({}, [command, '--help'])
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(new RegExp(`^landfall ${command} `))
+  })
+
   it.each([
     [{ PORT: 'x' }, [], 'PORT must be a whole number from 0 to 65535.\n'],
     [{}, ['--sync', 'sometimes'], 'SYNC must be one of finish, always, never.\n'],

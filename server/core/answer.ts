@@ -19,3 +19,9 @@ export class Refusal extends UploadError {
     this.answer = answer
   }
 }
+
+/** The error of a request while the application does not answer. @param cause for the log only. */
+export function applicationUnavailable(cause: unknown): UploadError {
+  const message = 'The application is not available at the moment; try again later.'
+  return new UploadError('application_unavailable', message, { cause })
+}

@@ -11,13 +11,13 @@ import type { Environment, Step, SyncMode } from './environment.ts'
 import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
 import { FinishedFolders } from './finished-folders.ts'
+import { type ForeignBytes, importUpload } from './import-upload.ts'
 import { Layout, RECORD_ENDING } from './layout.ts'
 import { lastChangeOf, openUpload, summary } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
-import { type ForeignBytes, takeOver } from './take-over.ts'
 import { UnsyncedUploads } from './unsynced.ts'
 
 export interface DiskStoreOptions {
@@ -94,9 +94,9 @@ export class DiskStore implements Store {
     return onDisk(() => this.#recovery.beforeCreation(record.id, create))
   }
 
-  /** Takes an upload of another server over: see `takeOver`. @throws the OS error, UploadError `sync_failed`. */
-  takeOver(record: UploadRecord, bytes: ForeignBytes): Promise<void> {
-    return this.#recovery.beforeCreation(record.id, () => takeOver(this.#environment, record, bytes))
+  /** Imports an upload of another server: see `importUpload`. @throws the OS error, UploadError `sync_failed`. */
+  importUpload(record: UploadRecord, bytes: ForeignBytes): Promise<void> {
+    return this.#recovery.beforeCreation(record.id, () => importUpload(this.#environment, record, bytes))
   }
 
   async open(id: string): Promise<Found> {

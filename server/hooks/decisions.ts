@@ -1,8 +1,7 @@
 import type { Logger } from 'pino'
-import { type Answer, Refusal } from '../core/answer.ts'
+import { type Answer, applicationUnavailable, Refusal } from '../core/answer.ts'
 import { currentRequest } from '../core/current-request.ts'
 import type { Decisions } from '../core/decisions.ts'
-import { UploadError } from '../core/errors.ts'
 import type { HookName } from './hook-names.ts'
 import type { Receiver } from './receiver.ts'
 
@@ -65,8 +64,7 @@ function withoutCookies(answer: Answer | undefined): Answer | undefined {
   return { ...answer, headers: Object.fromEntries(headers) }
 }
 
-/** @throws UploadError `application_unavailable`, with the reason for the log only. */
+/** @throws UploadError `application_unavailable`. */
 function unavailable(cause: unknown): never {
-  const message = 'The application cannot be asked at the moment; try again later.'
-  throw new UploadError('application_unavailable', message, { cause })
+  throw applicationUnavailable(cause)
 }

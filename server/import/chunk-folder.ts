@@ -68,7 +68,7 @@ function claimsOf(
   return claims
 }
 
-/** @returns a sentence if the task cannot be taken over. @throws the OS error. */
+/** @returns a sentence if the task cannot be imported. @throws the OS error. */
 async function readTask(
   folder: string,
   task: Task,
@@ -86,7 +86,7 @@ async function readTask(
     if (claims.has(name)) chunks.push({ file, stats: await lstat(file) })
     else missing.push(chunk)
   }
-  if (missing.length > 0) return `${chunks.length} of ${task.chunks} chunks are there. Missing: ${rangesOf(missing)}.`
+  if (missing.length > 0) return `${chunks.length} of ${task.chunks} chunks found. Missing: ${chunksNamed(missing)}.`
   const size = chunks.reduce((sum, { stats }) => sum + stats.size, 0)
   return problemOf(task, chunks, size) ?? uploadOf(task, chunks, size, idOf(task.taskId))
 }
@@ -124,8 +124,8 @@ function nameOf({ taskId, name }: Task): string {
   return `${taskId} (${name})`
 }
 
-/** `2, 5-9`, at most `MAX_NAMED` numbers or ranges. */
-function rangesOf(numbers: readonly number[]): string {
+/** `chunk 2`, `chunks 2, 5-9`: at most `MAX_NAMED` numbers or ranges. */
+function chunksNamed(numbers: readonly number[]): string {
   const ranges: [number, number][] = []
   for (const number of numbers) {
     const last = ranges.at(-1)
@@ -133,5 +133,6 @@ function rangesOf(numbers: readonly number[]): string {
     else ranges.push([number, number])
   }
   const named = ranges.slice(0, MAX_NAMED).map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`))
-  return ranges.length > MAX_NAMED ? `${named.join(', ')}, and more` : named.join(', ')
+  const noun = numbers.length === 1 ? 'chunk' : 'chunks'
+  return `${noun} ${named.join(', ')}${ranges.length > MAX_NAMED ? ', and more' : ''}`
 }

@@ -12,7 +12,7 @@ export type Found =
       /** How many bytes they have. */
       readonly size: number
     }
-  /** Something that cannot be taken over, and why: a sentence. */
+  /** Something that cannot be imported; `sentence` says why. */
   | { readonly kind: 'problem'; readonly name: string; readonly sentence: string }
   /** A file that belongs to no upload. */
   | { readonly kind: 'stray'; readonly name: string }

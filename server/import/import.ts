@@ -9,9 +9,9 @@ import { diskError } from '../disk/disk-error.ts'
 import { DiskStore } from '../disk/disk-store.ts'
 import type { Step } from '../disk/environment.ts'
 import { exists, ifThere } from '../disk/files.ts'
+import { isTaken } from '../disk/import-upload.ts'
 import { Layout } from '../disk/layout.ts'
-import { isTaken } from '../disk/take-over.ts'
-import { readSettings } from '../read-settings.ts'
+import { settingsOfCommand } from '../read-settings.ts'
 import { secretsOf } from '../secrets.ts'
 import type { Settings } from '../settings.ts'
 import { chunkedUploads, DEFAULT_PATTERN } from './chunk-folder.ts'
@@ -23,8 +23,8 @@ import { tusdUploads } from './tusd-folder.ts'
 export const IMPORT_HELP = `landfall import tusd FOLDER [--data-dir DIR] [--copy] [--dry-run]
 landfall import chunks FOLDER --list FILE [--pattern NAME] [--data-dir DIR] [--dry-run]
 
-Takes uploads of another server into the data directory. Stop that server and this service first. The folder is never
-changed, and an import that was interrupted can be run again. What cannot be taken over is listed; then it exits with 1.
+Imports the uploads of another server. Stop that server and this service first. The folder is never changed, and an
+interrupted import can be run again. It lists what it cannot import, and then exits with 1.
 
   tusd        uploads with their .info files; ids stay the same, so clients resume
   chunks      files with one chunk each, counted from 0; each whole task becomes a file
@@ -77,7 +77,7 @@ export async function importUploads(
   if (!pattern.includes('{task_id}') || !pattern.includes('{chunk}')) {
     throw new Error('--pattern must contain {task_id} and {chunk}.')
   }
-  const settings = settingsFor(environment, values['data-dir'])
+  const settings = settingsOfCommand(environment, values['data-dir'])
   const layout = new Layout(settings.DATA_DIR)
   const folder = path.resolve(given)
   if (overlap(folder, layout.root)) throw new Error(`${folder} and the data directory must not contain each other.`)
@@ -87,7 +87,7 @@ export async function importUploads(
   try {
     const found = list === undefined ? tusdUploads(folder) : chunks(folder, list, pattern, settings, isDry)
     const report = new Report(print, isDry)
-    for await (const one of found) await takeOver(one, report, layout, store, !values.copy)
+    for await (const one of found) await importOne(one, report, layout, store, !values.copy)
     report.end()
     return report.isClean ? 0 : 1
   } finally {
@@ -96,7 +96,7 @@ export async function importUploads(
 }
 
 /** @param store without it, nothing is changed. */
-async function takeOver(
+async function importOne(
   found: Found,
   report: Report,
   layout: Layout,
@@ -107,7 +107,7 @@ async function takeOver(
   if (found.kind === 'stray') return report.stray(found.name)
   if (await isTaken(layout, found.record.id)) return report.known()
   try {
-    await store?.takeOver(found.record, { files: found.files, mayLink })
+    await store?.importUpload(found.record, { files: found.files, mayLink })
   } catch (error) {
     if (diskError(error).code === 'no_space') throw new Error('The disk is full. Make room, and run the import again.')
     // Another upload may still succeed, unless the disk fails.
@@ -130,14 +130,8 @@ async function* chunks(
   // A dry run creates no secret. Without one, no upload can have an id of a task yet.
   const hasNoSecret = isDry && settings.SECRET === '' && !(await exists(new Layout(settings.DATA_DIR).secret))
   const { ids } = hasNoSecret ? { ids: randomUUID() } : await secretsOf(settings)
-  // The same task has the same id in each run, so it is taken over once; clients cannot guess it.
+  // The same task has the same id in each run, so it is imported once; clients cannot guess it.
   yield* chunkedUploads(folder, tasks, pattern, (taskId) => keyedDigest(ids, 'import', [taskId]).slice(0, 32))
-}
-
-function settingsFor(environment: NodeJS.ProcessEnv, dataDir: string | undefined): Settings {
-  const command = readSettings(environment, dataDir === undefined ? [] : ['--data-dir', dataDir])
-  if (command.kind === 'help') throw new Error('The settings cannot be read.')
-  return command.settings
 }
 
 function openStore(

@@ -20,7 +20,7 @@ export class Report {
     this.#isDry = isDry
   }
 
-  /** Whether everything was taken over. */
+  /** Whether everything was imported. */
   get isClean(): boolean {
     return this.#problems === 0
   }
@@ -34,14 +34,14 @@ export class Report {
     this.#print(isNamed ? `${name}: ${state}` : `${name}: ${state}, now ${record.id}`)
   }
 
-  /** It was taken over before. */
+  /** It was imported before. */
   known(): void {
     this.#known += 1
   }
 
   problem(name: string, sentence: string): void {
     this.#problems += 1
-    this.#print(`${name}: ${sentence} Not taken over.`)
+    this.#print(`${name}: ${sentence} Not imported.`)
   }
 
   /** A file belongs to no upload. */
@@ -56,10 +56,10 @@ export class Report {
       const more = this.#strayCount > MAX_NAMED ? ', …' : ''
       this.#print(`Files of no task in the list: ${this.#strayCount} (${this.#strays.join(', ')}${more})`)
     }
-    const verb = this.#isDry ? 'To be taken over' : 'Taken over'
+    const verb = this.#isDry ? 'Would import' : 'Imported'
     this.#print(
-      `${verb}: ${this.#finished} finished, ${this.#unfinished} unfinished. Already there: ${this.#known}. ` +
-        `Not taken over: ${this.#problems}.`,
+      `${verb}: ${this.#finished} finished, ${this.#unfinished} unfinished. Already imported: ${this.#known}. ` +
+        `Not imported: ${this.#problems}.`,
     )
   }
 }

@@ -43,15 +43,15 @@ async function* descriptionsIn(folder: string): AsyncGenerator<string> {
   }
 }
 
-/** @returns a sentence if the upload cannot be taken over. @throws the OS error. */
+/** @returns a sentence if the upload cannot be imported. @throws the OS error. */
 async function readUpload(folder: string, file: string, name: string): Promise<Found | string> {
   const stats = await lstat(file)
-  if (stats.size > MAX_DESCRIPTION) return 'It is too large for a description of tusd.'
+  if (stats.size > MAX_DESCRIPTION) return 'Too large for a description by tusd.'
   const described = description.safeParse(jsonIn(await readFile(file, 'utf8'))).data
-  if (described === undefined) return 'It is no description that tusd 1 or 2 has written.'
+  if (described === undefined) return 'Not a description by tusd 1 or 2.'
   const { ID: id, Size, SizeIsDeferred } = described
   if (!isUploadId(id)) {
-    return `Its id ${JSON.stringify(id)} cannot be taken over: only letters, digits, dots, - and _ can, at most 200.`
+    return `Its id ${JSON.stringify(id)} is not supported: an id has at most 200 letters, digits, dots, - and _.`
   }
   if (`${id}${ENDING}` !== name) return `It describes the upload ${id}, which belongs to another file.`
   const bytes = await fileOf(folder, file, described)

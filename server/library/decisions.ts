@@ -1,4 +1,4 @@
-import type { Answer } from '../core/answer.ts'
+import { type Answer, applicationUnavailable } from '../core/answer.ts'
 import { currentRequest, type RequestInfo } from '../core/current-request.ts'
 import type { CreationChanges, Decisions } from '../core/decisions.ts'
 import { UploadError } from '../core/errors.ts'
@@ -69,8 +69,7 @@ async function asked<T>(code: 'refused' | 'rejected', ask: () => Maybe<T>): Prom
     return (await ask()) ?? undefined
   } catch (error) {
     if (error instanceof Refusal) throw error.as(code, code === 'refused' ? 400 : 422)
-    const message = 'The application failed; try again later.'
-    throw new UploadError('application_unavailable', message, { cause: error })
+    throw applicationUnavailable(error)
   }
 }
 

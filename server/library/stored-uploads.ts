@@ -1,5 +1,6 @@
 import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { copied } from '../core/copied.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Upload } from '../core/upload.ts'
 import type { Uploads } from '../core/uploads.ts'
@@ -57,7 +58,7 @@ export class StoredUploads {
       if (start < 0 || start > range.end || range.end > length) {
         throw new UploadError('range_not_satisfiable', `The file has ${length} bytes.`)
       }
-      await pipeline(copies(upload.read(range)), output)
+      await pipeline(copied(upload.read(range)), output)
     }
     this.#uploads.use(id, read).catch((error: unknown) => {
       output.destroy(error instanceof Error ? error : new Error(String(error)))
@@ -79,9 +80,4 @@ export class StoredUploads {
 
 function storedView(upload: Upload): StoredView {
   return { ...viewOf(upload.facts), finishedAt: upload.finishedAt }
-}
-
-/** The store uses a buffer again for the bytes after it. */
-async function* copies(buffers: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const buffer of buffers) yield Buffer.from(buffer)
 }

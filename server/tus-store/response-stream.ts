@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { copied } from '../core/copied.ts'
 
 /**
  * A stream of bytes that can be the body of a `Response`.
@@ -11,11 +12,6 @@ export function responseStream(bytes: AsyncIterable<Buffer>): Readable {
   const iterate = stream[Symbol.asyncIterator].bind(stream)
   Object.defineProperty(stream, Symbol.asyncIterator, { value: () => failingWhenCancelled(iterate()) })
   return stream
-}
-
-/** A buffer of the store is used again when the next one is read; a stream reads ahead. */
-async function* copied(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const piece of bytes) yield Buffer.from(piece)
 }
 
 function failingWhenCancelled(iterator: AsyncIterator<unknown>): AsyncIterableIterator<unknown> {

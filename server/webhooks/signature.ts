@@ -7,6 +7,11 @@ export function keyOf(secret: string): Buffer | undefined {
   return key.length >= 24 && key.length <= 64 ? key : undefined
 }
 
+/** The keys in a list of secrets, separated by spaces. */
+export function keysOf(secrets: string): readonly Buffer[] {
+  return secrets.split(/ +/).flatMap((secret) => keyOf(secret) ?? [])
+}
+
 /** The headers of an attempt (Standard Webhooks 1.0.0): one signature for each key. @param time milliseconds. */
 export function signedHeaders(
   id: string,

@@ -181,7 +181,7 @@ describe.each(Object.entries(BROKEN))('A receiver that %s', (_, [attempts, handl
     receiver.fail(handler)
     const response = await create(service.url, { 'Upload-Length': '13' })
     expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
-    expect(await response.text()).toBe('The application cannot be asked at the moment; try again later.\n')
+    expect(await response.text()).toBe('The application is not available at the moment; try again later.\n')
     expect(receiver.requests).toHaveLength(attempts)
     expect(await readdir(path.join(service.dataDir, 'incoming'))).toEqual([])
   })

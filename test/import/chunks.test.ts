@@ -51,10 +51,10 @@ describe('landfall import chunks', () => {
     const [id] = await readdir(path.join(dataDir, 'files'))
     expect(imported.lines).toEqual([
       `wu_a (Urlaub, 2026 "neu".mp4): 2500 bytes, now ${id}`,
-      'wu_b (b.mp4): 2 of 3 chunks are there. Missing: 1. Not taken over.',
-      'wu_c (c.mp4): 3 of 12 chunks are there. Missing: 3-11. Not taken over.',
+      'wu_b (b.mp4): 2 of 3 chunks found. Missing: chunk 1. Not imported.',
+      'wu_c (c.mp4): 3 of 12 chunks found. Missing: chunks 3-11. Not imported.',
       'Files of no task in the list: 1 (merged.mp4)',
-      'Taken over: 1 finished, 0 unfinished. Already there: 0. Not taken over: 2.',
+      'Imported: 1 finished, 0 unfinished. Already imported: 0. Not imported: 2.',
     ])
     expect(imported.code).toBe(1)
     expect(await contentOf(source)).toEqual(before)
@@ -73,10 +73,10 @@ describe('landfall import chunks', () => {
       { task_id: 'b', name: 'b.bin', chunks: 3, size: 2_500 },
     ]
     const first = await run(list)
-    expect(first.lines.at(-1)).toBe('Taken over: 1 finished, 0 unfinished. Already there: 0. Not taken over: 1.')
+    expect(first.lines.at(-1)).toBe('Imported: 1 finished, 0 unfinished. Already imported: 0. Not imported: 1.')
     await save('b')
     const second = await run(list)
-    expect(second.lines.at(-1)).toBe('Taken over: 1 finished, 0 unfinished. Already there: 1. Not taken over: 0.')
+    expect(second.lines.at(-1)).toBe('Imported: 1 finished, 0 unfinished. Already imported: 1. Not imported: 0.')
     expect(second.code).toBe(0)
     expect(await readFile(path.join(dataDir, 'files', idIn(first, 'a'), 'a.bin'))).toEqual(content)
     expect(await readFile(path.join(dataDir, 'files', idIn(second, 'b'), 'b.bin'))).toEqual(content)
@@ -96,13 +96,13 @@ describe('landfall import chunks', () => {
     await save('ab')
     await save('a1')
     const apart = await run('task_id,name,chunks\na,a.bin,3\nab,ab.bin,3\n')
-    expect(apart.lines.at(-1)).toBe('Taken over: 2 finished, 0 unfinished. Already there: 0. Not taken over: 0.')
+    expect(apart.lines.at(-1)).toBe('Imported: 2 finished, 0 unfinished. Already imported: 0. Not imported: 0.')
     await rm(dataDir, { recursive: true })
     // a10 is chunk 10 of a, or chunk 0 of a1.
     const { lines } = await run('task_id,name,chunks\na,a.bin,11\na1,a1.bin,3\n')
     expect(lines.slice(0, 2)).toEqual([
-      'a (a.bin): The file a10 belongs to another task of the list, too. Not taken over.',
-      'a1 (a1.bin): The file a10 belongs to another task of the list, too. Not taken over.',
+      'a (a.bin): The file a10 belongs to another task of the list, too. Not imported.',
+      'a1 (a1.bin): The file a10 belongs to another task of the list, too. Not imported.',
     ])
   })
 
@@ -114,9 +114,9 @@ describe('landfall import chunks', () => {
     await writeFile(path.join(source, 'c2'), Buffer.alloc(1_001))
     const { lines } = await run('task_id,name,chunks,size\na,a.bin,3,\nb,b.bin,3,2501\nc,c.bin,3,\n')
     expect(lines.slice(0, 3)).toEqual([
-      'a (a.bin): Chunk 1 has 4 bytes, and chunk 0 has 1000. Not taken over.',
-      'b (b.bin): Its chunks have 2500 bytes instead of 2501. Not taken over.',
-      'c (c.bin): Chunk 2 has 1001 bytes, and chunk 0 has 1000. Not taken over.',
+      'a (a.bin): Chunk 1 has 4 bytes, and chunk 0 has 1000. Not imported.',
+      'b (b.bin): Its chunks have 2500 bytes instead of 2501. Not imported.',
+      'c (c.bin): Chunk 2 has 1001 bytes, and chunk 0 has 1000. Not imported.',
     ])
     expect(await readdir(path.join(dataDir, 'files'))).toEqual([])
   })
@@ -143,7 +143,7 @@ describe('landfall import chunks', () => {
     const { lines } = await run('task_id,name,chunks\na,a.bin,3\n', '--dry-run')
     expect(lines).toEqual([
       'a (a.bin): 2500 bytes',
-      'To be taken over: 1 finished, 0 unfinished. Already there: 0. Not taken over: 0.',
+      'Would import: 1 finished, 0 unfinished. Already imported: 0. Not imported: 0.',
     ])
     expect(await readdir(folder.path)).toEqual(['list', 'upload'])
   })
@@ -152,9 +152,9 @@ describe('landfall import chunks', () => {
     await writeFile(path.join(folder.path, 'outside0'), 'secret')
     await symlink(path.join(folder.path, 'outside0'), path.join(source, 'link0'))
     const linked = await run([{ task_id: 'link', name: 'a', chunks: 1 }])
-    expect(linked.lines[0]).toBe('link (a): 0 of 1 chunks are there. Missing: 0. Not taken over.')
+    expect(linked.lines[0]).toBe('link (a): 0 of 1 chunks found. Missing: chunk 0. Not imported.')
     const { lines } = await run([{ task_id: '../outside', name: 'a', chunks: 1 }])
-    expect(lines[0]).toBe('../outside (a): 0 of 1 chunks are there. Missing: 0. Not taken over.')
+    expect(lines[0]).toBe('../outside (a): 0 of 1 chunks found. Missing: chunk 0. Not imported.')
   })
 
   it.each([

@@ -50,8 +50,8 @@ describe('landfall import tusd, on a recorded folder', () => {
     const { code, lines } = await runImport(dataDir, 'tusd', source)
     expect(code).toBe(1)
     expect([...lines].sort()).toEqual([
-      'Taken over: 6 finished, 4 unfinished. Already there: 0. Not taken over: 1.',
-      'a/b.info: Its id "a/b" cannot be taken over: only letters, digits, dots, - and _ can, at most 200. Not taken over.',
+      'Imported: 6 finished, 4 unfinished. Already imported: 0. Not imported: 1.',
+      'a/b.info: Its id "a/b" is not supported: an id has at most 200 letters, digits, dots, - and _. Not imported.',
       'begun: 6 of 11 bytes',
       'deferred: 3 of unknown bytes',
       'empty: 0 bytes',
@@ -138,7 +138,7 @@ describe('landfall import tusd, on a recorded folder', () => {
     await fetch(urlOf('finished'), { method: 'DELETE', headers: PATCH_HEADERS })
     await service?.close()
     const { lines } = await runImport(dataDir, 'tusd', source)
-    expect(lines.at(-1)).toBe('Taken over: 0 finished, 0 unfinished. Already there: 10. Not taken over: 1.')
+    expect(lines.at(-1)).toBe('Imported: 0 finished, 0 unfinished. Already imported: 10. Not imported: 1.')
     const again = await start()
     expect(await (await fetch(again('begun'))).text()).toBe('hello again')
     expect((await fetch(again('finished'))).status).toBe(410)
@@ -146,12 +146,12 @@ describe('landfall import tusd, on a recorded folder', () => {
 
   it('says with --dry-run what it would do, and changes nothing', async () => {
     const dry = await runImport(dataDir, 'tusd', source, '--dry-run')
-    expect(dry.lines.at(-1)).toBe('To be taken over: 6 finished, 4 unfinished. Already there: 0. Not taken over: 1.')
+    expect(dry.lines.at(-1)).toBe('Would import: 6 finished, 4 unfinished. Already imported: 0. Not imported: 1.')
     expect(await readdir(folder.path)).toEqual(['tusd'])
     const { lines } = await runImport(dataDir, 'tusd', source)
     expect([...lines.slice(0, -1)].sort()).toEqual([...dry.lines.slice(0, -1)].sort())
     const after = await runImport(dataDir, 'tusd', source, '--dry-run')
-    expect(after.lines.at(-1)).toBe('To be taken over: 0 finished, 0 unfinished. Already there: 10. Not taken over: 1.')
+    expect(after.lines.at(-1)).toBe('Would import: 0 finished, 0 unfinished. Already imported: 10. Not imported: 1.')
   })
 
   it('leaves expiry to the last byte, which finished files do not have', async () => {
@@ -195,14 +195,14 @@ describe('landfall import tusd', () => {
     const { code, lines } = await runImport(dataDir, 'tusd', source)
     expect(code).toBe(1)
     expect([...lines].sort()).toEqual([
-      'Taken over: 1 finished, 0 unfinished. Already there: 0. Not taken over: 6.',
+      'Imported: 1 finished, 0 unfinished. Already imported: 0. Not imported: 6.',
       'good: 5 bytes',
-      'huge.info: It is too large for a description of tusd. Not taken over.',
-      'longer.info: Its file has 11 bytes instead of 5. Not taken over.',
-      'lost.info: Its file is missing, or outside the folder. Not taken over.',
-      'negative.info: It is no description that tusd 1 or 2 has written. Not taken over.',
-      'other.info: It describes the upload good, which belongs to another file. Not taken over.',
-      'torn.info: It is no description that tusd 1 or 2 has written. Not taken over.',
+      'huge.info: Too large for a description by tusd. Not imported.',
+      'longer.info: Its file has 11 bytes instead of 5. Not imported.',
+      'lost.info: Its file is missing, or outside the folder. Not imported.',
+      'negative.info: Not a description by tusd 1 or 2. Not imported.',
+      'other.info: It describes the upload good, which belongs to another file. Not imported.',
+      'torn.info: Not a description by tusd 1 or 2. Not imported.',
     ])
     expect(await readdir(path.join(dataDir, 'files'))).toEqual(['good'])
   })
@@ -214,7 +214,7 @@ describe('landfall import tusd', () => {
     await add('b', { ID: 'b', ...facts, Size: 1_000 })
     await symlink(path.join(folder.path, 'secret'), path.join(source, 'b'))
     const { lines } = await runImport(dataDir, 'tusd', source)
-    expect(lines.at(-1)).toBe('Taken over: 0 finished, 0 unfinished. Already there: 0. Not taken over: 2.')
+    expect(lines.at(-1)).toBe('Imported: 0 finished, 0 unfinished. Already imported: 0. Not imported: 2.')
   })
 
   it('makes safe names of those that clients sent', async () => {

@@ -293,12 +293,15 @@ describe('The uploads of the application', () => {
 
 describe('The options', () => {
   it.each<[Partial<LandfallOptions>, string]>([
-    [{ maxSize: -1 }, 'MAX_SIZE'],
-    [{ sync: 'sometimes' as never }, 'SYNC'],
+    [{ maxSize: -1 }, 'maxSize must be a whole number'],
+    [{ sync: 'sometimes' as never }, 'sync must be one of'],
+    [{ dataDir: undefined as never }, 'dataDir must be the path of a directory.'],
+    [{ beforeFinish: true as never }, 'beforeFinish must be a function.'],
+    [{ jwtSecret: 'x'.repeat(32), jwksUrl: 'https://keys.example' }, 'jwtSecret and jwksUrl exclude each other.'],
     [{ colour: 'red' } as never, 'There is no option colour.'],
     [{ basePath: 'uploads' }, 'basePath'],
     [{ basePath: '/uploads/' }, 'basePath'],
-    [{ auth: 'jwt' }, 'AUTH=jwt'],
+    [{ auth: 'jwt' }, 'auth=jwt needs jwtSecret'],
   ])('that are wrong are named: %j', async (options, sentence) => {
     await open()
     await expect(createLandfall({ dataDir: '/nowhere', ...options })).rejects.toThrow(sentence)
@@ -310,6 +313,7 @@ describe('The options', () => {
       fileMode: 0o600,
       trustProxy: true,
       maxSize: 5,
+      hooksSecret: [1, 2].map((byte) => `whsec_${Buffer.alloc(24, byte).toString('base64')}`),
     })
     const response = await fetch(`${base}/files`, { method: 'OPTIONS', headers: { Origin: 'https://b.example' } })
     expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://b.example')

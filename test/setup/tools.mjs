@@ -14,6 +14,8 @@ const MISSING = [
     otherwise: '\nor set CHROMIUM to its path.',
   },
   { name: 'clamd', found: existsSync('/usr/sbin/clamd'), packages: 'clamav-daemon', otherwise: '' },
+  { name: 'Go', found: isThere('go'), packages: 'golang-go', otherwise: '' },
+  { name: 'Python', found: isThere('python3'), packages: 'python3', otherwise: '' },
   { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
   { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },
   { name: 'openssl', found: isThere('openssl'), packages: 'openssl', otherwise: '' },

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -68,6 +70,15 @@ describe.each(Object.entries(RECEIVERS))('The example receiver in %s', (_, comma
     expect(await post(last, signed('evt_2', new Date(), last))).toBe(204)
     await until(async () => receiver.output().includes('upload.finished last a.txt'))
     expect(receiver.output().match(/upload.finished twice a.txt/g)).toHaveLength(1)
+  })
+
+  it('survives a client that disconnects in the middle of an event', async () => {
+    const { hostname, port } = new URL(receiver.url)
+    const client = connect(Number(port), hostname)
+    client.write('POST / HTTP/1.1\r\nHost: receiver\r\nContent-Length: 100\r\n\r\n{')
+    client.end()
+    await once(client.resume(), 'close')
+    expect(await post('{}', {})).toBe(401)
   })
 
   it.each([

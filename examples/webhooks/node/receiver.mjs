@@ -12,10 +12,9 @@ function handle({ type, data }) {
 }
 
 const server = createServer(async (request, response) => {
-  const body = await text(request)
   let event
   try {
-    event = webhook.verify(body, request.headers)
+    event = webhook.verify(await text(request), request.headers)
   } catch {
     response.writeHead(401).end()
     return

@@ -1,5 +1,5 @@
-// npm run test:hooks-tusd: builds tusd, runs the receivers of its examples as they are, and compares its hooks with
-// those of Landfall.
+// npm run test:tusd: builds tusd, runs the receivers of its examples as they are, compares its hooks with those of
+// Landfall, and imports its uploads. Arguments are those of jest: import runs only that test.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const TUSD = 'github.com/tus/tusd/v2'
 const VERSION = 'v2.9.2'
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
-/** The programs that the examples need, with their Debian packages. */
+/** The programs that tusd and its examples need, with their Debian packages. */
 const PROGRAMS = { go: 'golang-go', jq: 'jq', python3: 'python3' }
 
 /** @returns the output of a command. Exits if it fails. */
@@ -36,7 +36,7 @@ try {
   const module = JSON.parse(outputOf('go', ['mod', 'download', '-json', `${TUSD}@${VERSION}`]))
   outputOf('go', ['install', `${TUSD}/cmd/tusd@${VERSION}`], { GOBIN: folder })
   const jest = path.join(PROJECT, 'node_modules/jest/bin/jest.js')
-  const config = path.join(PROJECT, 'test/hooks-tusd/jest.config.js')
+  const config = path.join(PROJECT, 'test/tusd/jest.config.js')
   const { status } = spawnSync(process.execPath, [jest, '-w', '1', '--config', config, ...process.argv.slice(2)], {
     cwd: PROJECT,
     env: {

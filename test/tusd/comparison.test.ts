@@ -2,15 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ALLOWED, type Allowed, differencesOf, isAllowed } from './differences.ts'
 import { SCENARIOS } from './scenarios.ts'
-import { type Compared, startLandfall, startTusd } from './servers.ts'
+import { type Compared, comparedLandfall, comparedTusd } from './servers.ts'
 
 let tusd: Compared
 let landfall: Compared
 const used = new Set<Allowed>()
 
 beforeAll(async () => {
-  tusd = await startTusd()
-  landfall = await startLandfall()
+  tusd = await comparedTusd()
+  landfall = await comparedLandfall()
 })
 
 afterAll(async () => {

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
@@ -7,38 +5,15 @@ import { Upload, type UploadOptions } from 'tus-js-client'
 import { contentOf, runImport } from '../import/support.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
-import { freePort } from '../support/free-port.ts'
 import { startServiceOn } from '../support/service.ts'
 import { until } from '../support/wire.ts'
+import { startTusd } from './tusd.ts'
 
 let folder: TemporaryFolder
 beforeEach(async () => {
   folder = await temporaryFolder()
 })
 afterEach(() => folder.dispose())
-
-interface Tusd {
-  readonly url: string
-  kill(): Promise<void>
-}
-
-async function startTusd(port: number, uploads: string): Promise<Tusd> {
-  const program = process.env['TUSD']
-  if (program === undefined) throw new Error('Run this test with npm run test:import-tusd.')
-  const child = spawn(program, ['-host', '127.0.0.1', '-port', String(port), '-upload-dir', uploads], {
-    stdio: 'ignore',
-  })
-  const url = `http://127.0.0.1:${port}`
-  await until(async () => fetch(url).then(Boolean, () => false))
-  return {
-    url,
-    kill: async () => {
-      const exit = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exit
-    },
-  }
-}
 
 interface Running {
   readonly content: Buffer
@@ -72,8 +47,7 @@ function upload(base: string, name: string, content: Buffer, options: Partial<Up
 it('Clients whose uploads tusd has begun continue them at Landfall, under the same URLs', async () => {
   const source = path.join(folder.path, 'tusd')
   const dataDir = path.join(folder.path, 'data')
-  const port = await freePort()
-  const tusd = await startTusd(port, source)
+  const tusd = await startTusd(source)
   const finished = upload(tusd.url, 'finished.bin', bytesOf(100_000, 1), {})
   await finished.done
   const large = bytesOf(40_000_000, 2)
@@ -87,11 +61,8 @@ it('Clients whose uploads tusd has begun continue them at Landfall, under the sa
   await tusd.kill()
   const before = await contentOf(source)
   const { code, lines } = await runImport(dataDir, 'tusd', source)
-  expect([code, lines.at(-1)]).toEqual([
-    0,
-    'Taken over: 1 finished, 5 unfinished. Already there: 0. Not taken over: 0.',
-  ])
-  const service = await startServiceOn(dataDir, { PORT: String(port) })
+  expect([code, lines.at(-1)]).toEqual([0, 'Imported: 1 finished, 5 unfinished. Already imported: 0. Not imported: 0.'])
+  const service = await startServiceOn(dataDir, { PORT: String(tusd.port) })
   await Promise.all(running.map(({ done }) => done))
   expect(await contentOf(source)).toEqual(before)
   for (const [index, { content, url }] of [...running, finished].entries()) {

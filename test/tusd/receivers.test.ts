@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { create, createUpload, head, idOf, patch, TUS } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
-import { required } from './required.ts'
+import { required } from './tusd.ts'
 
 const HELLO = Buffer.from('Hello, world!')
 const EVENTS = 'pre-create,post-create,post-receive,pre-finish,post-finish,pre-terminate,post-terminate'

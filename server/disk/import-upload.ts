@@ -32,7 +32,7 @@ export async function isTaken(layout: Layout, id: string): Promise<boolean> {
  * @param record of an upload whose id is not taken. Its files must have at most its length.
  * @throws UploadError `sync_failed`; the OS error.
  */
-export async function takeOver(environment: Environment, record: UploadRecord, bytes: ForeignBytes): Promise<void> {
+export async function importUpload(environment: Environment, record: UploadRecord, bytes: ForeignBytes): Promise<void> {
   const { layout, modes, sync, directorySync, onStep } = environment
   const durable = sync !== 'never'
   const incoming = layout.incomingFile(record.id)

@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { temporaryFolder } from '../support/folder.ts'
-import { freePort } from '../support/free-port.ts'
 import { startService } from '../support/service.ts'
-import { until } from '../support/wire.ts'
 import { Client, type Got } from './client.ts'
 import { type Call, type Recorder, startRecorder } from './recorder.ts'
-import { required } from './required.ts'
 import type { Scenario } from './scenarios.ts'
+import { startTusd } from './tusd.ts'
 
 const EVENTS = 'pre-create,post-create,post-receive,pre-finish,post-finish,pre-terminate,post-terminate'
 
@@ -24,35 +20,21 @@ export interface Outcome {
   readonly responses: readonly Got[]
 }
 
-export async function startTusd(): Promise<Compared> {
+export async function comparedTusd(): Promise<Compared> {
   const recorder = await startRecorder()
   const folder = await temporaryFolder()
-  const port = await freePort()
-  const options = {
-    host: '127.0.0.1',
-    port: String(port),
-    'upload-dir': folder.path,
-    'base-path': '/files/',
-    'hooks-http': recorder.url,
-    'hooks-enabled-events': EVENTS,
-  }
-  const args = Object.entries(options).map(([name, value]) => `-${name}=${value}`)
-  const child = spawn(required('TUSD'), args, { stdio: 'ignore' })
-  const url = `http://127.0.0.1:${port}`
-  await until(async () => fetch(url).then(Boolean, () => false))
+  const tusd = await startTusd(folder.path, ['-hooks-http', recorder.url, '-hooks-enabled-events', EVENTS])
   return {
-    outcomeOf: (scenario) => outcomeOf(scenario, url, recorder, folder.path),
+    outcomeOf: (scenario) => outcomeOf(scenario, tusd.url, recorder, folder.path),
     close: async () => {
-      const exit = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exit
+      await tusd.kill()
       await recorder.close()
       await folder.dispose()
     },
   }
 }
 
-export async function startLandfall(): Promise<Compared> {
+export async function comparedLandfall(): Promise<Compared> {
   const recorder = await startRecorder()
   const service = await startService({ HOOKS_URL: recorder.url, HOOKS_EVENTS: EVENTS })
   return {
