@@ -52,9 +52,10 @@ function isOver(types: readonly string[]): boolean {
   return types[0] === 'upload.created' && removals.length === 1 && types.at(-1) === removals[0]
 }
 
-async function eventsOf({ id, fileName, failed }: UploadRecord, layout: Layout): Promise<readonly string[]> {
+async function eventsOf(record: UploadRecord, layout: Layout): Promise<readonly string[]> {
+  const { failed } = record
   if (failed !== undefined) return ['upload.created', failed.code === 'rejected' ? 'upload.rejected' : 'upload.failed']
-  const isFinished = await exists(path.join(layout.finishedFolder(id), fileName))
+  const isFinished = await exists(layout.finishedFile(record))
   return ['upload.created', ...(isFinished ? ['upload.finished'] : [])]
 }
 
