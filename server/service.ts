@@ -94,7 +94,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
   const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = embedding.pagesFolder === undefined ? undefined : await loadPages(embedding.pagesFolder)
   const layout = new Layout(settings.DATA_DIR)
-  const events = new Events((error) => log.error({ err: error }, 'A listener of events failed.'))
+  const events = new Events((error) => log.error({ err: error }, 'An event listener failed.'))
   const application = await openApplication(settings, events, embedding.decisions, log, onStep)
   const { decisions, reports, hasApplication } = application
   const ledger = ledgerOf(settings)

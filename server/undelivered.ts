@@ -7,7 +7,7 @@ export function warnOfUndelivered({ outbox }: Layout, log: Logger): void {
   countUndelivered(outbox).then(
     (count) => {
       if (count > 0)
-        log.warn(`Events that were not delivered are in ${outbox}: ${count}. Without WEBHOOK_URLS, they stay.`)
+        log.warn(`Undelivered events in ${outbox}: ${count}. Without WEBHOOK_URLS, they stay.`)
     },
     (err: unknown) => log.warn({ err }, `${outbox} could not be read.`),
   )

@@ -10,8 +10,8 @@ const WEBHOOKS_HELP = `landfall webhooks ls [--data-dir DIR]
 landfall webhooks retry [--data-dir DIR] [ID ...]
 
 ls lists, for each of WEBHOOK_URLS, the events that are pending, and the dead letters: events that it did not accept
-for three days. retry has dead letters sent again: those with these ids (evt_...), or all of them.
-Both work while the service runs, which sends the letters within seconds. If it is stopped, its next start sends them.
+for three days. retry queues dead letters again: those with these ids (evt_...), or all of them.
+Both work while the service runs, which sends queued letters within seconds; a stopped one sends them at its start.
 `
 
 /**
@@ -66,8 +66,8 @@ async function retry(folder: string, ids: readonly string[], print: (line: strin
   const idOf = (name: string): string => name.slice(0, name.indexOf('.'))
   const known = new Set(names.map(idOf))
   const unknown = ids.find((id) => !known.has(id))
-  if (unknown !== undefined) throw new Error(`There is no dead letter ${unknown}.`)
+  if (unknown !== undefined) throw new Error(`Unknown dead letter: ${unknown}.`)
   const wanted = names.filter((name) => ids.length === 0 || ids.includes(idOf(name)))
   for (const name of wanted) await letters.sendAgain(name)
-  print(`Dead letters to be sent again: ${wanted.length}.`)
+  print(`Dead letters queued: ${wanted.length}.`)
 }

@@ -167,7 +167,7 @@ export interface Store {
   /**
    * Creates an upload. When it returns, the upload survives a crash of the process.
    *
-   * @param isTentative it may be removed again as `refused`: until bytes count, nothing is told of it.
+   * @param isTentative it may be removed again as `refused`: until bytes count, no event reports it.
    * @throws UploadError `no_space`, `storage_error`; an id that already exists is a `storage_error`, and nothing is
    * changed.
    */

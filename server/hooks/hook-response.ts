@@ -25,7 +25,7 @@ export interface HookResponse {
  */
 export function parseHookResponse(text: string): HookResponse {
   const { success, data, error } = response.safeParse(parsed(text))
-  if (!success) throw new Error(`The answer is no response to a hook: ${z.prettifyError(error)}`)
+  if (!success) throw new Error(`The answer is not a response to a hook: ${z.prettifyError(error)}`)
   const { HTTPResponse: http, ChangeFileInfo: changed } = data
   return {
     answer: answerOf(http, data.Result),
@@ -120,6 +120,6 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Error('The answer is no JSON.')
+    throw new Error('The answer is not JSON.')
   }
 }

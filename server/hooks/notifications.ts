@@ -68,12 +68,12 @@ export class Notifications {
 
   #lose({ hook, id }: HookCall): void {
     // A line for each call would fill the log.
-    if (this.#lost === 0) this.#log.error({ hook, id }, 'Calls of hooks are lost: too many are waiting.')
+    if (this.#lost === 0) this.#log.error({ hook, id }, 'Hook calls are dropped: too many are waiting.')
     this.#lost += 1
   }
 
   #reportLost(): void {
-    if (this.#lost > 0) this.#log.error({ lost: this.#lost }, 'Calls of hooks were lost.')
+    if (this.#lost > 0) this.#log.error({ lost: this.#lost }, 'Hook calls were dropped.')
     this.#lost = 0
   }
 

@@ -61,7 +61,7 @@ export class ProgramTransport implements Transport {
       child.stdin.end(body)
       const end = await ended
       const words = (await logged).text.trimEnd()
-      if (words !== '') this.#log.info({ hook, id, stderr: words }, 'The program of a hook reports.')
+      if (words !== '') this.#log.info({ hook, id, stderr: words }, 'A hook program wrote to standard error.')
       signal.throwIfAborted()
       const { text, isWhole } = await said
       if (!isWhole) throw new Error(`The program ${hook} wrote more than ${MAX_RESPONSE} bytes.`)

@@ -42,7 +42,7 @@ export class Receiver {
     signal: AbortSignal = this.#closing,
   ): Promise<HookResponse> {
     const call: HookCall = hookCall(hook, facts, request)
-    const message = 'Too many calls of hooks are running.'
+    const message = 'Too many hook calls are running.'
     const leave = await within(this.#timeout, message, signal, (signal) => this.#enter(facts, signal))
     try {
       return await this.#transport.invoke(call, signal)

@@ -17,7 +17,7 @@ interface Chunk {
 export const DEFAULT_PATTERN = '{task_id}{chunk}'
 
 /**
- * The files of the old chunk endpoint. Names alone do not tell where a task ends and a number begins, so only listed
+ * The files of the old chunk endpoint. Names alone do not show where a task ends and a number begins, so only listed
  * tasks are found.
  *
  * @param pattern the name of a chunk's file, with `{task_id}` and `{chunk}`; it may have directories.
@@ -109,7 +109,7 @@ function uploadOf(task: Task, chunks: readonly Chunk[], size: number, id: string
   const record = {
     id,
     length: size,
-    metadata: { filename: task.name },
+    metadata: { filename: task.name, task_id: task.taskId },
     fileName: safeName(task.name),
     createdAt: new Date(last).toISOString(),
   }

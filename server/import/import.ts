@@ -68,7 +68,7 @@ export async function importUploads(
     print(IMPORT_HELP.trimEnd())
     return 0
   }
-  if (kind !== 'tusd' && kind !== 'chunks') throw new Error(`"${kind}" is no import: choose tusd or chunks.`)
+  if (kind !== 'tusd' && kind !== 'chunks') throw new Error(`"${kind}" is not an import: choose tusd or chunks.`)
   if (given === undefined || surplus !== undefined) throw new Error(`Name one folder: landfall import ${kind} FOLDER.`)
   if ((kind === 'chunks') !== (values.list !== undefined)) {
     throw new Error('--list names the tasks of an import of chunks, and only of these.')

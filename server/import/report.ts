@@ -3,7 +3,7 @@ import { type FoundUpload, isComplete } from './found.ts'
 /** Maximum names of files that belong to no upload. */
 const MAX_NAMED = 20
 
-/** Tells the operator what an import has done, or would do. */
+/** Reports to the operator what an import did, or would do. */
 export class Report {
   readonly #print: (line: string) => void
   readonly #isDry: boolean

@@ -53,7 +53,7 @@ function entriesOfJson(text: string): readonly unknown[] {
   try {
     return z.array(z.unknown()).parse(JSON.parse(text))
   } catch (cause) {
-    throw new Error('The list is no JSON array.', { cause })
+    throw new Error('The list is not a JSON array.', { cause })
   }
 }
 

@@ -40,7 +40,7 @@ export class ApplicationAuthenticator implements Authenticator {
     if (verdict === undefined || verdict === null) throw noCredentials(ctx)
     if (verdict === 'anonymous') return this.#anonymous.authenticate(ctx, request)
     const { success, data, error } = grant.safeParse(verdict)
-    if (!success) throw unavailable(new TypeError('authorize has returned no grant.', { cause: error }))
+    if (!success) throw unavailable(new TypeError('authorize returned no valid grant.', { cause: error }))
     const { owner, ownsUnowned } = this.#owners.of(data.subject)
     const granted = grantOf({ may: data.may, max_size: data.maxSize, types: data.types, quota: data.quota })
     return { owner, ownsUnowned, ...granted, account: () => owner }

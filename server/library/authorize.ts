@@ -18,7 +18,7 @@ export interface AuthorizeRequest extends RequestInfo {
 
 /** What the application grants. Everything but `subject` restricts. */
 export interface Grant {
-  /** The user. Its uploads exist for nobody else. */
+  /** The user. Its uploads exist for no other user. */
   readonly subject: string
   /** By default, everything. */
   readonly may?: readonly Action[] | undefined

@@ -119,7 +119,7 @@ export class Mounted {
     const { requestTimeout } = server
     if (typeof requestTimeout !== 'number' || requestTimeout === 0) return
     this.#onNotice(
-      `The HTTP server of this application ends every request after ${requestTimeout / 1000} s, also an upload that is running well. Set its requestTimeout to 0; uploads without data end after IDLE_TIMEOUT.`,
+      `The HTTP server of this application ends every request after ${requestTimeout / 1000} s, including active uploads. Set its requestTimeout to 0; idle uploads end after idleTimeout.`,
     )
   }
 }

@@ -40,7 +40,7 @@ export async function openLandfall(settings: Settings, embedding: Embedding, bas
     handler: mounted.handler,
     koa: () => mounted.koa,
     fetch,
-    events: new LandfallEvents(service.events, (error) => log.error({ err: error }, 'A listener of events failed.')),
+    events: new LandfallEvents(service.events, (error) => log.error({ err: error }, 'An event listener failed.')),
     uploads: new StoredUploads(service.uploads),
     listen: service.listen,
     close: () => {

@@ -37,7 +37,7 @@ export function settingsOf(options: SettingOptions): Settings {
   const names = new Map(Object.keys(declaration.shape).map((name) => [optionOf(name), name]))
   const texts = Object.entries(options).map(([option, value]: [string, unknown]) => {
     const name = names.get(option)
-    if (name === undefined) throw new Error(`There is no option ${option}.`)
+    if (name === undefined) throw new Error(`Unknown option: ${option}.`)
     return [name, value === undefined ? undefined : textOf(name, option, value)]
   })
   try {

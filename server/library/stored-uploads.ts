@@ -12,7 +12,7 @@ export interface ByteRange {
   readonly end?: number | undefined
 }
 
-/** The uploads in the store, as the application sees them: all, whoever owns them. */
+/** The uploads in the store, as the application sees them: all, regardless of the owner. */
 export class StoredUploads {
   readonly #uploads: Uploads
 

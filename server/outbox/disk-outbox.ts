@@ -140,7 +140,7 @@ export class DiskOutbox implements Outbox, Mailbox {
   #startLoading(): void {
     this.#loaded = this.#load()
     this.#loaded.catch((error: unknown) => {
-      this.#options.onNotice('The outbox could not be read; it is tried again.', error)
+      this.#options.onNotice('The outbox could not be read; retrying.', error)
       this.#later(() => this.#startLoading())
     })
   }
@@ -179,14 +179,14 @@ export class DiskOutbox implements Outbox, Mailbox {
     for (const reader of this.#readers) this.#readOn(reader)
   }
 
-  /** Compares the doubtful events with the store; those of which it cannot tell, again later. */
+  /** Compares the doubtful events with the store; retries those that it cannot compare. */
   async #checkAll(): Promise<void> {
     let isUnknown = false
     for (const upload of [...this.#doubtful.keys()]) {
       if (this.#isClosed) return
       await this.#check(upload).catch((error: unknown) => {
         isUnknown = true
-        this.#options.onNotice('An event could not be compared with its upload; it is tried again.', error)
+        this.#options.onNotice('An event could not be compared with its upload; retrying.', error)
       })
     }
     if (isUnknown) this.#later(() => void this.#checkAll())

@@ -8,20 +8,20 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** When a letter is sent again, and how long an endpoint rests that is down. Milliseconds. */
+/** When a letter is sent again, and how long an endpoint pauses that is down. Milliseconds. */
 export interface Schedule {
   /** The wait before each attempt. */
   readonly delays: readonly number[]
-  /** The first rest of an endpoint that is down or throttles; each further one is twice as long. */
-  readonly firstRest: number
-  readonly maxRest: number
+  /** The first pause of an endpoint that is down or throttles; each further one is twice as long. */
+  readonly firstPause: number
+  readonly maxPause: number
 }
 
 /** That of Standard Webhooks: about three days. */
 export const SCHEDULE: Schedule = {
   delays: [0, 5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR],
-  firstRest: SECOND,
-  maxRest: MINUTE,
+  firstPause: SECOND,
+  maxPause: MINUTE,
 }
 
 /** Maximum requests to an endpoint at once. */
@@ -64,7 +64,7 @@ export class Endpoint {
   /** Of lanes whose next attempt is later. */
   readonly #timers = new Set<NodeJS.Timeout>()
   #running = 0
-  #rest: NodeJS.Timeout | undefined
+  #pausing: NodeJS.Timeout | undefined
   #failures = 0
   #isGone = false
   readonly #abort = new AbortController()
@@ -108,14 +108,14 @@ export class Endpoint {
   }
 
   #sendNext(): void {
-    while (!this.#isGone && this.#rest === undefined && this.#running < CONCURRENCY) {
+    while (!this.#isGone && this.#pausing === undefined && this.#running < CONCURRENCY) {
       const lane = this.#ready.shift()
       const [letter] = lane?.letters ?? []
       if (lane === undefined || letter === undefined) return
       this.#running += 1
       this.#send(lane, letter)
         .catch((error: unknown) => {
-          this.#options.log.error({ err: error, event: letter.id }, 'A webhook could not be settled.')
+          this.#options.log.error({ err: error, event: letter.id }, 'The result of a webhook could not be saved.')
           this.#later(lane, MINUTE)
         })
         .finally(() => {
@@ -182,31 +182,31 @@ export class Endpoint {
 
   /** Sends nothing for a while. */
   #pause(retryAfter: number | undefined): void {
-    if (this.#rest !== undefined || this.#isGone) return
-    const { firstRest, maxRest } = this.#options.schedule
-    const rest = Math.min(firstRest * 2 ** this.#failures, maxRest)
+    if (this.#pausing !== undefined || this.#isGone) return
+    const { firstPause, maxPause } = this.#options.schedule
+    const pause = Math.min(firstPause * 2 ** this.#failures, maxPause)
     this.#failures += 1
-    this.#rest = setTimeout(
+    this.#pausing = setTimeout(
       () => {
-        this.#rest = undefined
+        this.#pausing = undefined
         this.#sendNext()
       },
-      retryAfter === undefined ? rest : Math.min(retryAfter, MAX_RETRY_AFTER),
+      retryAfter === undefined ? pause : Math.min(retryAfter, MAX_RETRY_AFTER),
     )
-    this.#rest.unref()
+    this.#pausing.unref()
   }
 
   #disable(): void {
     if (this.#isGone) return
     this.#end()
     const { log, url } = this.#options
-    log.error({ host: url.host }, 'A receiver of webhooks answered 410: it receives nothing until the next start.')
+    log.error({ host: url.host }, 'A webhook receiver answered 410: it receives nothing until the next start.')
   }
 
   /** Sends and keeps nothing from now on, except what is being sent. */
   #end(): void {
     this.#isGone = true
-    clearTimeout(this.#rest)
+    clearTimeout(this.#pausing)
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
     this.#lanes.clear()

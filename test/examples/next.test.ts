@@ -12,7 +12,7 @@ afterEach(async () => {
   example = undefined
 })
 
-it('The example next-app, built for production, receives files beside the application', async () => {
+it('The example next-app, built for production, receives files next to the application', async () => {
   example = await startExample('next-app')
   await expectFiles(example.url, ENDPOINT)
   expect(await (await fetch(`${example.url}/`)).text()).toContain('Hello from the application.')
@@ -27,7 +27,7 @@ it('The example next-app, built for production, receives files beside the applic
   expect(example.program.errors()).not.toContain('requestTimeout')
 }, 120_000)
 
-it('The example next-pages, in development, receives files beside the application, also when its code has changed', async () => {
+it('The example next-pages, in development, receives files next to the application, also when its code has changed', async () => {
   example = await startExample('next-pages', { script: 'dev' })
   expect((await upload(example.url + ENDPOINT, 'hello')).status).toBe(201)
   await expectFiles(example.url, ENDPOINT)

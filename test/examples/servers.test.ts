@@ -23,7 +23,7 @@ it.each([
   { name: 'hono' },
   // After closing, it ends itself by the same signal.
   { name: 'nest', code: null },
-])('The example $name receives files beside the application', async ({ name, headers = {}, code = 0 }) => {
+])('The example $name receives files next to the application', async ({ name, headers = {}, code = 0 }) => {
   example = await startExample(name)
   await expectFiles(example.url, '/uploads/files', headers)
   expect(await (await fetch(`${example.url}/`)).text()).toBe('Hello from the application.\n')

@@ -36,7 +36,7 @@ describe('An answer', () => {
     ['a name with a space', { 'X Page': 'a' }],
     ['a name with a line break', { 'X-Page: a\r\nX-Other': 'b' }],
     ['an empty name', { '': 'a' }],
-    ['a value that is no text', { 'X-Page': 5 }],
+    ['a value that is not a string', { 'X-Page': 5 }],
   ])('with %s is none', async (_, Header) => {
     const response = await answerToCreation({ Header })
     expect([response.status, response.headers.get('Upload-Error')]).toEqual([503, 'application_unavailable'])
@@ -86,7 +86,7 @@ describe('An answer', () => {
 
   it.each([
     ['a result of more than 2 KiB', { Result: 'x'.repeat(3_000) }],
-    ['a status that is no number', { HTTPResponse: { StatusCode: '200' } }],
+    ['a status that is not a number', { HTTPResponse: { StatusCode: '200' } }],
     ['a list', []],
     ['metadata with a bad key', { ChangeFileInfo: { MetaData: { 'a b': 'c' } } }],
   ])('that is %s is none', async (_, answer) => {
@@ -132,7 +132,7 @@ describe('StopUpload', () => {
 })
 
 describe('post-expire', () => {
-  it('reports an upload that nobody continued', async () => {
+  it('reports an upload that no client continued', async () => {
     service = await service.restart({ EXPIRES_AFTER: '1' })
     const url = await createUpload(service.url, 13, { filename: 'a.txt' })
     await receiver.called('post-expire')

@@ -91,7 +91,7 @@ describe('landfall import chunks', () => {
     expect([first.length, second.length, first === second]).toEqual([32, 32, false])
   })
 
-  it('tells tasks apart whose names begin alike, and refuses those that share a file', async () => {
+  it('distinguishes tasks whose names begin alike, and refuses those that share a file', async () => {
     await save('a')
     await save('ab')
     await save('a1')
@@ -159,7 +159,7 @@ describe('landfall import chunks', () => {
 
   it.each([
     ['{"a":1}', /^The list must be a JSON array, or CSV that begins with a line like task_id,name,chunks\.$/],
-    ['[1', /^The list is no JSON array\.$/],
+    ['[1', /^The list is not a JSON array\.$/],
     ['', /^The list must be/],
     ['task_id,name,chunks\na,b\n', /^Entry 1 of the list is not valid: chunks: /],
     ['task_id,name,chunks\na,b,1\nc,,1\n', /^Entry 2 of the list is not valid: name: /],

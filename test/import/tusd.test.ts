@@ -226,7 +226,7 @@ describe('landfall import tusd', () => {
   it.each([
     [['tusd'], /^Name one folder: landfall import tusd FOLDER\.$/],
     [['tusd', 'a', 'b'], /^Name one folder/],
-    [['rustus', 'a'], /^"rustus" is no import: choose tusd or chunks\.$/],
+    [['rustus', 'a'], /^"rustus" is not an import: choose tusd or chunks\.$/],
     [['tusd', 'a', '--list', 'b'], /^--list names the tasks of an import of chunks, and only of these\.$/],
     [['chunks', 'a'], /^--list names/],
     [['tusd', '/no/such/folder'], /^\/no\/such\/folder is not a directory\.$/],

@@ -97,7 +97,7 @@ describe('The function authorize', () => {
   })
 
   it.each([[''], [{}], [{ subject: '' }], [{ subject: undefined }], [true], [{ subject: 'ann', admin: true }]])(
-    'grants nothing by %j, which is no grant',
+    'grants nothing by %j, which is not a grant',
     async (grant) => {
       await open({ authorize: () => grant as never })
       expect((await create(base, { 'Upload-Length': '5' })).status).toBe(503)
@@ -171,12 +171,12 @@ describe('The functions before a change', () => {
   it('rejects a file for good', async () => {
     await open({
       beforeFinish: () => {
-        throw new Refusal('This is no picture.')
+        throw new Refusal('This file is not an image.')
       },
     })
     const url = await createUpload(base, 5)
     const response = await patch(url, 0, HELLO)
-    expect([response.status, await response.text()]).toEqual([422, 'This is no picture.\n'])
+    expect([response.status, await response.text()]).toEqual([422, 'This file is not an image.\n'])
     expect((await head(url)).headers.get('Upload-Error')).toBe('rejected')
     expect((await fetch(url)).status).not.toBe(200)
   })
@@ -221,7 +221,7 @@ describe('The functions before a change', () => {
 })
 
 describe('The events of uploads', () => {
-  it('tells what has happened, and to which upload', async () => {
+  it('reports what happened, and to which upload', async () => {
     await open()
     const events: LandfallEvent[] = []
     for (const type of ['created', 'finished', 'deleted'] as const)
@@ -298,7 +298,7 @@ describe('The options', () => {
     [{ dataDir: undefined as never }, 'dataDir must be the path of a directory.'],
     [{ beforeFinish: true as never }, 'beforeFinish must be a function.'],
     [{ jwtSecret: 'x'.repeat(32), jwksUrl: 'https://keys.example' }, 'jwtSecret and jwksUrl exclude each other.'],
-    [{ colour: 'red' } as never, 'There is no option colour.'],
+    [{ colour: 'red' } as never, 'Unknown option: colour.'],
     [{ basePath: 'uploads' }, 'basePath'],
     [{ basePath: '/uploads/' }, 'basePath'],
     [{ auth: 'jwt' }, 'auth=jwt needs jwtSecret'],

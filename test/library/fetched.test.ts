@@ -101,7 +101,7 @@ describe('A service for the Fetch API', () => {
     }
   })
 
-  it('ends a download that nobody reads any more', async () => {
+  it('ends a download that no client reads any more', async () => {
     const url = await created(UPLOADED.length)
     await append(url, 0, new Uint8Array(UPLOADED))
     const file = await landfall.fetch(new Request(url))

@@ -16,7 +16,7 @@ export interface Delivery {
   readonly body: string
 }
 
-/** A receiver of webhooks, which accepts them unless it is told otherwise. */
+/** A receiver of webhooks, which accepts them by default. */
 export interface Receiver {
   /** `http://127.0.0.1:port` */
   readonly url: string

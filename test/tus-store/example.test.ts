@@ -21,7 +21,7 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-it('examples/tus-server receives a file over broken connections, and ends when it is told to', async () => {
+it('examples/tus-server receives a file over broken connections, and stops on SIGTERM', async () => {
   const content = bytesOf(3_000_001)
   const proxy = await startFaultyProxy(program.url, 7, 8, 900_000)
   await new Promise<void>((resolve, reject) => {

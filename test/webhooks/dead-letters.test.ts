@@ -29,7 +29,7 @@ afterEach(async () => {
 
 async function open(): Promise<void> {
   const settings = parseSettings(environment())
-  const schedule = { delays: [0, 1, 1], firstRest: 1, maxRest: 1 }
+  const schedule = { delays: [0, 1, 1], firstPause: 1, maxPause: 1 }
   opened = openWebhooks(settings, pino({ level: 'silent' }), () => undefined, schedule)
   const reports = { events: new Events(), outbox: opened.outbox, progressInterval: 0 }
   uploads = await openStore({ directory: folder.path, sync: 'finish', reports })
@@ -83,7 +83,7 @@ describe('A dead letter', () => {
   it('is sent again on request while the service runs', async () => {
     const [first = ''] = await giveUpTwo()
     receiver.answer(accept)
-    expect(await run(['retry', first])).toBe('Dead letters to be sent again: 1.')
+    expect(await run(['retry', first])).toBe('Dead letters queued: 1.')
     await receiver.count(7)
     expect(receiver.deliveries[6]?.headers['webhook-id']).toBe(first)
     expect(await run(['ls'])).toMatch(/dead: 1/)
@@ -92,7 +92,7 @@ describe('A dead letter', () => {
   it('is sent again by the next start, if the request comes while the service is stopped', async () => {
     await giveUpTwo()
     await close()
-    expect(await run(['retry'])).toBe('Dead letters to be sent again: 2.')
+    expect(await run(['retry'])).toBe('Dead letters queued: 2.')
     receiver.answer(accept)
     await open()
     await receiver.count(8)
@@ -116,7 +116,7 @@ describe('A dead letter', () => {
 
   it('is unknown if it has another id', async () => {
     await giveUpTwo()
-    await expect(run(['retry', 'evt_5'])).rejects.toThrow('There is no dead letter evt_5.')
+    await expect(run(['retry', 'evt_5'])).rejects.toThrow('Unknown dead letter: evt_5.')
   })
 })
 

@@ -7,7 +7,7 @@ import { Endpoint, type Schedule } from '../../server/webhooks/endpoint.ts'
 import { accept, answerWith, type Receiver, startReceiver } from '../support/receiver.ts'
 import { until } from '../support/wire.ts'
 
-const FAST: Schedule = { delays: [0, 1, 1], firstRest: 1, maxRest: 1 }
+const FAST: Schedule = { delays: [0, 1, 1], firstPause: 1, maxPause: 1 }
 
 let receiver: Receiver
 let endpoint: Endpoint | undefined

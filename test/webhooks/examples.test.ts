@@ -86,7 +86,7 @@ describe.each(Object.entries(RECEIVERS))('The example receiver in %s', (_, comma
     ['another id', (body: string) => ({ ...signed('evt_3', new Date(), body), 'webhook-id': 'evt_4' })],
     ['an old time stamp', (body: string) => signed('evt_3', new Date(Date.now() - 600_000), body)],
     [
-      'a time stamp that is no number',
+      'a time stamp that is not a number',
       (body: string) => ({ ...signed('evt_3', new Date(), body), 'webhook-timestamp': 'x' }),
     ],
     ['no signature', () => ({})],

@@ -146,11 +146,11 @@ class Run {
       if (!this.#hasFaults) continue
       actions.push({ weight: 0.06, run: () => page.lose() }, { weight: 0.04, run: () => page.reload() })
     }
-    if (this.#hasFaults) actions.push({ weight: 0.02, run: () => this.#restart() })
+    if (this.#hasFaults) actions.push({ weight: 0.02, run: () => this.#pausingart() })
     return actions
   }
 
-  #restart(): void {
+  #pausingart(): void {
     for (const travelling of [...this.#net].filter(({ isPlaced }) => isPlaced)) {
       this.#net.delete(travelling)
       if (travelling.sending.answer === undefined) travelling.page.answered(travelling, 0)
