@@ -19,3 +19,11 @@ export class Refusal extends UploadError {
     this.answer = answer
   }
 }
+
+/** JSON for a header: characters outside ASCII are escaped. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
