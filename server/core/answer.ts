@@ -25,3 +25,11 @@ export function applicationUnavailable(cause: unknown): UploadError {
   const message = 'The application is not available at the moment; try again later.'
   return new UploadError('application_unavailable', message, { cause })
 }
+
+/** JSON for a header: characters outside ASCII are escaped. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

@@ -67,7 +67,9 @@ export class Inspection {
   async #askApplication(signal: AbortSignal): Promise<void> {
     const { record, received } = this.#stored
     const upload = { record, offset: prefix(received), path: this.#path }
-    const answer = await withoutVerdict(async () => this.#decisions.beforeFinish?.(upload, signal))
+    const answer = await withoutVerdict(() =>
+      unlessAborted(signal, async () => this.#decisions.beforeFinish?.(upload, signal)),
+    )
     signal.throwIfAborted()
     if (!isEmpty(answer) || record.answer !== undefined) {
       await this.#stored.update((record) => ({ ...record, answer }))
@@ -81,6 +83,20 @@ async function withoutVerdict<T>(ask: () => Promise<T>): Promise<T> {
   return ask().catch((error: unknown) => {
     throw error instanceof UploadError ? error : scanning(error)
   })
+}
+
+/** The application may ignore the signal: nothing waits for it then. @throws the reason of the signal. */
+async function unlessAborted<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  let abort = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+  })
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([ask(), aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }
 
 function isEmpty(answer: Answer | undefined): boolean {

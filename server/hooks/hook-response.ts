@@ -1,13 +1,10 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { z } from 'zod'
 import type { Answer } from '../core/answer.ts'
+import { answerParts } from '../core/answer-parts.ts'
 import type { CreationChanges } from '../core/decisions.ts'
 
 /** Maximum bytes of a response. */
 export const MAX_RESPONSE = 16 * 1024
-
-/** Maximum bytes of `Result`, which clients receive in a header. Proxies allow about 4 KiB for all headers. */
-const MAX_RESULT = 2 * 1024
 
 /** What a receiver answers to a call. */
 export interface HookResponse {
@@ -63,44 +60,21 @@ function struct<S extends z.ZodRawShape>(shape: S) {
   return z.preprocess(named, z.object(shape))
 }
 
-const headers = z.record(z.string(), z.string()).refine(
-  (headers) =>
-    Object.entries(headers).every(([name, value]) => {
-      try {
-        validateHeaderName(name)
-        validateHeaderValue(name, value)
-        return true
-      } catch {
-        return false
-      }
-    }),
-  'must have valid names and values',
-)
-
-/** tus, creation extension: a key has no spaces, no commas, and only ASCII. */
-const metadataKey = z.string().regex(/^(?!__proto__$)[!-+\--~]+$/, 'must be a key of Upload-Metadata')
-
 const response = struct({
   HTTPResponse: struct({
     StatusCode: z.int().optional(),
     Body: z.string().optional(),
-    Header: headers.optional(),
+    Header: answerParts.headers.optional(),
   }).optional(),
   RejectUpload: z.boolean().optional(),
   RejectTermination: z.boolean().optional(),
   ChangeFileInfo: struct({
     ID: z.string().optional(),
-    MetaData: z.record(metadataKey, z.string().nullable()).optional(),
+    MetaData: answerParts.metadata.optional(),
     Storage: struct({ Path: z.string().optional() }).optional(),
   }).optional(),
   StopUpload: z.boolean().optional(),
-  Result: z
-    .unknown()
-    .refine(
-      (result) => Buffer.byteLength(JSON.stringify(result)) <= MAX_RESULT,
-      `must have at most ${MAX_RESULT} bytes`,
-    )
-    .optional(),
+  Result: answerParts.result.optional(),
 })
 
 type HttpResponse = NonNullable<z.output<typeof response>['HTTPResponse']>

@@ -1,5 +1,5 @@
 import type { Context } from 'koa'
-import type { Answer } from '../core/answer.ts'
+import { type Answer, asciiJson } from '../core/answer.ts'
 
 /** Headers that frame the message, or that only the service can know. */
 const RESERVED: ReadonlySet<string> = new Set([
@@ -42,12 +42,4 @@ export function setAnswer(ctx: Context, answer: Answer | undefined): void {
   // Koa would take a body with a tag for a page.
   if (!ctx.res.hasHeader('Content-Type')) ctx.type = 'text/plain; charset=utf-8'
   ctx.body = body
-}
-
-/** JSON for a header: characters outside ASCII are escaped. */
-export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(
-    /[\u007f-\uffff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -1,7 +1,9 @@
+import type { z } from 'zod'
 import { type Answer, applicationUnavailable } from '../core/answer.ts'
 import { currentRequest, type RequestInfo } from '../core/current-request.ts'
 import type { CreationChanges, Decisions } from '../core/decisions.ts'
 import { UploadError } from '../core/errors.ts'
+import { answer, creationAnswer } from './answers.ts'
 import { Refusal } from './refusal.ts'
 import { type UploadView, viewOf } from './view.ts'
 
@@ -39,34 +41,41 @@ export function decisionsOf(
     ...(beforeCreate !== undefined && {
       beforeCreate: async (record) => {
         const view = viewOf({ record, offset: 0, path: undefined })
-        const answer = await asked('refused', () => beforeCreate(view, request()))
-        if (answer === undefined) return undefined
-        const { metadata, id, folder, path, ...said } = answer
-        return { changes: { metadata, id, folder, path }, answer: said }
+        const said = await asked('refused', creationAnswer, () => beforeCreate(view, request()))
+        if (said === undefined) return undefined
+        const { metadata, id, folder, path, ...answer } = said
+        return { changes: { metadata, id, folder, path }, answer }
       },
     }),
     ...(beforeFinish !== undefined && {
       beforeFinish: async (upload, signal) => {
         const ask = () => beforeFinish(viewOf(upload), currentRequest(), signal)
-        const answer = await asked('rejected', ask).catch((error: unknown) => {
+        return asked('rejected', answer, ask).catch((error: unknown) => {
           if (error instanceof UploadError && error.code === 'application_unavailable' && !signal.aborted) {
             onPending(upload.record.id, error.cause)
           }
           throw error
         })
-        return answer
       },
     }),
     ...(beforeDelete !== undefined && {
-      beforeDelete: async (upload) => await asked('refused', () => beforeDelete(viewOf(upload), request())),
+      beforeDelete: (upload) => asked('refused', answer, () => beforeDelete(viewOf(upload), request())),
     }),
   }
 }
 
-/** @throws Refusal of the core; UploadError `application_unavailable` with what the function has thrown as its cause. */
-async function asked<T>(code: 'refused' | 'rejected', ask: () => Maybe<T>): Promise<T | undefined> {
+/**
+ * @param schema what the function may return: a record with anything else could not be read again.
+ * @throws Refusal of the core; UploadError `application_unavailable` with what the function has thrown as its cause.
+ */
+async function asked<T>(
+  code: 'refused' | 'rejected',
+  schema: z.ZodType<T>,
+  ask: () => Maybe<T>,
+): Promise<T | undefined> {
   try {
-    return (await ask()) ?? undefined
+    const answer = (await ask()) ?? undefined
+    return answer === undefined ? undefined : schema.parse(answer)
   } catch (error) {
     if (error instanceof Refusal) throw error.as(code, code === 'refused' ? 400 : 422)
     throw applicationUnavailable(error)

@@ -52,7 +52,7 @@ export class Fetched {
       createConnection: () => near,
       method: request.method,
       path: url.pathname + url.search,
-      headers: { host: url.host, ...headersOf(request) },
+      headers: { host: url.host, ...headersOf(request), ...framingOf(request) },
       signal: request.signal,
     })
     const answered = responseTo(inner)
@@ -86,6 +86,11 @@ function end(side: Duplex, isAnnounced: boolean): void {
 
 function headersOf(request: Request): http.OutgoingHttpHeaders {
   return Object.fromEntries([...request.headers].filter(([name]) => !HOP_BY_HOP.has(name)))
+}
+
+/** Without a length, Node would send the body of a DELETE or OPTIONS without an end. */
+function framingOf({ body, headers }: Request): http.OutgoingHttpHeaders {
+  return body === null || headers.has('content-length') ? {} : { 'transfer-encoding': 'chunked' }
 }
 
 function responseTo(request: http.ClientRequest): Promise<IncomingMessage> {

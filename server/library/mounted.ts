@@ -61,7 +61,7 @@ export class Mounted {
       return
     }
     ctx.respond = false
-    const closed = new Promise((resolve) => ctx.res.once('close', resolve))
+    const closed = ctx.res.destroyed ? undefined : new Promise((resolve) => ctx.res.once('close', resolve))
     this.#run(place, ctx.req, ctx.res)
     await closed
   }
@@ -94,6 +94,8 @@ export class Mounted {
   }
 
   #run({ url, mountPath }: Place, request: IncomingMessage, response: ServerResponse): void {
+    // Other middleware took its time, and the client has gone: `close` would never come.
+    if (response.destroyed) return
     this.#checkServer(request)
     setMountPath(request, plainPath(mountPath))
     request.url = url

@@ -1,5 +1,6 @@
 import type { Answer } from '../core/answer.ts'
 import { Refusal as CoreRefusal } from '../core/answer.ts'
+import { answer as schema } from './answers.ts'
 
 /** Thrown by a function of the application to refuse a request, an upload, or a file. */
 export class Refusal extends Error {
@@ -9,10 +10,11 @@ export class Refusal extends Error {
   /**
    * @param message for the client: one sentence.
    * @param answer changes the response. A status of 5xx would make clients try again, and some report success then.
+   * @throws ZodError if the answer has parts that no response can have.
    */
   constructor(message: string, answer: Answer = {}) {
     super(message)
-    this.answer = answer
+    this.answer = schema.parse(answer)
   }
 
   /** The error of the core that the client receives. @param status unless the answer has one. */

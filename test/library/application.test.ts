@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
@@ -198,6 +198,73 @@ describe('The functions before a change', () => {
     const again = `${base}/files/${idOf(url)}`
     while ((await fetch(again)).status !== 200);
     expect(await (await fetch(again)).text()).toBe('hello')
+  })
+
+  it.each<[string, unknown]>([
+    ['text', 'text'],
+    ['a status that is text', { status: '201' }],
+    ['a header that is a number', { headers: { 'X-Order': 17 } }],
+    ['a header of two lines', { headers: { 'X-Order': 'a\r\nSet-Cookie: b' } }],
+    ['a body that is a number', { body: 17 }],
+    ['a body of megabytes', { body: 'x'.repeat(2_000_000) }],
+    ['a result that is no JSON', { result: 17n }],
+    ['a result too long for a header', { result: '\u6f22'.repeat(600) }],
+  ])('keeps no answer that could not be given: %s', async (_, said) => {
+    let answer: unknown = said
+    const beforeFinish = (): never => {
+      if (answer instanceof Error) throw answer
+      return answer as never
+    }
+    await open({ beforeFinish })
+    const urls = [await createUpload(base, 5), await createUpload(base, 5)] as const
+    expect((await patch(urls[0], 0, HELLO)).status).toBe(503)
+    // The same in a refusal.
+    const refuse = (): never => {
+      throw new Refusal('No.', said as never)
+    }
+    await closeServer(server)
+    await landfall.close()
+    await open({ beforeFinish: typeof said === 'string' ? beforeFinish : refuse })
+    expect((await patch(`${base}/files/${idOf(urls[1])}`, 0, HELLO)).status).toBe(503)
+    await closeServer(server)
+    await landfall.close()
+    answer = undefined
+    await open({ beforeFinish })
+    for (const url of urls) while ((await fetch(`${base}/files/${idOf(url)}`)).status !== 200);
+  })
+
+  it.each<[string, unknown]>([
+    ['an id that is a number', { id: 17 }],
+    ['metadata that is text', { metadata: 'a.txt' }],
+    ['metadata with a value that is an object', { metadata: { filename: {} } }],
+    ['metadata with a key of two lines', { metadata: { 'a\r\nb': 'c' } }],
+    ['a folder that is a number', { folder: 17 }],
+    ['a header of two lines', { headers: { 'X-Order': 'a\r\nb' } }],
+  ])('creates nothing by an answer that could not be kept: %s', async (_, said) => {
+    await open({ beforeCreate: () => said as never })
+    expect((await create(base, { 'Upload-Length': '5' })).status).toBe(503)
+    expect(await idsOf(landfall.uploads.list())).toEqual([])
+  })
+
+  it('neither keeps a file from being removed nor the service from closing when it never answers', async () => {
+    const asked = new EventEmitter()
+    await open({
+      beforeFinish: ({ id }) => {
+        asked.emit(id)
+        return new Promise<undefined>(() => undefined)
+      },
+    })
+    const urls = [await createUpload(base, 5), await createUpload(base, 5)] as const
+    const arrived = urls.map((url) => once(asked, idOf(url)))
+    const appended = urls.map((url) => patch(url, 0, HELLO).catch(() => undefined))
+    await Promise.all(arrived)
+    expect((await fetch(urls[0], { method: 'DELETE', headers: TUS })).status).toBe(204)
+    await appended[0]
+    await landfall.close()
+    await appended[1]
+    await closeServer(server)
+    await open()
+    while ((await fetch(`${base}/files/${idOf(urls[1])}`)).status !== 200);
   })
 
   it('refuses a deletion', async () => {

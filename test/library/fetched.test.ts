@@ -50,6 +50,13 @@ describe('A service for the Fetch API', () => {
     expect(await (await landfall.fetch(new Request(url))).text()).toBe('helloworld')
   })
 
+  it('deletes an upload by a request with a body without a length', async () => {
+    const url = await created(10)
+    const body = Readable.toWeb(Readable.from([Buffer.from('a reason')])) as unknown as BodyInit
+    const request = new Request(url, { method: 'DELETE', headers: TUS, body, duplex: 'half' } as RequestInit)
+    expect((await landfall.fetch(request)).status).toBe(204)
+  })
+
   it('keeps the bytes of a body that breaks off', async () => {
     const url = await created(10)
     const broken = new ReadableStream({

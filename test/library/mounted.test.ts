@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import Koa from 'koa'
@@ -43,6 +44,22 @@ function stripping(handler: Landfall['handler']): http.RequestListener {
 }
 
 describe('A mounted service', () => {
+  it.each(['handler', 'koa'] as const)('keeps nothing of a client that has gone before its %s ran', async (way) => {
+    const { handler, koa, close } = await open({ drain: 60 })
+    const passed = new EventEmitter()
+    const base = await serve((request, response) => {
+      response.once('close', async () => {
+        if (way === 'handler') handler(request, response)
+        else await koa()({ req: request, res: response, originalUrl: request.url ?? '' }, async () => undefined)
+        passed.emit('passed')
+      })
+      request.destroy()
+    })
+    await Promise.all([once(passed, 'passed'), create(base, { 'Upload-Length': '5' }).catch(() => undefined)])
+    // It would wait for `drain`.
+    await close()
+  })
+
   it('resumes uploads at a server of node:http', async () => {
     const { handler } = await open()
     const base = await serve(handler)
