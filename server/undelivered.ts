@@ -6,8 +6,7 @@ import { countUndelivered } from './outbox/backlog.ts'
 export function warnOfUndelivered({ outbox }: Layout, log: Logger): void {
   countUndelivered(outbox).then(
     (count) => {
-      if (count > 0)
-        log.warn(`Undelivered events in ${outbox}: ${count}. Without WEBHOOK_URLS, they stay.`)
+      if (count > 0) log.warn(`Undelivered events in ${outbox}: ${count}. Without WEBHOOK_URLS, they stay.`)
     },
     (err: unknown) => log.warn({ err }, `${outbox} could not be read.`),
   )
