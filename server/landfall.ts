@@ -8,6 +8,7 @@ import { PAGES } from './program.ts'
 
 export type { Answer } from './core/answer.ts'
 export type { RequestInfo } from './core/current-request.ts'
+export { type ErrorCode, UploadError } from './core/errors.ts'
 export type { EventType } from './core/events.ts'
 export type { Action } from './core/principal.ts'
 export type { Authorize, AuthorizeRequest, Grant } from './library/authorize.ts'

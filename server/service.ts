@@ -15,6 +15,7 @@ import { refusals } from './connections/refusal.ts'
 import { Concatenation } from './core/concatenation.ts'
 import type { Decisions } from './core/decisions.ts'
 import { Events } from './core/events.ts'
+import type { Ledger } from './core/ledger.ts'
 import { RateLimit } from './core/rate-limit.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
@@ -26,11 +27,11 @@ import { downloadHost } from './download/download-host.ts'
 import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
-import { loadPages } from './http/pages.ts'
+import { loadPages, type Pages } from './http/pages.ts'
 import type { Keys } from './keys.ts'
 import type { Authorize } from './library/authorize.ts'
 import { listen, urlOfServer } from './listening.ts'
-import { openApplication } from './open-application.ts'
+import { type Application, openApplication } from './open-application.ts'
 import { openAuth, openTokens } from './open-auth.ts'
 import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
@@ -93,10 +94,9 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
   const { log, onStep = () => undefined } = embedding
   const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = embedding.pagesFolder === undefined ? undefined : await loadPages(embedding.pagesFolder)
-  const layout = new Layout(settings.DATA_DIR)
   const events = new Events((error) => log.error({ err: error }, 'An event listener failed.'))
   const application = await openApplication(settings, events, embedding.decisions, log, onStep)
-  const { decisions, reports, hasApplication } = application
+  const { decisions, reports } = application
   const ledger = ledgerOf(settings)
   const uploads = await openStore({
     directory: settings.DATA_DIR,
@@ -118,6 +118,34 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     await application.close()
     throw error
   })
+  try {
+    return await serviceFor(settings, embedding, { application, events, ledger, uploads, downloadsFrom, pages })
+  } catch (error) {
+    // An application may go on, and open the directory again.
+    await application.close()
+    await uploads.close()
+    throw error
+  }
+}
+
+/** What a service is made of. */
+interface Parts {
+  readonly application: Application
+  readonly events: Events
+  readonly ledger: Ledger
+  readonly uploads: Uploads
+  readonly downloadsFrom: ReturnType<typeof downloadHost>
+  readonly pages: Pages | undefined
+}
+
+/** The service over open uploads. @throws Error with a sentence for the operator. */
+async function serviceFor(
+  settings: Settings,
+  embedding: Embedding,
+  { application, events, ledger, uploads, downloadsFrom, pages }: Parts,
+): Promise<Service> {
+  const { log } = embedding
+  const layout = new Layout(settings.DATA_DIR)
   application.connect(uploads)
   const usage = await readUsage(layout)
   if (usage !== undefined) ledger.restore(usage)
@@ -139,7 +167,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const app = createApp({
-    admission: new Admission(withLinks(authenticator, links), uploads, hasApplication),
+    admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication),
     links,
     urlOf: urls.link,
     downloads,

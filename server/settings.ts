@@ -221,6 +221,16 @@ export const declaration = z.object({
     'With AUTH on, who can use uploads created with AUTH=none: none, everyone (any signed-in client), sub:NAME (a subject of JWT_ISSUER).',
     unownedUploads(),
   ),
+  DOWNLOADS: setting(
+    'on',
+    'Who may download: on (clients that may read the upload), signed (only clients with a signed link), off.',
+    oneOf('on', 'signed', 'off'),
+  ),
+  TERMINATION: setting(
+    'on',
+    'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
+    oneOf('on', 'unfinished', 'off'),
+  ),
   HOOKS_URL: setting('', 'URL that hooks are posted to, as tusd 2 does. Not together with HOOKS_DIR.', httpUrl()),
   HOOKS_DIR: setting(
     '',
@@ -258,16 +268,6 @@ export const declaration = z.object({
     'Minimum time between two reports of the progress of an upload (post-receive).',
     wholeBetween(1, 3_600_000),
     'ms',
-  ),
-  DOWNLOADS: setting(
-    'on',
-    'Who may download: on (clients that may read the upload), signed (only clients with a signed link), off.',
-    oneOf('on', 'signed', 'off'),
-  ),
-  TERMINATION: setting(
-    'on',
-    'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
-    oneOf('on', 'unfinished', 'off'),
   ),
   WEBHOOK_URLS: setting(
     '',

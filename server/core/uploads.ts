@@ -1,18 +1,18 @@
 import { ChargedStore } from './charged-store.ts'
 import type { Claims } from './claims.ts'
+import { changedBy, placedBy, taken } from './creation-changes.ts'
 import { addAnswer } from './current-request.ts'
 import { SCAN_WAIT } from './deadline.ts'
-import type { CreationChanges, Decisions } from './decisions.ts'
+import type { Decisions } from './decisions.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
-import { folderAt, folderByTemplate, placeAt } from './folder.ts'
+import { folderByTemplate } from './folder.ts'
 import type { Checks } from './gate.ts'
 import { Headroom } from './headroom.ts'
 import { Ledger } from './ledger.ts'
 import { isAccessible, type Principal } from './principal.ts'
-import { isUploadId, nameOf, type UploadRecord } from './record.ts'
+import { isUploadId, type UploadRecord } from './record.ts'
 import { ReportedStore, type Reports } from './reported-store.ts'
-import { safeName } from './safe-name.ts'
 import { sourceOf } from './source.ts'
 import type { Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
@@ -428,34 +428,6 @@ class Departed extends UploadError {
     super('gone', 'This upload is gone.')
     this.owner = owner
   }
-}
-
-/** A record with the metadata and the id that the application chooses. */
-function changedBy({ metadata, id }: CreationChanges, record: UploadRecord): UploadRecord {
-  const isIdFree = record.webUploader === undefined && record.parts === undefined
-  const renamed = id === undefined || !isIdFree ? record : { ...record, id }
-  if (metadata === undefined) return renamed
-  return { ...renamed, metadata, rawMetadata: undefined, fileName: safeName(nameOf(metadata)) }
-}
-
-/** A record with the place that the application chooses for its file. @throws UploadError `internal` for none. */
-function placedBy({ folder, path }: CreationChanges, record: UploadRecord): UploadRecord {
-  if (record.partial || (folder === undefined && path === undefined)) return record
-  const place = path === undefined ? folderAt(folder ?? '', record.id) : placeAt(path, record.id)
-  if (place === undefined)
-    throw unusable(`the place ${JSON.stringify(path ?? folder)}, which is not in the data folder`)
-  return { ...record, ...place }
-}
-
-/** The error of an id that the application has chosen, and that no new upload can have. */
-function taken(id: string): UploadError {
-  return unusable(`the id ${JSON.stringify(id)}, which is taken or not valid`)
-}
-
-/** @param choice of the application, for the log only. */
-function unusable(choice: string): UploadError {
-  const cause = new Error(`The application has chosen ${choice}.`)
-  return new UploadError('internal', 'Internal server error.', { cause })
 }
 
 /** The error of an unknown id. */

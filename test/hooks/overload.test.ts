@@ -83,7 +83,7 @@ describe('The queue of calls', () => {
     })
     for (const response of held) response.writeHead(204).end()
     await program.end('SIGTERM')
-    const lines = log.split('\n').filter((line) => line.includes('lost'))
+    const lines = log.split('\n').filter((line) => line.includes('dropped'))
     expect(lines).toHaveLength(2)
     expect(lines[1]).toMatch(/"lost":[1-9]\d+,/)
   })

@@ -374,6 +374,15 @@ describe('The options', () => {
     await expect(createLandfall({ dataDir: '/nowhere', ...options })).rejects.toThrow(sentence)
   })
 
+  it('that fail late leave the directory to the next attempt', async () => {
+    folder = await temporaryFolder()
+    const { path: dataDir } = folder
+    const conflict = { auth: 'jwt', jwtSecret: 'x'.repeat(32), authorize: () => 'anonymous' as const } as const
+    await expect(createLandfall({ dataDir, ...conflict })).rejects.toThrow('exclude each other')
+    await open()
+    expect((await fetch(await finished())).status).toBe(200)
+  })
+
   it('are those of the settings, with lists as arrays and permissions as numbers', async () => {
     await open({
       allowedOrigins: ['https://a.example', 'https://b.example'],

@@ -61,7 +61,7 @@ describe('A start without WEBHOOK_URLS', () => {
   it('warns of events that were not delivered', async () => {
     await writeSegment(folder.path, [eventLine(0), eventLine(1), confirmedLine(0, 1)])
     const program = await startProgram({ DATA_DIR: folder.path })
-    await until(async () => program.errors().includes('Events that were not delivered'))
+    await until(async () => program.errors().includes('Undelivered events'))
     expect(program.errors()).toMatch(/outbox: 2\. Without WEBHOOK_URLS, they stay\./)
     await program.end('SIGTERM')
   })
