@@ -31,8 +31,11 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
  */
 export class Fetched {
   readonly #server: http.Server
+  readonly #idleTimeout: number
 
-  constructor(handler: RequestListener) {
+  /** @param idleTimeout when to give up a response of which nothing is read, in milliseconds. */
+  constructor(handler: RequestListener, idleTimeout: number) {
+    this.#idleTimeout = idleTimeout
     this.#server = http.createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, handler)
   }
 
@@ -47,7 +50,6 @@ export class Fetched {
     // The server asks connections for these; a pair of streams has none of them.
     Object.assign(far, { remoteAddress: remoteAddress ?? '127.0.0.1', encrypted: url.protocol === 'https:' })
     setWebRequest(far, request)
-    this.#server.emit('connection', far)
     const inner = http.request({
       createConnection: () => near,
       method: request.method,
@@ -55,12 +57,14 @@ export class Fetched {
       headers: { host: url.host, ...headersOf(request), ...framingOf(request) },
       signal: request.signal,
     })
+    // Not before: headers that no request can have throw, and the connection would stay.
+    this.#server.emit('connection', far)
     const answered = responseTo(inner)
     // The response may come, and the connection close, before the whole body is sent.
     if (request.body === null) inner.end()
     else pipeline(chunksOf(request.body), inner).catch(() => undefined)
     try {
-      return toWeb(await answered, request.method)
+      return toWeb(await answered, request.method, this.#idleTimeout)
     } catch (error) {
       if (request.signal.aborted) return new Response(null, { status: 499 })
       throw error
@@ -94,10 +98,14 @@ function framingOf({ body, headers }: Request): http.OutgoingHttpHeaders {
 }
 
 function responseTo(request: http.ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => request.once('response', resolve).on('error', reject))
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve).on('error', reject)
+    // A body may break off without an error.
+    request.once('close', () => reject(new Error('The request broke off.')))
+  })
 }
 
-function toWeb(response: IncomingMessage, method: string): Response {
+function toWeb(response: IncomingMessage, method: string, idleTimeout: number): Response {
   const status = response.statusCode ?? 500
   const headers = new Headers()
   for (const [name, values] of Object.entries(response.headersDistinct)) {
@@ -106,7 +114,7 @@ function toWeb(response: IncomingMessage, method: string): Response {
   }
   const hasBody = !WITHOUT_BODY.has(status) && method !== 'HEAD'
   if (!hasBody) response.resume()
-  return new Response(hasBody ? streamOf(response) : null, { status, headers })
+  return new Response(hasBody ? streamOf(response, idleTimeout) : null, { status, headers })
 }
 
 async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -119,15 +127,25 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
   }
 }
 
-function streamOf(response: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+function streamOf(response: IncomingMessage, idleTimeout: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   const chunks: AsyncIterator<Buffer> = response[Symbol.asyncIterator]()
+  let idle: NodeJS.Timeout | undefined
   return new ReadableStream({
     pull: async (controller) => {
+      clearTimeout(idle)
       const { done, value } = await chunks.next()
-      if (done) controller.close()
-      else controller.enqueue(new Uint8Array(value))
+      if (done) {
+        controller.close()
+        return
+      }
+      controller.enqueue(new Uint8Array(value))
+      idle = setTimeout(() => {
+        response.destroy()
+        controller.error(new Error('Nothing of this response was read for too long.'))
+      }, idleTimeout).unref()
     },
     cancel: () => {
+      clearTimeout(idle)
       response.destroy()
     },
   })

@@ -34,7 +34,7 @@ export async function openLandfall(settings: Settings, embedding: Embedding, bas
   const { log } = embedding
   const service = await openService(settings, embedding)
   const mounted = new Mounted(service, basePath, settings.IDLE_TIMEOUT, (sentence) => log.warn(sentence))
-  const { fetch } = new Fetched(mounted.handler)
+  const { fetch } = new Fetched(mounted.handler, settings.IDLE_TIMEOUT)
   let closing: Promise<void> | undefined
   return {
     handler: mounted.handler,

@@ -5,6 +5,7 @@ import { createLandfall, type Landfall } from '../../server/landfall.ts'
 import { UPLOADED, uploadOverBrokenConnections } from '../support/broken-upload.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { closeServer, listenLocally } from '../support/http-server.ts'
+import { openFiles } from '../support/open-files.ts'
 import { TUS } from '../support/tus.ts'
 
 const ENDPOINT = 'http://127.0.0.1/api/uploads/files'
@@ -72,6 +73,12 @@ describe('A service for the Fetch API', () => {
     expect(state.headers.get('Upload-Offset')).toBe('5')
   })
 
+  it('fails when a body breaks off without a reason', async () => {
+    const url = await created(10)
+    const broken = new ReadableStream({ pull: (controller) => controller.error() })
+    await expect(append(url, 0, broken)).rejects.toThrow('broke off')
+  })
+
   it('answers a request whose client has gone, so that no framework logs an error', async () => {
     const url = await created(10)
     const gone = new AbortController()
@@ -116,6 +123,22 @@ describe('A service for the Fetch API', () => {
     await reader?.read()
     await reader?.cancel()
     expect((await landfall.fetch(new Request(url, { method: 'DELETE', headers: TUS }))).status).toBe(204)
+  })
+
+  it('ends a download of which nothing is read', async () => {
+    await landfall.close()
+    landfall = await createLandfall({
+      dataDir: folder.path,
+      logLevel: 'silent',
+      basePath: '/api/uploads',
+      idleTimeout: 1_000,
+    })
+    const url = await created(UPLOADED.length)
+    await append(url, 0, new Uint8Array(UPLOADED))
+    const file = await landfall.fetch(new Request(url))
+    expect(await openFiles(process.pid, `${folder.path}/files`)).toHaveLength(1)
+    while ((await openFiles(process.pid, `${folder.path}/files`)).length > 0);
+    await expect(file.arrayBuffer()).rejects.toThrow('too long')
   })
 
   it('resumes uploads behind a server that speaks HTTP', async () => {
