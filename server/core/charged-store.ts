@@ -211,7 +211,7 @@ class ChargedUpload implements StoredUpload {
 
   async remove(why: Departure): Promise<void> {
     try {
-      await this.#settledAfter(() => this.#stored.remove(why))
+      await this.#ledger.removing(this.#tracked, () => this.#settledAfter(() => this.#stored.remove(why)))
     } finally {
       if (this.#stored.removed) this.#ledger.untrack(this.#tracked)
     }

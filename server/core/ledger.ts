@@ -57,7 +57,8 @@ export class Ledger {
   #sums = new Sums()
   /** The open uploads, by id: their charges are known without the store. */
   readonly #open = new Map<string, TrackedUpload>()
-  readonly #creating = new Set<string>()
+  /** Uploads that are being created or removed: a list of uploads may have them or not. */
+  readonly #unsettled = new Set<string>()
   /** Quotas of credentials, in bytes, of accounts with uploads. */
   readonly #quotas = new Map<string, number>()
   #recount: Recount | undefined
@@ -148,16 +149,26 @@ export class Ledger {
       charge: NO_CHARGE,
     }
     this.reserve(upload, chargeWith(upload.overhead))
-    this.#creating.add(record.id)
+    this.#unsettled.add(record.id)
     return upload
   }
 
   /** Notes that the upload exists, or that it could not be created. */
   created(upload: TrackedUpload, exists: boolean): void {
-    this.#creating.delete(upload.id)
+    this.#unsettled.delete(upload.id)
     if (exists) return
     this.settle(upload, NO_CHARGE)
     this.untrack(upload)
+  }
+
+  /** Runs the removal of an upload. From its beginning on the store may not list the upload, which is still charged. */
+  async removing({ id }: TrackedUpload, remove: () => Promise<void>): Promise<void> {
+    this.#unsettled.add(id)
+    try {
+      await remove()
+    } finally {
+      this.#unsettled.delete(id)
+    }
   }
 
   /** Changes the charge of an upload, if its account may have it. @throws UploadError `quota_exceeded`, `no_space`. */
@@ -192,7 +203,7 @@ export class Ledger {
 
   /** Begins a recount, which replaces the totals when it is complete. */
   beginRecount(partitionOf: (id: string) => string): Recount {
-    const recount = new Recount(partitionOf, this.#creating, (sums) => {
+    const recount = new Recount(partitionOf, this.#unsettled, (sums) => {
       this.#sums = sums
       this.isExact = true
     })

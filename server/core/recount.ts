@@ -12,25 +12,25 @@ interface CountedUpload {
  */
 export class Recount {
   readonly #partitionOf: (id: string) => string
-  readonly #creating: ReadonlySet<string>
+  readonly #unsettled: ReadonlySet<string>
   readonly #onComplete: (sums: Sums) => void
   readonly #sums = new Sums()
   /** Partitions that are not listed yet; `undefined` until their names are known. */
   #pending: Set<string> | undefined
   /** The partition that is being listed. */
   #listing: string | undefined
-  /** Uploads that have changed, or were being created, during a listing, which may lack them. */
+  /** Uploads that have changed, or were being created or removed, during a listing, which may lack them. */
   #changed: Set<string>
   /** Uploads of the listed partition that are not counted yet. */
   #awaited = new Set<string>()
   /** Those that have changed while they were read. */
   readonly #disturbed = new Set<string>()
 
-  constructor(partitionOf: (id: string) => string, creating: ReadonlySet<string>, onComplete: (sums: Sums) => void) {
+  constructor(partitionOf: (id: string) => string, unsettled: ReadonlySet<string>, onComplete: (sums: Sums) => void) {
     this.#partitionOf = partitionOf
-    this.#creating = creating
+    this.#unsettled = unsettled
     this.#onComplete = onComplete
-    this.#changed = new Set(creating)
+    this.#changed = new Set(unsettled)
   }
 
   /** @param names all partitions, listed since this object exists. @returns those to list. */
@@ -44,10 +44,10 @@ export class Recount {
   /** Lists a partition by `list`. @returns the uploads to count. */
   async open(partition: string, list: (partition: string) => Promise<readonly string[]>): Promise<readonly string[]> {
     this.#listing = partition
-    // Now, because a creation may end after the list has been read; those that begin from now on are changes.
-    const creating = [...this.#creating].filter((id) => this.#partitionOf(id) === partition)
+    // Now, because they may end after the list has been read; those that begin from now on are changes.
+    const unsettled = [...this.#unsettled].filter((id) => this.#partitionOf(id) === partition)
     const ids = await list(partition)
-    this.#awaited = new Set([...ids, ...this.#changed, ...creating])
+    this.#awaited = new Set([...ids, ...this.#changed, ...unsettled])
     this.#changed = new Set()
     this.#listing = undefined
     this.#pending?.delete(partition)

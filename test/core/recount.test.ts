@@ -175,6 +175,21 @@ describe('The ledger', () => {
     }
   })
 
+  it('takes off once what an upload cost whose removal has begun, and which the store no longer lists', async () => {
+    const charge = { bytes: 5, files: 1, unfinished: 1 }
+    const ledger = new Ledger()
+    const upload = ledger.track(newRecord({ length: 5, metadata }), charge)
+    const recount = ledger.beginRecount(() => 'partition')
+    await ledger.removing(upload, async () => {
+      for (const partition of recount.partitions(['partition'])) {
+        for (const id of await recount.open(partition, async () => [])) recount.count(id, upload.account, charge)
+      }
+      ledger.settle(upload, NO_CHARGE)
+    })
+    recount.complete()
+    expect(ledger.kept().total).toEqual(NO_CHARGE)
+  })
+
   it('forgets accounts without uploads', async () => {
     const { ledger, uploads } = await opened()
     for (let number = 0; number < 200; number++) {

@@ -3,7 +3,7 @@ import type { Random } from '../support/random.ts'
 import { WEBHOOK_SECRET } from '../support/receiver.ts'
 import { type StubServer, startStub } from '../support/stub-server.ts'
 
-/** How often an attempt is answered with an error. */
+/** How often the first attempt is answered with an error. The second one comes seconds later, the third one minutes. */
 const FAILURES = 0.02
 
 /** The types of the events of one upload, each once, in the order in which they first arrived. */
@@ -18,6 +18,7 @@ export interface Story {
 export class EventReceiver {
   readonly #server: StubServer
   readonly #random: Random
+  readonly #refused = new Set<string>()
   readonly #stories = new Map<string, Story & { readonly types: string[] }>()
 
   private constructor(random: Random, server: StubServer) {
@@ -30,7 +31,7 @@ export class EventReceiver {
       random,
       await startStub((request, response) => {
         void text(request).then(
-          (body) => response.writeHead(receiver.#take(body) ? 204 : 500).end(),
+          (body) => response.writeHead(receiver.#take(String(request.headers['webhook-id']), body) ? 204 : 500).end(),
           () => undefined,
         )
       }),
@@ -60,8 +61,11 @@ export class EventReceiver {
     return this.#server.close()
   }
 
-  #take(body: string): boolean {
-    if (this.#random.chance(FAILURES)) return false
+  #take(id: string, body: string): boolean {
+    if (!this.#refused.has(id) && this.#random.chance(FAILURES)) {
+      this.#refused.add(id)
+      return false
+    }
     const { type, data } = JSON.parse(body)
     const key = `${data.id} ${data.created_at}`
     const story = this.#stories.get(key) ?? storyOf(data.id, data.created_at)
