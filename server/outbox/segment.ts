@@ -99,8 +99,10 @@ export class Segment {
 
   /** The whole lines. @throws the OS error. */
   async bytes(): Promise<Buffer> {
+    // A compaction that ends meanwhile leaves less in the file, not in what is read here.
+    const { size } = this
     const bytes = await ifThere(() => readFile(this.path))
-    return bytes?.subarray(0, this.size) ?? Buffer.alloc(0)
+    return bytes?.subarray(0, size) ?? Buffer.alloc(0)
   }
 
   #set(index: number, bit: number): void {
