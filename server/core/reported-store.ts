@@ -270,11 +270,14 @@ class ReportedUpload implements StoredUpload {
   }
 
   async release(): Promise<void> {
+    // A refused upload is removed instead.
+    this.#confirmCreation()
     this.#reportProgress(0)
     await this.#stored.release()
   }
 
   async close(): Promise<void> {
+    this.#confirmCreation()
     await this.#stored.close()
   }
 

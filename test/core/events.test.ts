@@ -76,6 +76,20 @@ describe('Events', () => {
     expect(types().slice(0, 2)).toEqual(['created', 'progress'])
   })
 
+  it('report an upload without bytes whose request succeeded', async () => {
+    await desk().createTentatively(recordOf('id', 5), nothing)
+    expect(types()).toEqual(['created'])
+  })
+
+  it('report an upload without bytes that a stop keeps', async () => {
+    const created = desk().createTentatively(recordOf('id', 5), async () => {
+      await uploads.end()
+      throw new Error('stopped')
+    })
+    await expect(created).rejects.toThrow('stopped')
+    expect(types()).toEqual(['created'])
+  })
+
   it('report nothing of a change that failed', async () => {
     await desk().create(recordOf('id', 5), nothing)
     await expect(desk().create(recordOf('id', 5), nothing)).rejects.toThrow()
