@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { isPath } from './http/mount-path.ts'
 import type { Authorize } from './library/authorize.ts'
 import { type DecisionOptions, decisionsOf } from './library/decisions.ts'
 import { type Landfall, openLandfall } from './library/open-landfall.ts'
@@ -52,7 +53,7 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
   const { beforeCreate, beforeFinish, beforeDelete, ...settingOptions } = others
   checkFunctions({ authorize, beforeCreate, beforeFinish, beforeDelete })
   if (typeof others.dataDir !== 'string') throw new Error('dataDir must be the path of a directory.')
-  if (basePath !== '' && !/^(?:\/[A-Za-z0-9._~-]+)+$/.test(basePath)) {
+  if (basePath !== '' && !isPath(basePath)) {
     throw new Error('basePath must be a path like /uploads, without a slash at its end.')
   }
   // A page of a foreign host, once that resolves to this one, has no credentials of the application.

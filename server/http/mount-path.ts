@@ -12,8 +12,16 @@ export function mountPathOf(request: IncomingMessage): string {
   return paths.get(request) ?? ''
 }
 
-/** A plain absolute path without a trailing slash; never `//host`, which browsers resolve to another server. */
+/** Segments of `.` or `..`, which browsers resolve, in whatever form (URL Standard, single- and double-dot). */
+const DOTS = /\/(?:\.|%2e){1,2}(?:\/|$)/i
+
+/** An absolute path without a trailing slash; never `//host`, which browsers resolve to another server. */
+export function isPath(text: string): boolean {
+  return /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+$/.test(text) && !DOTS.test(text)
+}
+
+/** A path of plain characters without a trailing slash, or nothing. */
 export function plainPath(text: string): string {
   const path = text.replace(/(?<!\/)\/+$/, '')
-  return /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path) ? path : ''
+  return /^[A-Za-z0-9._~/-]+$/.test(path) && isPath(path) ? path : ''
 }

@@ -5,11 +5,13 @@ import type { Middleware } from 'koa'
  * targets become `*`, which has no route.
  */
 export const originForm: Middleware = (ctx, next) => {
-  if (!ctx.url.startsWith('/')) ctx.url = pathOf(ctx.url)
+  ctx.url = originFormOf(ctx.url)
   return next()
 }
 
-function pathOf(target: string): string {
+/** A target in origin-form. */
+export function originFormOf(target: string): string {
+  if (target.startsWith('/')) return target
   if (!URL.canParse(target)) return '*'
   const { pathname, search } = new URL(target)
   return pathname.startsWith('/') ? pathname + search : '*'

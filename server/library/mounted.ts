@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { plainPath, setMountPath } from '../http/mount-path.ts'
+import { isPath, setMountPath } from '../http/mount-path.ts'
+import { originFormOf } from '../http/origin-form.ts'
 
 /** Passes a request on to the next handler of the application. */
 export type Next = (error?: unknown) => void
@@ -85,8 +86,11 @@ export class Mounted {
 
   /** @returns `undefined` for a request that is not for the service, if another handler may answer it. */
   #placeOf(request: IncomingMessage, originalUrl: string, isOptional: boolean): Place | undefined {
-    const { url = '/' } = request
-    const place = this.#basePath === '' ? withoutPrefix(originalUrl, url) : below(this.#basePath, originalUrl)
+    const original = originFormOf(originalUrl)
+    const place =
+      this.#basePath === ''
+        ? withoutPrefix(original, originFormOf(request.url ?? '/'))
+        : below(this.#basePath, original)
     // No path is `*`: the service answers that there is nothing.
     if (!isOptional) return place ?? { url: '*', mountPath: '' }
     const path = place?.url.replace(/\?.*$/s, '')
@@ -97,7 +101,8 @@ export class Mounted {
     // Other middleware took its time, and the client has gone: `close` would never come.
     if (response.destroyed) return
     this.#checkServer(request)
-    setMountPath(request, plainPath(mountPath))
+    // Any other would make the URLs of uploads those of another server.
+    if (isPath(mountPath)) setMountPath(request, mountPath)
     request.url = url
     this.#running.add(response)
     response.once('close', () => {

@@ -102,6 +102,31 @@ describe('A mounted service', () => {
     expect((await fetch(`${base}/uploads/files`, { method: 'OPTIONS' })).headers.get('Tus-Version')).toBe('1.0.0')
   })
 
+  it('names uploads by a path with encoded and other characters', async () => {
+    const { handler } = await open()
+    const base = await serve((request, response) => {
+      Object.assign(request, { originalUrl: `/of%20a:b@c${request.url}` })
+      handler(request, response)
+    })
+    const response = await create(base, { 'Upload-Length': '0' })
+    expect(response.headers.get('Location')).toMatch(/\/of%20a:b@c\/files\/[^/]+$/)
+  })
+
+  it('understands targets in absolute form below its path', async () => {
+    const { handler } = await open({ basePath: '/uploads' })
+    const base = await serve((request, response) => handler(request, response, () => response.end('next')))
+    const { hostname, port } = new URL(base)
+    const request = http.request({ hostname, port, path: `${base}/uploads/files`, method: 'OPTIONS' }).end()
+    const [response] = await once(request, 'response')
+    expect(response.headers['tus-version']).toBe('1.0.0')
+    response.resume()
+  })
+
+  it.each(['/../a', '/a/%2e%2e', '//a', '/a b', '/a?b', 'a'])('has no base path like %s', async (basePath) => {
+    await open()
+    await expect(createLandfall({ dataDir: folder.path, basePath })).rejects.toThrow('basePath must be a path')
+  })
+
   it('answers a prefix that browsers resolve to another host with a path of its own', async () => {
     const { handler } = await open()
     const base = await serve((request, response) => {
