@@ -4,7 +4,18 @@ import type { Ledger, TrackedUpload } from './ledger.ts'
 import type { Range, Ranges } from './ranges.ts'
 import { bytesIn } from './reader.ts'
 import type { FailureReason, UploadRecord } from './record.ts'
-import type { Attempt, Count, Departure, Found, Occupied, Space, Store, StoredUpload, UploadSummary } from './store.ts'
+import type {
+  Attempt,
+  Count,
+  Departure,
+  Found,
+  Occupied,
+  Prepared,
+  Space,
+  Store,
+  StoredUpload,
+  UploadSummary,
+} from './store.ts'
 
 /** A store whose uploads are charged to the ledger, and that keeps a part of the disk free. */
 export class ChargedStore implements Store {
@@ -24,8 +35,12 @@ export class ChargedStore implements Store {
   }
 
   /** @throws UploadError also `quota_exceeded`. */
-  createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
-    return this.#create(record, true, () => this.#store.createFinished(record, bytes, after))
+  createFinished(
+    record: UploadRecord,
+    bytes: readonly Buffer[],
+    prepare?: () => Promise<Prepared>,
+  ): Promise<StoredUpload> {
+    return this.#create(record, true, () => this.#store.createFinished(record, bytes, prepare))
   }
 
   async open(id: string): Promise<Found> {
@@ -94,7 +109,10 @@ export class ChargedStore implements Store {
     try {
       await this.#headroom.take(0)
       stored = await make()
-      return new ChargedUpload(stored, this.#ledger, this.#headroom, tracked)
+      const charged = new ChargedUpload(stored, this.#ledger, this.#headroom, tracked)
+      // The application rejected the file.
+      if (finished && !stored.finished) await charged.settle()
+      return charged
     } finally {
       this.#ledger.created(tracked, stored !== undefined)
     }
@@ -228,7 +246,7 @@ class ChargedUpload implements StoredUpload {
   async close(): Promise<void> {
     await this.#stored.close()
     // Refused bytes of an upload that has failed may have been cut off since.
-    if (this.#tracked.charge !== undefined) await this.#settle()
+    if (this.#tracked.charge !== undefined) await this.settle()
     this.#ledger.untrack(this.#tracked)
   }
 
@@ -238,11 +256,12 @@ class ChargedUpload implements StoredUpload {
     try {
       await work()
     } finally {
-      await this.#settle()
+      await this.settle()
     }
   }
 
-  async #settle(): Promise<void> {
+  /** Charges what the upload costs now. */
+  async settle(): Promise<void> {
     const occupied = dependsOnBlocks(this.#stored) ? await this.#occupiedBytes() : 0
     this.#ledger.settle(this.#tracked, this.#chargeOf(this.#stored, occupied))
   }

@@ -1,5 +1,5 @@
 import type { Answer } from './answer.ts'
-import type { Decisions } from './decisions.ts'
+import type { Decisions, UploadFacts } from './decisions.ts'
 import { UploadError } from './errors.ts'
 import type { Gate, ReceivedFile } from './gate.ts'
 import { prefix } from './ranges.ts'
@@ -67,15 +67,28 @@ export class Inspection {
   async #askApplication(signal: AbortSignal): Promise<void> {
     const { record, received } = this.#stored
     const upload = { record, offset: prefix(received), path: this.#path }
-    const answer = await withoutVerdict(() =>
-      unlessAborted(signal, async () => this.#decisions.beforeFinish?.(upload, signal)),
-    )
-    signal.throwIfAborted()
-    if (!isEmpty(answer) || record.answer !== undefined) {
+    const answer = await withoutVerdict(() => answerOf(this.#decisions, upload, signal))
+    if (answer !== undefined || record.answer !== undefined) {
       await this.#stored.update((record) => ({ ...record, answer }))
     }
     this.#isAccepted = true
   }
+}
+
+/**
+ * Asks the application whether a file may become visible.
+ *
+ * @returns `undefined` if it has nothing to say.
+ * @throws Refusal, the reason of the signal, and the error of the application.
+ */
+export async function answerOf(
+  { beforeFinish }: Decisions,
+  upload: UploadFacts,
+  signal: AbortSignal,
+): Promise<Answer | undefined> {
+  const answer = await unlessAborted(signal, async () => beforeFinish?.(upload, signal))
+  signal.throwIfAborted()
+  return isEmpty(answer) ? undefined : answer
 }
 
 /** @throws UploadError `scanning` if there is no verdict. */

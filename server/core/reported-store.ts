@@ -4,7 +4,18 @@ import { type Events, type EventType, eventOf, type UploadEvent } from './events
 import type { Intent, Outbox } from './outbox.ts'
 import { prefix, type Range, type Ranges } from './ranges.ts'
 import type { FailureReason, UploadRecord } from './record.ts'
-import type { Attempt, Count, Departure, Found, Occupied, Space, Store, StoredUpload, UploadSummary } from './store.ts'
+import type {
+  Attempt,
+  Count,
+  Departure,
+  Found,
+  Occupied,
+  Prepared,
+  Space,
+  Store,
+  StoredUpload,
+  UploadSummary,
+} from './store.ts'
 
 /** Where the events of a store go. */
 export interface Reports {
@@ -35,12 +46,25 @@ export class ReportedStore implements Store {
     return new ReportedUpload(this.#store, stored, this.#reports, isTentative ? report : undefined)
   }
 
-  async createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
-    const created = { record, offset: 0, path: this.#store.pathOf(record, false) }
-    const finished = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, true) }
-    const report = new Report(this.#reports, [eventOf('created', created), eventOf('finished', finished)])
-    const stored = await report.around(() => this.#store.createFinished(record, bytes, both(report.written, after)))
-    return new ReportedUpload(this.#store, stored, this.#reports)
+  async createFinished(
+    record: UploadRecord,
+    bytes: readonly Buffer[],
+    prepare?: () => Promise<Prepared>,
+  ): Promise<StoredUpload> {
+    // If nothing has to be asked, the events are written while the bytes are.
+    let report = prepare === undefined ? this.#reportWhole(record) : undefined
+    try {
+      const stored = await this.#store.createFinished(record, bytes, async () => {
+        const prepared = (await prepare?.()) ?? { record }
+        report ??= this.#reportWhole(prepared.record)
+        return { record: prepared.record, after: both(report.written, prepared.after) }
+      })
+      report?.confirm()
+      return new ReportedUpload(this.#store, stored, this.#reports)
+    } catch (error) {
+      report?.doubt()
+      throw error
+    }
   }
 
   async open(id: string): Promise<Found> {
@@ -99,6 +123,15 @@ export class ReportedStore implements Store {
 
   close(): Promise<void> {
     return this.#store.close()
+  }
+
+  /** The events of an upload that has all its bytes from the beginning. */
+  #reportWhole(record: UploadRecord): Report {
+    const { failed } = record
+    const created = { record, offset: 0, path: this.#store.pathOf(record, false) }
+    const whole = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, failed === undefined) }
+    const outcome = failed === undefined ? 'finished' : eventOfFailure(failed)
+    return new Report(this.#reports, [eventOf('created', created), eventOf(outcome, whole)])
   }
 }
 
@@ -200,7 +233,7 @@ class ReportedUpload implements StoredUpload {
     this.#confirmCreation()
     const upload = this.#facts
     const failed = { ...upload, record: { ...upload.record, failed: reason } }
-    const report = this.#report(reason.code === 'rejected' ? 'rejected' : 'failed', failed)
+    const report = this.#report(eventOfFailure(reason), failed)
     await report.around(async () => {
       await report.written
       await this.#stored.fail(reason)
@@ -340,7 +373,7 @@ class Report {
       if (!isOpen) this.confirm()
       return result
     } catch (error) {
-      this.#intent?.doubt()
+      this.doubt()
       throw error
     }
   }
@@ -353,6 +386,15 @@ class Report {
   cancel(): void {
     this.#intent?.cancel()
   }
+
+  /** The change threw, and may have been committed. */
+  doubt(): void {
+    this.#intent?.doubt()
+  }
+}
+
+function eventOfFailure({ code }: FailureReason): 'rejected' | 'failed' {
+  return code === 'rejected' ? 'rejected' : 'failed'
 }
 
 /** Whether events could not be written because the disk is full: a removal makes room. @throws any other error. */

@@ -147,6 +147,14 @@ export interface StoredUpload {
   close(): Promise<void>
 }
 
+/** What decides on a file that is created at once. */
+export interface Prepared {
+  /** The record to keep. If it says that the upload has failed, the bytes stay those of an unfinished upload. */
+  readonly record: UploadRecord
+  /** The commit waits for it. */
+  readonly after?: Promise<void> | undefined
+}
+
 /** What a store finds under an id. */
 export type Found =
   | { readonly kind: 'upload'; readonly upload: StoredUpload }
@@ -175,10 +183,14 @@ export interface Store {
   /**
    * Creates a finished upload whose bytes are all in memory: like `create`, an attempt, and `finish`, in fewer steps.
    *
-   * @param after the commit waits for it; if it rejects, nothing is committed.
-   * @throws UploadError `no_space`, `storage_error`, and the reason of `after`; then there is no such upload.
+   * @param prepare is called when the bytes are at the place of an unfinished upload, and there is no record yet.
+   * @throws UploadError `no_space`, `storage_error`, and what `prepare` throws; then there is no such upload.
    */
-  createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload>
+  createFinished(
+    record: UploadRecord,
+    bytes: readonly Buffer[],
+    prepare?: () => Promise<Prepared>,
+  ): Promise<StoredUpload>
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order, without removed ones. */
   group(group: string): Promise<readonly string[]>

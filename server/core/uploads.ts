@@ -1,14 +1,17 @@
+import { applicationUnavailable, Refusal } from './answer.ts'
 import { ChargedStore } from './charged-store.ts'
 import type { Claims } from './claims.ts'
 import { changedBy, placedBy, taken } from './creation-changes.ts'
 import { addAnswer } from './current-request.ts'
-import { SCAN_WAIT } from './deadline.ts'
+import { MAX_WAIT, SCAN_WAIT } from './deadline.ts'
 import type { Decisions } from './decisions.ts'
 import { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
+import { isFinal, reasonOf } from './failure.ts'
 import { folderByTemplate } from './folder.ts'
 import type { Checks } from './gate.ts'
 import { Headroom } from './headroom.ts'
+import { answerOf } from './inspection.ts'
 import { Ledger } from './ledger.ts'
 import { isAccessible, type Principal } from './principal.ts'
 import { isUploadId, type UploadRecord } from './record.ts'
@@ -17,7 +20,7 @@ import { sourceOf } from './source.ts'
 import type { Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
-import { Upload } from './upload.ts'
+import { checkUsable, Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
 const MAX_IDLE_UPLOADS = 1_000
@@ -66,6 +69,8 @@ export class Uploads {
   readonly #entries = new Map<string, Entry>()
   /** Uploads created by a request that has not succeeded yet, with the record of their creation. */
   readonly #unconfirmed = new WeakMap<Upload, UploadRecord>()
+  /** Those to the application about files that are created at once. */
+  readonly #questions = new Set<AbortController>()
   #closed = false
 
   /**
@@ -118,10 +123,10 @@ export class Uploads {
 
   /**
    * Creates a finished upload whose bytes are all in memory, and runs `work` on it. If a gate has to pass the file, it
-   * may still be pending then. The same applies to a question to the application.
+   * may still be pending then. If the application rejects it, the upload has failed.
    *
-   * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`; then there is no such upload.
-   * `rejected`: the upload has failed.
+   * @throws UploadError `too_large`, `type_not_allowed`, `no_space`, `storage_error`, `application_unavailable`; then
+   * there is no such upload.
    */
   async createFinished<T>(
     record: UploadRecord,
@@ -129,8 +134,12 @@ export class Uploads {
     work: Work<T>,
     principal?: Principal,
   ): Promise<T> {
-    if (this.#checks.gate === undefined && this.#decisions.beforeFinish === undefined) {
-      return this.#withNew(record.id, () => this.#makeFinished(record, bytes), work, principal, true)
+    if (this.#checks.gate === undefined) {
+      const usable = (upload: Upload): Promise<T> => {
+        checkUsable(upload)
+        return work(upload)
+      }
+      return this.#withNew(record.id, () => this.#makeFinished(record, bytes), usable, principal, true)
     }
     return this.create(
       record,
@@ -232,6 +241,7 @@ export class Uploads {
   /** Ends all running requests, keeping their bytes; uploads change no more. */
   async end(): Promise<void> {
     this.#closed = true
+    for (const question of this.#questions) question.abort(stopping())
     const swept = this.sweeps.close()
     const open = [...this.#entries.values()].map(async (entry) => {
       await entry.removing
@@ -381,7 +391,31 @@ export class Uploads {
     this.checkSize(record.length)
     this.checkType(record)
     await this.#checkStart(record, bytes)
-    return this.#uploadOf(await this.#store.createFinished(record, bytes))
+    const prepare = this.#decisions.beforeFinish && (async () => ({ record: await this.#decided(record) }))
+    return this.#uploadOf(await this.#store.createFinished(record, bytes, prepare))
+  }
+
+  /**
+   * Asks the application about a file that is created at once.
+   *
+   * @returns the record with what it says.
+   * @throws UploadError `application_unavailable`, `stopping`.
+   */
+  async #decided(record: UploadRecord): Promise<UploadRecord> {
+    const facts = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, false) }
+    const question = new AbortController()
+    this.#questions.add(question)
+    const timer = setTimeout(() => question.abort(applicationUnavailable(undefined)), MAX_WAIT)
+    try {
+      const answer = await answerOf(this.#decisions, facts, question.signal)
+      return answer === undefined ? record : { ...record, answer }
+    } catch (error) {
+      if (error instanceof Refusal && isFinal(error)) return { ...record, failed: reasonOf(error) }
+      throw error instanceof UploadError ? error : applicationUnavailable(error)
+    } finally {
+      clearTimeout(timer)
+      this.#questions.delete(question)
+    }
   }
 
   async #open(id: string): Promise<Upload> {

@@ -3,7 +3,7 @@ import { UploadError } from '../core/errors.ts'
 import { add } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { StoredUpload } from '../core/store.ts'
+import type { Prepared, StoredUpload } from '../core/store.ts'
 import { onDiskWithoutBytes } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
@@ -33,31 +33,31 @@ export async function createUpload(environment: Environment, unmarked: UploadRec
 }
 
 /**
- * Creates a finished upload from all its bytes.
+ * Creates a finished upload from all its bytes: see `Store.createFinished`.
  *
- * @param after the rename waits for it; if it rejects, there is none.
- * @throws UploadError `no_space`, `storage_error`, and the reason of `after`; then none exists.
+ * @throws UploadError `no_space`, `storage_error`, and what `prepare` throws; then none exists.
  */
 export async function createFinishedUpload(
   environment: Environment,
-  unmarked: UploadRecord,
+  intended: UploadRecord,
   bytes: readonly Buffer[],
-  after?: Promise<void>,
+  prepare: () => Promise<Prepared> = async () => ({ record: intended }),
 ): Promise<StoredUpload> {
   const { layout, modes, sync, finishedFolders, onStep } = environment
-  const record = marked(environment, unmarked)
   const durable = sync !== 'never'
-  if (bytesIn(bytes) !== record.length) {
+  if (bytesIn(bytes) !== intended.length) {
     throw new UploadError('storage_error', 'The file does not have the declared length.')
   }
   return onDiskWithoutBytes(async () => {
-    if (record.folder !== undefined) await finishedFolders.announce()
-    const incoming = layout.incomingFile(record.id)
+    if (intended.folder !== undefined) await finishedFolders.announce()
+    const incoming = layout.incomingFile(intended.id)
     const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none', modes.file)
     onStep('whole:bytes')
+    const { record, after } = await preparedFor(environment, intended.id, prepare)
     await createRecordFor(environment, record, durable)
     onStep('whole:record')
     const received = add([], { start: 0, end: size })
+    if (record.failed !== undefined) return new DiskUpload(environment, { record, received, journal: undefined })
     const folder = layout.finishedFolder(record.id, record.folder)
     let isFolderMade = false
     try {
@@ -77,6 +77,18 @@ export async function createFinishedUpload(
     }
     return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: mtime })
   })
+}
+
+/** Runs `prepare` for new bytes; if that fails, removes them. The record of a failed upload is its commit. */
+async function preparedFor(environment: Environment, id: string, prepare: () => Promise<Prepared>): Promise<Prepared> {
+  try {
+    const { record, after } = await prepare()
+    if (record.failed !== undefined) await after
+    return { record: marked(environment, record), after }
+  } catch (error) {
+    await rm(environment.layout.incomingFile(id), { force: true })
+    throw error
+  }
 }
 
 /** Creates the record of new bytes; if that fails, removes the bytes. */

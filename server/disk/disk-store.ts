@@ -1,7 +1,7 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Space, Store, StoredUpload, UploadSummary } from '../core/store.ts'
+import type { Found, Prepared, Space, Store, StoredUpload, UploadSummary } from '../core/store.ts'
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
@@ -89,8 +89,12 @@ export class DiskStore implements Store {
     return onDisk(() => this.#recovery.beforeCreation(record.id, () => createUpload(this.#environment, record)))
   }
 
-  createFinished(record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>): Promise<StoredUpload> {
-    const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes, after)
+  createFinished(
+    record: UploadRecord,
+    bytes: readonly Buffer[],
+    prepare?: () => Promise<Prepared>,
+  ): Promise<StoredUpload> {
+    const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes, prepare)
     return onDisk(() => this.#recovery.beforeCreation(record.id, create))
   }
 

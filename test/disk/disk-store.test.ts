@@ -4,7 +4,7 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { UploadRecord } from '../../server/core/record.ts'
-import type { StoredUpload } from '../../server/core/store.ts'
+import type { Prepared, StoredUpload } from '../../server/core/store.ts'
 import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { Step, SyncMode } from '../../server/disk/environment.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -51,8 +51,11 @@ function inFolder(store: DiskStore, folder: string): DiskStore {
   const { create, createFinished } = DiskStore.prototype
   return Object.assign(store, {
     create: (record: UploadRecord) => create.call(store, { ...record, folder }),
-    createFinished: (record: UploadRecord, bytes: readonly Buffer[], after?: Promise<void>) =>
-      createFinished.call(store, { ...record, folder }, bytes, after),
+    createFinished: (record: UploadRecord, bytes: readonly Buffer[], prepare?: () => Promise<Prepared>) =>
+      createFinished.call(store, { ...record, folder }, bytes, async () => {
+        const prepared = (await prepare?.()) ?? { record }
+        return { ...prepared, record: { ...prepared.record, folder } }
+      }),
   })
 }
 

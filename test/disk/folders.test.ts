@@ -120,7 +120,9 @@ describe('A finished file', () => {
   })
 
   it('that cannot be finished leaves no folder', async () => {
-    const made = store.createFinished(placed('one'), HELLO, Promise.reject(new Error('No room for the event.')))
+    const record = placed('one')
+    const noRoom = async () => ({ record, after: Promise.reject(new Error('No room for the event.')) })
+    const made = store.createFinished(record, HELLO, noRoom)
     await expect(made).rejects.toMatchObject({ code: 'storage_error' })
     expect(await inFiles()).toEqual([])
   })

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { UploadError } from '../../server/core/errors.ts'
 import type { UploadRecord } from '../../server/core/record.ts'
 import type { Count, Store, StoredUpload } from '../../server/core/store.ts'
 
@@ -157,6 +159,43 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(again.finishedAt).toEqual(upload.finishedAt)
       expect(await text(again.read({ start: 0, end: 5 }))).toBe('hello')
       expect(await unfinished(under.store)).toEqual([])
+    })
+
+    it('keeps what is decided on a whole file when its bytes are there', async () => {
+      const record = recordOf('whole', 5)
+      let path: string | undefined
+      await under.store.createFinished(record, [Buffer.from('hello')], async () => {
+        path = under.store.pathOf(record, false)
+        if (path !== undefined) expect(await readFile(path, 'utf8')).toBe('hello')
+        return { record: { ...record, answer: { body: 'thanks' } } }
+      })
+      await under.reopen()
+      expect((await opened('whole')).record.answer).toEqual({ body: 'thanks' })
+    })
+
+    it('keeps a whole file that is refused as a failed upload', async () => {
+      const record = recordOf('whole', 5)
+      const failed = { code: 'rejected', message: 'No.' } as const
+      const prepare = async () => ({ record: { ...record, failed } })
+      const upload = await under.store.createFinished(record, [Buffer.from('hello')], prepare)
+      expect([upload.finished, upload.received]).toEqual([false, [{ start: 0, end: 5 }]])
+      await upload.quarantine()
+      await upload.release()
+      await under.reopen()
+      const again = await opened('whole')
+      expect([again.finished, again.record.failed]).toEqual([false, failed])
+    })
+
+    it.each(['the decision', 'what the commit waits for'])('has no whole file if %s fails', async (what) => {
+      const record = recordOf('whole', 5)
+      const fault = new UploadError('no_space', 'The disk is full.')
+      const prepare = async () => {
+        if (what === 'the decision') throw fault
+        return { record, after: Promise.reject(fault) }
+      }
+      await expect(under.store.createFinished(record, [Buffer.from('hello')], prepare)).rejects.toBe(fault)
+      expect(await under.store.open('whole')).toEqual({ kind: 'unknown' })
+      await under.store.createFinished(record, [Buffer.from('hello')])
     })
 
     it.each(['unfinished', 'finished'])(
