@@ -1,5 +1,7 @@
 import { EventEmitter, once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import http from 'node:http'
+import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import {
@@ -179,6 +181,37 @@ describe('The functions before a change', () => {
     expect([response.status, await response.text()]).toEqual([422, 'This file is not an image.\n'])
     expect((await head(url)).headers.get('Upload-Error')).toBe('rejected')
     expect((await fetch(url)).status).not.toBe(200)
+  })
+
+  it('rejects a file that comes with its creation, and keeps its bytes for the operator', async () => {
+    await open({
+      beforeFinish: () => {
+        throw new Refusal('This is no picture.', { result: { code: 7 } })
+      },
+    })
+    const headers = { 'Upload-Length': '5', 'Content-Type': 'application/offset+octet-stream' }
+    const response = await create(base, headers, 'hello')
+    expect([response.status, response.headers.get('Upload-Result')]).toEqual([422, '{"code":7}'])
+    expect(response.headers.get('Location')).toBeNull()
+    const [rejected = ''] = await readdir(path.join(folder?.path ?? '', 'quarantine'))
+    expect(await readFile(path.join(folder?.path ?? '', 'quarantine', rejected), 'utf8')).toBe('hello')
+  })
+
+  it('is not waited for when the service closes', async () => {
+    const asked = new EventEmitter()
+    await open({
+      drain: 0,
+      beforeFinish: () => {
+        asked.emit('asked')
+        return new Promise<undefined>(() => undefined)
+      },
+    })
+    const headers = { 'Upload-Length': '5', 'Content-Type': 'application/offset+octet-stream' }
+    const isAsked = once(asked, 'asked')
+    const response = create(base, headers, 'hello')
+    await isAsked
+    await landfall.close()
+    expect((await response).status).toBe(503)
   })
 
   it('is asked again about a file after its own failure', async () => {
