@@ -160,7 +160,7 @@ function choose(views: readonly View[]): View {
 
 /** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
 async function whenFinished({ record: { id } }: View, desk: Desk, { live }: Tools): Promise<Pick<Upload, 'record'>> {
-  return desk.use(id, async (upload) => {
+  return desk.report(id, async (upload) => {
     if (upload.state === 'receiving') await upload.receiving.quiet(MAX_WAIT / 2)
     const { length, endAwaited, webUploader } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })

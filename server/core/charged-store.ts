@@ -14,6 +14,7 @@ import type {
   Space,
   Store,
   StoredUpload,
+  UnfinishedUpload,
   UploadSummary,
 } from './store.ts'
 
@@ -53,8 +54,16 @@ export class ChargedStore implements Store {
     return this.#store.group(group)
   }
 
-  unfinished(): AsyncIterable<string> {
+  get maxLength(): number {
+    return this.#store.maxLength
+  }
+
+  unfinished(): AsyncIterable<UnfinishedUpload> {
     return this.#store.unfinished()
+  }
+
+  due(): AsyncIterable<string> {
+    return this.#store.due()
   }
 
   partitions(): Promise<readonly string[]> {
@@ -159,11 +168,30 @@ class ChargedUpload implements StoredUpload {
     return this.#stored.path
   }
 
+  get moved(): boolean {
+    return this.#stored.moved
+  }
+
+  get parallel(): number {
+    return this.#stored.parallel
+  }
+
+  stride(position: number): number {
+    return this.#stored.stride(position)
+  }
+
+  confirm(): Promise<void> {
+    return this.#stored.confirm()
+  }
+
   async begin(range: Range, count: Count): Promise<Attempt> {
     const attempt = await this.#stored.begin(range, count)
     const grows = growsWithBytes(this.#stored)
     let end = range.start
     return {
+      get isDue() {
+        return attempt.isDue
+      },
       write: async (buffers) => {
         this.#ledger.noteBytes(this.#tracked)
         const bytes = bytesIn(buffers)
@@ -202,9 +230,9 @@ class ChargedUpload implements StoredUpload {
     return this.#settledAfter(() => this.#stored.fail(reason))
   }
 
-  async absorb(part: StoredUpload): Promise<void> {
-    if (!(part instanceof ChargedUpload)) return this.#settledAfter(() => this.#stored.absorb(part))
-    await part.#settledAfter(() => this.#settledAfter(() => this.#stored.absorb(part.#stored)))
+  async absorb(part: StoredUpload, position: number): Promise<boolean> {
+    if (!(part instanceof ChargedUpload)) return this.#settledAfter(() => this.#stored.absorb(part, position))
+    return part.#settledAfter(() => this.#settledAfter(() => this.#stored.absorb(part.#stored, position)))
   }
 
   discardBytes(): Promise<void> {
@@ -251,10 +279,10 @@ class ChargedUpload implements StoredUpload {
   }
 
   /** Runs `work`, then charges what the upload costs now, also if it threw. */
-  async #settledAfter(work: () => Promise<void>): Promise<void> {
+  async #settledAfter<T>(work: () => Promise<T>): Promise<T> {
     this.#tracked.charge ??= this.#chargeOf(this.#stored, await this.#occupiedBytes())
     try {
-      await work()
+      return await work()
     } finally {
       await this.settle()
     }

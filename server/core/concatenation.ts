@@ -240,9 +240,12 @@ export class Concatenation {
       }
       await final.setLength(length)
     }
-    const first = parts[0]
-    if (final.offset === 0 && first !== undefined && first.length > 0) {
-      await this.#uploads.use(first.id, (part) => final.absorb(part))
+    let position = 0
+    for (const { id, length } of parts) {
+      if (final.offset === position && length > 0) await this.#uploads.use(id, (part) => final.absorb(part, position))
+      position += length
+      // The store cannot absorb this one: its bytes and those of the others are read.
+      if (final.offset < position) break
     }
     const start = final.offset
     if (start >= length) return

@@ -41,6 +41,18 @@ export class Desk {
   }
 
   /**
+   * Like `use`, for a request that is told the state of the upload: see `StoredUpload.confirm`.
+   *
+   * @throws UploadError like `use`, and `moved`.
+   */
+  report<T>(id: string, work: Work<T>): Promise<T> {
+    return this.use(id, async (upload) => {
+      await upload.confirm()
+      return work(upload)
+    })
+  }
+
+  /**
    * Like `Uploads.create`, as an upload of the principal.
    *
    * @throws UploadError also `forbidden`, `too_large`, `type_not_allowed`, and what `Ledger.admit` and `Uploads.asked`

@@ -55,6 +55,7 @@ export type ErrorCode =
   // the moment
   | 'superseded'
   | 'busy'
+  | 'moved'
   | 'connection_closed'
   | 'idle_timeout'
   | 'no_space'

@@ -6,7 +6,7 @@ import type { StoredUpload } from './store.ts'
 export class FileDigests {
   readonly #stored: StoredUpload
   /** Computed while bytes arrive, if the client announced a digest. */
-  readonly #running: RunningDigest | undefined
+  #running: RunningDigest | undefined
   /** Digests that are being computed for requests. */
   readonly #computing = new Map<Algorithm, Promise<Buffer>>()
   #abort = new AbortController()
@@ -22,9 +22,14 @@ export class FileDigests {
     return this.#computing.size > 0
   }
 
-  /** Adds bytes that count now. */
+  /** Adds bytes that will count, unless `restart` is called. */
   pass(position: number, buffers: readonly Buffer[]): void {
     this.#running?.pass(position, buffers)
+  }
+
+  /** Bytes that have passed may not count: the digest begins again. */
+  restart(): void {
+    if (this.#running !== undefined) this.#running = new RunningDigest(this.#running.algorithm)
   }
 
   /**

@@ -29,13 +29,21 @@ export async function putChunk(upload: Destination, put: Put): Promise<void> {
       throw new UploadError('wrong_length', 'The chunk is longer than its place in the file.')
     }
     upload.check()
-    for (const attempt of attempts) await attempt.commit()
+    if (attempts.length === 0) await upload.stored.confirm()
+    await allCommitted(attempts)
   } finally {
     // While the claim is held, no other request writes to this range.
     for (const attempt of attempts) await attempt.discard()
     claim.release()
   }
   upload.committed()
+}
+
+/** Commits all attempts, also after one has failed: what a failed commit leaves is known only when all have ended. */
+async function allCommitted(attempts: readonly Attempt[]): Promise<void> {
+  const commits = await Promise.allSettled(attempts.map((attempt) => attempt.commit()))
+  const failed = commits.find((commit) => commit.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
 }
 
 interface Piece extends Range {

@@ -1,7 +1,8 @@
 import { compareRange } from './comparison.ts'
 import { UploadError } from './errors.ts'
+import { PendingCommits } from './pending-commits.ts'
 import type { Destination, Put } from './put.ts'
-import { type Range, runEnd } from './ranges.ts'
+import { lengthOf, type Range, runEnd } from './ranges.ts'
 import { bytesIn, Reader } from './reader.ts'
 
 /**
@@ -11,28 +12,43 @@ import { bytesIn, Reader } from './reader.ts'
 const WINDOW = 4 * 1024 * 1024
 
 /**
- * Writes a stream of bytes from the start of its range; each batch counts once it is written. Bytes that other requests
- * have written meanwhile are compared and dropped. One window is claimed at a time, and none while waiting for the
- * next.
+ * Writes a stream of bytes from the start of its range; they count as the attempts of the store are committed, also
+ * those before a failure. Bytes that other requests have written meanwhile are compared and dropped. One window is
+ * claimed at a time, and none while waiting for the next, except by commits that are pending.
  *
  * @throws UploadError what the source, the claims, or the store throw; `too_large` for bytes beyond the end. What
  * counted before keeps counting.
  */
 export async function putStream(upload: Destination, put: Put): Promise<void> {
   const reader = new Reader(put.source)
+  const commits = new PendingCommits(upload.stored.parallel)
   let position = put.range.start
-  for (;;) {
-    upload.check()
-    const known = Math.min(runEnd(upload.stored.received, position), endOf(upload, put))
-    const next =
-      known > position
-        ? await compareRun(upload, reader, { start: position, end: known })
-        : position < endOf(upload, put)
-          ? await writeWindow(upload, put, reader, position)
-          : await expectEnd(reader)
-    if (next === undefined) return
-    position = next
+  try {
+    for (;;) {
+      upload.check()
+      const known = Math.min(runEnd(upload.stored.received, position), endOf(upload, put))
+      const next =
+        known > position
+          ? await compareRun(upload, reader, { start: position, end: known })
+          : position < endOf(upload, put)
+            ? await writeWindow({ upload, put, reader, commits }, position)
+            : await expectEnd(reader)
+      if (next === undefined) break
+      position = next
+    }
+    // The answer tells the offset.
+    if (!commits.hadAny) await upload.stored.confirm()
+  } finally {
+    await commits.settled()
   }
+}
+
+/** A stream on its way into an upload. */
+interface Stream {
+  readonly upload: Destination
+  readonly put: Put
+  readonly reader: Reader
+  readonly commits: PendingCommits
 }
 
 /** Where the upload ends at most, in bytes: its length may become known meanwhile. */
@@ -46,41 +62,59 @@ async function compareRun(upload: Destination, reader: Reader, run: Range): Prom
 }
 
 /** @returns where to continue, or `undefined` at the end of the body. */
-async function writeWindow(upload: Destination, put: Put, reader: Reader, start: number): Promise<number | undefined> {
+async function writeWindow(stream: Stream, start: number): Promise<number | undefined> {
+  const { upload, put, commits } = stream
   const claim = await put.claimLeading(() => freeWindow(upload, put, start))
+  const end = claim.ranges[0]?.end ?? start
+  let position: number | undefined = start
   try {
     upload.check()
-    const end = claim.ranges[0]?.end ?? start
-    let position = start
-    while (position < end) {
-      const bytes = await reader.take(end - position)
-      if (bytes === null) return undefined
-      await writeBatch(upload, position, bytes)
-      position += bytesIn(bytes)
-    }
+    while (position !== undefined && position < end) position = await writeAttempt(stream, { start: position, end })
     return position
   } finally {
-    claim.release()
+    // Not while a write under the claim may be in flight.
+    commits.afterThose(() => claim.release())
   }
 }
 
-async function writeBatch(upload: Destination, position: number, bytes: Buffer[]): Promise<void> {
-  const attempt = await upload.stored.begin({ start: position, end: position + bytesIn(bytes) }, 'as-received')
-  try {
-    await attempt.write(bytes)
-  } finally {
-    // What reached the disk before a failure counts, too: the offset includes it.
-    await attempt.commit()
+/** Makes one attempt from the start of `room`. @returns where to continue, or `undefined` at the end of the body. */
+async function writeAttempt({ upload, reader, commits }: Stream, room: Range): Promise<number | undefined> {
+  let bytes = await reader.take(lengthOf(room))
+  if (bytes === null) return undefined
+  const { stored } = upload
+  let position = room.start
+  const end = Math.min(room.end, position + Math.max(bytesIn(bytes), stored.stride(position)))
+  const attempt = await stored.begin({ start: position, end }, 'as-received')
+  const commit = async (): Promise<void> => {
+    try {
+      await attempt.commit()
+    } catch (error) {
+      upload.lost()
+      throw error
+    }
     upload.committed()
   }
-  upload.passed(position, bytes)
+  try {
+    for (;;) {
+      await attempt.write(bytes)
+      upload.passed(position, bytes)
+      position += bytesIn(bytes)
+      if (position >= end || attempt.isDue) return position
+      bytes = await reader.take(end - position)
+      if (bytes === null) return undefined
+    }
+  } finally {
+    // What was written before a failure counts, too: the offset includes it.
+    await commits.add(commit())
+  }
 }
 
 function freeWindow(upload: Destination, put: Put, start: number): Range | undefined {
   const { received } = upload.stored
   if (runEnd(received, start) > start) return undefined
   const nextReceived = received.find((range) => range.start > start)?.start ?? Number.POSITIVE_INFINITY
-  return { start, end: Math.min(start + WINDOW, endOf(upload, put), nextReceived) }
+  const end = start + Math.max(WINDOW, upload.stored.stride(start))
+  return { start, end: Math.min(end, endOf(upload, put), nextReceived) }
 }
 
 async function expectEnd(reader: Reader): Promise<undefined> {

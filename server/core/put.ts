@@ -13,8 +13,10 @@ export interface Destination {
   readonly stored: StoredUpload
   /** Throws if the upload has failed or is removed. Checked after every wait. */
   check(): void
-  /** Called with the bytes of a stream once they count, in order; they are valid until it returns. */
+  /** Called with the bytes of a stream once they are written, in order; they are valid until it returns. */
   passed(position: number, bytes: readonly Buffer[]): void
+  /** Called when bytes that have passed may not count. */
+  lost(): void
   /** Called after each commit. */
   committed(): void
   /** Waits for the checks that committed bytes have started. @throws UploadError `type_not_allowed`, `storage_error`. */
@@ -32,7 +34,7 @@ export class Put {
   readonly #running: ReadonlySet<Put>
   readonly #abort = new AbortController()
   #settle: () => void = () => undefined
-  #claimed: Ranges = []
+  readonly #claimed = new Set<Ranges>()
 
   /**
    * @param range where the bytes of `source` go; the end may be an upper bound.
@@ -92,12 +94,16 @@ export class Put {
   async #hold(pending: Promise<Claim>): Promise<Claim> {
     const message = 'Another request is still uploading this range.'
     const claim = await waitAtMost(MAX_WAIT, pending, message, (reason) => this.end(reason))
-    this.#claimed = claim.ranges
+    this.#claimed.add(claim.ranges)
     const release = (): void => {
-      this.#claimed = []
+      this.#claimed.delete(claim.ranges)
       claim.release()
     }
     return { ranges: claim.ranges, release }
+  }
+
+  #holds(range: Range): boolean {
+    return [...this.#claimed].some((ranges) => ranges.some((claimed) => overlap(claimed, range)))
   }
 
   /** Ends older copies of this chunk once they have received nothing for `STALE_AFTER`. */
@@ -107,7 +113,7 @@ export class Put {
       const now = performance.now()
       let next = STALE_AFTER
       for (const put of this.#running) {
-        if (put === this || !put.#claimed.some((range) => overlap(range, this.range))) continue
+        if (put === this || !put.#holds(this.range)) continue
         const silence = now - (put.source.waitingSince ?? now)
         if (silence < STALE_AFTER) next = Math.min(next, STALE_AFTER - silence)
         else put.end(new UploadError('superseded', 'A newer copy of this chunk replaced this one.'))

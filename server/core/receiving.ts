@@ -66,6 +66,8 @@ export class Receiving {
       this.#stream = put
       await older
       put.signal.throwIfAborted()
+      // The answer to another offset tells this one.
+      if (!this.continuesAt(range.start)) await this.#destination.stored.confirm()
       this.expectOffset(range.start)
       if (count === 'when-verified') await putChunk(this.#destination, put)
       else await putStream(this.#destination, put)

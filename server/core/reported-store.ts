@@ -14,6 +14,7 @@ import type {
   Space,
   Store,
   StoredUpload,
+  UnfinishedUpload,
   UploadSummary,
 } from './store.ts'
 
@@ -77,8 +78,16 @@ export class ReportedStore implements Store {
     return this.#store.group(group)
   }
 
-  unfinished(): AsyncIterable<string> {
+  get maxLength(): number {
+    return this.#store.maxLength
+  }
+
+  unfinished(): AsyncIterable<UnfinishedUpload> {
     return this.#store.unfinished()
+  }
+
+  due(): AsyncIterable<string> {
+    return this.#store.due()
   }
 
   partitions(): Promise<readonly string[]> {
@@ -182,10 +191,29 @@ class ReportedUpload implements StoredUpload {
     return this.#stored.path
   }
 
+  get moved(): boolean {
+    return this.#stored.moved
+  }
+
+  get parallel(): number {
+    return this.#stored.parallel
+  }
+
+  stride(position: number): number {
+    return this.#stored.stride(position)
+  }
+
+  confirm(): Promise<void> {
+    return this.#stored.confirm()
+  }
+
   async begin(range: Range, count: Count): Promise<Attempt> {
     const attempt = await this.#stored.begin(range, count)
     if (this.#creation === undefined && !this.#reports.events.isHeard('progress')) return attempt
     return {
+      get isDue() {
+        return attempt.isDue
+      },
       write: (buffers) => attempt.write(buffers),
       commit: async () => {
         await attempt.commit()
@@ -242,8 +270,8 @@ class ReportedUpload implements StoredUpload {
     this.#cancelFinish()
   }
 
-  async absorb(part: StoredUpload): Promise<void> {
-    await this.#stored.absorb(part instanceof ReportedUpload ? part.#stored : part)
+  absorb(part: StoredUpload, position: number): Promise<boolean> {
+    return this.#stored.absorb(part instanceof ReportedUpload ? part.#stored : part, position)
   }
 
   discardBytes(): Promise<void> {

@@ -22,6 +22,8 @@ export interface Attempt {
    * @throws UploadError `no_space` or `storage_error`.
    */
   write(buffers: readonly Buffer[]): Promise<void>
+  /** Whether a stream should commit now what it has written, although the range has room: bytes should not wait long. */
+  readonly isDue: boolean
   /**
    * Makes the written bytes count, as durable as the store is set to. Without a `commit`, none of them counts.
    *
@@ -66,7 +68,25 @@ export interface StoredUpload {
   readonly finishedAt: Date | undefined
   /** Where a program of this host finds the bytes, if they are in a file. */
   readonly path: string | undefined
+  /**
+   * Whether this object must not be used any more: another node has opened the upload, or it is not known what counts.
+   * Everything throws `moved` from then on, except `close`. The upload can be opened again.
+   */
+  readonly moved: boolean
+  /** How many commits of one stream may be pending. */
+  readonly parallel: number
 
+  /**
+   * How many bytes of a stream an attempt from `position` on should bring before it commits. An attempt commits earlier
+   * at the end of the stream; with 0, it commits each batch.
+   */
+  stride(position: number): number
+  /**
+   * Proves that what this object says of the upload is still true. Called after a request has arrived that will be told.
+   *
+   * @throws UploadError `moved`, `gone`, `storage_error`.
+   */
+  confirm(): Promise<void>
   /** Begins an attempt at `range`, of which nothing has been received. */
   begin(range: Range, count: Count): Promise<Attempt>
   /** Replaces the record by what `change` returns for it, atomically; calls take turns. */
@@ -97,13 +117,14 @@ export interface StoredUpload {
    */
   fail(reason: FailureReason): Promise<void>
   /**
-   * Makes the bytes of `part`, a completely received upload of this store, the beginning of this one, which is empty.
-   * The record of the part says `joined` from then on. May be called again after it threw, or after a crash, on an
-   * upload that is still empty.
+   * Makes the bytes of `part`, a completely received upload of this store, those of this one from `position` on, where
+   * it has none, without reading them. The record of the part says `joined` from then on. May be called again after it
+   * threw, or after a crash, while there are still none.
    *
+   * @returns false if the store cannot do that at this position; nothing has changed then. At 0 it always can.
    * @throws UploadError `sync_failed`, `no_space`, `storage_error`.
    */
-  absorb(part: StoredUpload): Promise<void>
+  absorb(part: StoredUpload, position: number): Promise<boolean>
   /** Removes the bytes of a part that another upload has; its record stays and says `joined`. May be called again. */
   discardBytes(): Promise<void>
   /**
@@ -170,8 +191,17 @@ export interface UploadSummary {
   readonly occupied: () => Promise<Occupied>
 }
 
+/** An upload that has no file yet, as it is found in the store. */
+export interface UnfinishedUpload {
+  readonly id: string
+  /** Like `Store.lastChange`. */
+  readonly lastChange: () => Promise<Date>
+}
+
 /** Where uploads and their bytes are kept. */
 export interface Store {
+  /** The largest possible file, in bytes. */
+  readonly maxLength: number
   /**
    * Creates an upload. When it returns, the upload survives a crash of the process.
    *
@@ -194,8 +224,13 @@ export interface Store {
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order, without removed ones. */
   group(group: string): Promise<readonly string[]>
-  /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
-  unfinished(): AsyncIterable<string>
+  /** The unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
+  unfinished(): AsyncIterable<UnfinishedUpload>
+  /**
+   * Ids of unfinished uploads that a crash of this or another node may have interrupted while no client waits for them:
+   * all that have all their bytes, and maybe more.
+   */
+  due(): AsyncIterable<string>
   /** The names of all partitions: each upload is in one. Partitions that are added meanwhile may or may not appear. */
   partitions(): Promise<readonly string[]>
   /** Ids of the uploads in a partition, without removed ones. */

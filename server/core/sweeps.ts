@@ -28,12 +28,12 @@ export class Sweeps {
   /**
    * Resumes finishing that a crash interrupted, in the background.
    *
-   * @param also also called with every unfinished upload.
+   * @param also also called with each of these uploads.
    */
   async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
     await this.#sweep(async () => {
       const pause = pacer()
-      for await (const id of this.#store.unfinished()) {
+      for await (const id of this.#store.due()) {
         if (this.#closed) return
         await this.#tryUse(id, async (upload) => {
           // Not awaited: the next upload need not wait for this one.
@@ -50,9 +50,9 @@ export class Sweeps {
     return this.#sweep(async () => {
       let expired = 0
       const pause = pacer()
-      for await (const id of this.#store.unfinished()) {
+      for await (const { id, lastChange } of this.#store.unfinished()) {
         if (this.#closed) break
-        const isStale = await this.#isStale(id, deadline)
+        const isStale = await isBefore(deadline, lastChange)
         if (isStale && (await this.#tryUse(id, (upload) => this.#expire(upload, deadline)))) expired += 1
         await pause()
       }
@@ -182,17 +182,6 @@ export class Sweeps {
     }
   }
 
-  /** Checked before it is opened: most are not stale. */
-  async #isStale(id: string, deadline: Date): Promise<boolean> {
-    try {
-      return (await this.#store.lastChange(id)) < deadline
-    } catch (error) {
-      // Skipped, like an upload that cannot be opened.
-      if (error instanceof UploadError) return false
-      throw error
-    }
-  }
-
   /** Runs `work` on an upload, unless it cannot be opened. */
   async #tryUse<T>(id: string, work: (upload: Upload) => Promise<T>): Promise<T | undefined> {
     try {
@@ -202,5 +191,16 @@ export class Sweeps {
       if (error instanceof UploadError) return undefined
       throw error
     }
+  }
+}
+
+/** Checked before an upload is opened: most are not stale. */
+async function isBefore(deadline: Date, lastChange: () => Promise<Date>): Promise<boolean> {
+  try {
+    return (await lastChange()) < deadline
+  } catch (error) {
+    // Skipped, like an upload that cannot be opened.
+    if (error instanceof UploadError) return false
+    throw error
   }
 }

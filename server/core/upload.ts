@@ -57,6 +57,7 @@ export class Upload {
       stored,
       check: () => this.#check(),
       passed: (position: number, bytes: readonly Buffer[]) => this.#digests.pass(position, bytes),
+      lost: () => this.#digests.restart(),
       committed: () => {
         this.#lastChange = new Date()
         if (this.#typeCheck.isDue) this.#checkType().catch(() => undefined)
@@ -122,6 +123,16 @@ export class Upload {
   /** Whether anything is running, awaits a retry, or exists only in memory. */
   get #isBusy(): boolean {
     return this.receiving.isRunning || this.#landing.isPending || this.#digests.busy || this.#failure.isUnwritten
+  }
+
+  /** Whether this object must not be used any more: see `StoredUpload.moved`. */
+  get isMoved(): boolean {
+    return this.#stored.moved
+  }
+
+  /** Proves that this object has the truth about the upload: see `StoredUpload.confirm`. */
+  confirm(): Promise<void> {
+    return this.#stored.confirm()
   }
 
   /** Received bytes, as `StoredUpload.read` returns them. */
@@ -254,16 +265,16 @@ export class Upload {
   }
 
   /**
-   * Makes the bytes of a sealed part the beginning of this upload, if it is still empty.
+   * Makes the bytes of a sealed part those of this upload from `position` on, if that is its offset, and the store can.
    *
    * @throws UploadError `busy`, `sync_failed`, `no_space`, `storage_error`. It may be called again then.
    */
-  async absorb(part: Upload): Promise<void> {
+  async absorb(part: Upload, position: number): Promise<void> {
     await this.receiving.orFail(() =>
       this.#exclusively(() =>
         part.#exclusively(async () => {
           this.#check()
-          if (this.offset === 0 && part.state === 'sealed') await this.#stored.absorb(part.#stored)
+          if (this.offset === position && part.state === 'sealed') await this.#stored.absorb(part.#stored, position)
         }),
       ),
     )
@@ -372,6 +383,7 @@ export class Upload {
     const { reason } = this.#failure
     if (reason !== undefined) throw failureError(reason)
     if (this.#stored.removed) throw new UploadError('gone', 'This upload is gone.')
+    if (this.#stored.moved) throw moved()
   }
 
   /** Runs `work` with exclusive access to the upload, once it is available. @throws UploadError `busy`. */
@@ -448,6 +460,11 @@ export async function idleSince(upload: Upload): Promise<Date | undefined> {
 export function checkUsable({ record: { failed }, state }: Upload): void {
   if (failed !== undefined) throw failureError(failed)
   if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
+}
+
+/** The error of an object that must not be used any more: another node has opened the upload, or may have. */
+export function moved(): UploadError {
+  return new UploadError('moved', 'This upload continues in a moment; try again.')
 }
 
 function deleted(): UploadError {

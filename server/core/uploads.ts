@@ -20,7 +20,7 @@ import { sourceOf } from './source.ts'
 import type { Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
-import { checkUsable, Upload } from './upload.ts'
+import { checkUsable, moved, Upload } from './upload.ts'
 
 /** How many unused uploads are kept in memory. */
 const MAX_IDLE_UPLOADS = 1_000
@@ -193,7 +193,7 @@ export class Uploads {
   /** @throws UploadError `too_large` if files of `length` bytes are not accepted. */
   checkSize(length: number | null): void {
     // The sum of parts can exceed the safe integers; a record with such a length could not be read back.
-    const most = Math.min(this.#maxSize, Number.MAX_SAFE_INTEGER)
+    const most = Math.min(this.#maxSize, this.#store.maxLength, Number.MAX_SAFE_INTEGER)
     if (length !== null && length > most) {
       throw new UploadError('too_large', `A file may have at most ${most} bytes.`)
     }
@@ -224,8 +224,8 @@ export class Uploads {
   }
 
   /** Ids of the unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
-  unfinishedIds(): AsyncIterable<string> {
-    return this.#store.unfinished()
+  async *unfinishedIds(): AsyncGenerator<string> {
+    for await (const { id } of this.#store.unfinished()) yield id
   }
 
   /** Ids of all uploads, or of those that are or are not finished, as `unfinishedIds` does. */
@@ -293,27 +293,31 @@ export class Uploads {
   }
 
   async #with<T>(id: string, open: () => Promise<Upload>, work: Work<T>, principal: Principal | undefined): Promise<T> {
-    for (let known = this.#entries.get(id); known?.removing !== undefined; known = this.#entries.get(id)) {
-      await known.removing
-    }
-    if (this.#closed) throw stopping()
-    const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0, isUsed: false }
-    entry.users += 1
-    entry.isUsed = true
-    // Set again to keep the map in order of last use.
-    this.#entries.delete(id)
-    this.#entries.set(id, entry)
-    let upload: Upload | undefined
-    try {
-      upload = await entry.upload
-      if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw hidden()
-      return await work(upload)
-    } catch (error) {
-      if (principal === undefined || !(error instanceof Departed)) throw error
-      throw isAccessible(principal, id, error.owner) ? error : hidden()
-    } finally {
-      await this.#leave(id, entry, upload)
-      if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
+    for (;;) {
+      for (let known = this.#entries.get(id); known?.removing !== undefined; known = this.#entries.get(id)) {
+        await known.removing
+      }
+      if (this.#closed) throw stopping()
+      const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0, isUsed: false }
+      entry.users += 1
+      entry.isUsed = true
+      // Set again to keep the map in order of last use.
+      this.#entries.delete(id)
+      this.#entries.set(id, entry)
+      let upload: Upload | undefined
+      try {
+        upload = await entry.upload
+        if (upload.isMoved) continue
+        if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw hidden()
+        return await work(upload)
+      } catch (error) {
+        if (principal === undefined || !(error instanceof Departed)) throw error
+        throw isAccessible(principal, id, error.owner) ? error : hidden()
+      } finally {
+        if (upload?.isMoved) this.#drop(id, entry, upload)
+        await this.#leave(id, entry, upload)
+        if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
+      }
     }
   }
 
@@ -321,7 +325,7 @@ export class Uploads {
     entry.users -= 1
     if (entry.users > 0) return
     if (upload === undefined || upload.state === 'gone') this.#forget(id, entry)
-    else await this.#release(id, entry, upload)
+    else if (!upload.isMoved) await this.#release(id, entry, upload)
   }
 
   async #release(id: string, entry: Entry, upload: Upload): Promise<void> {
@@ -347,6 +351,17 @@ export class Uploads {
     entry.users -= 1
     delete entry.removing
     if (upload.state === 'gone') this.#forget(id, entry)
+  }
+
+  /** Ends the requests of an object that must not be used any more. The upload is opened again after that. */
+  #drop(id: string, entry: Entry, upload: Upload): void {
+    if (entry.removing !== undefined || this.#entries.get(id) !== entry) return
+    const close = async (): Promise<void> => {
+      await upload.close(moved()).catch(() => undefined)
+      delete entry.removing
+      this.#forget(id, entry)
+    }
+    entry.removing = close()
   }
 
   /** Closes the least recently used uploads in the background. */

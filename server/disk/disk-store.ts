@@ -1,7 +1,7 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Prepared, Space, Store, StoredUpload, UploadSummary } from '../core/store.ts'
+import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
@@ -38,6 +38,7 @@ export interface DiskStoreOptions {
 
 /** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
 export class DiskStore implements Store {
+  readonly maxLength = Number.MAX_SAFE_INTEGER
   readonly #environment: Environment
   readonly #owner: Owner
   readonly #recovery: Recovery
@@ -131,7 +132,11 @@ export class DiskStore implements Store {
     return onDisk(() => summary(this.#environment, id))
   }
 
-  async *unfinished(): AsyncGenerator<string> {
+  async *unfinished(): AsyncGenerator<UnfinishedUpload> {
+    for await (const id of this.due()) yield { id, lastChange: () => this.lastChange(id) }
+  }
+
+  async *due(): AsyncGenerator<string> {
     try {
       for await (const name of namesIn(this.#environment.layout.incoming)) if (isUploadId(name)) yield name
     } catch (error) {

@@ -96,6 +96,16 @@ export class DiskUpload implements StoredUpload {
       : layout.finishedFile(this.#record)
   }
 
+  /** No other process has the directory. */
+  readonly moved = false
+  readonly parallel = 1
+
+  stride(): number {
+    return 0
+  }
+
+  async confirm(): Promise<void> {}
+
   async begin(range: Range, count: Count): Promise<Attempt> {
     const over = await this.#attempts.begin()
     try {
@@ -114,6 +124,7 @@ export class DiskUpload implements StoredUpload {
     const file = await this.#open()
     let end = range.start
     return {
+      isDue: true,
       write: async (buffers) => {
         end += await writeAll(file, buffers, end, (written) => {
           end += written
@@ -180,7 +191,8 @@ export class DiskUpload implements StoredUpload {
     return this.update((record) => (record.failed ? record : { ...record, failed: reason }))
   }
 
-  async absorb(part: StoredUpload): Promise<void> {
+  async absorb(part: StoredUpload, position: number): Promise<boolean> {
+    if (position > 0) return false
     const length = part.record.length ?? 0
     await part.close()
     if (part.record.failed !== undefined) throw failureError(part.record.failed)
@@ -188,6 +200,7 @@ export class DiskUpload implements StoredUpload {
     await onDisk(() => absorbPart(this.#environment, this, part, length))
     this.#received = add([], { start: 0, end: length })
     this.#environment.onStep('takeover:renamed')
+    return true
   }
 
   async discardBytes(): Promise<void> {

@@ -18,7 +18,7 @@ export class DownloadHandlers {
 
   /** GET of a finished file. @throws UploadError `not_found` while it is not finished, `scanning`. */
   async get(ctx: Context, desk: Desk, id: string): Promise<void> {
-    await desk.use(id, async (upload) => {
+    await desk.report(id, async (upload) => {
       await upload.finish(MAX_WAIT, 0)
       const file = fileOf(upload)
       if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
@@ -31,7 +31,7 @@ export class DownloadHandlers {
    * receive the state of the upload; for a finished file, also the headers of a download.
    */
   async head(ctx: Context, desk: Desk, id: string): Promise<void> {
-    await desk.use(id, async (upload) => {
+    await desk.report(id, async (upload) => {
       await upload.receiving.catchUp()
       await upload.settle(0)
       await this.#setStateHeaders(ctx, upload, upload.receiving.offerOffset())

@@ -47,7 +47,7 @@ async function answer(ctx: Context, desk: Desk, id: string, range: Range, downlo
   if (ctx.req.socket.destroyed) close()
   try {
     closed.signal.throwIfAborted()
-    const digest = await desk.use(id, (upload) => {
+    const digest = await desk.report(id, (upload) => {
       checkReadable(upload, desk.principal, downloads)
       return rangeDigest(upload, 'sha256', range, closed.signal)
     })

@@ -70,7 +70,7 @@ export class Draft {
    */
   async head(ctx: Context, desk: Desk, id: string): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
-    await desk.use(id, async (upload) => {
+    await desk.report(id, async (upload) => {
       await upload.receiving.interrupt()
       if (endsByLength(interopVersion(ctx.headers))) {
         await endIfWhole(upload)

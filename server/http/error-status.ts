@@ -81,6 +81,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   refused: same(400),
   superseded: same(409),
   busy: temporary(423),
+  moved: temporary(423),
   connection_closed: same(400),
   idle_timeout: same(408),
   no_space: temporary(507),

@@ -23,7 +23,10 @@ export class StoredUploads {
   /** @returns `undefined` if there is no such upload. @throws UploadError `storage_error`, `stopping`. */
   readonly get = async (id: string): Promise<StoredView | undefined> => {
     try {
-      return await this.#uploads.use(id, async (upload) => storedView(upload))
+      return await this.#uploads.use(id, async (upload) => {
+        await upload.confirm()
+        return storedView(upload)
+      })
     } catch (error) {
       if (error instanceof UploadError && (error.code === 'not_found' || error.code === 'gone')) return undefined
       throw error
@@ -50,6 +53,7 @@ export class StoredUploads {
   readonly open = (id: string, { start = 0, end }: ByteRange = {}): Readable => {
     const output = new PassThrough()
     const read = async (upload: Upload): Promise<void> => {
+      await upload.confirm()
       const { length } = upload.record
       if (upload.state !== 'finished' || length === null) {
         throw new UploadError('not_found', 'This upload is not finished.')

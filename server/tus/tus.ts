@@ -115,7 +115,7 @@ export class Tus {
   async head(ctx: Context, desk: Desk, id: string): Promise<void> {
     checkVersion(ctx)
     ctx.set('Cache-Control', 'no-store')
-    await desk.use(id, async (upload) => {
+    await desk.report(id, async (upload) => {
       await upload.receiving.catchUp()
       await endIfWhole(upload)
       await upload.settleOffset(0)
@@ -144,7 +144,8 @@ export class Tus {
         await endIfWhole(upload)
         await upload.settleOffset(SCAN_WAIT)
       } finally {
-        ctx.set('Upload-Offset', String(upload.offset))
+        // What another node has told may be more.
+        if (!upload.isMoved) ctx.set('Upload-Offset', String(upload.offset))
         this.#intake.look(upload)
       }
       addAnswer(upload.record.answer)

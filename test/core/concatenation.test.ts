@@ -60,7 +60,9 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
       return found.kind === 'upload' ? { kind: 'upload', upload: gatedUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    maxLength: store.maxLength,
     unfinished: () => store.unfinished(),
+    due: () => store.due(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     goneSince: (id) => store.goneSince(id),

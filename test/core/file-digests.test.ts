@@ -27,7 +27,9 @@ function endless(store: DiskStore, onRead: () => void): Store {
       return found.kind === 'upload' ? { kind: 'upload', upload: endlessUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    maxLength: store.maxLength,
     unfinished: () => store.unfinished(),
+    due: () => store.due(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     goneSince: (id) => store.goneSince(id),

@@ -42,6 +42,7 @@ function slow(store: DiskStore, log: string[]): Store {
       },
     })
   const slowAttempt = (attempt: Attempt): Attempt => ({
+    isDue: attempt.isDue,
     write: async (buffers) => {
       const text = Buffer.concat([...buffers]).toString()
       log.push(`write of ${text} begins`)
@@ -60,7 +61,9 @@ function slow(store: DiskStore, log: string[]): Store {
       return found.kind === 'upload' ? { kind: 'upload', upload: slowUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    maxLength: store.maxLength,
     unfinished: () => store.unfinished(),
+    due: () => store.due(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     goneSince: (id) => store.goneSince(id),

@@ -199,7 +199,7 @@ describe('A data directory', () => {
     await utimes(path.join(under.directory, 'incoming', 'part'), old, old)
     const final = await create(under, recordOf('final', 10))
     const before = await final.lastChange()
-    await final.absorb(part)
+    await final.absorb(part, 0)
     expect((await final.lastChange()).getTime()).toBeGreaterThanOrEqual(before.getTime())
     await under.dispose()
   })

@@ -27,7 +27,7 @@ export async function put(upload: StoredUpload, start: number, content: string, 
 
 async function unfinished(store: Store): Promise<string[]> {
   const ids: string[] = []
-  for await (const id of store.unfinished()) ids.push(id)
+  for await (const { id } of store.unfinished()) ids.push(id)
   return ids
 }
 
@@ -336,7 +336,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       it('has the bytes of the part, which stays complete without them, also after a reopen', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
-        await final.absorb(first)
+        await final.absorb(first, 0)
         expect([final.received, final.finished]).toEqual([[{ start: 0, end: 5 }], false])
         expect([first.received, first.record.joined]).toEqual([[{ start: 0, end: 5 }], true])
         for (const upload of [first, final]) await upload.release()
@@ -362,7 +362,7 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         expect(await text(first.read({ start: 0, end: 5 }))).toBe('hello')
         const final = await opened('final')
         expect(final.received).toEqual([])
-        await final.absorb(first)
+        await final.absorb(first, 0)
         await final.finish()
         expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
       })
@@ -373,14 +373,14 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         const reading = first.read({ start: 0, end: 5 })[Symbol.asyncIterator]()
         const { value } = await reading.next()
         expect(String(value)).toBe('hello')
-        await final.absorb(first)
+        await final.absorb(first, 0)
         expect((await reading.next()).done).toBe(true)
       })
 
       it('keeps the bytes when the part discards its own or is removed', async () => {
         const first = await part('first', 'hello')
         const final = await create(recordOf('final', 11))
-        await final.absorb(first)
+        await final.absorb(first, 0)
         await first.discardBytes()
         expect(await text(final.read({ start: 0, end: 5 }))).toBe('hello')
         await first.remove('deleted')
