@@ -62,8 +62,8 @@ export class ChargedStore implements Store {
     return this.#store.unfinished()
   }
 
-  due(): AsyncIterable<string> {
-    return this.#store.due()
+  due(signal: AbortSignal): AsyncIterable<string> {
+    return this.#store.due(signal)
   }
 
   partitions(): Promise<readonly string[]> {

@@ -22,14 +22,10 @@ export class PendingCommits {
    */
   async add(commit: Promise<void>): Promise<void> {
     this.#hadAny = true
-    const done = commit.then(
-      () => undefined,
-      (error: unknown) => {
-        this.#failure ??= { error }
-      },
-    )
-    this.#pending.add(done)
-    done.then(() => this.#pending.delete(done))
+    const over: Promise<void> = this.#outcome(commit).then(() => {
+      this.#pending.delete(over)
+    })
+    this.#pending.add(over)
     while (this.#pending.size >= this.#most) await Promise.race(this.#pending)
     this.#check()
   }
@@ -37,13 +33,21 @@ export class PendingCommits {
   /** Calls `work` once those that have begun are over, at once if they are. */
   afterThose(work: () => void): void {
     if (this.#pending.size === 0) work()
-    else Promise.all(this.#pending).then(work)
+    else void Promise.all(this.#pending).then(work)
   }
 
   /** Waits for all of them. @throws the error of the first that failed. */
   async settled(): Promise<void> {
     await Promise.all(this.#pending)
     this.#check()
+  }
+
+  async #outcome(commit: Promise<void>): Promise<void> {
+    try {
+      await commit
+    } catch (error) {
+      this.#failure ??= { error }
+    }
   }
 
   #check(): void {

@@ -86,8 +86,8 @@ export class ReportedStore implements Store {
     return this.#store.unfinished()
   }
 
-  due(): AsyncIterable<string> {
-    return this.#store.due()
+  due(signal: AbortSignal): AsyncIterable<string> {
+    return this.#store.due(signal)
   }
 
   partitions(): Promise<readonly string[]> {

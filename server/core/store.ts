@@ -228,9 +228,11 @@ export interface Store {
   unfinished(): AsyncIterable<UnfinishedUpload>
   /**
    * Ids of unfinished uploads that a crash of this or another node may have interrupted while no client waits for them:
-   * all that have all their bytes, and maybe more.
+   * all that have all their bytes, and maybe more. Where other nodes share the storage, this takes a while.
+   *
+   * @param signal ends it early.
    */
-  due(): AsyncIterable<string>
+  due(signal: AbortSignal): AsyncIterable<string>
   /** The names of all partitions: each upload is in one. Partitions that are added meanwhile may or may not appear. */
   partitions(): Promise<readonly string[]>
   /** Ids of the uploads in a partition, without removed ones. */

@@ -18,6 +18,7 @@ export class Sweeps {
   readonly #store: Store
   readonly #use: Use
   readonly #running = new Set<Promise<unknown>>()
+  readonly #closing = new AbortController()
   #closed = false
 
   constructor(store: Store, use: Use) {
@@ -33,7 +34,7 @@ export class Sweeps {
   async resume(also: (upload: Upload) => Promise<void> = () => Promise.resolve()): Promise<void> {
     await this.#sweep(async () => {
       const pause = pacer()
-      for await (const id of this.#store.due()) {
+      for await (const id of this.#store.due(this.#closing.signal)) {
         if (this.#closed) return
         await this.#tryUse(id, async (upload) => {
           // Not awaited: the next upload need not wait for this one.
@@ -108,6 +109,7 @@ export class Sweeps {
   /** Ends running sweeps early and waits for them; none begins any more. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#closing.abort()
     await Promise.allSettled(this.#running)
   }
 

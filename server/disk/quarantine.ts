@@ -1,8 +1,8 @@
 import { chmod, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { queue } from '../core/queue.ts'
 import { exists, ifThere, openNew } from './files.ts'
 import type { Layout } from './layout.ts'
-import { queue } from './queue.ts'
 
 /** Maximum rejected files that are kept. */
 const MAX_FILES = 1_000

@@ -5,10 +5,10 @@ import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
 import type { UploadRecord } from '../core/record.ts'
+import { formatRecord, parseRecord } from '../core/record-format.ts'
 import type { Environment } from './environment.ts'
 import { ifThere, openExisting, openNew, syncPath, writeAll, writeNewFile } from './files.ts'
 import { PRIVATE_FILE } from './modes.ts'
-import { formatRecord, parseRecord } from './record-format.ts'
 import { isOnlyRecord } from './upload-files.ts'
 
 /** Maximum attempts to create a directory that others keep removing. */

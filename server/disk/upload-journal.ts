@@ -1,7 +1,7 @@
+import { queue } from '../core/queue.ts'
 import type { Range } from '../core/ranges.ts'
 import type { Environment } from './environment.ts'
 import { Journal, type JournalContent } from './journal.ts'
-import { queue } from './queue.ts'
 
 /** The journal of an upload, once it needs one. Its operations run one at a time. */
 export class UploadJournal {

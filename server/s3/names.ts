@@ -23,6 +23,10 @@ export type LiveName =
   /** What counts at the beginning of a term. */
   | { readonly kind: 'manifest'; readonly term: number }
   | { readonly kind: 'piece'; readonly piece: Piece }
+  /** The bytes are those of another upload. */
+  | { readonly kind: 'joined' }
+
+export const JOINED = 'j'
 
 const TERM = /^c\.(\d{8})$/
 const RECORD = /^r\.(\d{8})\.(\d{6})$/
@@ -55,6 +59,7 @@ export function parseName(name: string): LiveName | undefined {
   if (record !== null) return { kind: 'record', term: Number(record[1]), sequence: Number(record[2]) }
   const manifest = MANIFEST.exec(name)
   if (manifest !== null) return { kind: 'manifest', term: Number(manifest[1]) }
+  if (name === JOINED) return { kind: 'joined' }
   const found = PIECE.exec(name)
   if (found === null) return undefined
   const [, term, token = '', index, last, cover, start, end] = found

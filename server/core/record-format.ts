@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { isFolder } from '../core/folder.ts'
-import { FAILURE_CODES, type FailureCode, type FailureReason, type UploadRecord } from '../core/record.ts'
+import { isFolder } from './folder.ts'
+import { FAILURE_CODES, type FailureCode, type FailureReason, type UploadRecord } from './record.ts'
 
 /**
  * How a record is written as JSON.

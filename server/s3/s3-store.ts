@@ -1,0 +1,271 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { UploadError } from '../core/errors.ts'
+import { prefix as prefixOf } from '../core/ranges.ts'
+import { bytesIn } from '../core/reader.ts'
+import { isUploadId, type UploadRecord } from '../core/record.ts'
+import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
+import { LARGEST_FILE } from './cells.ts'
+import { type ClaimOwner, type Done, formatDone, type LiveState } from './documents.ts'
+import type { Environment } from './environment.ts'
+import { doneKey, goneFolder, goneKey, liveFolder } from './keys.ts'
+import { type LiveEntry, liveEntries } from './live-listing.ts'
+import { createLive, currentState, list, openUpload, readDone } from './opening.ts'
+import { S3Error } from './s3-error.ts'
+import { type FinishedUpload, isDerived, newToken, optionsOf, S3Upload } from './s3-upload.ts'
+import { onS3, storageError } from './storage-error.ts'
+import { Term } from './term.ts'
+
+/** How long nothing has happened to an upload before this node takes it over by itself. Milliseconds. */
+const ABANDONED_AFTER = 60_000
+
+/** The first characters of ids. */
+const PARTITIONS = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-abcdefghijklmnopqrstuvwxyz']
+
+/** Uploads in a bucket of S3. What counts is decided by S3 alone, so any number of nodes can share the bucket. */
+export class S3Store implements Store {
+  readonly maxLength = LARGEST_FILE
+  readonly #environment: Environment
+
+  constructor(environment: Environment) {
+    this.#environment = environment
+  }
+
+  /** A tentative upload is not written before its first bytes are. */
+  async create(record: UploadRecord, isTentative = false): Promise<StoredUpload> {
+    const { port, prefix, node } = this.#environment
+    const state: LiveState = { record }
+    const owner: ClaimOwner = { node, token: newToken() }
+    const create = (): Promise<void> => createLive(this.#environment, state, owner)
+    const term = new Term(port, liveFolder(prefix, record.id), 1, Date.now())
+    const upload = new S3Upload(this.#environment, { state, term, pieces: [], changedAt: new Date(), create })
+    if (!isTentative) await upload.ensureCreated().catch(asTaken)
+    return upload
+  }
+
+  createFinished(
+    record: UploadRecord,
+    bytes: readonly Buffer[],
+    prepare: () => Promise<Prepared> = async () => ({ record }),
+  ): Promise<StoredUpload> {
+    return onS3(async () => {
+      if (bytesIn(bytes) !== record.length) {
+        throw new UploadError('storage_error', 'The file does not have the declared length.')
+      }
+      if (isDerived(record) && (await this.#isTaken(record.id))) throw taken()
+      const prepared = await prepare()
+      prepared.after?.catch(() => undefined)
+      return prepared.record.failed === undefined
+        ? this.#createFile(prepared, Buffer.concat(bytes))
+        : this.#createFailed(prepared, bytes)
+    })
+  }
+
+  async open(id: string): Promise<Found> {
+    if (!isUploadId(id)) return { kind: 'unknown' }
+    return onS3(() => openUpload(this.#environment, id))
+  }
+
+  group(group: string): Promise<readonly string[]> {
+    return onS3(async () => {
+      const ids = new Set(await this.#idsBelow(`${group}.`))
+      const gone = await Promise.all([...ids].map(async (id) => ((await this.#end(id))?.kind === 'gone' ? [id] : [])))
+      for (const id of gone.flat()) ids.delete(id)
+      return [...ids]
+    })
+  }
+
+  async *unfinished(): AsyncGenerator<UnfinishedUpload> {
+    try {
+      for await (const { id, changedAt } of liveEntries(this.#environment))
+        yield { id, lastChange: async () => changedAt }
+    } catch (error) {
+      throw storageError(error)
+    }
+  }
+
+  /** Only those with which nothing happens: another node may have the others. */
+  async *due(signal: AbortSignal): AsyncGenerator<string> {
+    const recent: LiveEntry[] = []
+    try {
+      for await (const entry of liveEntries(this.#environment)) {
+        if (Date.now() - entry.changedAt.getTime() < ABANDONED_AFTER) recent.push(entry)
+        else if (await this.#isDue(entry)) yield entry.id
+      }
+      if (recent.length === 0) return
+      await sleep(ABANDONED_AFTER, undefined, { signal, ref: false })
+      for (const { id, changedAt } of recent) {
+        for await (const entry of liveEntries(this.#environment, id)) {
+          const isSame = entry.id === id && entry.changedAt.getTime() - changedAt.getTime() < 1000
+          if (isSame && (await this.#isDue(entry))) yield id
+        }
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      throw storageError(error)
+    }
+  }
+
+  async partitions(): Promise<readonly string[]> {
+    return PARTITIONS
+  }
+
+  partition(name: string): Promise<readonly string[]> {
+    return onS3(() => this.#idsBelow(name))
+  }
+
+  partitionOf(id: string): string {
+    return id.slice(0, 1)
+  }
+
+  summary(id: string): Promise<UploadSummary | undefined> {
+    return onS3(async () => {
+      const end = await this.#end(id)
+      if (end?.kind === 'gone') return undefined
+      const record = end?.record ?? (await currentState(this.#environment, id))?.record
+      if (record === undefined) return undefined
+      const occupied = async (): Promise<{ bytes: number; files: number }> => {
+        if (end !== undefined) return { bytes: end.size, files: 2 }
+        const { pieces } = await onS3(() => list(this.#environment, liveFolder(this.#environment.prefix, id)))
+        return { bytes: pieces.reduce((sum, { size }) => sum + size, 0), files: 1 + pieces.length }
+      }
+      return { record, finished: end !== undefined, occupied }
+    })
+  }
+
+  lastChange(id: string): Promise<Date> {
+    return onS3(async () => {
+      const end = await this.#end(id)
+      if (end?.kind === 'finished') return end.finishedAt
+      const { changedAt, date } = await list(this.#environment, liveFolder(this.#environment.prefix, id))
+      return changedAt === 0 || end !== undefined ? new Date(0) : new Date(Date.now() - date + changedAt)
+    })
+  }
+
+  gone(deadline: Date): Promise<readonly string[]> {
+    return onS3(async () => {
+      const folder = goneFolder(this.#environment.prefix)
+      const ids: string[] = []
+      for (let after: string | undefined; ; ) {
+        const page = await this.#environment.port.list(folder, { after })
+        const ahead = Date.now() - page.date
+        for (const { key, lastModified } of page.objects) {
+          const [, kind, id] = key.slice(folder.length).split('/')
+          if (kind === 'random' && id !== undefined && lastModified + ahead < deadline.getTime()) ids.push(id)
+        }
+        if (page.next === undefined) return ids
+        after = page.next
+      }
+    })
+  }
+
+  goneSince(id: string): Promise<Date | undefined> {
+    return onS3(async () => {
+      const end = await this.#end(id)
+      return end?.kind === 'gone' ? end.at : undefined
+    })
+  }
+
+  /** Deletes once more what may have landed after the removal. */
+  async forget(id: string): Promise<void> {
+    await onS3(async () => {
+      const end = await this.#end(id)
+      if (end?.kind !== 'gone' || end.derived) return
+      const { port, prefix } = this.#environment
+      await port.remove([end.key])
+      await port.remove([doneKey(prefix, id)])
+      await port.remove([goneKey(prefix, id, end.at, false)])
+    })
+  }
+
+  pathOf(): undefined {
+    return undefined
+  }
+
+  async space(): Promise<Space> {
+    const unlimited = Number.POSITIVE_INFINITY
+    return { bytes: unlimited, freeBytes: unlimited, inodes: unlimited, freeInodes: unlimited }
+  }
+
+  async close(): Promise<void> {
+    this.#environment.port.close()
+  }
+
+  #end(id: string): Promise<Done | undefined> {
+    return readDone(this.#environment, id)
+  }
+
+  async #isTaken(id: string): Promise<boolean> {
+    const live = await currentState(this.#environment, id)
+    return live !== undefined || (await this.#end(id)) !== undefined
+  }
+
+  /** Whether all bytes may be there, or those of its parts: only a record can tell. */
+  async #isDue({ id, received }: LiveEntry): Promise<boolean> {
+    const [, gap] = received
+    if (gap !== undefined) return false
+    const record = (await currentState(this.#environment, id))?.record
+    return record !== undefined && (record.parts !== undefined || record.length === prefixOf(received))
+  }
+
+  /** Ids that begin with `start`, of uploads of any state. */
+  async #idsBelow(start: string): Promise<string[]> {
+    const ids: string[] = []
+    for await (const { id } of liveEntries(this.#environment, start, true)) ids.push(id)
+    const folder = doneKey(this.#environment.prefix, '')
+    for (let after: string | undefined; ; ) {
+      const page = await this.#environment.port.list(`${folder}${start}`, { after })
+      ids.push(...page.objects.map(({ key }) => key.slice(folder.length)))
+      if (page.next === undefined) return ids
+      after = page.next
+    }
+  }
+
+  async #createFile({ record, after }: Prepared, body: Buffer): Promise<StoredUpload> {
+    const { port, prefix, keyOf } = this.#environment
+    const { id } = record
+    const key = keyOf(record)
+    await port.put(key, body, { ...optionsOf(record), ifAbsent: true }).catch((error: unknown) => {
+      // The object of a random id can only be this one, from an earlier try.
+      if (!isExisting(error)) throw error
+      if (isDerived(record)) throw taken()
+    })
+    try {
+      await after
+    } catch (error) {
+      await port.remove([key]).catch(() => undefined)
+      throw error
+    }
+    const facts = { key, size: body.length, finishedAt: new Date(), record, token: newToken() }
+    const done: FinishedUpload = { kind: 'finished', ...facts }
+    await port.put(doneKey(prefix, id), formatDone(done), { ifAbsent: true }).catch(async (error: unknown) => {
+      if (!isExisting(error)) throw error
+      const found = await this.#end(id)
+      if (found?.kind !== 'finished' || found.token !== done.token) throw taken()
+    })
+    return new S3Upload(this.#environment, done)
+  }
+
+  /** The application has rejected the file: its bytes are those of an unfinished upload. */
+  async #createFailed({ record, after }: Prepared, bytes: readonly Buffer[]): Promise<StoredUpload> {
+    await after
+    const upload = await this.create(record)
+    if (record.length) {
+      const attempt = await upload.begin({ start: 0, end: record.length }, 'as-received')
+      await attempt.write(bytes)
+      await attempt.commit()
+    }
+    return upload
+  }
+}
+
+function isExisting(error: unknown): boolean {
+  return error instanceof S3Error && error.outcome === 'exists'
+}
+
+function taken(): UploadError {
+  return new UploadError('storage_error', 'There is an upload with this id.')
+}
+
+function asTaken(error: unknown): never {
+  throw error instanceof UploadError && error.code === 'moved' ? taken() : error
+}
