@@ -259,10 +259,10 @@ export class S3Upload implements StoredUpload {
       term: this.#term?.number ?? 0,
       cellEnd: (position, range) => this.#cellEnd(position, range),
       cut: (position, count) => {
-        const { partSize } = this.#environment
+        const { cells } = this.#environment
         const isOpen = position === 0 && this.#knownCellSize() === undefined && this.#pieces.all.length === 0
         // More than one request of a usual size: it is a long one.
-        return isOpen && count >= firstGathered(partSize) ? partSize : count
+        return isOpen && count >= firstGathered(cells) ? cells.usual : count
       },
       put: (piece, bytes) =>
         this.#sure(async () => {
@@ -292,7 +292,7 @@ export class S3Upload implements StoredUpload {
         return optionsOf(upload.record)
       },
       get cellSize() {
-        return upload.#knownCellSize() ?? upload.#environment.partSize
+        return upload.#knownCellSize() ?? upload.#environment.cells.usual
       },
       has: (range) => covers(upload.received, range),
       pieceWith: async (range) => upload.#pieces.with(range) ?? upload.#cover(range),
@@ -305,16 +305,16 @@ export class S3Upload implements StoredUpload {
   }
 
   #knownCellSize(): number | undefined {
-    return cellSize(this.record, this.#pieces.first, this.#environment.partSize)
+    return cellSize(this.record, this.#pieces.first, this.#environment.cells)
   }
 
   /** @param chunk the range of a chunk; without it, the bytes are a stream. */
   #cellEnd(position: number, chunk: Range | undefined): number {
-    const { partSize } = this.#environment
+    const { cells } = this.#environment
     const known = this.#knownCellSize()
     if (known !== undefined) return cellEnd(position, known)
-    if (chunk === undefined || position === 0) return position + firstGathered(partSize)
-    return cellEnd(position - chunk.start, cellOfChunks(lengthOf(chunk), partSize)) + chunk.start
+    if (chunk === undefined || position === 0) return position + firstGathered(cells)
+    return cellEnd(position - chunk.start, cellOfChunks(lengthOf(chunk), cells)) + chunk.start
   }
 
   /** Where the byte at `position` is. @throws UploadError `storage_error`. */
@@ -363,12 +363,16 @@ export class S3Upload implements StoredUpload {
     }
   }
 
+  #now(): Date {
+    return new Date(this.#environment.clock.now())
+  }
+
   /** Makes stored pieces count. @throws UploadError `moved`, S3Error. */
   async #count(pieces: readonly Piece[]): Promise<void> {
     await this.#term?.check()
     this.#check()
     this.#pieces.add(pieces)
-    this.#changedAt = new Date()
+    this.#changedAt = this.#now()
     for (const piece of pieces) this.#composition.look(piece)
   }
 
@@ -457,7 +461,7 @@ export class S3Upload implements StoredUpload {
     if (this.#finished !== undefined || this.#removed) return
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
-    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt: new Date(), record, token: newToken() }
+    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt: this.#now(), record, token: newToken() }
     const done: FinishedUpload = { kind: 'finished', ...facts }
     await this.#sure(async () => {
       try {
@@ -496,7 +500,7 @@ export class S3Upload implements StoredUpload {
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
     if (this.#finished === undefined) await this.#keep({ ...this.#state, leaving: { why } })
-    const at = new Date()
+    const at = this.#now()
     const { finishedAt, key = keyOf(record) } = this.#finished ?? {}
     const gone = { kind: 'gone', why, at, owner: record.owner, key, derived: isDerived(record), finishedAt } as const
     await this.#sure(async () => {
