@@ -14,8 +14,6 @@ import type {
   SmallObject,
 } from '../../server/s3/s3-port.ts'
 
-/** What engines refuse as a part that is not the last one, in bytes. */
-const SMALLEST_PART = 5 * 1024 * 1024
 /** Keys in a page. */
 const PAGE = 1000
 
@@ -36,10 +34,15 @@ export class Bucket {
   readonly objects = new Map<string, StoredObject>()
   readonly multiparts = new Map<string, OpenMultipart>()
   readonly #now: () => number
+  readonly #smallestPart: number
 
-  /** @param now milliseconds since 1970. */
-  constructor(now: () => number = Date.now) {
+  /**
+   * @param now milliseconds since 1970.
+   * @param smallestPart what is refused as a part that is not the last one is smaller, in bytes.
+   */
+  constructor(now: () => number = Date.now, smallestPart = 5 * 1024 * 1024) {
     this.#now = now
+    this.#smallestPart = smallestPart
   }
 
   /** When the bucket answers. */
@@ -120,7 +123,7 @@ export class Bucket {
       if (part === undefined || part.etag !== etag) {
         throw new S3Error('refused', `Part ${i + 1} is another one.`, { code: 'InvalidPart' })
       }
-      if (i < etags.length - 1 && part.body.length < SMALLEST_PART) {
+      if (i < etags.length - 1 && part.body.length < this.#smallestPart) {
         throw new S3Error('refused', `Part ${i + 1} is too small.`, { code: 'EntityTooSmall' })
       }
       return part.body

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe } from '@jest/globals'
+import { cellSizes } from '../../server/s3/cells.ts'
+import { systemClock } from '../../server/s3/clock.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
@@ -14,7 +16,8 @@ export function storeOn(port: S3Port): StoreUnderTest {
       prefix: '.landfall/',
       keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
       node: NODE,
-      partSize: 8 * 1024 * 1024,
+      cells: cellSizes(8 * 1024 * 1024),
+      clock: systemClock,
       parallel: 4,
       flushAfter: 30_000,
       budget: new MemoryBudget(256 * 1024 * 1024),
