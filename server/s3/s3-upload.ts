@@ -44,6 +44,8 @@ export class S3Upload implements StoredUpload {
   readonly #create: (() => Promise<void>) | undefined
   readonly #recordTurn = queue()
   readonly #attempts = new Set<PieceAttempt>()
+  /** Cells that are being stored once more, by their beginnings. */
+  readonly #covering = new Map<number, Promise<Piece>>()
   #created: Promise<void> | undefined
   #state: LiveState
   #sequence = 0
@@ -110,9 +112,7 @@ export class S3Upload implements StoredUpload {
   async confirm(): Promise<void> {
     if (this.#removed) return
     if (this.#finished !== undefined) return this.#confirmFinished()
-    this.#check()
-    // Nobody else knows it yet.
-    if (this.#create !== undefined && this.#created === undefined) return
+    await this.#sure(() => this.#ensureCreated())
     await onS3(async () => this.#term?.check())
   }
 
@@ -223,6 +223,8 @@ export class S3Upload implements StoredUpload {
       this.#removed = true
       return
     }
+    // Its id may come again, and must not be used twice: the empty upload is that of the next request.
+    if (why === 'refused') return
     await this.#composition.end()
     await this.#recordTurn(() => this.#remove(why))
     await this.#composition.abort()
@@ -363,14 +365,28 @@ export class S3Upload implements StoredUpload {
     }
   }
 
+  /**
+   * Proves that what has been written counts. Without a proof, whatever the reason, a new term may count it.
+   *
+   * @throws UploadError `moved`, S3Error.
+   */
+  async #checkWritten(): Promise<void> {
+    try {
+      await this.#term?.check()
+    } catch (error) {
+      this.#isInDoubt = true
+      throw error
+    }
+    this.#check()
+  }
+
   #now(): Date {
     return new Date(this.#environment.clock.now())
   }
 
   /** Makes stored pieces count. @throws UploadError `moved`, S3Error. */
   async #count(pieces: readonly Piece[]): Promise<void> {
-    await this.#term?.check()
-    this.#check()
+    await this.#checkWritten()
     this.#pieces.add(pieces)
     this.#changedAt = this.#now()
     for (const piece of pieces) this.#composition.look(piece)
@@ -383,7 +399,7 @@ export class S3Upload implements StoredUpload {
       this.#sequence += 1
       const key = `${this.#folder}${recordName(this.#term?.number ?? 0, this.#sequence)}`
       await this.#environment.port.put(key, formatLiveState(state))
-      await this.#term?.check()
+      await this.#checkWritten()
       if (state.record.joined) await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
     })
     this.#check()
@@ -391,7 +407,15 @@ export class S3Upload implements StoredUpload {
   }
 
   /** Stores the bytes of a cell as one piece. */
-  async #cover(range: Range): Promise<Piece> {
+  #cover(range: Range): Promise<Piece> {
+    const running = this.#covering.get(range.start)
+    if (running !== undefined) return running
+    const covering = this.#storeCover(range).finally(() => this.#covering.delete(range.start))
+    this.#covering.set(range.start, covering)
+    return covering
+  }
+
+  async #storeCover(range: Range): Promise<Piece> {
     const { budget, port } = this.#environment
     const size = lengthOf(range)
     await budget.take(size)
