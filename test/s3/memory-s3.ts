@@ -33,6 +33,8 @@ interface OpenMultipart {
 export class Bucket {
   readonly objects = new Map<string, StoredObject>()
   readonly multiparts = new Map<string, OpenMultipart>()
+  /** Grows with each change. */
+  version = 0
   readonly #now: () => number
   readonly #smallestPart: number
 
@@ -52,6 +54,7 @@ export class Bucket {
 
   put(key: string, body: Buffer, { ifAbsent = false, ...options }: PutOptions = {}): void {
     if (ifAbsent && this.objects.has(key)) throw new S3Error('exists', key, { code: 'PreconditionFailed' })
+    this.version += 1
     this.objects.set(key, { body: Buffer.from(body), lastModified: this.#now(), options })
   }
 
@@ -72,8 +75,8 @@ export class Bucket {
   list(prefix: string, { after = '', delimiter }: ListOptions = {}): ListPage {
     const objects: ListedObject[] = []
     const prefixes: string[] = []
-    for (const key of [...this.objects.keys()].sort(byBytes)) {
-      if (!key.startsWith(prefix) || byBytes(key, after) <= 0) continue
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix) && byBytes(key, after) > 0)
+    for (const key of keys.sort(byBytes)) {
       const cut = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length)
       if (cut >= 0) {
         const common = key.slice(0, cut + 1)
@@ -90,6 +93,7 @@ export class Bucket {
   }
 
   remove(keys: readonly string[]): void {
+    this.version += 1
     for (const key of keys) this.objects.delete(key)
   }
 

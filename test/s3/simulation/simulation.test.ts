@@ -30,7 +30,11 @@ async function simulate(seed: number): Promise<string | undefined> {
   const record = { ...recordOf(ID, length), ...(chunk === undefined ? {} : { webUploader: { chunkSize: chunk } }) }
   const told = new Told()
   const clients = Array.from({ length: chunk === undefined ? 1 : 3 }, () => new Client(world, record, told, chunk))
+  let seen = ''
   const wrong = (): string | undefined => {
+    const state = `${world.bucket.version} ${told.offset} ${told.bytes.size} ${told.isFinished} ${told.wrongs.length}`
+    if (state === seen) return undefined
+    seen = state
     const [first] = told.wrongs
     return first ?? inconsistency(world.bucket, told, length)
   }
@@ -54,6 +58,8 @@ async function simulate(seed: number): Promise<string | undefined> {
     return told.isFinished ? undefined : explain('The upload does not come to its end.')
   } catch (error) {
     return explain(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  } finally {
+    await world.end()
   }
 }
 

@@ -40,12 +40,16 @@ export interface SimulatedNode {
 export class World {
   readonly bucket: Bucket
   readonly nodes: SimulatedNode[] = []
+  readonly #all: SimulatedNode[] = []
   readonly random: Random
   readonly log: string[] = []
   #time = Date.parse('2026-01-01T00:00:00Z')
   readonly #calls = new Set<Call>()
   readonly #sleepers = new Set<Sleeper>()
   readonly #works = new Set<() => void>()
+  /** What ends each call of a process that hears no answer. */
+  readonly #ends = new Set<(error: Error) => void>()
+  #isOver = false
   #hasFaults = true
 
   constructor(random: Random, nodes: number) {
@@ -102,7 +106,7 @@ export class World {
 
   /** Whether a connection of a client breaks now. */
   get breaks(): boolean {
-    return this.#hasFaults && this.random.chance(0.1)
+    return this.#isOver || (this.#hasFaults && this.random.chance(0.1))
   }
 
   /** Calls `work` at some time. */
@@ -114,6 +118,14 @@ export class World {
     this.log.push(what)
   }
 
+  /** Ends everything that still runs, also in processes that have crashed. */
+  async end(): Promise<void> {
+    this.#isOver = true
+    for (const end of this.#ends) end(new S3Error('unknown', 'The simulation is over.'))
+    for (const work of this.#works) work()
+    for (const { uploads } of this.#all) await uploads.close().catch(() => undefined)
+  }
+
   /** Ends all faults. */
   heal(): void {
     this.#hasFaults = false
@@ -123,6 +135,7 @@ export class World {
   #start(): SimulatedNode {
     const name = randomUUID()
     const node: SimulatedNode = { uploads: this.#uploadsOf(() => node, name), isPaused: false, isCrashed: false }
+    this.#all.push(node)
     return node
   }
 
@@ -131,7 +144,9 @@ export class World {
       now: () => this.#time,
       elapsed: () => this.#time,
       sleep: (ms) =>
-        new Promise((wake) => {
+        new Promise((wake, end) => {
+          if (this.#isOver) return end(new S3Error('unknown', 'The simulation is over.'))
+          this.#ends.add(end)
           this.#sleepers.add({ node: node(), until: this.#time + ms, wake })
         }),
     }
@@ -152,7 +167,9 @@ export class World {
   }
 
   #send<T>(node: SimulatedNode, apply: () => T): Promise<T> {
+    if (this.#isOver) return Promise.reject(new S3Error('unknown', 'The simulation is over.'))
     return new Promise<T>((resolve, reject) => {
+      this.#ends.add(reject)
       let outcome: () => void = () => undefined
       this.#calls.add({
         node,
