@@ -62,7 +62,8 @@ export class Client {
     if (this.told.isFinished && !random.chance(0.2)) return
     const kind = random.next()
     if (!this.#isCreated && this.#chunk === undefined) return this.#run('create', (node) => this.#create(node))
-    if (this.#chunk !== undefined && kind < 0.6) return this.#run('chunk', (node, source) => this.#putChunk(node, source))
+    if (this.#chunk !== undefined && kind < 0.6)
+      return this.#run('chunk', (node, source) => this.#putChunk(node, source))
     if (this.#chunk === undefined ? kind < 0.4 : kind < 0.8) return this.#run('head', (node) => this.#head(node))
     this.#run('patch', (node, source) => this.#patch(node, source))
   }
@@ -72,18 +73,20 @@ export class Client {
     const source = new BrokenSource(this.#world)
     const running = { node, source }
     this.#running = running
+    const wasCreated = this.#isCreated
     const isCurrent = (): boolean => this.#running === running
     this.#world.note(`${what} begins`)
     request(node, source)
-      .catch((error: unknown) => this.#failed(what, error))
+      .catch((error: unknown) => this.#failed(what, error, wasCreated))
       .finally(() => {
         if (isCurrent()) this.#running = undefined
       })
   }
 
-  #failed(what: string, error: unknown): void {
+  /** @param wasCreated whether the client knew that there is an upload when it began this request. */
+  #failed(what: string, error: unknown, wasCreated: boolean): void {
     if (error instanceof UploadError && TRANSIENT.has(error.code)) return this.#world.note(`${what}: ${error.code}`)
-    if (error instanceof UploadError && error.code === 'not_found' && !this.#isCreated) return
+    if (error instanceof UploadError && error.code === 'not_found' && !wasCreated) return
     this.told.wrongs.push(`${what}: ${error instanceof Error ? error.stack : String(error)}`)
   }
 

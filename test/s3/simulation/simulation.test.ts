@@ -110,7 +110,8 @@ function countedBytes(bucket: Bucket): Map<number, number> {
   expect(union(pieces)).toEqual(received)
   const bytes = new Map<number, number>()
   for (const piece of pieces) {
-    for (const [i, byte] of (bucket.get(`${folder}${piece.name}`)?.body ?? []).entries()) bytes.set(piece.start + i, byte)
+    for (const [i, byte] of (bucket.get(`${folder}${piece.name}`)?.body ?? []).entries())
+      bytes.set(piece.start + i, byte)
   }
   return bytes
 }

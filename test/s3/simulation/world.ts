@@ -6,8 +6,8 @@ import type { Environment } from '../../../server/s3/environment.ts'
 import { MemoryBudget } from '../../../server/s3/memory-budget.ts'
 import { S3Error } from '../../../server/s3/s3-error.ts'
 import { S3Store } from '../../../server/s3/s3-store.ts'
-import { Bucket, portTo } from '../memory-s3.ts'
 import type { Random } from '../../support/random.ts'
+import { Bucket, portTo } from '../memory-s3.ts'
 
 /** The sizes of cells in the simulation, in bytes: everything happens with few bytes. */
 export const SIZES = { usual: 8, smallest: 5, largestNatural: 16, largest: 32 }
@@ -217,7 +217,6 @@ export class World {
       sleeper.wake()
     }
   }
-
 }
 
 function anyOf<T>(random: Random, items: readonly T[]): T | undefined {
