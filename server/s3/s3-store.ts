@@ -24,9 +24,12 @@ const PARTITIONS = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-abcdefghijklmnopqr
 export class S3Store implements Store {
   readonly maxLength: number
   readonly #environment: Environment
+  readonly #onClose: () => Promise<void>
 
-  constructor(environment: Environment) {
+  /** @param onClose called when the store is closed. */
+  constructor(environment: Environment, onClose: () => Promise<void> = () => Promise.resolve()) {
     this.#environment = environment
+    this.#onClose = onClose
     this.maxLength = largestFile(environment.cells)
   }
 
@@ -194,6 +197,7 @@ export class S3Store implements Store {
 
   async close(): Promise<void> {
     this.#environment.port.close()
+    await this.#onClose()
   }
 
   #now(): number {

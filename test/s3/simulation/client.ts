@@ -61,11 +61,11 @@ export class Client {
     if (this.#running !== undefined) return
     if (this.told.isFinished && !random.chance(0.2)) return
     const kind = random.next()
-    if (!this.#isCreated && this.#chunk === undefined) return this.#run('create', (node) => this.#create(node))
-    if (this.#chunk !== undefined && kind < 0.6)
-      return this.#run('chunk', (node, source) => this.#putChunk(node, source))
-    if (this.#chunk === undefined ? kind < 0.4 : kind < 0.8) return this.#run('head', (node) => this.#head(node))
-    this.#run('patch', (node, source) => this.#patch(node, source))
+    if (this.#chunk !== undefined && kind < 0.6) {
+      this.#run('chunk', (node, source) => this.#putChunk(node, source))
+    } else if (this.#chunk === undefined && !this.#isCreated) this.#run('create', (node) => this.#create(node))
+    else if (kind < (this.#chunk === undefined ? 0.4 : 0.8)) this.#run('head', (node) => this.#head(node))
+    else this.#run('patch', (node, source) => this.#patch(node, source))
   }
 
   #run(what: string, request: (node: SimulatedNode, source: BrokenSource) => Promise<void>): void {
