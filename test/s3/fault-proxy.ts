@@ -27,6 +27,8 @@ export type Fault =
   | { readonly kind: 'cutRequest'; readonly bytes: number }
   /** Only the first bytes of the body arrive at the client. */
   | { readonly kind: 'cutAnswer'; readonly bytes: number }
+  /** The same, but the connection stays open. */
+  | { readonly kind: 'stallAnswer'; readonly bytes: number }
 
 export interface Rule {
   /** All calls by default. */
@@ -150,7 +152,8 @@ async function handle(
   response.sendDate = false
   response.writeHead(changed.status, changed.headers)
   response.flushHeaders()
-  if (fault?.kind === 'cutAnswer') return cutAnswer(answer, response, fault.bytes)
+  if (fault?.kind === 'cutAnswer') return sendBeginning(answer, response, fault.bytes, () => response.destroy())
+  if (fault?.kind === 'stallAnswer') return sendBeginning(answer, response, fault.bytes, () => undefined)
   answer.on('error', () => response.destroy()).pipe(response)
 }
 
@@ -179,13 +182,18 @@ function cutRequest(request: http.IncomingMessage, forwarded: http.ClientRequest
   })
 }
 
-function cutAnswer(answer: http.IncomingMessage, response: http.ServerResponse, bytes: number): void {
+function sendBeginning(
+  answer: http.IncomingMessage,
+  response: http.ServerResponse,
+  bytes: number,
+  sent: () => void,
+): void {
   let left = bytes
   answer.on('error', () => response.destroy())
   answer.on('data', (chunk: Buffer) => {
     if (left <= 0) return
     response.write(chunk.subarray(0, left), () => {
-      if (left <= 0) response.destroy()
+      if (left <= 0) sent()
     })
     left -= chunk.length
   })
