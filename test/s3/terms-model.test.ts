@@ -8,6 +8,7 @@ import {
   EXPIRY,
   LONG_SLEEP,
   LOST_ANSWERS,
+  REPORTS,
   SLEEPING_OPENER,
   SLEEPING_WRITER,
   SLOW_OPENERS,
@@ -15,11 +16,12 @@ import {
 import { tenureModel } from './model/tenure.ts'
 import { type Rules, type Scenario, termsModel } from './model/terms.ts'
 
-const LIMIT = Number(process.env['MODEL_STATES'] ?? 400_000)
+const LIMIT = Number(process.env['MODEL_STATES'] ?? 100_000)
 
 describe('the protocol of terms', () => {
   it.each<[string, Scenario]>([
     ['answers are lost', LOST_ANSWERS],
+    ['clients ask for the offset', REPORTS],
     ['covers replace pieces and the file is finished', COVERS],
     ['two nodes open the upload slowly', SLOW_OPENERS],
     ['an opener sleeps for two days', LONG_SLEEP],
@@ -41,7 +43,7 @@ describe('the protocol of terms', () => {
     ['a PUT without an answer is ignored', LOST_ANSWERS, { unansweredPut: 'ignored' }, /opened|lost/],
     ['a refused retry settles a PUT', LOST_ANSWERS, { refusedRetry: 'ignored' }, /opened|lost/],
     ['a check without an answer is ignored', LOST_ANSWERS, { unansweredCheck: 'ignored' }, /opened|lost/],
-    ['a report uses an earlier check', LOST_ANSWERS, { report: 'earlier check' }, /falls/],
+    ['a report uses an earlier check', REPORTS, { report: 'earlier check' }, /falls/],
     ['covers replace pieces before a check', COVERS, { coverReplaces: 'unchecked' }, /lost|opened/],
     ['claims are deleted at the end', COVERS, { deletesClaims: 'at the end' }, /after the end|falls/],
     ['openers look for an end before they list', COVERS, { looksForEnd: 'before claim' }, /after the end|falls/],

@@ -5,6 +5,8 @@ import { type Piece, pieceName } from '../../../server/s3/names.ts'
 export interface StoredPiece {
   readonly piece: Piece
   readonly bytes: readonly number[]
+  /** Short, since states are compared as JSON. */
+  toJSON(): string
 }
 
 export interface Claim {
@@ -62,7 +64,8 @@ export function storedPiece(
   bytes: readonly number[],
 ): StoredPiece {
   const whole = { ...facts, token: String(attempt).padStart(16, '0'), end: facts.start + bytes.length }
-  return { piece: { ...whole, name: pieceName(whole) }, bytes }
+  const name = pieceName(whole)
+  return { piece: { ...whole, name }, bytes, toJSON: () => `${name} ${bytes}` }
 }
 
 export function topTerm({ claims }: Bucket): number {
@@ -77,8 +80,19 @@ export function without(pieces: readonly StoredPiece[], names: ReadonlySet<strin
   return pieces.filter(({ piece }) => !names.has(piece.name))
 }
 
+/** Most steps change nothing in S3. */
+const views = new WeakMap<Bucket, { readonly view: View | undefined; readonly usesManifest: boolean }>()
+
 /** @returns `undefined` if the pieces contradict each other, or some are missing. */
 export function viewOf(bucket: Bucket, usesManifest: boolean): View | undefined {
+  const known = views.get(bucket)
+  if (known?.usesManifest === usesManifest) return known.view
+  const view = computeView(bucket, usesManifest)
+  views.set(bucket, { view, usesManifest })
+  return view
+}
+
+function computeView(bucket: Bucket, usesManifest: boolean): View | undefined {
   const newest = bucket.manifests.at(-1)
   const term = newest?.term ?? 1
   const names = usesManifest ? (newest?.names ?? []) : bucket.pieces.map(({ piece }) => piece.name)

@@ -55,7 +55,7 @@ export function explore<State>(model: Model<State>, limit: number): Exploration 
 }
 
 function digest(state: unknown): string {
-  return createHash('md5').update(JSON.stringify(state)).digest('latin1')
+  return createHash('md5').update(JSON.stringify(state)).digest('base64')
 }
 
 function traceOf<State>(last: Reached<State>): string[] {

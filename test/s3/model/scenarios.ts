@@ -11,7 +11,10 @@ const takers = Array.from({ length: 1 + MORE }, () => ({ puts: 1 }))
 const stored = storedPiece({ term: 1, index: 0, isLast: true, isCover: false, start: 0 }, 1, [1])
 
 /** Answers are lost: a node opens the upload again whenever it cannot know what counts. */
-export const LOST_ANSWERS: Scenario = { places: 2, nodes: [holder, ...takers], losesAnswers: true, reports: true }
+export const LOST_ANSWERS: Scenario = { places: 2, nodes: [holder, ...takers], losesAnswers: true }
+
+/** Clients ask nodes for the offset. */
+export const REPORTS: Scenario = { places: 2, nodes: [{ ...holder, opens: 0 }, ...takers], reports: true }
 
 /** Covers replace pieces, the file is composed, and everything else is deleted. */
 export const COVERS: Scenario = {
@@ -25,15 +28,14 @@ export const COVERS: Scenario = {
 /** Attempts of two pieces arrive while two nodes open the upload. */
 export const SLOW_OPENERS: Scenario = {
   places: 2,
-  nodes: [{ ...holder, puts: 1, opens: 0 }, { puts: 0 }, ...takers],
+  nodes: [{ ...holder, puts: 1, opens: 0 }, { puts: 0 }, ...takers.map(() => ({ puts: 0 }))],
   pairs: true,
-  reports: true,
 }
 
 /** Two days pass, after which claims of finished uploads are deleted. */
 export const LONG_SLEEP: Scenario = {
   places: 2,
-  nodes: [{ puts: 1 }, ...takers],
+  nodes: [{ puts: 1 }, ...takers.map(() => ({ puts: 0 }))],
   s3: { pieces: [stored] },
   acknowledged: [1],
   finishes: true,
@@ -80,8 +82,7 @@ export const EXPIRY: Scenario = {
 /** A client deletes an upload while another node finishes it. */
 export const DELETION: Scenario = {
   places: 1,
-  nodes: [{ ...holder, puts: 1 }, { puts: 1 }, ...takers.slice(1)],
+  nodes: [{ ...holder, puts: 1, opens: 0 }, ...takers],
   removal: 'deletion',
   finishes: true,
-  reports: true,
 }

@@ -11,6 +11,8 @@ export interface TenureState {
   readonly barren: number
   /** The holder makes no more steps. */
   readonly isFrozen: boolean
+  /** That happens once. */
+  readonly mayStop: boolean
 }
 
 /** LIST, LIST, GET, PUT, the check, a PUT, and its check. */
@@ -24,14 +26,14 @@ export function tenureModel(tenure: number): Model<TenureState> {
     return { ...state, steps, barren: steps === STEPS_TO_COMMIT ? 0 : state.barren }
   }
   const claim = (state: TenureState): TenureState =>
-    state.age < tenure ? state : { age: 0, steps: 0, barren: state.barren + 1, isFrozen: false }
+    state.age < tenure ? state : { ...state, age: 0, steps: 0, barren: state.barren + 1, isFrozen: false }
   const later = (state: TenureState): TenureState => ({ ...state, age: state.age + 1 })
   return {
-    initial: { age: 0, steps: 0, barren: 0, isFrozen: false },
+    initial: { age: 0, steps: 0, barren: 0, isFrozen: false, mayStop: true },
     moves: (state): readonly Move<TenureState>[] => [
       { step: 'the holder is first', state: claim(work(later(state))) },
       { step: 'the other node is first', state: work(claim(later(state))) },
-      { step: 'the holder stops', state: { ...state, isFrozen: true } },
+      ...(state.mayStop ? [{ step: 'the holder stops', state: { ...state, isFrozen: true, mayStop: false } }] : []),
     ],
     fault: ({ barren, age, isFrozen }) => {
       if (barren > 2 && !isFrozen) return 'terms race, and nothing is committed'

@@ -109,6 +109,8 @@ export interface Node {
   readonly puts: number
   /** How often it may open the upload again. */
   readonly opens: number
+  /** How often it may start over because another node was faster. */
+  readonly tries: number
 }
 
 export type Stage =
@@ -172,7 +174,7 @@ export function termsModel(scenario: Scenario, change: Partial<Rules> = {}): Mod
   return {
     initial: {
       s3: { ...NEW_BUCKET, ...scenario.s3 },
-      nodes: scenario.nodes.map((node) => ({ ...FORGOTTEN, at: 'locating', puts: 0, opens: 0, ...node })),
+      nodes: scenario.nodes.map((node) => ({ ...FORGOTTEN, at: 'locating', puts: 0, opens: 0, tries: 1, ...node })),
       acknowledged,
       told: acknowledged.filter((attempt) => attempt > 0).length,
       isRemoved: false,
@@ -205,9 +207,10 @@ class Turn {
     this.node = node
   }
 
-  to(step: string, node: Partial<Node>, s3: Partial<Bucket> = {}, rest: Partial<State> = {}): Move<State> {
+  to(step: string, node: Partial<Node>, s3?: Partial<Bucket>, rest: Partial<State> = {}): Move<State> {
     const nodes = this.state.nodes.with(this.index, { ...this.node, ...node })
-    const state = { ...this.state, ...rest, nodes, s3: { ...this.state.s3, ...s3 } }
+    const bucket = s3 === undefined ? this.state.s3 : { ...this.state.s3, ...s3 }
+    const state = { ...this.state, ...rest, nodes, s3: bucket }
     return { step: `${'ABCD'[this.index]}: ${step}`, state }
   }
 
@@ -216,6 +219,12 @@ class Turn {
     const { opens } = this.node
     if (opens === 0) return this.to(step, { ...FORGOTTEN, at: 'out', puts: 0 })
     return this.to(step, { ...FORGOTTEN, at: 'locating', opens: opens - 1 })
+  }
+
+  startOver(step: string): Move<State> {
+    const { tries } = this.node
+    if (tries === 0) return this.to(step, { ...FORGOTTEN, at: 'out', puts: 0 })
+    return this.to(step, { ...FORGOTTEN, at: 'locating', tries: tries - 1 })
   }
 
   /** Whether a check finds that the term is over. */
@@ -281,7 +290,7 @@ const STAGES: Readonly<Record<Stage, (turn: Turn) => readonly Move<State>[]>> = 
     const offset = offsetOf(turn.node.counted)
     const fault = offset < turn.node.floor ? `the offset falls from ${turn.node.floor} to ${offset}` : undefined
     const told = Math.max(turn.state.told, offset)
-    return [turn.to(`reports ${offset}`, { at: 'ready', floor: 0 }, {}, { told, ...(fault && { fault }) })]
+    return [turn.to(`reports ${offset}`, { at: 'ready', floor: 0 }, undefined, { told, ...(fault && { fault }) })]
   },
   composing(turn) {
     const { node, scenario, state } = turn
@@ -337,7 +346,7 @@ const STAGES: Readonly<Record<Stage, (turn: Turn) => readonly Move<State>[]>> = 
     const { rules, state, node } = turn
     const at = rules.lists === 'before claim' ? 'recording' : 'listing'
     const isTaken = state.s3.claims.some(({ term }) => term === node.term)
-    if (isTaken && rules.claimIsConditional) return [turn.to('starts over', { ...FORGOTTEN, at: 'locating' })]
+    if (isTaken && rules.claimIsConditional) return [turn.startOver('finds the claim of another node')]
     if (isTaken) return [turn.to(`overwrites claim ${node.term}`, { at, heard: state.day })]
     const claims = [...state.s3.claims, { term: node.term, day: state.day }].toSorted((a, b) => a.term - b.term)
     return [turn.to(`claims term ${node.term}`, { at, heard: state.day }, { claims })]
@@ -345,7 +354,7 @@ const STAGES: Readonly<Record<Stage, (turn: Turn) => readonly Move<State>[]>> = 
   listing(turn) {
     const { rules, state, node } = turn
     const isNewest = topTerm(state.s3) === node.term
-    if (rules.looksForNewerTerm && !isNewest) return [turn.to('finds a newer term', { ...FORGOTTEN, at: 'locating' })]
+    if (rules.looksForNewerTerm && !isNewest) return [turn.startOver('finds a newer term')]
     return [
       turn.to('lists pieces', { ...viewed(turn), at: rules.looksForEnd === 'before claim' ? 'recording' : 'asking' }),
     ]
@@ -356,7 +365,8 @@ const STAGES: Readonly<Record<Stage, (turn: Turn) => readonly Move<State>[]>> = 
   },
   recording(turn) {
     const { rules, state, node } = turn
-    if (node.isBroken) return [turn.to('cannot open the upload', {}, {}, { fault: 'the upload cannot be opened' })]
+    if (node.isBroken)
+      return [turn.to('cannot open the upload', {}, undefined, { fault: 'the upload cannot be opened' })]
     const manifest = { term: node.term, names: node.counted.map(({ piece }) => piece.name), isLeaving: node.isLeaving }
     const next = { at: 'opened', heard: rules.hears === 'at claim' ? node.heard : state.day } as const
     if (!rules.awaitsManifest) return [turn.to('sends its manifest', next, { flying: [...state.s3.flying, manifest] })]
