@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { UploadError } from '../core/errors.ts'
 import type { Range } from '../core/ranges.ts'
 import type { Attempt, Count } from '../core/store.ts'
 import type { Environment } from './environment.ts'
@@ -97,6 +98,8 @@ export class PieceAttempt implements Attempt, Holder {
       await Promise.all(this.#puts)
       this.#check()
       if (this.#filled === 0 && this.#pieces.length === 0) return
+      // The last piece has at least one byte: without memory for the next ones, there is none.
+      if (this.#filled === 0) throw new UploadError('storage_error', 'The server is out of memory; try again later.')
       // Only now: from here on the attempt may count, whatever happens.
       this.#store(this.#filled, true)
       await Promise.all(this.#puts)
@@ -124,11 +127,13 @@ export class PieceAttempt implements Attempt, Holder {
     }
     if (this.#filled === this.#buffer.length) await this.#grow()
     this.#isBusy = true
-    const count = Math.min(bytes.length, this.#buffer.length - this.#filled)
+    // What was stored meanwhile has left less room in the cell than in memory.
+    const count = Math.min(bytes.length, this.#buffer.length - this.#filled, this.#room - this.#filled)
     bytes.copy(this.#buffer, this.#filled, 0, count)
     this.#filled += count
     this.#isBusy = false
     if (this.#wantsRoom) this.#storeSpare()
+    else if (this.spare >= FIRST_ROOM) this.#environment.budget.offer()
     return count
   }
 

@@ -15,7 +15,7 @@ import { doneKey, goneKey, liveFolder, notesKey } from './keys.ts'
 import { JOINED, type Piece, pieceName, recordName } from './names.ts'
 import { PieceMap } from './piece-map.ts'
 import { S3Error } from './s3-error.ts'
-import type { ObjectOptions } from './s3-port.ts'
+import type { Answered, ObjectOptions } from './s3-port.ts'
 import { onS3, storageError } from './storage-error.ts'
 import type { Term } from './term.ts'
 
@@ -27,7 +27,7 @@ export interface OpenedUpload {
   /** When the last byte arrived, by the clock of this host. */
   readonly changedAt: Date
   /** Writes the first record, if that has not happened yet. It may be called again. */
-  readonly create?: () => Promise<void>
+  readonly create?: () => Promise<Answered>
 }
 
 /** A finished upload. */
@@ -41,11 +41,11 @@ export class S3Upload implements StoredUpload {
   readonly #term: Term | undefined
   #pieces: PieceMap
   readonly #composition: Composition
-  readonly #create: (() => Promise<void>) | undefined
+  readonly #create: (() => Promise<Answered>) | undefined
   readonly #recordTurn = queue()
   readonly #attempts = new Set<PieceAttempt>()
-  /** Cells that are being stored once more, by their beginnings. */
-  readonly #covering = new Map<number, Promise<Piece>>()
+  /** Ranges that are being stored once more. */
+  readonly #covering = new Map<string, Promise<Piece>>()
   #created: Promise<void> | undefined
   #state: LiveState
   #sequence = 0
@@ -165,12 +165,16 @@ export class S3Upload implements StoredUpload {
   async finish(after?: Promise<void>): Promise<void> {
     if (this.#finished !== undefined) return
     this.#check()
-    await onS3(async () => {
-      await this.#ensureCreated()
-      await this.#composition.complete()
-    })
-    await after
-    await this.#recordTurn(() => this.#commit())
+    try {
+      await onS3(async () => {
+        await this.#ensureCreated()
+        await this.#composition.complete()
+      })
+      await after
+      await this.#recordTurn(() => this.#commit())
+    } catch (error) {
+      await this.#adoptEnd(error)
+    }
     await this.#composition.end()
     this.#pieces = new PieceMap([])
     this.#deleteLive().catch(() => undefined)
@@ -219,7 +223,7 @@ export class S3Upload implements StoredUpload {
   async remove(why: Departure): Promise<void> {
     if (this.#removed) return
     // Nothing was ever written.
-    if (this.#create !== undefined && this.#created === undefined) {
+    if (this.#create !== undefined && this.#created === undefined && !this.#isInDoubt) {
       this.#removed = true
       return
     }
@@ -355,12 +359,13 @@ export class S3Upload implements StoredUpload {
 
   async #ensureCreated(): Promise<void> {
     if (this.#create === undefined) return
-    this.#created ??= this.#create()
+    this.#created ??= this.#create().then(({ date }) => this.#term?.begin(date))
     try {
       await this.#created
     } catch (error) {
       this.#created = undefined
-      if (error instanceof UploadError && error.code === 'moved') this.#isInDoubt = true
+      // The record of another creator, or maybe this one, is there.
+      if (error instanceof S3Error ? error.outcome === 'unknown' : error instanceof UploadError) this.#isInDoubt = true
       throw error
     }
   }
@@ -400,18 +405,29 @@ export class S3Upload implements StoredUpload {
       const key = `${this.#folder}${recordName(this.#term?.number ?? 0, this.#sequence)}`
       await this.#environment.port.put(key, formatLiveState(state))
       await this.#checkWritten()
-      if (state.record.joined) await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
+      if (state.record.joined) await this.#markJoined()
     })
     this.#check()
     this.#state = state
   }
 
+  /** The record that says so is there, and this object does not know it yet. */
+  async #markJoined(): Promise<void> {
+    try {
+      await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
+    } catch (error) {
+      this.#isInDoubt = true
+      throw error
+    }
+  }
+
   /** Stores the bytes of a cell as one piece. */
   #cover(range: Range): Promise<Piece> {
-    const running = this.#covering.get(range.start)
+    const name = `${range.start}-${range.end}`
+    const running = this.#covering.get(name)
     if (running !== undefined) return running
-    const covering = this.#storeCover(range).finally(() => this.#covering.delete(range.start))
-    this.#covering.set(range.start, covering)
+    const covering = this.#storeCover(range).finally(() => this.#covering.delete(name))
+    this.#covering.set(name, covering)
     return covering
   }
 
@@ -496,6 +512,17 @@ export class S3Upload implements StoredUpload {
         await this.#end(await this.#done())
       }
     })
+  }
+
+  /**
+   * Another node may have finished or removed the upload, and deleted its pieces.
+   *
+   * @throws `error` unless it has finished it; UploadError `gone`.
+   */
+  async #adoptEnd(error: unknown): Promise<void> {
+    const done = await this.#done().catch(() => undefined)
+    if (done === undefined) throw error
+    await this.#end(done)
   }
 
   /** Takes over the end of the upload as S3 has it. */

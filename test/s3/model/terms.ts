@@ -109,6 +109,8 @@ export interface Node {
   readonly puts: number
   /** How often it may open the upload again. */
   readonly opens: number
+  /** How many covers it may send. */
+  readonly covers: number
   /** How often it may start over because another node was faster. */
   readonly tries: number
 }
@@ -174,7 +176,15 @@ export function termsModel(scenario: Scenario, change: Partial<Rules> = {}): Mod
   return {
     initial: {
       s3: { ...NEW_BUCKET, ...scenario.s3 },
-      nodes: scenario.nodes.map((node) => ({ ...FORGOTTEN, at: 'locating', puts: 0, opens: 0, tries: 1, ...node })),
+      nodes: scenario.nodes.map((node) => ({
+        ...FORGOTTEN,
+        at: 'locating',
+        puts: 0,
+        opens: 0,
+        covers: 2,
+        tries: 1,
+        ...node,
+      })),
       acknowledged,
       told: acknowledged.filter((attempt) => attempt > 0).length,
       isRemoved: false,
@@ -261,12 +271,11 @@ const STAGES: Readonly<Record<Stage, (turn: Turn) => readonly Move<State>[]>> = 
   },
   'cover sent'(turn) {
     const [cover] = turn.node.attempt
-    if (cover === undefined || !hasLanded(turn.state.s3, cover)) return []
-    return [
-      turn.to('has stored a cover', {
-        at: turn.rules.coverReplaces === 'after check' ? 'cover written' : 'cover counted',
-      }),
-    ]
+    // Nothing depends on a cover: whenever it arrives, its bytes are those that count.
+    const moves = [turn.to('has no answer to its cover', { at: 'ready', attempt: [] })]
+    if (cover === undefined || !hasLanded(turn.state.s3, cover)) return moves
+    const at = turn.rules.coverReplaces === 'after check' ? 'cover written' : 'cover counted'
+    return [...moves, turn.to('has stored a cover', { at })]
   },
   'cover written': (turn) => turn.check('checks its cover', { at: 'cover counted' }),
   'cover counted'(turn) {
@@ -401,7 +410,7 @@ function ready(turn: Turn): readonly Move<State>[] {
   if (!isWhole && node.puts > 0) {
     moves.push(...(rules.check === 'before' ? turn.check('checks', { at: 'may send' }) : send(turn)))
   }
-  if (isWhole && scenario.covers && node.counted.length > 1) moves.push(sendCover(turn))
+  if (isWhole && scenario.covers && node.covers > 0 && node.counted.length > 1) moves.push(sendCover(turn))
   if (isWhole && scenario.finishes) moves.push(turn.to('begins to finish', { at: 'composing' }))
   if (scenario.reports && rules.report === 'own check') {
     moves.push(turn.to('receives a request', { at: 'asked', floor: state.told }))
@@ -479,7 +488,7 @@ function sendCover(turn: Turn): Move<State> {
     state.nextAttempt,
     bytes,
   )
-  const next = { at: 'cover sent', attempt: [cover] } as const
+  const next = { at: 'cover sent', attempt: [cover], covers: node.covers - 1 } as const
   return turn.to('sends a cover', next, { flying: [...state.s3.flying, cover] }, { nextAttempt: state.nextAttempt + 1 })
 }
 
