@@ -120,15 +120,16 @@ export class PieceAttempt implements Attempt, Holder {
 
   /** Adds the first of some bytes. @returns how many. */
   async #add(bytes: Buffer): Promise<number> {
-    if (this.#room === this.#filled) {
+    // The room shrinks when the size of the cells becomes known.
+    if (this.#filled > 0 && this.#room <= this.#filled) {
       await this.#whenFew()
       this.#check()
       this.#store(this.#filled, false)
     }
     if (this.#filled === this.#buffer.length) await this.#grow()
     this.#isBusy = true
-    // What was stored meanwhile has left less room in the cell than in memory.
-    const count = Math.min(bytes.length, this.#buffer.length - this.#filled, this.#room - this.#filled)
+    const room = Math.max(0, Math.min(this.#buffer.length, this.#room) - this.#filled)
+    const count = Math.min(bytes.length, room)
     bytes.copy(this.#buffer, this.#filled, 0, count)
     this.#filled += count
     this.#isBusy = false
