@@ -73,7 +73,7 @@ export class PieceAttempt implements Attempt, Holder {
   }
 
   get spare(): number {
-    return this.#wantsRoom || this.#isOver ? 0 : Math.max(0, this.#filled - TAIL)
+    return this.#wantsRoom || this.#isOver ? 0 : this.#storable
   }
 
   shrink(): void {
@@ -154,10 +154,16 @@ export class PieceAttempt implements Attempt, Holder {
     this.#environment.budget.give(before.length)
   }
 
+  /** How many bytes can be stored early. All but one if this attempt itself waits for memory: so others may, too. */
+  get #storable(): number {
+    if (this.#filled > TAIL) return this.#filled - TAIL
+    return this.#filled > 0 && this.#filled === this.#buffer.length ? this.#filled - 1 : 0
+  }
+
   #storeSpare(): void {
     this.#wantsRoom = false
-    const spare = this.#filled - TAIL
-    if (spare > 0) this.#store(spare, false)
+    const count = this.#storable
+    if (count > 0) this.#store(count, false)
   }
 
   /** Begins to store the first bytes in memory as a piece. */
