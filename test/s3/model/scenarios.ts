@@ -25,6 +25,14 @@ export const COVERS: Scenario = {
   reports: true,
 }
 
+/** A node reports the offset of an upload that others write. */
+export const READER: Scenario = {
+  places: 2,
+  nodes: [{ ...holder, opens: 0, covers: 1 }, ...takers.map((node) => ({ ...node, covers: 1 }))],
+  covers: true,
+  reader: true,
+}
+
 /** Attempts of two pieces arrive while two nodes open the upload. */
 export const SLOW_OPENERS: Scenario = {
   places: 2,

@@ -42,6 +42,10 @@ export interface Rules {
   readonly tidies: 'after check' | 'unchecked'
   /** When a node deletes what a cover replaces. */
   readonly coverReplaces: 'after check' | 'unchecked'
+  /** When that happens while a reader lists, which is no writer. */
+  readonly coverDeletes: 'after the listing' | 'at once'
+  /** Whether such a reader looks for a newer term after its listing. */
+  readonly readerChecks: boolean
   readonly deletesClaims: 'after two days' | 'at the end'
   readonly doneIsConditional: boolean
   readonly removal: 'record first' | 'tombstone only'
@@ -64,6 +68,8 @@ export const PROTOCOL: Rules = {
   hears: 'at claim',
   tidies: 'after check',
   coverReplaces: 'after check',
+  coverDeletes: 'after the listing',
+  readerChecks: true,
   deletesClaims: 'after two days',
   doneIsConditional: true,
   removal: 'record first',
@@ -85,6 +91,8 @@ export interface Scenario {
   readonly losesAnswers?: boolean
   readonly reports?: boolean
   readonly removal?: 'expiry' | 'deletion'
+  /** A node reports the offset without opening the upload, once. */
+  readonly reader?: boolean
   /** Two days may pass. */
   readonly sleeps?: boolean
 }
@@ -143,8 +151,20 @@ export type Stage =
   | 'tidying'
   | 'out'
 
+/** Lists an upload that another node writes. */
+interface Reader {
+  readonly at: 'idle' | 'listing' | 'listed' | 'out'
+  /** What the first page had: here, that is covers. */
+  readonly page: readonly StoredPiece[]
+  /** What it will report, unless there is a newer term than this one. */
+  readonly offset: number
+  readonly term: number
+  readonly floor: number
+}
+
 export interface State {
   readonly s3: Bucket
+  readonly reader: Reader
   readonly nodes: readonly Node[]
   /** By place, the attempt whose byte a client knows to be stored; 0 for none. */
   readonly acknowledged: readonly number[]
@@ -185,6 +205,7 @@ export function termsModel(scenario: Scenario, change: Partial<Rules> = {}): Mod
         tries: 1,
         ...node,
       })),
+      reader: { at: scenario.reader ? 'idle' : 'out', page: [], offset: 0, term: 0, floor: 0 },
       acknowledged,
       told: acknowledged.filter((attempt) => attempt > 0).length,
       isRemoved: false,
@@ -193,6 +214,7 @@ export function termsModel(scenario: Scenario, change: Partial<Rules> = {}): Mod
     },
     moves: (state) => [
       ...movesOfS3(state, scenario),
+      ...movesOfReader(state, rules),
       ...state.nodes.flatMap(({ at }, index) => STAGES[at](new Turn(state, index, rules, scenario))),
     ],
     fault: (state) => state.fault ?? brokenPromise(state, rules),
@@ -279,6 +301,8 @@ const STAGES: Readonly<Record<Stage, (turn: Turn) => readonly Move<State>[]>> = 
   },
   'cover written': (turn) => turn.check('checks its cover', { at: 'cover counted' }),
   'cover counted'(turn) {
+    const isRead = turn.state.reader.at === 'listing' || turn.state.reader.at === 'listed'
+    if (isRead && turn.rules.coverDeletes === 'after the listing') return []
     const known = [...turn.node.counted, ...turn.node.attempt]
     const taken = new Set(new PieceMap(known.map(({ piece }) => piece)).takeCovered().map(({ name }) => name))
     const counted = without(known, taken)
@@ -494,6 +518,38 @@ function sendCover(turn: Turn): Move<State> {
 
 function viewed({ state, rules }: Turn): Partial<Node> {
   return viewOf(state.s3, rules.usesManifest) ?? { isBroken: true }
+}
+
+function movesOfReader(state: State, { readerChecks, usesManifest }: Rules): readonly Move<State>[] {
+  const { reader, s3, told } = state
+  const to = (step: string, change: Partial<Reader>, rest: Partial<State> = {}): readonly Move<State>[] => [
+    { step: `reader: ${step}`, state: { ...state, ...rest, reader: { ...reader, ...change } } },
+  ]
+  switch (reader.at) {
+    case 'idle': {
+      const page = s3.pieces.filter(({ piece }) => piece.isCover)
+      return to('lists the first page', { at: 'listing', page, floor: told })
+    }
+    case 'listing': {
+      const rest = s3.pieces.filter(({ piece }) => !piece.isCover)
+      const view = viewOf({ ...s3, pieces: [...reader.page, ...rest] }, usesManifest)
+      const term = s3.manifests.at(-1)?.term ?? 1
+      const isOverdue = readerChecks && topTerm(s3) !== term
+      // The pages are of different times: a manifest of the second one may name pieces that the first one lacks.
+      if (isOverdue || view === undefined || s3.done !== 'none') return to('starts over', { at: 'out', page: [] })
+      const offset = offsetOf(view.counted)
+      return to('lists the second page', { at: 'listed', page: [], offset, term })
+    }
+    case 'listed': {
+      const isOver = s3.claims.some(({ term }) => term === reader.term + 1)
+      if (s3.done !== 'none' || (readerChecks && isOver)) return to('finds a newer state', { at: 'out' })
+      const fault =
+        reader.offset < reader.floor ? { fault: `a reader reports ${reader.offset} after ${reader.floor}` } : {}
+      return to(`reports ${reader.offset}`, { at: 'out' }, { told: Math.max(told, reader.offset), ...fault })
+    }
+    case 'out':
+      return []
+  }
 }
 
 function movesOfS3(state: State, { sleeps = false }: Scenario): readonly Move<State>[] {
