@@ -39,6 +39,8 @@ export function startBackgroundWork(
     await expired.catch(logError('Expiring uploads failed.'))
     const forgotten = uploads.sweeps.forgetGone(new Date(now() - TOMBSTONE_LIFETIME))
     await forgotten.catch(logError('Removing old tombstones failed.'))
+    // What another process has left.
+    if (uploads.isShared) await concatenation.resume().catch(logError('Resuming unfinished work failed.'))
     isSweeping = false
   }
   concatenation.resume().catch(logError('Resuming unfinished work failed.'))

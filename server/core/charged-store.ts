@@ -58,6 +58,14 @@ export class ChargedStore implements Store {
     return this.#store.maxLength
   }
 
+  get idleKept(): number {
+    return this.#store.idleKept
+  }
+
+  get isShared(): boolean {
+    return this.#store.isShared
+  }
+
   unfinished(): AsyncIterable<UnfinishedUpload> {
     return this.#store.unfinished()
   }

@@ -202,6 +202,10 @@ export interface UnfinishedUpload {
 export interface Store {
   /** The largest possible file, in bytes. */
   readonly maxLength: number
+  /** How many unused uploads should stay open: opening one again has its cost, and so has keeping it. */
+  readonly idleKept: number
+  /** Whether other processes use the same uploads. */
+  readonly isShared: boolean
   /**
    * Creates an upload. When it returns, the upload survives a crash of the process.
    *

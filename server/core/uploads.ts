@@ -22,9 +22,6 @@ import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
 import { checkUsable, moved, Upload } from './upload.ts'
 
-/** How many unused uploads are kept in memory. */
-const MAX_IDLE_UPLOADS = 1_000
-
 type Work<T> = (upload: Upload) => Promise<T>
 
 /** What protects the space and the readers of a store. */
@@ -208,6 +205,11 @@ export class Uploads {
     if (!partial) this.#checks.types?.checkName(fileName, narrower)
   }
 
+  /** Whether other processes use the same uploads. */
+  get isShared(): boolean {
+    return this.#store.isShared
+  }
+
   /** Ids of one group, without removed uploads. */
   group(group: string): Promise<readonly string[]> {
     return this.#store.group(group)
@@ -322,7 +324,7 @@ export class Uploads {
       } finally {
         if (upload?.isMoved) this.#drop(id, entry, upload)
         await this.#leave(id, entry, upload)
-        if (this.#entries.size > MAX_IDLE_UPLOADS) this.#evict()
+        if (this.#entries.size > this.#store.idleKept) this.#evict()
       }
     }
   }
@@ -372,7 +374,7 @@ export class Uploads {
 
   /** Closes the least recently used uploads in the background. */
   #evict(): void {
-    let surplus = this.#entries.size - MAX_IDLE_UPLOADS
+    let surplus = this.#entries.size - this.#store.idleKept
     for (const [id, entry] of this.#entries) {
       if (surplus <= 0) return
       if (entry.users > 0) continue

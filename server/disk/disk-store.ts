@@ -39,6 +39,8 @@ export interface DiskStoreOptions {
 /** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
 export class DiskStore implements Store {
   readonly maxLength = Number.MAX_SAFE_INTEGER
+  readonly idleKept = 1_000
+  readonly isShared = false
   readonly #environment: Environment
   readonly #owner: Owner
   readonly #recovery: Recovery

@@ -24,6 +24,8 @@ const PARTITIONS = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-abcdefghijklmnopqr
 /** Uploads in a bucket of S3. What counts is decided by S3 alone, so any number of nodes can share the bucket. */
 export class S3Store implements Store {
   readonly maxLength: number
+  readonly idleKept = 20_000
+  readonly isShared = true
   readonly #environment: Environment
   readonly #onClose: () => Promise<void>
 

@@ -134,7 +134,7 @@ export class SdkClient {
           headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
         return next(args)
       },
-      { step: 'finalizeRequest', priority: 'high' },
+      { step: 'build', priority: 'low' },
     )
   }
 }

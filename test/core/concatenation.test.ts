@@ -61,6 +61,8 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     },
     group: (group) => store.group(group),
     maxLength: store.maxLength,
+    idleKept: store.idleKept,
+    isShared: store.isShared,
     unfinished: () => store.unfinished(),
     due: () => store.due(),
     lastChange: (id) => store.lastChange(id),

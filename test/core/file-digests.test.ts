@@ -28,6 +28,8 @@ function endless(store: DiskStore, onRead: () => void): Store {
     },
     group: (group) => store.group(group),
     maxLength: store.maxLength,
+    idleKept: store.idleKept,
+    isShared: store.isShared,
     unfinished: () => store.unfinished(),
     due: () => store.due(),
     lastChange: (id) => store.lastChange(id),

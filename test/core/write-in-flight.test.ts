@@ -62,6 +62,8 @@ function slow(store: DiskStore, log: string[]): Store {
     },
     group: (group) => store.group(group),
     maxLength: store.maxLength,
+    idleKept: store.idleKept,
+    isShared: store.isShared,
     unfinished: () => store.unfinished(),
     due: () => store.due(),
     lastChange: (id) => store.lastChange(id),

@@ -1,8 +1,11 @@
 // Finds the programs that tests need in addition to npm packages, and installs them where possible.
 // With --missing, it only prints the Debian packages of those that are missing.
 import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url))
 
 const isThere = (program) => spawnSync('which', [program], { stdio: 'ignore' }).status === 0
 
@@ -46,12 +49,38 @@ if (MISSING.length > 0) {
   }
 }
 
+// An S3 for the tests of the store in a bucket, and a second one for those who ask for it.
+installGo('versitygw-1.8.0', 'github.com/versity/versitygw/cmd/versitygw@v1.8.0', '1.25')
+if (process.env.S3_ENGINE === 'minio')
+  installGo('minio-20260212201848', 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c', '1.24')
+
 // If Python is installed, its tus client takes part, too.
-const TUSPY = fileURLToPath(new URL('../../node_modules/.cache/tuspy', import.meta.url))
+const TUSPY = path.join(CACHE, 'tuspy')
 if (!existsSync(TUSPY)) {
   const made = spawnSync('python3', ['-m', 'pip', 'install', '--quiet', '--target', `${TUSPY}.new`, 'tuspy'], {
     stdio: 'ignore',
   })
   if (made.status === 0) renameSync(`${TUSPY}.new`, TUSPY)
   else rmSync(`${TUSPY}.new`, { recursive: true, force: true })
+}
+
+/** Installs a Go program into a folder of the cache, unless it is there. @param version the oldest Go that builds it. */
+function installGo(folder, source, version) {
+  const target = path.join(CACHE, folder)
+  if (existsSync(target)) return
+  const unfinished = `${target}.${process.pid}`
+  mkdirSync(unfinished, { recursive: true })
+  const args = ['install', '-trimpath', '-ldflags=-s -w', source]
+  // An older Go, from 1.21 on, fetches the one that the program needs.
+  const env = { ...process.env, GOBIN: unfinished, CGO_ENABLED: '0', GOTOOLCHAIN: 'auto' }
+  const { status } = spawnSync('go', args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status === 0) renameSync(unfinished, target)
+  else {
+    rmSync(unfinished, { recursive: true, force: true })
+    console.error(
+      `The tests need ${source}, which could not be built. It needs Go ${version} or newer (https://go.dev/dl):`,
+    )
+    console.error(`GOBIN=${target} CGO_ENABLED=0 go install -trimpath -ldflags="-s -w" ${source}`)
+    process.exit(1)
+  }
 }
