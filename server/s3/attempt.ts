@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { UploadError } from '../core/errors.ts'
 import type { Range } from '../core/ranges.ts'
 import type { Attempt, Count } from '../core/store.ts'
 import type { Environment } from './environment.ts'
@@ -72,7 +73,7 @@ export class PieceAttempt implements Attempt, Holder {
   }
 
   get spare(): number {
-    return this.#wantsRoom || this.#isOver ? 0 : Math.max(0, this.#filled - TAIL)
+    return this.#wantsRoom || this.#isOver ? 0 : this.#storable
   }
 
   shrink(): void {
@@ -97,6 +98,8 @@ export class PieceAttempt implements Attempt, Holder {
       await Promise.all(this.#puts)
       this.#check()
       if (this.#filled === 0 && this.#pieces.length === 0) return
+      // The last piece has at least one byte: without memory for the next ones, there is none.
+      if (this.#filled === 0) throw new UploadError('storage_error', 'The server is out of memory; try again later.')
       // Only now: from here on the attempt may count, whatever happens.
       this.#store(this.#filled, true)
       await Promise.all(this.#puts)
@@ -117,18 +120,21 @@ export class PieceAttempt implements Attempt, Holder {
 
   /** Adds the first of some bytes. @returns how many. */
   async #add(bytes: Buffer): Promise<number> {
-    if (this.#room === this.#filled) {
+    // The room shrinks when the size of the cells becomes known.
+    if (this.#filled > 0 && this.#room <= this.#filled) {
       await this.#whenFew()
       this.#check()
       this.#store(this.#filled, false)
     }
     if (this.#filled === this.#buffer.length) await this.#grow()
     this.#isBusy = true
-    const count = Math.min(bytes.length, this.#buffer.length - this.#filled)
+    const room = Math.max(0, Math.min(this.#buffer.length, this.#room) - this.#filled)
+    const count = Math.min(bytes.length, room)
     bytes.copy(this.#buffer, this.#filled, 0, count)
     this.#filled += count
     this.#isBusy = false
     if (this.#wantsRoom) this.#storeSpare()
+    else if (this.spare >= FIRST_ROOM) this.#environment.budget.offer()
     return count
   }
 
@@ -148,10 +154,16 @@ export class PieceAttempt implements Attempt, Holder {
     this.#environment.budget.give(before.length)
   }
 
+  /** How many bytes can be stored early. All but one if this attempt itself waits for memory: so others may, too. */
+  get #storable(): number {
+    if (this.#filled > TAIL) return this.#filled - TAIL
+    return this.#filled > 0 && this.#filled === this.#buffer.length ? this.#filled - 1 : 0
+  }
+
   #storeSpare(): void {
     this.#wantsRoom = false
-    const spare = this.#filled - TAIL
-    if (spare > 0) this.#store(spare, false)
+    const count = this.#storable
+    if (count > 0) this.#store(count, false)
   }
 
   /** Begins to store the first bytes in memory as a piece. */

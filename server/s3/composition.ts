@@ -164,7 +164,13 @@ export class Composition {
     const { key, options } = this.#upload
     if (this.#abandoned !== undefined) await port.abort(key, this.#abandoned)
     const uploadId = await port.createMultipart(key, options)
-    await this.#upload.noteMultipart(uploadId)
+    try {
+      await this.#upload.noteMultipart(uploadId)
+    } catch (error) {
+      // No later term may know it.
+      port.abort(key, uploadId).catch(() => undefined)
+      throw error
+    }
     this.#abandoned = undefined
     return { uploadId, cellSize, etags: new Map() }
   }

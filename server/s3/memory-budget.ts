@@ -60,6 +60,11 @@ export class MemoryBudget {
     this.#grant()
   }
 
+  /** A holder can give back more than before: those who wait may need it. */
+  offer(): void {
+    if (this.#queue.length > 0) this.#makeRoom()
+  }
+
   /** Adds one that holds memory. */
   enlist(holder: Holder): void {
     this.#holders.add(holder)

@@ -31,7 +31,7 @@ export const JOINED = 'j'
 const TERM = /^c\.(\d{8})$/
 const RECORD = /^r\.(\d{8})\.(\d{6})$/
 const MANIFEST = /^m\.(\d{8})$/
-const PIECE = /^d\.(\d{8})\.([0-9a-f]{16})\.(\d{4})(l?)(k?)\.(\d{15})-(\d{15})$/
+const PIECE = /^d\.(\d{8})\.([0-9a-f]{16})\.(\d{4,})(l?)(k?)\.(\d{15})-(\d{15})$/
 
 export function claimName(term: number): string {
   return `c.${padded(term, 8)}`

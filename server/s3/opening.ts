@@ -19,7 +19,7 @@ import type { Environment } from './environment.ts'
 import { doneKey, liveFolder, notesKey } from './keys.ts'
 import { claimName, manifestName, parseName, recordName } from './names.ts'
 import { S3Error } from './s3-error.ts'
-import type { ListedObject } from './s3-port.ts'
+import type { Answered, ListedObject } from './s3-port.ts'
 import { isDerived, newToken, S3Upload } from './s3-upload.ts'
 import { Term } from './term.ts'
 
@@ -96,15 +96,16 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
   const mayLack = state.discarded || state.record.failed !== undefined
   const { pieces, void: useless } = accept(listing.pieces, base, new Set(manifest?.pieces), mayLack)
   const names = pieces.map(({ name }) => name)
-  const { date } = await port.put(`${folder}${manifestName(number)}`, formatManifest({ state, pieces: names }))
-  const term = new Term(port, folder, number, date)
+  await port.put(`${folder}${manifestName(number)}`, formatManifest({ state, pieces: names }))
+  // If this process stopped since its claim, the upload may have ended, and the claims after it may be gone.
+  const term = new Term(port, folder, number, claim.date)
   const changedAt = new Date(environment.clock.now() - (listing.date - listing.changedAt))
   const upload = new S3Upload(environment, { state, term, pieces, changedAt })
   if (state.leaving !== undefined) {
     await upload.remove(state.leaving.why)
     return findEnd(environment, id)
   }
-  removeOld(environment, folder, listing, useless)
+  removeOld(environment, folder, term, listing, useless)
   return { kind: 'upload', upload }
 }
 
@@ -122,21 +123,20 @@ async function isOld(
   return false
 }
 
-/** @returns `undefined` if another process has the term. */
+/** @returns when S3 had the claim; `undefined` if another process has the term. */
 async function claimTerm(
   environment: Environment,
   folder: string,
   number: number,
   owner: ClaimOwner,
-): Promise<ClaimOwner | undefined> {
+): Promise<Answered | undefined> {
   const key = `${folder}${claimName(number)}`
   try {
-    await environment.port.put(key, formatClaim(owner), { ifAbsent: true })
-    return owner
+    return await environment.port.put(key, formatClaim(owner), { ifAbsent: true })
   } catch (error) {
     if (!(error instanceof S3Error) || error.outcome !== 'exists') throw error
-    const { token } = parseClaim(await read(environment, key))
-    return token === owner.token ? owner : undefined
+    const { found, date } = await environment.port.get(key)
+    return found !== undefined && parseClaim(found.body).token === owner.token ? { date } : undefined
   }
 }
 
@@ -207,37 +207,50 @@ async function read({ port }: Environment, key: string): Promise<Buffer> {
   return found.body
 }
 
-/** Deletes what the manifest of the new term replaces. The first record stays: it says that the id exists. */
+/**
+ * Deletes what the manifest of the new term replaces, unless a newer term has begun: its opener may have listed before
+ * that manifest was there, and count other pieces. The first record stays: it says that the id exists.
+ */
 function removeOld(
   { port }: Environment,
   folder: string,
+  term: Term,
   { records, manifests }: Listing,
   pieces: readonly string[],
 ): void {
   const old = [...records].flatMap(([term, sequences]) => sequences.map((sequence) => recordName(term, sequence)))
   const names = [...old.filter((name) => name !== recordName(1, 0)), ...manifests.map(manifestName), ...pieces]
-  if (names.length > 0) port.remove(names.map((name) => `${folder}${name}`)).catch(() => undefined)
+  if (names.length === 0) return
+  const keys = names.map((name) => `${folder}${name}`)
+  term
+    .check()
+    .then(() => port.remove(keys))
+    .catch(() => undefined)
 }
 
 /**
  * Writes the first record of an upload, which claims its first term.
  *
+ * @returns when S3 had it.
  * @throws UploadError `moved` if there is such an upload; S3Error.
  */
-export async function createLive(environment: Environment, state: LiveState, owner: ClaimOwner): Promise<void> {
+export async function createLive(environment: Environment, state: LiveState, owner: ClaimOwner): Promise<Answered> {
   const { port, prefix } = environment
   const { id } = state.record
   const key = `${liveFolder(prefix, id)}${recordName(1, 0)}`
+  let written: Answered
   try {
-    await port.put(key, formatLiveState(state, owner), { ifAbsent: true })
+    written = await port.put(key, formatLiveState(state, owner), { ifAbsent: true })
   } catch (error) {
     if (!(error instanceof S3Error) || error.outcome !== 'exists') throw error
-    const { token } = parseClaim(await read(environment, key))
-    if (token !== owner.token) throw moved()
+    const { found, date } = await port.get(key)
+    if (found === undefined || parseClaim(found.body).token !== owner.token) throw moved()
+    written = { date }
   }
   // One that has ended has no first record any more.
   if (isDerived(state.record) && (await readDone(environment, id)) !== undefined) {
     await port.remove([key])
     throw moved()
   }
+  return written
 }

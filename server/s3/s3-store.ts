@@ -10,6 +10,7 @@ import { doneKey, goneFolder, goneKey, liveFolder } from './keys.ts'
 import { type LiveEntry, liveEntries } from './live-listing.ts'
 import { createLive, currentState, list, openUpload, readDone } from './opening.ts'
 import { S3Error } from './s3-error.ts'
+import type { Answered } from './s3-port.ts'
 import { type FinishedUpload, isDerived, newToken, optionsOf, S3Upload } from './s3-upload.ts'
 import { onS3, storageError } from './storage-error.ts'
 import { Term } from './term.ts'
@@ -40,8 +41,8 @@ export class S3Store implements Store {
     const { port, prefix, node } = this.#environment
     const state: LiveState = { record }
     const owner: ClaimOwner = { node, token: newToken() }
-    const create = (): Promise<void> => createLive(this.#environment, state, owner)
-    const term = new Term(port, liveFolder(prefix, record.id), 1, this.#now())
+    const create = (): Promise<Answered> => createLive(this.#environment, state, owner)
+    const term = new Term(port, liveFolder(prefix, record.id), 1, undefined)
     const upload = new S3Upload(this.#environment, {
       state,
       term,

@@ -17,7 +17,7 @@ import { JOINED, type Piece, pieceName, recordName } from './names.ts'
 import { PieceCache } from './piece-cache.ts'
 import { PieceMap } from './piece-map.ts'
 import { S3Error } from './s3-error.ts'
-import type { ObjectOptions } from './s3-port.ts'
+import type { Answered, ObjectOptions } from './s3-port.ts'
 import { onS3, storageError } from './storage-error.ts'
 import type { Term } from './term.ts'
 
@@ -29,7 +29,7 @@ export interface OpenedUpload {
   /** When the last byte arrived, by the clock of this host. */
   readonly changedAt: Date
   /** Writes the first record, if that has not happened yet. It may be called again. */
-  readonly create?: () => Promise<void>
+  readonly create?: () => Promise<Answered>
 }
 
 /** A finished upload. */
@@ -43,7 +43,7 @@ export class S3Upload implements StoredUpload {
   readonly #term: Term | undefined
   #pieces: PieceMap
   readonly #composition: Composition
-  readonly #create: (() => Promise<void>) | undefined
+  readonly #create: (() => Promise<Answered>) | undefined
   readonly #recordTurn = queue()
   readonly #cache: PieceCache
   readonly #attempts = new Set<PieceAttempt>()
@@ -169,12 +169,16 @@ export class S3Upload implements StoredUpload {
   async finish(after?: Promise<void>): Promise<void> {
     if (this.#finished !== undefined) return
     this.#check()
-    await onS3(async () => {
-      await this.#ensureCreated()
-      await this.#composition.complete()
-    })
-    await after
-    await this.#recordTurn(() => this.#commit())
+    try {
+      await onS3(async () => {
+        await this.#ensureCreated()
+        await this.#composition.complete()
+      })
+      await after
+      await this.#recordTurn(() => this.#commit())
+    } catch (error) {
+      await this.#adoptEnd(error)
+    }
     await this.#composition.end()
     this.#pieces = new PieceMap([])
     this.#cache.clear()
@@ -224,7 +228,7 @@ export class S3Upload implements StoredUpload {
   async remove(why: Departure): Promise<void> {
     if (this.#removed) return
     // Nothing was ever written.
-    if (this.#create !== undefined && this.#created === undefined) {
+    if (this.#create !== undefined && this.#created === undefined && !this.#isInDoubt) {
       this.#removed = true
       return
     }
@@ -367,12 +371,13 @@ export class S3Upload implements StoredUpload {
 
   async #ensureCreated(): Promise<void> {
     if (this.#create === undefined) return
-    this.#created ??= this.#create()
+    this.#created ??= this.#create().then(({ date }) => this.#term?.begin(date))
     try {
       await this.#created
     } catch (error) {
       this.#created = undefined
-      if (error instanceof UploadError && error.code === 'moved') this.#isInDoubt = true
+      // The record of another creator, or maybe this one, is there.
+      if (error instanceof S3Error ? error.outcome === 'unknown' : error instanceof UploadError) this.#isInDoubt = true
       throw error
     }
   }
@@ -422,10 +427,20 @@ export class S3Upload implements StoredUpload {
       const key = `${this.#folder}${recordName(this.#term?.number ?? 0, this.#sequence)}`
       await this.#environment.port.put(key, formatLiveState(state))
       await this.#checkWritten()
-      if (state.record.joined) await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
+      if (state.record.joined) await this.#markJoined()
     })
     this.#check()
     this.#state = state
+  }
+
+  /** The record that says so is there, and this object does not know it yet. */
+  async #markJoined(): Promise<void> {
+    try {
+      await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
+    } catch (error) {
+      this.#isInDoubt = true
+      throw error
+    }
   }
 
   /** Stores the bytes of a cell as one piece. */
@@ -534,6 +549,17 @@ export class S3Upload implements StoredUpload {
         await this.#end(await this.#done())
       }
     })
+  }
+
+  /**
+   * Another node may have finished or removed the upload, and deleted its pieces.
+   *
+   * @throws `error` unless it has finished it; UploadError `gone`.
+   */
+  async #adoptEnd(error: unknown): Promise<void> {
+    const done = await this.#done().catch(() => undefined)
+    if (done === undefined) throw error
+    await this.#end(done)
   }
 
   /** Takes over the end of the upload as S3 has it. */

@@ -13,21 +13,27 @@ export class Term {
   readonly number: number
   readonly #port: S3Port
   readonly #next: string
-  /** When S3 last answered. Milliseconds since 1970. */
-  #heard: number
+  /** When S3 last answered. Milliseconds since 1970; `undefined` while the term has not begun. */
+  #heard: number | undefined
   #isOver = false
   #running: Promise<void> | undefined
   #waiting: Promise<void> | undefined
 
   /**
    * @param folder of the unfinished upload.
-   * @param heard when S3 answered that the term has begun: milliseconds since 1970, by its clock.
+   * @param heard when S3 answered that the term has begun: milliseconds since 1970, by its clock. `undefined`: it has
+   * not.
    */
-  constructor(port: S3Port, folder: string, number: number, heard: number) {
+  constructor(port: S3Port, folder: string, number: number, heard: number | undefined) {
     this.#port = port
     this.number = number
     this.#next = `${folder}${claimName(number + 1)}`
     this.#heard = heard
+  }
+
+  /** @param date when S3 answered that the term has begun: milliseconds since 1970, by its clock. */
+  begin(date: number): void {
+    this.#heard ??= date
   }
 
   /** Whether a newer term has been found. */
@@ -38,6 +44,7 @@ export class Term {
   /**
    * Proves that when this was called, no newer term had begun. Checks that are asked for while one runs share the next.
    *
+   * @throws UploadError `moved`; S3Error.
    */
   check(): Promise<void> {
     if (this.#running === undefined) return this.#begin()
@@ -61,10 +68,10 @@ export class Term {
   async #look(): Promise<void> {
     if (this.#isOver) throw moved()
     const { found, date } = await this.#port.get(this.#next)
-    if (found !== undefined || date - this.#heard > LONGEST_SILENCE) {
+    if (found !== undefined || date - (this.#heard ?? date) > LONGEST_SILENCE) {
       this.#isOver = true
       throw moved()
     }
-    this.#heard = Math.max(this.#heard, date)
+    this.#heard = Math.max(this.#heard ?? date, date)
   }
 }
