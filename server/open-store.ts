@@ -4,10 +4,12 @@ import { Headroom } from './core/headroom.ts'
 import type { Ledger } from './core/ledger.ts'
 import { MemoryClaims } from './core/memory-claims.ts'
 import type { Reports } from './core/reported-store.ts'
+import type { Store } from './core/store.ts'
 import { Uploads } from './core/uploads.ts'
 import { bootId } from './disk/boot-id.ts'
 import { DiskStore, type DiskStoreOptions } from './disk/disk-store.ts'
 
+/** How a store is opened. */
 export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'maxRejected' | 'onStep'> &
   Partial<Pick<DiskStoreOptions, 'boot' | 'onNotice' | 'fileMode' | 'folderMode'>> & {
     /** Maximum bytes per upload; unlimited by default. */
@@ -25,6 +27,8 @@ export type OpenStoreOptions = Pick<DiskStoreOptions, 'directory' | 'sync' | 'ma
     /** Bytes and inodes that stay free; none by default. */
     readonly minFree?: number
     readonly minFreeInodes?: number
+    /** Opens the store; by default, that in the directory. */
+    readonly open?: (() => Promise<Store>) | undefined
   }
 
 /**
@@ -44,9 +48,10 @@ export async function openStore({
   reports,
   decisions,
   folder,
+  open,
   ...options
 }: OpenStoreOptions): Promise<Uploads> {
-  const store = await DiskStore.open({ ...options, boot, onNotice })
+  const store = open === undefined ? await DiskStore.open({ ...options, boot, onNotice }) : await open()
   await reports?.outbox?.begin(store).catch(async (error: unknown) => {
     await store.close()
     throw error

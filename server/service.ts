@@ -17,6 +17,7 @@ import type { Decisions } from './core/decisions.ts'
 import { Events } from './core/events.ts'
 import type { Ledger } from './core/ledger.ts'
 import { RateLimit } from './core/rate-limit.ts'
+import type { Store } from './core/store.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
 import type { OutboxStep, Step } from './disk/environment.ts'
@@ -114,6 +115,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
+    open: settings.STORE === 's3' ? () => openBucket(settings) : undefined,
   }).catch(async (error: unknown) => {
     await application.close()
     throw error
@@ -248,6 +250,12 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
   const { ApplicationAuthenticator } = await import('./library/authorization.ts')
   const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
   return new ApplicationAuthenticator(authorize, owners, keys.account)
+}
+
+/** Loaded only where uploads are in a bucket. */
+async function openBucket(settings: Settings): Promise<Store> {
+  const { openS3Store } = await import('./open-s3-store.ts')
+  return openS3Store(settings)
 }
 
 function requestLimit(perMinute: number): RateLimit | undefined {

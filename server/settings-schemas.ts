@@ -4,6 +4,7 @@ import { templateProblem } from './core/folder.ts'
 import { isFileType } from './gate/file-types.ts'
 import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
+import { keyTemplateProblem } from './s3/key-template.ts'
 import { keyOf } from './webhooks/signature.ts'
 
 // What the texts of settings may be. Each message is the end of a sentence that begins with the name of the setting.
@@ -97,6 +98,24 @@ export function fileTypes() {
 export function folderTemplate() {
   return z.string().superRefine((template, context) => {
     const problem = template === '' ? undefined : templateProblem(template)
+    if (problem !== undefined) context.addIssue(problem)
+  })
+}
+
+/** Where the keys of S3 objects begin. */
+export function keyPrefix() {
+  return z
+    .string()
+    .regex(
+      /^(?:[A-Za-z0-9!_.*'()-]+\/)*$/,
+      "must be like landfall/: segments of letters, digits, and !_.*'()-, each with a slash",
+    )
+}
+
+/** The template of the keys of finished files. */
+export function keyTemplate() {
+  return z.string().superRefine((template, context) => {
+    const problem = keyTemplateProblem(template)
     if (problem !== undefined) context.addIssue(problem)
   })
 }

@@ -291,6 +291,7 @@ class ReportedUpload implements StoredUpload {
     if (this.#stored.removed) return this.#stored.remove(why)
     if (why === 'refused') {
       await this.#stored.remove(why)
+      if (!this.#stored.removed) return
       this.#creation?.cancel()
       this.#creation = undefined
       return

@@ -7,7 +7,7 @@ import type { FailureReason, UploadRecord } from './record.ts'
  */
 export type Count = 'as-received' | 'when-verified'
 
-/** Why an upload is gone. One made for a refused request (`refused`) leaves no tombstone. */
+/** Why an upload is gone. One made for a refused request (`refused`) leaves no tombstone, and may stay instead. */
 export type Departure = 'deleted' | 'expired' | 'refused'
 
 /**

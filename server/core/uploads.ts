@@ -298,7 +298,8 @@ export class Uploads {
         await known.removing
       }
       if (this.#closed) throw stopping()
-      const entry: Entry = this.#entries.get(id) ?? { upload: open(), users: 0, isUsed: false }
+      const known = this.#entries.get(id)
+      const entry: Entry = known ?? { upload: open(), users: 0, isUsed: false }
       entry.users += 1
       entry.isUsed = true
       // Set again to keep the map in order of last use.
@@ -311,6 +312,11 @@ export class Uploads {
         if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw hidden()
         return await work(upload)
       } catch (error) {
+        // Where there are other nodes, it may have been created since that opening began.
+        if (error instanceof Unknown && upload === undefined && known !== undefined) {
+          this.#forget(id, entry)
+          continue
+        }
         if (principal === undefined || !(error instanceof Departed)) throw error
         throw isAccessible(principal, id, error.owner) ? error : hidden()
       } finally {

@@ -1,6 +1,7 @@
 import { UploadError } from '../core/errors.ts'
 import { type Range, type Ranges, union } from '../core/ranges.ts'
 import type { Piece } from './names.ts'
+import { replaces } from './piece-map.ts'
 
 /** A piece as S3 lists it. */
 export interface ListedPiece {
@@ -36,10 +37,10 @@ export function accept(
   const whole = listed.filter(({ piece, size }) => size === piece.end - piece.start).map(({ piece }) => piece)
   const attempts = wholeAttempts(whole.filter((piece) => piece.term === term))
   const candidates = whole.filter((piece) => manifest.has(piece.name) || attempts.has(piece.token))
-  const covers = withoutCovered(candidates.filter((piece) => piece.isCover))
-  const others = candidates.filter((piece) => !piece.isCover && !covers.some((cover) => contains(cover, piece)))
-  checkDisjoint(others)
-  const pieces = [...covers, ...others].sort((a, b) => a.start - b.start || a.end - b.end)
+  const covers = candidates.filter(({ isCover }) => isCover)
+  const needed = candidates.filter((piece) => !covers.some((cover) => replaces(cover, piece)))
+  checkDisjoint(needed.filter(({ isCover }) => !isCover))
+  const pieces = needed.toSorted((a, b) => a.start - b.start || a.end - b.end)
   const received = union(pieces)
   if (!mayLack) checkComplete(manifest, received)
   const counting = new Set(candidates)
@@ -61,16 +62,6 @@ function wholeAttempts(pieces: readonly Piece[]): ReadonlySet<string> {
     if (last !== undefined && indexes.size === last.index + 1) whole.add(token)
   }
   return whole
-}
-
-/** Without those that others contain; of two with the same range, the one with the smaller name stays. */
-function withoutCovered(covers: readonly Piece[]): readonly Piece[] {
-  return covers.filter(
-    (cover) =>
-      !covers.some(
-        (other) => other !== cover && contains(other, cover) && (!contains(cover, other) || other.name < cover.name),
-      ),
-  )
 }
 
 function contains(outer: Range, inner: Range): boolean {

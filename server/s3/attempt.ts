@@ -36,7 +36,7 @@ export class PieceAttempt implements Attempt, Holder {
   readonly #upload: PiecesOf
   readonly #range: Range
   readonly #token = randomBytes(8).toString('hex')
-  readonly #begunAt = performance.now()
+  readonly #begunAt: number
   readonly #isStream: boolean
   readonly #pieces: Piece[] = []
   /** Pieces that are being stored. */
@@ -56,12 +56,14 @@ export class PieceAttempt implements Attempt, Holder {
     this.#upload = upload
     this.#range = range
     this.#start = range.start
+    this.#begunAt = environment.clock.elapsed()
     this.#isStream = count === 'as-received'
     environment.budget.enlist(this)
   }
 
   get isDue(): boolean {
-    return this.#isStream && performance.now() - this.#begunAt >= this.#environment.flushAfter
+    const { clock, flushAfter } = this.#environment
+    return this.#isStream && clock.elapsed() - this.#begunAt >= flushAfter
   }
 
   /** Bytes of this attempt that S3 has or that are in memory. */

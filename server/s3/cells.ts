@@ -8,55 +8,67 @@ import type { Piece } from './names.ts'
  */
 
 const MIB = 1024 * 1024
-/** The smallest part of a multipart upload that is not its last one. */
-export const SMALLEST_PART = 5 * MIB
-/** The largest cell that is made of a request or a chunk. */
-const LARGEST_NATURAL = 16 * MIB
-/** The largest piece: it must fit into memory. */
-const LARGEST_CELL = 32 * MIB
 /** The most parts of a multipart upload. */
 const MOST_PARTS = 10_000
 
+/** The sizes of cells, in bytes. */
+export interface CellSizes {
+  /** The usual one. */
+  readonly usual: number
+  /** The smallest part of a multipart upload that is not its last one. */
+  readonly smallest: number
+  /** The largest cell that is made of one request or chunk. */
+  readonly largestNatural: number
+  /** The largest piece: it must fit into memory. */
+  readonly largest: number
+}
+
+export function cellSizes(usual: number): CellSizes {
+  return { usual, smallest: 5 * MIB, largestNatural: 16 * MIB, largest: 32 * MIB }
+}
+
 /** The largest possible file, in bytes. */
-export const LARGEST_FILE = MOST_PARTS * LARGEST_CELL
+export function largestFile({ largest }: CellSizes): number {
+  return MOST_PARTS * largest
+}
 
 /**
  * The size of the cells of an upload, in bytes.
  *
  * @param first the piece with the first byte.
- * @param partSize the usual one.
  * @returns `undefined` while nothing is known that it should follow from.
  */
 export function cellSize(
   { length, webUploader }: Pick<UploadRecord, 'length' | 'webUploader'>,
   first: Piece | undefined,
-  partSize: number,
+  sizes: CellSizes,
 ): number | undefined {
-  const size = naturalSize(webUploader?.chunkSize, first, length, partSize)
+  const size = naturalSize(webUploader?.chunkSize, first, length, sizes)
   if (size === undefined || length === null || length <= size * MOST_PARTS) return size
-  return Math.min(LARGEST_CELL, Math.ceil(length / MOST_PARTS / MIB) * MIB)
+  return Math.min(sizes.largest, Math.ceil(length / MOST_PARTS / MIB) * MIB)
 }
 
 function naturalSize(
   chunkSize: number | undefined,
   first: Piece | undefined,
   length: number | null,
-  partSize: number,
+  sizes: CellSizes,
 ): number | undefined {
-  if (chunkSize !== undefined) return cellOfChunks(chunkSize, partSize)
+  if (chunkSize !== undefined) return cellOfChunks(chunkSize, sizes)
   if (first === undefined) return undefined
-  // A client that sends requests of one size probably goes on so.
   const { end } = first
-  return end >= SMALLEST_PART && end <= LARGEST_NATURAL && (length === null || end < length) ? end : partSize
+  // A client that sends requests of one size probably goes on so.
+  const isNatural = end >= sizes.smallest && end <= sizes.largestNatural && (length === null || end < length)
+  return isNatural ? end : sizes.usual
 }
 
 /** The cell for chunks of this size: whole chunks, or equal parts of one. */
-export function cellOfChunks(chunkSize: number, partSize: number): number {
-  if (chunkSize < SMALLEST_PART) return chunkSize * Math.ceil(SMALLEST_PART / chunkSize)
-  for (let parts = Math.ceil(chunkSize / LARGEST_NATURAL); chunkSize / parts >= SMALLEST_PART; parts += 1) {
+export function cellOfChunks(chunkSize: number, { usual, smallest, largestNatural, largest }: CellSizes): number {
+  if (chunkSize < smallest) return chunkSize * Math.ceil(smallest / chunkSize)
+  for (let parts = Math.ceil(chunkSize / largestNatural); chunkSize / parts >= smallest; parts += 1) {
     if (chunkSize % parts === 0) return chunkSize / parts
   }
-  return chunkSize <= LARGEST_CELL ? chunkSize : partSize
+  return chunkSize <= largest ? chunkSize : usual
 }
 
 /** Where the cell that contains `position` ends. */
@@ -72,6 +84,6 @@ export function cellsOf(length: number, size: number): Range[] {
 }
 
 /** How much of a stream is gathered while the size of the cells is open, in bytes. */
-export function firstGathered(partSize: number): number {
-  return Math.max(LARGEST_NATURAL, partSize)
+export function firstGathered({ usual, largestNatural }: CellSizes): number {
+  return Math.max(largestNatural, usual)
 }

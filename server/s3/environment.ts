@@ -1,4 +1,6 @@
 import type { UploadRecord } from '../core/record.ts'
+import type { CellSizes } from './cells.ts'
+import type { Clock } from './clock.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { S3Port } from './s3-port.ts'
 
@@ -11,13 +13,13 @@ export interface Environment {
   readonly keyOf: (record: UploadRecord) => string
   /** Random: one per process. */
   readonly node: string
-  /** How many bytes a piece of a stream has, usually. */
-  readonly partSize: number
+  readonly cells: CellSizes
   /** How many pieces of a stream, and how many copies of an upload, are under way at a time. */
   readonly parallel: number
   /** How long bytes of a slow stream wait in memory, in milliseconds. */
   readonly flushAfter: number
   readonly budget: MemoryBudget
+  readonly clock: Clock
   /** Whether the bytes of rejected uploads stay for the operator. */
   readonly keepsRejected: boolean
 }

@@ -17,7 +17,7 @@ export interface LiveEntry {
  * @param withJoined also those that have been joined to others.
  */
 export async function* liveEntries(
-  { port, prefix }: Environment,
+  { port, prefix, clock }: Environment,
   startOfId = '',
   withJoined = false,
 ): AsyncGenerator<LiveEntry> {
@@ -25,7 +25,7 @@ export async function* liveEntries(
   let entry: Collected | undefined
   for (let after: string | undefined; ; ) {
     const { objects, date, next } = await port.list(`${folder}${startOfId}`, { after })
-    const ahead = Date.now() - date
+    const ahead = clock.now() - date
     for (const { key, lastModified } of objects) {
       const [id = '', name = ''] = key.slice(folder.length).split('/')
       if (entry?.id !== id) {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { UploadError } from '../core/errors.ts'
 import type { Found } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
@@ -99,7 +98,7 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
   const names = pieces.map(({ name }) => name)
   const { date } = await port.put(`${folder}${manifestName(number)}`, formatManifest({ state, pieces: names }))
   const term = new Term(port, folder, number, date)
-  const changedAt = new Date(Date.now() - (listing.date - listing.changedAt))
+  const changedAt = new Date(environment.clock.now() - (listing.date - listing.changedAt))
   const upload = new S3Upload(environment, { state, term, pieces, changedAt })
   if (state.leaving !== undefined) {
     await upload.remove(state.leaving.why)
@@ -111,7 +110,7 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
 
 /** Waits until the newest claim is old enough, if another process has it. @returns false if it has waited. */
 async function isOld(
-  { port, node }: Environment,
+  { port, node, clock }: Environment,
   folder: string,
   { term, claimedAt, date }: Listing,
 ): Promise<boolean> {
@@ -119,7 +118,7 @@ async function isOld(
   if (left <= 0) return true
   const { found } = await port.get(`${folder}${term === 1 ? recordName(1, 0) : claimName(term)}`)
   if (found !== undefined && parseClaim(found.body).node === node) return true
-  await sleep(left)
+  await clock.sleep(left)
   return false
 }
 

@@ -56,11 +56,17 @@ export class PieceMap {
    */
   takeCovered(): readonly Piece[] {
     const covers = this.#pieces.filter(({ isCover }) => isCover)
-    const isCovered = (piece: Piece): boolean =>
-      covers.some((cover) => cover !== piece && cover.start <= piece.start && piece.end <= cover.end)
+    const isCovered = (piece: Piece): boolean => covers.some((cover) => replaces(cover, piece))
     const needed = new Set(this.#pieces.filter((piece) => !isCovered(piece)).map(({ token }) => token))
     const taken = this.#pieces.filter((piece) => !needed.has(piece.token))
     for (const piece of taken) this.#pieces.splice(this.#pieces.indexOf(piece), 1)
     return taken
   }
+}
+
+/** Whether `cover` makes `piece` unnecessary. Of two covers with the same range, the one with the smaller name stays. */
+export function replaces(cover: Piece, piece: Piece): boolean {
+  if (cover === piece || cover.start > piece.start || piece.end > cover.end) return false
+  const isSame = cover.start === piece.start && cover.end === piece.end
+  return !(piece.isCover && isSame) || cover.name < piece.name
 }

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { UploadError } from '../core/errors.ts'
 import { prefix as prefixOf } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
-import { LARGEST_FILE } from './cells.ts'
+import { largestFile } from './cells.ts'
 import { type ClaimOwner, type Done, formatDone, type LiveState } from './documents.ts'
 import type { Environment } from './environment.ts'
 import { doneKey, goneFolder, goneKey, liveFolder } from './keys.ts'
@@ -23,11 +22,15 @@ const PARTITIONS = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-abcdefghijklmnopqr
 
 /** Uploads in a bucket of S3. What counts is decided by S3 alone, so any number of nodes can share the bucket. */
 export class S3Store implements Store {
-  readonly maxLength = LARGEST_FILE
+  readonly maxLength: number
   readonly #environment: Environment
+  readonly #onClose: () => Promise<void>
 
-  constructor(environment: Environment) {
+  /** @param onClose called when the store is closed. */
+  constructor(environment: Environment, onClose: () => Promise<void> = () => Promise.resolve()) {
     this.#environment = environment
+    this.#onClose = onClose
+    this.maxLength = largestFile(environment.cells)
   }
 
   /** A tentative upload is not written before its first bytes are. */
@@ -36,8 +39,14 @@ export class S3Store implements Store {
     const state: LiveState = { record }
     const owner: ClaimOwner = { node, token: newToken() }
     const create = (): Promise<void> => createLive(this.#environment, state, owner)
-    const term = new Term(port, liveFolder(prefix, record.id), 1, Date.now())
-    const upload = new S3Upload(this.#environment, { state, term, pieces: [], changedAt: new Date(), create })
+    const term = new Term(port, liveFolder(prefix, record.id), 1, this.#now())
+    const upload = new S3Upload(this.#environment, {
+      state,
+      term,
+      pieces: [],
+      changedAt: new Date(this.#now()),
+      create,
+    })
     if (!isTentative) await upload.ensureCreated().catch(asTaken)
     return upload
   }
@@ -88,11 +97,11 @@ export class S3Store implements Store {
     const recent: LiveEntry[] = []
     try {
       for await (const entry of liveEntries(this.#environment)) {
-        if (Date.now() - entry.changedAt.getTime() < ABANDONED_AFTER) recent.push(entry)
+        if (this.#now() - entry.changedAt.getTime() < ABANDONED_AFTER) recent.push(entry)
         else if (await this.#isDue(entry)) yield entry.id
       }
       if (recent.length === 0) return
-      await sleep(ABANDONED_AFTER, undefined, { signal, ref: false })
+      await this.#environment.clock.sleep(ABANDONED_AFTER, signal)
       for (const { id, changedAt } of recent) {
         for await (const entry of liveEntries(this.#environment, id)) {
           const isSame = entry.id === id && entry.changedAt.getTime() - changedAt.getTime() < 1000
@@ -137,7 +146,7 @@ export class S3Store implements Store {
       const end = await this.#end(id)
       if (end?.kind === 'finished') return end.finishedAt
       const { changedAt, date } = await list(this.#environment, liveFolder(this.#environment.prefix, id))
-      return changedAt === 0 || end !== undefined ? new Date(0) : new Date(Date.now() - date + changedAt)
+      return changedAt === 0 || end !== undefined ? new Date(0) : new Date(this.#now() - date + changedAt)
     })
   }
 
@@ -147,7 +156,7 @@ export class S3Store implements Store {
       const ids: string[] = []
       for (let after: string | undefined; ; ) {
         const page = await this.#environment.port.list(folder, { after })
-        const ahead = Date.now() - page.date
+        const ahead = this.#now() - page.date
         for (const { key, lastModified } of page.objects) {
           const [, kind, id] = key.slice(folder.length).split('/')
           if (kind === 'random' && id !== undefined && lastModified + ahead < deadline.getTime()) ids.push(id)
@@ -188,6 +197,11 @@ export class S3Store implements Store {
 
   async close(): Promise<void> {
     this.#environment.port.close()
+    await this.#onClose()
+  }
+
+  #now(): number {
+    return this.#environment.clock.now()
   }
 
   #end(id: string): Promise<Done | undefined> {
@@ -235,7 +249,7 @@ export class S3Store implements Store {
       await port.remove([key]).catch(() => undefined)
       throw error
     }
-    const facts = { key, size: body.length, finishedAt: new Date(), record, token: newToken() }
+    const facts = { key, size: body.length, finishedAt: new Date(this.#now()), record, token: newToken() }
     const done: FinishedUpload = { kind: 'finished', ...facts }
     await port.put(doneKey(prefix, id), formatDone(done), { ifAbsent: true }).catch(async (error: unknown) => {
       if (!isExisting(error)) throw error

@@ -44,6 +44,8 @@ export class S3Upload implements StoredUpload {
   readonly #create: (() => Promise<void>) | undefined
   readonly #recordTurn = queue()
   readonly #attempts = new Set<PieceAttempt>()
+  /** Cells that are being stored once more, by their beginnings. */
+  readonly #covering = new Map<number, Promise<Piece>>()
   #created: Promise<void> | undefined
   #state: LiveState
   #sequence = 0
@@ -110,9 +112,7 @@ export class S3Upload implements StoredUpload {
   async confirm(): Promise<void> {
     if (this.#removed) return
     if (this.#finished !== undefined) return this.#confirmFinished()
-    this.#check()
-    // Nobody else knows it yet.
-    if (this.#create !== undefined && this.#created === undefined) return
+    await this.#sure(() => this.#ensureCreated())
     await onS3(async () => this.#term?.check())
   }
 
@@ -223,6 +223,8 @@ export class S3Upload implements StoredUpload {
       this.#removed = true
       return
     }
+    // Its id may come again, and must not be used twice: the empty upload is that of the next request.
+    if (why === 'refused') return
     await this.#composition.end()
     await this.#recordTurn(() => this.#remove(why))
     await this.#composition.abort()
@@ -259,10 +261,10 @@ export class S3Upload implements StoredUpload {
       term: this.#term?.number ?? 0,
       cellEnd: (position, range) => this.#cellEnd(position, range),
       cut: (position, count) => {
-        const { partSize } = this.#environment
+        const { cells } = this.#environment
         const isOpen = position === 0 && this.#knownCellSize() === undefined && this.#pieces.all.length === 0
         // More than one request of a usual size: it is a long one.
-        return isOpen && count >= firstGathered(partSize) ? partSize : count
+        return isOpen && count >= firstGathered(cells) ? cells.usual : count
       },
       put: (piece, bytes) =>
         this.#sure(async () => {
@@ -292,7 +294,7 @@ export class S3Upload implements StoredUpload {
         return optionsOf(upload.record)
       },
       get cellSize() {
-        return upload.#knownCellSize() ?? upload.#environment.partSize
+        return upload.#knownCellSize() ?? upload.#environment.cells.usual
       },
       has: (range) => covers(upload.received, range),
       pieceWith: async (range) => upload.#pieces.with(range) ?? upload.#cover(range),
@@ -305,16 +307,16 @@ export class S3Upload implements StoredUpload {
   }
 
   #knownCellSize(): number | undefined {
-    return cellSize(this.record, this.#pieces.first, this.#environment.partSize)
+    return cellSize(this.record, this.#pieces.first, this.#environment.cells)
   }
 
   /** @param chunk the range of a chunk; without it, the bytes are a stream. */
   #cellEnd(position: number, chunk: Range | undefined): number {
-    const { partSize } = this.#environment
+    const { cells } = this.#environment
     const known = this.#knownCellSize()
     if (known !== undefined) return cellEnd(position, known)
-    if (chunk === undefined || position === 0) return position + firstGathered(partSize)
-    return cellEnd(position - chunk.start, cellOfChunks(lengthOf(chunk), partSize)) + chunk.start
+    if (chunk === undefined || position === 0) return position + firstGathered(cells)
+    return cellEnd(position - chunk.start, cellOfChunks(lengthOf(chunk), cells)) + chunk.start
   }
 
   /** Where the byte at `position` is. @throws UploadError `storage_error`. */
@@ -363,12 +365,30 @@ export class S3Upload implements StoredUpload {
     }
   }
 
+  /**
+   * Proves that what has been written counts. Without a proof, whatever the reason, a new term may count it.
+   *
+   * @throws UploadError `moved`, S3Error.
+   */
+  async #checkWritten(): Promise<void> {
+    try {
+      await this.#term?.check()
+    } catch (error) {
+      this.#isInDoubt = true
+      throw error
+    }
+    this.#check()
+  }
+
+  #now(): Date {
+    return new Date(this.#environment.clock.now())
+  }
+
   /** Makes stored pieces count. @throws UploadError `moved`, S3Error. */
   async #count(pieces: readonly Piece[]): Promise<void> {
-    await this.#term?.check()
-    this.#check()
+    await this.#checkWritten()
     this.#pieces.add(pieces)
-    this.#changedAt = new Date()
+    this.#changedAt = this.#now()
     for (const piece of pieces) this.#composition.look(piece)
   }
 
@@ -379,7 +399,7 @@ export class S3Upload implements StoredUpload {
       this.#sequence += 1
       const key = `${this.#folder}${recordName(this.#term?.number ?? 0, this.#sequence)}`
       await this.#environment.port.put(key, formatLiveState(state))
-      await this.#term?.check()
+      await this.#checkWritten()
       if (state.record.joined) await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
     })
     this.#check()
@@ -387,7 +407,15 @@ export class S3Upload implements StoredUpload {
   }
 
   /** Stores the bytes of a cell as one piece. */
-  async #cover(range: Range): Promise<Piece> {
+  #cover(range: Range): Promise<Piece> {
+    const running = this.#covering.get(range.start)
+    if (running !== undefined) return running
+    const covering = this.#storeCover(range).finally(() => this.#covering.delete(range.start))
+    this.#covering.set(range.start, covering)
+    return covering
+  }
+
+  async #storeCover(range: Range): Promise<Piece> {
     const { budget, port } = this.#environment
     const size = lengthOf(range)
     await budget.take(size)
@@ -457,7 +485,7 @@ export class S3Upload implements StoredUpload {
     if (this.#finished !== undefined || this.#removed) return
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
-    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt: new Date(), record, token: newToken() }
+    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt: this.#now(), record, token: newToken() }
     const done: FinishedUpload = { kind: 'finished', ...facts }
     await this.#sure(async () => {
       try {
@@ -496,7 +524,7 @@ export class S3Upload implements StoredUpload {
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
     if (this.#finished === undefined) await this.#keep({ ...this.#state, leaving: { why } })
-    const at = new Date()
+    const at = this.#now()
     const { finishedAt, key = keyOf(record) } = this.#finished ?? {}
     const gone = { kind: 'gone', why, at, owner: record.owner, key, derived: isDerived(record), finishedAt } as const
     await this.#sure(async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { bucketSettings } from './bucket-settings.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
 
@@ -29,7 +30,7 @@ export function startProgram(
   within: readonly string[] = [],
 ): Promise<Program> {
   return startCommand([...within, process.execPath, main], {
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'warn', ...settings },
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'warn', ...bucketSettings(settings['DATA_DIR'] ?? ''), ...settings },
   })
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { openProgram } from '../../server/program.ts'
 import { parseSettings } from '../../server/read-settings.ts'
+import { bucketSettings } from './bucket-settings.ts'
 import { temporaryFolder } from './folder.ts'
 
 /** Empty pages, so tests of requests need no build. */
@@ -46,6 +47,7 @@ async function startIn(
     PORT: '0',
     LOG_LEVEL: 'silent',
     DRAIN: '1',
+    ...bucketSettings(dataDir),
     ...settings,
     DATA_DIR: dataDir,
   }

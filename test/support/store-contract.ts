@@ -289,15 +289,17 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
     })
 
     it('forgets a tombstone on request', async () => {
-      for (const id of ['gone', 'kept']) await (await create(recordOf(id, 5))).remove('deleted')
+      // Other ids may never be used again.
+      const [gone, kept] = ['0'.repeat(32), '1'.repeat(32)] as const
+      for (const id of [gone, kept]) await (await create(recordOf(id, 5))).remove('deleted')
       await create(recordOf('there', 5))
       expect(await under.store.gone(new Date(Date.now() - 60_000))).toEqual([])
-      expect([...(await under.store.gone(new Date(Date.now() + 60_000)))].sort()).toEqual(['gone', 'kept'])
-      for (let i = 0; i < 2; i++) await under.store.forget('gone')
-      expect(await under.store.open('gone')).toEqual({ kind: 'unknown' })
-      expect(await under.store.open('kept')).toEqual({ kind: 'gone' })
-      await create(recordOf('gone', 7))
-      expect((await opened('gone')).record.length).toBe(7)
+      expect([...(await under.store.gone(new Date(Date.now() + 60_000)))].sort()).toEqual([gone, kept])
+      for (let i = 0; i < 2; i++) await under.store.forget(gone)
+      expect(await under.store.open(gone)).toEqual({ kind: 'unknown' })
+      expect(await under.store.open(kept)).toEqual({ kind: 'gone' })
+      await create(recordOf(gone, 7))
+      expect((await opened(gone)).record.length).toBe(7)
     })
 
     it('has no record of an upload that was removed during an update', async () => {
@@ -372,9 +374,9 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
         const final = await create(recordOf('final', 11))
         const reading = first.read({ start: 0, end: 5 })[Symbol.asyncIterator]()
         const { value } = await reading.next()
-        expect(String(value)).toBe('hello')
         await final.absorb(first, 0)
-        expect((await reading.next()).done).toBe(true)
+        const rest = await text({ [Symbol.asyncIterator]: () => reading })
+        expect(`${value}${rest}`).toBe('hello')
       })
 
       it('keeps the bytes when the part discards its own or is removed', async () => {
@@ -422,7 +424,8 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await unfinished(under.store)).toEqual(['when'])
       const found = await under.store.lastChange('when')
       expect(found.getTime()).toBeGreaterThan(before.getTime())
-      expect(await upload.lastChange()).toEqual(found)
+      // A store may have another clock, and count only seconds.
+      expect(Math.abs((await upload.lastChange()).getTime() - found.getTime())).toBeLessThan(2000)
     })
 
     it('returns the time at which an upload finished, and the epoch for an unknown one', async () => {
