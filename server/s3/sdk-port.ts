@@ -48,7 +48,12 @@ const KEYS_PER_REQUEST = 1_000
 const PARALLEL_DELETES = 16
 
 /** The answers of engines that have no DeleteObjects, or not this one. */
-const NO_DELETE_OBJECTS: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed', 'MissingContentMD5'])
+const NO_DELETE_OBJECTS: ReadonlySet<string> = new Set([
+  'InvalidRequest',
+  'MethodNotAllowed',
+  'MissingContentMD5',
+  'NotImplemented',
+])
 
 const LAST_CHARACTER = '\u{10ffff}'
 
