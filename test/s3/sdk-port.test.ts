@@ -220,6 +220,13 @@ describe('A read over the SDK', () => {
     expect(await outcomeOf(read)).toBe('unknown')
   })
 
+  it('returns no byte of an answer that has other bytes than it asked for', async () => {
+    const body = 'x'.repeat(100)
+    disturb(['GetObject'], { kind: 'change', to: ({ headers }) => ({ status: 200, headers, body }) })
+    const reading = port.read('source', { start: 10, end: 20 })
+    await expect(reading.next()).rejects.toMatchObject({ outcome: 'refused' })
+  })
+
   it('leaves no connection open when its reader stops', async () => {
     const own = new SdkPort({ ...engine.location, endpoint: proxy.url })
     const before = proxy.connections
