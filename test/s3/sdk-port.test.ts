@@ -236,17 +236,16 @@ describe('A read over the SDK', () => {
         break
       }
     }
-    await until(async () => proxy.connections === before)
+    await until(async () => proxy.connections <= before)
     own.close()
   })
 
   it('reuses its connection when it was read to the end', async () => {
     const own = new SdkPort({ ...engine.location, endpoint: proxy.url })
-    const before = proxy.connections
+    proxy.forget()
     for (let i = 0; i < 5; i += 1) for await (const _ of own.read('source', { start: 0, end: 100 }));
-    expect(proxy.connections).toBe(before + 1)
+    expect(proxy.opened).toBe(1)
     own.close()
-    await until(async () => proxy.connections === before)
   })
 
   it('does not keep other calls waiting, however many readers are slow', async () => {
