@@ -22,6 +22,7 @@ const WINDOW = 4 * 1024 * 1024
 export async function putStream(upload: Destination, put: Put): Promise<void> {
   const reader = new Reader(put.source)
   const commits = new PendingCommits(upload.stored.parallel)
+  const stream: Stream = { upload, put, reader, commits, arriving: undefined }
   let position = put.range.start
   try {
     for (;;) {
@@ -29,10 +30,10 @@ export async function putStream(upload: Destination, put: Put): Promise<void> {
       const known = Math.min(runEnd(upload.stored.received, position), endOf(upload, put))
       const next =
         known > position
-          ? await compareRun(upload, reader, { start: position, end: known })
+          ? await whileSettled(stream, compareRun(stream, { start: position, end: known }))
           : position < endOf(upload, put)
-            ? await writeWindow({ upload, put, reader, commits }, position)
-            : await expectEnd(reader)
+            ? await writeWindow(stream, position)
+            : await whileSettled(stream, expectEnd(stream))
       if (next === undefined) break
       position = next
     }
@@ -45,6 +46,8 @@ export async function putStream(upload: Destination, put: Put): Promise<void> {
 
 /** A stream on its way into an upload. */
 interface Stream {
+  /** The next bytes, while they are awaited. */
+  arriving: Promise<Buffer[] | null> | undefined
   readonly upload: Destination
   readonly put: Put
   readonly reader: Reader
@@ -57,14 +60,17 @@ function endOf({ stored }: Destination, { range }: Put): number {
 }
 
 /** @returns where to continue, or `undefined` at the end of the body. */
-async function compareRun(upload: Destination, reader: Reader, run: Range): Promise<number | undefined> {
+async function compareRun({ upload, reader }: Stream, run: Range): Promise<number | undefined> {
   return (await compareRange(upload.stored, run, reader)) ? run.end : undefined
 }
 
 /** @returns where to continue, or `undefined` at the end of the body. */
 async function writeWindow(stream: Stream, start: number): Promise<number | undefined> {
   const { upload, put, commits } = stream
-  const claim = await put.claimLeading(() => freeWindow(upload, put, start))
+  const claim = await whileSettled(
+    stream,
+    put.claimLeading(() => freeWindow(upload, put, start)),
+  )
   const end = claim.ranges[0]?.end ?? start
   let position: number | undefined = start
   try {
@@ -78,12 +84,13 @@ async function writeWindow(stream: Stream, start: number): Promise<number | unde
 }
 
 /** Makes one attempt from the start of `room`. @returns where to continue, or `undefined` at the end of the body. */
-async function writeAttempt({ upload, reader, commits }: Stream, room: Range): Promise<number | undefined> {
-  let bytes = await reader.take(lengthOf(room))
-  if (bytes === null) return undefined
+async function writeAttempt(stream: Stream, room: Range): Promise<number | undefined> {
+  const { upload, commits } = stream
+  const first = await firstBytes(stream, lengthOf(room))
+  if (first === null) return undefined
   const { stored } = upload
   let position = room.start
-  const end = Math.min(room.end, position + Math.max(bytesIn(bytes), stored.stride(position)))
+  const end = Math.min(room.end, position + Math.max(bytesIn(first), stored.stride(position)))
   const attempt = await stored.begin({ start: position, end }, 'as-received')
   const commit = async (): Promise<void> => {
     try {
@@ -95,18 +102,48 @@ async function writeAttempt({ upload, reader, commits }: Stream, room: Range): P
     upload.committed()
   }
   try {
-    for (;;) {
+    for (let bytes: Buffer[] = first; ; ) {
       await attempt.write(bytes)
       upload.passed(position, bytes)
       position += bytesIn(bytes)
       if (position >= end || attempt.isDue) return position
-      bytes = await reader.take(end - position)
-      if (bytes === null) return undefined
+      const next = await nextBytes(stream, end - position)
+      if (next === 'flush') return position
+      if (next === null) return undefined
+      bytes = next
     }
   } finally {
     // What was written before a failure counts, too: the offset includes it.
     await commits.add(commit())
   }
+}
+
+/** The next bytes of the body; `null` after the last, `flush` if somebody waits until those before them count. */
+async function nextBytes(stream: Stream, most: number): Promise<Buffer[] | null | 'flush'> {
+  stream.arriving ??= stream.reader.take(most)
+  const { arriving } = stream
+  let flush = (): void => undefined
+  const next = new Promise<Buffer[] | null | 'flush'>((resolve, reject) => {
+    flush = () => resolve('flush')
+    arriving.then(resolve, reject)
+  })
+  const bytes = await stream.put.flushes.during(next, flush)
+  if (bytes !== 'flush') stream.arriving = undefined
+  return bytes
+}
+
+/** Like `nextBytes`, where nothing is written that will not count soon. */
+async function firstBytes(stream: Stream, most: number): Promise<Buffer[] | null> {
+  stream.arriving ??= stream.reader.take(most)
+  const bytes = await whileSettled(stream, stream.arriving)
+  stream.arriving = undefined
+  return bytes
+}
+
+/** Waits for something while only pending commits have bytes that do not count. */
+function whileSettled<T>({ put, commits }: Stream, work: Promise<T>): Promise<T> {
+  const serve = (): void => put.flushes.serve()
+  return put.flushes.during(work, () => commits.settled().then(serve, serve))
 }
 
 function freeWindow(upload: Destination, put: Put, start: number): Range | undefined {
@@ -117,7 +154,7 @@ function freeWindow(upload: Destination, put: Put, start: number): Range | undef
   return { start, end: Math.min(end, endOf(upload, put), nextReceived) }
 }
 
-async function expectEnd(reader: Reader): Promise<undefined> {
+async function expectEnd({ reader }: Stream): Promise<undefined> {
   if ((await reader.take(1)) !== null) {
     throw new UploadError('too_large', 'The body continues beyond the end of the upload.')
   }

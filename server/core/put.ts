@@ -1,6 +1,7 @@
 import type { Claim, Claims } from './claims.ts'
 import { MAX_WAIT, waitAtMost } from './deadline.ts'
 import { UploadError } from './errors.ts'
+import { FlushRequests } from './flush-requests.ts'
 import { missing, overlap, type Range, type Ranges } from './ranges.ts'
 import type { Source } from './source.ts'
 import type { StoredUpload } from './store.ts'
@@ -29,6 +30,8 @@ export class Put {
   readonly source: Source
   /** Settles when the put is over and its last write has returned. */
   readonly settled: Promise<void>
+  /** Who waits until the bytes of this stream count. */
+  readonly flushes = new FlushRequests()
   readonly #upload: StoredUpload
   readonly #claims: Claims
   readonly #running: ReadonlySet<Put>
@@ -64,6 +67,7 @@ export class Put {
 
   /** Marks the put as over. */
   settle(): void {
+    this.flushes.end()
     this.#settle()
   }
 

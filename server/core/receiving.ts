@@ -88,6 +88,8 @@ export class Receiving {
     const stream = this.#stream
     if (stream === undefined || this.#isFinalUpload) return
     await catchUp(stream.source, () => this.#stream === stream)
+    // With 0, each batch counts at once.
+    if (this.#destination.stored.stride(this.#offset) > 0) await stream.flushes.flushed()
   }
 
   /** Whether an append may begin at `offset`. */

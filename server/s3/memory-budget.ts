@@ -43,6 +43,13 @@ export class MemoryBudget {
     })
   }
 
+  /** Takes memory if there is any that nobody waits for. @returns whether it did. */
+  tryTake(bytes: number): boolean {
+    if (this.#queue.length > 0 || this.#used + bytes > this.#limit) return false
+    this.#used += bytes
+    return true
+  }
+
   /** Takes memory at once, maybe more than there is. */
   owe(bytes: number): void {
     this.#used += bytes

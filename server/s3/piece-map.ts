@@ -49,6 +49,11 @@ export class PieceMap {
     return piece !== undefined && piece.end >= range.end ? piece : undefined
   }
 
+  /** Those that lie wholly within `range`. */
+  within(range: Range): readonly Piece[] {
+    return this.#pieces.filter(({ start, end }) => start >= range.start && end <= range.end)
+  }
+
   /**
    * Forgets the pieces whose bytes covers have.
    *

@@ -12,7 +12,9 @@ import { type Composed, Composition } from './composition.ts'
 import { type Done, formatDone, formatLiveState, formatNotes, type LiveState, parseDone } from './documents.ts'
 import type { Environment } from './environment.ts'
 import { doneKey, goneKey, liveFolder, notesKey } from './keys.ts'
+import { MERGED, mergeable } from './merging.ts'
 import { JOINED, type Piece, pieceName, recordName } from './names.ts'
+import { PieceCache } from './piece-cache.ts'
 import { PieceMap } from './piece-map.ts'
 import { S3Error } from './s3-error.ts'
 import type { ObjectOptions } from './s3-port.ts'
@@ -43,9 +45,10 @@ export class S3Upload implements StoredUpload {
   readonly #composition: Composition
   readonly #create: (() => Promise<void>) | undefined
   readonly #recordTurn = queue()
+  readonly #cache: PieceCache
   readonly #attempts = new Set<PieceAttempt>()
-  /** Cells that are being stored once more, by their beginnings. */
-  readonly #covering = new Map<number, Promise<Piece>>()
+  /** Ranges that are being stored once more. */
+  readonly #covering = new Map<string, Promise<Piece>>()
   #created: Promise<void> | undefined
   #state: LiveState
   #sequence = 0
@@ -57,6 +60,7 @@ export class S3Upload implements StoredUpload {
   constructor(environment: Environment, opened: OpenedUpload | FinishedUpload) {
     this.#environment = environment
     this.parallel = environment.parallel
+    this.#cache = new PieceCache(environment.budget)
     if ('kind' in opened) {
       this.#finished = opened
       this.#state = { record: opened.record }
@@ -173,6 +177,7 @@ export class S3Upload implements StoredUpload {
     await this.#recordTurn(() => this.#commit())
     await this.#composition.end()
     this.#pieces = new PieceMap([])
+    this.#cache.clear()
     this.#deleteLive().catch(() => undefined)
   }
 
@@ -227,6 +232,7 @@ export class S3Upload implements StoredUpload {
     if (why === 'refused') return
     await this.#composition.end()
     await this.#recordTurn(() => this.#remove(why))
+    this.#cache.clear()
     await this.#composition.abort()
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
@@ -253,6 +259,8 @@ export class S3Upload implements StoredUpload {
 
   async close(): Promise<void> {
     await this.#composition.end()
+    await Promise.allSettled(this.#covering.values())
+    this.#cache.clear()
   }
 
   /** The upload of which the attempts are. */
@@ -270,9 +278,13 @@ export class S3Upload implements StoredUpload {
         this.#sure(async () => {
           await this.#ensureCreated()
           await this.#environment.port.put(`${this.#folder}${piece.name}`, bytes)
+          if (lengthOf(piece) < this.#environment.cells.smallest) this.#cache.add(piece, bytes)
         }),
       count: (pieces) => this.#sure(() => this.#count(pieces)),
-      drop: (pieces) => this.#delete(pieces),
+      drop: (pieces) => {
+        this.#cache.remove(pieces)
+        this.#delete(pieces)
+      },
       over: (attempt) => this.#attempts.delete(attempt),
     }
   }
@@ -390,6 +402,16 @@ export class S3Upload implements StoredUpload {
     this.#pieces.add(pieces)
     this.#changedAt = this.#now()
     for (const piece of pieces) this.#composition.look(piece)
+    for (const piece of pieces) this.#merge(piece)
+  }
+
+  /** Merges tiny pieces of the cell of a new one in the background, so they never become too many to list. */
+  #merge(piece: Piece): void {
+    const size = this.#knownCellSize() ?? this.#environment.cells.usual
+    const end = cellEnd(piece.start, size)
+    const cell = this.#pieces.within({ start: end - size, end })
+    const range = cell.length < MERGED ? undefined : mergeable(cell)
+    if (range !== undefined) this.#cover(range).catch(() => undefined)
   }
 
   /** Replaces the state. @throws UploadError like `#sure`. */
@@ -408,10 +430,11 @@ export class S3Upload implements StoredUpload {
 
   /** Stores the bytes of a cell as one piece. */
   #cover(range: Range): Promise<Piece> {
-    const running = this.#covering.get(range.start)
+    const key = `${range.start}-${range.end}`
+    const running = this.#covering.get(key)
     if (running !== undefined) return running
-    const covering = this.#storeCover(range).finally(() => this.#covering.delete(range.start))
-    this.#covering.set(range.start, covering)
+    const covering = this.#storeCover(range).finally(() => this.#covering.delete(key))
+    this.#covering.set(key, covering)
     return covering
   }
 
@@ -422,7 +445,7 @@ export class S3Upload implements StoredUpload {
     try {
       const bytes = Buffer.allocUnsafeSlow(size)
       let filled = 0
-      for await (const buffer of this.read(range)) filled += buffer.copy(bytes, filled)
+      for await (const buffer of this.#readCached(range)) filled += buffer.copy(bytes, filled)
       const facts = {
         term: this.#term?.number ?? 0,
         token: newToken(),
@@ -437,10 +460,25 @@ export class S3Upload implements StoredUpload {
       await this.#term?.check()
       this.#check()
       this.#pieces.add([cover])
-      this.#delete(this.#pieces.takeCovered())
+      const covered = this.#pieces.takeCovered()
+      this.#cache.remove(covered)
+      this.#delete(covered)
       return cover
     } finally {
       budget.give(size)
+    }
+  }
+
+  /** Like `read`, without S3 where the bytes are in memory. */
+  async *#readCached(range: Range): AsyncGenerator<Buffer> {
+    let { start } = range
+    while (start < range.end) {
+      const piece = this.#pieces.at(start)
+      const end = Math.min(range.end, piece?.end ?? range.end)
+      const cached = piece && this.#cache.read(piece, { start: start - piece.start, end: end - piece.start })
+      if (cached !== undefined) yield cached
+      else yield* this.read({ start, end })
+      start = end
     }
   }
 

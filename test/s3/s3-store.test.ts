@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { describe } from '@jest/globals'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it } from '@jest/globals'
 import { cellSizes } from '../../server/s3/cells.ts'
 import { systemClock } from '../../server/s3/clock.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
-import { type StoreUnderTest, storeContract } from '../support/store-contract.ts'
+import { put, recordOf, type StoreUnderTest, storeContract } from '../support/store-contract.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
 
 /** A store in a bucket, each time as another process. */
@@ -39,4 +40,23 @@ const NODE = randomUUID()
 
 describe('The S3 store on a bucket in memory', () => {
   storeContract(async () => storeOn(memoryPort(new Bucket())))
+})
+
+describe('An upload in S3 of many tiny pieces', () => {
+  it('has few objects, and all bytes', async () => {
+    const bucket = new Bucket()
+    const under = storeOn(memoryPort(bucket))
+    const upload = await under.store.create(recordOf('tiny', 5000))
+    const content = Array.from({ length: 5000 }, (_, i) => String(i % 10)).join('')
+    for (let i = 0; i < 5000; i++) await put(upload, i, content.slice(i, i + 1), 'as-received')
+    await upload.close()
+    const names = [...bucket.objects.keys()].filter((key) => key.startsWith('.landfall/live/tiny/d.'))
+    expect(names.length).toBeLessThan(200)
+    await under.reopen()
+    const found = await under.store.open('tiny')
+    if (found.kind !== 'upload') throw new Error(found.kind)
+    expect(await text(found.upload.read({ start: 0, end: 5000 }))).toBe(content)
+    await found.upload.finish()
+    expect(await text(found.upload.read({ start: 0, end: 5000 }))).toBe(content)
+  })
 })

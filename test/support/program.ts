@@ -30,7 +30,13 @@ export function startProgram(
   within: readonly string[] = [],
 ): Promise<Program> {
   return startCommand([...within, process.execPath, main], {
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'warn', ...bucketSettings(settings['DATA_DIR'] ?? ''), ...settings },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      ...bucketSettings(settings['DATA_DIR'] ?? ''),
+      ...settings,
+    },
   })
 }
 

@@ -85,7 +85,10 @@ export class Client {
 
   /** @param wasCreated whether the client knew that there is an upload when it began this request. */
   #failed(what: string, error: unknown, wasCreated: boolean): void {
-    if (error instanceof UploadError && TRANSIENT.has(error.code)) return this.#world.note(`${what}: ${error.code}`)
+    if (error instanceof UploadError && TRANSIENT.has(error.code)) {
+      this.#world.note(`${what}: ${error.code}`)
+      return
+    }
     if (error instanceof UploadError && error.code === 'not_found' && !wasCreated) return
     this.told.wrongs.push(`${what}: ${error instanceof Error ? error.stack : String(error)}`)
   }

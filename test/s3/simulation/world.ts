@@ -72,7 +72,8 @@ export class World {
     const work = random.chance(0.3) ? anyOf(random, [...this.#works]) : undefined
     if (work !== undefined) {
       this.#works.delete(work)
-      return work()
+      work()
+      return
     }
     if (faults && random.chance(0.02)) return this.#crash()
     if (faults && random.chance(0.03)) return this.#pauseOrResume()
