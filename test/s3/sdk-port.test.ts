@@ -172,6 +172,15 @@ describe('The port over the SDK', () => {
     }
   })
 
+  it('sends large bodies one after the other by one connection', async () => {
+    const own = new SdkPort({ ...engine.location, endpoint: proxy.url })
+    await own.put('b', Buffer.alloc(8 * MEBIBYTE))
+    proxy.forget()
+    await own.put('b', Buffer.alloc(8 * MEBIBYTE))
+    expect(proxy.opened).toBe(0)
+    own.close()
+  })
+
   it('names neither credentials nor signatures in errors', async () => {
     const credentials = { accessKeyId: engine.location.credentials.accessKeyId, secretAccessKey: 'wrong-secret' }
     const own = new SdkPort({ ...engine.location, credentials })
@@ -211,6 +220,13 @@ describe('A read over the SDK', () => {
     expect(await outcomeOf(read)).toBe('unknown')
   })
 
+  it('returns no byte of an answer that has other bytes than it asked for', async () => {
+    const body = 'x'.repeat(100)
+    disturb(['GetObject'], { kind: 'change', to: ({ headers }) => ({ status: 200, headers, body }) })
+    const reading = port.read('source', { start: 10, end: 20 })
+    await expect(reading.next()).rejects.toMatchObject({ outcome: 'refused' })
+  })
+
   it('leaves no connection open when its reader stops', async () => {
     const own = new SdkPort({ ...engine.location, endpoint: proxy.url })
     const before = proxy.connections
@@ -220,17 +236,16 @@ describe('A read over the SDK', () => {
         break
       }
     }
-    await until(async () => proxy.connections === before)
+    await until(async () => proxy.connections <= before)
     own.close()
   })
 
   it('reuses its connection when it was read to the end', async () => {
     const own = new SdkPort({ ...engine.location, endpoint: proxy.url })
-    const before = proxy.connections
+    proxy.forget()
     for (let i = 0; i < 5; i += 1) for await (const _ of own.read('source', { start: 0, end: 100 }));
-    expect(proxy.connections).toBe(before + 1)
+    expect(proxy.opened).toBe(1)
     own.close()
-    await until(async () => proxy.connections === before)
   })
 
   it('does not keep other calls waiting, however many readers are slow', async () => {
