@@ -40,6 +40,7 @@ export function startBackgroundWork(
     const forgotten = uploads.sweeps.forgetGone(new Date(now() - TOMBSTONE_LIFETIME))
     await forgotten.catch(logError('Removing old tombstones failed.'))
     // What another process has left.
+    await uploads.sweeps.tidy().catch(logError('Removing what crashes have left failed.'))
     if (uploads.isShared) await concatenation.resume().catch(logError('Resuming unfinished work failed.'))
     isSweeping = false
   }

@@ -94,6 +94,10 @@ export class ChargedStore implements Store {
     return this.#store.pathOf(record, isFinished)
   }
 
+  tidy(signal: AbortSignal): Promise<void> {
+    return this.#store.tidy(signal)
+  }
+
   space(): Promise<Space> {
     return this.#store.space()
   }

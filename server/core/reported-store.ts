@@ -118,6 +118,10 @@ export class ReportedStore implements Store {
     return this.#store.pathOf(record, isFinished)
   }
 
+  tidy(signal: AbortSignal): Promise<void> {
+    return this.#store.tidy(signal)
+  }
+
   space(): Promise<Space> {
     return this.#store.space()
   }

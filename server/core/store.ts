@@ -257,6 +257,13 @@ export interface Store {
   forget(id: string): Promise<void>
   /** Where a program of this host finds the bytes of an upload that is or is not finished, if they are in a file. */
   pathOf(record: UploadRecord, isFinished: boolean): string | undefined
+  /**
+   * Removes what crashes have left, if opening the store does not.
+   *
+   * @param signal ends it early.
+   * @throws UploadError `storage_error`.
+   */
+  tidy(signal: AbortSignal): Promise<void>
   /** What is free for new uploads. @throws UploadError `storage_error`. */
   space(): Promise<Space>
   close(): Promise<void>

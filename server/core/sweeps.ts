@@ -74,6 +74,11 @@ export class Sweeps {
     })
   }
 
+  /** Removes what crashes have left. */
+  async tidy(): Promise<void> {
+    await this.#sweep(() => this.#store.tidy(this.#closing.signal))
+  }
+
   /** Counts what all uploads cost, in the background. */
   async recount(ledger: Ledger): Promise<void> {
     await this.#sweep(async () => {

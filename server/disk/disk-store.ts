@@ -176,6 +176,10 @@ export class DiskStore implements Store {
     await onDisk(() => rm(path.join(this.#environment.layout.gone, id), { force: true }))
   }
 
+  async tidy(): Promise<void> {
+    // The start repairs everything.
+  }
+
   pathOf(record: UploadRecord, isFinished: boolean): string {
     const { layout } = this.#environment
     return isFinished ? layout.finishedFile(record) : layout.incomingFile(record.id)

@@ -3,7 +3,7 @@ import { cellEnd, cellsOf } from './cells.ts'
 import type { Environment } from './environment.ts'
 import type { Piece } from './names.ts'
 import { S3Error } from './s3-error.ts'
-import type { ObjectOptions } from './s3-port.ts'
+import type { Answered, ObjectOptions } from './s3-port.ts'
 
 /** What a composition needs of its upload. */
 export interface Composed {
@@ -74,9 +74,10 @@ export class Composition {
   /**
    * Makes the file of a wholly received upload.
    *
+   * @returns when S3 had it.
    * @throws UploadError, S3Error. It may be called again then.
    */
-  async complete(): Promise<void> {
+  async complete(): Promise<Answered> {
     const { port } = this.#environment
     const { key, options, length } = this.#upload
     this.#useCells()
@@ -86,7 +87,9 @@ export class Composition {
     else if (second === undefined) {
       await port.copy(this.#upload.keyOf(await this.#upload.pieceWith(first)), key, options)
     } else await this.#completeMultipart(cells)
-    await this.#checkFile()
+    const { date, isThere } = await this.#look()
+    if (!isThere) throw new S3Error('unknown', `S3 has not composed ${key}.`)
+    return { date }
   }
 
   /** Ends copying, and waits until it has. */
@@ -200,18 +203,15 @@ export class Composition {
     const etags = cells.map((_, i) => multipart.etags.get(i + 1) ?? '')
     await port.complete(this.#upload.key, multipart.uploadId, etags).catch(async (error: unknown) => {
       // An earlier try may have completed it.
-      if (!isAbsent(error) || !(await this.#isThere())) throw error
+      if (!isAbsent(error) || !(await this.#look()).isThere) throw error
     })
   }
 
-  async #isThere(): Promise<boolean> {
+  /** Whether the file is there. */
+  async #look(): Promise<Answered & { readonly isThere: boolean }> {
     const { id, key, length } = this.#upload
-    const { found } = await this.#environment.port.head(key)
-    return found !== undefined && found.size === length && found.metadata['landfall-id'] === id
-  }
-
-  async #checkFile(): Promise<void> {
-    if (!(await this.#isThere())) throw new S3Error('unknown', `S3 has not composed ${this.#upload.key}.`)
+    const { date, found } = await this.#environment.port.head(key)
+    return { date, isThere: found !== undefined && found.size === length && found.metadata['landfall-id'] === id }
   }
 }
 

@@ -14,6 +14,7 @@ import type { Answered } from './s3-port.ts'
 import { type FinishedUpload, isDerived, newToken, optionsOf, S3Upload } from './s3-upload.ts'
 import { onS3, storageError } from './storage-error.ts'
 import { Term } from './term.ts'
+import { tidy } from './tidy.ts'
 
 /** How long nothing has happened to an upload before this node takes it over by itself. Milliseconds. */
 const ABANDONED_AFTER = 60_000
@@ -187,6 +188,10 @@ export class S3Store implements Store {
       await port.remove([doneKey(prefix, id)])
       await port.remove([goneKey(prefix, id, end.at, false)])
     })
+  }
+
+  tidy(signal: AbortSignal): Promise<void> {
+    return onS3(() => tidy(this.#environment, signal))
   }
 
   pathOf(): undefined {

@@ -172,7 +172,8 @@ export class S3Upload implements StoredUpload {
     try {
       await onS3(async () => {
         await this.#ensureCreated()
-        await this.#composition.complete()
+        const { date } = await this.#composition.complete()
+        this.#term?.expectRecent(date)
       })
       await after
       await this.#recordTurn(() => this.#commit())

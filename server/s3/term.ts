@@ -57,6 +57,18 @@ export class Term {
     return this.#waiting
   }
 
+  /**
+   * Proves that this process has not been stopped for so long that what tells it of newer terms may be gone.
+   *
+   * @param date when S3 answered anything: milliseconds since 1970, by its clock.
+   * @throws UploadError `moved`.
+   */
+  expectRecent(date: number): void {
+    if (date - (this.#heard ?? date) <= LONGEST_SILENCE) return
+    this.#isOver = true
+    throw moved()
+  }
+
   #begin(): Promise<void> {
     const running = this.#look().finally(() => {
       if (this.#running === running) this.#running = undefined
@@ -68,10 +80,11 @@ export class Term {
   async #look(): Promise<void> {
     if (this.#isOver) throw moved()
     const { found, date } = await this.#port.get(this.#next)
-    if (found !== undefined || date - (this.#heard ?? date) > LONGEST_SILENCE) {
+    if (found !== undefined) {
       this.#isOver = true
       throw moved()
     }
+    this.expectRecent(date)
     this.#heard = Math.max(this.#heard ?? date, date)
   }
 }

@@ -65,6 +65,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
     isShared: store.isShared,
     unfinished: () => store.unfinished(),
     due: () => store.due(),
+    tidy: () => store.tidy(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     goneSince: (id) => store.goneSince(id),

@@ -32,6 +32,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
     isShared: store.isShared,
     unfinished: () => store.unfinished(),
     due: () => store.due(),
+    tidy: () => store.tidy(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     goneSince: (id) => store.goneSince(id),

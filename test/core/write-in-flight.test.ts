@@ -66,6 +66,7 @@ function slow(store: DiskStore, log: string[]): Store {
     isShared: store.isShared,
     unfinished: () => store.unfinished(),
     due: () => store.due(),
+    tidy: () => store.tidy(),
     lastChange: (id) => store.lastChange(id),
     gone: (deadline) => store.gone(deadline),
     goneSince: (id) => store.goneSince(id),

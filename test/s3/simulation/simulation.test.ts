@@ -19,7 +19,7 @@ it(`loses nothing acknowledged in ${RUNS} schedules of requests, faults, and nod
     if (problem !== undefined) throw new Error(`SEED=${seed} SIMULATIONS=1: ${problem}`)
   }
   expect(RUNS).toBeGreaterThan(0)
-})
+}, 600_000)
 
 /** @returns what went wrong. */
 async function simulate(seed: number): Promise<string | undefined> {

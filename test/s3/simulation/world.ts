@@ -75,11 +75,18 @@ export class World {
       work()
       return
     }
-    if (faults && random.chance(0.02)) return this.#crash()
-    if (faults && random.chance(0.03)) return this.#pauseOrResume()
-    if (random.chance(0.05)) return this.#passTime(random.chance(0.05) && faults ? 60_000 : 4000)
-    const call = anyOf(random, [...this.#calls])
-    if (call === undefined) return this.#passTime(11_000)
+    if (faults && random.chance(0.02)) this.#crash()
+    else if (faults && random.chance(0.03)) this.#pauseOrResume()
+    else if (random.chance(0.05)) this.#passTime(random.chance(0.05) && faults ? 60_000 : 4000)
+    else {
+      const call = anyOf(random, [...this.#calls])
+      if (call === undefined) this.#passTime(11_000)
+      else this.#goOn(call, faults)
+    }
+  }
+
+  #goOn(call: Call, faults: boolean): void {
+    const { random } = this
     if (faults && random.chance(0.04) && call.giveUp !== undefined && !call.node.isPaused) {
       this.note('time-out')
       call.giveUp(new S3Error('unknown', 'no answer'))
