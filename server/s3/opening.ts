@@ -4,24 +4,24 @@ import { moved } from '../core/upload.ts'
 import { accept, type ListedPiece } from './accept.ts'
 import {
   type ClaimOwner,
-  type Done,
   formatClaim,
   formatLiveState,
   formatManifest,
   type LiveState,
   parseClaim,
-  parseDone,
   parseLiveState,
   parseManifest,
   parseNotes,
 } from './documents.ts'
+import { isDerived, readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
-import { doneKey, liveFolder, notesKey } from './keys.ts'
+import { liveFolder, notesKey } from './keys.ts'
 import { claimName, manifestName, parseName, recordName } from './names.ts'
 import { S3Error } from './s3-error.ts'
 import type { Answered, ListedObject } from './s3-port.ts'
-import { isDerived, newToken, S3Upload } from './s3-upload.ts'
+import { S3Upload } from './s3-upload.ts'
 import { Term } from './term.ts'
+import { newToken } from './token.ts'
 
 /** How old a claim of another process must be before this one claims the next term. Milliseconds, by S3's clock. */
 const TENURE = 10_000
@@ -68,11 +68,6 @@ async function findEnd(environment: Environment, id: string): Promise<Found | un
   const notes = await environment.port.get(notesKey(environment.prefix, id))
   const record = notes.found === undefined ? done.record : parseNotes(notes.found.body)
   return { kind: 'upload', upload: new S3Upload(environment, { ...done, record }) }
-}
-
-export async function readDone({ port, prefix }: Environment, id: string): Promise<Done | undefined> {
-  const { found } = await port.get(doneKey(prefix, id))
-  return found === undefined ? undefined : parseDone(found.body)
 }
 
 /** @returns `undefined` if another process was faster: then it starts over. */

@@ -4,17 +4,20 @@ import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
 import { largestFile } from './cells.ts'
-import { type ClaimOwner, type Done, formatDone, type LiveState } from './documents.ts'
+import type { ClaimOwner, Done, LiveState } from './documents.ts'
+import { isDerived, putFinished, readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
 import { doneKey, goneFolder, goneKey, liveFolder } from './keys.ts'
 import { type LiveEntry, liveEntries } from './live-listing.ts'
-import { createLive, currentState, list, openUpload, readDone } from './opening.ts'
+import { optionsOf } from './object-options.ts'
+import { createLive, currentState, list, openUpload } from './opening.ts'
 import { S3Error } from './s3-error.ts'
 import type { Answered } from './s3-port.ts'
-import { type FinishedUpload, isDerived, newToken, optionsOf, S3Upload } from './s3-upload.ts'
+import { S3Upload } from './s3-upload.ts'
 import { onS3, storageError } from './storage-error.ts'
 import { Term } from './term.ts'
 import { tidy } from './tidy.ts'
+import { newToken } from './token.ts'
 
 /** How long nothing has happened to an upload before this node takes it over by itself. Milliseconds. */
 const ABANDONED_AFTER = 60_000
@@ -243,8 +246,7 @@ export class S3Store implements Store {
   }
 
   async #createFile({ record, after }: Prepared, body: Buffer): Promise<StoredUpload> {
-    const { port, prefix, keyOf } = this.#environment
-    const { id } = record
+    const { port, keyOf } = this.#environment
     const key = keyOf(record)
     await port.put(key, body, { ...optionsOf(record), ifAbsent: true }).catch((error: unknown) => {
       // The object of a random id can only be this one, from an earlier try.
@@ -257,13 +259,9 @@ export class S3Store implements Store {
       await port.remove([key]).catch(() => undefined)
       throw error
     }
-    const facts = { key, size: body.length, finishedAt: new Date(this.#now()), record, token: newToken() }
-    const done: FinishedUpload = { kind: 'finished', ...facts }
-    await port.put(doneKey(prefix, id), formatDone(done), { ifAbsent: true }).catch(async (error: unknown) => {
-      if (!isExisting(error)) throw error
-      const found = await this.#end(id)
-      if (found?.kind !== 'finished' || found.token !== done.token) throw taken()
-    })
+    const done = await putFinished(this.#environment, record, body.length)
+    // The object of this id has just been made, so another end is that of another upload.
+    if (done.kind !== 'finished' || done.record.createdAt !== record.createdAt) throw taken()
     return new S3Upload(this.#environment, done)
   }
 

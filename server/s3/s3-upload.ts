@@ -1,25 +1,26 @@
-import { randomBytes } from 'node:crypto'
 import { UploadError } from '../core/errors.ts'
 import { queue } from '../core/queue.ts'
 import { covers, lengthOf, type Range, type Ranges } from '../core/ranges.ts'
 import type { FailureReason, UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
-import { contentHeaders } from '../download/content.ts'
 import { PieceAttempt, type PiecesOf } from './attempt.ts'
 import { cellEnd, cellOfChunks, cellSize, firstGathered } from './cells.ts'
 import { type Composed, Composition } from './composition.ts'
-import { type Done, formatDone, formatLiveState, formatNotes, type LiveState, parseDone } from './documents.ts'
+import { copyPieces } from './copy-pieces.ts'
+import { type CoveredUpload, Covers } from './covers.ts'
+import { type Done, formatLiveState, formatNotes, type LiveState } from './documents.ts'
+import { type FinishedUpload, goneError, putFinished, putGone, readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
-import { doneKey, goneKey, liveFolder, notesKey } from './keys.ts'
-import { MERGED, mergeable } from './merging.ts'
-import { JOINED, type Piece, pieceName, recordName } from './names.ts'
-import { PieceCache } from './piece-cache.ts'
+import { notesKey } from './keys.ts'
+import { LiveFolder } from './live-folder.ts'
+import { JOINED, type Piece, recordName } from './names.ts'
+import { optionsOf } from './object-options.ts'
 import { PieceMap } from './piece-map.ts'
 import { S3Error } from './s3-error.ts'
-import type { Answered, ObjectOptions } from './s3-port.ts'
+import type { Answered } from './s3-port.ts'
 import { onS3, storageError } from './storage-error.ts'
-import type { Term } from './term.ts'
+import { Term } from './term.ts'
 
 /** An unfinished upload when it is opened. */
 export interface OpenedUpload {
@@ -32,23 +33,19 @@ export interface OpenedUpload {
   readonly create?: () => Promise<Answered>
 }
 
-/** A finished upload. */
-export type FinishedUpload = Extract<Done, { kind: 'finished' }>
-
 /** An upload in S3 that this process writes in one term. */
 export class S3Upload implements StoredUpload {
   readonly parallel: number
   readonly #environment: Environment
-  readonly #folder: string
-  readonly #term: Term | undefined
+  readonly #folder: LiveFolder
+  /** That of a finished upload never begins. */
+  readonly #term: Term
   #pieces: PieceMap
   readonly #composition: Composition
   readonly #create: (() => Promise<Answered>) | undefined
   readonly #recordTurn = queue()
-  readonly #cache: PieceCache
+  readonly #covers: Covers
   readonly #attempts = new Set<PieceAttempt>()
-  /** Ranges that are being stored once more. */
-  readonly #covering = new Map<string, Promise<Piece>>()
   #created: Promise<void> | undefined
   #state: LiveState
   #sequence = 0
@@ -60,11 +57,12 @@ export class S3Upload implements StoredUpload {
   constructor(environment: Environment, opened: OpenedUpload | FinishedUpload) {
     this.#environment = environment
     this.parallel = environment.parallel
-    this.#cache = new PieceCache(environment.budget)
+    const { port, prefix } = environment
     if ('kind' in opened) {
       this.#finished = opened
       this.#state = { record: opened.record }
       this.#pieces = new PieceMap([])
+      this.#term = new Term(port, '', 0, undefined)
     } else {
       this.#term = opened.term
       this.#state = opened.state
@@ -72,7 +70,8 @@ export class S3Upload implements StoredUpload {
       this.#changedAt = opened.changedAt
       this.#create = opened.create
     }
-    this.#folder = liveFolder(environment.prefix, this.#state.record.id)
+    this.#folder = new LiveFolder(port, prefix, this.#state.record.id)
+    this.#covers = new Covers(environment, this.#covered())
     this.#composition = new Composition(environment, this.#composed(), this.#state.multipart)
   }
 
@@ -106,7 +105,7 @@ export class S3Upload implements StoredUpload {
   }
 
   get moved(): boolean {
-    return !this.#removed && (this.#isInDoubt || this.#term?.isOver === true) && !this.finished
+    return !this.#removed && (this.#isInDoubt || this.#term.isOver) && !this.finished
   }
 
   stride(position: number): number {
@@ -117,7 +116,7 @@ export class S3Upload implements StoredUpload {
     if (this.#removed) return
     if (this.#finished !== undefined) return this.#confirmFinished()
     await this.#sure(() => this.#ensureCreated())
-    await onS3(async () => this.#term?.check())
+    await onS3(async () => this.#term.check())
   }
 
   async begin(range: Range, count: Count): Promise<Attempt> {
@@ -173,7 +172,7 @@ export class S3Upload implements StoredUpload {
       await onS3(async () => {
         await this.#ensureCreated()
         const { date } = await this.#composition.complete()
-        this.#term?.expectRecent(date)
+        this.#term.expectRecent(date)
       })
       await after
       await this.#recordTurn(() => this.#commit())
@@ -182,8 +181,8 @@ export class S3Upload implements StoredUpload {
     }
     await this.#composition.end()
     this.#pieces = new PieceMap([])
-    this.#cache.clear()
-    this.#deleteLive().catch(() => undefined)
+    await this.#covers.close()
+    this.#folder.removeAll().catch(() => undefined)
   }
 
   fail(reason: FailureReason): Promise<void> {
@@ -196,8 +195,8 @@ export class S3Upload implements StoredUpload {
     this.#check()
     await this.#sure(async () => {
       await this.#ensureCreated()
-      const pieces = await this.#copyPieces(part, position)
-      await this.#count(pieces)
+      const to = { folder: this.#folder, term: this.#term.number, position }
+      await this.#count(await copyPieces(this.#environment, part.#folder, await part.#tiles(), to))
     })
     if (!part.record.joined) await part.update((record) => ({ ...record, joined: true }))
     this.#composition.look({ start: position, end: position + length })
@@ -211,14 +210,14 @@ export class S3Upload implements StoredUpload {
       await this.#keep({ ...this.#state, record: { ...this.#state.record, joined: true }, discarded: true })
     })
     await this.#composition.end()
-    await this.#deletePieces()
+    await onS3(() => this.#folder.remove(this.#pieces.all))
   }
 
   async abandon(): Promise<void> {
     if (this.#state.record.failed === undefined || this.#removed) return
     await this.#composition.end()
     await this.#composition.abort()
-    await this.#deletePieces()
+    await onS3(() => this.#folder.remove(this.#pieces.all))
   }
 
   async quarantine(): Promise<void> {
@@ -237,13 +236,13 @@ export class S3Upload implements StoredUpload {
     if (why === 'refused') return
     await this.#composition.end()
     await this.#recordTurn(() => this.#remove(why))
-    this.#cache.clear()
+    await this.#covers.close()
     await this.#composition.abort()
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
     await onS3(async () => {
       await port.remove([this.#finished?.key ?? keyOf(record), notesKey(prefix, record.id)])
-      await this.#deleteLive()
+      await this.#folder.removeAll()
     })
   }
 
@@ -264,14 +263,13 @@ export class S3Upload implements StoredUpload {
 
   async close(): Promise<void> {
     await this.#composition.end()
-    await Promise.allSettled(this.#covering.values())
-    this.#cache.clear()
+    await this.#covers.close()
   }
 
   /** The upload of which the attempts are. */
   #piecesOf(): PiecesOf {
     return {
-      term: this.#term?.number ?? 0,
+      term: this.#term.number,
       cellEnd: (position, range) => this.#cellEnd(position, range),
       cut: (position, count) => {
         const { cells } = this.#environment
@@ -282,13 +280,13 @@ export class S3Upload implements StoredUpload {
       put: (piece, bytes) =>
         this.#sure(async () => {
           await this.#ensureCreated()
-          await this.#environment.port.put(`${this.#folder}${piece.name}`, bytes)
-          if (lengthOf(piece) < this.#environment.cells.smallest) this.#cache.add(piece, bytes)
+          await this.#environment.port.put(this.#folder.key(piece.name), bytes)
+          this.#covers.keep(piece, bytes)
         }),
       count: (pieces) => this.#sure(() => this.#count(pieces)),
       drop: (pieces) => {
-        this.#cache.remove(pieces)
-        this.#delete(pieces)
+        this.#covers.forget(pieces)
+        this.#folder.removeLater(pieces)
       },
       over: (attempt) => this.#attempts.delete(attempt),
     }
@@ -311,16 +309,41 @@ export class S3Upload implements StoredUpload {
         return optionsOf(upload.record)
       },
       get cellSize() {
-        return upload.#knownCellSize() ?? upload.#environment.cells.usual
+        return upload.#cellSize
       },
       has: (range) => covers(upload.received, range),
-      pieceWith: async (range) => upload.#pieces.with(range) ?? upload.#cover(range),
-      keyOf: (piece) => `${upload.#folder}${piece.name}`,
+      pieceWith: (range) => upload.#covers.pieceWith(range),
+      keyOf: (piece) => upload.#folder.key(piece.name),
       noteMultipart: (multipart) =>
         upload.#recordTurn(async () => {
           if (!upload.#removed) await upload.#keep({ ...upload.#state, multipart })
         }),
     }
+  }
+
+  /** What covers are made of. */
+  #covered(): CoveredUpload {
+    const upload = this
+    return {
+      get folder() {
+        return upload.#folder
+      },
+      get term() {
+        return upload.#term
+      },
+      get pieces() {
+        return upload.#pieces
+      },
+      get cellSize() {
+        return upload.#cellSize
+      },
+      read: (range) => upload.read(range),
+      check: () => upload.#check(),
+    }
+  }
+
+  get #cellSize(): number {
+    return this.#knownCellSize() ?? this.#environment.cells.usual
   }
 
   #knownCellSize(): number | undefined {
@@ -341,7 +364,7 @@ export class S3Upload implements StoredUpload {
     if (this.#finished !== undefined) return { key: this.#finished.key, start: 0, end: this.#finished.size }
     const piece = this.#pieces.at(position)
     if (piece === undefined) throw new UploadError('storage_error', 'The stored bytes could not be read.')
-    return { key: `${this.#folder}${piece.name}`, start: piece.start, end: piece.end }
+    return { key: this.#folder.key(piece.name), start: piece.start, end: piece.end }
   }
 
   /** @throws UploadError `moved`. */
@@ -372,7 +395,7 @@ export class S3Upload implements StoredUpload {
 
   async #ensureCreated(): Promise<void> {
     if (this.#create === undefined) return
-    this.#created ??= this.#create().then(({ date }) => this.#term?.begin(date))
+    this.#created ??= this.#create().then(({ date }) => this.#term.begin(date))
     try {
       await this.#created
     } catch (error) {
@@ -390,7 +413,7 @@ export class S3Upload implements StoredUpload {
    */
   async #checkWritten(): Promise<void> {
     try {
-      await this.#term?.check()
+      await this.#term.check()
     } catch (error) {
       this.#isInDoubt = true
       throw error
@@ -408,16 +431,7 @@ export class S3Upload implements StoredUpload {
     this.#pieces.add(pieces)
     this.#changedAt = this.#now()
     for (const piece of pieces) this.#composition.look(piece)
-    for (const piece of pieces) this.#merge(piece)
-  }
-
-  /** Merges tiny pieces of the cell of a new one in the background, so they never become too many to list. */
-  #merge(piece: Piece): void {
-    const size = this.#knownCellSize() ?? this.#environment.cells.usual
-    const end = cellEnd(piece.start, size)
-    const cell = this.#pieces.within({ start: end - size, end })
-    const range = cell.length < MERGED ? undefined : mergeable(cell)
-    if (range !== undefined) this.#cover(range).catch(() => undefined)
+    for (const piece of pieces) this.#covers.mergeAround(piece)
   }
 
   /** Replaces the state. @throws UploadError like `#sure`. */
@@ -425,7 +439,7 @@ export class S3Upload implements StoredUpload {
     await this.#sure(async () => {
       await this.#ensureCreated()
       this.#sequence += 1
-      const key = `${this.#folder}${recordName(this.#term?.number ?? 0, this.#sequence)}`
+      const key = this.#folder.key(recordName(this.#term.number, this.#sequence))
       await this.#environment.port.put(key, formatLiveState(state))
       await this.#checkWritten()
       if (state.record.joined) await this.#markJoined()
@@ -437,90 +451,11 @@ export class S3Upload implements StoredUpload {
   /** The record that says so is there, and this object does not know it yet. */
   async #markJoined(): Promise<void> {
     try {
-      await this.#environment.port.put(`${this.#folder}${JOINED}`, Buffer.alloc(0))
+      await this.#environment.port.put(this.#folder.key(JOINED), Buffer.alloc(0))
     } catch (error) {
       this.#isInDoubt = true
       throw error
     }
-  }
-
-  /** Stores the bytes of a cell as one piece. */
-  #cover(range: Range): Promise<Piece> {
-    const key = `${range.start}-${range.end}`
-    const running = this.#covering.get(key)
-    if (running !== undefined) return running
-    const covering = this.#storeCover(range).finally(() => this.#covering.delete(key))
-    this.#covering.set(key, covering)
-    return covering
-  }
-
-  async #storeCover(range: Range): Promise<Piece> {
-    const { budget, port } = this.#environment
-    const size = lengthOf(range)
-    await budget.take(size)
-    try {
-      const bytes = Buffer.allocUnsafeSlow(size)
-      let filled = 0
-      for await (const buffer of this.#readCached(range)) filled += buffer.copy(bytes, filled)
-      const facts = {
-        term: this.#term?.number ?? 0,
-        token: newToken(),
-        index: 0,
-        isLast: true,
-        isCover: true,
-        ...range,
-      }
-      const cover = { ...facts, name: pieceName(facts) }
-      this.#check()
-      await port.put(`${this.#folder}${cover.name}`, bytes)
-      await this.#term?.check()
-      this.#check()
-      this.#pieces.add([cover])
-      const covered = this.#pieces.takeCovered()
-      this.#cache.remove(covered)
-      this.#delete(covered)
-      return cover
-    } finally {
-      budget.give(size)
-    }
-  }
-
-  /** Like `read`, without S3 where the bytes are in memory. */
-  async *#readCached(range: Range): AsyncGenerator<Buffer> {
-    let { start } = range
-    while (start < range.end) {
-      const piece = this.#pieces.at(start)
-      const end = Math.min(range.end, piece?.end ?? range.end)
-      const cached = piece && this.#cache.read(piece, { start: start - piece.start, end: end - piece.start })
-      if (cached !== undefined) yield cached
-      else yield* this.read({ start, end })
-      start = end
-    }
-  }
-
-  /** Copies the pieces of a part to where they are in this upload. */
-  async #copyPieces(part: S3Upload, position: number): Promise<Piece[]> {
-    const { port, parallel } = this.#environment
-    const sources = await part.#tiles()
-    const token = newToken()
-    const pieces = sources.map(({ start, end }, index) => {
-      const isLast = index === sources.length - 1
-      const facts = { term: this.#term?.number ?? 0, token, index, isLast, isCover: false }
-      const range = { start: start + position, end: end + position }
-      return { ...facts, ...range, name: pieceName({ ...facts, ...range }) }
-    })
-    const copies = pieces.map((piece, i) => ({
-      from: `${part.#folder}${sources[i]?.name}`,
-      to: `${this.#folder}${piece.name}`,
-    }))
-    const last = copies.pop()
-    const left = copies.values()
-    const copyNext = async (): Promise<void> => {
-      for (const { from, to } of left) await port.copy(from, to)
-    }
-    await Promise.all(Array.from({ length: parallel }, copyNext))
-    if (last !== undefined) await port.copy(last.from, last.to)
-    return pieces
   }
 
   /** Pieces that have all bytes, each of them once. */
@@ -528,28 +463,16 @@ export class S3Upload implements StoredUpload {
     const tiles: Piece[] = []
     let end = 0
     for (let piece = this.#pieces.at(0); piece !== undefined; piece = this.#pieces.at(end)) {
-      tiles.push(piece.start === end ? piece : await this.#cover({ start: end, end: piece.end }))
+      tiles.push(piece.start === end ? piece : await this.#covers.pieceWith({ start: end, end: piece.end }))
       end = piece.end
     }
     return tiles
   }
 
-  /** The one commit of a file. */
+  /** The one commit of the file. */
   async #commit(): Promise<void> {
     if (this.#finished !== undefined || this.#removed) return
-    const { prefix, port, keyOf } = this.#environment
-    const { record } = this.#state
-    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt: this.#now(), record, token: newToken() }
-    const done: FinishedUpload = { kind: 'finished', ...facts }
-    await this.#sure(async () => {
-      try {
-        await port.put(doneKey(prefix, record.id), formatDone(done), { ifAbsent: true })
-        this.#finished = done
-      } catch (error) {
-        if (!(error instanceof S3Error) || error.outcome !== 'exists') throw error
-        await this.#end(await this.#done())
-      }
-    })
+    this.#end(await this.#sure(() => putFinished(this.#environment, this.#state.record)))
   }
 
   /**
@@ -558,85 +481,31 @@ export class S3Upload implements StoredUpload {
    * @throws `error` unless it has finished it; UploadError `gone`.
    */
   async #adoptEnd(error: unknown): Promise<void> {
-    const done = await this.#done().catch(() => undefined)
+    const done = await readDone(this.#environment, this.record.id).catch(() => undefined)
     if (done === undefined) throw error
-    await this.#end(done)
+    this.#end(done)
   }
 
-  /** Takes over the end of the upload as S3 has it. */
-  async #end(done: Done | undefined): Promise<void> {
+  /** Takes over the end of the upload as S3 has it. @throws UploadError `gone`. */
+  #end(done: Done | undefined): void {
     if (done?.kind === 'finished') {
       this.#finished = done
     } else {
       this.#removed = true
-      throw new UploadError('gone', 'This upload is gone.')
+      throw goneError()
     }
-  }
-
-  async #done(): Promise<Done | undefined> {
-    const { found } = await this.#environment.port.get(doneKey(this.#environment.prefix, this.record.id))
-    return found === undefined ? undefined : parseDone(found.body)
   }
 
   async #confirmFinished(): Promise<void> {
-    const done = await onS3(() => this.#done())
+    const done = await onS3(() => readDone(this.#environment, this.record.id))
     if (done?.kind === 'finished') return
     this.#removed = true
-    throw new UploadError('gone', 'This upload is gone.')
+    throw goneError()
   }
 
   async #remove(why: Departure): Promise<void> {
-    const { prefix, port, keyOf } = this.#environment
-    const { record } = this.#state
     if (this.#finished === undefined) await this.#keep({ ...this.#state, leaving: { why } })
-    const at = this.#now()
-    const { finishedAt, key = keyOf(record) } = this.#finished ?? {}
-    const gone = { kind: 'gone', why, at, owner: record.owner, key, derived: isDerived(record), finishedAt } as const
-    await this.#sure(async () => {
-      await port.put(goneKey(prefix, record.id, at, gone.derived), Buffer.alloc(0))
-      await port.put(doneKey(prefix, record.id), formatDone(gone))
-    })
+    await this.#sure(() => putGone(this.#environment, this.#state.record, why, this.#finished))
     this.#removed = true
   }
-
-  async #deletePieces(): Promise<void> {
-    await onS3(() => this.#environment.port.remove(this.#pieces.all.map(({ name }) => `${this.#folder}${name}`)))
-  }
-
-  /** Deletes what no longer counts, in the background; what stays is deleted after the end. */
-  #delete(pieces: readonly Piece[]): void {
-    if (pieces.length === 0) return
-    this.#environment.port.remove(pieces.map(({ name }) => `${this.#folder}${name}`)).catch(() => undefined)
-  }
-
-  /** Deletes everything of the unfinished upload but its claims, which tell a stopped process that it is over. */
-  async #deleteLive(): Promise<void> {
-    const { port } = this.#environment
-    for (let after: string | undefined; ; ) {
-      const page = await port.list(this.#folder, { after })
-      const keys = page.objects.map(({ key }) => key).filter((key) => !key.startsWith(`${this.#folder}c.`))
-      if (keys.length > 0) await port.remove(keys)
-      if (page.next === undefined) return
-      after = page.next
-    }
-  }
-}
-
-/** Whether the id is computed from facts that may come again. */
-export function isDerived({ id, webUploader, parts }: UploadRecord): boolean {
-  return webUploader !== undefined || parts !== undefined || !/^[0-9a-f]{32}$/.test(id)
-}
-
-/** How the file is described in the bucket. */
-export function optionsOf({ id, metadata }: UploadRecord): ObjectOptions {
-  const headers = contentHeaders(metadata, false)
-  return {
-    contentType: headers['Content-Type'],
-    contentDisposition: headers['Content-Disposition'],
-    metadata: { 'landfall-id': id },
-  }
-}
-
-export function newToken(): string {
-  return randomBytes(8).toString('hex')
 }

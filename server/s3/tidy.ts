@@ -1,7 +1,7 @@
+import { readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
 import { goneFolder, liveFolder } from './keys.ts'
 import { parseName } from './names.ts'
-import { readDone } from './opening.ts'
 
 /** How long the claims of an upload stay after its end, for processes that were stopped. Milliseconds. */
 const CLAIMS_STAY = 48 * 60 * 60 * 1000
