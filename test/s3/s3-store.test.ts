@@ -1,45 +1,28 @@
-import { randomUUID } from 'node:crypto'
 import { text } from 'node:stream/consumers'
-import { describe, expect, it } from '@jest/globals'
-import { cellSizes } from '../../server/s3/cells.ts'
-import { systemClock } from '../../server/s3/clock.ts'
-import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import type { S3Port } from '../../server/s3/s3-port.ts'
-import { S3Store } from '../../server/s3/s3-store.ts'
-import { put, recordOf, type StoreUnderTest, storeContract } from '../support/store-contract.ts'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { RetryingPort } from '../../server/s3/retrying-port.ts'
+import { SdkPort } from '../../server/s3/sdk-port.ts'
+import { put, recordOf, storeContract } from '../support/store-contract.ts'
+import { type S3Engine, startS3Engine } from '../support/s3-engine.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
-
-/** A store in a bucket, each time as another process. */
-export function storeOn(port: S3Port): StoreUnderTest {
-  const open = (): S3Store =>
-    new S3Store({
-      port,
-      prefix: '.landfall/',
-      keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
-      node: NODE,
-      cells: cellSizes(8 * 1024 * 1024),
-      clock: systemClock,
-      parallel: 4,
-      flushAfter: 30_000,
-      budget: new MemoryBudget(256 * 1024 * 1024),
-      keepsRejected: true,
-    })
-  const under: StoreUnderTest = {
-    store: open(),
-    reopen: async () => {
-      await under.store.close()
-      under.store = open()
-    },
-    dispose: () => under.store.close(),
-  }
-  return under
-}
-
-/** The same after a reopen: the store of another process would wait until its predecessor has been silent. */
-const NODE = randomUUID()
+import { storeOn } from './s3-store-under-test.ts'
 
 describe('The S3 store on a bucket in memory', () => {
   storeContract(async () => storeOn(memoryPort(new Bucket())))
+})
+
+describe('The S3 store on a real engine', () => {
+  let engine: S3Engine
+  beforeAll(async () => {
+    engine = await startS3Engine()
+  })
+  afterAll(() => engine.stop())
+  let stores = 0
+
+  storeContract(async () => {
+    stores += 1
+    return storeOn(new RetryingPort(new SdkPort(engine.location)), `store-${stores}/`)
+  })
 })
 
 describe('An upload in S3 of many tiny pieces', () => {
