@@ -19,7 +19,7 @@ export interface Destination {
  * @throws S3Error.
  */
 export async function copyPieces(
-  { port, parallel }: Environment,
+  { parallel }: Environment,
   from: LiveFolder,
   pieces: readonly Piece[],
   { folder, term, position }: Destination,
@@ -31,7 +31,7 @@ export async function copyPieces(
     return { source, copy: { ...facts, ...range, name: pieceName({ ...facts, ...range }) } }
   })
   const copyOne = async ({ source, copy }: { source: Piece; copy: Piece }): Promise<void> => {
-    await port.copy(from.key(source.name), folder.key(copy.name))
+    await folder.copy(from, source.name, copy.name)
   }
   const left = copies.slice(0, -1).values()
   const copyNext = async (): Promise<void> => {

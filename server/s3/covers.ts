@@ -75,7 +75,7 @@ export class Covers {
   }
 
   async #store(range: Range): Promise<Piece> {
-    const { budget, port } = this.#environment
+    const { budget } = this.#environment
     const { folder, term } = this.#upload
     const size = lengthOf(range)
     await budget.take(size)
@@ -86,7 +86,7 @@ export class Covers {
       const facts = { term: term.number, token: newToken(), index: 0, isLast: true, isCover: true, ...range }
       const cover = { ...facts, name: pieceName(facts) }
       this.#upload.check()
-      await port.put(folder.key(cover.name), bytes)
+      await folder.put(cover.name, bytes)
       await term.check()
       this.#upload.check()
       return this.#replaceBy(cover)

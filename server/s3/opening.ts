@@ -30,6 +30,8 @@ const TENURE = 10_000
 interface Listing {
   readonly date: number
   readonly pieces: readonly ListedPiece[]
+  /** All names but those of claims. */
+  readonly names: readonly string[]
   /** Sequence numbers by term. */
   readonly records: ReadonlyMap<number, readonly number[]>
   readonly manifests: readonly number[]
@@ -95,7 +97,13 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
   // If this process stopped since its claim, the upload may have ended, and the claims after it may be gone.
   const term = new Term(port, folder, number, claim.date)
   const changedAt = new Date(environment.clock.now() - (listing.date - listing.changedAt))
-  const upload = new S3Upload(environment, { state, term, pieces, changedAt })
+  const upload = new S3Upload(environment, {
+    state,
+    term,
+    pieces,
+    changedAt,
+    names: [...listing.names, manifestName(number)],
+  })
   if (state.leaving !== undefined) {
     await upload.remove(state.leaving.why)
     return findEnd(environment, id)
@@ -137,6 +145,7 @@ async function claimTerm(
 
 export async function list({ port }: Environment, folder: string): Promise<Listing> {
   const pieces: ListedPiece[] = []
+  const names: string[] = []
   const records = new Map<number, number[]>()
   const manifests: number[] = []
   let term = 0
@@ -152,7 +161,9 @@ export async function list({ port }: Environment, folder: string): Promise<Listi
     const page = await port.list(folder, { after })
     date = page.date
     for (const object of page.objects) {
-      const name = parseName(object.key.slice(folder.length))
+      const text = object.key.slice(folder.length)
+      const name = parseName(text)
+      if (name?.kind !== 'claim') names.push(text)
       if (name === undefined || name.kind === 'joined') continue
       if (name.kind === 'claim') noteTerm(name.term, object, true)
       else if (name.kind === 'manifest') {
@@ -167,7 +178,7 @@ export async function list({ port }: Environment, folder: string): Promise<Listi
         changedAt = Math.max(changedAt, object.lastModified)
       }
     }
-    if (page.next === undefined) return { date, pieces, records, manifests, term, claimedAt, changedAt }
+    if (page.next === undefined) return { date, pieces, names, records, manifests, term, claimedAt, changedAt }
     after = page.next
   }
 }

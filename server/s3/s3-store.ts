@@ -9,6 +9,7 @@ import { isDerived, putFinished, readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
 import { doneKey, goneFolder, goneKey, liveFolder } from './keys.ts'
 import { type LiveEntry, liveEntries } from './live-listing.ts'
+import { recordName } from './names.ts'
 import { optionsOf } from './object-options.ts'
 import { createLive, currentState, list, openUpload } from './opening.ts'
 import { S3Error } from './s3-error.ts'
@@ -51,6 +52,7 @@ export class S3Store implements Store {
       state,
       term,
       pieces: [],
+      names: [recordName(1, 0)],
       changedAt: new Date(this.#now()),
       create,
     })

@@ -27,6 +27,8 @@ export interface OpenedUpload {
   readonly state: LiveState
   readonly term: Term
   readonly pieces: readonly Piece[]
+  /** Names of all objects of the upload but claims. */
+  readonly names: readonly string[]
   /** When the last byte arrived, by the clock of this host. */
   readonly changedAt: Date
   /** Writes the first record, if that has not happened yet. It may be called again. */
@@ -70,7 +72,7 @@ export class S3Upload implements StoredUpload {
       this.#changedAt = opened.changedAt
       this.#create = opened.create
     }
-    this.#folder = new LiveFolder(port, prefix, this.#state.record.id)
+    this.#folder = new LiveFolder(port, prefix, this.#state.record.id, 'kind' in opened ? [] : opened.names)
     this.#covers = new Covers(environment, this.#covered())
     this.#composition = new Composition(environment, this.#composed(), this.#state.multipart)
   }
@@ -280,7 +282,7 @@ export class S3Upload implements StoredUpload {
       put: (piece, bytes) =>
         this.#sure(async () => {
           await this.#ensureCreated()
-          await this.#environment.port.put(this.#folder.key(piece.name), bytes)
+          await this.#folder.put(piece.name, bytes)
           this.#covers.keep(piece, bytes)
         }),
       count: (pieces) => this.#sure(() => this.#count(pieces)),
@@ -439,8 +441,7 @@ export class S3Upload implements StoredUpload {
     await this.#sure(async () => {
       await this.#ensureCreated()
       this.#sequence += 1
-      const key = this.#folder.key(recordName(this.#term.number, this.#sequence))
-      await this.#environment.port.put(key, formatLiveState(state))
+      await this.#folder.put(recordName(this.#term.number, this.#sequence), formatLiveState(state))
       await this.#checkWritten()
       if (state.record.joined) await this.#markJoined()
     })
@@ -451,7 +452,7 @@ export class S3Upload implements StoredUpload {
   /** The record that says so is there, and this object does not know it yet. */
   async #markJoined(): Promise<void> {
     try {
-      await this.#environment.port.put(this.#folder.key(JOINED), Buffer.alloc(0))
+      await this.#folder.put(JOINED, Buffer.alloc(0))
     } catch (error) {
       this.#isInDoubt = true
       throw error
