@@ -173,8 +173,8 @@ export class Composition {
     try {
       await this.#copyAll(cells)
     } catch (error) {
-      if (!isAbsent(error)) throw error
-      // Engines remove multipart uploads that are open for days.
+      // Engines remove multipart uploads that are open for days. A late try of a copy may replace a part.
+      if (!isAbsent(error) && !isOtherPart(error)) throw error
       this.#giveUp()
       await this.#copyAll(cells)
     }
@@ -211,4 +211,8 @@ export class Composition {
 
 function isAbsent(error: unknown): boolean {
   return error instanceof S3Error && error.outcome === 'absent'
+}
+
+function isOtherPart(error: unknown): boolean {
+  return error instanceof S3Error && error.code === 'InvalidPart'
 }
