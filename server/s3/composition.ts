@@ -182,8 +182,8 @@ export class Composition {
     try {
       await this.#copyAll(cells)
     } catch (error) {
-      if (!isAbsent(error)) throw error
-      // Engines remove multipart uploads that are open for days.
+      // Engines remove multipart uploads that are open for days. A late try of a copy may replace a part.
+      if (!isAbsent(error) && !isOtherPart(error)) throw error
       this.#giveUp()
       await this.#copyAll(cells)
     }
@@ -217,4 +217,8 @@ export class Composition {
 
 function isAbsent(error: unknown): boolean {
   return error instanceof S3Error && error.outcome === 'absent'
+}
+
+function isOtherPart(error: unknown): boolean {
+  return error instanceof S3Error && error.code === 'InvalidPart'
 }

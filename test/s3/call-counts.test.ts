@@ -6,7 +6,7 @@ import type { S3Port } from '../../server/s3/s3-port.ts'
 import { bytesOf, MIB } from '../support/bytes.ts'
 import { recordOf } from '../support/store-contract.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
-import { storeOn } from './s3-store-under-test.ts'
+import { storeOn } from './store-on.ts'
 
 /** What S3 charges for: the dear calls, and the cheap ones. Deletions are free. */
 interface Calls {
@@ -47,7 +47,11 @@ describe('The calls of S3', () => {
   let uploads: Uploads
 
   function open(): Uploads {
-    return new Uploads(storeOn(counted(memoryPort(bucket), calls)).store, new MemoryClaims(), Number.POSITIVE_INFINITY)
+    return new Uploads(
+      storeOn(() => counted(memoryPort(bucket), calls)).store,
+      new MemoryClaims(),
+      Number.POSITIVE_INFINITY,
+    )
   }
 
   /** The calls since the last time, when nothing is under way any more. */

@@ -1,34 +1,20 @@
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { RetryingPort } from '../../server/s3/retrying-port.ts'
-import { SdkPort } from '../../server/s3/sdk-port.ts'
-import { type S3Engine, startS3Engine } from '../support/s3-engine.ts'
+import { describe, expect, it } from '@jest/globals'
 import { put, recordOf, storeContract } from '../support/store-contract.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
-import { storeOn } from './s3-store-under-test.ts'
+import { storeOn } from './store-on.ts'
 
 describe('The S3 store on a bucket in memory', () => {
-  storeContract(async () => storeOn(memoryPort(new Bucket())))
-})
-
-describe('The S3 store on a real engine', () => {
-  let engine: S3Engine
-  beforeAll(async () => {
-    engine = await startS3Engine()
-  })
-  afterAll(() => engine.stop())
-  let stores = 0
-
   storeContract(async () => {
-    stores += 1
-    return storeOn(new RetryingPort(new SdkPort(engine.location)), `store-${stores}/`)
+    const bucket = new Bucket()
+    return storeOn(() => memoryPort(bucket))
   })
 })
 
 describe('An upload in S3 of many tiny pieces', () => {
   it('has few objects, and all bytes', async () => {
     const bucket = new Bucket()
-    const under = storeOn(memoryPort(bucket))
+    const under = storeOn(() => memoryPort(bucket))
     const upload = await under.store.create(recordOf('tiny', 5000))
     const content = Array.from({ length: 5000 }, (_, i) => String(i % 10)).join('')
     for (let i = 0; i < 5000; i++) await put(upload, i, content.slice(i, i + 1), 'as-received')

@@ -12,14 +12,14 @@ const NODE = randomUUID()
 /**
  * A store in a bucket, each time as another process.
  *
- * @param folder where its keys begin; ends with a slash.
+ * @param part of the bucket, with a slash at its end.
  */
-export function storeOn(port: S3Port, folder = ''): StoreUnderTest {
+export function storeOn(openPort: () => S3Port, part = ''): StoreUnderTest {
   const open = (): S3Store =>
     new S3Store({
-      port,
-      prefix: `${folder}.landfall/`,
-      keyOf: ({ id, fileName }) => `${folder}files/${id}/${fileName}`,
+      port: openPort(),
+      prefix: `${part}.landfall/`,
+      keyOf: ({ id, fileName }) => `${part}files/${id}/${fileName}`,
       node: NODE,
       cells: cellSizes(8 * 1024 * 1024),
       clock: systemClock,
