@@ -21,7 +21,7 @@ import { allChunks, askMissing } from './webuploader-requests.ts'
 
 /** How long an upload may take to finish by itself, in milliseconds. */
 const PATIENCE = 10_000
-/** After this many restarts, a finished or deleted upload is requested only at the end. */
+/** After this many restarts, an upload that is finished, deleted, or joined is requested only at the end. */
 const ASK_AFTER_RESTARTS = 3
 const AT_ONCE = 8
 
@@ -122,6 +122,7 @@ async function checkOne(upload: UploadModel, asking: Asking): Promise<void> {
   upload.expired = false
   if (upload.nature.kind === 'final') await checkFinal(upload, asking)
   else await checkReceived(upload, asking)
+  if (upload.final?.finished) upload.restartsSeen += 1
   if (!upload.finished) return
   await checkFinishedFile(upload, layout, isLast)
   if (upload.restartsSeen === 0 || isLast) await download(upload, client)
