@@ -209,6 +209,7 @@ describe('landfall import tusd', () => {
 
   it('follows no link to a directory outside the folder, but one inside it', async () => {
     const outside = path.join(folder.path, 'outside')
+    await mkdir(source)
     for (const [directory, link] of [
       [outside, 'out'],
       [path.join(source, 'kept'), 'in'],
