@@ -28,8 +28,20 @@ export class Slots {
    */
   async enter(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted()
-    if (this.#taken < this.#max) this.#taken += 1
-    else await this.#wait(signal)
+    const leave = this.tryEnter()
+    if (leave !== undefined) return leave
+    await this.#wait(signal)
+    return this.#leave()
+  }
+
+  /** Takes a slot if one is free. @returns like `enter`, or `undefined`. */
+  tryEnter(): (() => void) | undefined {
+    if (this.#taken >= this.#max) return undefined
+    this.#taken += 1
+    return this.#leave()
+  }
+
+  #leave(): () => void {
     let hasLeft = false
     return () => {
       if (hasLeft) return
@@ -78,20 +90,39 @@ export class KeyedSlots {
 
   /** Takes a slot of `key`, like `Slots.enter`. */
   async enter(key: string, signal?: AbortSignal): Promise<() => void> {
-    const slots = this.#byKey.get(key) ?? new Slots(this.#max, this.#maxWaiting)
-    this.#byKey.set(key, slots)
-    const forget = (): void => {
-      if (slots.isUnused && this.#byKey.get(key) === slots) this.#byKey.delete(key)
-    }
+    const slots = this.#slotsOf(key)
     try {
       const leave = await slots.enter(signal)
       return () => {
         leave()
-        forget()
+        this.#forget(key, slots)
       }
     } catch (error) {
-      forget()
+      this.#forget(key, slots)
       throw error
     }
+  }
+
+  /** Takes a slot of `key` if one is free, like `Slots.tryEnter`. */
+  tryEnter(key: string): (() => void) | undefined {
+    const slots = this.#slotsOf(key)
+    const leave = slots.tryEnter()
+    return (
+      leave &&
+      (() => {
+        leave()
+        this.#forget(key, slots)
+      })
+    )
+  }
+
+  #slotsOf(key: string): Slots {
+    const slots = this.#byKey.get(key) ?? new Slots(this.#max, this.#maxWaiting)
+    this.#byKey.set(key, slots)
+    return slots
+  }
+
+  #forget(key: string, slots: Slots): void {
+    if (slots.isUnused && this.#byKey.get(key) === slots) this.#byKey.delete(key)
   }
 }

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
+import { urlToHttpOptions } from 'node:url'
 import type { HookCall } from './hook-call.ts'
 import { type HookResponse, MAX_RESPONSE, NOTHING, parseHookResponse } from './hook-response.ts'
 import type { Transport } from './transport.ts'
-import { within } from './within.ts'
 
 export interface HttpTransportOptions {
   /** The receiver. */
@@ -28,19 +28,24 @@ const KEEP_ALIVE = { keepAlive: true }
 export class HttpTransport implements Transport {
   readonly concurrency = 64
   readonly #options: HttpTransportOptions
-  readonly #agent: http.Agent
+  /** Parsed once, not for each call. */
+  readonly #target: http.RequestOptions
+  readonly #open: typeof http.request
 
   constructor(options: HttpTransportOptions) {
     this.#options = options
-    this.#agent = options.url.startsWith('https:') ? new https.Agent(KEEP_ALIVE) : new http.Agent(KEEP_ALIVE)
+    const isSecure = options.url.startsWith('https:')
+    this.#open = isSecure ? https.request : http.request
+    const agent = isSecure ? new https.Agent(KEEP_ALIVE) : new http.Agent(KEEP_ALIVE)
+    this.#target = { ...urlToHttpOptions(new URL(options.url)), method: 'POST', agent }
   }
 
   async invoke(call: HookCall, signal: AbortSignal): Promise<HookResponse> {
-    const { timeout, retries, backoff } = this.#options
+    const { retries, backoff } = this.#options
     const id = `hook_${randomUUID().replaceAll('-', '')}`
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await within(timeout, 'HOOKS_URL took too long.', signal, (signal) => this.#post(call, id, signal))
+        return await this.#post(call, id, signal)
       } catch (error) {
         if (error instanceof WrongAnswer || signal.aborted || attempt >= retries) throw error
         await delay(backoff * 2 ** attempt, undefined, { signal })
@@ -48,28 +53,43 @@ export class HttpTransport implements Transport {
     }
   }
 
-  #post(call: HookCall, id: string, signal: AbortSignal): Promise<HookResponse> {
-    const { url, sign } = this.#options
-    const headers = {
+  /** One attempt. Its time ends by a plain timer: an `AbortSignal` for each would take longer than the call. */
+  async #post(call: HookCall, id: string, signal: AbortSignal): Promise<HookResponse> {
+    signal.throwIfAborted()
+    const request = this.#open({ ...this.#target, headers: this.#headersOf(call, id) })
+    let give: (reason: unknown) => void = () => undefined
+    const end = (reason: unknown): void => {
+      give(reason)
+      request.destroy()
+    }
+    const abort = (): void => end(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    const timer = setTimeout(() => end(new Error('HOOKS_URL took too long.')), this.#options.timeout)
+    try {
+      return await new Promise<HookResponse>((resolve, reject) => {
+        give = reject
+        request.on('error', (error) => reject(new Error(`HOOKS_URL could not be called: ${error.message}`)))
+        request.on('response', (response) => {
+          responseIn(response)
+            .then(resolve, reject)
+            // The rest of a body that is not wanted ends with its connection.
+            .finally(() => response.complete || request.destroy())
+        })
+        request.end(call.body)
+      })
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  #headersOf(call: HookCall, id: string): http.OutgoingHttpHeaders {
+    return {
       ...this.#forwarded(call),
-      ...sign(id, call.body),
+      ...this.#options.sign(id, call.body),
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(call.body),
     }
-    const { request: open } = url.startsWith('https:') ? https : http
-    return new Promise((resolve, reject) => {
-      const request = open(url, { method: 'POST', agent: this.#agent, headers, signal })
-      request.on('error', (error) => {
-        reject(signal.aborted ? signal.reason : new Error(`HOOKS_URL could not be called: ${error.message}`))
-      })
-      request.on('response', (response) => {
-        responseIn(response)
-          .then(resolve, reject)
-          // The rest of a body that is not wanted ends with its connection.
-          .finally(() => response.complete || request.destroy())
-      })
-      request.end(call.body)
-    })
   }
 
   #forwarded({ headers }: HookCall): Record<string, string> {
@@ -101,14 +121,16 @@ async function responseIn(response: http.IncomingMessage): Promise<HookResponse>
 }
 
 /** @throws WrongAnswer when it is too long; Error when it ends early. */
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
+function textOf(body: http.IncomingMessage): Promise<string> {
   const pieces: Buffer[] = []
   let length = 0
-  for await (const piece of body) {
-    length += piece.length
-    // Leaving the loop destroys the body.
-    if (length > MAX_RESPONSE) throw new WrongAnswer(`HOOKS_URL answered with more than ${MAX_RESPONSE} bytes.`)
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces).toString('utf8')
+  return new Promise((resolve, reject) => {
+    body.on('data', (piece: Buffer) => {
+      length += piece.length
+      if (length <= MAX_RESPONSE) pieces.push(piece)
+      else reject(new WrongAnswer(`HOOKS_URL answered with more than ${MAX_RESPONSE} bytes.`))
+    })
+    body.once('end', () => resolve(Buffer.concat(pieces).toString('utf8')))
+    body.on('error', reject)
+  })
 }

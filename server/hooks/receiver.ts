@@ -42,8 +42,7 @@ export class Receiver {
     signal: AbortSignal = this.#closing,
   ): Promise<HookResponse> {
     const call: HookCall = hookCall(hook, facts, request)
-    const message = 'Too many hook calls are running.'
-    const leave = await within(this.#timeout, message, signal, (signal) => this.#enter(facts, signal))
+    const leave = this.#enterNow(facts) ?? (await this.#enterLater(facts, signal))
     try {
       return await this.#transport.invoke(call, signal)
     } finally {
@@ -51,8 +50,27 @@ export class Receiver {
     }
   }
 
-  async #enter({ record: { owner, account } }: UploadFacts, signal: AbortSignal): Promise<() => void> {
-    const leaveShare = await this.#shares.enter(owner ?? account ?? '', signal)
+  /** Mostly nothing waits: then a call costs no timer and no signal. */
+  #enterNow(facts: UploadFacts): (() => void) | undefined {
+    const leaveShare = this.#shares.tryEnter(clientOf(facts))
+    const leave = leaveShare && this.#slots.tryEnter()
+    if (leave === undefined) {
+      leaveShare?.()
+      return undefined
+    }
+    return () => {
+      leave()
+      leaveShare?.()
+    }
+  }
+
+  #enterLater(facts: UploadFacts, signal: AbortSignal): Promise<() => void> {
+    const message = 'Too many hook calls are running.'
+    return within(this.#timeout, message, signal, (signal) => this.#enter(facts, signal))
+  }
+
+  async #enter(facts: UploadFacts, signal: AbortSignal): Promise<() => void> {
+    const leaveShare = await this.#shares.enter(clientOf(facts), signal)
     try {
       const leave = await this.#slots.enter(signal)
       return () => {
@@ -64,4 +82,8 @@ export class Receiver {
       throw error
     }
   }
+}
+
+function clientOf({ record: { owner, account } }: UploadFacts): string {
+  return owner ?? account ?? ''
 }

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstat, opendir, readFile } from 'node:fs/promises'
+import { lstat, opendir, readFile, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { systemCode } from '../core/errors.ts'
@@ -92,9 +92,15 @@ async function fileOf(
   const places = Path !== '' && InfoPath !== '' ? [moved, beside] : [beside, `${beside}.bin`]
   for (const place of places) {
     const stats = place.startsWith(`${folder}${path.sep}`) ? await lstatIfThere(place) : undefined
-    if (stats?.isFile()) return { place, stats }
+    if (stats?.isFile() && (await isWithin(folder, place))) return { place, stats }
   }
   return undefined
+}
+
+/** Whether no link on the way to a file leads out of the folder. @throws the OS error. */
+async function isWithin(folder: string, file: string): Promise<boolean> {
+  const [root, place] = await Promise.all([realpath(folder), realpath(file)])
+  return place.startsWith(`${root}${path.sep}`)
 }
 
 async function lstatIfThere(place: string): Promise<Stats | undefined> {

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type Answer, applicationUnavailable } from '../core/answer.ts'
 import { currentRequest, type RequestInfo } from '../core/current-request.ts'
+import { MAX_WAIT, waitAtMost } from '../core/deadline.ts'
 import type { CreationChanges, Decisions } from '../core/decisions.ts'
 import { UploadError } from '../core/errors.ts'
 import { answer, creationAnswer } from './answers.ts'
@@ -12,7 +13,10 @@ export interface CreationAnswer extends CreationChanges, Pick<Answer, 'headers' 
 
 type Maybe<T> = Promise<T | undefined> | Promise<void> | T | undefined
 
-/** Functions of an application that decide before something is done. They refuse by throwing a `Refusal`. */
+/**
+ * Functions of an application that decide before something is done. They refuse by throwing a `Refusal`. `beforeCreate`
+ * and `beforeDelete` have 50 seconds; after that their client receives 503.
+ */
 export interface DecisionOptions {
   /** Called before an upload is created. Without an answer, it is created as the client wants it. */
   readonly beforeCreate?: ((upload: UploadView, request: RequestInfo) => Maybe<CreationAnswer>) | undefined
@@ -41,7 +45,7 @@ export function decisionsOf(
     ...(beforeCreate !== undefined && {
       beforeCreate: async (record) => {
         const view = viewOf({ record, offset: 0, path: undefined })
-        const said = await asked('refused', creationAnswer, () => beforeCreate(view, request()))
+        const said = await asked('refused', creationAnswer, () => inTime(() => beforeCreate(view, request())))
         if (said === undefined) return undefined
         const { metadata, id, folder, path, ...answer } = said
         return { changes: { metadata, id, folder, path }, answer }
@@ -59,7 +63,7 @@ export function decisionsOf(
       },
     }),
     ...(beforeDelete !== undefined && {
-      beforeDelete: (upload) => asked('refused', answer, () => beforeDelete(viewOf(upload), request())),
+      beforeDelete: (upload) => asked('refused', answer, () => inTime(() => beforeDelete(viewOf(upload), request()))),
     }),
   }
 }
@@ -80,6 +84,12 @@ async function asked<T>(
     if (error instanceof Refusal) throw error.as(code, code === 'refused' ? 400 : 422)
     throw applicationUnavailable(error)
   }
+}
+
+/** A function that never returns would keep its client from creating anything. @throws UploadError `busy`. */
+function inTime<T>(ask: () => Maybe<T>): Promise<T | undefined> {
+  const asking = (async () => (await ask()) ?? undefined)()
+  return waitAtMost(MAX_WAIT, asking, 'The function of the application did not return in time.')
 }
 
 /** Clients only create and delete uploads by requests. */

@@ -20,8 +20,9 @@ export async function checkDisk(uploads: readonly UploadModel[], layout: Layout)
   if (leaving.length > 0) throw new Violation(`Removals were not ended at the start: ${leaving.join(', ')}`)
   await checkQuarantine(uploads, layout)
   await checkRecordsOfFiles(layout)
+  const folders = await folderNames(layout)
   for (const upload of uploads) {
-    if (upload.removal === 'done' && upload.path !== undefined) await checkNothingLeft(upload, layout)
+    if (upload.removal === 'done' && upload.path !== undefined) await checkNothingLeft(upload, layout, folders)
     else if (upload.finished && upload.removal === 'none') await checkFinishedFile(upload, layout)
   }
 }
@@ -41,13 +42,23 @@ export async function checkFinishedFile(upload: UploadModel, layout: Layout, isL
   if (await isThere(layout.incomingFile(id))) upload.broken('is finished, but also in incoming')
 }
 
-/** @throws Violation when anything of a deleted upload remains except its tombstone. */
-export async function checkNothingLeft(upload: UploadModel, layout: Layout): Promise<void> {
+/** The names of all directories of finished files. To find them takes time: one list serves many checks. */
+export async function folderNames(layout: Layout): Promise<ReadonlySet<string>> {
+  return new Set((await innermostFolders(layout.files)).map((folder) => path.basename(folder)))
+}
+
+/**
+ * @param folders the names of the directories of finished files, listed after its removal.
+ * @throws Violation when anything of a deleted upload remains except its tombstone.
+ */
+export async function checkNothingLeft(
+  upload: UploadModel,
+  layout: Layout,
+  folders: ReadonlySet<string>,
+): Promise<void> {
   const id = idOf(upload)
   const places = [layout.incomingFile(id), layout.journal(id), layout.record(id)]
-  if ((await innermostFolders(layout.files)).some((folder) => path.basename(folder) === id)) {
-    upload.broken('is deleted, but its directory is left')
-  }
+  if (folders.has(id)) upload.broken('is deleted, but its directory is left')
   for (const place of [...places, path.join(layout.leaving, id)]) {
     if (await isThere(place)) upload.broken(`is deleted, but ${path.relative(layout.root, place)} is left`)
   }
@@ -125,8 +136,8 @@ export async function checkLeftovers(uploads: readonly UploadModel[], unknown: n
     if (left.length > 0) throw new Violation(`${path.basename(folder)} has what is finished: ${left.join(', ')}`)
   }
   const strangers = new Set<string>()
-  const folders = (await innermostFolders(layout.files)).map((folder) => path.basename(folder))
-  for (const name of [...(await readdir(layout.incoming)), ...folders]) if (!known.has(name)) strangers.add(name)
+  for (const name of [...(await readdir(layout.incoming)), ...(await folderNames(layout))])
+    if (!known.has(name)) strangers.add(name)
   if (strangers.size > unknown) throw new Violation(`Nobody knows of ${[...strangers].join(', ')}`)
 }
 

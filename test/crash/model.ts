@@ -47,7 +47,7 @@ export class UploadModel {
   nextCut: Cut | undefined
   /** The upload with which the client continues after this one. */
   successor: UploadModel | undefined
-  /** How many restarts it has survived correctly since it was finished or deleted. */
+  /** How many restarts it has survived correctly since it was finished, deleted, or joined. */
   restartsSeen = 0
   /** When its last byte arrived, or earlier, in milliseconds of `Date.now()`. */
   #lastByteAt = 0

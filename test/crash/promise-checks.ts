@@ -8,6 +8,7 @@ import {
   checkIncomingBytes,
   checkNothingLeft,
   checkWhatIsThere,
+  folderNames,
   hasNoBytes,
   isLanded,
   isWhollyIncoming,
@@ -20,7 +21,7 @@ import { allChunks, askMissing } from './webuploader-requests.ts'
 
 /** How long an upload may take to finish by itself, in milliseconds. */
 const PATIENCE = 10_000
-/** After this many restarts, a finished or deleted upload is requested only at the end. */
+/** After this many restarts, an upload that is finished, deleted, or joined is requested only at the end. */
 const ASK_AFTER_RESTARTS = 3
 const AT_ONCE = 8
 
@@ -32,6 +33,11 @@ export interface Checking {
   readonly alive: () => boolean
   /** Whether uploads that have long been correct are requested, too. */
   readonly isLast: boolean
+}
+
+interface Asking extends Checking {
+  /** The names of the directories of finished files before the first request. */
+  readonly folders: ReadonlySet<string>
 }
 
 /**
@@ -48,21 +54,22 @@ export async function checkPromises(uploads: readonly UploadModel[], checking: C
   const asked = uploads.filter(
     (upload) => upload.path !== undefined && (isLast || upload.restartsSeen < ASK_AFTER_RESTARTS),
   )
+  const asking = { ...checking, folders: await folderNames(layout) }
   // The states of its parts determine the possible states of a final upload.
   await askAll(
     asked.filter(({ nature }) => nature.kind !== 'final'),
-    checking,
+    asking,
   )
   await askAll(
     asked.filter(({ nature }) => nature.kind === 'final'),
-    checking,
+    asking,
   )
 }
 
-async function askAll(uploads: readonly UploadModel[], checking: Checking): Promise<void> {
+async function askAll(uploads: readonly UploadModel[], asking: Asking): Promise<void> {
   const queue = [...uploads]
   const askers = Array.from({ length: AT_ONCE }, async () => {
-    for (let upload = queue.shift(); upload !== undefined; upload = queue.shift()) await checkUpload(upload, checking)
+    for (let upload = queue.shift(); upload !== undefined; upload = queue.shift()) await checkUpload(upload, asking)
   })
   await all(askers)
 }
@@ -93,28 +100,29 @@ async function until(come: () => Promise<boolean>, alive: () => boolean, tooLate
   }
 }
 
-async function checkUpload(upload: UploadModel, checking: Checking): Promise<void> {
+async function checkUpload(upload: UploadModel, asking: Asking): Promise<void> {
   try {
-    await checkOne(upload, checking)
+    await checkOne(upload, asking)
   } catch (error) {
     // It expired between two requests, or has now been reported as failed.
     if (!(error instanceof Over)) throw error
   }
 }
 
-async function checkOne(upload: UploadModel, checking: Checking): Promise<void> {
-  const { layout, client, isLast } = checking
+async function checkOne(upload: UploadModel, asking: Asking): Promise<void> {
+  const { layout, client, isLast } = asking
   const answer = await client.send('HEAD', pathOf(upload), TUS)
   const { status } = answer
-  if (saysGone(answer)) return checkRemoved(upload, checking)
+  if (saysGone(answer)) return checkRemoved(upload, asking)
   if (status === 422) return checkFailed(upload, client)
   if (status !== 200 || upload.removal === 'done') upload.broken(`answers ${status}, removal ${upload.removal}`)
   if (upload.failure === 'certain') upload.broken('had failed, but no longer reports it')
   // So a removal without a response, or one that was only reported, has not taken effect.
   upload.removal = 'none'
   upload.expired = false
-  if (upload.nature.kind === 'final') await checkFinal(upload, checking)
-  else await checkReceived(upload, checking)
+  if (upload.nature.kind === 'final') await checkFinal(upload, asking)
+  else await checkReceived(upload, asking)
+  if (upload.final?.finished) upload.restartsSeen += 1
   if (!upload.finished) return
   await checkFinishedFile(upload, layout, isLast)
   if (upload.restartsSeen === 0 || isLast) await download(upload, client)
@@ -171,16 +179,17 @@ async function checkFailed(upload: UploadModel, client: Client): Promise<void> {
 }
 
 /** @throws Violation unless it was deleted or has expired. */
-async function checkRemoved(upload: UploadModel, { layout, client, alive }: Checking): Promise<void> {
+async function checkRemoved(upload: UploadModel, { layout, client, alive, folders }: Asking): Promise<void> {
   if (!upload.mayBeGone(client.sweeps)) upload.broken('is gone, but was not deleted and cannot have expired')
   if (upload.removal === 'none') upload.expired = upload.mayHaveExpired(client.sweeps)
-  if (upload.removal !== 'done') {
+  if (upload.removal === 'done') await checkNothingLeft(upload, layout, folders)
+  else {
     // It is reported from the beginning of its removal.
-    const isRemoved = (): Promise<boolean> => checkNothingLeft(upload, layout).then(() => true, isViolation)
+    const isRemoved = async (): Promise<boolean> =>
+      checkNothingLeft(upload, layout, await folderNames(layout)).then(() => true, isViolation)
     await until(isRemoved, alive, () => upload.broken('is gone, but has files left'))
     upload.acknowledgeRemoved()
   }
-  await checkNothingLeft(upload, layout)
   const answer = await client.send('GET', pathOf(upload), {})
   if (answer.status !== 410) upload.broken(`is deleted, but a download is answered with ${answer.status}`)
   upload.restartsSeen += 1

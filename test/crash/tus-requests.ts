@@ -6,8 +6,8 @@ import { type Nature, UploadModel, Violation } from './model.ts'
 
 const PATCH_TYPE = { 'Content-Type': 'application/offset+octet-stream' } as const
 
-/** The headers of a tus client's requests. */
-export type Creation = 'empty' | 'with bytes' | 'deferred length'
+/** How a tus client creates an upload: `whole` sends a small file with the request, at once. */
+export type Creation = 'empty' | 'with bytes' | 'deferred length' | 'whole'
 
 /**
  * Creates an upload; without a response, no client knows it.
@@ -30,16 +30,22 @@ export async function createTus(
     ...(nature.kind === 'part' ? { 'Upload-Concat': 'partial' } : {}),
     'Upload-Metadata': `filename ${Buffer.from(name).toString('base64')}`,
   }
-  const first = manner.random.chance(0.5) ? content.length : manner.random.whole(0, content.length)
+  const isWhole = creation === 'whole' || manner.random.chance(0.5)
+  const first = isWhole ? content.length : manner.random.whole(0, content.length)
+  const hasBytes = creation === 'with bytes' || creation === 'whole'
   const begun = Date.now()
-  const answer =
-    creation === 'with bytes'
-      ? await client.send('POST', '/files', { ...headers, ...PATCH_TYPE }, bodyOf(upload, 0, first, manner))
-      : await client.send('POST', '/files', headers)
+  const answer = hasBytes
+    ? await client.send(
+        'POST',
+        '/files',
+        { ...headers, ...PATCH_TYPE },
+        creation === 'whole' ? atOnce(upload) : bodyOf(upload, 0, first, manner),
+      )
+    : await client.send('POST', '/files', headers)
   if (answer.status !== 201) upload.broken(`was not created: ${responseText(answer)}`)
   upload.path = locationIn(answer)
   upload.gotBytesAfter(begun, client.sweeps)
-  noteOffset(upload, answer, creation === 'with bytes' ? first : 0)
+  noteOffset(upload, answer, hasBytes ? first : 0)
   return upload
 }
 
@@ -71,6 +77,13 @@ export function bodyOf(upload: UploadModel, offset: number, length: number, mann
   return slowly(upload.content.subarray(offset, offset + length), [], manner, (start, end) =>
     upload.sending({ start: offset + start, end: offset + end }),
   )
+}
+
+/** All bytes in one piece, after their length. */
+function atOnce(upload: UploadModel): Body {
+  const { content, wholeFile } = upload
+  const onSend = (): void => upload.sending(wholeFile)
+  return { pieces: [{ bytes: content, pause: 0, onSend }], announced: content.length, end: 'whole' }
 }
 
 /** The first half of a body, after which its client disconnects. */

@@ -171,6 +171,14 @@ const BROKEN: Readonly<Record<string, [attempts: number, handler: Handler]>> = {
   ],
   resets: [3, (request) => request.socket.resetAndDestroy()],
   hangs: [3, () => undefined],
+  'answers a byte at a time': [
+    3,
+    (_, response) => {
+      response.writeHead(200, JSON_TYPE)
+      const timer = setInterval(() => response.write(' '), 200)
+      response.once('close', () => clearInterval(timer))
+    },
+  ],
   'answers megabytes': [1, (_, response) => response.writeHead(200, JSON_TYPE).end(answerOf('x'.repeat(5_000_000)))],
   'answers no JSON': [1, (_, response) => response.writeHead(200, JSON_TYPE).end(SECRET_TEXT)],
   'answers another type': [1, (_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('{}')],

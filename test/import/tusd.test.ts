@@ -207,6 +207,28 @@ describe('landfall import tusd', () => {
     expect(await readdir(path.join(dataDir, 'files'))).toEqual(['good'])
   })
 
+  it('follows no link to a directory outside the folder, but one inside it', async () => {
+    const outside = path.join(folder.path, 'outside')
+    await mkdir(source)
+    for (const [directory, link] of [
+      [outside, 'out'],
+      [path.join(source, 'kept'), 'in'],
+    ] as const) {
+      await mkdir(directory, { recursive: true })
+      await writeFile(path.join(directory, 'bytes'), 'secret')
+      await symlink(directory, path.join(source, link))
+      const Storage = { Path: path.join(source, link, 'bytes'), InfoPath: path.join(source, `${link}ward.info`) }
+      await add(`${link}ward`, { ID: `${link}ward`, Size: 6, Storage })
+    }
+    const { lines } = await runImport(dataDir, 'tusd', source)
+    expect([...lines].sort()).toEqual([
+      'Imported: 1 finished, 0 unfinished. Already imported: 0. Not imported: 1.',
+      'inward: 6 bytes',
+      'outward.info: Its file is missing, or outside the folder. Not imported.',
+    ])
+    expect(await readFile(path.join(outside, 'bytes'), 'utf8')).toBe('secret')
+  })
+
   it('never follows a description or a link out of the folder', async () => {
     await writeFile(path.join(folder.path, 'secret'), 'hello')
     const outside = { Path: path.join(folder.path, 'secret'), InfoPath: path.join(source, 'a.info') }
