@@ -29,6 +29,17 @@ export function startBackgroundWork(
     log.error({ err: error }, sentence)
   }
   let isSweeping = false
+  let isResuming = false
+  const resume = (): void => {
+    if (isResuming) return
+    isResuming = true
+    concatenation
+      .resume()
+      .catch(logError('Resuming unfinished work failed.'))
+      .finally(() => {
+        isResuming = false
+      })
+  }
   const sweep = async (): Promise<void> => {
     // With very many uploads a sweep may take longer than its interval.
     if (isSweeping) return
@@ -41,10 +52,10 @@ export function startBackgroundWork(
     await forgotten.catch(logError('Removing old tombstones failed.'))
     // What another process has left.
     await uploads.sweeps.tidy().catch(logError('Removing what crashes have left failed.'))
-    if (uploads.isShared) await concatenation.resume().catch(logError('Resuming unfinished work failed.'))
+    if (uploads.isShared) resume()
     isSweeping = false
   }
-  concatenation.resume().catch(logError('Resuming unfinished work failed.'))
+  resume()
   const timer = setInterval(sweep, Math.min(SWEEP_EVERY, expiresAfter * 500))
   timer.unref()
   return { stop: () => clearInterval(timer) }

@@ -95,7 +95,8 @@ export class Landing {
   }
 
   async #finished(wait: number): Promise<void> {
-    if (!this.#upload.isIn('finishing')) return
+    // Until it has ended, the scan has not begun, although nothing else is missing.
+    if (!this.#upload.isIn('finishing') && !this.#finishing.isRunning) return
     this.#finishing.start()
     await this.#finishing.outcome(wait)
   }
