@@ -19,6 +19,7 @@ const CONNECTION_TIMEOUT = 5_000
 /** Bodies up to this many bytes are signed; hashing the larger ones would double what a byte costs this process. */
 const SIGNED_BODY = 65_536
 
+/** Instead of the console. */
 const NO_LOGGER = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /** One try of a call. */
@@ -53,7 +54,7 @@ export class SdkClient {
       responseChecksumValidation: 'WHEN_REQUIRED',
       // The SDK opens a connection of its own, outside the limit, for each request that waits for a 100.
       expectContinueHeader: false,
-      // The handler would write its warnings to the console.
+      logger: NO_LOGGER,
       requestHandler: {
         httpAgent: agent,
         httpsAgent: agent,

@@ -24,9 +24,19 @@ export function toS3Error(error: unknown, what: string, isHead = false): S3Error
     return new S3Error(isHead && status === 404 ? 'absent' : outcomeOf(status, code), message, { code })
   }
   const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) }
+  const status = statusOf(error)
+  if (status !== undefined) return new S3Error('unknown', `${what}: answered ${status}, but not by an S3.`)
   // The request was not sent.
   const outcome = name === 'CredentialsProviderError' ? 'refused' : 'unknown'
   return new S3Error(outcome, `${what}: no answer of S3 (${message}).`, { cause: error })
+}
+
+/** The status of an answer that the SDK does not understand. */
+function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('$response' in error)) return undefined
+  const { $response: response } = error
+  if (typeof response !== 'object' || response === null || !('statusCode' in response)) return undefined
+  return Number(response.statusCode)
 }
 
 /** The code in the body. The SDK calls an answer without one after its status. */

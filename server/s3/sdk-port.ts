@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import { crc32 } from 'node:zlib'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -14,6 +13,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { lengthOf, type Range } from '../core/ranges.ts'
+import { checksumOf } from './checksum.ts'
 import { S3Error } from './s3-error.ts'
 import type {
   Answered,
@@ -48,7 +48,12 @@ const KEYS_PER_REQUEST = 1_000
 const PARALLEL_DELETES = 16
 
 /** The answers of engines that have no DeleteObjects, or not this one. */
-const NO_DELETE_OBJECTS: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed', 'MissingContentMD5'])
+const NO_DELETE_OBJECTS: ReadonlySet<string> = new Set([
+  'InvalidRequest',
+  'MethodNotAllowed',
+  'MissingContentMD5',
+  'NotImplemented',
+])
 
 const LAST_CHARACTER = '\u{10ffff}'
 
@@ -282,13 +287,6 @@ export class SdkPort implements S3Port {
   #source(key: string): string {
     return `${this.#bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
   }
-}
-
-/** Base64, as the header has it. */
-function checksumOf(body: Buffer): string {
-  const checksum = Buffer.alloc(4)
-  checksum.writeUInt32BE(crc32(body))
-  return checksum.toString('base64')
 }
 
 /** The `after` of the page behind this one. */

@@ -8,6 +8,8 @@ export type CallKind =
   | 'CreateMultipartUpload'
   | 'DeleteObject'
   | 'DeleteObjects'
+  | 'GetBucketLifecycleConfiguration'
+  | 'GetBucketVersioning'
   | 'GetObject'
   | 'HeadObject'
   | 'ListObjectsV2'
@@ -39,7 +41,10 @@ function kindOf(
   const isCopy = headers['x-amz-copy-source'] !== undefined
   if (key === '') {
     if (method === 'POST' && query.has('delete')) return 'DeleteObjects'
-    return method === 'GET' && query.get('list-type') === '2' ? 'ListObjectsV2' : 'other'
+    if (method !== 'GET') return 'other'
+    if (query.has('versioning')) return 'GetBucketVersioning'
+    if (query.has('lifecycle')) return 'GetBucketLifecycleConfiguration'
+    return query.get('list-type') === '2' ? 'ListObjectsV2' : 'other'
   }
   if (query.has('uploadId')) {
     if (method === 'PUT') return isCopy ? 'UploadPartCopy' : 'UploadPart'

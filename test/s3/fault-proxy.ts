@@ -46,6 +46,8 @@ export interface FaultProxy {
   readonly url: string
   /** Open connections of clients. */
   readonly connections: number
+  /** How many connections of clients have been opened since `forget`. */
+  readonly opened: number
   /** How many calls of a kind have arrived since `forget`. */
   count(kind: CallKind): number
   forget(): void
@@ -61,6 +63,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const counts = new Map<CallKind, number>()
   const rules = new Set<Rule & { left: number }>()
   const sockets = new Set<net.Socket>()
+  let opened = 0
 
   const faultFor = ({ kind, key }: Call): Fault | undefined => {
     for (const rule of rules) {
@@ -88,6 +91,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     handle(request, response, fault, ask).catch(() => request.socket.destroy())
   })
   server.on('connection', (socket) => {
+    opened += 1
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
   })
@@ -100,8 +104,14 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     get connections() {
       return sockets.size
     },
+    get opened() {
+      return opened
+    },
     count: (kind) => counts.get(kind) ?? 0,
-    forget: () => counts.clear(),
+    forget: () => {
+      counts.clear()
+      opened = 0
+    },
     disturb: (rule) => {
       const kept = { ...rule, left: rule.times ?? Number.POSITIVE_INFINITY }
       rules.add(kept)

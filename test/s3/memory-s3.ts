@@ -62,8 +62,8 @@ export class Bucket {
     return this.objects.get(key)
   }
 
-  read(key: string, { start, end }: Range): Buffer {
-    return this.#objectAt(key).body.subarray(start, end)
+  read(key: string, range: Range): Buffer {
+    return bytesOf(this.#objectAt(key), range)
   }
 
   head(key: string): ObjectHead | undefined {
@@ -110,10 +110,7 @@ export class Bucket {
 
   copyPart({ uploadId, number, from, range }: PartCopy): string {
     const { parts } = this.#multipart(uploadId)
-    const { body } = this.#objectAt(from)
-    if (range.end > body.length)
-      throw new S3Error('refused', 'The range is not in the source.', { code: 'InvalidRange' })
-    const bytes = body.subarray(range.start, range.end)
+    const bytes = bytesOf(this.#objectAt(from), range)
     // A copy has an ETag of its own.
     const etag = `${createHash('md5').update(bytes).digest('hex')}-${randomUUID()}`
     parts.set(number, { etag, body: bytes })
@@ -190,6 +187,12 @@ export function portTo(bucket: Bucket, send: Transport): S3Port {
     abort: (_key, uploadId) => done(() => bucket.abort(uploadId)),
     close: () => undefined,
   }
+}
+
+/** @throws S3Error if the object does not have them. */
+function bytesOf({ body }: StoredObject, { start, end }: Range): Buffer {
+  if (end > body.length) throw new S3Error('refused', 'The range is not in the object.', { code: 'InvalidRange' })
+  return body.subarray(start, end)
 }
 
 /** Order of keys in S3. */

@@ -198,11 +198,13 @@ export function describePort(name: string, open: () => Promise<{ port: S3Port; c
       expect((await bytesOf(`${folder}ü b`, { start: 0, end: composed.length })).equals(composed)).toBe(true)
     })
 
-    it('says that a multipart upload or the source of a part is absent', async () => {
+    it('says what a part cannot be made of', async () => {
       await port.put(`${folder}a`, Buffer.alloc(10))
       const uploadId = await port.createMultipart(`${folder}b`)
       const part = { key: `${folder}b`, uploadId, number: 1, from: `${folder}a`, range: { start: 0, end: 10 } }
       await expect(port.copyPart({ ...part, from: `${folder}c` })).rejects.toMatchObject({ outcome: 'absent' })
+      const longer = port.copyPart({ ...part, range: { start: 0, end: 11 } })
+      await expect(longer).rejects.toMatchObject({ outcome: 'refused' })
       const etag = await port.copyPart(part)
       await port.abort(`${folder}b`, uploadId)
       await port.abort(`${folder}b`, uploadId)

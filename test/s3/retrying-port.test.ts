@@ -6,37 +6,18 @@ import { type S3Engine, startS3Engine } from '../support/s3-engine.ts'
 import { until } from '../support/wire.ts'
 import type { CallKind } from './calls.ts'
 import { type Fault, type FaultProxy, startFaultProxy } from './fault-proxy.ts'
+import { SkippedTime } from './skipped-time.ts'
 
 const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' }
 const DENIED: Fault = { kind: 'answer', status: 403, code: 'AccessDenied' }
 const NO_KEY: Fault = { kind: 'answer', status: 404, code: 'NoSuchKey' }
 const NO_UPLOAD: Fault = { kind: 'answer', status: 404, code: 'NoSuchUpload' }
 
-/** Time that passes only in pauses. */
-class Time implements Pauses {
-  readonly slept: number[] = []
-  chance = 1
-  #now = 0
-
-  now(): number {
-    return this.#now
-  }
-
-  async sleep(milliseconds: number): Promise<void> {
-    this.slept.push(milliseconds)
-    this.#now += milliseconds
-  }
-
-  random(): number {
-    return this.chance
-  }
-}
-
 let engine: S3Engine
 let proxy: FaultProxy
 let sdk: SdkPort
 let direct: SdkPort
-let time: Time
+let time: SkippedTime
 let port: RetryingPort
 let calm: (() => void)[] = []
 let keys = 0
@@ -55,7 +36,7 @@ afterAll(async () => {
   await engine.stop()
 })
 beforeEach(() => {
-  time = new Time()
+  time = new SkippedTime()
   port = new RetryingPort(sdk, time)
   keys += 1
   key = `k${keys}`
@@ -226,6 +207,7 @@ describe('A read that breaks', () => {
   })
 
   it('goes on as long as bytes come', async () => {
+    // Pauses of 15 s.
     time.chance = 299
     disturb(
       'GetObject',

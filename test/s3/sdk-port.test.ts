@@ -172,6 +172,15 @@ describe('The port over the SDK', () => {
     }
   })
 
+  it('sends large bodies one after the other by one connection', async () => {
+    const own = new SdkPort({ ...engine.location, endpoint: proxy.url })
+    await own.put('b', Buffer.alloc(8 * MEBIBYTE))
+    proxy.forget()
+    await own.put('b', Buffer.alloc(8 * MEBIBYTE))
+    expect(proxy.opened).toBe(0)
+    own.close()
+  })
+
   it('names neither credentials nor signatures in errors', async () => {
     const credentials = { accessKeyId: engine.location.credentials.accessKeyId, secretAccessKey: 'wrong-secret' }
     const own = new SdkPort({ ...engine.location, credentials })
