@@ -43,6 +43,7 @@ export async function openS3Store(settings: S3Settings): Promise<Store> {
   const owner = await takeOwnership(layout)
   const environment = {
     port: new RetryingPort(new SdkPort(locationOf(settings))),
+    bucket: settings.S3_BUCKET,
     prefix: settings.S3_PREFIX,
     keyOf: (record: Parameters<typeof keyByTemplate>[1]) => keyByTemplate(settings.S3_KEY, record),
     node: randomUUID(),

@@ -9,6 +9,7 @@ import type {
   Count,
   Departure,
   Found,
+  ObjectPlace,
   Occupied,
   Prepared,
   Space,
@@ -84,6 +85,10 @@ export class ChargedStore implements Store {
 
   pathOf(record: UploadRecord, isFinished: boolean): string | undefined {
     return this.#store.pathOf(record, isFinished)
+  }
+
+  objectOf(record: UploadRecord): ObjectPlace | undefined {
+    return this.#store.objectOf?.(record)
   }
 
   space(): Promise<Space> {
@@ -166,6 +171,10 @@ class ChargedUpload implements StoredUpload {
 
   get path(): string | undefined {
     return this.#stored.path
+  }
+
+  get object(): ObjectPlace | undefined {
+    return this.#stored.object
   }
 
   get moved(): boolean {

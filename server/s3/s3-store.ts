@@ -2,7 +2,16 @@ import { UploadError } from '../core/errors.ts'
 import { prefix as prefixOf } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
+import type {
+  Found,
+  ObjectPlace,
+  Prepared,
+  Space,
+  Store,
+  StoredUpload,
+  UnfinishedUpload,
+  UploadSummary,
+} from '../core/store.ts'
 import { largestFile } from './cells.ts'
 import { type ClaimOwner, type Done, formatDone, type LiveState } from './documents.ts'
 import type { Environment } from './environment.ts'
@@ -188,6 +197,11 @@ export class S3Store implements Store {
 
   pathOf(): undefined {
     return undefined
+  }
+
+  objectOf(record: UploadRecord): ObjectPlace {
+    const { bucket, keyOf } = this.#environment
+    return { bucket, key: keyOf(record) }
   }
 
   async space(): Promise<Space> {

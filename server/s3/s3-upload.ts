@@ -3,7 +3,7 @@ import { UploadError } from '../core/errors.ts'
 import { queue } from '../core/queue.ts'
 import { covers, lengthOf, type Range, type Ranges } from '../core/ranges.ts'
 import type { FailureReason, UploadRecord } from '../core/record.ts'
-import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
+import type { Attempt, Count, Departure, ObjectPlace, Occupied, StoredUpload } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
 import { contentHeaders } from '../download/content.ts'
 import { PieceAttempt, type PiecesOf } from './attempt.ts'
@@ -103,6 +103,11 @@ export class S3Upload implements StoredUpload {
 
   get path(): undefined {
     return undefined
+  }
+
+  get object(): ObjectPlace | undefined {
+    const { bucket } = this.#environment
+    return this.#finished === undefined ? undefined : { bucket, key: this.#finished.key }
   }
 
   get moved(): boolean {

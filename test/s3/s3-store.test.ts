@@ -14,6 +14,7 @@ export function storeOn(port: S3Port): StoreUnderTest {
   const open = (): S3Store =>
     new S3Store({
       port,
+      bucket: 'bucket',
       prefix: '.landfall/',
       keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
       node: NODE,
