@@ -9,6 +9,7 @@ import { keyByTemplate } from './s3/key-template.ts'
 import { MemoryBudget } from './s3/memory-budget.ts'
 import { RetryingPort } from './s3/retrying-port.ts'
 import { S3Store } from './s3/s3-store.ts'
+import type { S3Location } from './s3/sdk-client.ts'
 import { SdkPort } from './s3/sdk-port.ts'
 import type { Settings } from './settings.ts'
 
@@ -57,7 +58,14 @@ export async function openS3Store(settings: S3Settings): Promise<Store> {
   return new S3Store(environment, () => owner.release())
 }
 
-function locationOf({ S3_BUCKET, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY }: S3Settings) {
+/** Where the bucket is. */
+export function locationOf({
+  S3_BUCKET,
+  S3_ENDPOINT,
+  S3_REGION,
+  S3_ACCESS_KEY_ID,
+  S3_SECRET_ACCESS_KEY,
+}: S3Settings): S3Location {
   return {
     bucket: S3_BUCKET,
     region: S3_REGION,
