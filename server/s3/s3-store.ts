@@ -189,7 +189,7 @@ export class S3Store implements Store {
       const end = await this.#end(id)
       if (end?.kind !== 'gone' || end.derived) return
       const { port, prefix } = this.#environment
-      await port.remove([end.key])
+      if (end.key !== undefined) await port.remove([end.key])
       await port.remove([doneKey(prefix, id)])
       await port.remove([goneKey(prefix, id, end.at, false)])
     })

@@ -171,7 +171,8 @@ export class S3Upload implements StoredUpload {
     // Bytes that were refused never became pieces.
   }
 
-  async finish(after?: Promise<void>): Promise<void> {
+  /** @param at when it was finished, if another store has done that before. */
+  async finish(after?: Promise<void>, at?: Date): Promise<void> {
     if (this.#finished !== undefined) return
     this.#check()
     await onS3(async () => {
@@ -179,7 +180,7 @@ export class S3Upload implements StoredUpload {
       await this.#composition.complete()
     })
     await after
-    await this.#recordTurn(() => this.#commit())
+    await this.#recordTurn(() => this.#commit(at))
     await this.#composition.end()
     this.#pieces = new PieceMap([])
     this.#cache.clear()
@@ -524,11 +525,11 @@ export class S3Upload implements StoredUpload {
   }
 
   /** The one commit of a file. */
-  async #commit(): Promise<void> {
+  async #commit(finishedAt = this.#now()): Promise<void> {
     if (this.#finished !== undefined || this.#removed) return
     const { prefix, port, keyOf } = this.#environment
     const { record } = this.#state
-    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt: this.#now(), record, token: newToken() }
+    const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt, record, token: newToken() }
     const done: FinishedUpload = { kind: 'finished', ...facts }
     await this.#sure(async () => {
       try {
@@ -602,7 +603,12 @@ export class S3Upload implements StoredUpload {
 
 /** Whether the id is computed from facts that may come again. */
 export function isDerived({ id, webUploader, parts }: UploadRecord): boolean {
-  return webUploader !== undefined || parts !== undefined || !/^[0-9a-f]{32}$/.test(id)
+  return webUploader !== undefined || parts !== undefined || isDerivedId(id)
+}
+
+/** Whether an id is none of those that are chosen at random. */
+export function isDerivedId(id: string): boolean {
+  return !/^[0-9a-f]{32}$/.test(id)
 }
 
 /** How the file is described in the bucket. */
