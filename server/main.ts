@@ -13,6 +13,7 @@ type Command = (
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
   import: async () => (await import('./import/import.ts')).importUploads,
+  move: async () => (await import('./move/move-command.ts')).move,
   token: async () => (await import('./token.ts')).token,
   webhooks: async () => (await import('./webhooks-command.ts')).webhooks,
 }

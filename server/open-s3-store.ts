@@ -5,6 +5,7 @@ import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { cellSizes } from './s3/cells.ts'
 import { systemClock } from './s3/clock.ts'
+import type { Environment } from './s3/environment.ts'
 import { keyByTemplate } from './s3/key-template.ts'
 import { MemoryBudget } from './s3/memory-budget.ts'
 import { RetryingPort } from './s3/retrying-port.ts'
@@ -42,11 +43,16 @@ export async function openS3Store(settings: S3Settings): Promise<Store> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
   const owner = await takeOwnership(layout)
-  const environment = {
+  return new S3Store(s3Environment(settings), () => owner.release())
+}
+
+/** What uploads in the bucket of these settings share. Its port must be closed. */
+export function s3Environment(settings: S3Settings): Environment {
+  return {
     port: new RetryingPort(new SdkPort(locationOf(settings))),
     bucket: settings.S3_BUCKET,
     prefix: settings.S3_PREFIX,
-    keyOf: (record: Parameters<typeof keyByTemplate>[1]) => keyByTemplate(settings.S3_KEY, record),
+    keyOf: (record) => keyByTemplate(settings.S3_KEY, record),
     node: randomUUID(),
     cells: cellSizes(settings.S3_PART_SIZE),
     parallel: settings.S3_PARALLEL,
@@ -55,7 +61,6 @@ export async function openS3Store(settings: S3Settings): Promise<Store> {
     clock: systemClock,
     keepsRejected: settings.QUARANTINE_SIZE > 0,
   }
-  return new S3Store(environment, () => owner.release())
 }
 
 /** Where the bucket is. */

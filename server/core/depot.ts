@@ -27,9 +27,17 @@ export interface Removed {
   readonly owner: string | undefined
 }
 
+/** What a depot hands out. */
+export type Taken =
+  | { readonly kind: 'upload'; readonly upload: Carried }
+  /** It is gone without a tombstone: somebody has deleted its file. */
+  | { readonly kind: 'gone'; readonly owner: string | undefined }
+  | { readonly kind: 'unknown' }
+
 /** What a depot has under an id. */
 export type Seen =
-  | { readonly kind: 'none' | 'gone' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'gone' }
   | { readonly kind: 'upload'; readonly record: UploadRecord; readonly isFinished: boolean }
 
 /** A store whose uploads are moved to another one, or to which they are moved, while no service uses it. */
@@ -40,13 +48,8 @@ export interface Depot {
   tombstones(): AsyncIterable<Removed>
   /** What there is under an id. Changes nothing. @throws UploadError `storage_error`. */
   see(id: string): Promise<Seen>
-  /**
-   * Opens an upload to move it from here.
-   *
-   * @returns `undefined` if it has lost its bytes.
-   * @throws UploadError `storage_error`, `no_space`.
-   */
-  take(id: string): Promise<Carried | undefined>
+  /** Opens an upload to move it from here. @throws UploadError `storage_error`, `no_space`. */
+  take(id: string): Promise<Taken>
   /** Opens an upload to compare it. Where that is possible, nothing is changed. @throws like `take`. */
   view(id: string): Promise<Carried | undefined>
   /**

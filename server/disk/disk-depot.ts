@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import type { Carried, Depot, Removed, Seen } from '../core/depot.ts'
+import type { Carried, Depot, Removed, Seen, Taken } from '../core/depot.ts'
 import { UploadError } from '../core/errors.ts'
 import { isUploadId } from '../core/record.ts'
+import type { StoredUpload } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
 import type { DiskStore } from './disk-store.ts'
 import { exists, ifThere, namesIn } from './files.ts'
@@ -14,11 +15,16 @@ import { readTombstone } from './tombstone.ts'
 export class DiskDepot implements Depot {
   readonly #layout: Layout
   readonly #opened: DiskStore | undefined
+  readonly #onClose: () => Promise<void>
 
-  /** @param store opened on the directory; without it, nothing can be taken, viewed, placed, or erased. */
-  constructor(layout: Layout, store: DiskStore | undefined) {
+  /**
+   * @param store opened on the directory; without it, nothing can be taken, viewed, placed, or erased.
+   * @param onClose called when the depot is closed.
+   */
+  constructor(layout: Layout, store: DiskStore | undefined, onClose: () => Promise<void> = () => Promise.resolve()) {
     this.#layout = layout
     this.#opened = store
+    this.#onClose = onClose
   }
 
   async *uploads(): AsyncGenerator<string> {
@@ -47,24 +53,15 @@ export class DiskDepot implements Depot {
     })
   }
 
-  async take(id: string): Promise<Carried | undefined> {
+  async take(id: string): Promise<Taken> {
     const found = await this.#store.open(id)
-    if (found.kind !== 'upload') return undefined
-    const { upload } = found
-    const { record, received, finishedAt } = upload
-    return {
-      record: withoutMark(record),
-      received,
-      hasBytes: !record.joined || (await exists(this.#layout.incomingFile(id))),
-      finishedAt,
-      changedAt: await upload.lastChange(),
-      read: (range) => upload.read(range),
-      close: () => upload.close(),
-    }
+    if (found.kind === 'gone') return { kind: 'gone', owner: found.owner }
+    return found.kind === 'upload' ? { kind: 'upload', upload: await this.#carried(found.upload) } : found
   }
 
-  view(id: string): Promise<Carried | undefined> {
-    return this.take(id)
+  async view(id: string): Promise<Carried | undefined> {
+    const found = await this.#store.open(id)
+    return found.kind === 'upload' ? this.#carried(found.upload) : undefined
   }
 
   place(upload: Carried): Promise<void> {
@@ -80,12 +77,25 @@ export class DiskDepot implements Depot {
   }
 
   async close(): Promise<void> {
-    await this.#opened?.close()
+    await this.#onClose()
   }
 
   get #store(): DiskStore {
     if (this.#opened === undefined) throw new UploadError('storage_error', 'The data directory is not open.')
     return this.#opened
+  }
+
+  async #carried(upload: StoredUpload): Promise<Carried> {
+    const { record, received, finishedAt } = upload
+    return {
+      record: withoutMark(record),
+      received,
+      hasBytes: !record.joined || (await exists(this.#layout.incomingFile(record.id))),
+      finishedAt,
+      changedAt: await upload.lastChange(),
+      read: (range) => upload.read(range),
+      close: () => upload.close(),
+    }
   }
 
   async #tombstone(id: string): Promise<Removed | undefined> {

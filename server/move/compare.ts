@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Carried, Seen } from '../core/depot.ts'
+import type { Carried } from '../core/depot.ts'
 import { covers, type Ranges } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 

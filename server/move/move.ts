@@ -1,4 +1,4 @@
-import type { Carried, Depot } from '../core/depot.ts'
+import type { Carried, Depot, Seen } from '../core/depot.ts'
 import { UploadError } from '../core/errors.ts'
 import { total } from '../core/ranges.ts'
 import { difference, hasSameContent, isSameUpload } from './compare.ts'
@@ -56,21 +56,30 @@ async function moveUpload(
   const there = await target.see(id)
   // Clients have removed it since it was moved.
   if (there.kind === 'gone') return report.known()
-  if (isDry) {
-    const here = await source.see(id)
-    if (here.kind !== 'upload') return
-    if (there.kind === 'none') return report.wouldMove(here.isFinished)
-    if (isSameUpload(here.record, there.record)) return report.known()
-    return report.problem(id, 'The target has another upload of this id.')
+  if (isDry) return compareOnly(await source.see(id), there, id, report)
+  const taken = await source.take(id)
+  if (taken.kind === 'unknown') return report.problem(id, UNREADABLE)
+  if (taken.kind === 'gone') {
+    await target.placeTombstone({ id, why: 'deleted', at: new Date(), owner: taken.owner })
+    return report.movedTombstone()
   }
-  const upload = await source.take(id)
-  if (upload === undefined) return report.problem(id, 'Its bytes are missing.')
   try {
-    await moveTaken(upload, target, there.kind === 'upload', report, verifies)
+    await moveTaken(taken.upload, target, there.kind === 'upload', report, verifies)
   } finally {
-    await upload.close()
+    await taken.upload.close()
   }
 }
+
+/** Says what would happen to an upload. */
+function compareOnly(here: Seen, there: Seen, id: string, report: Report): void {
+  if (here.kind === 'none') report.problem(id, UNREADABLE)
+  else if (here.kind === 'gone') report.movedTombstone()
+  else if (there.kind !== 'upload') report.wouldMove(here.isFinished)
+  else if (isSameUpload(here.record, there.record)) report.known()
+  else report.problem(id, 'The target has another upload of this id.')
+}
+
+const UNREADABLE = 'Its record cannot be read: see landfall doctor.'
 
 async function moveTaken(
   upload: Carried,

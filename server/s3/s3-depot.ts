@@ -1,4 +1,4 @@
-import type { Carried, Depot, Removed, Seen } from '../core/depot.ts'
+import type { Carried, Depot, Removed, Seen, Taken } from '../core/depot.ts'
 import { UploadError } from '../core/errors.ts'
 import { lengthOf } from '../core/ranges.ts'
 import type { StoredUpload } from '../core/store.ts'
@@ -52,10 +52,11 @@ export class S3Depot implements Depot {
     })
   }
 
-  take(id: string): Promise<Carried | undefined> {
+  take(id: string): Promise<Taken> {
     return onS3(async () => {
       const found = await openUpload(this.#environment, id)
-      return found.kind === 'upload' ? this.#carried(found.upload, id) : undefined
+      if (found.kind === 'gone') return { kind: 'gone', owner: found.owner }
+      return found.kind === 'upload' ? { kind: 'upload', upload: await this.#carried(found.upload, id) } : found
     })
   }
 
