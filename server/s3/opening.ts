@@ -134,13 +134,20 @@ export async function viewLive(environment: Environment, id: string): Promise<S3
   return new S3Upload(environment, { state, term, pieces, changedAt: changedAt(environment, listing) })
 }
 
+/** An upload that does not exist yet. */
+export interface Unborn {
+  readonly upload: S3Upload
+  /** The claim of its term. Once the upload exists, it protects nothing, and would only keep others waiting. */
+  readonly claim: string
+}
+
 /**
  * Begins a term of an upload that does not exist: it does not before its end, or its first record, is written. What an
  * earlier try has left does not count in this term.
  *
  * @throws UploadError `storage_error` if the upload exists; S3Error.
  */
-export async function beginUnborn(environment: Environment, state: LiveState, changedAt: Date): Promise<S3Upload> {
+export async function beginUnborn(environment: Environment, state: LiveState, changedAt: Date): Promise<Unborn> {
   const { port, prefix, node, keyOf } = environment
   const folder = liveFolder(prefix, state.record.id)
   for (;;) {
@@ -154,7 +161,9 @@ export async function beginUnborn(environment: Environment, state: LiveState, ch
     const useless = listing.pieces.map(({ piece }) => piece.name)
     removeOld(environment, folder, listing, useless)
     if (earlier?.state.multipart !== undefined) await port.abort(keyOf(earlier.state.record), earlier.state.multipart)
-    return new S3Upload(environment, { state, term: new Term(port, folder, number, date), pieces: [], changedAt })
+    const term = new Term(port, folder, number, date)
+    const upload = new S3Upload(environment, { state, term, pieces: [], changedAt })
+    return { upload, claim: `${folder}${claimName(number)}` }
   }
 }
 

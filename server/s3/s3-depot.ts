@@ -147,16 +147,19 @@ export class S3Depot implements Depot {
     const { prefix, node, port } = this.#environment
     const { record } = upload
     const state = upload.hasBytes ? { record } : { record, discarded: true as const }
-    await this.#copyTo(await beginUnborn(this.#environment, state, upload.changedAt), upload)
+    const unborn = await beginUnborn(this.#environment, state, upload.changedAt)
+    await this.#copyTo(unborn.upload, upload)
     if (record.joined) await port.put(`${liveFolder(prefix, record.id)}${JOINED}`, Buffer.alloc(0))
     await createLive(this.#environment, state, { node, token: newToken() })
+    await port.remove([unborn.claim])
   }
 
   /** Its bytes become pieces of an upload that has no first record, so that there is none before it is finished. */
   async #placeLarge(upload: Carried, finishedAt: Date): Promise<void> {
     const { record, changedAt } = upload
     const unborn = await beginUnborn(this.#environment, { record }, changedAt)
-    await this.#copyTo(unborn, upload, () => unborn.finish(undefined, finishedAt))
+    await this.#copyTo(unborn.upload, upload, () => unborn.upload.finish(undefined, finishedAt))
+    await this.#environment.port.remove([unborn.claim])
   }
 
   async #placeSmall(upload: Carried, finishedAt: Date): Promise<void> {
