@@ -116,7 +116,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
-    open: settings.STORE === 's3' ? () => openBucket(settings) : undefined,
+    open: settings.STORE === 's3' ? () => openBucket(settings, (sentence) => log.warn(sentence)) : undefined,
   }).catch(async (error: unknown) => {
     await application.close()
     throw error
@@ -255,9 +255,9 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
 }
 
 /** Loaded only where uploads are in a bucket. */
-async function openBucket(settings: Settings): Promise<Store> {
+async function openBucket(settings: Settings, onNotice: (sentence: string) => void): Promise<Store> {
   const { openS3Store } = await import('./open-s3-store.ts')
-  return openS3Store(settings)
+  return openS3Store(settings, onNotice)
 }
 
 /** Loaded only where downloads are redirected to the bucket. */

@@ -9,7 +9,7 @@ import { exists } from '../disk/files.ts'
 import { Layout } from '../disk/layout.ts'
 import { takeOwnership } from '../disk/owner.ts'
 import { secretOfIds } from '../disk/secret.ts'
-import { s3Environment } from '../open-s3-store.ts'
+import { checkBucket, s3Environment } from '../open-s3-store.ts'
 import { countUndelivered, readBacklogs } from '../outbox/backlog.ts'
 import { settingsOfCommand } from '../read-settings.ts'
 import { S3Depot } from '../s3/s3-depot.ts'
@@ -42,7 +42,7 @@ What scanners have rejected stays in DATA_DIR/quarantine. To move into a bucket,
  * @throws Error with a sentence for the operator when an argument is wrong, or a store is not accessible or in use.
  */
 export async function move(
-  environment: NodeJS.ProcessEnv,
+  variables: NodeJS.ProcessEnv,
   args: readonly string[],
   print: (line: string) => void,
 ): Promise<number> {
@@ -65,13 +65,15 @@ export async function move(
   if ((direction !== 'to-s3' && direction !== 'to-disk') || surplus !== undefined) {
     throw new Error(`"${positionals.join(' ')}" is no direction: choose to-s3 or to-disk.`)
   }
-  const settings = settingsOfCommand({ ...environment, STORE: 's3' }, values['data-dir'])
+  const settings = settingsOfCommand({ ...variables, STORE: 's3' }, values['data-dir'])
   const layout = new Layout(settings.DATA_DIR)
   const options = { isDry: values['dry-run'], verifies: values.verify, removesSource: values['remove-source'] }
   return withAccess(layout, async () => {
     const disk = await openDirectory(settings, layout, options.isDry, print)
-    const bucket = new S3Depot(s3Environment(settings))
+    const environment = s3Environment(settings)
+    const bucket = new S3Depot(environment)
     try {
+      if (direction === 'to-s3' && !options.isDry) await checkBucket(settings, environment.port, print)
       if (direction === 'to-s3') await checkSecret(settings, layout)
       await checkDelivered(settings, layout)
       const report = new Report(print, options.isDry)
