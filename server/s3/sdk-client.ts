@@ -20,6 +20,7 @@ const CONNECTION_TIMEOUT = 5_000
 const SIGNED_BODY = 65_536
 
 /** Instead of the console. */
+/** Without one, the SDK would write its warnings to the console. */
 const NO_LOGGER = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /** One try of a call. */
@@ -46,7 +47,6 @@ export class SdkClient {
     const agent = { keepAlive: true, maxSockets }
     this.#sdk = new S3Client({
       ...clientSettings(location),
-      // The handler would write its warnings to the console.
       requestHandler: {
         httpAgent: agent,
         httpsAgent: agent,
@@ -144,6 +144,7 @@ export function clientSettings({ region, endpoint, credentials }: S3Location): S
     responseChecksumValidation: 'WHEN_REQUIRED',
     // The SDK opens a connection of its own, outside the limit, for each request that waits for a 100.
     expectContinueHeader: false,
+    logger: NO_LOGGER,
   }
 }
 
