@@ -7,7 +7,7 @@ import { Layout } from './disk/layout.ts'
 import { takeOwnership } from './disk/owner.ts'
 import { ownerOf } from './keys.ts'
 import { examineOutbox } from './outbox/examine-outbox.ts'
-import { parseDataDir, parseSecret } from './read-settings.ts'
+import { parseDataDir, parseSecret, settingsOfCommand } from './read-settings.ts'
 import { secretsOf } from './secrets.ts'
 
 export const DOCTOR_HELP = `landfall doctor [--data-dir DIR] [--repair]
@@ -17,6 +17,9 @@ Checks the data directory of a stopped service and lists the problems that it fi
 With --repair, it fixes what it can; without (or with --dry-run), it changes nothing.
 It never deletes uploaded bytes: it moves orphans to DATA_DIR/quarantine.
 Exits with 0 if no problem is left, else with 1.
+
+With STORE=s3, it tests the S3 service, which takes some seconds, and checks the uploads in the bucket, while services
+run or not. With --repair, it deletes what no upload needs.
 
 With --owner, it gives the uploads that have no owner to this subject, as tokens of ISSUER (JWT_ISSUER) name it: those
 created without authentication, by an earlier version, or with another server. It needs the SECRET of the service.
@@ -56,6 +59,11 @@ export async function doctor(
   const repairs = values.repair === true && !isDry
   const { owner: subject, issuer = environment['JWT_ISSUER'] ?? '' } = values
   if (subject === '') throw new Error('--owner must name a subject.')
+  if (environment['STORE'] === 's3') {
+    if (subject !== undefined) throw new Error('--owner is for uploads in a data directory, not for STORE=s3.')
+    const { examineSettings } = await import('./doctor-bucket.ts')
+    return treatAll(examineSettings(settingsOfCommand(environment, values['data-dir']), print), repairs, print)
+  }
   return withAccess(layout, async () => {
     const ownership = await takeOwnership(layout)
     try {
@@ -67,14 +75,27 @@ export async function doctor(
         return 0
       }
       const findings = [...(await examine(layout)), ...(await examineOutbox(layout.root, layout.outbox))]
-      let left = 0
-      for (const finding of findings) left += (await treat(finding, repairs, print)) ? 0 : 1
-      print(summary(findings.length, left))
-      return left === 0 ? 0 : 1
+      return await treatAll(findings, repairs, print)
     } finally {
       await ownership.release()
     }
   })
+}
+
+/** Reports all findings, and repairs them if requested and possible. @returns the exit code. */
+async function treatAll(
+  findings: AsyncIterable<Finding> | Iterable<Finding>,
+  repairs: boolean,
+  print: (line: string) => void,
+): Promise<number> {
+  let found = 0
+  let left = 0
+  for await (const finding of findings) {
+    found += 1
+    if (!(await treat(finding, repairs, print))) left += 1
+  }
+  print(summary(found, left))
+  return left === 0 ? 0 : 1
 }
 
 /** Reports a finding, and repairs it if requested and possible. @returns whether it is repaired. */

@@ -12,7 +12,8 @@ type Command = (
 /** The subcommands. Each is loaded only when it is called. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
-  import: async () => (await import('./import/import.ts')).importUploads,
+  import: async () => (await import('./import-command.ts')).importCommand,
+  move: async () => (await import('./move/move-command.ts')).move,
   token: async () => (await import('./token.ts')).token,
   webhooks: async () => (await import('./webhooks-command.ts')).webhooks,
 }

@@ -6,6 +6,7 @@ import { type DownloadHost, redirectDownload } from './download/download-host.ts
 import { DownloadHandlers } from './download/handlers.ts'
 import { checkDownloads, createLink, type Downloads } from './download/links.ts'
 import { rangeDigests } from './download/range-digests.ts'
+import type { SignUrl } from './download/redirect.ts'
 import type { Draft } from './draft/draft.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH } from './http/patch-types.ts'
@@ -26,6 +27,8 @@ export interface Handlers {
   readonly downloads: Downloads
   /** The only host that serves downloads, if there is one. */
   readonly downloadHost: DownloadHost | undefined
+  /** Redirects downloads to the bucket, if that is wanted. */
+  readonly signUrl: SignUrl | undefined
   readonly termination: Termination
   /** `GET /session`. */
   readonly session: (ctx: Context) => Promise<void>
@@ -62,7 +65,10 @@ export function routes(handlers: Handlers): readonly (readonly Route[])[] {
 /** Uploads and the files that they become. */
 function uploadRoutes(handlers: Handlers): readonly Route[] {
   const { tus, draft, termination } = handlers
-  const downloads = new DownloadHandlers((ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset))
+  const downloads = new DownloadHandlers(
+    (ctx, upload, offset) => draft.setUploadHeaders(ctx, upload, offset),
+    handlers.signUrl,
+  )
   const describe: Endpoint = {
     needs: 'open',
     run: (ctx) => {

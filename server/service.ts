@@ -25,6 +25,7 @@ import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
 import { readUsage } from './disk/usage-file.ts'
 import { downloadHost } from './download/download-host.ts'
+import type { SignUrl } from './download/redirect.ts'
 import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
@@ -115,7 +116,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
-    open: settings.STORE === 's3' ? () => openBucket(settings) : undefined,
+    open: settings.STORE === 's3' ? () => openBucket(settings, (sentence) => log.warn(sentence)) : undefined,
   }).catch(async (error: unknown) => {
     await application.close()
     throw error
@@ -174,6 +175,7 @@ async function serviceFor(
     urlOf: urls.link,
     downloads,
     downloadHost: downloadsFrom,
+    signUrl: settings.STORE === 's3' && settings.S3_DOWNLOADS === 'redirect' ? await openSigner(settings) : undefined,
     termination,
     session: session({
       authenticator,
@@ -253,9 +255,15 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
 }
 
 /** Loaded only where uploads are in a bucket. */
-async function openBucket(settings: Settings): Promise<Store> {
+async function openBucket(settings: Settings, onNotice: (sentence: string) => void): Promise<Store> {
   const { openS3Store } = await import('./open-s3-store.ts')
-  return openS3Store(settings)
+  return openS3Store(settings, onNotice)
+}
+
+/** Loaded only where downloads are redirected to the bucket. */
+async function openSigner(settings: Settings): Promise<SignUrl> {
+  const { signUrlsOf } = await import('./sign-urls.ts')
+  return signUrlsOf(settings)
 }
 
 function requestLimit(perMinute: number): RateLimit | undefined {

@@ -9,6 +9,7 @@ import type {
   Count,
   Departure,
   Found,
+  ObjectPlace,
   Occupied,
   Prepared,
   Space,
@@ -98,6 +99,10 @@ export class ChargedStore implements Store {
     return this.#store.tidy(signal)
   }
 
+  objectOf(record: UploadRecord): ObjectPlace | undefined {
+    return this.#store.objectOf?.(record)
+  }
+
   space(): Promise<Space> {
     return this.#store.space()
   }
@@ -178,6 +183,10 @@ class ChargedUpload implements StoredUpload {
 
   get path(): string | undefined {
     return this.#stored.path
+  }
+
+  get object(): ObjectPlace | undefined {
+    return this.#stored.object
   }
 
   get moved(): boolean {

@@ -1,6 +1,7 @@
 import type { Answer } from './answer.ts'
 import type { Principal } from './principal.ts'
 import type { Metadata, UploadRecord } from './record.ts'
+import type { ObjectPlace } from './store.ts'
 
 /** What an application sees of an upload. */
 export interface UploadFacts {
@@ -9,6 +10,8 @@ export interface UploadFacts {
   readonly offset: number
   /** Where a program of this host finds the bytes, if they are in a file. */
   readonly path: string | undefined
+  /** Where the file is in a bucket: of a finished upload, if the store keeps files there. */
+  readonly object?: ObjectPlace | undefined
 }
 
 /** What an application changes about a new upload. */

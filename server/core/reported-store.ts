@@ -9,6 +9,7 @@ import type {
   Count,
   Departure,
   Found,
+  ObjectPlace,
   Occupied,
   Prepared,
   Space,
@@ -122,6 +123,10 @@ export class ReportedStore implements Store {
     return this.#store.tidy(signal)
   }
 
+  objectOf(record: UploadRecord): ObjectPlace | undefined {
+    return this.#store.objectOf?.(record)
+  }
+
   space(): Promise<Space> {
     return this.#store.space()
   }
@@ -150,7 +155,11 @@ export class ReportedStore implements Store {
   #reportWhole(record: UploadRecord): Report {
     const { failed } = record
     const created = { record, offset: 0, path: this.#store.pathOf(record, false) }
-    const whole = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, failed === undefined) }
+    const offset = record.length ?? 0
+    const whole =
+      failed === undefined
+        ? { ...finishedFacts(this.#store, record), offset }
+        : { record, offset, path: this.#store.pathOf(record, false) }
     const outcome = failed === undefined ? 'finished' : eventOfFailure(failed)
     return new Report(this.#reports, [eventOf('created', created), eventOf(outcome, whole)])
   }
@@ -203,6 +212,10 @@ class ReportedUpload implements StoredUpload {
     return this.#stored.path
   }
 
+  get object(): ObjectPlace | undefined {
+    return this.#stored.object
+  }
+
   get moved(): boolean {
     return this.#stored.moved
   }
@@ -250,8 +263,8 @@ class ReportedUpload implements StoredUpload {
 
   async finish(after?: Promise<void>): Promise<void> {
     this.#confirmCreation()
-    const path = this.#store.pathOf(this.#stored.record, true)
-    const report = this.#finish ?? this.#report('finished', { ...this.#facts, path })
+    const facts = { ...this.#facts, ...finishedFacts(this.#store, this.#stored.record) }
+    const report = this.#finish ?? this.#report('finished', facts)
     this.#finish = report
     report.written.catch(() => {
       if (this.#finish === report) this.#cancelFinish()
@@ -356,8 +369,8 @@ class ReportedUpload implements StoredUpload {
   }
 
   get #facts(): UploadFacts {
-    const { record, received, path } = this.#stored
-    return { record, offset: prefix(received), path }
+    const { record, received, path, object } = this.#stored
+    return { record, offset: prefix(received), path, object }
   }
 
   #report(type: EventType, upload: UploadFacts = this.#facts): Report {
@@ -432,6 +445,11 @@ class Report {
   doubt(): void {
     this.#intent?.doubt()
   }
+}
+
+/** What an application sees of a finished upload. */
+function finishedFacts(store: Store, record: UploadRecord): Omit<UploadFacts, 'offset'> {
+  return { record, path: store.pathOf(record, true), object: store.objectOf?.(record) }
 }
 
 function eventOfFailure({ code }: FailureReason): 'rejected' | 'failed' {

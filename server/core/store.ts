@@ -55,6 +55,12 @@ export interface Space {
   readonly freeInodes: number
 }
 
+/** Where a file is in a bucket of S3. */
+export interface ObjectPlace {
+  readonly bucket: string
+  readonly key: string
+}
+
 /** An upload in the store. The core makes sure that writers of one upload never overlap. */
 export interface StoredUpload {
   readonly record: UploadRecord
@@ -68,6 +74,8 @@ export interface StoredUpload {
   readonly finishedAt: Date | undefined
   /** Where a program of this host finds the bytes, if they are in a file. */
   readonly path: string | undefined
+  /** Where the file is, once it is finished, if that is in a bucket. */
+  readonly object?: ObjectPlace | undefined
   /**
    * Whether this object must not be used any more: another node has opened the upload, or it is not known what counts.
    * Everything throws `moved` from then on, except `close`. The upload can be opened again.
@@ -264,6 +272,8 @@ export interface Store {
    * @throws UploadError `storage_error`.
    */
   tidy(signal: AbortSignal): Promise<void>
+  /** Where the file of an upload is when it is finished. Only stores have it that keep files in a bucket. */
+  objectOf?(record: UploadRecord): ObjectPlace | undefined
   /** What is free for new uploads. @throws UploadError `storage_error`. */
   space(): Promise<Space>
   close(): Promise<void>

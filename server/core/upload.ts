@@ -88,7 +88,8 @@ export class Upload {
 
   /** What the application sees of it. */
   get facts(): UploadFacts {
-    return { record: this.record, offset: this.offset, path: this.#stored.path }
+    const { path, object } = this.#stored
+    return { record: this.record, offset: this.offset, path, object }
   }
 
   /** The offset of tus: how many bytes from 0 on have been received. */

@@ -1,5 +1,6 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
+import type { Carried, Removed } from '../core/depot.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
 import { withAccess } from './access.ts'
@@ -12,12 +13,14 @@ import { exposures } from './exposure.ts'
 import { ifThere, namesIn } from './files.ts'
 import { FinishedFolders } from './finished-folders.ts'
 import { type ForeignBytes, importUpload } from './import-upload.ts'
-import { Layout, RECORD_ENDING } from './layout.ts'
+import { idsOf, Layout } from './layout.ts'
 import { lastChangeOf, openUpload, summary } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
+import { placeTombstone, placeUpload } from './place-upload.ts'
 import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
+import { eraseUpload } from './removal.ts'
 import { UnsyncedUploads } from './unsynced.ts'
 
 export interface DiskStoreOptions {
@@ -104,6 +107,22 @@ export class DiskStore implements Store {
   /** Imports an upload of another server: see `importUpload`. @throws the OS error, UploadError `sync_failed`. */
   importUpload(record: UploadRecord, bytes: ForeignBytes): Promise<void> {
     return this.#recovery.beforeCreation(record.id, () => importUpload(this.#environment, record, bytes))
+  }
+
+  /** Makes an upload of another store one of this: see `placeUpload`. @throws UploadError like `Depot.place`. */
+  placeUpload(upload: Carried): Promise<void> {
+    const place = (): Promise<void> => placeUpload(this.#environment, upload)
+    return onDisk(() => this.#recovery.beforeCreation(upload.record.id, place))
+  }
+
+  /** Makes a tombstone of another store one of this. @throws UploadError `no_space`, `storage_error`. */
+  placeTombstone(removed: Removed): Promise<void> {
+    return onDisk(() => placeTombstone(this.#environment, removed))
+  }
+
+  /** Removes an upload, or a tombstone, without a trace, but what was rejected. @throws UploadError `storage_error`. */
+  async erase(id: string): Promise<void> {
+    await onDisk(() => eraseUpload(this.#environment, id))
   }
 
   async open(id: string): Promise<Found> {
@@ -197,12 +216,4 @@ export class DiskStore implements Store {
     await this.#recovery.stop()
     await this.#owner.release()
   }
-}
-
-/** The ids in the names of record files. */
-function idsOf(names: readonly string[]): readonly string[] {
-  return names
-    .filter((name) => name.endsWith(RECORD_ENDING))
-    .map((name) => name.slice(0, -RECORD_ENDING.length))
-    .filter(isUploadId)
 }

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { UploadRecord } from '../core/record.ts'
+import { isUploadId, type UploadRecord } from '../core/record.ts'
 
 /** What decides where a finished file is. */
 export type Place = Pick<UploadRecord, 'id' | 'folder' | 'fileName'>
@@ -86,3 +86,11 @@ export class Layout {
 }
 
 export const RECORD_ENDING = '.json'
+
+/** The ids in the names of record files. */
+export function idsOf(names: readonly string[]): readonly string[] {
+  return names
+    .filter((name) => name.endsWith(RECORD_ENDING))
+    .map((name) => name.slice(0, -RECORD_ENDING.length))
+    .filter(isUploadId)
+}

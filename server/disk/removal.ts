@@ -33,16 +33,27 @@ export async function removeBytes(environment: Environment, id: string, own?: Re
   const tombstone = path.join(layout.leaving, id)
   const isRemembered = removal.isRemembered ?? !(await readTombstone(tombstone))?.isOfRefused
   if (isRemembered && !removal.isWhole) await keepOwner(environment, id)
-  await rm(layout.record(id), { force: true })
-  // The last record of a group takes its directory with it.
-  await rmdir(layout.recordFolder(id)).then(
-    () => environment.recordFolders.forget(layout.recordFolder(id)),
-    () => undefined,
-  )
+  await removeRecord(environment, id)
   removal.onStep('record')
   if (sync === 'always') await syncRemoval(environment, id, removal.folder)
   if (isRemembered) await ifThere(() => rename(tombstone, path.join(layout.gone, id)))
   else await rm(tombstone, { force: true })
+}
+
+/**
+ * Removes an upload, or its tombstone, without a trace: another store has it. Its bytes stay in the quarantine, if it
+ * was rejected.
+ *
+ * @throws the OS error.
+ */
+export async function eraseUpload(environment: Environment, id: string): Promise<void> {
+  const { layout } = environment
+  const { folder } = await interrupted(environment, id)
+  await rm(layout.incomingFile(id), { force: true })
+  await removeFinished(environment, id, folder)
+  await rm(layout.journal(id), { force: true })
+  await removeRecord(environment, id)
+  await rm(path.join(layout.gone, id), { force: true })
 }
 
 /** The tombstone of an upload whose removal has begun; while it lacks its text, the record has the owner. */
@@ -51,6 +62,15 @@ export async function leavingTombstone(environment: Environment, id: string): Pr
   if (tombstone === undefined || tombstone.isWhole) return tombstone
   const record = await readRecord(environment, id).catch(() => 'torn' as const)
   return typeof record === 'string' ? tombstone : { ...tombstone, owner: record.owner }
+}
+
+async function removeRecord({ layout, recordFolders }: Environment, id: string): Promise<void> {
+  await rm(layout.record(id), { force: true })
+  // The last record of a group takes its directory with it.
+  await rmdir(layout.recordFolder(id)).then(
+    () => recordFolders.forget(layout.recordFolder(id)),
+    () => undefined,
+  )
 }
 
 /** Repeats the owner in a tombstone without text: the removed bytes may have made room for it. */

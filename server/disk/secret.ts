@@ -41,6 +41,16 @@ export function folderSecrets(layout: Layout, onNotice: (sentence: string) => vo
   })
 }
 
+/**
+ * The secret of ids of a data directory; `undefined` if it has none.
+ *
+ * @throws like `folderSecrets`.
+ */
+export async function secretOfIds(layout: Layout): Promise<string | undefined> {
+  const [ids] = await withAccess(layout, () => known(layout))
+  return ids
+}
+
 async function make(layout: Layout, before: readonly string[]): Promise<FolderSecrets> {
   const fresh = randomBytes(32).toString('hex')
   const lines = [...before, fresh]

@@ -5,6 +5,8 @@ import { ifThere, openNew, withExisting } from './files.ts'
 // A tombstone is one line: why the upload is gone, and its owner, if it has one. It counts without its text, for which
 // a full disk has no room. The line end shows that the text is whole: no owner may inherit an upload by a torn text.
 
+const DEPARTURES: readonly Departure[] = ['deleted', 'expired', 'refused']
+
 const TEXT = /^(deleted|expired|refused)(?: (\S+))?\n$/
 
 /** The text of a tombstone. */
@@ -12,6 +14,8 @@ export interface Tombstone {
   /** Whether the text is there; otherwise the owner is unknown. */
   readonly isWhole: boolean
   readonly owner: string | undefined
+  /** Unknown without the text. */
+  readonly why: Departure | undefined
   /** Whether the upload was made for a request that was refused: nothing remembers it. */
   readonly isOfRefused: boolean
 }
@@ -40,7 +44,8 @@ export async function readTombstone(place: string): Promise<Tombstone | undefine
   const text = await ifThere(() => readFile(place, 'utf8'))
   if (text === undefined) return undefined
   const found = TEXT.exec(text)
-  return { isWhole: found !== null, owner: found?.[2], isOfRefused: found?.[1] === 'refused' }
+  const why = DEPARTURES.find((departure) => departure === found?.[1])
+  return { isWhole: found !== null, owner: found?.[2], why, isOfRefused: why === 'refused' }
 }
 
 function textOf(why: Departure, owner: string | undefined): string {

@@ -25,6 +25,12 @@ export interface DownloadableFile {
 }
 
 /**
+ * The content never changes, but the file may be deleted: clients may cache it, but must revalidate. Compression of an
+ * application would make ranges and a strong ETag untrue (RFC 9111 §5.2.2.6).
+ */
+export const FILE_CACHING = 'private, no-cache, no-transform'
+
+/**
  * Responds to GET and HEAD of a finished file with 200, 206, or 304 (RFC 9110 §13, §14). Returns when the response is
  * sent, or the client has disconnected.
  *
@@ -61,7 +67,7 @@ export async function download(ctx: Context, file: DownloadableFile): Promise<vo
  * distinguish later content of the same id, and that of a restored or repaired store. `Last-Modified` is never in the
  * future (RFC 9110 §8.8.2.1).
  */
-function validatorsOf(file: DownloadableFile): Validators {
+export function validatorsOf(file: DownloadableFile): Validators {
   return {
     etag: `"${digestOf(file.id)}-${file.size}-${file.modified.getTime().toString(36)}"`,
     lastModified: new Date(Math.min(file.modified.getTime(), Date.now())),
@@ -110,9 +116,7 @@ function setFileHeaders(ctx: Context, file: DownloadableFile, validators: Valida
     'Accept-Ranges': 'bytes',
     ETag: validators.etag,
     'Last-Modified': validators.lastModified.toUTCString(),
-    // The content never changes, but the file may be deleted: clients may cache it, but must revalidate.
-    // Compression of an application would make ranges and a strong ETag untrue (RFC 9111 §5.2.2.6).
-    'Cache-Control': 'private, no-cache, no-transform',
+    'Cache-Control': FILE_CACHING,
   })
 }
 

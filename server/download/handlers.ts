@@ -4,6 +4,7 @@ import type { Desk } from '../core/desk.ts'
 import { UploadError } from '../core/errors.ts'
 import type { Upload } from '../core/upload.ts'
 import { type DownloadableFile, download } from './download.ts'
+import { isForBucket, redirectToBucket, type SignUrl } from './redirect.ts'
 
 /** Sets the headers that describe the state of an upload. */
 type StateHeaders = (ctx: Context, upload: Upload, offset: number) => Promise<void>
@@ -11,9 +12,12 @@ type StateHeaders = (ctx: Context, upload: Upload, offset: number) => Promise<vo
 /** GET and HEAD of an upload, for requests that name no upload protocol. */
 export class DownloadHandlers {
   readonly #setStateHeaders: StateHeaders
+  readonly #signUrl: SignUrl | undefined
 
-  constructor(setStateHeaders: StateHeaders) {
+  /** @param signUrl redirects downloads to the bucket; without it, the service sends all bytes. */
+  constructor(setStateHeaders: StateHeaders, signUrl?: SignUrl) {
     this.#setStateHeaders = setStateHeaders
+    this.#signUrl = signUrl
   }
 
   /** GET of a finished file. @throws UploadError `not_found` while it is not finished, `scanning`. */
@@ -22,7 +26,11 @@ export class DownloadHandlers {
       await upload.finish(MAX_WAIT, 0)
       const file = fileOf(upload)
       if (file === undefined) throw new UploadError('not_found', 'This upload is not finished.')
-      await download(ctx, file)
+      const { object } = upload.facts
+      // A signed link hides the id, which the key contains, and may end earlier than a signed URL.
+      const mayRedirect = desk.principal.link === undefined && isForBucket(ctx, file)
+      if (this.#signUrl === undefined || object === undefined || !mayRedirect) return download(ctx, file)
+      await redirectToBucket(ctx, file, object, this.#signUrl)
     })
   }
 

@@ -32,7 +32,8 @@ export function hookCall(hook: HookName, facts: UploadFacts, request: RequestInf
 }
 
 /** `FileInfo` of tusd (pkg/handler/datastore.go). An upload that does not exist yet has neither id nor storage. */
-function uploadOf(hook: HookName, { record, offset, path: file }: UploadFacts) {
+function uploadOf(hook: HookName, facts: UploadFacts) {
+  const { record, offset } = facts
   const { id, length, metadata, partial, parts, failed } = record
   const isNew = hook === 'pre-create'
   return {
@@ -45,10 +46,16 @@ function uploadOf(hook: HookName, { record, offset, path: file }: UploadFacts) {
     IsPartial: partial === true,
     IsFinal: parts !== undefined,
     PartialUploads: parts ?? null,
-    // Without `InfoPath`: receivers delete that file of tusd, and records must stay.
-    Storage: isNew || file === undefined ? null : { Type: 'filestore', Path: path.resolve(file) },
+    Storage: isNew ? null : storageOf(facts),
     ...(failed !== undefined && { Failure: failed.code }),
   }
+}
+
+/** Pieces of an unfinished upload in a bucket are no file yet. */
+function storageOf({ path: file, object }: UploadFacts) {
+  if (object !== undefined) return { Type: 's3store', Bucket: object.bucket, Key: object.key }
+  // Without `InfoPath`: receivers delete that file of tusd, and records must stay.
+  return file === undefined ? null : { Type: 'filestore', Path: path.resolve(file) }
 }
 
 function requestOf(request: RequestInfo | undefined) {

@@ -9,7 +9,6 @@ import { diskError } from '../disk/disk-error.ts'
 import { DiskStore } from '../disk/disk-store.ts'
 import type { Step } from '../disk/environment.ts'
 import { exists, ifThere } from '../disk/files.ts'
-import { isTaken } from '../disk/import-upload.ts'
 import { Layout } from '../disk/layout.ts'
 import { settingsOfCommand } from '../read-settings.ts'
 import { secretsOf } from '../secrets.ts'
@@ -17,6 +16,7 @@ import type { Settings } from '../settings.ts'
 import { chunkedUploads, DEFAULT_PATTERN } from './chunk-folder.ts'
 import type { Found } from './found.ts'
 import { Report } from './report.ts'
+import { diskTarget, type Target } from './target.ts'
 import { readTaskList } from './task-list.ts'
 import { tusdUploads } from './tusd-folder.ts'
 
@@ -34,14 +34,21 @@ interrupted import can be run again. It lists what it cannot import, and then ex
   --copy      copies finished files; by default, they are hard links where the file system has them
   --dry-run   lists what would happen, and changes nothing
 
+With STORE=s3, uploads come into the bucket of the settings.
 A folder of @tus/file-store needs no import: start the service with DATA_DIR set to it.
 `
+
+export interface ImportOptions {
+  /** Called after each step in a data directory; tests stop the program there. */
+  readonly onStep: (step: Step) => void
+  /** Opens the bucket of STORE=s3. @param isDry whether nothing may be changed. */
+  readonly openBucket: (settings: Settings, isDry: boolean) => Promise<Target>
+}
 
 /**
  * `landfall import`.
  *
  * @param print receives lines for the operator.
- * @param onStep called after each step; tests stop the program there.
  * @returns the exit code.
  * @throws Error with a sentence for the operator when an argument is wrong, or a directory is not accessible or in use.
  */
@@ -49,7 +56,7 @@ export async function importUploads(
   environment: NodeJS.ProcessEnv,
   args: readonly string[],
   print: (line: string) => void,
-  onStep: (step: Step) => void = () => undefined,
+  { onStep, openBucket }: ImportOptions,
 ): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -83,31 +90,27 @@ export async function importUploads(
   if (overlap(folder, layout.root)) throw new Error(`${folder} and the data directory must not contain each other.`)
   if (!(await ifThere(() => stat(folder)))?.isDirectory()) throw new Error(`${folder} is not a directory.`)
   const isDry = values['dry-run']
-  const store = isDry ? undefined : await openStore(settings, print, onStep)
+  const target =
+    settings.STORE === 's3'
+      ? await openBucket(settings, isDry)
+      : diskTarget(layout, isDry ? undefined : await openStore(settings, print, onStep))
   try {
     const found = list === undefined ? tusdUploads(folder) : chunks(folder, list, pattern, settings, isDry)
     const report = new Report(print, isDry)
-    for await (const one of found) await importOne(one, report, layout, store, !values.copy)
+    for await (const one of found) await importOne(one, report, target, !values.copy)
     report.end()
     return report.isClean ? 0 : 1
   } finally {
-    await store?.close()
+    await target.close()
   }
 }
 
-/** @param store without it, nothing is changed. */
-async function importOne(
-  found: Found,
-  report: Report,
-  layout: Layout,
-  store: DiskStore | undefined,
-  mayLink: boolean,
-): Promise<void> {
+async function importOne(found: Found, report: Report, target: Target, mayLink: boolean): Promise<void> {
   if (found.kind === 'problem') return report.problem(found.name, found.sentence)
   if (found.kind === 'stray') return report.stray(found.name)
-  if (await isTaken(layout, found.record.id)) return report.known()
+  if (await target.isTaken(found.record.id)) return report.known()
   try {
-    await store?.importUpload(found.record, { files: found.files, mayLink })
+    await target.add(found.record, { files: found.files, mayLink })
   } catch (error) {
     if (diskError(error).code === 'no_space') throw new Error('The disk is full. Make room, and run the import again.')
     // Another upload may still succeed, unless the disk fails.

@@ -17,6 +17,8 @@ export interface UploadView {
   readonly owner: string | undefined
   /** Where the bytes are, if they are in a file: while the upload is not finished, do not touch them. */
   readonly path: string | undefined
+  /** Where the file is in a bucket of S3, if it is finished and kept there. */
+  readonly object: { readonly bucket: string; readonly key: string } | undefined
   /** A part of another upload (tus concatenation); it never becomes a file by itself. */
   readonly isPart: boolean
   /** Digests of the file that are known, in base64, by their names of RFC 9530. */
@@ -31,7 +33,7 @@ export interface StoredView extends UploadView {
 }
 
 /** The view of an upload. */
-export function viewOf({ record, offset, path }: UploadFacts): UploadView {
+export function viewOf({ record, offset, path, object }: UploadFacts): UploadView {
   const { id, length, metadata, createdAt, owner, partial, failed, digests = {}, fileName } = record
   return {
     id,
@@ -42,6 +44,7 @@ export function viewOf({ record, offset, path }: UploadFacts): UploadView {
     createdAt: new Date(createdAt),
     owner,
     path,
+    object,
     isPart: partial === true,
     digests,
     failure: failed === undefined ? undefined : { code: failed.code, message: failed.message },

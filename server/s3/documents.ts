@@ -46,7 +46,8 @@ export type Done =
       readonly why: Departure
       readonly at: Date
       readonly owner?: string | undefined
-      readonly key: string
+      /** Of its file, which may appear again if a call is late; unknown if another store has removed it. */
+      readonly key?: string | undefined
       /** Whether the id is computed from facts that may come again: then it must never be used again. */
       readonly derived: boolean
       /** It was finished before. */
@@ -85,7 +86,7 @@ const done = z.discriminatedUnion('kind', [
     why: z.enum(DEPARTURES),
     at: date,
     owner: z.string().optional(),
-    key: z.string(),
+    key: z.string().optional(),
     derived: z.boolean(),
     finishedAt: date.optional(),
   }),

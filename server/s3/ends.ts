@@ -19,16 +19,17 @@ export async function readDone({ port, prefix }: Environment, id: string): Promi
 /**
  * The one commit of a file, whose object is complete.
  *
+ * @param finishedAt now, unless another store has finished it before.
  * @returns the end of the upload as S3 has it: another process may have been first.
  * @throws S3Error.
  */
 export async function putFinished(
   environment: Environment,
   record: UploadRecord,
-  size: number = record.length ?? 0,
+  finishedAt = new Date(environment.clock.now()),
 ): Promise<Done> {
-  const { port, prefix, keyOf, clock } = environment
-  const facts = { key: keyOf(record), size, finishedAt: new Date(clock.now()), record, token: newToken() }
+  const { port, prefix, keyOf } = environment
+  const facts = { key: keyOf(record), size: record.length ?? 0, finishedAt, record, token: newToken() }
   const done: FinishedUpload = { kind: 'finished', ...facts }
   try {
     await port.put(doneKey(prefix, record.id), formatDone(done), { ifAbsent: true })
@@ -64,7 +65,12 @@ export async function putGone(
 
 /** Whether the id is computed from facts that may come again. */
 export function isDerived({ id, webUploader, parts }: UploadRecord): boolean {
-  return webUploader !== undefined || parts !== undefined || !/^[0-9a-f]{32}$/.test(id)
+  return webUploader !== undefined || parts !== undefined || isDerivedId(id)
+}
+
+/** Whether an id is none of those that are chosen at random. */
+export function isDerivedId(id: string): boolean {
+  return !/^[0-9a-f]{32}$/.test(id)
 }
 
 export function goneError(): UploadError {

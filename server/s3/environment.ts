@@ -7,6 +7,8 @@ import type { S3Port } from './s3-port.ts'
 /** What all uploads of a store share. */
 export interface Environment {
   readonly port: S3Port
+  /** Its name, for those who read files in it. */
+  readonly bucket: string
   /** Of everything but files; ends with a slash. */
   readonly prefix: string
   /** The key of the finished file: a function of the record, in which the id is a part. */

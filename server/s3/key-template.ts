@@ -24,6 +24,12 @@ export function keyTemplateProblem(template: string): string | undefined {
   return rest.length > 200 || template.startsWith('/') ? 'must be shorter, and not begin with a slash' : undefined
 }
 
+/** What the keys of all files begin with. */
+export function startOfKeys(template: string): string {
+  const [start = ''] = template.split('{')
+  return start
+}
+
 /** The key of a finished file. A name that would make it too long becomes `file`. */
 export function keyByTemplate(template: string, record: UploadRecord): string {
   const key = filled(template, record)

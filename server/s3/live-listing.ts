@@ -52,7 +52,7 @@ class Collected {
     this.id = id
   }
 
-  /** Without a record, only claims are left, or what a crash has left of a creation. */
+  /** Without its first record, only claims are left, or what a crash has left of a creation. */
   isListed(withJoined: boolean): boolean {
     return this.#hasRecord && (withJoined || !this.#isJoined)
   }
@@ -66,7 +66,7 @@ class Collected {
     const parsed = parseName(name)
     if (parsed === undefined) return
     if (parsed.kind === 'joined') this.#isJoined = true
-    if (parsed.kind === 'record' || parsed.kind === 'manifest') this.#hasRecord = true
+    if (parsed.kind === 'record' && parsed.term === 1 && parsed.sequence === 0) this.#hasRecord = true
     if (parsed.kind === 'piece') this.#ranges.push(parsed.piece)
     // Opening an upload brings it no bytes.
     if (parsed.kind === 'record' || parsed.kind === 'piece') this.#changedAt = Math.max(this.#changedAt, at)

@@ -1,7 +1,7 @@
 import { UploadError } from '../core/errors.ts'
 import type { Found } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
-import { accept, type ListedPiece } from './accept.ts'
+import { type Accepted, accept, type ListedPiece } from './accept.ts'
 import {
   type ClaimOwner,
   formatClaim,
@@ -27,7 +27,7 @@ import { newToken } from './token.ts'
 const TENURE = 10_000
 
 /** What is below the folder of an unfinished upload. */
-interface Listing {
+export interface Listing {
   readonly date: number
   readonly pieces: readonly ListedPiece[]
   /** All names but those of claims. */
@@ -63,7 +63,7 @@ export async function openUpload(environment: Environment, id: string): Promise<
 }
 
 /** The end of an upload, if it has one. */
-async function findEnd(environment: Environment, id: string): Promise<Found | undefined> {
+export async function findEnd(environment: Environment, id: string): Promise<Found | undefined> {
   const done = await readDone(environment, id)
   if (done === undefined) return undefined
   if (done.kind === 'gone') return { kind: 'gone', ...(done.owner === undefined ? {} : { owner: done.owner }) }
@@ -87,21 +87,16 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
   // Pieces are deleted only after this is written.
   const ended = await findEnd(environment, id)
   if (ended !== undefined) return ended
-  const base = Math.max(1, ...listing.manifests)
-  const manifest = base === 1 ? undefined : parseManifest(await read(environment, `${folder}${manifestName(base)}`))
-  const state = await stateOf(environment, folder, listing, base, manifest?.state)
-  const mayLack = state.discarded || state.record.failed !== undefined
-  const { pieces, void: useless } = accept(listing.pieces, base, new Set(manifest?.pieces), mayLack)
+  const { state, pieces, void: useless } = await counted(environment, folder, listing)
   const names = pieces.map(({ name }) => name)
   await port.put(`${folder}${manifestName(number)}`, formatManifest({ state, pieces: names }))
   // If this process stopped since its claim, the upload may have ended, and the claims after it may be gone.
   const term = new Term(port, folder, number, claim.date)
-  const changedAt = new Date(environment.clock.now() - (listing.date - listing.changedAt))
   const upload = new S3Upload(environment, {
     state,
     term,
     pieces,
-    changedAt,
+    changedAt: changedAt(environment, listing),
     names: [...listing.names, manifestName(number)],
   })
   if (state.leaving !== undefined) {
@@ -110,6 +105,77 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
   }
   removeOld(environment, folder, term, listing, useless)
   return { kind: 'upload', upload }
+}
+
+/** What counts of a listed upload. @throws UploadError `storage_error`, S3Error. */
+export async function counted(
+  environment: Environment,
+  folder: string,
+  listing: Listing,
+): Promise<Accepted & { readonly state: LiveState }> {
+  const { term, manifest, state } = await lastState(environment, folder, listing)
+  const mayLack = state.discarded || state.record.failed !== undefined
+  return { ...accept(listing.pieces, term, new Set(manifest?.pieces), mayLack), state }
+}
+
+/** When a piece or record was last written, by the clock of this host. */
+function changedAt({ clock }: Environment, { date, changedAt }: Listing): Date {
+  return new Date(clock.now() - (date - changedAt))
+}
+
+/**
+ * An unfinished upload as it is, for reading: nothing is written, and another process may have it.
+ *
+ * @returns `undefined` without its first record.
+ * @throws UploadError `storage_error`, S3Error.
+ */
+export async function viewLive(environment: Environment, id: string): Promise<S3Upload | undefined> {
+  const folder = liveFolder(environment.prefix, id)
+  const listing = await list(environment, folder)
+  if (!exists(listing)) return undefined
+  const { state, pieces } = await counted(environment, folder, listing)
+  const term = new Term(environment.port, folder, listing.term, listing.date)
+  const { names } = listing
+  return new S3Upload(environment, { state, term, pieces, names, changedAt: changedAt(environment, listing) })
+}
+
+/** An upload that does not exist yet. */
+export interface Unborn {
+  readonly upload: S3Upload
+  /** The claim of its term. Once the upload exists, it protects nothing, and would only keep others waiting. */
+  readonly claim: string
+}
+
+/**
+ * Begins a term of an upload that does not exist: it does not before its end, or its first record, is written. What an
+ * earlier try has left does not count in this term.
+ *
+ * @throws UploadError `storage_error` if the upload exists; S3Error.
+ */
+export async function beginUnborn(environment: Environment, state: LiveState, changedAt: Date): Promise<Unborn> {
+  const { port, prefix, node, keyOf } = environment
+  const folder = liveFolder(prefix, state.record.id)
+  for (;;) {
+    const number = Math.max(1, (await list(environment, folder)).term) + 1
+    const claim = await claimTerm(environment, folder, number, { node, token: newToken() })
+    const listing = await list(environment, folder)
+    if (exists(listing)) throw new UploadError('storage_error', 'There is an upload with this id.')
+    if (claim === undefined || listing.term !== number) continue
+    const earlier = listing.manifests.length > 0 ? await lastState(environment, folder, listing) : undefined
+    await port.put(`${folder}${manifestName(number)}`, formatManifest({ state, pieces: [] }))
+    const term = new Term(port, folder, number, claim.date)
+    const useless = listing.pieces.map(({ piece }) => piece.name)
+    removeOld(environment, folder, term, listing, useless)
+    if (earlier?.state.multipart !== undefined) await port.abort(keyOf(earlier.state.record), earlier.state.multipart)
+    const names = [...listing.names, manifestName(number)]
+    const upload = new S3Upload(environment, { state, term, pieces: [], names, changedAt })
+    return { upload, claim: `${folder}${claimName(number)}` }
+  }
+}
+
+/** Whether the first record is there: it stays until the end. */
+function exists({ records }: Listing): boolean {
+  return records.get(1)?.includes(0) === true
 }
 
 /** Waits until the newest claim is old enough, if another process has it. @returns false if it has waited. */
@@ -187,10 +253,14 @@ export async function list({ port }: Environment, folder: string): Promise<Listi
 export async function currentState(environment: Environment, id: string): Promise<LiveState | undefined> {
   const folder = liveFolder(environment.prefix, id)
   const listing = await list(environment, folder)
-  if (listing.records.size === 0) return undefined
-  const base = Math.max(1, ...listing.manifests)
-  const manifest = base === 1 ? undefined : parseManifest(await read(environment, `${folder}${manifestName(base)}`))
-  return stateOf(environment, folder, listing, base, manifest?.state)
+  return exists(listing) ? (await lastState(environment, folder, listing)).state : undefined
+}
+
+/** The highest term that has a manifest, or 1, with that manifest, and the state of the upload. */
+async function lastState(environment: Environment, folder: string, listing: Listing) {
+  const term = Math.max(1, ...listing.manifests)
+  const manifest = term === 1 ? undefined : parseManifest(await read(environment, `${folder}${manifestName(term)}`))
+  return { term, manifest, state: await stateOf(environment, folder, listing, term, manifest?.state) }
 }
 
 /** The last record of a term, or that of its manifest. */

@@ -2,7 +2,16 @@ import { UploadError } from '../core/errors.ts'
 import { prefix as prefixOf } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
-import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, UploadSummary } from '../core/store.ts'
+import type {
+  Found,
+  ObjectPlace,
+  Prepared,
+  Space,
+  Store,
+  StoredUpload,
+  UnfinishedUpload,
+  UploadSummary,
+} from '../core/store.ts'
 import { largestFile } from './cells.ts'
 import type { ClaimOwner, Done, LiveState } from './documents.ts'
 import { isDerived, putFinished, readDone } from './ends.ts'
@@ -189,7 +198,7 @@ export class S3Store implements Store {
       const end = await this.#end(id)
       if (end?.kind !== 'gone' || end.derived) return
       const { port, prefix } = this.#environment
-      await port.remove([end.key])
+      if (end.key !== undefined) await port.remove([end.key])
       await port.remove([doneKey(prefix, id)])
       await port.remove([goneKey(prefix, id, end.at, false)])
     })
@@ -201,6 +210,11 @@ export class S3Store implements Store {
 
   pathOf(): undefined {
     return undefined
+  }
+
+  objectOf(record: UploadRecord): ObjectPlace {
+    const { bucket, keyOf } = this.#environment
+    return { bucket, key: keyOf(record) }
   }
 
   async space(): Promise<Space> {
@@ -261,7 +275,7 @@ export class S3Store implements Store {
       await port.remove([key]).catch(() => undefined)
       throw error
     }
-    const done = await putFinished(this.#environment, record, body.length)
+    const done = await putFinished(this.#environment, record)
     // The object of this id has just been made, so another end is that of another upload.
     if (done.kind !== 'finished' || done.record.createdAt !== record.createdAt) throw taken()
     return new S3Upload(this.#environment, done)

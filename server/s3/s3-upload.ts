@@ -2,7 +2,7 @@ import { UploadError } from '../core/errors.ts'
 import { queue } from '../core/queue.ts'
 import { covers, lengthOf, type Range, type Ranges } from '../core/ranges.ts'
 import type { FailureReason, UploadRecord } from '../core/record.ts'
-import type { Attempt, Count, Departure, Occupied, StoredUpload } from '../core/store.ts'
+import type { Attempt, Count, Departure, ObjectPlace, Occupied, StoredUpload } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
 import { PieceAttempt, type PiecesOf } from './attempt.ts'
 import { cellEnd, cellOfChunks, cellSize, firstGathered } from './cells.ts'
@@ -106,6 +106,11 @@ export class S3Upload implements StoredUpload {
     return undefined
   }
 
+  get object(): ObjectPlace | undefined {
+    const { bucket } = this.#environment
+    return this.#finished === undefined ? undefined : { bucket, key: this.#finished.key }
+  }
+
   get moved(): boolean {
     return !this.#removed && (this.#isInDoubt || this.#term.isOver) && !this.finished
   }
@@ -167,7 +172,8 @@ export class S3Upload implements StoredUpload {
     // Bytes that were refused never became pieces.
   }
 
-  async finish(after?: Promise<void>): Promise<void> {
+  /** @param at when it was finished, if another store has done that before. */
+  async finish(after?: Promise<void>, at?: Date): Promise<void> {
     if (this.#finished !== undefined) return
     this.#check()
     try {
@@ -177,7 +183,7 @@ export class S3Upload implements StoredUpload {
         this.#term.expectRecent(date)
       })
       await after
-      await this.#recordTurn(() => this.#commit())
+      await this.#recordTurn(() => this.#commit(at))
     } catch (error) {
       await this.#adoptEnd(error)
     }
@@ -471,9 +477,9 @@ export class S3Upload implements StoredUpload {
   }
 
   /** The one commit of the file. */
-  async #commit(): Promise<void> {
+  async #commit(at: Date | undefined): Promise<void> {
     if (this.#finished !== undefined || this.#removed) return
-    this.#end(await this.#sure(() => putFinished(this.#environment, this.#state.record)))
+    this.#end(await this.#sure(() => putFinished(this.#environment, this.#state.record, at)))
   }
 
   /**

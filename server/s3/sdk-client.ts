@@ -1,4 +1,4 @@
-import { S3Client, S3ServiceException } from '@aws-sdk/client-s3'
+import { S3Client, type S3ClientConfig, S3ServiceException } from '@aws-sdk/client-s3'
 import { S3Error } from './s3-error.ts'
 import type { Answered } from './s3-port.ts'
 import { toS3Error } from './sdk-error.ts'
@@ -20,6 +20,7 @@ const CONNECTION_TIMEOUT = 5_000
 const SIGNED_BODY = 65_536
 
 /** Instead of the console. */
+/** Without one, the SDK would write its warnings to the console. */
 const NO_LOGGER = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /** One try of a call. */
@@ -42,19 +43,10 @@ export class SdkClient {
   readonly #dates = new WeakMap<object, number>()
 
   /** @param maxSockets connections at a time; further calls wait. */
-  constructor({ region, endpoint, credentials }: S3Location, maxSockets: number) {
+  constructor(location: S3Location, maxSockets: number) {
     const agent = { keepAlive: true, maxSockets }
     this.#sdk = new S3Client({
-      region,
-      ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-      ...(credentials === undefined ? {} : { credentials }),
-      // A try that nobody sees would leave it unknown whether the call was applied.
-      maxAttempts: 1,
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      // The SDK opens a connection of its own, outside the limit, for each request that waits for a 100.
-      expectContinueHeader: false,
-      logger: NO_LOGGER,
+      ...clientSettings(location),
       requestHandler: {
         httpAgent: agent,
         httpsAgent: agent,
@@ -137,6 +129,22 @@ export class SdkClient {
       },
       { step: 'build', priority: 'low' },
     )
+  }
+}
+
+/** Settings of a client of the SDK. */
+export function clientSettings({ region, endpoint, credentials }: S3Location): S3ClientConfig {
+  return {
+    region,
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    ...(credentials === undefined ? {} : { credentials }),
+    // A try that nobody sees would leave it unknown whether the call was applied.
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // The SDK opens a connection of its own, outside the limit, for each request that waits for a 100.
+    expectContinueHeader: false,
+    logger: NO_LOGGER,
   }
 }
 

@@ -69,7 +69,7 @@ async function tidyGone(environment: Environment, signal: AbortSignal): Promise<
       const [, kind, id] = key.slice(folder.length).split('/')
       if (kind !== 'kept' || id === undefined || date - lastModified < REPEATED_AFTER) continue
       const end = await readDone(environment, id)
-      await port.remove(end?.kind === 'gone' ? [end.key, key] : [key])
+      await port.remove(end?.kind === 'gone' && end.key !== undefined ? [end.key, key] : [key])
     }
     if (next === undefined) return
     after = next

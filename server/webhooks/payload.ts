@@ -8,7 +8,8 @@ const MAX_METADATA = 14_000
 const MAX_NAME = 255
 
 /** The body of a webhook. Metadata that has no room is left out, which `metadata_truncated` says. */
-export function payloadOf({ type, at, upload: { record, offset, path: file } }: UploadEvent, dataDir: string): unknown {
+export function payloadOf({ type, at, upload }: UploadEvent, dataDir: string): unknown {
+  const { record, offset, path: file, object } = upload
   const { kept, isCut } = fitting(record.metadata)
   const { failed } = record
   return {
@@ -24,6 +25,7 @@ export function payloadOf({ type, at, upload: { record, offset, path: file } }: 
       ...(record.owner !== undefined && { owner: record.owner }),
       ...(record.digests !== undefined && { digests: record.digests }),
       ...(type === 'finished' && file !== undefined && { path: path.relative(dataDir, file) }),
+      ...(type === 'finished' && object !== undefined && { bucket: object.bucket, key: object.key }),
       ...(failed !== undefined && { failure: { code: failed.code, message: failed.message.slice(0, MAX_NAME) } }),
       created_at: record.createdAt,
     },

@@ -1,5 +1,5 @@
 // `landfall import` with a stop: it kills itself at the STOP_COUNT-th occurrence of the step STOP_AT.
-import { importUploads } from '../../dist/server/import/import.js'
+import { importCommand } from '../../dist/server/import-command.js'
 
 let left = Number(process.env.STOP_COUNT)
 
@@ -9,4 +9,4 @@ function onStep(step) {
   if (left === 0) process.kill(process.pid, 'SIGKILL')
 }
 
-await importUploads(process.env, process.argv.slice(2), () => undefined, onStep)
+await importCommand(process.env, process.argv.slice(2), () => undefined, onStep)

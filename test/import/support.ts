@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { importUploads } from '../../server/import/import.ts'
+import { importCommand } from '../../server/import-command.ts'
 
 /** What `landfall import` printed, and its exit code. */
 export interface Imported {
@@ -9,9 +9,18 @@ export interface Imported {
 }
 
 /** Runs `landfall import` in this process. */
-export async function runImport(dataDir: string, ...args: readonly string[]): Promise<Imported> {
+export function runImport(dataDir: string, ...args: readonly string[]): Promise<Imported> {
+  return runImportWith({}, dataDir, ...args)
+}
+
+/** The same with settings. */
+export async function runImportWith(
+  settings: Readonly<Record<string, string>>,
+  dataDir: string,
+  ...args: readonly string[]
+): Promise<Imported> {
   const lines: string[] = []
-  const code = await importUploads({ DATA_DIR: dataDir }, args, (line) => lines.push(line))
+  const code = await importCommand({ DATA_DIR: dataDir, ...settings }, args, (line) => lines.push(line))
   return { code, lines }
 }
 

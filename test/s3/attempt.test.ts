@@ -14,6 +14,7 @@ const MIB = 1024 * KIB
 function environmentWith(budget: MemoryBudget): Environment {
   return {
     port: memoryPort(new Bucket()),
+    bucket: 'bucket',
     prefix: '.landfall/',
     keyOf: ({ id }) => id,
     node: 'node',

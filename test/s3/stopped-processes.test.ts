@@ -28,6 +28,7 @@ class Site {
   store(change: Partial<S3Port> = {}, ahead = 0): S3Store {
     return new S3Store({
       port: { ...memoryPort(this.bucket), ...change },
+      bucket: 'bucket',
       prefix: PREFIX,
       keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
       node: NODE,

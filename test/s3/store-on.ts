@@ -18,6 +18,7 @@ export function storeOn(openPort: () => S3Port, part = ''): StoreUnderTest {
   const open = (): S3Store =>
     new S3Store({
       port: openPort(),
+      bucket: 'bucket',
       prefix: `${part}.landfall/`,
       keyOf: ({ id, fileName }) => `${part}files/${id}/${fileName}`,
       node: NODE,

@@ -2,7 +2,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { bucketSettings } from './bucket-settings.ts'
+import { bucketSettings, isInBucket } from './bucket-settings.ts'
+import { notePassedSelfTest } from './passed-self-test.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
 
@@ -24,20 +25,14 @@ export interface Program {
  * @param within a command, with arguments, that executes the arguments that follow.
  * @throws Error with its output if it exits instead.
  */
-export function startProgram(
+export async function startProgram(
   settings: Readonly<Record<string, string>>,
   main: string = MAIN,
   within: readonly string[] = [],
 ): Promise<Program> {
-  return startCommand([...within, process.execPath, main], {
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      PORT: '0',
-      LOG_LEVEL: 'warn',
-      ...bucketSettings(settings['DATA_DIR'] ?? ''),
-      ...settings,
-    },
-  })
+  const all = { PORT: '0', LOG_LEVEL: 'warn', ...bucketSettings(settings['DATA_DIR'] ?? ''), ...settings }
+  if (isInBucket) await notePassedSelfTest(all)
+  return startCommand([...within, process.execPath, main], { env: { PATH: process.env['PATH'] ?? '', ...all } })
 }
 
 /**

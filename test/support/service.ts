@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { openProgram } from '../../server/program.ts'
 import { parseSettings } from '../../server/read-settings.ts'
-import { bucketSettings } from './bucket-settings.ts'
+import { bucketSettings, isInBucket } from './bucket-settings.ts'
 import { temporaryFolder } from './folder.ts'
+import { notePassedSelfTest } from './passed-self-test.ts'
 
 /** Empty pages, so tests of requests need no build. */
 const BLANK_PAGES = fileURLToPath(new URL('blank-pages', import.meta.url))
@@ -51,6 +52,7 @@ async function startIn(
     ...settings,
     DATA_DIR: dataDir,
   }
+  if (isInBucket) await notePassedSelfTest(all)
   const service = await openProgram(parseSettings(all), { pagesFolder: pages })
   return {
     url: await service.listen(),

@@ -161,6 +161,7 @@ export class World {
     const port = portTo(this.bucket, (apply) => this.#send(node(), apply))
     const environment: Environment = {
       port,
+      bucket: 'bucket',
       prefix: '.landfall/',
       keyOf: ({ id }) => `files/${id}`,
       node: name,
