@@ -1,6 +1,6 @@
 import type { UploadFacts } from './decisions.ts'
 import { UploadError } from './errors.ts'
-import { type Events, type EventType, eventOf, type UploadEvent } from './events.ts'
+import { type Events, type EventType, eventOf, eventOfFailure, type UploadEvent } from './events.ts'
 import type { Intent, Outbox } from './outbox.ts'
 import { prefix, type Range, type Ranges } from './ranges.ts'
 import type { FailureReason, UploadRecord } from './record.ts'
@@ -237,7 +237,7 @@ class ReportedUpload implements StoredUpload {
   }
 
   async finish(after?: Promise<void>): Promise<void> {
-    this.#confirmCreation()
+    await this.#ensureCreation()
     const path = this.#store.pathOf(this.#stored.record, true)
     const report = this.#finish ?? this.#report('finished', { ...this.#facts, path })
     this.#finish = report
@@ -258,7 +258,7 @@ class ReportedUpload implements StoredUpload {
   }
 
   async #reportFailure(reason: FailureReason): Promise<void> {
-    this.#confirmCreation()
+    await this.#ensureCreation()
     const upload = this.#facts
     const failed = { ...upload, record: { ...upload.record, failed: reason } }
     const report = this.#report(eventOfFailure(reason), failed)
@@ -339,7 +339,8 @@ class ReportedUpload implements StoredUpload {
   }
 
   async close(): Promise<void> {
-    this.#confirmCreation()
+    if (this.#stored.moved) this.#doubt()
+    else this.#confirmCreation()
     await this.#stored.close()
   }
 
@@ -356,6 +357,21 @@ class ReportedUpload implements StoredUpload {
   #confirmCreation(): void {
     this.#creation?.confirm()
     this.#creation = undefined
+  }
+
+  /** A tentative upload may not be stored before its first byte, and some have none. */
+  async #ensureCreation(): Promise<void> {
+    if (this.#creation === undefined) return
+    await this.#stored.confirm()
+    this.#confirmCreation()
+  }
+
+  /** Another object decides what becomes of the upload: the store shows it. */
+  #doubt(): void {
+    this.#creation?.doubt()
+    this.#creation = undefined
+    this.#finish?.doubt()
+    this.#finish = undefined
   }
 
   #cancelFinish(): void {
@@ -420,10 +436,6 @@ class Report {
   doubt(): void {
     this.#intent?.doubt()
   }
-}
-
-function eventOfFailure({ code }: FailureReason): 'rejected' | 'failed' {
-  return code === 'rejected' ? 'rejected' : 'failed'
 }
 
 /** Whether events could not be written because the disk is full: a removal makes room. @throws any other error. */

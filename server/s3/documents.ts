@@ -47,6 +47,10 @@ export type Done =
       readonly at: Date
       readonly owner?: string | undefined
       readonly key: string
+      /** When the upload was created, as its record says. */
+      readonly createdAt: string
+      /** It had failed before. */
+      readonly failed?: 'failed' | 'rejected' | undefined
       /** Whether the id is computed from facts that may come again: then it must never be used again. */
       readonly derived: boolean
       /** It was finished before. */
@@ -86,6 +90,8 @@ const done = z.discriminatedUnion('kind', [
     at: date,
     owner: z.string().optional(),
     key: z.string(),
+    createdAt: z.string(),
+    failed: z.enum(['failed', 'rejected']).optional(),
     derived: z.boolean(),
     finishedAt: date.optional(),
   }),

@@ -179,12 +179,28 @@ export async function list({ port }: Environment, folder: string): Promise<Listi
 
 /** The state of an upload that is not opened: what its last writer has kept. */
 export async function currentState(environment: Environment, id: string): Promise<LiveState | undefined> {
-  const folder = liveFolder(environment.prefix, id)
+  return (await lastState(environment, id))?.state
+}
+
+/**
+ * The same, and whether it counts: the writer of a term that another one follows may have kept it in vain.
+ *
+ * @throws S3Error, also when the upload ends meanwhile.
+ */
+export async function lastState(
+  environment: Environment,
+  id: string,
+): Promise<{ readonly state: LiveState; counts(): Promise<boolean> } | undefined> {
+  const { port, prefix } = environment
+  const folder = liveFolder(prefix, id)
   const listing = await list(environment, folder)
   if (listing.records.size === 0) return undefined
   const base = Math.max(1, ...listing.manifests)
   const manifest = base === 1 ? undefined : parseManifest(await read(environment, `${folder}${manifestName(base)}`))
-  return stateOf(environment, folder, listing, base, manifest?.state)
+  const state = await stateOf(environment, folder, listing, base, manifest?.state)
+  const counts = async (): Promise<boolean> =>
+    listing.term === base && (await port.get(`${folder}${claimName(base + 1)}`)).found === undefined
+  return { state, counts }
 }
 
 /** The last record of a term, or that of its manifest. */

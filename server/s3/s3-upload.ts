@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { UploadError } from '../core/errors.ts'
+import { eventOfFailure } from '../core/events.ts'
 import { queue } from '../core/queue.ts'
 import { covers, lengthOf, type Range, type Ranges } from '../core/ranges.ts'
 import type { FailureReason, UploadRecord } from '../core/record.ts'
@@ -526,7 +527,10 @@ export class S3Upload implements StoredUpload {
     if (this.#finished === undefined) await this.#keep({ ...this.#state, leaving: { why } })
     const at = this.#now()
     const { finishedAt, key = keyOf(record) } = this.#finished ?? {}
-    const gone = { kind: 'gone', why, at, owner: record.owner, key, derived: isDerived(record), finishedAt } as const
+    const { owner, createdAt } = record
+    const failed = record.failed && eventOfFailure(record.failed)
+    const facts = { owner, createdAt, failed, finishedAt }
+    const gone = { kind: 'gone', why, at, key, derived: isDerived(record), ...facts } as const
     await this.#sure(async () => {
       await port.put(goneKey(prefix, record.id, at, gone.derived), Buffer.alloc(0))
       await port.put(doneKey(prefix, record.id), formatDone(gone))

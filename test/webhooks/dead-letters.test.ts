@@ -30,7 +30,7 @@ afterEach(async () => {
 async function open(): Promise<void> {
   const settings = parseSettings(environment())
   const schedule = { delays: [0, 1, 1], firstPause: 1, maxPause: 1 }
-  opened = openWebhooks(settings, pino({ level: 'silent' }), () => undefined, schedule)
+  opened = openWebhooks(settings, pino({ level: 'silent' }), { onStep: () => undefined }, schedule)
   const reports = { events: new Events(), outbox: opened.outbox, progressInterval: 0 }
   uploads = await openStore({ directory: folder.path, sync: 'finish', reports })
 }
