@@ -45,7 +45,7 @@ export async function openApplication(
     settings.WEBHOOK_URLS.length > 0
       ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, place)
       : undefined
-  if (webhooks === undefined) warnOfUndelivered(new Layout(settings.DATA_DIR), log)
+  if (webhooks === undefined) warnOfUndelivered(new Layout(settings.DATA_DIR), place.bucket, log)
   return {
     decisions: hooks?.decisions ?? own ?? {},
     reports: { events, outbox: webhooks?.outbox, progressInterval: settings.PROGRESS_INTERVAL },
