@@ -10,11 +10,14 @@ import type { Environment } from '../../server/s3/environment.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
+import type { Schedule } from '../../server/webhooks/endpoint.ts'
 import { Bucket, memoryPort, portTo, type Transport } from './memory-s3.ts'
 import { MovedClock } from './moved-clock.ts'
 
-/** A node gives an event up at the third attempt. */
-const SCHEDULE = { delays: [0, 1, 1], firstPause: 1, maxPause: 1 }
+/** An event is given up at the third attempt. */
+const SCHEDULE: Schedule = { delays: [0, 1, 1], firstPause: 1, maxPause: 1 }
+/** An event that is not accepted waits for longer than any test. */
+export const PATIENT: Schedule = { delays: [0, 3_600_000], firstPause: 1, maxPause: 1 }
 
 /** When a node dies: at so many calls of S3 from now on. */
 export interface Death {
@@ -77,12 +80,12 @@ export class EventNodes {
   }
 
   /** @param settings of the webhooks, in addition. */
-  async start(settings: Readonly<Record<string, string>> = {}): Promise<EventNode> {
+  async start(settings: Readonly<Record<string, string>> = {}, schedule = SCHEDULE): Promise<EventNode> {
     const wire = new Wire()
     const environment = this.environment(this.#makePort?.() ?? this.#counted(portTo(this.bucket, wire.send)))
     const place = { bucket: environment, onStep: () => undefined }
     const log = pino({ level: 'silent' })
-    const webhooks = openWebhooks(parseSettings({ ...this.#settings, ...settings }), log, place, SCHEDULE)
+    const webhooks = openWebhooks(parseSettings({ ...this.#settings, ...settings }), log, place, schedule)
     const inner = new S3Store(environment)
     const store = new ReportedStore(inner, { events: new Events(), outbox: webhooks.outbox, progressInterval: 0 })
     await webhooks.outbox.begin(inner)
