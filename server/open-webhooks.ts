@@ -57,7 +57,7 @@ function openOutbox(settings: Settings, log: Logger, { bucket, onStep }: EventPl
   const layout = new Layout(settings.DATA_DIR)
   const options = {
     types: new Set(settings.WEBHOOK_EVENTS),
-    bodyOf: (event: UploadEvent) => payloadOf(event, path.resolve(layout.root)),
+    bodyOf: (event: UploadEvent) => payloadOf(event, path.resolve(layout.root), bucket?.keyOf(event.upload.record)),
     onNotice: (sentence: string, err?: unknown) => log.error({ err }, sentence),
   }
   if (bucket !== undefined) return new S3Outbox(bucket, options)

@@ -180,9 +180,13 @@ export class S3Outbox implements Outbox, Mailbox {
     this.#turns
       .run([upload], async () => {
         if (this.#open.get(id) !== one) return
-        this.#open.delete(id)
-        await written
-        await work(one)
+        try {
+          await written
+          await work(one)
+        } finally {
+          // Until now, a look must not take it for one that was left.
+          if (this.#open.get(id) === one) this.#open.delete(id)
+        }
       })
       // The next look finds what is in the bucket.
       .catch(() => undefined)

@@ -7,8 +7,16 @@ const MAX_METADATA = 14_000
 /** Maximum characters of a name. */
 const MAX_NAME = 255
 
-/** The body of a webhook. Metadata that has no room is left out, which `metadata_truncated` says. */
-export function payloadOf({ type, at, upload: { record, offset, path: file } }: UploadEvent, dataDir: string): unknown {
+/**
+ * The body of a webhook. Metadata that has no room is left out, which `metadata_truncated` says.
+ *
+ * @param dataDir an absolute path. @param key that of the file, if it is in a bucket.
+ */
+export function payloadOf(
+  { type, at, upload: { record, offset, path: file } }: UploadEvent,
+  dataDir: string,
+  key?: string,
+): unknown {
   const { kept, isCut } = fitting(record.metadata)
   const { failed } = record
   return {
@@ -24,6 +32,7 @@ export function payloadOf({ type, at, upload: { record, offset, path: file } }: 
       ...(record.owner !== undefined && { owner: record.owner }),
       ...(record.digests !== undefined && { digests: record.digests }),
       ...(type === 'finished' && file !== undefined && { path: path.relative(dataDir, file) }),
+      ...(type === 'finished' && key !== undefined && { key }),
       ...(failed !== undefined && { failure: { code: failed.code, message: failed.message.slice(0, MAX_NAME) } }),
       created_at: record.createdAt,
     },

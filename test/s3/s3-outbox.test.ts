@@ -111,6 +111,7 @@ describe('Events in a bucket', () => {
     await upload.remove('deleted')
     await until(async () => nodes.keys.length === 0)
     expect(receiver.types).toEqual(['upload.created', 'upload.finished', 'upload.deleted'])
+    expect(JSON.parse(receiver.deliveries[1]?.body ?? '').data.key).toBe(`files/${id}/a.txt`)
   })
 
   it.each(CHANGES)('are those of what S3 has when a node dies at any call, in order: $change', async ({ make }) => {
@@ -213,6 +214,43 @@ describe('An event whose change is not there', () => {
     expect(nodes.keys).toEqual([expect.stringContaining('.finished.')])
     await deliverAll()
     expect(receiver.types).toEqual(['upload.created'])
+  })
+
+  it('waits for longer if the node lives that makes the change', async () => {
+    const first = await nodes.start()
+    const upload = await first.store.create(recordOf(newId(), 2))
+    await put(upload, 0, 'hi', 'as-received')
+    let commit = (): void => undefined
+    const finished = upload.finish(
+      new Promise((resolve) => {
+        commit = resolve
+      }),
+    )
+    await nodes.start()
+    await lookFor(70 * MINUTE, 50_000)
+    expect(nodes.keys).toEqual([expect.stringContaining('.finished.')])
+    commit()
+    await finished
+    await receiver.count(2)
+  })
+
+  it('waits for longer if the change is a removal that has been decided, and any node can complete', async () => {
+    const first = await nodes.start()
+    const id = newId()
+    const upload = await first.store.create(recordOf(id, 2))
+    await put(upload, 0, 'h', 'as-received')
+    await until(async () => receiver.types.length === 1 && nodes.keys.length === 0)
+    // After the event, the record, and the check that it counts.
+    first.killLater({ afterCalls: 4, isApplied: false })
+    upload.remove('deleted').catch(() => undefined)
+    await until(async () => first.isKilled)
+    const second = await nodes.start()
+    expect((await currentState(second.environment, id))?.leaving).toEqual({ why: 'deleted' })
+    await lookFor(70 * MINUTE, 5 * MINUTE)
+    expect(nodes.keys).toEqual([expect.stringContaining('.deleted.')])
+    expect((await second.store.open(id)).kind).toBe('gone')
+    await deliverAll()
+    expect(receiver.types).toEqual(['upload.created', 'upload.deleted'])
   })
 
   it('is not delivered, and its object deleted, when the change turns out to be another one', async () => {
