@@ -120,6 +120,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     open: bucket && (() => storeIn(bucket, settings)),
   }).catch(async (error: unknown) => {
     await application.close()
+    bucket?.port.close()
     throw error
   })
   try {

@@ -30,6 +30,8 @@ const PARALLEL = 16
 const LONGEST_DOUBT = 60 * 60 * 1000
 /** How long an event that is not true yet is not compared again, in milliseconds. */
 const COMPARE_EVERY = 10 * 60 * 1000
+/** How long the end may wait for S3, in milliseconds. */
+const LONGEST_END = 5_000
 /** How many uploads are known to have been created here, and how many events are known to be not true yet. */
 const MAX_KNOWN = 10_000
 
@@ -124,10 +126,14 @@ export class S3Outbox implements Outbox, Mailbox {
   /** Ends the deliveries, and leaves the rest to other nodes. */
   async close(): Promise<void> {
     this.#closing.abort()
-    await Promise.all(this.#loops)
-    await this.#looking?.catch(() => undefined)
+    // If S3 does not answer, others find out that this node is gone by its silence.
+    await Promise.race([this.#end(), this.#environment.clock.sleep(LONGEST_END)])
+  }
+
+  async #end(): Promise<void> {
     await this.#deliveries.close().catch(() => undefined)
-    await this.#nodes.leave().catch(() => undefined)
+    await Promise.all([...this.#loops, this.#looking])
+    if (this.#loops.length > 0) await this.#nodes.leave().catch(() => undefined)
   }
 
   get #isClosed(): boolean {

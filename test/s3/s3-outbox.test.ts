@@ -287,6 +287,15 @@ describe('With two receivers', () => {
     expect(receiver.deliveries).toHaveLength(2)
     await other.close()
   })
+
+  it('a note of what one has accepted is deleted after an hour if its event is gone', async () => {
+    const name = `00.created.${'0'.repeat(32)}.sent.0a`
+    nodes.bucket.put(`.landfall/out/${newId()}/${name}`, Buffer.alloc(0))
+    await nodes.start()
+    await lookFor(50 * MINUTE, 5 * MINUTE)
+    expect(nodes.keys).toHaveLength(1)
+    await deliverAll()
+  })
 })
 
 describe('More events than a node has in memory', () => {
