@@ -4,8 +4,8 @@ import type { Decisions } from './core/decisions.ts'
 import type { Events } from './core/events.ts'
 import type { Reports } from './core/reported-store.ts'
 import type { Uploads } from './core/uploads.ts'
-import type { OutboxStep } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
+import type { EventPlace } from './open-webhooks.ts'
 import type { Settings } from './settings.ts'
 import { warnOfUndelivered } from './undelivered.ts'
 import { keysOf, signedHeaders } from './webhooks/signature.ts'
@@ -27,7 +27,7 @@ export interface Application {
  * The application by the settings. Nothing that they do not ask for is loaded.
  *
  * @param own the decisions of an application in this process; then hooks cannot have any.
- * @param onStep called after each step of the outbox.
+ * @param place where events for webhooks are kept.
  * @throws Error with a sentence for the operator.
  */
 export async function openApplication(
@@ -35,7 +35,7 @@ export async function openApplication(
   events: Events,
   own: Decisions | undefined,
   log: Logger,
-  onStep: (step: OutboxStep) => void,
+  place: EventPlace,
 ): Promise<Application> {
   if (own !== undefined && Object.keys(own).length > 0 && (settings.HOOKS_URL !== '' || settings.HOOKS_DIR !== '')) {
     throw new Error('Hooks exclude the functions beforeCreate, beforeFinish, and beforeDelete of the application.')
@@ -43,9 +43,9 @@ export async function openApplication(
   const hooks = await hooksOf(settings, events, log)
   const webhooks =
     settings.WEBHOOK_URLS.length > 0
-      ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, onStep)
+      ? (await import('./open-webhooks.ts')).openWebhooks(settings, log, place)
       : undefined
-  if (webhooks === undefined) warnOfUndelivered(new Layout(settings.DATA_DIR), log)
+  if (webhooks === undefined) warnOfUndelivered(new Layout(settings.DATA_DIR), place.bucket, log)
   return {
     decisions: hooks?.decisions ?? own ?? {},
     reports: { events, outbox: webhooks?.outbox, progressInterval: settings.PROGRESS_INTERVAL },

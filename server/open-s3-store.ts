@@ -40,20 +40,23 @@ export type S3Settings = Pick<
 /**
  * Opens the uploads in a bucket. The data directory has only notes that may be lost; one process at a time uses it.
  *
+ * @param environment of `s3Environment`; the store closes its port.
  * @param onNotice receives notices for the operator, one sentence each.
  * @throws Error with a sentence for the operator when the directory or the bucket cannot be used.
  */
-export async function openS3Store(settings: S3Settings, onNotice: (sentence: string) => void): Promise<Store> {
+export async function openS3Store(
+  settings: S3Settings,
+  environment: Environment,
+  onNotice: (sentence: string) => void,
+): Promise<Store> {
   const layout = new Layout(settings.DATA_DIR)
-  for (const folder of [layout.senders, layout.visitors, layout.outbox]) {
+  for (const folder of [layout.senders, layout.visitors]) {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
   const owner = await takeOwnership(layout)
-  const environment = s3Environment(settings)
   try {
     await checkBucket(settings, environment.port, onNotice)
   } catch (error) {
-    environment.port.close()
     await owner.release()
     throw error
   }

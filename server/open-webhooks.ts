@@ -1,9 +1,12 @@
 import path from 'node:path'
 import type { Logger } from 'pino'
+import type { UploadEvent } from './core/events.ts'
 import type { Outbox } from './core/outbox.ts'
 import type { OutboxStep } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { DiskOutbox } from './outbox/disk-outbox.ts'
+import type { Environment } from './s3/environment.ts'
+import { S3Outbox } from './s3/s3-outbox.ts'
 import type { Settings } from './settings.ts'
 import { Endpoint, endpointName, SCHEDULE, type Schedule } from './webhooks/endpoint.ts'
 import { payloadOf } from './webhooks/payload.ts'
@@ -18,24 +21,23 @@ export interface Webhooks {
   close(): Promise<void>
 }
 
+/** Where events are kept. */
+export interface EventPlace {
+  /** The bucket of the uploads; without it, events are in the data directory. */
+  readonly bucket?: Environment | undefined
+  /** Called after each step of an outbox in the data directory. */
+  readonly onStep: (step: OutboxStep) => void
+}
+
 /** The webhooks of the settings, which have at least one URL. */
 export function openWebhooks(
   settings: Settings,
   log: Logger,
-  onStep: (step: OutboxStep) => void,
+  place: EventPlace,
   schedule: Schedule = SCHEDULE,
 ): Webhooks {
-  const layout = new Layout(settings.DATA_DIR)
   const keys = keysOf(settings.WEBHOOK_SECRET)
-  const outbox = new DiskOutbox({
-    folder: layout.outbox,
-    sync: settings.SYNC,
-    endpoints: settings.WEBHOOK_URLS.map(endpointName),
-    types: new Set(settings.WEBHOOK_EVENTS),
-    bodyOf: (event) => payloadOf(event, path.resolve(layout.root)),
-    onNotice: (sentence, err) => log.error({ err }, sentence),
-    onStep,
-  })
+  const outbox = openOutbox(settings, log, place)
   const timeout = settings.WEBHOOK_TIMEOUT * 1000
   const endpoints = settings.WEBHOOK_URLS.map((url) => {
     const endpoint = new Endpoint({ url, keys, timeout, schedule, log })
@@ -49,4 +51,16 @@ export function openWebhooks(
       await outbox.close()
     },
   }
+}
+
+function openOutbox(settings: Settings, log: Logger, { bucket, onStep }: EventPlace) {
+  const layout = new Layout(settings.DATA_DIR)
+  const options = {
+    types: new Set(settings.WEBHOOK_EVENTS),
+    bodyOf: (event: UploadEvent) => payloadOf(event, path.resolve(layout.root)),
+    onNotice: (sentence: string, err?: unknown) => log.error({ err }, sentence),
+  }
+  if (bucket !== undefined) return new S3Outbox(bucket, options)
+  const endpoints = settings.WEBHOOK_URLS.map(endpointName)
+  return new DiskOutbox({ ...options, folder: layout.outbox, sync: settings.SYNC, endpoints, onStep })
 }

@@ -39,6 +39,7 @@ import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
+import type { Environment } from './s3/environment.ts'
 import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
@@ -97,7 +98,8 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
   const downloadsFrom = downloadHost(settings.DOWNLOAD_URL, settings.PUBLIC_URL, settings.TRUST_PROXY)
   const pages = embedding.pagesFolder === undefined ? undefined : await loadPages(embedding.pagesFolder)
   const events = new Events((error) => log.error({ err: error }, 'An event listener failed.'))
-  const application = await openApplication(settings, events, embedding.decisions, log, onStep)
+  const bucket = settings.STORE === 's3' ? (await import('./open-s3-store.ts')).s3Environment(settings) : undefined
+  const application = await openApplication(settings, events, embedding.decisions, log, { bucket, onStep })
   const { decisions, reports } = application
   const ledger = ledgerOf(settings)
   const uploads = await openStore({
@@ -116,9 +118,10 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     minFreeInodes: settings.MIN_FREE_INODES,
     onNotice: (sentence) => log.warn(sentence),
     onStep,
-    open: settings.STORE === 's3' ? () => openBucket(settings, (sentence) => log.warn(sentence)) : undefined,
+    open: bucket && (() => storeIn(bucket, settings, (sentence) => log.warn(sentence))),
   }).catch(async (error: unknown) => {
     await application.close()
+    bucket?.port.close()
     throw error
   })
   try {
@@ -255,9 +258,9 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
 }
 
 /** Loaded only where uploads are in a bucket. */
-async function openBucket(settings: Settings, onNotice: (sentence: string) => void): Promise<Store> {
+async function storeIn(bucket: Environment, settings: Settings, onNotice: (sentence: string) => void): Promise<Store> {
   const { openS3Store } = await import('./open-s3-store.ts')
-  return openS3Store(settings, onNotice)
+  return openS3Store(settings, bucket, onNotice)
 }
 
 /** Loaded only where downloads are redirected to the bucket. */

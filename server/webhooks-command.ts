@@ -1,8 +1,6 @@
 import { parseArgs } from 'node:util'
-import { withAccess } from './disk/access.ts'
-import { Layout } from './disk/layout.ts'
-import { type Backlog, readBacklogs } from './outbox/backlog.ts'
-import { DeadLetters } from './outbox/dead-letters.ts'
+import type { Backlog } from './core/written-event.ts'
+import { type KeptEvents, withKeptEvents } from './kept-events.ts'
 import { settingsOfCommand } from './read-settings.ts'
 import { endpointName } from './webhooks/endpoint.ts'
 
@@ -11,14 +9,16 @@ landfall webhooks retry [--data-dir DIR] [ID ...]
 
 ls lists, for each of WEBHOOK_URLS, the events that are pending, and the dead letters: events that it did not accept
 for three days. retry queues dead letters again: those with these ids (evt_...), or all of them.
-Both work while the service runs, which sends queued letters within seconds; a stopped one sends them at its start.
+Both work while the service runs, which sends queued letters within seconds, with STORE=s3 within a minute; a stopped
+one sends them at its start.
 `
 
 /**
  * `landfall webhooks`.
  *
  * @param print receives lines for the operator.
- * @throws Error with a sentence for the operator when an argument is wrong, or the data directory is not accessible.
+ * @throws Error with a sentence for the operator when an argument is wrong, or the data directory is not accessible;
+ * S3Error.
  */
 export async function webhooks(
   environment: NodeJS.ProcessEnv,
@@ -32,16 +32,24 @@ export async function webhooks(
   })
   const [command, ...ids] = positionals
   if (values.help === true || (command !== 'ls' && command !== 'retry')) return print(WEBHOOKS_HELP.trimEnd())
-  const { DATA_DIR: root, WEBHOOK_URLS: urls } = settingsOfCommand(environment, values['data-dir'])
-  const layout = new Layout(root)
-  await withAccess(layout, () =>
-    command === 'ls' ? list(layout.outbox, urls, print) : retry(layout.outbox, ids, print),
-  )
+  const settings = settingsOfCommand(environment, values['data-dir'])
+  await withKeptEvents(settings, (events) => run(events, settings.WEBHOOK_URLS, command, ids, print))
 }
 
-async function list(folder: string, urls: readonly URL[], print: (line: string) => void): Promise<void> {
+/** @throws Error with a sentence for the operator when there is no dead letter with an id. */
+export function run(
+  events: KeptEvents,
+  urls: readonly URL[],
+  command: 'ls' | 'retry',
+  ids: readonly string[],
+  print: (line: string) => void,
+): Promise<void> {
+  return command === 'ls' ? list(events, urls, print) : retry(events, ids, print)
+}
+
+async function list(events: KeptEvents, urls: readonly URL[], print: (line: string) => void): Promise<void> {
   const names = new Map(urls.map((url) => [endpointName(url), url.origin]))
-  const backlogs = await readBacklogs(folder, [...names.keys()])
+  const backlogs = await events.backlogs([...names.keys()])
   if (backlogs.length === 0) print('No WEBHOOK_URLS, and no dead letters.')
   for (const backlog of backlogs) describe(backlog, names.get(backlog.endpoint), print)
 }
@@ -60,14 +68,13 @@ function describe(
   }
 }
 
-async function retry(folder: string, ids: readonly string[], print: (line: string) => void): Promise<void> {
-  const letters = new DeadLetters(folder)
-  const names = await letters.names()
+async function retry(events: KeptEvents, ids: readonly string[], print: (line: string) => void): Promise<void> {
+  const names = await events.deadLetters()
   const idOf = (name: string): string => name.slice(0, name.indexOf('.'))
   const known = new Set(names.map(idOf))
   const unknown = ids.find((id) => !known.has(id))
   if (unknown !== undefined) throw new Error(`Unknown dead letter: ${unknown}.`)
   const wanted = names.filter((name) => ids.length === 0 || ids.includes(idOf(name)))
-  for (const name of wanted) await letters.sendAgain(name)
+  for (const name of wanted) await events.sendAgain(name)
   print(`Dead letters queued: ${wanted.length}.`)
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { currentRequest, type RequestInfo } from './current-request.ts'
 import type { UploadFacts } from './decisions.ts'
+import type { FailureReason } from './record.ts'
 
 /** What can happen to an upload. `rejected`: it failed because a scan or the application refused its file. */
 export const EVENT_TYPES = ['created', 'progress', 'finished', 'failed', 'rejected', 'deleted', 'expired'] as const
@@ -61,6 +62,11 @@ export class Events {
 /** An event that happens now, because of the current request. */
 export function eventOf(type: EventType, upload: UploadFacts): UploadEvent {
   return { type, upload, at: new Date(), request: currentRequest() }
+}
+
+/** The event that reports a failure. */
+export function eventOfFailure({ code }: FailureReason): 'rejected' | 'failed' {
+  return code === 'rejected' ? 'rejected' : 'failed'
 }
 
 /**

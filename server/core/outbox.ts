@@ -37,8 +37,8 @@ export interface Letter {
   readonly upload: string
   /** When the event was written, in milliseconds since 1970. */
   readonly at: number
-  /** The JSON to send. @throws UploadError `storage_error`. */
-  body(): Promise<string>
+  /** The JSON to send; `undefined` if another process has delivered it. @throws UploadError `storage_error`. */
+  body(): Promise<string | undefined>
   /** Delivered: the letter is not handed out again. */
   delivered(): void
   /** Given up: the letter is kept aside. @throws UploadError `no_space`, `storage_error`; then it is not. */

@@ -1,6 +1,6 @@
 import type { UploadFacts } from './decisions.ts'
 import { UploadError } from './errors.ts'
-import { type Events, type EventType, eventOf, type UploadEvent } from './events.ts'
+import { type Events, type EventType, eventOf, eventOfFailure, type UploadEvent } from './events.ts'
 import type { Intent, Outbox } from './outbox.ts'
 import { prefix, type Range, type Ranges } from './ranges.ts'
 import type { FailureReason, UploadRecord } from './record.ts'
@@ -262,7 +262,7 @@ class ReportedUpload implements StoredUpload {
   }
 
   async finish(after?: Promise<void>): Promise<void> {
-    this.#confirmCreation()
+    await this.#ensureCreation()
     const facts = { ...this.#facts, ...finishedFacts(this.#store, this.#stored.record) }
     const report = this.#finish ?? this.#report('finished', facts)
     this.#finish = report
@@ -283,7 +283,7 @@ class ReportedUpload implements StoredUpload {
   }
 
   async #reportFailure(reason: FailureReason): Promise<void> {
-    this.#confirmCreation()
+    await this.#ensureCreation()
     const upload = this.#facts
     const failed = { ...upload, record: { ...upload.record, failed: reason } }
     const report = this.#report(eventOfFailure(reason), failed)
@@ -364,7 +364,8 @@ class ReportedUpload implements StoredUpload {
   }
 
   async close(): Promise<void> {
-    this.#confirmCreation()
+    if (this.#stored.moved) this.#doubt()
+    else this.#confirmCreation()
     await this.#stored.close()
   }
 
@@ -381,6 +382,21 @@ class ReportedUpload implements StoredUpload {
   #confirmCreation(): void {
     this.#creation?.confirm()
     this.#creation = undefined
+  }
+
+  /** A tentative upload may not be stored before its first byte, and some have none. */
+  async #ensureCreation(): Promise<void> {
+    if (this.#creation === undefined) return
+    await this.#stored.confirm()
+    this.#confirmCreation()
+  }
+
+  /** Another object decides what becomes of the upload: the store shows it. */
+  #doubt(): void {
+    this.#creation?.doubt()
+    this.#creation = undefined
+    this.#finish?.doubt()
+    this.#finish = undefined
   }
 
   #cancelFinish(): void {
@@ -450,10 +466,6 @@ class Report {
 /** What an application sees of a finished upload. */
 function finishedFacts(store: Store, record: UploadRecord): Omit<UploadFacts, 'offset'> {
   return { record, path: store.pathOf(record, true), object: store.objectOf?.(record) }
-}
-
-function eventOfFailure({ code }: FailureReason): 'rejected' | 'failed' {
-  return code === 'rejected' ? 'rejected' : 'failed'
 }
 
 /** Whether events could not be written because the disk is full: a removal makes room. @throws any other error. */

@@ -1,16 +1,7 @@
-import { type DeadLetter, DeadLetters } from './dead-letters.ts'
+import type { Backlog, DeadLetter } from '../core/written-event.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { eventIn, linesIn } from './lines.ts'
 import { loadSegments } from './load-segments.ts'
-
-/** What an endpoint has not received. */
-export interface Backlog {
-  /** The endpoint, as `Mailbox.handOut` names it. */
-  readonly endpoint: string
-  readonly pending: number
-  /** When the oldest pending event happened. */
-  readonly oldest: Date | undefined
-  readonly dead: readonly DeadLetter[]
-}
 
 /**
  * Reads what endpoints have not received. A service may be using the folder.

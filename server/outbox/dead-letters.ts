@@ -1,28 +1,12 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { z } from 'zod'
+import { type DeadLetter, deadLetter, type WrittenEvent } from '../core/written-event.ts'
 import { onDisk } from '../disk/disk-error.ts'
 import { ifThere, makeFolder, replaceFile } from '../disk/files.ts'
 import { PRIVATE_FOLDER } from '../disk/modes.ts'
-import type { WrittenEvent } from './lines.ts'
 
 // `dead` has a file for each event that an endpoint did not accept. To have it sent again, any process moves the file
 // to `again`: a rename needs no ownership of the data directory.
-
-const letterJson = z.object({
-  id: z.string(),
-  type: z.string(),
-  upload: z.string(),
-  createdAt: z.string(),
-  at: z.number(),
-  /** The endpoint, as `Mailbox.handOut` names it. */
-  only: z.string(),
-  why: z.string(),
-  body: z.unknown(),
-})
-
-/** An event that an endpoint did not accept. */
-export type DeadLetter = Readonly<z.output<typeof letterJson>>
 
 const NAME = /^evt_[0-9a-f]{32}\.[0-9a-z]+\.json$/
 
@@ -92,7 +76,7 @@ export async function readLetter(file: string): Promise<DeadLetter | undefined> 
   const text = await ifThere(() => readFile(file, 'utf8'))
   if (text === undefined) return undefined
   try {
-    return letterJson.safeParse(JSON.parse(text)).data
+    return deadLetter.safeParse(JSON.parse(text)).data
   } catch {
     return undefined
   }

@@ -1,12 +1,12 @@
 import { type Evidence, isCommitted } from '../core/committed.ts'
 import { EVENT_TYPES, type EventType, eventId, type UploadEvent } from '../core/events.ts'
 import type { Intent, Letter, Mailbox, Outbox } from '../core/outbox.ts'
+import type { WrittenEvent } from '../core/written-event.ts'
 import type { OutboxStep, SyncMode } from '../disk/environment.ts'
 import { makeFolder } from '../disk/files.ts'
 import { PRIVATE_FOLDER } from '../disk/modes.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { EventLog, type Position } from './event-log.ts'
-import type { WrittenEvent } from './lines.ts'
 
 /** Maximum letters that an endpoint has in memory, and how many it has left when more are read. */
 const MAX_LETTERS = 10_000

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import { EVENT_TYPES } from '../core/events.ts'
+import { type WrittenEvent, writtenEvent } from '../core/written-event.ts'
 
 // A line is a checksum of 8 hex characters, a space, a letter for its kind, a space, and the rest:
 //   i <index> <JSON>   an intent; the index is unique in its segment, and stays when the segment is compacted
@@ -9,22 +9,6 @@ import { EVENT_TYPES } from '../core/events.ts'
 
 /** Where an intent is: `segment.index`. */
 export type Place = string
-
-const intentJson = z.object({
-  id: z.string(),
-  type: z.enum(EVENT_TYPES),
-  /** The id of the upload, and when it was created. */
-  upload: z.string(),
-  createdAt: z.string(),
-  /** Milliseconds since 1970. */
-  at: z.number(),
-  /** The only endpoint that it is for; all by default. */
-  only: z.string().optional(),
-  body: z.unknown(),
-})
-
-/** An event as it is written. */
-export type WrittenEvent = Readonly<z.output<typeof intentJson>>
 
 const marksJson = z.object({
   /** Confirmed. */
@@ -101,7 +85,7 @@ export function lineAt(bytes: Buffer, start: number, end: number): Line {
 /** @returns `undefined` when this version does not know such an event. */
 export function eventIn(bytes: Buffer, { start, end }: Line): WrittenEvent | undefined {
   const space = bytes.indexOf(SPACE, start + SUM + 3)
-  return intentJson.safeParse(parsed(bytes.toString('utf8', space + 1, end))).data
+  return writtenEvent.safeParse(parsed(bytes.toString('utf8', space + 1, end))).data
 }
 
 /** @returns `undefined` when this version does not know such marks. */

@@ -48,6 +48,10 @@ export type Done =
       readonly owner?: string | undefined
       /** Of its file, which may appear again if a call is late; unknown if another store has removed it. */
       readonly key?: string | undefined
+      /** When the upload was created, as its record says; unknown if another store has removed it. */
+      readonly createdAt?: string | undefined
+      /** It had failed before. */
+      readonly failed?: 'failed' | 'rejected' | undefined
       /** Whether the id is computed from facts that may come again: then it must never be used again. */
       readonly derived: boolean
       /** It was finished before. */
@@ -87,6 +91,8 @@ const done = z.discriminatedUnion('kind', [
     at: date,
     owner: z.string().optional(),
     key: z.string().optional(),
+    createdAt: z.string().optional(),
+    failed: z.enum(['failed', 'rejected']).optional(),
     derived: z.boolean(),
     finishedAt: date.optional(),
   }),

@@ -1,4 +1,5 @@
 import { UploadError } from '../core/errors.ts'
+import { eventOfFailure } from '../core/events.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Departure } from '../core/store.ts'
 import { type Done, formatDone, parseDone } from './documents.ts'
@@ -59,7 +60,9 @@ export async function putGone(
   const derived = isDerived(record)
   // The marker comes first: without it, nothing would forget the tombstone.
   await port.put(goneKey(prefix, record.id, at, derived), Buffer.alloc(0))
-  const gone: Done = { kind: 'gone', why, at, owner: record.owner, key, derived, finishedAt }
+  const { owner, createdAt } = record
+  const failed = record.failed && eventOfFailure(record.failed)
+  const gone: Done = { kind: 'gone', why, at, owner, key, createdAt, failed, derived, finishedAt }
   await port.put(doneKey(prefix, record.id), formatDone(gone))
 }
 

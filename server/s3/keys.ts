@@ -15,6 +15,26 @@ export function notesKey(prefix: string, id: string): string {
   return `${prefix}notes/${id}`
 }
 
+/** The folder of events that are not delivered. */
+export function eventFolder(prefix: string): string {
+  return `${prefix}out/`
+}
+
+/** The folder of events that an endpoint did not accept. */
+export function deadFolder(prefix: string): string {
+  return `${prefix}dead/`
+}
+
+/** The folder of dead letters that are to be sent again. */
+export function againFolder(prefix: string): string {
+  return `${prefix}again/`
+}
+
+/** The folder of the signs of life of all processes. */
+export function nodeFolder(prefix: string): string {
+  return `${prefix}nodes/`
+}
+
 /** The folder of the markers of tombstones. */
 export function goneFolder(prefix: string): string {
   return `${prefix}gone/`

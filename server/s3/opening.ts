@@ -251,9 +251,26 @@ export async function list({ port }: Environment, folder: string): Promise<Listi
 
 /** The state of an upload that is not opened: what its last writer has kept. */
 export async function currentState(environment: Environment, id: string): Promise<LiveState | undefined> {
-  const folder = liveFolder(environment.prefix, id)
+  return (await keptState(environment, id))?.state
+}
+
+/**
+ * The same, and whether it counts: the writer of a term that another one follows may have kept it in vain.
+ *
+ * @throws S3Error, also when the upload ends meanwhile.
+ */
+export async function keptState(
+  environment: Environment,
+  id: string,
+): Promise<{ readonly state: LiveState; counts(): Promise<boolean> } | undefined> {
+  const { port, prefix } = environment
+  const folder = liveFolder(prefix, id)
   const listing = await list(environment, folder)
-  return exists(listing) ? (await lastState(environment, folder, listing)).state : undefined
+  if (!exists(listing)) return undefined
+  const { term, state } = await lastState(environment, folder, listing)
+  const counts = async (): Promise<boolean> =>
+    listing.term === term && (await port.get(`${folder}${claimName(term + 1)}`)).found === undefined
+  return { state, counts }
 }
 
 /** The highest term that has a manifest, or 1, with that manifest, and the state of the upload. */

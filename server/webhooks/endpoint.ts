@@ -128,6 +128,10 @@ export class Endpoint {
 
   async #send(lane: Lane, letter: Letter): Promise<void> {
     const body = await letter.body()
+    if (body === undefined) {
+      letter.delivered()
+      return this.#over(lane)
+    }
     lane.attempts += 1
     const headers = signedHeaders(letter.id, Date.now(), body, this.#options.keys)
     try {

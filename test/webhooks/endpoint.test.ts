@@ -57,6 +57,14 @@ describe('An endpoint', () => {
     await until(async () => delivered.length === 6)
   })
 
+  it('sends nothing of an event that another process has delivered, and goes on with the next one', async () => {
+    open()
+    endpoint?.receive({ ...letter('a', 0), body: async () => undefined })
+    endpoint?.receive(letter('a', 1))
+    await until(async () => delivered.length === 2)
+    expect(receiver.types).toEqual(['upload.1'])
+  })
+
   it('sends at most 8 requests at once', async () => {
     const held: (() => void)[] = []
     receiver.answer((response) => held.push(() => accept(response)))
