@@ -37,7 +37,8 @@ export type Taken =
 /** What a depot has under an id. */
 export type Seen =
   | { readonly kind: 'none' }
-  | { readonly kind: 'gone' }
+  /** `at`: when it was removed. */
+  | { readonly kind: 'gone'; readonly at: Date }
   | { readonly kind: 'upload'; readonly record: UploadRecord; readonly isFinished: boolean }
 
 /** A store whose uploads are moved to another one, or to which they are moved, while no service uses it. */

@@ -45,8 +45,10 @@ export class DiskDepot implements Depot {
   see(id: string): Promise<Seen> {
     const { leaving, gone } = this.#layout
     return onDisk(async () => {
-      const isGone = (await exists(path.join(leaving, id))) || (await exists(path.join(gone, id)))
-      if (isGone) return { kind: 'gone' }
+      for (const folder of [leaving, gone]) {
+        const stats = await ifThere(() => stat(path.join(folder, id)))
+        if (stats !== undefined) return { kind: 'gone', at: stats.mtime }
+      }
       const record = await readRecordFile(this.#layout.record(id), id)
       if (record === 'none' || record === 'torn') return { kind: 'none' }
       return { kind: 'upload', record, isFinished: await exists(this.#layout.finishedFile(record)) }

@@ -53,10 +53,9 @@ async function moveUpload(
   report: Report,
   { isDry, verifies }: MoveOptions,
 ): Promise<void> {
-  const there = await target.see(id)
-  // Clients have removed it since it was moved.
-  if (there.kind === 'gone') return report.known()
-  if (isDry) return compareOnly(await source.see(id), there, id, report)
+  const [here, there] = [await source.see(id), await target.see(id)]
+  if (there.kind === 'gone') return compareGone(here, there.at, id, report)
+  if (isDry) return compareOnly(here, there, id, report)
   const taken = await source.take(id)
   if (taken.kind === 'unknown') return report.problem(id, UNREADABLE)
   if (taken.kind === 'gone') {
@@ -68,6 +67,13 @@ async function moveUpload(
   } finally {
     await taken.upload.close()
   }
+}
+
+/** @param at when the upload at the target was removed: by a client, if the one of the source was moved before. */
+function compareGone(here: Seen, at: Date, id: string, report: Report): void {
+  if (here.kind === 'upload' && new Date(here.record.createdAt) > at) {
+    report.problem(id, 'The target has a tombstone of an earlier upload of this id.')
+  } else report.known()
 }
 
 /** Says what would happen to an upload. */

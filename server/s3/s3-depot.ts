@@ -48,7 +48,7 @@ export class S3Depot implements Depot {
   see(id: string): Promise<Seen> {
     return onS3(async () => {
       const end = await readDone(this.#environment, id)
-      if (end?.kind === 'gone') return { kind: 'gone' }
+      if (end?.kind === 'gone') return { kind: 'gone', at: end.at }
       if (end !== undefined) return { kind: 'upload', record: end.record, isFinished: true }
       const state = await currentState(this.#environment, id)
       return state === undefined ? { kind: 'none' } : { kind: 'upload', record: state.record, isFinished: false }

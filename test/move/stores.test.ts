@@ -229,6 +229,16 @@ describe('A move between stores', () => {
     })
   })
 
+  it('does not take for moved what was created after an upload of its id was removed at the target', async () => {
+    const depot = new S3Depot(environmentOn(memoryPort(new Bucket(Date.now, 1))))
+    await depot.placeTombstone({ id: 'small', why: 'deleted', at: new Date('2020-01-01'), owner: undefined })
+    await onDisk('source', async (store, source) => {
+      await fill(store)
+      const lines = await run(source, depot)
+      expect(lines).toContain('small: The target has a tombstone of an earlier upload of this id. Not moved.')
+    })
+  })
+
   it('finds with --verify bytes that are others, and sizes that are others without it', async () => {
     const bucket = new Bucket(Date.now, 1)
     const depot = new S3Depot(environmentOn(memoryPort(bucket)))
