@@ -103,7 +103,7 @@ export class Tally {
       ['kills', this.all],
       ['… with a request in flight', `${this.#withRequests} (${this.#requests} requests)`],
       ['… inside a body', `${this.#withBodies} (${this.#bodies} bodies)`],
-      ...(['body', 'start', ...stepNames()] as const).map((place): [string, number] => [
+      ...(['body', 'start', 'call', ...stepNames()] as const).map((place): [string, number] => [
         `kills at ${place}`,
         this.at(place),
       ]),
