@@ -27,6 +27,7 @@ export class BucketStorage implements Storage {
   readonly settings: Readonly<Record<string, string>>
   /** A program waits up to 10 s before it opens what an earlier one has just opened. */
   readonly patience = 30_000
+  readonly longestLoad = 1_500
   readonly resumesAtStart = false
   readonly events = undefined
   readonly checkLedger = undefined
@@ -137,6 +138,14 @@ export class BucketStorage implements Storage {
       for (const { key } of await this.#list(folder)) {
         const [id = ''] = key.slice(folder.length).split('/')
         if (!known.has(id)) strangers.add(id)
+      }
+    }
+    if (strangers.size > unknown) {
+      for (const id of strangers) {
+        const d = await this.#get(`${this.#prefix}done/${id}`)
+        process.stderr.write(
+          `STRANGER ${id} of ${unknown} ${JSON.stringify((await this.#list(`${this.#prefix}live/${id}/`)).map((o) => o.key.slice(-60)))} ${d} ${await this.#get(`${this.#prefix}live/${id}/r.00000001.000000`)}\n`,
+        )
       }
     }
     if (strangers.size > unknown) throw new Violation(`No client knows of ${[...strangers].join(', ')}`)

@@ -24,6 +24,7 @@ export function diskStorage(dataDir: string): Storage {
   return {
     settings: {},
     patience: 10_000,
+    longestLoad: 350,
     resumesAtStart: true,
     events: {
       records: async () => {

@@ -88,7 +88,7 @@ export function planRuns({ atEachStep, inBodies, atStarts, atCalls = 0 }: Amount
   const kills = [
     ...stepNames().flatMap((step) => many(atEachStep, () => atStep(step, random))),
     ...many(inBodies, (): Kill => ({ at: 'body' })),
-    ...many(atCalls, (): Kill => ({ at: 'call', count: random.size(1, MOST_CALLS), isAnswered: random.chance(0.5) })),
+    ...many(atCalls, (): Kill => ({ at: 'call', count: random.whole(1, MOST_CALLS), isAnswered: random.chance(0.5) })),
     ...many(atStarts, (): Kill => ({ at: 'start', after: random.whole(1, 25) })),
   ]
   const runs = kills.map((kill, i) => ({

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { TUS } from '../support/tus.ts'
 import { all } from './all-settled.ts'
 import { type Client, NoAnswer, saysGone } from './client.ts'
-import { askFinal } from './join-load.ts'
+import { askFinal, postFinal } from './join-load.ts'
 import { chunkRange, Over, type UploadModel, Violation } from './model.ts'
 import { download } from './readers.ts'
 import type { Storage } from './storage.ts'
@@ -66,13 +66,20 @@ async function mustFinish(upload: UploadModel, storage: Storage): Promise<boolea
 
 /** Expects it to finish without a request, or with one that only asks. */
 async function waitUntilLanded(upload: UploadModel, { storage, client, alive }: Checking): Promise<void> {
-  if (!storage.resumesAtStart) await client.send('HEAD', pathOf(upload), TUS)
+  await resume(upload, storage, client)
   await until(
     async () => (await storage.isLanded(upload)) || upload.mayHaveExpired(client.sweeps),
     storage.patience,
     alive,
     () => upload.broken('has all its bytes, but does not finish by itself'),
   )
+}
+
+/** What a client does that misses a response. */
+async function resume(upload: UploadModel, { resumesAtStart }: Storage, client: Client): Promise<void> {
+  if (resumesAtStart) return
+  if (upload.nature.kind === 'final') await postFinal(upload.name, upload.parts, client)
+  else await client.send('HEAD', pathOf(upload), TUS)
 }
 
 async function until(
@@ -152,6 +159,7 @@ async function checkFinal(final: UploadModel, { storage, client, alive }: Checki
   // It detects by itself that its parts cannot be joined.
   if (isShortOfParts) {
     final.failure = 'possible'
+    await resume(final, storage, client)
     const over = async (): Promise<boolean> => askFinal(final, client)
     return until(over, storage.patience, alive, () => final.broken('has lost a part, but does not fail'))
   }

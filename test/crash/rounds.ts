@@ -277,7 +277,7 @@ export class Rounds {
   }
 
   async #whenBodiesAreInFlight(clients: readonly Client[], alive: () => boolean): Promise<false> {
-    await pause(this.#random.whole(30, 350))
+    await pause(this.#random.whole(30, this.#storage.longestLoad))
     while (clients.reduce((sum, { bodiesInFlight }) => sum + bodiesInFlight, 0) < 2 && alive()) await pause(1)
     return false
   }

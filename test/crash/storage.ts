@@ -10,6 +10,8 @@ export interface Storage {
   readonly settings: Readonly<Record<string, string>>
   /** How long a program may take to do something by itself, in milliseconds. */
   readonly patience: number
+  /** The longest load before a kill in bodies, in milliseconds. */
+  readonly longestLoad: number
   /** Whether a program resumes at its start what a kill has interrupted; otherwise the next request does. */
   readonly resumesAtStart: boolean
   /** What the events must agree with; `undefined` where they are not compared. */
