@@ -50,13 +50,18 @@ export class ClusterRounds {
     const clients = this.#clients(0)
     const works = all(this.#loads.map((load, i) => load.run(at(clients, i))))
     works.catch(() => undefined)
+    const T = [performance.now()]
     await pause(this.#random.whole(pace.load / 2, pace.load))
     await this.#disturb(disturbance, pace)
     await pause(this.#random.whole(pace.load / 2, pace.load))
+    T.push(performance.now())
     for (const client of clients) client.stop()
     await works
     for (const client of clients) client.close()
+    T.push(performance.now())
     await this.#check(false)
+    T.push(performance.now())
+    process.stderr.write(`PHASES ${disturbance} ${T.map((t, i) => Math.round(t - (T[i - 1] ?? t)))} ${this.uploads.length}\n`)
   }
 
   /** Finishes every upload, and compares all. @throws Violation, NoAnswer */
@@ -74,7 +79,9 @@ export class ClusterRounds {
       }
     }
     for (const client of clients) client.close()
+    process.stderr.write(`FINISHED ${performance.now()}\n`)
     await this.#check(true)
+    process.stderr.write(`CHECKED ${performance.now()}\n`)
     this.uploads.find((upload) => upload.isOpen)?.broken('did not finish')
     const unanswered = this.#loads.reduce((sum, load) => sum + load.unansweredCreations, 0)
     await this.#cluster.storage.checkLeftovers(this.uploads, unanswered)
