@@ -16,7 +16,7 @@ export type Disturbance = 'kill' | 'freeze' | 'cut off' | 'deploy' | 'rehash'
 export interface Pace {
   readonly freeze: number
   readonly cutOff: number
-  /** From the beginning of a round, and until its end. */
+  /** Before and after each disturbance, at most. */
   readonly load: number
 }
 
@@ -45,49 +45,35 @@ export class ClusterRounds {
     return this.#loads.flatMap(({ uploads }) => uploads)
   }
 
-  /** Loads the cluster while something happens to it, then checks all promises. @throws Violation */
-  async round(disturbance: Disturbance, pace: Pace): Promise<void> {
+  /** Loads the cluster while one thing after the other happens to it. @throws Violation */
+  async load(disturbances: readonly Disturbance[], pace: Pace): Promise<void> {
     const clients = this.#clients(0)
     const works = all(this.#loads.map((load, i) => load.run(at(clients, i))))
+    // It is awaited later.
     works.catch(() => undefined)
-    const T = [performance.now()]
     await pause(this.#random.whole(pace.load / 2, pace.load))
-    await this.#disturb(disturbance, pace)
-    await pause(this.#random.whole(pace.load / 2, pace.load))
-    T.push(performance.now())
+    for (const disturbance of disturbances) {
+      await this.#disturb(disturbance, pace)
+      await pause(this.#random.whole(pace.load / 2, pace.load))
+    }
     for (const client of clients) client.stop()
     await works
     for (const client of clients) client.close()
-    T.push(performance.now())
-    await this.#check(false)
-    T.push(performance.now())
-    process.stderr.write(`PHASES ${disturbance} ${T.map((t, i) => Math.round(t - (T[i - 1] ?? t)))} ${this.uploads.length}\n`)
   }
 
-  /** Finishes every upload, and compares all. @throws Violation, NoAnswer */
+  /** Finishes every upload, and checks all. @throws Violation, NoAnswer */
   async last(): Promise<void> {
     const clients = this.#clients(0)
-    for (const [i, load] of this.#loads.entries()) {
-      for (let tries = 1; ; tries++) {
-        try {
-          await load.finishAll(at(clients, i))
-          break
-        } catch (error) {
-          if (!(error instanceof NoAnswer) || tries === MOST_RETURNS) throw error
-          await pause(1_000)
-        }
-      }
-    }
+    await all(this.#loads.map((load, i) => finish(load, at(clients, i))))
     for (const client of clients) client.close()
-    process.stderr.write(`FINISHED ${performance.now()}\n`)
-    await this.#check(true)
-    process.stderr.write(`CHECKED ${performance.now()}\n`)
+    await this.check(true)
     this.uploads.find((upload) => upload.isOpen)?.broken('did not finish')
     const unanswered = this.#loads.reduce((sum, load) => sum + load.unansweredCreations, 0)
     await this.#cluster.storage.checkLeftovers(this.uploads, unanswered)
   }
 
-  async #check(isLast: boolean): Promise<void> {
+  /** Checks all promises. @param isLast whether uploads that have long been correct are checked, too. @throws Violation */
+  async check(isLast: boolean): Promise<void> {
     const clients = this.#clients(CONTINUES_WITHIN)
     const { storage } = this.#cluster
     const checks = this.#loads.map(({ uploads }, i) =>
@@ -117,6 +103,18 @@ export class ClusterRounds {
     await node.kill()
     await pause(this.#random.whole(0, 2_000))
     await node.start()
+  }
+}
+
+/** Clients return until they have finished what they can. */
+async function finish(load: Load, client: Client): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await load.finishAll(client)
+    } catch (error) {
+      if (!(error instanceof NoAnswer) || tries === MOST_RETURNS) throw error
+      await pause(1_000)
+    }
   }
 }
 
