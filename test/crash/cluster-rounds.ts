@@ -38,7 +38,10 @@ export class ClusterRounds {
   constructor(cluster: Cluster, random: Random, seed: number, kinds: readonly Kind[]) {
     this.#cluster = cluster
     this.#random = random
-    this.#loads = ADDRESSES.map((_, i) => new Load(random, new FileMaker(seed, seed + i), 1 / ADDRESSES.length, kinds))
+    // Without owners, equal names of two clients are the same file.
+    this.#loads = ADDRESSES.map((_, i) => {
+      return new Load(random, new FileMaker(seed + i * 1_000_000, seed + i), 1 / ADDRESSES.length, kinds)
+    })
   }
 
   get uploads(): readonly UploadModel[] {
