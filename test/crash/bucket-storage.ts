@@ -27,7 +27,7 @@ export class BucketStorage implements Storage {
   readonly settings: Readonly<Record<string, string>>
   /** A program waits up to 10 s before it opens what an earlier one has just opened. */
   readonly patience = 30_000
-  readonly longestLoad = 1_500
+  readonly longestLoad: number
   readonly resumesAtStart = false
   readonly events = undefined
   readonly checkLedger = undefined
@@ -38,8 +38,10 @@ export class BucketStorage implements Storage {
   /**
    * @param port reaches the bucket without the proxy.
    * @param part the beginning of all keys.
+   * @param longestLoad before a kill in bodies, in milliseconds.
    */
-  constructor(port: S3Port, { bucket, credentials }: EngineLocation, proxy: FaultProxy, part: string) {
+  constructor(port: S3Port, { bucket, credentials }: EngineLocation, proxy: FaultProxy, part: string, longestLoad = 0) {
+    this.longestLoad = longestLoad
     this.#port = port
     this.#proxy = proxy
     this.#part = part

@@ -18,8 +18,10 @@ const kills = Number(process.env['CHAOS_KILLS'] ?? 0)
 /** Plans run at the same time: each restart waits up to 10 s until it may open what the killed program had. */
 const LANES = Number(process.env['CHAOS_LANES'] ?? 7)
 const NONE = { atEachStep: 0, compareEvery: Number.POSITIVE_INFINITY } as const
-const SHORT: Amounts = { ...NONE, inBodies: 1, atStarts: 0, atCalls: 2 }
-const LONG: Amounts = { ...NONE, inBodies: 8, atStarts: 1, atCalls: 11 }
+const SHORT: Amounts = { ...NONE, inBodies: 1, atStarts: 0, atCalls: { kills: 2, among: 100 } }
+const LONG: Amounts = { ...NONE, inBodies: 8, atStarts: 1, atCalls: { kills: 11, among: 400 } }
+/** Milliseconds. */
+const LONGEST_LOAD = kills > 0 ? 1_500 : 300
 
 let engine: S3Engine
 beforeAll(async () => {
@@ -34,7 +36,7 @@ async function runLane(laneSeed: number, amounts: Amounts, tally: Tally, hasFaul
   const stop = hasFaults ? disturbAtRandom(proxy, laneSeed) : () => undefined
   try {
     await runPlan(laneSeed, amounts, tally, [], () => {
-      return new BucketStorage(port, engine.location, proxy, `plan-${laneSeed}`)
+      return new BucketStorage(port, engine.location, proxy, `plan-${laneSeed}`, LONGEST_LOAD)
     })
   } finally {
     stop()
@@ -47,7 +49,7 @@ test(
   'SIGKILL at any moment neither loses nor changes anything that was acknowledged from a bucket, even one with faults',
   async () => {
     const amounts = kills > 0 ? LONG : SHORT
-    const perPlan = amounts.inBodies + amounts.atStarts + (amounts.atCalls ?? 0)
+    const perPlan = amounts.inBodies + amounts.atStarts + (amounts.atCalls?.kills ?? 0)
     const plans = kills > 0 ? Math.ceil(kills / perPlan) : LANES
     const queue = Array.from({ length: plans }, (_, i) => (seed + i * 7919) >>> 0)
     const tally = new Tally()
