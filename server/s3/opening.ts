@@ -182,12 +182,15 @@ function exists({ records }: Listing): boolean {
 async function isOld(
   { port, node, clock }: Environment,
   folder: string,
-  { term, claimedAt, date }: Listing,
+  { term, claimedAt, date, pieces }: Listing,
 ): Promise<boolean> {
   const left = claimedAt === undefined ? 0 : claimedAt + TENURE - date
   if (left <= 0) return true
   const { found } = await port.get(`${folder}${term === 1 ? recordName(1, 0) : claimName(term)}`)
   if (found !== undefined && parseClaim(found.body).node === node) return true
+  // It is only created. A balancer that hashes paths sends what follows to any node, and its creator is done with it.
+  const isOnlyCreated = term === 1 && pieces.length === 0
+  if (found !== undefined && isOnlyCreated && !isDerived(parseLiveState(found.body).record)) return true
   await clock.sleep(left)
   return false
 }

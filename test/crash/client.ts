@@ -41,22 +41,66 @@ export type Headers = Readonly<Record<string, string>>
 /** Milliseconds after which a client that has no room tries something else. */
 const REFUSED_PAUSE = 10
 
-/** Requests to one run of the program, with bodies at any speed. */
+/** How clients reach several nodes. */
+export interface Route {
+  /** The address of the client, by which a balancer chooses a node. */
+  readonly localAddress: string
+  /**
+   * How long a client repeats questions that got no answer, in milliseconds, before it takes the upload for lost. 0: it
+   * does not ask again, and continues with other work.
+   */
+  readonly patience: number
+}
+
+/** Refusals that say nothing about the upload: another node has it, or an earlier request has not ended yet. */
+const MOMENTARY: ReadonlySet<string> = new Set([
+  'moved',
+  'busy',
+  'superseded',
+  'offset_mismatch',
+  'storage_error',
+  'connection_closed',
+])
+/** Milliseconds between two tries, also of work that a node did not answer. */
+const RETRY_PAUSE = 100
+
+/** Requests to one run of the program, or to several nodes, with bodies at any speed. */
 export class Client {
   /** The uploads that this program, and earlier ones, may have removed by expiry. */
   readonly sweeps: Sweeps
   readonly #base: string
   readonly #credentials: Headers
+  readonly #route: Route | undefined
   readonly #agent = new http.Agent({ keepAlive: true })
+  #isStopped = false
   #inFlight = 0
   #cut = 0
   #unanswered = 0
   #overQuota = 0
 
-  constructor(base: string, sweeps: Sweeps, credentials: Headers = {}) {
+  /** @param route to several nodes, of which some may not answer; without one, a missing answer ends all work. */
+  constructor(base: string, sweeps: Sweeps, credentials: Headers = {}, route?: Route) {
+    this.#route = route
     this.#base = base
     this.sweeps = sweeps
     this.#credentials = credentials
+  }
+
+  /** Whether a request that stalls ends by the end of the program. */
+  get endsWithProgram(): boolean {
+    return this.#route === undefined
+  }
+
+  /** Waits until work that got no answer can be continued. @returns whether it can. */
+  async canContinue(): Promise<boolean> {
+    if (this.#route === undefined || this.#isStopped) return false
+    await pause(RETRY_PAUSE)
+    return !this.#isStopped
+  }
+
+  /** Sends nothing more; what is under way ends by itself. */
+  stop(): void {
+    this.#isStopped = true
   }
 
   /** Bodies that are partly sent. */
@@ -84,11 +128,31 @@ export class Client {
    * @throws NoAnswer, also from a program that is stopping; BrokenOff; Over if there is no room for the upload.
    */
   async send(method: string, path: string, headers: Headers, body?: Body, most = Infinity): Promise<Answer> {
+    const { patience } = this.#route ?? { patience: 0 }
+    const isQuestion = method === 'HEAD' || method === 'GET'
+    for (const end = performance.now() + (isQuestion ? patience : 0); ; await pause(RETRY_PAUSE)) {
+      try {
+        return await this.#sendOnce(method, path, headers, body, most)
+      } catch (error) {
+        if (!(error instanceof NoAnswer) || performance.now() > end) throw error
+      }
+    }
+  }
+
+  async #sendOnce(
+    method: string,
+    path: string,
+    headers: Headers,
+    body: Body | undefined,
+    most: number,
+  ): Promise<Answer> {
+    if (this.#isStopped) throw new NoAnswer(`${method} ${path} was not sent`)
     const length = body?.announced === undefined ? {} : { 'Content-Length': String(body.announced) }
     const request = http.request(new URL(path, this.#base), {
       method,
       headers: { ...this.#credentials, ...headers, ...length },
       agent: this.#agent,
+      localAddress: this.#route?.localAddress,
     })
     const answer = answerTo(request, most)
     answer.catch(() => {
@@ -97,6 +161,8 @@ export class Client {
     if (body === undefined) request.end()
     else await this.#write(request, body, answer)
     const code = (await answer).headers['upload-error']
+    const isMomentary = this.#route !== undefined && typeof code === 'string' && MOMENTARY.has(code)
+    if (isMomentary) throw new NoAnswer(`${method} ${path} got ${code}`)
     if (code === 'stopping') throw new NoAnswer(`${method} ${path} came too late`)
     if (code !== 'quota_exceeded') return answer
     this.#overQuota += 1

@@ -1,36 +1,32 @@
-import { readdir } from 'node:fs/promises'
-import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { UploadRecord } from '../../server/core/record.ts'
-import { exists } from '../../server/disk/files.ts'
-import { type Layout, RECORD_ENDING } from '../../server/disk/layout.ts'
-import { readRecordFile } from '../../server/disk/record-file.ts'
 import type { EventReceiver, Story } from './event-receiver.ts'
 import { Violation } from './model.ts'
+import type { EventFacts } from './storage.ts'
 
 /** How long the last events may take, in milliseconds: an attempt that failed is repeated after 6 seconds. */
 const LONGEST_DELIVERY = 60_000
 
 /**
- * Compares what a receiver of webhooks has with the data directory of an idle program.
+ * Compares what a receiver of webhooks has with the uploads of an idle program.
  *
  * @throws Violation unless each upload has exactly its events, in order.
  */
-export async function checkEvents(receiver: EventReceiver, layout: Layout): Promise<void> {
+export async function checkEvents(receiver: EventReceiver, facts: EventFacts): Promise<void> {
   let wrong: readonly string[] = []
   for (let waited = 0; waited < LONGEST_DELIVERY; waited += 100) {
-    wrong = await differences(receiver.stories, layout)
+    wrong = await differences(receiver.stories, facts)
     if (wrong.length === 0) return
     await pause(100)
   }
   throw new Violation(`Events differ from uploads: ${wrong.join('; ')}`)
 }
 
-async function differences(stories: readonly Story[], layout: Layout): Promise<readonly string[]> {
+async function differences(stories: readonly Story[], facts: EventFacts): Promise<readonly string[]> {
   const wrong: string[] = []
   const expected = new Map<string, readonly string[]>()
-  for (const record of await recordsIn(layout)) {
-    expected.set(`${record.id} ${record.createdAt}`, await eventsOf(record, layout))
+  for (const { record, isFinished } of await facts.records()) {
+    expected.set(`${record.id} ${record.createdAt}`, eventsOf(record, isFinished))
   }
   const told = new Set<string>()
   for (const { id, createdAt, types } of stories) {
@@ -42,7 +38,7 @@ async function differences(stories: readonly Story[], layout: Layout): Promise<r
     if (wanted === undefined) told.add(id)
   }
   for (const [key, wanted] of expected) wrong.push(`${key} had nothing, not ${wanted}`)
-  for (const id of await readdir(layout.gone)) if (!told.has(id)) wrong.push(`nothing said that ${id} is gone`)
+  for (const id of await facts.gone()) if (!told.has(id)) wrong.push(`nothing said that ${id} is gone`)
   return wrong
 }
 
@@ -52,24 +48,7 @@ function isOver(types: readonly string[]): boolean {
   return types[0] === 'upload.created' && removals.length === 1 && types.at(-1) === removals[0]
 }
 
-async function eventsOf(record: UploadRecord, layout: Layout): Promise<readonly string[]> {
-  const { failed } = record
+function eventsOf({ failed }: UploadRecord, isFinished: boolean): readonly string[] {
   if (failed !== undefined) return ['upload.created', failed.code === 'rejected' ? 'upload.rejected' : 'upload.failed']
-  const isFinished = await exists(layout.finishedFile(record))
   return ['upload.created', ...(isFinished ? ['upload.finished'] : [])]
-}
-
-async function recordsIn(layout: Layout): Promise<readonly UploadRecord[]> {
-  const found: UploadRecord[] = []
-  for (const group of await readdir(layout.records)) {
-    for (const name of await readdir(layout.groupFolder(group))) {
-      if (!name.endsWith(RECORD_ENDING)) continue
-      const record = await readRecordFile(
-        path.join(layout.groupFolder(group), name),
-        name.slice(0, -RECORD_ENDING.length),
-      )
-      if (typeof record !== 'string') found.push(record)
-    }
-  }
-  return found
 }

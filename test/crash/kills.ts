@@ -17,6 +17,8 @@ export type Kill =
   | { readonly at: 'body' }
   /** From inside, this many milliseconds after its start. */
   | { readonly at: 'start'; readonly after: number }
+  /** From outside, at the given call to a bucket, or when it has been answered. */
+  | { readonly at: 'call'; readonly count: number; readonly isAnswered: boolean }
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
@@ -66,10 +68,13 @@ export interface Amounts {
   readonly atEachStep: number
   readonly inBodies: number
   readonly atStarts: number
+  /** Only where uploads are in a bucket: kills at calls, each of the first so many after a start. */
+  readonly atCalls?: { readonly kills: number; readonly among: number }
   /** After how many kills the ledger is compared with a recount. */
   readonly compareEvery: number
 }
 
+const NO_CALLS = { kills: 0, among: 0 } as const
 /** With SYNC=always, every byte counts by a journal entry, also those of a stream. */
 const JOURNAL_KILLS_SYNCED = 2
 /** On a slow disk: a completed write does not imply that earlier ones are complete, unless they were awaited. */
@@ -78,10 +83,13 @@ const STREAM_KILLS_SLOW = 4
 const SWEEPS_ONCE_IN = 4
 
 /** Kills at each step, some while the program starts, and the others in bodies, in any order. */
-export function planRuns({ atEachStep, inBodies, atStarts }: Amounts, random: Random): Run[] {
+export function planRuns({ atEachStep, inBodies, atStarts, atCalls = NO_CALLS }: Amounts, random: Random): Run[] {
   const kills = [
     ...stepNames().flatMap((step) => many(atEachStep, () => atStep(step, random))),
     ...many(inBodies, (): Kill => ({ at: 'body' })),
+    ...many(atCalls.kills, (): Kill => {
+      return { at: 'call', count: random.whole(1, atCalls.among), isAnswered: random.chance(0.5) }
+    }),
     ...many(atStarts, (): Kill => ({ at: 'start', after: random.whole(1, 25) })),
   ]
   const runs = kills.map((kill, i) => ({

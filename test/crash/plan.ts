@@ -1,20 +1,23 @@
 import { temporaryFolder } from '../support/folder.ts'
 import { Random } from '../support/random.ts'
+import { diskStorage } from './disk-storage.ts'
 import { EventReceiver } from './event-receiver.ts'
 import { type Amounts, planRuns, type Run, sooner } from './kills.ts'
 import { credentialsOf } from './owners.ts'
 import { Rounds } from './rounds.ts'
+import type { Storage } from './storage.ts'
 import type { Tally } from './tally.ts'
 
 /** How often a run is retried if its step does not occur. */
 const MOST_TRIES = 4
 
 /**
- * Runs one plan of kills on its own directory to its end. The same seed creates the same uploads and plans the same
+ * Runs one plan of kills on its own storage to its end. The same seed creates the same uploads and plans the same
  * kills, though not at the same moments.
  *
  * @param tally receives the counts, also when it throws.
  * @param owners the clients, who need tokens then; without any, there is one without credentials.
+ * @param storageIn the storage of the programs in a data directory.
  * @throws Error that names the seed and the kill after which a promise was found broken.
  */
 export async function runPlan(
@@ -22,12 +25,13 @@ export async function runPlan(
   amounts: Amounts,
   tally: Tally,
   owners: readonly string[] = [],
+  storageIn: (dataDir: string) => Storage = diskStorage,
 ): Promise<void> {
   const folder = await temporaryFolder()
   const random = new Random(seed)
   const clients = await Promise.all(owners.map(credentialsOf))
   const receiver = await EventReceiver.start(new Random(seed))
-  const rounds = new Rounds(folder.path, random, seed, tally, clients, receiver)
+  const rounds = new Rounds(folder.path, storageIn(folder.path), random, seed, tally, clients, receiver)
   const before = tally.all
   let current: Run | undefined
   try {

@@ -8,16 +8,15 @@ import { type Program, startProgram } from '../support/program.ts'
 import type { Random } from '../support/random.ts'
 import { all } from './all-settled.ts'
 import { Client, type Headers, NoAnswer } from './client.ts'
-import { checkDisk, checkLeftovers } from './disk-checks.ts'
 import { checkEvents } from './event-checks.ts'
 import type { EventReceiver } from './event-receiver.ts'
 import { FileMaker } from './file-maker.ts'
 import type { Kill, Run } from './kills.ts'
-import { checkLedger } from './ledger-check.ts'
 import { type UploadModel, Violation } from './model.ts'
 import { checkHidden, JWT_SETTINGS } from './owners.ts'
 import { checkPromises } from './promise-checks.ts'
 import { sumsOf } from './recount.ts'
+import type { Storage } from './storage.ts'
 import { EXPIRES_AFTER, Sweeps } from './sweeps.ts'
 import type { Tally } from './tally.ts'
 import { Load } from './workload.ts'
@@ -32,10 +31,11 @@ const FOLDER = '{yyyy}/{mm}/{owner}'
 /** How much more an owner may have than at the last comparison, at most: bytes, and unfinished uploads. */
 const MOST_ROOM = { bytes: 8 * MIB, unfinished: 6 }
 
-/** One data directory through all the kills: start, check, load, kill, and again. */
+/** One storage through all the kills: start, check, load, kill, and again. */
 export class Rounds {
   readonly #dataDir: string
   readonly #layout: Layout
+  readonly #storage: Storage
   readonly #random: Random
   readonly #tally: Tally
   /** The credentials of each client, and its uploads. */
@@ -47,11 +47,13 @@ export class Rounds {
   #used = { bytes: 0, unfinished: 0 }
 
   /**
+   * @param dataDir of all the programs.
    * @param credentials of each client; without any, one client has none.
    * @param receiver of all webhooks.
    */
   constructor(
     dataDir: string,
+    storage: Storage,
     random: Random,
     seed: number,
     tally: Tally,
@@ -61,6 +63,7 @@ export class Rounds {
     this.#receiver = receiver
     this.#dataDir = dataDir
     this.#layout = new Layout(dataDir)
+    this.#storage = storage
     this.#random = random
     this.#tally = tally
     this.#hasOwners = credentials.length > 0
@@ -154,7 +157,9 @@ export class Rounds {
   }
 
   async #checkLedger(): Promise<void> {
-    const counted = await checkLedger(this.#layout, this.#groups)
+    const { checkLedger } = this.#storage
+    if (checkLedger === undefined) return
+    const counted = await checkLedger(this.#groups)
     const costs = [...sumsOf(counted).accounts.values()]
     this.#used = {
       bytes: Math.max(0, ...costs.map(({ bytes }) => bytes)),
@@ -182,9 +187,9 @@ export class Rounds {
 
   async #checkPromises(program: Program, clients: readonly Client[], isLast: boolean): Promise<void> {
     const alive = (): boolean => isAlive(program)
-    await checkDisk(this.uploads, this.#layout)
+    await this.#storage.checkAtStart(this.uploads)
     for (const [i, { load }] of this.#parties.entries()) {
-      await checkPromises(load.uploads, { layout: this.#layout, client: at(clients, i), alive, isLast })
+      await checkPromises(load.uploads, { storage: this.#storage, client: at(clients, i), alive, isLast })
     }
     if (!this.#hasOwners) return
     for (const [i, { load }] of this.#parties.entries()) {
@@ -221,8 +226,8 @@ export class Rounds {
       const isDue = (upload: UploadModel): boolean => upload.nature.kind !== 'part' && !unknown.includes(upload)
       uploads.find((upload) => upload.isOpen && isDue(upload))?.broken('did not finish')
       const unanswered = this.#parties.reduce((sum, { load }) => sum + load.unansweredCreations, 0)
-      await checkLeftovers(uploads, unanswered + unknown.length, this.#layout)
-      await checkEvents(this.#receiver, this.#layout)
+      await this.#storage.checkLeftovers(uploads, unanswered + unknown.length)
+      if (this.#storage.events !== undefined) await checkEvents(this.#receiver, this.#storage.events)
     } finally {
       this.#end(clients)
       await program.end('SIGTERM')
@@ -241,7 +246,9 @@ export class Rounds {
       ...stopOf(kill),
     }
     try {
-      return await startProgram(settings, PROGRAM)
+      const program = await startProgram(settings, PROGRAM)
+      this.#storage.arm(kill, () => program.process.kill('SIGKILL'))
+      return program
     } catch (error) {
       // Without an exit code, a signal ended it: that of the stop.
       if (kill.at !== 'body' && error instanceof Error && error.message.startsWith('The program ended with null'))
@@ -253,7 +260,8 @@ export class Rounds {
   #settings(): Readonly<Record<string, string>> {
     return {
       DATA_DIR: this.#dataDir,
-      ...this.#receiver.settings,
+      ...this.#storage.settings,
+      ...(this.#storage.events === undefined ? {} : this.#receiver.settings),
       ...(this.#hasOwners ? { ...JWT_SETTINGS, FOLDER: this.#random.chance(0.7) ? FOLDER : '' } : {}),
       ...(this.#sweeps.areRunning ? { EXPIRES_AFTER: String(EXPIRES_AFTER) } : {}),
     }
@@ -269,7 +277,7 @@ export class Rounds {
   }
 
   async #whenBodiesAreInFlight(clients: readonly Client[], alive: () => boolean): Promise<false> {
-    await pause(this.#random.whole(30, 350))
+    await pause(this.#random.whole(30, this.#storage.longestLoad))
     while (clients.reduce((sum, { bodiesInFlight }) => sum + bodiesInFlight, 0) < 2 && alive()) await pause(1)
     return false
   }
@@ -282,7 +290,7 @@ function at<T>(list: readonly T[], place: number): T {
 }
 
 function stopOf(kill: Kill): Readonly<Record<string, string>> {
-  if (kill.at === 'body') return {}
+  if (kill.at === 'body' || kill.at === 'call') return {}
   if (kill.at === 'start') return { STOP_AFTER: String(kill.after) }
   return { STOP_AT: kill.at, STOP_COUNT: String(kill.count) }
 }

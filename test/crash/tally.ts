@@ -103,7 +103,7 @@ export class Tally {
       ['kills', this.all],
       ['… with a request in flight', `${this.#withRequests} (${this.#requests} requests)`],
       ['… inside a body', `${this.#withBodies} (${this.#bodies} bodies)`],
-      ...(['body', 'start', ...stepNames()] as const).map((place): [string, number] => [
+      ...(['body', 'start', 'call', ...stepNames()] as const).map((place): [string, number] => [
         `kills at ${place}`,
         this.at(place),
       ]),
@@ -115,13 +115,22 @@ export class Tally {
       ...[...this.#uploads].sort(),
       ['violations', violations],
     ]
-    const width = Math.max(...rows.map(([name]) => name.length))
-    return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
+    return text(rows)
+  }
+
+  /** Uploads and their outcomes, as a table. */
+  uploadTable(): string {
+    return text([...this.#uploads].sort())
   }
 
   #count(name: string): void {
     this.#uploads.set(name, (this.#uploads.get(name) ?? 0) + 1)
   }
+}
+
+function text(rows: readonly (readonly [string, number | string])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
 }
 
 function fatesOf({ finished, removal, expired, failure, nature, everythingAcknowledged }: UploadModel): string[] {

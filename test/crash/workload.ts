@@ -29,6 +29,10 @@ const TOUCH_PAUSE = 60
 /** Milliseconds between two queries. */
 const ASK_PAUSE = 15
 
+/** What clients upload. */
+export type Kind = 'tus' | 'WebUploader' | 'final'
+const KINDS: readonly Kind[] = ['tus', 'WebUploader', 'final']
+
 const CREATIONS: readonly Creation[] = ['empty', 'with bytes', 'deferred length']
 /** Mostly on the short path of small files: its steps occur on no other. */
 const SMALL_CREATIONS: readonly Creation[] = ['whole', 'whole', 'whole', ...CREATIONS]
@@ -45,12 +49,15 @@ export class Load {
   readonly #left = new Set<UploadModel>()
   readonly #streams = new Set<UploadModel>()
   readonly #share: number
+  readonly #kinds: ReadonlySet<Kind>
 
   /**
    * @param files with unique names.
    * @param share the share of all clients that these are.
+   * @param kinds of new uploads.
    */
-  constructor(random: Random, files: FileMaker, share: number) {
+  constructor(random: Random, files: FileMaker, share: number, kinds: readonly Kind[] = KINDS) {
+    this.#kinds = new Set(kinds)
     this.#random = random
     this.#files = files
     this.#share = share
@@ -58,7 +65,7 @@ export class Load {
 
   /** Works until the program no longer responds. @throws Violation */
   async run(client: Client): Promise<void> {
-    let stalls = MOST_STALLED
+    let stalls = client.endsWithProgram ? MOST_STALLED : 0
     const manner: Manner = {
       random: this.#random,
       mayStall: () => stalls > 0 && this.#random.chance(0.05) && stalls-- > 0,
@@ -68,12 +75,12 @@ export class Load {
       ...Array.from({ length: LARGE_WORKERS * this.#share }, () => () => this.#large(client, manner)),
       ...Array.from({ length: STREAMS * this.#share }, () => () => this.#stream(client, patient)),
       () => this.#small(client, patient),
-      () => this.#join('large', client, manner),
-      () => this.#join('small', client, patient),
+      ...(this.#kinds.has('final') ? [() => this.#join('large', client, manner)] : []),
+      ...(this.#kinds.has('final') ? [() => this.#join('small', client, patient)] : []),
       () => this.#ask(client),
       ...(client.sweeps.areRunning ? [() => this.#touch(client, patient)] : []),
     ]
-    await Promise.all(works.map((work) => untilNoAnswer(() => unlessOver(work))))
+    await Promise.all(works.map((work) => untilNoAnswer(() => unlessOver(work), client)))
   }
 
   /** Finishes all open uploads. @throws NoAnswer, Violation */
@@ -220,7 +227,8 @@ export class Load {
     for (const upload of this.#left) if (!upload.isOpen) this.#left.delete(upload)
     const random = this.#random
     const creations: readonly Creation[] = size === 'small' ? SMALL_CREATIONS : CREATIONS
-    const upload = random.chance(0.5)
+    const isTus = random.chance(0.5) || !this.#kinds.has('WebUploader')
+    const upload = isTus
       ? await this.#create(this.#files.name(), this.#files.content(size), client, manner, creations, 'tus')
       : this.#files.webUploaderFile(size)
     this.uploads.push(upload)
@@ -280,12 +288,15 @@ function isFile({ nature }: UploadModel): boolean {
   return nature.kind === 'tus' || nature.kind === 'WebUploader'
 }
 
-async function untilNoAnswer(work: () => Promise<void>): Promise<void> {
-  try {
-    for (;;) await work()
-  } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error
-  }
+/** With several nodes, others answer after a while. */
+async function untilNoAnswer(work: () => Promise<void>, client: Client): Promise<void> {
+  do {
+    try {
+      for (;;) await work()
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+    }
+  } while (await client.canContinue())
 }
 
 async function unlessOver(work: () => Promise<void>): Promise<void> {

@@ -37,8 +37,12 @@ export interface Rule {
   readonly key?: RegExp
   /** How often the fault happens; without limit by default. */
   readonly times?: number
-  readonly fault: Fault
+  /** Or what decides for each call; `undefined` leaves it to the other rules. */
+  readonly fault: Fault | (() => Fault | undefined)
 }
+
+/** Is told of each call before the engine sees it, and of its answer before the client does. */
+export type Watcher = (call: Call, moment: 'arrived' | 'answered') => void
 
 /** A proxy before an engine: it counts calls, and disturbs those that a rule names. The first rule that fits holds. */
 export interface FaultProxy {
@@ -53,6 +57,8 @@ export interface FaultProxy {
   forget(): void
   /** @returns a function that removes the rule. */
   disturb(rule: Rule): () => void
+  /** @returns a function that ends it. */
+  watch(watcher: Watcher): () => void
   close(): Promise<void>
 }
 
@@ -62,14 +68,17 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const agent = new http.Agent({ keepAlive: true })
   const counts = new Map<CallKind, number>()
   const rules = new Set<Rule & { left: number }>()
+  const watchers = new Set<Watcher>()
   const sockets = new Set<net.Socket>()
   let opened = 0
 
   const faultFor = ({ kind, key }: Call): Fault | undefined => {
     for (const rule of rules) {
       if (rule.calls?.includes(kind) === false || rule.key?.test(key) === false || rule.left <= 0) continue
+      const fault = typeof rule.fault === 'function' ? rule.fault() : rule.fault
+      if (fault === undefined) continue
       rule.left -= 1
-      return rule.fault
+      return fault
     }
     return undefined
   }
@@ -78,11 +87,15 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const call = callOf(request)
     counts.set(call.kind, (counts.get(call.kind) ?? 0) + 1)
     const fault = faultFor(call)
+    for (const watcher of watchers) watcher(call, 'arrived')
     const ask = (): http.ClientRequest => {
       const { method, url, rawHeaders } = request
       const forwarded = http.request({ hostname, port, agent, method, path: url, headers: rawHeaders })
       // A broken engine is a broken proxy.
       forwarded.on('error', () => request.socket.destroy())
+      forwarded.once('response', () => {
+        for (const watcher of watchers) watcher(call, 'answered')
+      })
       response.on('close', () => {
         if (!response.writableFinished) forwarded.destroy()
       })
@@ -116,6 +129,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       const kept = { ...rule, left: rule.times ?? Number.POSITIVE_INFINITY }
       rules.add(kept)
       return () => rules.delete(kept)
+    },
+    watch: (watcher) => {
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
     },
     close: async () => {
       const closed = once(server, 'close')
