@@ -91,8 +91,11 @@ function conflictsIn(settings: Settings): readonly string[] {
     ...(settings.STORE === 's3' && settings.S3_BUCKET === '' ? ['STORE=s3 needs S3_BUCKET.'] : []),
     // Every node must make the same ids, and links that the others accept.
     ...(settings.STORE === 's3' && settings.SECRET === '' ? ['STORE=s3 needs SECRET.'] : []),
-    ...((settings.S3_ACCESS_KEY_ID === '') !== (settings.S3_SECRET_ACCESS_KEY === '')
-      ? ['S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY must be set together.']
+    ...(settings.S3_ACCESS_KEY_ID !== '' && settings.S3_SECRET_ACCESS_KEY === ''
+      ? ['S3_ACCESS_KEY_ID must be set together with S3_SECRET_ACCESS_KEY.']
+      : []),
+    ...(settings.S3_SECRET_ACCESS_KEY !== '' && settings.S3_ACCESS_KEY_ID === ''
+      ? ['S3_SECRET_ACCESS_KEY must be set together with S3_ACCESS_KEY_ID.']
       : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]

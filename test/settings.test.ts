@@ -11,7 +11,7 @@ import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
-const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET', 'HOOKS_SECRET']
+const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET', 'HOOKS_SECRET', 'S3_SECRET_ACCESS_KEY']
 const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
@@ -26,6 +26,19 @@ describe('Settings', () => {
       HOST: '127.0.0.1',
       PORT: 1080,
       DATA_DIR: './data',
+      STORE: 'disk',
+      S3_BUCKET: '',
+      S3_ENDPOINT: '',
+      S3_REGION: 'us-east-1',
+      S3_ACCESS_KEY_ID: '',
+      S3_SECRET_ACCESS_KEY: '',
+      S3_PREFIX: '.landfall/',
+      S3_KEY: 'files/{folder}/{id}/{name}',
+      S3_PART_SIZE: 8 * 2 ** 20,
+      S3_PARALLEL: 4,
+      S3_MEMORY: 256 * 2 ** 20,
+      S3_FLUSH_AFTER: 30,
+      S3_DOWNLOADS: 'proxy',
       FILE_MODE: 0o640,
       DIR_MODE: 0o750,
       FOLDER: '',
@@ -125,6 +138,9 @@ describe('Settings', () => {
     ['FOLDER', '{yyyy}/{mm}-{dd}/of {owner}/{id}', '{yyyy}/{mm}-{dd}/of {owner}/{id}'],
     ['TRUST_PROXY', 'true', 'true'],
     ['INTERIM_RESPONSES', 'always', 'always'],
+    ['S3_PREFIX', '', ''],
+    ['S3_KEY', '{owner}/{id}', '{owner}/{id}'],
+    ['S3_DOWNLOADS', 'redirect', 'redirect'],
   ])('accept %s=%s', (name, text, value) => {
     expect(Object.entries(settingsOf({ [name]: text })).find(([key]) => key === name)?.[1]).toEqual(value)
   })
@@ -194,6 +210,13 @@ describe('Settings', () => {
     ['ALLOWED_HOSTS', 'me@up.example'],
     ['TRUST_PROXY', 'yes'],
     ['INTERIM_RESPONSES', 'sometimes'],
+    ['STORE', 'tape'],
+    ['S3_PREFIX', 'without-slash'],
+    ['S3_PREFIX', '/a/'],
+    ['S3_KEY', 'files/{name}'],
+    ['S3_KEY', '{id}/{unknown}'],
+    ['S3_KEY', '/{id}'],
+    ['S3_PART_SIZE', '1048576'],
     ['LEGACY_IDENTITY', ''],
     ['LEGACY_IDENTITY', 'name,,size'],
     ['LEGACY_CHECK', 'LIST'],
