@@ -10,6 +10,8 @@ const timed = ['--', '--minutes', values.minutes]
 /** The arguments of each script. */
 const SCRIPTS = {
   chaos: timed,
+  'chaos:s3': [],
+  'chaos:cluster': [],
   fuzz: timed,
   simulate: [],
   'head-race': [],

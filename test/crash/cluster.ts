@@ -77,11 +77,6 @@ export class ClusterNode {
     restore()
   }
 
-  /** Throws what it has written to stderr, for a report. */
-  get errors(): string {
-    return this.#program?.errors() ?? ''
-  }
-
   async dispose(): Promise<void> {
     await this.kill()
     await this.#proxy.close()

@@ -119,9 +119,12 @@ async function checkOne(upload: UploadModel, asking: Asking): Promise<void> {
   if (status === 422) return checkFailed(upload, client)
   if (status !== 200 || upload.removal === 'done') upload.broken(`answers ${status}, removal ${upload.removal}`)
   if (upload.failure === 'certain') upload.broken('had failed, but no longer reports it')
-  // So a removal without a response, or one that was only reported, has not taken effect.
-  upload.removal = 'none'
-  upload.expired = false
+  // So a removal without a response, or one that was only reported, has not taken effect. One of several nodes may still
+  // be at it.
+  if (client.endsWithProgram) {
+    upload.removal = 'none'
+    upload.expired = false
+  }
   if (upload.nature.kind === 'final') await checkFinal(upload, asking)
   else await checkReceived(upload, asking)
   if (upload.final?.finished) upload.restartsSeen += 1
@@ -133,8 +136,8 @@ async function checkOne(upload: UploadModel, asking: Asking): Promise<void> {
 
 async function checkReceived(upload: UploadModel, { storage, client }: Checking): Promise<void> {
   const { cut, final } = upload
-  // The request with another chunk size has not taken effect.
-  upload.failure = 'none'
+  // The request with another chunk size has not taken effect, and ended with its program.
+  if (client.endsWithProgram) upload.failure = 'none'
   const offset = await askOffset(upload, client)
   const missing = cut === undefined ? [] : await askMissing(upload, cut, client)
   if (upload.finished) return
