@@ -135,10 +135,7 @@ export class ChargedStore implements Store {
     try {
       await this.#headroom.take(0)
       stored = await make()
-      const charged = new ChargedUpload(stored, this.#ledger, this.#headroom, tracked)
-      // The application rejected the file.
-      if (finished && !stored.finished) await charged.settle()
-      return charged
+      return new ChargedUpload(stored, this.#ledger, this.#headroom, tracked)
     } finally {
       this.#ledger.created(tracked, stored !== undefined)
     }
@@ -295,7 +292,7 @@ class ChargedUpload implements StoredUpload {
   async close(): Promise<void> {
     await this.#stored.close()
     // Refused bytes of an upload that has failed may have been cut off since.
-    if (this.#tracked.charge !== undefined) await this.settle()
+    if (this.#tracked.charge !== undefined) await this.#settle()
     this.#ledger.untrack(this.#tracked)
   }
 
@@ -305,12 +302,12 @@ class ChargedUpload implements StoredUpload {
     try {
       return await work()
     } finally {
-      await this.settle()
+      await this.#settle()
     }
   }
 
   /** Charges what the upload costs now. */
-  async settle(): Promise<void> {
+  async #settle(): Promise<void> {
     const occupied = dependsOnBlocks(this.#stored) ? await this.#occupiedBytes() : 0
     this.#ledger.settle(this.#tracked, this.#chargeOf(this.#stored, occupied))
   }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Refusal } from '../../server/core/answer.ts'
 import { NO_CHARGE } from '../../server/core/charge.ts'
 import { Ledger, type LedgerRules, NO_RULES } from '../../server/core/ledger.ts'
 import type { Principal } from '../../server/core/principal.ts'
@@ -136,6 +137,27 @@ describe('The ledger', () => {
     await expect(desk.create(record, async () => undefined)).rejects.toMatchObject({ code: 'storage_error' })
     expect(ledger.totals()).toMatchObject({ used: { bytes: 0, files: 0, unfinished: 0 }, accounts: 0 })
     await uploads.close()
+  })
+
+  it('charges a small file that the application rejects as its failed upload', async () => {
+    const ledger = new Ledger(NO_RULES)
+    const beforeFinish = async (): Promise<never> => {
+      throw new Refusal('rejected', 'No.')
+    }
+    const uploads = await openStore({ directory: folder.path, sync: 'never', ledger, decisions: { beforeFinish } })
+    const desk = uploads.for(as('owner'))
+    const record = newRecord({ length: 100_000, metadata })
+    await expect(
+      desk.createFinished(
+        record,
+        async () => [bytesOf(100_000)],
+        async () => undefined,
+      ),
+    ).rejects.toThrow('No.')
+    const charged = comparable(ledger)
+    await uploads.close()
+    expect(charged).toEqual(await recounted())
+    expect(ledger.usage('owner').used.unfinished).toBe(0)
   })
 
   it('counts an upload again that changes while a recount reads it', async () => {
