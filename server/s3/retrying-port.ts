@@ -150,18 +150,27 @@ export class RetryingPort implements S3Port {
     }
   }
 
-  async #retry<T>(call: () => Promise<T>): Promise<T> {
-    for (const patience = this.#patience(); ; ) {
-      try {
-        return await call()
-      } catch (error) {
-        await patience.after(error)
-      }
-    }
+  #retry<T>(call: () => Promise<T>): Promise<T> {
+    return retry(call, this.#patience())
   }
 
   #patience(): Patience {
     return new Patience(this.#pauses, this.#closing.signal)
+  }
+}
+
+/** Repeats a call of no port, for 20 s, while S3 may answer otherwise the next time. @throws S3Error of the last try. */
+export function retried<T>(call: () => Promise<T>): Promise<T> {
+  return retry(call, new Patience(REAL_PAUSES, new AbortController().signal))
+}
+
+async function retry<T>(call: () => Promise<T>, patience: Patience): Promise<T> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      await patience.after(error)
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lengthOf, type Range } from '../core/ranges.ts'
 import type { LifecycleRule, Probe } from './probe.ts'
+import { retried } from './retrying-port.ts'
 import { S3Error } from './s3-error.ts'
 import type { S3Port } from './s3-port.ts'
 
@@ -144,7 +145,7 @@ async function checkComposition(port: S3Port, folder: string): Promise<string[]>
 
 async function checkChecksums(port: S3Port, probe: Probe, folder: string): Promise<string[]> {
   const sentences: string[] = []
-  const accepted = await probe.putWrong(`${folder}wrong`).then(
+  const accepted = await retried(() => probe.putWrong(`${folder}wrong`)).then(
     () => true,
     (error: unknown) => {
       if (error instanceof S3Error && error.outcome === 'refused') return false
@@ -174,7 +175,10 @@ async function cleanUp(port: S3Port, folder: string): Promise<void> {
 
 /** What only the settings of the bucket tell: whether it keeps what is deleted, and deletes what is kept. */
 export async function checkSettings(probe: Probe, prefix: string, filePrefix: string): Promise<readonly Finding[]> {
-  const [hasVersions, rules] = await Promise.all([known(probe.hasVersions()), known(probe.lifecycleRules())])
+  const [hasVersions, rules] = await Promise.all([
+    known(retried(() => probe.hasVersions())),
+    known(retried(() => probe.lifecycleRules())),
+  ])
   const findings: Finding[] = []
   if (hasVersions === undefined)
     findings.push(warning('Whether the bucket keeps versions could not be read: deleted objects may still take space.'))

@@ -96,6 +96,12 @@ describe('The self-test', () => {
     expect(findings).toEqual([{ isFatal: true, sentence: expect.stringMatching(sentence) }])
   })
 
+  it('repeats calls that S3 has no time for', async () => {
+    const fault = { kind: 'answer', status: 503, code: 'SlowDown' } as const
+    calm.push(proxy.disturb({ calls: ['PutObject'], key: /wrong/, times: 2, fault }))
+    expect((await test()).filter(({ isFatal }) => isFatal)).toEqual([])
+  })
+
   it('warns of a bucket that keeps what is deleted', async () => {
     const fault = { kind: 'answer', status: 204 } as const
     calm.push(proxy.disturb({ calls: ['DeleteObject'], fault }))
