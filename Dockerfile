@@ -29,6 +29,6 @@ COPY package.json LICENSE ./
 USER 1000:1000
 VOLUME /data
 EXPOSE 1080
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["node", "dist/server/healthcheck.js"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["node", "dist/program/healthcheck.js"]
 # As in `npm start`: a small young generation keeps garbage collection cheap.
-CMD ["node", "--max-semi-space-size=8", "--min-semi-space-size=4", "--initial-old-space-size=64", "dist/server/main.js"]
+CMD ["node", "--max-semi-space-size=8", "--min-semi-space-size=4", "--initial-old-space-size=64", "dist/program/main.js"]

@@ -206,7 +206,7 @@ function landfall(name: string, sync: string, can: readonly Ability[]): Peer {
       version: await versionIn(path.join(PROJECT, 'package.json')),
       command: async (port, folder) => ({
         program: process.execPath,
-        args: [...V8_FLAGS, path.join(PROJECT, 'dist/server/main.js')],
+        args: [...V8_FLAGS, path.join(PROJECT, 'dist/program/main.js')],
         environment: { ...MALLOC, ...UNLIMITED, PORT: String(port), DATA_DIR: folder, SYNC: sync, LOG_LEVEL: 'warn' },
       }),
     }),

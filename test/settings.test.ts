@@ -9,7 +9,7 @@ import { parseSettings, readSettings } from '../server/read-settings.ts'
 import type { Settings } from '../server/settings.ts'
 import { temporaryFolder } from './support/folder.ts'
 
-const MAIN = fileURLToPath(new URL('../dist/server/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../dist/program/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
 const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET', 'HOOKS_SECRET', 'S3_SECRET_ACCESS_KEY']
 const LONG = 'A secret of 32 characters, or a few more'

@@ -58,7 +58,7 @@ async function main(): Promise<void> {
 function startLandfall(settings: Readonly<Record<string, string>>): Promise<ServerProcess> {
   return startServer(async (port, folder) => ({
     program: process.execPath,
-    args: [...V8_FLAGS, path.join(PROJECT, 'dist/server/main.js')],
+    args: [...V8_FLAGS, path.join(PROJECT, 'dist/program/main.js')],
     environment: { ...MALLOC, ...UNLIMITED, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn', ...settings },
   }))
 }

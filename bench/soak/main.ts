@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   await mkdir(out, { recursive: true })
   const server = await startServer(async (port, folder) => ({
     program: process.execPath,
-    args: [...V8_FLAGS, '--import', PROBE, path.join(PROJECT, 'dist/server/main.js')],
+    args: [...V8_FLAGS, '--import', PROBE, path.join(PROJECT, 'dist/program/main.js')],
     environment: {
       ...MALLOC,
       ...UNLIMITED,

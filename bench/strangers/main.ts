@@ -11,7 +11,7 @@ import { FLOODS } from './flood-kinds.ts'
 
 const HELP = `npm run bench:strangers -- [flags]
 
-  --main FILE          the program to measure (dist/server/main.js)
+  --main FILE          the program to measure (dist/program/main.js)
   --only NAMES         a comma-separated list of answers, heads, finals, floods, or of
                        some floods: unfinished, empty, metadata, tasks
   --connections LIST   numbers of connections, one measurement each (60,250,500)
@@ -29,7 +29,7 @@ const WATCHED = 5_000
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      main: { type: 'string', default: path.join(PROJECT, 'dist/server/main.js') },
+      main: { type: 'string', default: path.join(PROJECT, 'dist/program/main.js') },
       only: { type: 'string', default: 'answers,heads,finals,floods' },
       connections: { type: 'string', default: '60,250,500' },
       help: { type: 'boolean' },

@@ -62,7 +62,7 @@ async function main(): Promise<void> {
 async function seconds(files: number, settings: Readonly<Record<string, string>>): Promise<number> {
   const server = await startServer(async (port, folder) => ({
     program: process.execPath,
-    args: [...V8_FLAGS, path.join(PROJECT, 'dist/server/main.js')],
+    args: [...V8_FLAGS, path.join(PROJECT, 'dist/program/main.js')],
     environment: {
       ...MALLOC,
       ...UNLIMITED,

@@ -12,7 +12,7 @@ import { locationOf, PATCH_HEADERS, TUS } from '../support/tus.ts'
 
 const TOKEN_KEY = 'the-key-of-the-application-32+-bytes'
 const SECRET = 'a secret of the service, 32+ bytes'
-const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/program/main.js', import.meta.url))
 
 const answer = z.object({ token: z.string(), expires: z.number() })
 

@@ -65,10 +65,10 @@ describe('docker-compose.yml', () => {
   test('passes the health check that the image declares', async () => {
     const container = await deployment.container('landfall')
     expect(await engineOk('inspect', '--format', '{{json .Config.Healthcheck.Test}}', container)).toBe(
-      '["CMD","node","dist/server/healthcheck.js"]',
+      '["CMD","node","dist/program/healthcheck.js"]',
     )
-    expect(await engine('exec', container, 'node', 'dist/server/healthcheck.js')).toMatchObject({ code: 0 })
-    const elsewhere = ['exec', '-e', 'PORT=1', container, 'node', 'dist/server/healthcheck.js']
+    expect(await engine('exec', container, 'node', 'dist/program/healthcheck.js')).toMatchObject({ code: 0 })
+    const elsewhere = ['exec', '-e', 'PORT=1', container, 'node', 'dist/program/healthcheck.js']
     expect(await engine(...elsewhere)).toMatchObject({ code: 1 })
   })
 

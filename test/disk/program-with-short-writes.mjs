@@ -24,4 +24,4 @@ const writevTo = promisify(fs.writev)
 fs.writev[promisify.custom] = (descriptor, buffers, position) => writevTo(descriptor, beginningOf(buffers), position)
 syncBuiltinESMExports()
 
-await import('../../dist/server/main.js')
+await import('../../dist/program/main.js')

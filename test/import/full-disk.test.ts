@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { bytesOf, MIB } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 
-const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/program/main.js', import.meta.url))
 /** Runs a command with a disk of 8 MiB that only it sees, and lists what is left on it. */
 const SMALL_DISK = `mount -t tmpfs -o size=8m,mode=750 tmpfs "$1"; disk=$1; shift; "$@"; code=$?
   cd "$disk"; find incoming records files quarantine -type f | sort; exit $code`

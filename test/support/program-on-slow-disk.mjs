@@ -35,4 +35,4 @@ fs.writev[promisify.custom] = async (descriptor, buffers, position) => {
 }
 syncBuiltinESMExports()
 
-await import('../../dist/server/main.js')
+await import('../../dist/program/main.js')

@@ -1,8 +1,8 @@
 // The built program, with a stop: it kills itself at the STOP_COUNT-th occurrence of the step STOP_AT, or STOP_AFTER
 // milliseconds after its start. With SLOW_DISK, its disk is slow.
 
-import { openProgram } from '../../dist/server/program.js'
-import { readSettings } from '../../dist/server/read-settings.js'
+import { openProgram } from '../../dist/program/program.js'
+import { readSettings } from '../../dist/program/read-settings.js'
 import { slowDown } from './slow-disk.mjs'
 
 const { STOP_AT: stopAt, STOP_COUNT: stopCount = '1', STOP_AFTER: stopAfter } = process.env

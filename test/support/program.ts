@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { bucketSettings, isInBucket } from './bucket-settings.ts'
 import { notePassedSelfTest } from './passed-self-test.ts'
 
-const MAIN = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../dist/program/main.js', import.meta.url))
 
 /** The built program, in its own process. */
 export interface Program {
