@@ -116,7 +116,12 @@ describe('The package', () => {
     const installed = path.join(folder.path, 'node_modules/landfall')
     const names = await readdir(installed)
     expect(names.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json'])
-    expect((await readdir(path.join(installed, 'dist'))).sort()).toEqual(['client', 'legacy-adapter', 'program', 'server'])
+    expect((await readdir(path.join(installed, 'dist'))).sort()).toEqual([
+      'client',
+      'legacy-adapter',
+      'program',
+      'server',
+    ])
     const files = await readdir(installed, { recursive: true })
     expect(files.filter((file) => /\.map$|\.test\./.test(file))).toEqual([])
     expect(await readFile(path.join(installed, 'package.json'), 'utf8')).not.toMatch(/"private"/)
