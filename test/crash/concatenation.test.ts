@@ -79,7 +79,7 @@ const JOINING: [Step, number][] = [
 const CASES: [SyncMode, Step, number][] = [
   ...JOINING.map(([step, count]): [SyncMode, Step, number] => ['finish', step, count]),
   ...(['always', 'never'] as const).flatMap((sync) =>
-    JOINING.filter(([step]) => /takeover|write|release:marked/.test(step)).map(
+    JOINING.filter(([step, count]) => count === 1 && /takeover|write|release:marked/.test(step)).map(
       ([step, count]): [SyncMode, Step, number] => [sync, step, count],
     ),
   ),

@@ -15,7 +15,7 @@ const plans = [
   {
     clients: 'a client without credentials',
     owners: [],
-    short: { atEachStep: 1, inBodies: 12, atStarts: 2, compareEvery: 16 },
+    short: { atEachStep: 1, inBodies: 6, atStarts: 2, compareEvery: 16 },
   },
   {
     clients: 'two owners',

@@ -21,7 +21,7 @@ const MINUTE = 60_000
 /** A failure reports its seed. */
 const seed = Number(process.env['POWER_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 /** The number of power cuts per recording, and of recordings. */
-const cuts = Number(process.env['POWER_CUTS'] ?? 150)
+const cuts = Number(process.env['POWER_CUTS'] ?? 100)
 const recordings = Number(process.env['POWER_RECORDINGS'] ?? 1)
 
 const LOSSES: readonly Loss[] = ['all', 'nothing', 'anything', 'anything']
