@@ -53,7 +53,7 @@ export async function createFinishedUpload(
     const incoming = layout.incomingFile(intended.id)
     const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none', modes.file)
     onStep('whole:bytes')
-    const { record, after } = await preparedFor(environment, intended.id, prepare)
+    const record = await preparedFor(environment, intended.id, prepare)
     await createRecordFor(environment, record, durable)
     onStep('whole:record')
     const received = add([], { start: 0, end: size })
@@ -64,7 +64,6 @@ export async function createFinishedUpload(
       await makeFinishedFolder(environment, record, makeNewFolder)
       isFolderMade = true
       onStep('whole:folder')
-      await after
       await rename(incoming, layout.finishedFile(record))
       onStep('whole:renamed')
       if (durable) await syncLanding(environment, record)
@@ -79,12 +78,19 @@ export async function createFinishedUpload(
   })
 }
 
-/** Runs `prepare` for new bytes; if that fails, removes them. The record of a failed upload is its commit. */
-async function preparedFor(environment: Environment, id: string, prepare: () => Promise<Prepared>): Promise<Prepared> {
+/**
+ * Runs `prepare` for new bytes, and waits for what the commit waits for; if that fails, removes them. With the record,
+ * the upload exists: after a crash, the next start finishes it.
+ */
+async function preparedFor(
+  environment: Environment,
+  id: string,
+  prepare: () => Promise<Prepared>,
+): Promise<UploadRecord> {
   try {
     const { record, after } = await prepare()
-    if (record.failed !== undefined) await after
-    return { record: marked(environment, record), after }
+    await after
+    return marked(environment, record)
   } catch (error) {
     await rm(environment.layout.incomingFile(id), { force: true })
     throw error

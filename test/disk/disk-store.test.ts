@@ -107,6 +107,22 @@ it('A file with more or fewer bytes than declared is not created', async () => {
   await under.dispose()
 })
 
+it('A file that is created at once has no record before its events are written: the next start would finish it', async () => {
+  const folder = await temporaryFolder()
+  const steps: Step[] = []
+  const store = await DiskStore.open({
+    ...{ directory: folder.path, sync: 'finish', boot: 'b', onNotice: () => undefined },
+    onStep: (step) => steps.push(step),
+  })
+  const fault = new Error('The events could not be written.')
+  const prepare = async (): Promise<Prepared> => ({ record: recordOf('whole', 5), after: Promise.reject(fault) })
+  await expect(store.createFinished(recordOf('whole', 5), [Buffer.from('hello')], prepare)).rejects.toThrow()
+  expect(steps).toEqual(['whole:bytes'])
+  expect(await readdir(path.join(folder.path, 'incoming'))).toEqual([])
+  await store.close()
+  await folder.dispose()
+})
+
 describe('A removal', () => {
   it.each<Step>(['remove:tombstone', 'remove:bytes', 'remove:record'])(
     'leaves no record when the record is changed at its step %s',
