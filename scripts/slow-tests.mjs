@@ -11,7 +11,7 @@ const timed = ['--', '--minutes', values.minutes]
 const SCRIPTS = {
   chaos: timed,
   'chaos:s3': [],
-  'chaos:cluster': [],
+  'chaos:cluster': ['--', '--rounds', '30'],
   fuzz: timed,
   simulate: [],
   'head-race': [],

@@ -41,7 +41,7 @@ export interface Rule {
   readonly fault: Fault | (() => Fault | undefined)
 }
 
-/** Is told of each call before the engine sees it, and of its answer before the client does. */
+/** Receives each call before the engine does, and its answer before the client does. */
 export type Watcher = (call: Call, moment: 'arrived' | 'answered') => void
 
 /** A proxy before an engine: it counts calls, and disturbs those that a rule names. The first rule that fits holds. */
