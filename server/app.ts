@@ -18,9 +18,11 @@ import { errorExit } from './http/error-exit.ts'
 import { trustForwarded } from './http/forwarded.ts'
 import { methodOverride, overriddenHead } from './http/method-override.ts'
 import { originForm } from './http/origin-form.ts'
+import type { EndedRequest, RequestFeed } from './http/request-feed.ts'
 import { dispatch, refuseMalformedPath, refuseUnrouted } from './http/routing.ts'
 import type { Reach } from './http/same-origin.ts'
 import { securityHeaders } from './http/security-headers.ts'
+import { traceRequests } from './http/trace.ts'
 import { protocolOf } from './protocol/protocol.ts'
 import { type ByProtocol, type Handlers, type Route, routes } from './routes.ts'
 
@@ -37,6 +39,8 @@ export interface Dependencies extends Handlers {
   readonly maxUploads: number
   /** The rate of requests, per client address; without one, it is not limited. */
   readonly requests: Rate | undefined
+  /** Receives each request when it has ended. */
+  readonly feed: RequestFeed
 }
 
 /** Methods that start no work. */
@@ -60,6 +64,7 @@ export function createApp(dependencies: Dependencies): App {
   app.on('error', (error) => dependencies.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
   if (app.proxy) app.use(trustForwarded(reach.trustProxy))
+  app.use(traceRequests(dependencies.feed, wireProtocolOf))
   app.use(securityHeaders(allowedOrigins === '*' || allowedOrigins.size > 0 || downloadHost !== undefined))
   app.use(cors(allowedOrigins))
   app.use(overriddenHead)
@@ -88,6 +93,11 @@ export function createApp(dependencies: Dependencies): App {
     handler: app.callback(),
     owns: (path) => routers.some((router) => router.match(path, 'GET').path.length > 0) || (pages?.owns(path) ?? false),
   }
+}
+
+/** The protocol that the client of a request speaks, for statistics. */
+function wireProtocolOf(ctx: Context): EndedRequest['protocol'] {
+  return dialectOf(ctx) === 'legacy' ? 'webuploader' : (protocolOf(ctx) ?? 'none')
 }
 
 /** A router over some routes. */

@@ -9,5 +9,9 @@ export const PAGES = fileURLToPath(new URL('../client', import.meta.url))
 
 /** The program: a service with everything. @throws Error with a sentence for the operator. */
 export function openProgram(settings: Settings, changed: Partial<Embedding> = {}): Promise<Landfall> {
-  return openLandfall(settings, { log: logOf(settings), webUploader: true, pagesFolder: PAGES, ...changed }, '')
+  return openLandfall(
+    settings,
+    { log: logOf(settings), webUploader: true, pagesFolder: PAGES, ...changed },
+    settings.BASE_PATH,
+  )
 }

@@ -2,6 +2,8 @@ import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
+import type { AdminDependencies } from './admin/admin-app.ts'
+import type { AdminListener } from './admin/admin-listener.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './auth/authenticator.ts'
@@ -30,6 +32,7 @@ import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages, type Pages } from './http/pages.ts'
+import { RequestFeed } from './http/request-feed.ts'
 import type { Keys } from './keys.ts'
 import type { Authorize } from './library/authorize.ts'
 import { listen, urlOfServer } from './listening.ts'
@@ -172,7 +175,9 @@ async function serviceFor(
   const auth = authorize === undefined ? settings.AUTH : 'application'
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
+  const feed = new RequestFeed()
   const app = createApp({
+    feed,
     admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication),
     links,
     urlOf: urls.link,
@@ -220,6 +225,10 @@ async function serviceFor(
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
   const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
+  const admin =
+    settings.ADMIN_PORT === undefined
+      ? undefined
+      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined })
   let listening: Connections | undefined
   return {
     uploads,
@@ -232,6 +241,7 @@ async function serviceFor(
       listening = own
       const warning = exposure(own.server.address(), auth, process.env['container'])
       if (warning !== undefined) log.warn(warning)
+      await admin?.listen()
       return urlOfServer(own.server, settings.HOST)
     },
     close: async (drain = () => Promise.resolve()) => {
@@ -243,6 +253,7 @@ async function serviceFor(
       await uploads.end()
       await application.close()
       await bookkeeping.close()
+      await admin?.close()
       await uploads.close()
       listening?.server.closeAllConnections()
     },
@@ -255,6 +266,15 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
   const { ApplicationAuthenticator } = await import('./library/authorization.ts')
   const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
   return new ApplicationAuthenticator(authorize, owners, keys.account)
+}
+
+/** Loaded only where administrators are served. */
+async function openAdmin(settings: Settings, dependencies: AdminDependencies): Promise<AdminListener> {
+  const [{ adminApp }, { adminListener }] = await Promise.all([
+    import('./admin/admin-app.ts'),
+    import('./admin/admin-listener.ts'),
+  ])
+  return adminListener(settings, adminApp(dependencies), dependencies.log)
 }
 
 /** Loaded only where uploads are in a bucket. */

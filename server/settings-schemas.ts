@@ -4,6 +4,7 @@ import { templateProblem } from './core/folder.ts'
 import { isFileType } from './gate/file-types.ts'
 import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
+import { isPath } from './http/mount-path.ts'
 import { keyTemplateProblem } from './s3/key-template.ts'
 import { keyOf } from './webhooks/signature.ts'
 
@@ -256,4 +257,33 @@ export function webhookUrls() {
 export function webhookKeys() {
   const areGood = (text: string): boolean => text === '' || text.split(/ +/).every((one) => keyOf(one) !== undefined)
   return z.string().trim().refine(areGood, 'must be whsec_ and 24 to 64 bytes in base64')
+}
+
+/** `undefined` for none. */
+export function optionalPort() {
+  return z.union([z.literal('').transform(() => undefined), wholeBetween(0, 65_535)], {
+    error: ({ errors }) => errors?.at(-1)?.[0]?.message,
+  })
+}
+
+/** A value of a label; empty for the default. */
+export function nodeName() {
+  return z.string().regex(/^[\w.:-]{0,100}$/, 'must have at most 100 letters, digits, and . : _ -')
+}
+
+/** The name and the value of a claim; `undefined` for none. */
+export function claim() {
+  return z.string().transform((text, context): { readonly name: string; readonly value: string } | undefined => {
+    if (text === '') return undefined
+    const [, name = '', value = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? []
+    if (name !== '') return { name, value }
+    context.addIssue('must be the name and the value of a claim, such as role=admin')
+    return z.NEVER
+  })
+}
+
+/** Without a slash at its end; empty for none. */
+export function basePath() {
+  const message = 'must be a path like /uploads, without a slash at its end'
+  return z.string().refine((text) => text === '' || isPath(text), message)
 }

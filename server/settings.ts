@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { DEFAULT_HOOKS } from './hooks/hook-names.ts'
 import {
   allOrSome,
+  basePath,
+  claim,
   command,
   cookieName,
   fileTypes,
@@ -16,8 +18,10 @@ import {
   longSecret,
   mode,
   names,
+  nodeName,
   nonEmpty,
   oneOf,
+  optionalPort,
   origin,
   ownSecret,
   publicKeyAlgorithms,
@@ -192,6 +196,28 @@ export const declaration = z.object({
     wholeBetween(0, 1_000_000),
   ),
   DRAIN: setting('30', 'How long running requests may continue after SIGTERM.', wholeBetween(0, 86_400), 'seconds'),
+  SHUTDOWN_DELAY: setting(
+    '0',
+    'How long the service still accepts requests after SIGTERM while /readyz reports 503: proxies need this time to learn it.',
+    wholeBetween(0, 3_600),
+    'seconds',
+  ),
+  KEEP_ALIVE: setting(
+    '65',
+    'How long an idle connection stays open. Proxies in front need a shorter time.',
+    wholeBetween(1, 86_400),
+    'seconds',
+  ),
+  UNIX_SOCKET: setting(
+    '',
+    'Path of a Unix socket to listen on, instead of HOST and PORT. Needs TRUST_PROXY.',
+    z.string(),
+  ),
+  BASE_PATH: setting(
+    '',
+    'Path before all paths of the service, such as /uploads, if the proxy does not strip it.',
+    basePath(),
+  ),
   PUBLIC_URL: setting(
     '',
     'Public URL of this service; without it, browsers and clients behind proxies receive relative URLs.',
@@ -343,6 +369,33 @@ export const declaration = z.object({
     'info',
     'Log level: fatal, error, warn, info, debug, trace, silent.',
     oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+  ),
+  LOG_FORMAT: setting(
+    'json',
+    'Format of the log: json (one object per line), pretty (for people).',
+    oneOf('json', 'pretty'),
+  ),
+  ACCESS_LOG: setting('off', 'Whether each request is logged: on, off.', oneOf('on', 'off')),
+  AUDIT_LOG: setting(
+    '',
+    'File that receives a line for each upload that is created, finished, rejected, deleted, or downloaded, and each act of an administrator; stderr for standard error. Empty = none.',
+    z.string(),
+  ),
+  NODE_NAME: setting('', 'Name of this node in metrics and logs; by default, the host name.', nodeName()),
+  ADMIN_PORT: setting(
+    '',
+    'Port of the metrics, the admin API, and its page; 0 picks a free one. Empty = none of them.',
+    optionalPort(),
+  ),
+  ADMIN_HOST: setting('127.0.0.1', 'Address to listen on for administrators.', nonEmpty()),
+  ADMIN_TOKEN: secret(
+    'Token of administrators; at least 32 characters. Without it and ADMIN_CLAIM, there are only metrics and health checks at ADMIN_PORT.',
+    headerSecret(),
+  ),
+  ADMIN_CLAIM: setting(
+    '',
+    'Claim that makes the bearer of a token of AUTH=jwt an administrator: name=value, such as role=admin.',
+    claim(),
   ),
 })
 

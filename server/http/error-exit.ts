@@ -4,6 +4,7 @@ import { UploadError } from '../core/errors.ts'
 import { discardBody } from './discard-body.ts'
 import { errorResponse, logError } from './error-response.ts'
 import type { Dialect } from './error-status.ts'
+import { traceOf } from './trace.ts'
 
 /**
  * The one place that logs the errors of requests and responds to them. Clients receive the message of an `UploadError`,
@@ -19,6 +20,8 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
       const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
       const { status, headers, body } = errorResponse(error, dialectOf(ctx), ctx.method)
       logError(log, error, { status, method: ctx.method, path: ctx.path })
+      const trace = traceOf(ctx.req)
+      if (trace !== undefined) trace.code = error.code
       ctx.status = status
       ctx.set(headers)
       ctx.body = body
