@@ -46,9 +46,11 @@ describe('An outbox', () => {
   it('keeps an event that is not accepted when it makes a file shorter', async () => {
     await write(200)
     receiver.answer((response, { upload }) => (upload === 'id7' ? answerWith(500)(response) : accept(response)))
+    const { size } = await stat(firstSegment(folder.path))
     await start()
     await receiver.count(200)
-    await until(async () => (await stat(firstSegment(folder.path))).size < 1_000)
+    // Up to 8 events stay with it: a file that has fewer than 8 for each undelivered one is not made shorter again.
+    await until(async () => (await stat(firstSegment(folder.path))).size < size / 10)
     await program.end('SIGKILL')
     await start()
     await receiver.count(201)
