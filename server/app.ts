@@ -22,7 +22,7 @@ import type { EndedRequest, RequestFeed } from './http/request-feed.ts'
 import { dispatch, refuseMalformedPath, refuseUnrouted } from './http/routing.ts'
 import type { Reach } from './http/same-origin.ts'
 import { securityHeaders } from './http/security-headers.ts'
-import { traceRequests } from './http/trace.ts'
+import { traceOf, traceRequests } from './http/trace.ts'
 import { protocolOf } from './protocol/protocol.ts'
 import { type ByProtocol, type Handlers, type Route, routes } from './routes.ts'
 
@@ -105,7 +105,12 @@ function routerOf(group: readonly Route[], admission: Admission, limited: Middle
   const router = new Router(EXACT)
   for (const { method, path, answer, ...route } of group) {
     const run: RouterMiddleware = (ctx) => admission.run(endpointOf(answer, ctx), ctx, ctx.params['id'] ?? '')
-    router.register(path, [method], route.limited ? [limited, run] : [run])
+    const note: RouterMiddleware = (ctx, next) => {
+      const trace = traceOf(ctx.req)
+      if (trace !== undefined) trace.route = path
+      return next()
+    }
+    router.register(path, [method], route.limited ? [note, limited, run] : [note, run])
   }
   return router
 }

@@ -14,6 +14,7 @@ import { startBackgroundWork } from './background-work.ts'
 import { Bookkeeping, ledgerOf } from './bookkeeping.ts'
 import { type Connections, connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
+import { Callers } from './core/callers.ts'
 import { Concatenation } from './core/concatenation.ts'
 import type { Decisions } from './core/decisions.ts'
 import { Events } from './core/events.ts'
@@ -33,6 +34,7 @@ import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages, type Pages } from './http/pages.ts'
 import { RequestFeed } from './http/request-feed.ts'
+import type { Trace } from './http/trace.ts'
 import type { Keys } from './keys.ts'
 import type { Authorize } from './library/authorize.ts'
 import { listen, urlOfServer } from './listening.ts'
@@ -176,9 +178,10 @@ async function serviceFor(
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const feed = new RequestFeed()
+  const callers = new Callers<Trace>()
   const app = createApp({
     feed,
-    admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication),
+    admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication, callers),
     links,
     urlOf: urls.link,
     downloads,

@@ -5,7 +5,7 @@ import { changedBy, placedBy, taken } from './creation-changes.ts'
 import { addAnswer } from './current-request.ts'
 import { MAX_WAIT, SCAN_WAIT } from './deadline.ts'
 import type { Decisions } from './decisions.ts'
-import { Desk } from './desk.ts'
+import { Desk, type Reach } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import { isFinal, reasonOf } from './failure.ts'
 import { folderByTemplate } from './folder.ts'
@@ -89,10 +89,10 @@ export class Uploads {
     this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
-  /** The uploads as a principal sees them. */
-  for(principal: Principal): Desk {
+  /** The uploads as a principal sees them. @param reach learns which ones a request reaches. */
+  for(principal: Principal, reach?: Reach): Desk {
     this.#ledger.noteQuota(principal)
-    return new Desk(this, principal)
+    return new Desk(this, principal, reach)
   }
 
   /**
