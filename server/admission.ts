@@ -46,7 +46,6 @@ const HIDING: ReadonlySet<ErrorCode> = new Set(['not_found', 'part_gone'])
 
 /** Methods that cause no event. */
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD'])
-const NOTHING = (): void => undefined
 
 /** The way of requests to uploads: the one place that asks who the client is, and what it may do. */
 export class Admission {
@@ -108,7 +107,7 @@ export class Admission {
     trace.owner = principal.owner
     return this.#uploads.for(principal, (id) => {
       trace.upload = id
-      return READING.has(ctx.method) ? NOTHING : this.#callers.enter(id, trace)
+      return READING.has(ctx.method) ? undefined : this.#callers.enter(id, trace)
     })
   }
 

@@ -104,13 +104,19 @@ function wireProtocolOf(ctx: Context): EndedRequest['protocol'] {
 function routerOf(group: readonly Route[], admission: Admission, limited: Middleware): Router {
   const router = new Router(EXACT)
   for (const { method, path, answer, ...route } of group) {
-    const run: RouterMiddleware = (ctx) => admission.run(endpointOf(answer, ctx), ctx, ctx.params['id'] ?? '')
-    const note: RouterMiddleware = (ctx, next) => {
+    const note = (ctx: Context): void => {
       const trace = traceOf(ctx.req)
       if (trace !== undefined) trace.route = path
-      return next()
     }
-    router.register(path, [method], route.limited ? [note, limited, run] : [note, run])
+    const run: RouterMiddleware = (ctx) => {
+      note(ctx)
+      return admission.run(endpointOf(answer, ctx), ctx, ctx.params['id'] ?? '')
+    }
+    const wait: Middleware = (ctx, next) => {
+      note(ctx)
+      return limited(ctx, next)
+    }
+    router.register(path, [method], route.limited ? [wait, run] : [run])
   }
   return router
 }

@@ -59,9 +59,12 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
   // A page of a foreign host, once that resolves to this one, has no credentials of the application.
   const hosts = authorize === undefined ? {} : { allowedHosts: '*' }
   const settings = settingsOf({ ...hosts, ...settingOptions })
-  const log = logger ?? logOf(settings)
+  const log = logger ?? (await logOf(settings))
   const decisions = decisionsOf({ beforeCreate, beforeFinish, beforeDelete }, (id, error) => {
-    log.error({ id, err: error }, 'beforeFinish failed; the file stays pending, and the function is called again.')
+    log.error(
+      { upload: id, err: error },
+      'beforeFinish failed; the file stays pending, and the function is called again.',
+    )
   })
   return openLandfall(
     settings,

@@ -38,6 +38,8 @@ import type { Trace } from './http/trace.ts'
 import type { Keys } from './keys.ts'
 import type { Authorize } from './library/authorize.ts'
 import { listen, urlOfServer } from './listening.ts'
+import type { Audit, Audited } from './logs/audit.ts'
+import { logLifecycle } from './logs/lifecycle.ts'
 import { type Application, openApplication } from './open-application.ts'
 import { openAuth, openTokens } from './open-auth.ts'
 import { openChecks } from './open-checks.ts'
@@ -179,6 +181,9 @@ async function serviceFor(
   let ready = true
   const feed = new RequestFeed()
   const callers = new Callers<Trace>()
+  logLifecycle(events, log, callers)
+  if (settings.ACCESS_LOG === 'on') (await import('./logs/access-log.ts')).logAccess(feed, log)
+  const audit = settings.AUDIT_LOG === '' ? undefined : await openAudit(settings, { events, feed, callers, log })
   const app = createApp({
     feed,
     admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication, callers),
@@ -231,7 +236,7 @@ async function serviceFor(
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined })
+      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined, audit })
   let listening: Connections | undefined
   return {
     uploads,
@@ -269,6 +274,12 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
   const { ApplicationAuthenticator } = await import('./library/authorization.ts')
   const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
   return new ApplicationAuthenticator(authorize, owners, keys.account)
+}
+
+/** Loaded only where there is an audit log. */
+async function openAudit({ AUDIT_LOG }: Settings, audited: Audited): Promise<Audit> {
+  const { openAudit } = await import('./logs/audit.ts')
+  return openAudit(AUDIT_LOG, audited)
 }
 
 /** Loaded only where administrators are served. */

@@ -5,8 +5,8 @@ import type { Upload } from './upload.ts'
 
 type Work<T> = (upload: Upload) => Promise<T>
 
-/** Called when a request reaches an upload. @returns a function that is called when its work on it has ended. */
-export type Reach = (id: string) => () => void
+/** Called when a request reaches an upload. @returns a function to call when its work on it has ended, if any. */
+export type Reach = (id: string) => (() => void) | undefined
 
 /** What a desk needs of `Uploads`. */
 interface Registry {
@@ -44,13 +44,9 @@ export class Desk {
   use<T>(id: string, work: Work<T>): Promise<T> {
     const reach = this.#reach
     if (reach === undefined) return this.#uploads.use(id, work, this.principal)
-    const reached = async (upload: Upload): Promise<T> => {
+    const reached = (upload: Upload): Promise<T> => {
       const leave = reach(id)
-      try {
-        return await work(upload)
-      } finally {
-        leave()
-      }
+      return leave === undefined ? work(upload) : work(upload).finally(leave)
     }
     return this.#uploads.use(id, reached, this.principal)
   }

@@ -68,7 +68,7 @@ export class Notifications {
 
   #lose({ hook, id }: HookCall): void {
     // A line for each call would fill the log.
-    if (this.#lost === 0) this.#log.error({ hook, id }, 'Hook calls are dropped: too many are waiting.')
+    if (this.#lost === 0) this.#log.error({ hook, upload: id }, 'Hook calls are dropped: too many are waiting.')
     this.#lost += 1
   }
 
@@ -90,7 +90,7 @@ export class Notifications {
         leave()
       }
     } catch (error) {
-      this.#log.error({ hook, id, err: error }, 'A hook failed; it is not called again.')
+      this.#log.error({ hook, upload: id, err: error }, 'A hook failed; it is not called again.')
     } finally {
       if (hook === 'post-receive') this.#progressing.delete(id)
       this.#queuedBytes -= bytes
@@ -103,7 +103,7 @@ export class Notifications {
     } catch (error) {
       // It is complete or gone meanwhile.
       if (!(error instanceof UploadError)) throw error
-      this.#log.warn({ id, code: error.code }, 'The hook post-receive could not stop an upload.')
+      this.#log.warn({ upload: id, code: error.code }, 'The hook post-receive could not stop an upload.')
     }
   }
 }
