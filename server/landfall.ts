@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import { isPath } from './http/mount-path.ts'
 import type { Authorize } from './library/authorize.ts'
 import { type DecisionOptions, decisionsOf } from './library/decisions.ts'
@@ -40,6 +41,8 @@ export interface LandfallOptions extends SettingOptions, DecisionOptions {
   readonly authorize?: Authorize | undefined
   /** Receives the log. By default, it goes to standard error. */
   readonly logger?: Logger | undefined
+  /** The registry of prom-client that receives the metrics of the service. */
+  readonly metrics?: Registry | undefined
 }
 
 /**
@@ -49,7 +52,7 @@ export interface LandfallOptions extends SettingOptions, DecisionOptions {
  * @throws Error with a sentence when an option is wrong, or the directory cannot be used or belongs to a running process.
  */
 export async function createLandfall(options: LandfallOptions): Promise<Landfall> {
-  const { basePath = '', webUploader = false, pages = false, authorize, logger, ...others } = options
+  const { basePath = '', webUploader = false, pages = false, authorize, logger, metrics, ...others } = options
   const { beforeCreate, beforeFinish, beforeDelete, ...settingOptions } = others
   checkFunctions({ authorize, beforeCreate, beforeFinish, beforeDelete })
   if (typeof others.dataDir !== 'string') throw new Error('dataDir must be the path of a directory.')
@@ -68,7 +71,7 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
   })
   return openLandfall(
     settings,
-    { log, webUploader, pagesFolder: pages ? PAGES : undefined, decisions, authorize },
+    { log, webUploader, pagesFolder: pages ? PAGES : undefined, decisions, authorize, metrics },
     basePath,
   )
 }

@@ -18,7 +18,7 @@ import { isUploadId, type UploadRecord } from './record.ts'
 import type { Reports } from './report.ts'
 import { ReportedStore } from './reported-store.ts'
 import { sourceOf } from './source.ts'
-import type { Store, StoredUpload } from './store.ts'
+import type { Space, Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
 import { checkUsable, moved, Upload } from './upload.ts'
@@ -204,6 +204,11 @@ export class Uploads {
   checkType({ fileName, partial }: UploadRecord, narrower?: readonly string[]): void {
     // A part never becomes a file; the name of its final upload is checked.
     if (!partial) this.#checks.types?.checkName(fileName, narrower)
+  }
+
+  /** What is free in the store. @throws UploadError `storage_error`. */
+  space(): Promise<Space> {
+    return this.#store.space()
   }
 
   /** Whether other processes use the same uploads. */

@@ -3,6 +3,7 @@ import type { Answer } from '../core/answer.ts'
 import { UploadError } from '../core/errors.ts'
 import type { UploadEvent } from '../core/events.ts'
 import { KeyedQueue } from '../core/keyed-queue.ts'
+import { HOOK_CALLS, measured } from '../core/measured.ts'
 import { Slots } from '../core/slots.ts'
 import { type HookCall, hookCall } from './hook-call.ts'
 import { HOOK_OF_EVENT } from './hook-names.ts'
@@ -84,7 +85,9 @@ export class Notifications {
       const leave = await this.#slots.enter(this.#closing)
       if (hook === 'post-receive') this.#progressing.delete(id)
       try {
-        const { stopsUpload, answer } = await this.#transport.invoke(call, this.#closing)
+        const { stopsUpload, answer } = await measured(HOOK_CALLS, hook, () =>
+          this.#transport.invoke(call, this.#closing),
+        )
         if (hook === 'post-receive' && stopsUpload) await this.#stop(id, answer)
       } finally {
         leave()
