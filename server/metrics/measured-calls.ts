@@ -16,22 +16,31 @@ export function measureCalls(registry: Registry, store: 'disk' | 's3'): () => vo
     calls.subscribe(onMessage)
     ends.push(() => calls.unsubscribe(onMessage))
   }
-  const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
-    new Histogram({ name, help, labelNames, buckets, registers: [registry] })
+  const histogram = (name: string, help: string, buckets: number[], label?: string): Outcomes =>
+    new Outcomes(
+      new Histogram({
+        name,
+        help,
+        labelNames: label === undefined ? ['outcome'] : [label, 'outcome'],
+        buckets,
+        registers: [registry],
+      }),
+      label,
+    )
   const finishes = histogram(
     'landfall_finish_duration_seconds',
     'Attempts to give a complete upload its final name: sync, events, rename.',
-    ['outcome'],
     DISK,
   )
-  listen(FINISHES, ({ isOk, duration }) => finishes.observe({ outcome: outcomeOf(isOk) }, duration))
-  const hooks = histogram('landfall_hook_duration_seconds', 'Calls of hooks.', ['hook', 'outcome'], REMOTE)
+  listen(FINISHES, (measurement) => finishes.observe(measurement))
+  const hooks = histogram('landfall_hook_duration_seconds', 'Calls of hooks.', REMOTE, 'hook')
   const invocations = new Tally()
   const failures = new Tally()
-  listen(HOOK_CALLS, ({ operation, isOk, duration }) => {
-    hooks.observe({ hook: operation, outcome: outcomeOf(isOk) }, duration)
+  listen(HOOK_CALLS, (measurement) => {
+    const { operation, isOk } = measurement
+    hooks.observe(measurement)
     invocations.add({ hooktype: operation })
-    if (!isOk) failures.add({ hooktype: operation })
+    failures.add({ hooktype: operation }, isOk ? 0 : 1)
   })
   const labelNames = ['hooktype']
   counter(
@@ -45,19 +54,17 @@ export function measureCalls(registry: Registry, store: 'disk' | 's3'): () => vo
     () => failures.counts,
   )
   if (store === 'disk') {
-    const syncs = histogram('landfall_sync_duration_seconds', 'Syncs of files and directories.', ['outcome'], DISK)
-    listen(SYNCS, ({ isOk, duration }) => syncs.observe({ outcome: outcomeOf(isOk) }, duration))
+    const syncs = histogram('landfall_sync_duration_seconds', 'Syncs of files and directories.', DISK)
+    listen(SYNCS, (measurement) => syncs.observe(measurement))
   } else {
     const calls = histogram(
       'landfall_s3_call_duration_seconds',
       'Calls to S3, each try by itself.',
-      ['operation', 'outcome'],
       REMOTE,
+      'operation',
     )
     let terms = 0
-    listen(S3_CALLS, ({ operation, isOk, duration }) => {
-      calls.observe({ operation, outcome: outcomeOf(isOk) }, duration)
-    })
+    listen(S3_CALLS, (measurement) => calls.observe(measurement))
     listen(S3_TERMS, () => {
       terms += 1
     })
@@ -72,6 +79,30 @@ export function measureCalls(registry: Registry, store: 'disk' | 's3'): () => vo
   }
 }
 
-function outcomeOf(isOk: boolean): string {
-  return isOk ? 'ok' : 'error'
+/** Durations by outcome. Both outcomes of an operation are reported from the beginning: rates need a zero before. */
+class Outcomes {
+  readonly #histogram: Histogram
+  readonly #label: string | undefined
+  readonly #known = new Set<string>()
+
+  /** @param label has the operation. Without it, there is only one. */
+  constructor(histogram: Histogram, label: string | undefined) {
+    this.#histogram = histogram
+    this.#label = label
+    if (label === undefined) this.#know('')
+  }
+
+  observe({ operation, isOk, duration }: Measurement): void {
+    if (this.#label !== undefined && !this.#known.has(operation)) this.#know(operation)
+    this.#histogram.observe(this.#labels(operation, isOk), duration)
+  }
+
+  #know(operation: string): void {
+    this.#known.add(operation)
+    for (const isOk of [true, false]) this.#histogram.zero(this.#labels(operation, isOk))
+  }
+
+  #labels(operation: string, isOk: boolean): Record<string, string> {
+    return { ...(this.#label !== undefined && { [this.#label]: operation }), outcome: isOk ? 'ok' : 'error' }
+  }
 }
