@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from 'koa'
 import type { AccessRequest, Authenticator } from './auth/authenticator.ts'
+import type { Callers } from './core/callers.ts'
 import { type CurrentRequest, runFor } from './core/current-request.ts'
 import type { Desk } from './core/desk.ts'
 import { type ErrorCode, UploadError } from './core/errors.ts'
 import type { Action, Principal } from './core/principal.ts'
 import type { Uploads } from './core/uploads.ts'
 import { setAnswer } from './http/application-answer.ts'
+import { type Trace, traceOf } from './http/trace.ts'
 import type { Admit } from './protocol/admit.ts'
 import { requestInfo } from './request-info.ts'
 
@@ -42,17 +44,25 @@ const HIDING_STEP = 25
 /** The errors for an upload of another owner; `part_gone` is that of a part of a final upload. */
 const HIDING: ReadonlySet<ErrorCode> = new Set(['not_found', 'part_gone'])
 
+/** Methods that cause no event. */
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+
 /** The way of requests to uploads: the one place that asks who the client is, and what it may do. */
 export class Admission {
   readonly #authenticator: Authenticator
   readonly #uploads: Uploads
   readonly #hasApplication: boolean
+  readonly #callers: Callers<Trace>
 
-  /** @param hasApplication whether an application wants to know the requests behind events and decisions. */
-  constructor(authenticator: Authenticator, uploads: Uploads, hasApplication: boolean) {
+  /**
+   * @param hasApplication whether an application wants to know the requests behind events and decisions.
+   * @param callers learns which requests work on which uploads.
+   */
+  constructor(authenticator: Authenticator, uploads: Uploads, hasApplication: boolean, callers: Callers<Trace>) {
     this.#authenticator = authenticator
     this.#uploads = uploads
     this.#hasApplication = hasApplication
+    this.#callers = callers
   }
 
   /** Runs an endpoint. @throws UploadError like `Admit`, and what the endpoint throws. */
@@ -72,7 +82,7 @@ export class Admission {
     const { needs } = endpoint
     if (endpoint.from !== 'fields') return this.#runGuarded(endpoint, ctx, id)
     return endpoint.run(ctx, async (credentials) =>
-      this.#uploads.for(await this.#authenticate(ctx, { actions: needs, id: undefined, ...credentials })),
+      this.#deskFor(await this.#authenticate(ctx, { actions: needs, id: undefined, ...credentials }), ctx),
     )
   }
 
@@ -82,13 +92,23 @@ export class Admission {
     const principal = known instanceof Promise ? await known : known
     try {
       // A link names its upload by another name.
-      await run(ctx, this.#uploads.for(principal), principal.link ?? id)
+      await run(ctx, this.#deskFor(principal, ctx), principal.link ?? id)
     } catch (error) {
       if (principal.owner !== undefined && error instanceof UploadError && HIDING.has(error.code)) {
         await delay(HIDING_STEP - ((performance.now() - begun) % HIDING_STEP))
       }
       throw error
     }
+  }
+
+  #deskFor(principal: Principal, ctx: Context): Desk {
+    const trace = traceOf(ctx.req)
+    if (trace === undefined) return this.#uploads.for(principal)
+    trace.owner = principal.owner
+    return this.#uploads.for(principal, (id) => {
+      trace.upload = id
+      return READING.has(ctx.method) ? undefined : this.#callers.enter(id, trace)
+    })
   }
 
   #authenticate(ctx: Context, request: AccessRequest): Principal | Promise<Principal> {

@@ -22,7 +22,7 @@ import type { EndedRequest, RequestFeed } from './http/request-feed.ts'
 import { dispatch, refuseMalformedPath, refuseUnrouted } from './http/routing.ts'
 import type { Reach } from './http/same-origin.ts'
 import { securityHeaders } from './http/security-headers.ts'
-import { traceRequests } from './http/trace.ts'
+import { traceOf, traceRequests } from './http/trace.ts'
 import { protocolOf } from './protocol/protocol.ts'
 import { type ByProtocol, type Handlers, type Route, routes } from './routes.ts'
 
@@ -104,8 +104,19 @@ function wireProtocolOf(ctx: Context): EndedRequest['protocol'] {
 function routerOf(group: readonly Route[], admission: Admission, limited: Middleware): Router {
   const router = new Router(EXACT)
   for (const { method, path, answer, ...route } of group) {
-    const run: RouterMiddleware = (ctx) => admission.run(endpointOf(answer, ctx), ctx, ctx.params['id'] ?? '')
-    router.register(path, [method], route.limited ? [limited, run] : [run])
+    const note = (ctx: Context): void => {
+      const trace = traceOf(ctx.req)
+      if (trace !== undefined) trace.route = path
+    }
+    const run: RouterMiddleware = (ctx) => {
+      note(ctx)
+      return admission.run(endpointOf(answer, ctx), ctx, ctx.params['id'] ?? '')
+    }
+    const wait: Middleware = (ctx, next) => {
+      note(ctx)
+      return limited(ctx, next)
+    }
+    router.register(path, [method], route.limited ? [wait, run] : [run])
   }
   return router
 }

@@ -4,7 +4,7 @@ import { readSettings } from './read-settings.ts'
 /** For a container's HEALTHCHECK: exits with 0 if the service on this host responds, else with 1. */
 function main(): void {
   const command = readSettings(process.env, process.argv.slice(2))
-  if (command.kind === 'help') return
+  if (command.kind !== 'run') return
   const { HOST, PORT } = command.settings
   const host = HOST === '0.0.0.0' || HOST === '::' ? '127.0.0.1' : HOST
   const request = http.get({ host, port: PORT, path: '/healthz', timeout: 4000 })

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import { isPath } from './http/mount-path.ts'
 import type { Authorize } from './library/authorize.ts'
 import { type DecisionOptions, decisionsOf } from './library/decisions.ts'
@@ -40,6 +41,8 @@ export interface LandfallOptions extends SettingOptions, DecisionOptions {
   readonly authorize?: Authorize | undefined
   /** Receives the log. By default, it goes to standard error. */
   readonly logger?: Logger | undefined
+  /** The registry of prom-client that receives the metrics of the service. */
+  readonly metrics?: Registry | undefined
 }
 
 /**
@@ -49,7 +52,7 @@ export interface LandfallOptions extends SettingOptions, DecisionOptions {
  * @throws Error with a sentence when an option is wrong, or the directory cannot be used or belongs to a running process.
  */
 export async function createLandfall(options: LandfallOptions): Promise<Landfall> {
-  const { basePath = '', webUploader = false, pages = false, authorize, logger, ...others } = options
+  const { basePath = '', webUploader = false, pages = false, authorize, logger, metrics, ...others } = options
   const { beforeCreate, beforeFinish, beforeDelete, ...settingOptions } = others
   checkFunctions({ authorize, beforeCreate, beforeFinish, beforeDelete })
   if (typeof others.dataDir !== 'string') throw new Error('dataDir must be the path of a directory.')
@@ -59,13 +62,16 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
   // A page of a foreign host, once that resolves to this one, has no credentials of the application.
   const hosts = authorize === undefined ? {} : { allowedHosts: '*' }
   const settings = settingsOf({ ...hosts, ...settingOptions })
-  const log = logger ?? logOf(settings)
+  const log = logger ?? (await logOf(settings))
   const decisions = decisionsOf({ beforeCreate, beforeFinish, beforeDelete }, (id, error) => {
-    log.error({ id, err: error }, 'beforeFinish failed; the file stays pending, and the function is called again.')
+    log.error(
+      { upload: id, err: error },
+      'beforeFinish failed; the file stays pending, and the function is called again.',
+    )
   })
   return openLandfall(
     settings,
-    { log, webUploader, pagesFolder: pages ? PAGES : undefined, decisions, authorize },
+    { log, webUploader, pagesFolder: pages ? PAGES : undefined, decisions, authorize, metrics },
     basePath,
   )
 }

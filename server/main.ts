@@ -15,11 +15,18 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./import-command.ts')).importCommand,
   move: async () => (await import('./move/move-command.ts')).move,
   token: async () => (await import('./token.ts')).token,
+  version,
   webhooks: async () => (await import('./webhooks-command.ts')).webhooks,
 }
 
 // The SDK of AWS warns on Node 20 about its later versions; ours is pinned to one that supports it.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+
+/** `landfall version`. */
+async function version(): Promise<Command> {
+  const { versionLine, versionOf } = await import('./version.ts')
+  return async (environment, _, print) => print(versionLine(versionOf(environment)))
+}
 
 async function main(): Promise<void> {
   const [name = '', ...args] = process.argv.slice(2)
@@ -32,10 +39,12 @@ async function main(): Promise<void> {
     return
   }
   const command = readSettings(process.env, process.argv.slice(2))
-  if (command.kind === 'help') {
+  if (command.kind !== 'run') {
     process.stdout.write(command.text)
     return
   }
+  // logrotate sends it. The audit log is opened for each line, so nothing has to be reopened.
+  process.on('SIGHUP', () => undefined)
   // Handled from the beginning, because process 1 of a container ignores signals without a handler.
   const stopSignal = nextStopSignal()
   const started = openProgram(command.settings).then(listening)

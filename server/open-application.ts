@@ -5,7 +5,7 @@ import type { Events } from './core/events.ts'
 import type { Reports } from './core/report.ts'
 import type { Uploads } from './core/uploads.ts'
 import { Layout } from './disk/layout.ts'
-import type { EventPlace } from './open-webhooks.ts'
+import type { EventPlace, Webhooks } from './open-webhooks.ts'
 import type { Settings } from './settings.ts'
 import { warnOfUndelivered } from './undelivered.ts'
 import { keysOf, signedHeaders } from './webhooks/signature.ts'
@@ -17,6 +17,8 @@ export interface Application {
   readonly reports: Reports
   /** Whether anything wants to know the requests behind events and decisions. */
   readonly hasApplication: boolean
+  /** The webhooks of the settings. */
+  readonly webhooks: Pick<Webhooks, 'pending' | 'dead'> | undefined
   /** Called once, when uploads can be reached. */
   connect(uploads: Uploads): void
   /** Delivers what it can in a few seconds. Called after the last upload has changed. */
@@ -50,6 +52,7 @@ export async function openApplication(
     decisions: hooks?.decisions ?? own ?? {},
     reports: { events, outbox: webhooks?.outbox, progressInterval: settings.PROGRESS_INTERVAL },
     hasApplication: own !== undefined || hooks !== undefined,
+    webhooks,
     connect: (uploads) => hooks?.connect(uploads),
     close: async () => {
       await hooks?.close()

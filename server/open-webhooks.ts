@@ -17,6 +17,10 @@ const GRACE = 5_000
 
 export interface Webhooks {
   readonly outbox: Outbox
+  /** Deliveries that wait, and since when the oldest does: milliseconds since 1970. */
+  pending(): { readonly count: number; readonly oldest: number | undefined }
+  /** How many deliveries were given up. @throws the error of the storage. */
+  dead(): Promise<number>
   /** Ends the deliveries. Call this when uploads have ended, before the store is closed. */
   close(): Promise<void>
 }
@@ -46,6 +50,13 @@ export function openWebhooks(
   })
   return {
     outbox,
+    pending: () => {
+      const all = endpoints.map((endpoint) => endpoint.pending)
+      const ages = all.map(({ oldest }) => oldest).filter((oldest) => oldest !== undefined)
+      const count = all.reduce((sum, one) => sum + one.count, 0)
+      return { count, oldest: ages.length > 0 ? Math.min(...ages) : undefined }
+    },
+    dead: () => outbox.countDead(),
     close: async () => {
       await Promise.all(endpoints.map((endpoint) => endpoint.close(GRACE)))
       await outbox.close()

@@ -1,17 +1,20 @@
 import { fileURLToPath } from 'node:url'
 import { type Landfall, openLandfall } from './library/open-landfall.ts'
 import { logOf } from './log.ts'
+import { shownSettings } from './logs/shown-settings.ts'
 import type { Embedding } from './service.ts'
 import type { Settings } from './settings.ts'
+import { versionOf } from './version.ts'
 
 /** The built pages. */
 export const PAGES = fileURLToPath(new URL('../client', import.meta.url))
 
 /** The program: a service with everything. @throws Error with a sentence for the operator. */
-export function openProgram(settings: Settings, changed: Partial<Embedding> = {}): Promise<Landfall> {
-  return openLandfall(
-    settings,
-    { log: logOf(settings), webUploader: true, pagesFolder: PAGES, ...changed },
-    settings.BASE_PATH,
-  )
+export async function openProgram(settings: Settings, changed: Partial<Embedding> = {}): Promise<Landfall> {
+  const log = changed.log ?? (await logOf(settings))
+  if (log.isLevelEnabled('info')) {
+    const { version, revision } = versionOf()
+    log.info({ version, revision, runtime: process.version, settings: shownSettings(settings) }, 'Landfall starts.')
+  }
+  return openLandfall(settings, { log, webUploader: true, pagesFolder: PAGES, ...changed }, settings.BASE_PATH)
 }

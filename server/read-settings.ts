@@ -5,6 +5,7 @@ import { isPageField } from '../legacy-adapter/fields.ts'
 import { systemCode } from './core/errors.ts'
 import { helpText } from './describe-settings.ts'
 import { declaration, flagOf, isSecret, type Settings } from './settings.ts'
+import { versionLine, versionOf } from './version.ts'
 
 /** Settings as text, by name. An absent one has its default; an empty one does not. */
 export type SettingTexts = Readonly<Partial<Record<string, string>>>
@@ -12,7 +13,10 @@ export type SettingTexts = Readonly<Partial<Record<string, string>>>
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'run'; readonly settings: Settings }
-  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'help' | 'version'; readonly text: string }
+
+/** Flags that only ask. */
+const ASKING = { help: { type: 'boolean' }, version: { type: 'boolean' } } as const
 
 /**
  * Reads flags and environment variables; flags win.
@@ -23,8 +27,9 @@ export function readSettings(environment: SettingTexts, args: readonly string[])
   const names = Object.keys(declaration.shape)
   const flagNames = names.flatMap((name) => (isSecret(name) ? [name, `${name}_FILE`] : [name]))
   const options = Object.fromEntries(flagNames.map((name) => [flagOf(name), { type: 'string' as const }]))
-  const { values } = parseArgs({ args: [...args], options: { ...options, help: { type: 'boolean' } } })
+  const { values } = parseArgs({ args: [...args], options: { ...options, ...ASKING } })
   if (values.help === true) return { kind: 'help', text: helpText() }
+  if (values.version === true) return { kind: 'version', text: `${versionLine(versionOf(environment))}\n` }
   const flags = new Map(Object.entries(values))
   const given = (name: string): string | undefined => {
     const text = flags.get(flagOf(name)) ?? environment[name]
@@ -45,7 +50,7 @@ export function readSettings(environment: SettingTexts, args: readonly string[])
 /** The settings of a subcommand, of which only `--data-dir` is a flag. @throws Error with a sentence for the operator. */
 export function settingsOfCommand(environment: SettingTexts, dataDir: string | undefined): Settings {
   const command = readSettings(environment, dataDir === undefined ? [] : ['--data-dir', dataDir])
-  if (command.kind === 'help') throw new Error('The settings cannot be read.')
+  if (command.kind !== 'run') throw new Error('The settings cannot be read.')
   return command.settings
 }
 

@@ -1,5 +1,7 @@
+import { readdir } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import type { AdminDependencies } from './admin/admin-app.ts'
@@ -14,6 +16,7 @@ import { startBackgroundWork } from './background-work.ts'
 import { Bookkeeping, ledgerOf } from './bookkeeping.ts'
 import { type Connections, connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
+import { Callers } from './core/callers.ts'
 import { Concatenation } from './core/concatenation.ts'
 import type { Decisions } from './core/decisions.ts'
 import { Events } from './core/events.ts'
@@ -33,9 +36,13 @@ import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { loadPages, type Pages } from './http/pages.ts'
 import { RequestFeed } from './http/request-feed.ts'
+import type { Trace } from './http/trace.ts'
 import type { Keys } from './keys.ts'
 import type { Authorize } from './library/authorize.ts'
 import { listen, urlOfServer } from './listening.ts'
+import type { Audit, Audited } from './logs/audit.ts'
+import { logLifecycle } from './logs/lifecycle.ts'
+import type { Measured, Metrics } from './metrics/open-metrics.ts'
 import { type Application, openApplication } from './open-application.ts'
 import { openAuth, openTokens } from './open-auth.ts'
 import { openChecks } from './open-checks.ts'
@@ -81,6 +88,8 @@ export interface Embedding {
   readonly decisions?: Decisions | undefined
   /** Authorizes requests, instead of AUTH. */
   readonly authorize?: Authorize | undefined
+  /** Receives the metrics. Without it, they are served at ADMIN_PORT, if that is set. */
+  readonly metrics?: Registry | undefined
   /** Called after each step of the disk store and the outbox; tests stop the program there. */
   readonly onStep?: ((step: Step | OutboxStep) => void) | undefined
 }
@@ -128,7 +137,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     throw error
   })
   try {
-    return await serviceFor(settings, embedding, { application, events, ledger, uploads, downloadsFrom, pages })
+    return await serviceFor(settings, embedding, { application, bucket, events, ledger, uploads, downloadsFrom, pages })
   } catch (error) {
     // An application may go on, and open the directory again.
     await application.close()
@@ -140,6 +149,7 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
 /** What a service is made of. */
 interface Parts {
   readonly application: Application
+  readonly bucket: Environment | undefined
   readonly events: Events
   readonly ledger: Ledger
   readonly uploads: Uploads
@@ -151,7 +161,7 @@ interface Parts {
 async function serviceFor(
   settings: Settings,
   embedding: Embedding,
-  { application, events, ledger, uploads, downloadsFrom, pages }: Parts,
+  { application, bucket, events, ledger, uploads, downloadsFrom, pages }: Parts,
 ): Promise<Service> {
   const { log } = embedding
   const layout = new Layout(settings.DATA_DIR)
@@ -176,9 +186,13 @@ async function serviceFor(
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
   let ready = true
   const feed = new RequestFeed()
+  const callers = new Callers<Trace>()
+  logLifecycle(events, log, callers)
+  if (settings.ACCESS_LOG === 'on') (await import('./logs/access-log.ts')).logAccess(feed, log)
+  const audit = settings.AUDIT_LOG === '' ? undefined : await openAudit(settings, { events, feed, callers, log })
   const app = createApp({
     feed,
-    admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication),
+    admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication, callers),
     links,
     urlOf: urls.link,
     downloads,
@@ -225,11 +239,26 @@ async function serviceFor(
   const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
   const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
+  let listening: Connections | undefined
+  const isMeasured = settings.ADMIN_PORT !== undefined || embedding.metrics !== undefined
+  const metrics = isMeasured
+    ? await openMetrics(embedding.metrics, {
+        settings,
+        events,
+        feed,
+        callers,
+        ledger,
+        space: () => uploads.space(),
+        quarantined: bucket === undefined ? async () => (await readdir(layout.quarantine)).length : undefined,
+        memory: bucket && (() => bucket.budget.used),
+        connections: () => listening?.open,
+        webhooks: application.webhooks,
+      })
+    : undefined
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined })
-  let listening: Connections | undefined
+      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics, audit })
   return {
     uploads,
     events,
@@ -246,6 +275,7 @@ async function serviceFor(
     },
     close: async (drain = () => Promise.resolve()) => {
       ready = false
+      metrics?.close()
       background.stop()
       await Promise.all([listening?.drain(settings.DRAIN * 1000), drain(settings.DRAIN * 1000)])
       await concatenation.close()
@@ -266,6 +296,18 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
   const { ApplicationAuthenticator } = await import('./library/authorization.ts')
   const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
   return new ApplicationAuthenticator(authorize, owners, keys.account)
+}
+
+/** Loaded only where metrics are wanted. */
+async function openMetrics(registry: Registry | undefined, measured: Measured): Promise<Metrics> {
+  const { openMetrics } = await import('./metrics/open-metrics.ts')
+  return openMetrics(measured, registry)
+}
+
+/** Loaded only where there is an audit log. */
+async function openAudit({ AUDIT_LOG }: Settings, audited: Audited): Promise<Audit> {
+  const { openAudit } = await import('./logs/audit.ts')
+  return openAudit(AUDIT_LOG, audited)
 }
 
 /** Loaded only where administrators are served. */

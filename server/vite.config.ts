@@ -3,6 +3,16 @@ import { defineConfig } from 'vite'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
+const EXTERNAL = [
+  '@aws-sdk/client-s3',
+  '@opentelemetry/api',
+  '@tus/file-store',
+  '@tus/server',
+  'pino',
+  'pino-pretty',
+  'prom-client',
+]
+
 /**
  * The program in few files: to find and read the several hundred of its modules and packages takes half of a start.
  * Packages that load files of their own, or that few need, stay outside.
@@ -11,7 +21,7 @@ export default defineConfig({
   root: ROOT,
   publicDir: false,
   logLevel: 'error',
-  ssr: { noExternal: true, external: ['@aws-sdk/client-s3', '@tus/file-store', '@tus/server', 'pino'] },
+  ssr: { noExternal: true, external: EXTERNAL },
   build: {
     ssr: true,
     outDir: fileURLToPath(new URL('../dist/program', import.meta.url)),

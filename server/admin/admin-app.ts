@@ -7,6 +7,7 @@ import { checkHost } from '../http/allowed-hosts.ts'
 import { errorExit } from '../http/error-exit.ts'
 import { dispatch, refuseMalformedPath, refuseUnrouted } from '../http/routing.ts'
 import { securityHeaders } from '../http/security-headers.ts'
+import type { Audit } from '../logs/audit.ts'
 
 /** The metrics of a service, as Prometheus reads them. */
 export interface MetricsText {
@@ -22,6 +23,8 @@ export interface AdminDependencies {
   /** Whether the service accepts new work. */
   readonly ready: () => boolean
   readonly metrics: MetricsText | undefined
+  /** Receives the acts of administrators, if they are recorded. */
+  readonly audit: Audit | undefined
 }
 
 /** The HTTP application for administrators and monitoring: middleware and routes, in order. */

@@ -16,6 +16,8 @@ const GRACE = 5_000
 /** The HTTP server and its graceful shutdown. */
 export interface Connections {
   readonly server: http.Server
+  /** Connections of clients that are open. */
+  readonly open: number
   /**
    * Accepts no new connections, and waits for the running requests, for `timeout` milliseconds at most. Each response
    * announces that it closes the connection.
@@ -87,6 +89,9 @@ export function connections(
   boundHeads(server, open)
   return {
     server,
+    get open() {
+      return open.size
+    },
     drain: (timeout) =>
       new Promise((resolve) => {
         const timer = setTimeout(resolve, timeout)

@@ -81,6 +81,11 @@ function inBlocks(bytes: number): number {
   return Math.ceil(bytes / BLOCK) * BLOCK
 }
 
+/** The bytes of a charge, if it is that of an unfinished upload. */
+export function unfinishedBytesOf({ bytes, unfinished }: Charge): number {
+  return unfinished > 0 ? bytes : 0
+}
+
 export function sum(a: Charge, b: Charge): Charge {
   return { bytes: a.bytes + b.bytes, files: a.files + b.files, unfinished: a.unfinished + b.unfinished }
 }

@@ -5,6 +5,9 @@ import type { Upload } from './upload.ts'
 
 type Work<T> = (upload: Upload) => Promise<T>
 
+/** Called when a request reaches an upload. @returns a function to call when its work on it has ended, if any. */
+export type Reach = (id: string) => (() => void) | undefined
+
 /** What a desk needs of `Uploads`. */
 interface Registry {
   use<T>(id: string, work: Work<T>, principal: Principal): Promise<T>
@@ -25,10 +28,12 @@ interface Registry {
 export class Desk {
   readonly principal: Principal
   readonly #uploads: Registry
+  readonly #reach: Reach | undefined
 
-  constructor(uploads: Registry, principal: Principal) {
+  constructor(uploads: Registry, principal: Principal, reach?: Reach) {
     this.#uploads = uploads
     this.principal = principal
+    this.#reach = reach
   }
 
   /**
@@ -37,7 +42,13 @@ export class Desk {
    * @throws UploadError `not_found` also for an upload of another owner, removed or not; `gone`, and what `work` throws.
    */
   use<T>(id: string, work: Work<T>): Promise<T> {
-    return this.#uploads.use(id, work, this.principal)
+    const reach = this.#reach
+    if (reach === undefined) return this.#uploads.use(id, work, this.principal)
+    const reached = (upload: Upload): Promise<T> => {
+      const leave = reach(id)
+      return leave === undefined ? work(upload) : work(upload).finally(leave)
+    }
+    return this.#uploads.use(id, reached, this.principal)
   }
 
   /**
@@ -80,9 +91,11 @@ export class Desk {
     // A slow body must not keep other creations waiting.
     const bytes = await read()
     const leave = await this.#uploads.enter(accepted)
+    const end = this.#reach?.(accepted.id)
     try {
       return await this.#uploads.createFinished(accepted, bytes, begins(work, leave), this.principal)
     } finally {
+      end?.()
       leave()
     }
   }
@@ -104,9 +117,13 @@ export class Desk {
   ): Promise<T> {
     const own = this.#own(record)
     const leave = await this.#uploads.admit(own, this.principal)
+    let end: (() => void) | undefined
     try {
-      return await create(await this.#uploads.asked(own, this.principal), begins(work, leave))
+      const accepted = await this.#uploads.asked(own, this.principal)
+      end = this.#reach?.(accepted.id)
+      return await create(accepted, begins(work, leave))
     } finally {
+      end?.()
       leave()
     }
   }

@@ -2,6 +2,7 @@ import type { Decisions } from './decisions.ts'
 import { Finishing } from './finishing.ts'
 import type { Gate } from './gate.ts'
 import { Inspection } from './inspection.ts'
+import { FINISHES, measured } from './measured.ts'
 import type { Receiving } from './receiving.ts'
 import type { StoredUpload } from './store.ts'
 
@@ -108,7 +109,7 @@ export class Landing {
         this.#upload.exclusively(async () => {
           if (!this.#upload.isIn('finishing')) return
           if (!this.#isVerified) await this.#verify()
-          if (this.#inspection.isPassed) await stored.finish()
+          if (this.#inspection.isPassed) await measured(FINISHES, 'finish', () => stored.finish())
         }),
       )
     } finally {

@@ -1,5 +1,14 @@
 import { Activity } from './activity.ts'
-import { accountOf, atLeastNothing, type Charge, difference, isNothing, NO_CHARGE, overheadOf } from './charge.ts'
+import {
+  accountOf,
+  atLeastNothing,
+  type Charge,
+  difference,
+  isNothing,
+  NO_CHARGE,
+  overheadOf,
+  unfinishedBytesOf,
+} from './charge.ts'
 import { UploadError } from './errors.ts'
 import { Lanes } from './lanes.ts'
 import { exceededBy, type Limits, UNLIMITED } from './limits.ts'
@@ -133,6 +142,11 @@ export class Ledger {
     return { used: atLeastNothing(this.#sums.total), limits: this.#rules.total, accounts: this.#sums.accounts.size }
   }
 
+  /** Bytes that unfinished uploads occupy or have reserved; `undefined` until a recount has ended. */
+  get unfinishedBytes(): number | undefined {
+    return this.isExact ? Math.max(0, this.#sums.unfinishedBytes) : undefined
+  }
+
   /** Tracks an upload that is being opened. */
   track(record: UploadRecord, charge: Charge | undefined): TrackedUpload {
     const upload = { id: record.id, account: accountOf(record), overhead: overheadOf(record), charge }
@@ -184,11 +198,12 @@ export class Ledger {
     this.#open.set(upload.id, upload)
     const change = difference(charge, before)
     if (isNothing(change)) return
-    this.#sums.add(upload.account, change)
+    const unfinishedBytes = unfinishedBytesOf(charge) - unfinishedBytesOf(before)
+    this.#sums.add(upload.account, change, unfinishedBytes)
     if (upload.account !== undefined && !this.#sums.accounts.has(upload.account)) {
       this.#quotas.delete(upload.account)
     }
-    this.#recount?.note(upload, change)
+    this.#recount?.note(upload, change, unfinishedBytes)
   }
 
   /** No longer tracks an upload, which is closed or removed; its charge stays in the totals. */

@@ -54,4 +54,6 @@ export interface Mailbox {
    * @param endpoint a name that stays the same after restarts.
    */
   handOut(endpoint: string, receive: (letter: Letter) => void): void
+  /** How many letters are kept aside. @throws the error of the storage. */
+  countDead(): Promise<number>
 }

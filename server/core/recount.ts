@@ -1,4 +1,4 @@
-import type { Charge } from './charge.ts'
+import { type Charge, unfinishedBytesOf } from './charge.ts'
 import { Sums } from './sums.ts'
 
 interface CountedUpload {
@@ -63,16 +63,16 @@ export class Recount {
   count(id: string, account: string | undefined, charge: Charge): boolean {
     if (this.#disturbed.has(id)) return false
     this.#awaited.delete(id)
-    this.#sums.add(account, charge)
+    this.#sums.add(account, charge, unfinishedBytesOf(charge))
     return true
   }
 
   /** Notes a change of an upload. */
-  note({ id, account }: CountedUpload, change: Charge): void {
+  note({ id, account }: CountedUpload, change: Charge, unfinishedBytes: number): void {
     const partition = this.#partitionOf(id)
     if (this.#pending === undefined || partition === this.#listing) this.#changed.add(id)
     else if (this.#awaited.has(id)) this.#disturbed.add(id)
-    else if (!this.#pending.has(partition)) this.#sums.add(account, change)
+    else if (!this.#pending.has(partition)) this.#sums.add(account, change, unfinishedBytes)
   }
 
   /** Call this after the last upload. */

@@ -9,6 +9,8 @@ export interface KeptTotals {
 /** The sums of charges, in total and by account. An account without a charge is forgotten. */
 export class Sums {
   total: Charge
+  /** Bytes of unfinished uploads. */
+  unfinishedBytes = 0
   readonly accounts: Map<string, Charge>
 
   constructor(total: Charge = NO_CHARGE, accounts: KeptTotals['accounts'] = []) {
@@ -20,8 +22,9 @@ export class Sums {
     return this.accounts.get(account) ?? NO_CHARGE
   }
 
-  add(account: string | undefined, change: Charge): void {
+  add(account: string | undefined, change: Charge, unfinishedBytes: number): void {
     this.total = sum(this.total, change)
+    this.unfinishedBytes += unfinishedBytes
     if (account === undefined) return
     const charge = sum(this.of(account), change)
     if (isNothing(charge)) this.accounts.delete(account)

@@ -5,7 +5,7 @@ import { changedBy, placedBy, taken } from './creation-changes.ts'
 import { addAnswer } from './current-request.ts'
 import { MAX_WAIT, SCAN_WAIT } from './deadline.ts'
 import type { Decisions } from './decisions.ts'
-import { Desk } from './desk.ts'
+import { Desk, type Reach } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import { isFinal, reasonOf } from './failure.ts'
 import { folderByTemplate } from './folder.ts'
@@ -18,7 +18,7 @@ import { isUploadId, type UploadRecord } from './record.ts'
 import type { Reports } from './report.ts'
 import { ReportedStore } from './reported-store.ts'
 import { sourceOf } from './source.ts'
-import type { Store, StoredUpload } from './store.ts'
+import type { Space, Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
 import { checkUsable, moved, Upload } from './upload.ts'
@@ -89,10 +89,10 @@ export class Uploads {
     this.sweeps = new Sweeps(this.#store, (id, work) => this.use(id, work))
   }
 
-  /** The uploads as a principal sees them. */
-  for(principal: Principal): Desk {
+  /** The uploads as a principal sees them. @param reach learns which ones a request reaches. */
+  for(principal: Principal, reach?: Reach): Desk {
     this.#ledger.noteQuota(principal)
-    return new Desk(this, principal)
+    return new Desk(this, principal, reach)
   }
 
   /**
@@ -204,6 +204,11 @@ export class Uploads {
   checkType({ fileName, partial }: UploadRecord, narrower?: readonly string[]): void {
     // A part never becomes a file; the name of its final upload is checked.
     if (!partial) this.#checks.types?.checkName(fileName, narrower)
+  }
+
+  /** What is free in the store. @throws UploadError `storage_error`. */
+  space(): Promise<Space> {
+    return this.#store.space()
   }
 
   /** Whether other processes use the same uploads. */

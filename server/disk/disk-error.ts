@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { systemCode, UploadError } from '../core/errors.ts'
+import { measured, SYNCS } from '../core/measured.ts'
 
 /** Converts a file system error for the client; the original is the cause, for the log. */
 export function diskError(error: unknown): UploadError {
@@ -49,7 +50,7 @@ export async function onDiskWithoutBytes<T>(work: () => Promise<T>): Promise<T> 
 /** Runs a sync. @throws UploadError `sync_failed` */
 export async function synced(work: () => Promise<void>): Promise<void> {
   try {
-    await work()
+    await measured(SYNCS, 'sync', work)
   } catch (error) {
     throw syncError(error)
   }

@@ -3,6 +3,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../core/errors.ts'
+import { measured, SYNCS } from '../core/measured.ts'
 import { bytesIn } from '../core/reader.ts'
 import { diskError, synced } from './disk-error.ts'
 import { type Permission, PRIVATE_FILE } from './modes.ts'
@@ -185,7 +186,8 @@ export async function writeNewFile(
   try {
     if (isMasked) fchmodSync(descriptor, bits)
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
-    await syncs[sync]?.(descriptor)
+    const syncIt = syncs[sync]
+    if (syncIt !== undefined) await measured(SYNCS, 'sync', () => syncIt(descriptor))
     const stats = fstatSync(descriptor)
     isOpen = false
     closeSync(descriptor)

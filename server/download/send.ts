@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { UploadError } from '../core/errors.ts'
+import { traceOf } from '../http/trace.ts'
 
 /** A body whose first bytes are read. The caller of `opened` closes `rest`. */
 export interface OpenedBody {
@@ -30,12 +31,15 @@ export async function opened(body: AsyncIterable<Buffer>): Promise<OpenedBody> {
  */
 export async function send(res: ServerResponse, { first, rest }: OpenedBody, length: number): Promise<void> {
   const writer = writerTo(res)
+  const trace = traceOf(res.req)
   let left = length
   try {
     for (let next = first; left > 0 && next.done !== true; next = await rest.next()) {
       left -= next.value.length
       if (left < 0) break
+      trace?.noteHead()
       if (!(await writer.write(next.value, left === 0))) return
+      if (trace !== undefined) trace.sent += next.value.length
     }
     // Node does not enforce Content-Length: the client would wait, or mistake the next response for bytes.
     if (left !== 0) throw new RangeError(`what is stored is not ${length} bytes long`)

@@ -52,7 +52,7 @@ export class Gates implements Gate {
       // A gate that was stopped may have read only a part of the file.
       signal.throwIfAborted()
       if (verdict === 'clean') continue
-      this.#log.warn({ id: file.id, reason: verdict.rejected }, 'A scan rejected a file.')
+      this.#log.warn({ upload: file.id, reason: verdict.rejected }, 'A scan rejected a file.')
       return verdict
     }
     return 'clean'

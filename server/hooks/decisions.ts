@@ -33,7 +33,10 @@ function beforeFinish(receiver: Receiver, log: Logger): NonNullable<Decisions['b
     const now = performance.now()
     if (now - loggedAt < QUIET) return
     loggedAt = now
-    log.error({ id, err: error }, 'The hook pre-finish failed; the file stays pending, and the hook is called again.')
+    log.error(
+      { upload: id, err: error },
+      'The hook pre-finish failed; the file stays pending, and the hook is called again.',
+    )
   }
   return async (facts, signal) => {
     const response = await receiver.ask('pre-finish', facts, currentRequest(), signal).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import type { Answer } from '../core/answer.ts'
 import { UploadError } from '../core/errors.ts'
 import type { UploadEvent } from '../core/events.ts'
 import { KeyedQueue } from '../core/keyed-queue.ts'
+import { HOOK_CALLS, measured } from '../core/measured.ts'
 import { Slots } from '../core/slots.ts'
 import { type HookCall, hookCall } from './hook-call.ts'
 import { HOOK_OF_EVENT } from './hook-names.ts'
@@ -68,7 +69,7 @@ export class Notifications {
 
   #lose({ hook, id }: HookCall): void {
     // A line for each call would fill the log.
-    if (this.#lost === 0) this.#log.error({ hook, id }, 'Hook calls are dropped: too many are waiting.')
+    if (this.#lost === 0) this.#log.error({ hook, upload: id }, 'Hook calls are dropped: too many are waiting.')
     this.#lost += 1
   }
 
@@ -84,13 +85,15 @@ export class Notifications {
       const leave = await this.#slots.enter(this.#closing)
       if (hook === 'post-receive') this.#progressing.delete(id)
       try {
-        const { stopsUpload, answer } = await this.#transport.invoke(call, this.#closing)
+        const { stopsUpload, answer } = await measured(HOOK_CALLS, hook, () =>
+          this.#transport.invoke(call, this.#closing),
+        )
         if (hook === 'post-receive' && stopsUpload) await this.#stop(id, answer)
       } finally {
         leave()
       }
     } catch (error) {
-      this.#log.error({ hook, id, err: error }, 'A hook failed; it is not called again.')
+      this.#log.error({ hook, upload: id, err: error }, 'A hook failed; it is not called again.')
     } finally {
       if (hook === 'post-receive') this.#progressing.delete(id)
       this.#queuedBytes -= bytes
@@ -103,7 +106,7 @@ export class Notifications {
     } catch (error) {
       // It is complete or gone meanwhile.
       if (!(error instanceof UploadError)) throw error
-      this.#log.warn({ id, code: error.code }, 'The hook post-receive could not stop an upload.')
+      this.#log.warn({ upload: id, code: error.code }, 'The hook post-receive could not stop an upload.')
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { RequestInfo } from '../core/current-request.ts'
 import type { UploadFacts } from '../core/decisions.ts'
+import { HOOK_CALLS, measured } from '../core/measured.ts'
 import { KeyedSlots, Slots } from '../core/slots.ts'
 import { type HookCall, hookCall } from './hook-call.ts'
 import type { HookName } from './hook-names.ts'
@@ -44,7 +45,7 @@ export class Receiver {
     const call: HookCall = hookCall(hook, facts, request)
     const leave = this.#enterNow(facts) ?? (await this.#enterLater(facts, signal))
     try {
-      return await this.#transport.invoke(call, signal)
+      return await measured(HOOK_CALLS, hook, () => this.#transport.invoke(call, signal))
     } finally {
       leave()
     }

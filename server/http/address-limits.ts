@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
 import { MAX_WAIT, waitAtMost } from '../core/deadline.ts'
 import { KeyedSlots } from '../core/slots.ts'
+import { traceOf } from './trace.ts'
 
 /** The limits of a queue, and the requests that join it. */
 interface QueueRules {
@@ -49,7 +50,10 @@ export function limitRequests({ most, wait, sentence, queueOf }: QueueRules): Mi
   return async (ctx, next) => {
     const abort = new AbortController()
     const entered = slots.enter(queueOf(ctx), abort.signal)
+    const trace = traceOf(ctx.req)
+    if (trace !== undefined) trace.intake = 'waiting'
     const leave = await waitAtMost(wait, entered, sentence, (reason) => abort.abort(reason))
+    if (trace !== undefined) trace.intake = undefined
     try {
       await next()
     } finally {

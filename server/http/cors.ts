@@ -28,6 +28,7 @@ const EXPOSED = [
   'Upload-Limit',
   'Upload-Draft-Interop-Version',
   'WWW-Authenticate',
+  'X-Request-Id',
 ].join(', ')
 /** How long a browser may cache a preflight response, in seconds: Chromium caps it at two hours. */
 const MAX_AGE = '7200'

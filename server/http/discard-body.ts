@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Context } from 'koa'
+import { traceOf } from './trace.ts'
 
 /** How much of a refused body is discarded, in bytes, and for how long, in milliseconds. */
 const MAX_BYTES = 128 * 1024 * 1024
@@ -36,8 +37,10 @@ function discard(request: IncomingMessage): Promise<void> {
       resolve()
     }
     let left = MAX_BYTES
+    const trace = traceOf(request)
     request.on('data', (bytes: Buffer) => {
       quiet.refresh()
+      if (trace !== undefined) trace.received += bytes.length
       left -= bytes.length
       if (left < 0) socket.destroy()
     })

@@ -19,8 +19,9 @@ export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Mi
     } catch (thrown) {
       const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
       const { status, headers, body } = errorResponse(error, dialectOf(ctx), ctx.method)
-      logError(log, error, { status, method: ctx.method, path: ctx.path })
       const trace = traceOf(ctx.req)
+      const facts = { status, method: ctx.method, path: ctx.path }
+      logError(log, error, { ...facts, request: trace?.id, upload: trace?.upload })
       if (trace !== undefined) trace.code = error.code
       ctx.status = status
       ctx.set(headers)

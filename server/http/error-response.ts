@@ -64,7 +64,7 @@ function bodyOf(
 export function logError(
   log: Logger,
   error: UploadError,
-  facts: { status: number; method: string; path: string },
+  facts: { status: number; method: string; path: string; request?: string | undefined; upload?: string | undefined },
 ): void {
   const { code, cause } = error
   const all = { code, ...facts, path: withoutLink(facts.path), err: cause }

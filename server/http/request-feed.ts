@@ -28,9 +28,27 @@ export interface EndedRequest {
   readonly isAborted: boolean
 }
 
+/** A request that has not ended. */
+export interface RunningRequest {
+  readonly id: string
+  readonly method: string
+  readonly protocol: EndedRequest['protocol']
+  readonly address: string
+  readonly route: string | undefined
+  readonly upload: string | undefined
+  readonly owner: string | undefined
+  /** Bytes of its body that the service has read so far. */
+  readonly received: number
+  /** Bytes of the response that a download has sent so far. */
+  readonly sent: number
+  /** What it does with its body: it waits for others of its client, or bytes are arriving. */
+  readonly intake: 'waiting' | 'receiving' | undefined
+}
+
 /** Reports requests when they end: the access log, metrics, and the admin API subscribe to it. */
 export class RequestFeed {
   readonly #listeners = new Set<(request: EndedRequest) => void>()
+  readonly #running = new Set<RunningRequest>()
 
   /** Whether anything listens. */
   get isHeard(): boolean {
@@ -41,6 +59,22 @@ export class RequestFeed {
   on(listener: (request: EndedRequest) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** The running requests, if anything listened when they began. */
+  get running(): ReadonlySet<RunningRequest> {
+    return this.#running
+  }
+
+  /** A request begins. */
+  begin(request: RunningRequest): void {
+    this.#running.add(request)
+  }
+
+  /** A request that has begun has ended. */
+  end(request: RunningRequest, ended: EndedRequest): void {
+    this.#running.delete(request)
+    this.emit(ended)
   }
 
   emit(request: EndedRequest): void {

@@ -2,19 +2,24 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware } from 'koa'
 import type { ErrorCode } from '../core/errors.ts'
-import type { EndedRequest, RequestFeed } from './request-feed.ts'
+import type { EndedRequest, RequestFeed, RunningRequest } from './request-feed.ts'
+
+/** The protocol that a client speaks. */
+export type WireProtocol = EndedRequest['protocol']
 
 /** What becomes known of a request while it runs. */
-export interface Trace {
-  readonly id: string
-  /** The id of the upload that the request reached. */
+export interface Trace extends RunningRequest {
+  /** Of several, the last. */
   upload: string | undefined
-  /** Who sent it, if the client is known. */
   owner: string | undefined
   /** Of the error that is the response. */
   code: ErrorCode | undefined
-  /** The path of its route. */
   route: string | undefined
+  received: number
+  sent: number
+  intake: RunningRequest['intake']
+  /** Notes that the head of the response is written. */
+  noteHead(): void
 }
 
 /** Ids of requests that proxies have chosen; others are replaced. */
@@ -30,44 +35,92 @@ export function traceOf(request: IncomingMessage): Trace | undefined {
 /**
  * Gives each request an id, that of a proxy in front if it has one, and reports it when it has ended.
  *
- * @param protocolOf the protocol of a request, when it has ended.
+ * @param protocolOf the protocol of a request.
  */
-export function traceRequests(feed: RequestFeed, protocolOf: (ctx: Context) => EndedRequest['protocol']): Middleware {
+export function traceRequests(feed: RequestFeed, protocolOf: (ctx: Context) => WireProtocol): Middleware {
   return (ctx, next) => {
-    const given = ctx.get('X-Request-Id')
-    const trace: Trace = {
-      id: REQUEST_ID.test(given) ? given : randomUUID(),
-      upload: undefined,
-      owner: undefined,
-      code: undefined,
-      route: undefined,
-    }
+    const trace = new RequestTrace(ctx, protocolOf)
     traces.set(ctx.req, trace)
     ctx.res.setHeader('X-Request-Id', trace.id)
-    if (feed.isHeard) reportEnd(ctx, trace, feed, protocolOf)
-    return next()
+    return feed.isHeard ? reported(ctx, trace, feed, next) : next()
   }
 }
 
-function reportEnd(
+class RequestTrace implements Trace {
+  readonly id: string
+  upload: string | undefined
+  owner: string | undefined
+  code: ErrorCode | undefined
+  route: string | undefined
+  received = 0
+  sent = 0
+  intake: Trace['intake']
+  /** Milliseconds, by `performance.now()`. */
+  headAt: number | undefined
+  readonly #ctx: Context
+  readonly #protocolOf: (ctx: Context) => WireProtocol
+
+  constructor(ctx: Context, protocolOf: (ctx: Context) => WireProtocol) {
+    const given = ctx.req.headers['x-request-id']
+    this.id = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+    this.#ctx = ctx
+    this.#protocolOf = protocolOf
+  }
+
+  get method(): string {
+    return this.#ctx.method
+  }
+
+  get protocol(): WireProtocol {
+    return this.#protocolOf(this.#ctx)
+  }
+
+  get address(): string {
+    return this.#ctx.ip
+  }
+
+  noteHead(): void {
+    this.headAt ??= performance.now()
+  }
+}
+
+async function reported(
   ctx: Context,
-  trace: Trace,
+  trace: RequestTrace,
   feed: RequestFeed,
-  protocolOf: (ctx: Context) => EndedRequest['protocol'],
-): void {
+  next: () => Promise<unknown>,
+): Promise<void> {
   const begun = performance.now()
-  ctx.res.once('close', () => {
-    feed.emit({
-      ...trace,
-      method: ctx.method,
-      protocol: protocolOf(ctx),
-      status: ctx.res.statusCode,
-      address: ctx.ip,
-      received: 0,
-      sent: 0,
-      firstByte: undefined,
+  const { res } = ctx
+  feed.begin(trace)
+  res.once('close', () => {
+    const { id, method, protocol, address, upload, owner, code, route, received } = trace
+    const { headAt } = trace
+    feed.end(trace, {
+      id,
+      method,
+      protocol,
+      address,
+      upload,
+      owner,
+      code,
+      route,
+      received,
+      status: res.statusCode,
+      sent: trace.sent > 0 ? trace.sent : lengthOf(ctx),
+      firstByte: res.headersSent && headAt !== undefined ? headAt - begun : undefined,
       duration: performance.now() - begun,
-      isAborted: !ctx.res.writableFinished,
+      isAborted: !res.writableFinished,
     })
   })
+  await next()
+  // Koa writes the head now, unless the handler has.
+  trace.noteHead()
+}
+
+/** Bytes of the body of a response that is not streamed. */
+function lengthOf({ method, res }: Context): number {
+  if (method === 'HEAD' || !res.headersSent || res.statusCode === 304) return 0
+  const length = Number(res.getHeader('Content-Length') ?? 0)
+  return Number.isSafeInteger(length) ? length : 0
 }

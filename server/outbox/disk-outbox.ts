@@ -95,6 +95,10 @@ export class DiskOutbox implements Outbox, Mailbox {
     this.#readers.push({ endpoint, place, receive, ...state })
   }
 
+  async countDead(): Promise<number> {
+    return (await this.#dead.names()).length
+  }
+
   async begin(store: Evidence): Promise<void> {
     this.#store = store
     await makeFolder(this.#options.folder, PRIVATE_FOLDER)

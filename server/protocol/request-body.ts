@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { askForBody } from '../connections/expectation.ts'
 import { UploadError } from '../core/errors.ts'
 import type { BodyProgress, Source } from '../core/source.ts'
+import { type Trace, traceOf } from '../http/trace.ts'
 import { Batch } from './batch.ts'
 
 /** How long an incomplete batch waits for more bytes. Milliseconds. */
@@ -51,6 +52,7 @@ export class RequestBody implements Source {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #idleTimeout: number
+  readonly #trace: Trace | undefined
   #batch = new Batch()
   /** The batch that the last `read` returned. */
   #lent: Batch | undefined
@@ -72,6 +74,7 @@ export class RequestBody implements Source {
     this.#response = res
     this.#buffering = buffering
     this.#idleTimeout = idleTimeout
+    this.#trace = traceOf(req)
   }
 
   get waitingSince(): number | undefined {
@@ -123,6 +126,7 @@ export class RequestBody implements Source {
 
   #start(): void {
     this.#started = true
+    if (this.#trace !== undefined) this.#trace.intake = 'receiving'
     askForBody(this.#response)
     const request = this.#request
     request.on('error', this.#onClose)
@@ -138,11 +142,12 @@ export class RequestBody implements Source {
   /** From here on, other code may discard the rest of the body. */
   #stop(): void {
     this.#request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
+    if (this.#trace !== undefined) this.#trace.intake = undefined
     if (!this.#ended) this.#request.pause()
   }
 
   readonly #onData = (bytes: Buffer): void => {
-    this.#batch.add(bytes)
+    this.#add(bytes)
     if (this.#batch.isFull) this.#request.pause()
     if (this.#waiter === undefined) return
     this.#waitingSince = performance.now()
@@ -171,8 +176,13 @@ export class RequestBody implements Source {
     for (;;) {
       const bytes: Buffer | null = this.#request.read()
       if (bytes === null) return
-      this.#batch.add(bytes)
+      this.#add(bytes)
     }
+  }
+
+  #add(bytes: Buffer): void {
+    this.#batch.add(bytes)
+    if (this.#trace !== undefined) this.#trace.received += bytes.length
   }
 
   #timeOut(): void {

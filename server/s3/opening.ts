@@ -1,4 +1,5 @@
 import { UploadError } from '../core/errors.ts'
+import { S3_TERMS } from '../core/measured.ts'
 import type { Found } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
 import { type Accepted, accept, type ListedPiece } from './accept.ts'
@@ -82,6 +83,7 @@ async function openNextTerm(environment: Environment, id: string): Promise<Found
   const number = before.term + 1
   const claim = await claimTerm(environment, folder, number, { node, token: newToken() })
   if (claim === undefined) return undefined
+  if (S3_TERMS.hasSubscribers) S3_TERMS.publish(undefined)
   const listing = await list(environment, folder)
   if (listing.term !== number) return undefined
   // Pieces are deleted only after this is written.

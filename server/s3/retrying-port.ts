@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { measured, S3_CALLS } from '../core/measured.ts'
 import type { Range } from '../core/ranges.ts'
 import { S3Error } from './s3-error.ts'
 import type {
@@ -35,6 +36,8 @@ const TRANSIENT: ReadonlySet<string> = new Set([
 /** These stay as they are. */
 const PERMANENT: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed'])
 
+type Operation = Exclude<keyof S3Port, 'close' | 'read'>
+
 /** Time and chance. */
 export interface Pauses {
   /** Milliseconds, from any beginning on. */
@@ -68,11 +71,11 @@ export class RetryingPort implements S3Port {
   }
 
   put(key: string, body: Buffer, options?: PutOptions): Promise<Answered> {
-    return this.#write(() => this.#port.put(key, body, options))
+    return this.#write('put', () => this.#port.put(key, body, options))
   }
 
   get(key: string): Promise<Answered & { readonly found: SmallObject | undefined }> {
-    return this.#retry(() => this.#port.get(key))
+    return this.#retry('get', () => this.#port.get(key))
   }
 
   async *read(key: string, range: Range): AsyncGenerator<Buffer> {
@@ -92,37 +95,37 @@ export class RetryingPort implements S3Port {
   }
 
   head(key: string): Promise<Answered & { readonly found: ObjectHead | undefined }> {
-    return this.#retry(() => this.#port.head(key))
+    return this.#retry('head', () => this.#port.head(key))
   }
 
   list(prefix: string, options?: ListOptions): Promise<Answered & ListPage> {
-    return this.#retry(() => this.#port.list(prefix, options))
+    return this.#retry('list', () => this.#port.list(prefix, options))
   }
 
   remove(keys: readonly string[]): Promise<Answered> {
-    return this.#write(() => this.#port.remove(keys))
+    return this.#write('remove', () => this.#port.remove(keys))
   }
 
   copy(from: string, to: string, options?: ObjectOptions): Promise<Answered> {
-    return this.#write(() => this.#port.copy(from, to, options))
+    return this.#write('copy', () => this.#port.copy(from, to, options))
   }
 
   createMultipart(key: string, options?: ObjectOptions): Promise<string> {
-    return this.#write(() => this.#port.createMultipart(key, options))
+    return this.#write('createMultipart', () => this.#port.createMultipart(key, options))
   }
 
   /** What an earlier try has left is no part of the file: nothing knows its ETag. */
   copyPart(part: PartCopy): Promise<string> {
-    return this.#retry(() => this.#port.copyPart(part))
+    return this.#retry('copyPart', () => this.#port.copyPart(part))
   }
 
   /** If an earlier try was applied, the multipart upload is absent. */
   complete(key: string, uploadId: string, etags: readonly string[]): Promise<Answered> {
-    return this.#write(() => this.#port.complete(key, uploadId, etags), 'absent')
+    return this.#write('complete', () => this.#port.complete(key, uploadId, etags), 'absent')
   }
 
   abort(key: string, uploadId: string): Promise<Answered> {
-    return this.#write(() => this.#port.abort(key, uploadId))
+    return this.#write('abort', () => this.#port.abort(key, uploadId))
   }
 
   close(): void {
@@ -131,10 +134,10 @@ export class RetryingPort implements S3Port {
   }
 
   /** @param sure an outcome that holds although an earlier try is unknown. */
-  async #write<T>(call: () => Promise<T>, sure?: 'absent'): Promise<T> {
+  async #write<T>(operation: Operation, call: () => Promise<T>, sure?: 'absent'): Promise<T> {
     let doubt: S3Error | undefined
     try {
-      return await this.#retry(async () => {
+      return await this.#retry(operation, async () => {
         try {
           return await call()
         } catch (error) {
@@ -150,8 +153,8 @@ export class RetryingPort implements S3Port {
     }
   }
 
-  #retry<T>(call: () => Promise<T>): Promise<T> {
-    return retry(call, this.#patience())
+  #retry<T>(operation: Operation, call: () => Promise<T>): Promise<T> {
+    return retry(() => measured(S3_CALLS, operation, call), this.#patience())
   }
 
   #patience(): Patience {

@@ -98,6 +98,10 @@ export class S3Outbox implements Outbox, Mailbox {
     this.#deliveries.handOut(endpoint, receive)
   }
 
+  async countDead(): Promise<number> {
+    return (await this.#dead.names()).length
+  }
+
   async begin(): Promise<void> {
     // Without a sign of life, other nodes would take the first events for those of a node that is gone.
     this.#signed = this.#sign()

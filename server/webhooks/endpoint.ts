@@ -88,6 +88,18 @@ export class Endpoint {
     this.#enqueue(fresh)
   }
 
+  /** The letters in memory, and when the event of the oldest was written: milliseconds since 1970. */
+  get pending(): { readonly count: number; readonly oldest: number | undefined } {
+    let count = 0
+    let oldest: number | undefined
+    for (const { letters } of this.#lanes.values()) {
+      count += letters.length
+      const at = letters[0]?.at
+      if (at !== undefined) oldest = Math.min(oldest ?? at, at)
+    }
+    return { count, oldest }
+  }
+
   /** Ends. Requests in flight have `grace` milliseconds for their response. */
   async close(grace: number): Promise<void> {
     this.#end()
