@@ -79,7 +79,7 @@ export function createApp(dependencies: Dependencies): App {
   if (downloadHost !== undefined) app.use(serveDownloadsOnly(downloadHost))
   app.use(methodOverride)
   app.use((ctx, next) => {
-    if (!dependencies.ready() && !SAFE.has(ctx.method)) throw stopping()
+    if (!dependencies.readiness.isAccepting && !SAFE.has(ctx.method)) throw stopping()
     return next()
   })
   app.use(refuseMalformedPath)

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { isPath } from './http/mount-path.ts'
 import type { Authorize } from './library/authorize.ts'
 import { type DecisionOptions, decisionsOf } from './library/decisions.ts'
 import { type Landfall, openLandfall } from './library/open-landfall.ts'
@@ -52,13 +51,10 @@ export interface LandfallOptions extends SettingOptions, DecisionOptions {
  * @throws Error with a sentence when an option is wrong, or the directory cannot be used or belongs to a running process.
  */
 export async function createLandfall(options: LandfallOptions): Promise<Landfall> {
-  const { basePath = '', webUploader = false, pages = false, authorize, logger, metrics, ...others } = options
+  const { webUploader = false, pages = false, authorize, logger, metrics, ...others } = options
   const { beforeCreate, beforeFinish, beforeDelete, ...settingOptions } = others
   checkFunctions({ authorize, beforeCreate, beforeFinish, beforeDelete })
   if (typeof others.dataDir !== 'string') throw new Error('dataDir must be the path of a directory.')
-  if (basePath !== '' && !isPath(basePath)) {
-    throw new Error('basePath must be a path like /uploads, without a slash at its end.')
-  }
   // A page of a foreign host, once that resolves to this one, has no credentials of the application.
   const hosts = authorize === undefined ? {} : { allowedHosts: '*' }
   const settings = settingsOf({ ...hosts, ...settingOptions })
@@ -69,11 +65,8 @@ export async function createLandfall(options: LandfallOptions): Promise<Landfall
       'beforeFinish failed; the file stays pending, and the function is called again.',
     )
   })
-  return openLandfall(
-    settings,
-    { log, webUploader, pagesFolder: pages ? PAGES : undefined, decisions, authorize, metrics },
-    basePath,
-  )
+  const pagesFolder = pages ? PAGES : undefined
+  return openLandfall(settings, { log, webUploader, pagesFolder, decisions, authorize, metrics })
 }
 
 /** Applications without types may pass anything. @throws Error with a sentence. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import type { Landfall } from './library/open-landfall.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Program } from './library/open-landfall.ts'
 import { openProgram } from './program.ts'
 import { readSettings, type SettingTexts } from './read-settings.ts'
 
@@ -55,12 +56,14 @@ async function main(): Promise<void> {
   await stopSignal
   // A second signal stops the process at once.
   process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
+  program.landfall.leave()
+  await sleep(command.settings.SHUTDOWN_DELAY * 1000)
   await program.landfall.close()
   process.exit(0)
 }
 
 /** @throws Error with a sentence for the operator when the port is not available. */
-async function listening(landfall: Landfall): Promise<{ landfall: Landfall; url: string }> {
+async function listening(landfall: Program): Promise<{ landfall: Program; url: string }> {
   try {
     return { landfall, url: await landfall.listen() }
   } catch (error) {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { type Landfall, openLandfall } from './library/open-landfall.ts'
+import { openLandfall, type Program } from './library/open-landfall.ts'
 import { logOf } from './log.ts'
 import { shownSettings } from './logs/shown-settings.ts'
 import type { Embedding } from './service.ts'
@@ -10,11 +10,11 @@ import { versionOf } from './version.ts'
 export const PAGES = fileURLToPath(new URL('../client', import.meta.url))
 
 /** The program: a service with everything. @throws Error with a sentence for the operator. */
-export async function openProgram(settings: Settings, changed: Partial<Embedding> = {}): Promise<Landfall> {
+export async function openProgram(settings: Settings, changed: Partial<Embedding> = {}): Promise<Program> {
   const log = changed.log ?? (await logOf(settings))
   if (log.isLevelEnabled('info')) {
     const { version, revision } = versionOf()
     log.info({ version, revision, runtime: process.version, settings: shownSettings(settings) }, 'Landfall starts.')
   }
-  return openLandfall(settings, { log, webUploader: true, pagesFolder: PAGES, ...changed }, settings.BASE_PATH)
+  return openLandfall(settings, { log, webUploader: true, pagesFolder: PAGES, ...changed })
 }

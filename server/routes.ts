@@ -11,6 +11,7 @@ import type { Draft } from './draft/draft.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH } from './http/patch-types.ts'
 import { setAllow } from './http/routing.ts'
+import type { Readiness } from './readiness.ts'
 import type { Termination, Tus } from './tus/tus.ts'
 
 /** The handlers behind the routes. */
@@ -34,8 +35,7 @@ export interface Handlers {
   readonly session: (ctx: Context) => Promise<void>
   /** `POST /tokens`, if it is offered. */
   readonly createToken: ((ctx: Context) => Promise<void>) | undefined
-  /** Whether the service accepts new work: false while it stops. */
-  readonly ready: () => boolean
+  readonly readiness: Readiness
 }
 
 /** The endpoints of one path and method, by the protocol that the request names in its headers. */
@@ -177,15 +177,16 @@ function tokenRoutes({ createToken }: Handlers): readonly Route[] {
 }
 
 /** The two pages, who the caller is, and the health checks. */
-function pageRoutes(pages: Pages, { legacy, session, ready }: Handlers): readonly Route[] {
+function pageRoutes(pages: Pages, { legacy, session, readiness }: Handlers): readonly Route[] {
   const health = open((ctx) => respond(ctx, 200, 'ok\n'))
-  const readiness = open((ctx) => (ready() ? respond(ctx, 200, 'ready\n') : respond(ctx, 503, 'stopping\n')))
+  const ready = open((ctx) => respond(ctx, readiness.obstacle === undefined ? 200 : 503, readiness.text))
   return [
     { method: 'GET', path: '/session', answer: open(session) },
     { method: 'GET', path: '/', answer: open((ctx) => pages.show(ctx, 'index.html')) },
     ...(legacy === undefined ? [] : [{ method: 'GET', path: '/legacy', answer: legacyPage(pages, legacy) } as const]),
     { method: 'GET', path: '/healthz', answer: health },
-    { method: 'GET', path: '/readyz', answer: readiness },
+    { method: 'GET', path: '/livez', answer: health },
+    { method: 'GET', path: '/readyz', answer: ready },
   ]
 }
 

@@ -34,12 +34,13 @@ import type { SignUrl } from './download/redirect.ts'
 import { Draft } from './draft/draft.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
+import { serveBelow } from './http/base-path.ts'
 import { loadPages, type Pages } from './http/pages.ts'
 import { RequestFeed } from './http/request-feed.ts'
 import type { Trace } from './http/trace.ts'
 import type { Keys } from './keys.ts'
 import type { Authorize } from './library/authorize.ts'
-import { listen, urlOfServer } from './listening.ts'
+import { listen, listenOnSocket, urlOfServer } from './listening.ts'
 import type { Audit, Audited } from './logs/audit.ts'
 import { logLifecycle } from './logs/lifecycle.ts'
 import type { Measured, Metrics } from './metrics/open-metrics.ts'
@@ -49,6 +50,7 @@ import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
+import { Readiness } from './readiness.ts'
 import type { Environment } from './s3/environment.ts'
 import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
@@ -63,12 +65,14 @@ export interface Service {
   /** Whether a path, without the query, is one of the service's. */
   readonly owns: (path: string) => boolean
   /**
-   * Opens the port of the settings. Called at most once.
+   * Opens the port or the Unix socket of the settings. Called at most once.
    *
-   * @returns `http://host:port`.
-   * @throws Error with a sentence for the operator when the port is not available.
+   * @returns `http://host:port`, or `unix:path`.
+   * @throws Error with a sentence for the operator when it is not available.
    */
   listen(): Promise<string>
+  /** Makes `/readyz` report 503; requests are still accepted. */
+  leave(): void
   /**
    * Refuses new work, waits for running requests, ends them, and closes the data directory.
    *
@@ -137,7 +141,18 @@ export async function openService(settings: Settings, embedding: Embedding): Pro
     throw error
   })
   try {
-    return await serviceFor(settings, embedding, { application, bucket, events, ledger, uploads, downloadsFrom, pages })
+    // The object need not exist. The port repeats a call that fails for 20 s.
+    const checkStore = bucket && (() => bucket.port.head(`${bucket.prefix}ready`))
+    return await serviceFor(settings, embedding, {
+      application,
+      bucket,
+      events,
+      ledger,
+      uploads,
+      downloadsFrom,
+      pages,
+      checkStore,
+    })
   } catch (error) {
     // An application may go on, and open the directory again.
     await application.close()
@@ -155,13 +170,15 @@ interface Parts {
   readonly uploads: Uploads
   readonly downloadsFrom: ReturnType<typeof downloadHost>
   readonly pages: Pages | undefined
+  /** Rejects if the store cannot be reached; without it, it always can. */
+  readonly checkStore: (() => Promise<unknown>) | undefined
 }
 
 /** The service over open uploads. @throws Error with a sentence for the operator. */
 async function serviceFor(
   settings: Settings,
   embedding: Embedding,
-  { application, bucket, events, ledger, uploads, downloadsFrom, pages }: Parts,
+  { application, bucket, events, ledger, uploads, downloadsFrom, pages, checkStore }: Parts,
 ): Promise<Service> {
   const { log } = embedding
   const layout = new Layout(settings.DATA_DIR)
@@ -184,7 +201,7 @@ async function serviceFor(
       : await openAuthorization(authorize, settings, keys)
   const auth = authorize === undefined ? settings.AUTH : 'application'
   const { DOWNLOADS: downloads, TERMINATION: termination } = settings
-  let ready = true
+  const readiness = new Readiness(checkStore)
   const feed = new RequestFeed()
   const callers = new Callers<Trace>()
   logLifecycle(events, log, callers)
@@ -234,9 +251,9 @@ async function serviceFor(
     reach,
     maxUploads: settings.MAX_UPLOADS,
     requests: requestLimit(settings.REQUESTS_PER_MINUTE),
-    ready: () => ready,
+    readiness,
   })
-  const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf)
+  const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf, settings.BASE_PATH)
   const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   let listening: Connections | undefined
@@ -258,23 +275,37 @@ async function serviceFor(
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics, audit })
+      : await openAdmin(settings, {
+          log,
+          hostNames,
+          ready: () => readiness.obstacle === undefined,
+          metrics,
+          audit,
+        })
   return {
     uploads,
     events,
     handler: app.handler,
     owns: app.owns,
     listen: async () => {
-      const own = connections(app.handler, settings.IDLE_TIMEOUT, settings.MAX_CONNECTIONS, refuse)
-      await listen(own.server, settings)
+      const limits = {
+        idleTimeout: settings.IDLE_TIMEOUT,
+        keepAlive: settings.KEEP_ALIVE * 1000,
+        most: settings.MAX_CONNECTIONS,
+      }
+      const own = connections(serveBelow(settings.BASE_PATH, app.handler), limits, refuse)
+      await (settings.UNIX_SOCKET === ''
+        ? listen(own.server, settings)
+        : listenOnSocket(own.server, settings.UNIX_SOCKET))
       listening = own
       const warning = exposure(own.server.address(), auth, process.env['container'])
       if (warning !== undefined) log.warn(warning)
       await admin?.listen()
       return urlOfServer(own.server, settings.HOST)
     },
+    leave: () => readiness.leave(),
     close: async (drain = () => Promise.resolve()) => {
-      ready = false
+      readiness.stop()
       metrics?.close()
       background.stop()
       await Promise.all([listening?.drain(settings.DRAIN * 1000), drain(settings.DRAIN * 1000)])

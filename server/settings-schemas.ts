@@ -178,6 +178,12 @@ export function socketAddress() {
   })
 }
 
+/** The path of a socket, short enough for every OS; empty for none. */
+export function socketPath() {
+  const isShort = (text: string): boolean => Buffer.byteLength(text) <= 100 && !text.includes('\0')
+  return z.string().refine(isShort, 'must be a path of at most 100 bytes')
+}
+
 /** Empty for none. */
 export function longSecret() {
   const isLong = (text: string): boolean => text === '' || Buffer.byteLength(text) >= 32

@@ -29,6 +29,7 @@ import {
   scanUrl,
   sizeLimit,
   socketAddress,
+  socketPath,
   unownedUploads,
   webhookKeys,
   webhookUrls,
@@ -210,8 +211,8 @@ export const declaration = z.object({
   ),
   UNIX_SOCKET: setting(
     '',
-    'Path of a Unix socket to listen on, instead of HOST and PORT. Needs TRUST_PROXY.',
-    z.string(),
+    'Path of a Unix socket to listen on, instead of HOST and PORT; its group may connect, too. Needs TRUST_PROXY.',
+    socketPath(),
   ),
   BASE_PATH: setting(
     '',

@@ -31,7 +31,7 @@ export default defineConfig({
     sourcemap: true,
     rollupOptions: {
       input: Object.fromEntries(
-        ['main', 'program', 'read-settings', 'healthcheck'].map((name) => [name, `${ROOT}server/${name}.ts`]),
+        ['main', 'launch', 'program', 'read-settings', 'healthcheck'].map((name) => [name, `${ROOT}server/${name}.ts`]),
       ),
       output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
     },

@@ -8,10 +8,20 @@ import type { Refuse } from './refusal.ts'
 import { MAX_HEAD_BYTES, MAX_HEADER_LINES } from './request-head.ts'
 import { boundHeads } from './unfinished-heads.ts'
 
-/** Maximum time that a connection may stay idle, or take to send a request head. Milliseconds. */
+/** Maximum time to send a request head. Milliseconds. */
 const MAX_SILENCE = 65_000
 /** Otherwise, that time exceeds `IDLE_TIMEOUT` by this much. Milliseconds. */
 const GRACE = 5_000
+
+/** The limits of a server's connections. */
+export interface ConnectionLimits {
+  /** When to disconnect a client that reads nothing of its response, in milliseconds. */
+  readonly idleTimeout: number
+  /** How long a connection may stay idle between two requests, in milliseconds. */
+  readonly keepAlive: number
+  /** Maximum connections per client address; 0 for no limit. */
+  readonly most: number
+}
 
 /** The HTTP server and its graceful shutdown. */
 export interface Connections {
@@ -28,14 +38,11 @@ export interface Connections {
 /**
  * A server that does not listen yet.
  *
- * @param idleTimeout when to disconnect a client that reads nothing of its response, in milliseconds.
- * @param most maximum connections per client address; 0 for no limit.
  * @param refuse creates the response to requests that Node cannot parse; its own has no body.
  */
 export function connections(
   handler: http.RequestListener,
-  idleTimeout: number,
-  most: number,
+  { idleTimeout, keepAlive, most }: ConnectionLimits,
   refuse: Refuse,
 ): Connections {
   const silence = Math.min(MAX_SILENCE, idleTimeout + GRACE)
@@ -43,7 +50,7 @@ export function connections(
     // A body may take hours; RequestBody aborts it when no data arrives for IDLE_TIMEOUT.
     requestTimeout: 0,
     headersTimeout: silence,
-    keepAliveTimeout: silence,
+    keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: Math.min(30_000, silence),
     maxHeaderSize: MAX_HEAD_BYTES,
     // The application responds with a sentence.
@@ -51,10 +58,15 @@ export function connections(
   })
   server.maxHeadersCount = MAX_HEADER_LINES
   const open = new Map<Duplex, Pipeline>()
+  let isUnixSocket = false
+  server.once('listening', () => {
+    isUnixSocket = typeof server.address() === 'string'
+  })
   server.on('connection', (socket) => {
     // Node keeps the address that it has looked up once: after a reset, the OS no longer knows it. Without one, uploads
     // of this client would be charged to another network, and later chunks would not be its own.
-    if (socket.remoteAddress === undefined) return void socket.destroy()
+    // Clients of a Unix socket never have one.
+    if (!isUnixSocket && socket.remoteAddress === undefined) return void socket.destroy()
     open.set(socket, new Pipeline(socket, answerIfHeard, refuse))
     socket.once('close', () => open.delete(socket))
   })

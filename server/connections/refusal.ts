@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Logger } from 'pino'
 import { systemCode, UploadError } from '../core/errors.ts'
+import { pathBelow } from '../http/base-path.ts'
 import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from '../http/cors.ts'
 import { errorResponse, logError } from '../http/error-response.ts'
 import type { Dialect } from '../http/error-status.ts'
@@ -19,9 +20,18 @@ export interface PartOfRequest {
  */
 export type Refuse = (error: UploadError, request: PartOfRequest) => string
 
-/** @param dialectOf how to report errors to the client of such a request. */
-export function refusals(log: Logger, allowed: AllowedOrigins, dialectOf: (request: PartOfRequest) => Dialect): Refuse {
-  return (error, request) => {
+/**
+ * @param dialectOf how to report errors to the client of such a request.
+ * @param basePath the path of the service; empty for none.
+ */
+export function refusals(
+  log: Logger,
+  allowed: AllowedOrigins,
+  dialectOf: (request: PartOfRequest) => Dialect,
+  basePath: string,
+): Refuse {
+  return (error, received) => {
+    const request = { ...received, path: pathBelow(basePath, received.path) }
     const { method, path } = request
     const { status, headers, body } = errorResponse(
       error,

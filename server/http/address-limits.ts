@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import type { Context, Middleware } from 'koa'
 import { MAX_WAIT, waitAtMost } from '../core/deadline.ts'
 import { KeyedSlots } from '../core/slots.ts'
+import { HEALTH_PATH } from './paths.ts'
 import { traceOf } from './trace.ts'
 
 /** The limits of a queue, and the requests that join it. */
@@ -37,7 +38,7 @@ export interface Rate {
 /** Delays the requests of a client address that come too fast, their body unread. Health checks are exempt. */
 export function limitRate(rate: Rate): Middleware {
   return async (ctx, next) => {
-    if (ctx.path !== '/healthz' && ctx.path !== '/readyz') await rate.turn(clientOf(ctx.ip))
+    if (!HEALTH_PATH.test(ctx.path)) await rate.turn(clientOf(ctx.ip))
     return next()
   }
 }

@@ -25,3 +25,18 @@ export function plainPath(text: string): string {
   const path = text.replace(/(?<!\/)\/+$/, '')
   return /^[A-Za-z0-9._~/-]+$/.test(path) && isPath(path) ? path : ''
 }
+
+/** A request within the service. */
+export interface Place {
+  readonly url: string
+  /** The path below which the service is mounted. */
+  readonly mountPath: string
+}
+
+/** The place of a target in origin-form; `undefined` if it is not below `basePath`. */
+export function placeBelow(basePath: string, target: string): Place | undefined {
+  if (!target.startsWith(basePath)) return undefined
+  const url = target.slice(basePath.length)
+  if (url === '' || url.startsWith('?')) return { url: `/${url}`, mountPath: basePath }
+  return url.startsWith('/') ? { url, mountPath: basePath } : undefined
+}

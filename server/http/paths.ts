@@ -2,4 +2,4 @@
 export const FILE_PATH = /^\/files\/[^/]+\/?$/
 
 /** Health checks: they change nothing, and reveal nothing about uploads. */
-export const HEALTH_PATH = /^\/(?:healthz|readyz)\/?$/
+export const HEALTH_PATH = /^\/(?:healthz|livez|readyz)\/?$/

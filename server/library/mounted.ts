@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { isPath, setMountPath } from '../http/mount-path.ts'
+import { isPath, type Place, placeBelow, setMountPath } from '../http/mount-path.ts'
 import { originFormOf } from '../http/origin-form.ts'
 
 /** Passes a request on to the next handler of the application. */
@@ -17,13 +17,6 @@ export interface KoaContext {
   readonly res: ServerResponse
   readonly originalUrl: string
   respond?: boolean | undefined
-}
-
-/** A request within the service. */
-interface Place {
-  readonly url: string
-  /** The path below which the application has mounted the service. */
-  readonly mountPath: string
 }
 
 /** The service as a part of the HTTP server of an application, at any path. */
@@ -90,7 +83,7 @@ export class Mounted {
     const place =
       this.#basePath === ''
         ? withoutPrefix(original, originFormOf(request.url ?? '/'))
-        : below(this.#basePath, original)
+        : placeBelow(this.#basePath, original)
     // No path is `*`: the service answers that there is nothing.
     if (!isOptional) return place ?? { url: '*', mountPath: '' }
     const path = place?.url.replace(/\?.*$/s, '')
@@ -140,11 +133,4 @@ function originalUrlOf(request: IncomingMessage): string {
 /** The path that was stripped, if any. */
 function withoutPrefix(originalUrl: string, url: string): Place {
   return { url, mountPath: originalUrl.endsWith(url) ? originalUrl.slice(0, -url.length) : '' }
-}
-
-function below(basePath: string, originalUrl: string): Place | undefined {
-  if (!originalUrl.startsWith(basePath)) return undefined
-  const url = originalUrl.slice(basePath.length)
-  if (url === '' || url.startsWith('?')) return { url: `/${url}`, mountPath: basePath }
-  return url.startsWith('/') ? { url, mountPath: basePath } : undefined
 }

@@ -19,21 +19,27 @@ export interface Landfall {
   /** The uploads in the store. */
   readonly uploads: Pick<StoredUploads, 'get' | 'list' | 'open' | 'remove'>
   /**
-   * Opens a server of its own, at the options `host` and `port`.
+   * Opens a server of its own, at the options `host` and `port`, or `unixSocket`.
    *
-   * @returns `http://host:port`.
-   * @throws Error with a sentence when the port is not available.
+   * @returns `http://host:port`, or `unix:path`.
+   * @throws Error with a sentence when it is not available.
    */
   readonly listen: () => Promise<string>
   /** Refuses new work; running requests may continue for `drain` seconds, then they are interrupted. */
   readonly close: () => Promise<void>
 }
 
-/** Opens the service. @param basePath as in `LandfallOptions`; empty for none. @throws Error like `createLandfall`. */
-export async function openLandfall(settings: Settings, embedding: Embedding, basePath: string): Promise<Landfall> {
+/** What the program does in addition, before it closes the service. */
+export interface Program extends Landfall {
+  /** Makes `/readyz` report 503; requests are still accepted. */
+  readonly leave: () => void
+}
+
+/** Opens the service. @throws Error like `createLandfall`. */
+export async function openLandfall(settings: Settings, embedding: Embedding): Promise<Program> {
   const { log } = embedding
   const service = await openService(settings, embedding)
-  const mounted = new Mounted(service, basePath, settings.IDLE_TIMEOUT, (sentence) => log.warn(sentence))
+  const mounted = new Mounted(service, settings.BASE_PATH, settings.IDLE_TIMEOUT, (sentence) => log.warn(sentence))
   const { fetch } = new Fetched(mounted.handler, settings.IDLE_TIMEOUT)
   let closing: Promise<void> | undefined
   return {
@@ -43,6 +49,7 @@ export async function openLandfall(settings: Settings, embedding: Embedding, bas
     events: new LandfallEvents(service.events, (error) => log.error({ err: error }, 'An event listener failed.')),
     uploads: new StoredUploads(service.uploads),
     listen: service.listen,
+    leave: service.leave,
     close: () => {
       closing ??= service.close((timeout) => mounted.drain(timeout)).then(() => mounted.interrupt())
       return closing

@@ -118,6 +118,20 @@ describe.each([
   })
 })
 
+describe('An idle connection', () => {
+  it('is closed after KEEP_ALIVE, which its responses announce', async () => {
+    const short = await startService({ KEEP_ALIVE: '1' })
+    try {
+      const wire = await connect(short.url)
+      await wire.send(requestHead('GET', '/healthz', {}))
+      expect((await wire.answer()).headers.get('Keep-Alive')).toBe('timeout=1')
+      await wire.closed
+    } finally {
+      await short.close()
+    }
+  })
+})
+
 describe('Pipelined requests', () => {
   const content = bytesOf(SIZE)
 

@@ -17,7 +17,7 @@ afterEach(async () => {
 })
 
 async function listen(handler: RequestListener): Promise<string> {
-  server = connections(handler, 1_000, 0, () => '').server
+  server = connections(handler, { idleTimeout: 1_000, keepAlive: 1_000, most: 0 }, () => '').server
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The server has no port')

@@ -121,6 +121,33 @@ describe('At SIGTERM', () => {
   })
 })
 
+describe('During SHUTDOWN_DELAY', () => {
+  it('/readyz reports 503, while new connections and uploads are accepted', async () => {
+    const program = await begin({ SHUTDOWN_DELAY: FOR_EVER })
+    const { url, wire } = await beginHalf(program.url)
+    program.process.kill('SIGTERM')
+    await until(async () => (await fetch(`${program.url}/readyz`)).status === 503)
+    expect((await fetch(`${program.url}/livez`)).status).toBe(200)
+    await wire.send(content.subarray(HALF))
+    expect((await wire.answer()).status).toBe(204)
+    const other = await createUpload(program.url, HALF)
+    expect((await patch(other, 0, content.subarray(0, HALF))).status).toBe(204)
+    expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    // A second signal stops at once.
+    expect(await program.end('SIGTERM')).toBe(1)
+  })
+
+  it('running requests have DRAIN after it', async () => {
+    const program = await begin({ SHUTDOWN_DELAY: '1', DRAIN: FOR_EVER })
+    const { wire } = await beginHalf(program.url)
+    const end = program.end('SIGTERM')
+    await refused(program.url)
+    await wire.send(content.subarray(HALF))
+    expect((await wire.answer()).status).toBe(204)
+    expect(await end).toBe(0)
+  })
+})
+
 describe('After DRAIN', () => {
   it('a running PATCH receives its offset, and resumes after the restart', async () => {
     const program = await begin({ DRAIN: '1' })

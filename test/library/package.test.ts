@@ -1,5 +1,5 @@
 /** The package, as it is published: packed, installed, and used by applications of several kinds. */
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -59,18 +59,46 @@ describe('The package', () => {
     expect(await output('module.cjs', source)).toBe('hello true\n')
   })
 
-  it('has a program', async () => {
-    const program = spawn(path.join(folder.path, 'node_modules/.bin/landfall'), ['--port', '0'], {
-      cwd: folder.path,
-      env,
+  describe('has a program that', () => {
+    /** Runs it. @returns its first line. */
+    function begin(args: readonly string[], options: string): { program: ChildProcess; line: Promise<string> } {
+      const program = spawn(path.join(folder.path, 'node_modules/.bin/landfall'), args, {
+        cwd: folder.path,
+        env: { ...env, NODE_OPTIONS: options },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      const line = new Promise<string>((resolve) => {
+        program.stdout?.once('data', (text: Buffer) => resolve(text.toString()))
+        program.once('exit', (code) => resolve(`It has ended with ${code}.`))
+      })
+      return { program, line }
+    }
+
+    it('runs with the flags that npm start has, and ends by the signal that it receives', async () => {
+      const seen = path.join(folder.path, 'seen')
+      const spy = path.join(folder.path, 'spy.mjs')
+      const flags = '[...process.execArgv, process.env.MALLOC_TRIM_THRESHOLD_, process.env.MALLOC_TOP_PAD_]'
+      await writeFile(
+        spy,
+        `import fs from 'node:fs'; fs.writeFileSync(${JSON.stringify(seen)}, ${flags}.sort().join(' '))`,
+      )
+      const { program, line } = begin(['--port', '0', '--drain', '3600'], `--import ${spy} --max-semi-space-size=16`)
+      const [, url = ''] = /^Landfall listens on (http:\S+)/.exec(await line) ?? []
+      expect((await fetch(`${url}/readyz`)).status).toBe(200)
+      expect(await readFile(seen, 'utf8')).toBe(
+        // What the operator has set stays so.
+        '--initial-old-space-size=64 --min-semi-space-size=4 1048576 33554432',
+      )
+      const ended = new Promise((resolve) => program.once('exit', (...how) => resolve(how)))
+      program.kill('SIGTERM')
+      expect(await ended).toEqual([0, null])
+      await expect(fetch(url)).rejects.toThrow()
     })
-    const [line] = await Promise.race([
-      new Promise<[string]>((resolve) => program.stdout.once('data', (text: Buffer) => resolve([text.toString()]))),
-      new Promise<[string]>((resolve) => program.once('exit', (code) => resolve([`It has ended with ${code}.`]))),
-    ])
-    expect(line).toMatch(/^Landfall listens on http:/)
-    program.kill()
-    await new Promise((resolve) => program.once('exit', resolve))
+
+    it('ends with the exit code of the service', async () => {
+      expect(await begin(['--port', 'none'], '').line).toBe('It has ended with 1.')
+      expect(await begin(['doctor', '--data-dir', '/nowhere/data'], '').line).toBe('It has ended with 1.')
+    })
   })
 
   it('has types for strict applications that check the types of their packages', async () => {

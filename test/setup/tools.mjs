@@ -16,8 +16,12 @@ const MISSING = [
     packages: 'chromium fonts-noto-cjk',
     otherwise: '\nor set CHROMIUM to its path.',
   },
+  // The program, without a service that would take port 80.
+  { name: 'Apache', found: existsSync('/usr/sbin/apache2'), packages: 'apache2-bin', otherwise: '' },
+  { name: 'Caddy', found: isThere('caddy'), packages: 'caddy', otherwise: '' },
   { name: 'clamd', found: existsSync('/usr/sbin/clamd'), packages: 'clamav-daemon', otherwise: '' },
   { name: 'Go', found: isThere('go'), packages: 'golang-go', otherwise: '' },
+  { name: 'HAProxy', found: existsSync('/usr/sbin/haproxy'), packages: 'haproxy', otherwise: '' },
   { name: 'Python', found: isThere('python3'), packages: 'python3', otherwise: '' },
   { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
   { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },

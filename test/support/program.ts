@@ -51,7 +51,7 @@ export async function startCommand(
   })
   const url = await new Promise<string>((resolve, reject) => {
     createInterface(child.stdout).on('line', (line) => {
-      const found = /https?:\/\/\S+/.exec(line)
+      const found = /(?:https?:\/\/|unix:)\S+/.exec(line)
       if (found !== null) resolve(found[0])
     })
     child.once('exit', (code) => reject(new Error(`The program ended with ${code}: ${errors}`)))
