@@ -1,0 +1,33 @@
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitepress'
+import { copyLinkedFiles, slugOf, withLinksOfTheSite, withoutHtml } from './links.mts'
+import { navigation, pageNames } from './navigation.mts'
+
+const DOCS = fileURLToPath(new URL('..', import.meta.url))
+
+export default defineConfig({
+  title: 'Landfall',
+  description: 'A resumable upload service for tus clients, the IETF draft, and legacy WebUploader pages.',
+  lang: 'en',
+  outDir: path.join(DOCS, '../dist/site'),
+  cacheDir: path.join(DOCS, '../node_modules/.cache/vitepress'),
+  // Directories have a README.md, which a code host shows.
+  rewrites: { ':directory(.*)README.md': ':directory(.*)index.md' },
+  markdown: {
+    anchor: { slugify: slugOf },
+    config: (markdown) => {
+      withoutHtml(markdown)
+      withLinksOfTheSite(markdown)
+    },
+  },
+  // `vitepress build` stops at the first page that is missing; test/docs-site.test.ts lists all of them, with anchors.
+  ignoreDeadLinks: true,
+  buildEnd: ({ outDir }) => copyLinkedFiles(outDir),
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    sidebar: navigation(pageNames(DOCS)),
+    docFooter: { prev: false, next: false },
+  },
+})
