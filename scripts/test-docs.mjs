@@ -99,11 +99,16 @@ function runIsolated(page, blocks) {
   try {
     mkdirSync(path.join(folder, 'bin'))
     program(folder, 'landfall', `exec node '${ROOT}dist/program/main.js' "$@"`)
-    // What npm ci and npm run build make is there already.
-    program(folder, 'npm', `case "$*" in ci|"run build") ;; *) exec "${which('npm')}" "$@" ;; esac`)
+    // What npm ci, npm run build, and npm install of a package make is there already.
+    const npm = `case "$*" in
+ci|"run build") ;;
+"install "*) test -d "node_modules/$2" ;;
+*) exec '${which('npm')}' "$@" ;;
+esac`
+    program(folder, 'npm', npm)
     const work = path.join(folder, 'work')
     mkdirSync(work)
-    symlinkSync(path.join(ROOT, 'dist'), path.join(work, 'dist'))
+    for (const name of ['dist', 'node_modules']) symlinkSync(path.join(ROOT, name), path.join(work, name))
     for (const name of ['deploy', 'examples']) cpSync(path.join(ROOT, name), path.join(work, name), { recursive: true })
     const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
     writeFileSync(path.join(work, 'package.json'), JSON.stringify({ scripts: { start: scripts.start } }))

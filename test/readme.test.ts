@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { readResults } from '../bench/results.ts'
+import { renderSizing } from '../bench/sizing.ts'
 import { renderOverview, renderTable } from '../bench/table.ts'
 import { describeSettings, settingsTable } from '../server/describe-settings.ts'
 
@@ -17,6 +18,12 @@ it('docs/bench.md has the published results of the bench (npm run docs writes th
   const page = await readFile(pathOf('docs/bench.md'), 'utf8')
   expect(page).toContain(`<!-- overview -->\n${renderOverview(published)}<!-- /overview -->`)
   expect(page).toContain(renderTable(published))
+})
+
+it('docs/sizing.md has the published results of the bench (npm run docs writes them)', async () => {
+  const published = await readResults(pathOf('bench/results/published.json'))
+  const page = await readFile(pathOf('docs/sizing.md'), 'utf8')
+  expect(page).toContain(`<!-- sizing -->\n${renderSizing(published)}<!-- /sizing -->`)
 })
 
 it('docs/frameworks.md has the code of the examples (npm run docs writes it)', async () => {
