@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
@@ -31,6 +32,13 @@ it('docs/frameworks.md has the code of the examples (npm run docs writes it)', a
   const blocks = [...page.matchAll(/<!-- (examples\/\S+) -->\n```\w+\n([\s\S]*?)```\n/g)]
   expect(blocks).toHaveLength(13)
   for (const [, file = '', code] of blocks) expect(code).toBe(await readFile(pathOf(file), 'utf8'))
+})
+
+it('The README links only to files that exist', async () => {
+  const readme = await readFile(pathOf('README.md'), 'utf8')
+  const files = [...readme.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, file = '']) => file)
+  expect(files.length).toBeGreaterThan(20)
+  expect(files.filter((file) => !existsSync(pathOf(file)))).toEqual([])
 })
 
 it('The README names only settings that exist', async () => {
