@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitepress'
@@ -6,10 +7,18 @@ import { navigation, pageNames } from './navigation.mts'
 
 const DOCS = fileURLToPath(new URL('..', import.meta.url))
 
+const ICON = readFileSync(path.join(DOCS, '../client/icon.svg'), 'utf8')
+
+/** Settings and error codes are single words of the search. Runs in the browser, too: uses nothing from outside. */
+function wordsOf(text: string): string[] {
+  return text.split(/[^\p{L}\p{N}_]+/u)
+}
+
 export default defineConfig({
   title: 'Landfall',
   description: 'A resumable upload service for tus clients, the IETF draft, and legacy WebUploader pages.',
   lang: 'en',
+  head: [['link', { rel: 'icon', href: `data:image/svg+xml,${encodeURIComponent(ICON)}` }]],
   outDir: path.join(DOCS, '../dist/site'),
   cacheDir: path.join(DOCS, '../node_modules/.cache/vitepress'),
   // Directories have a README.md, which a code host shows.
@@ -25,7 +34,7 @@ export default defineConfig({
   ignoreDeadLinks: true,
   buildEnd: ({ outDir }) => copyLinkedFiles(outDir),
   themeConfig: {
-    search: { provider: 'local' },
+    search: { provider: 'local', options: { miniSearch: { options: { tokenize: wordsOf } } } },
     outline: [2, 3],
     sidebar: navigation(pageNames(DOCS)),
     docFooter: { prev: false, next: false },
