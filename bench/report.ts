@@ -17,7 +17,7 @@ export async function renderReport(results: Results): Promise<string> {
     '',
     renderTable(results),
     '## Targets\n',
-    '```',
+    '```text',
     ...verdicts.map(({ sentence }) => sentence),
     '```\n',
   ].join('\n')

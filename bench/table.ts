@@ -101,7 +101,8 @@ function render(results: Results, columns: readonly Column[]): string {
   )
 }
 
-function markdown(titles: readonly string[], lines: readonly (readonly string[])[]): string {
+/** A Markdown table. */
+export function markdown(titles: readonly string[], lines: readonly (readonly string[])[]): string {
   return [titles, titles.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 }
 
@@ -112,7 +113,7 @@ function ratio(metric: Metric, row: Row, ours: Row | undefined): string {
 }
 
 /** Formats with two or three significant digits. */
-function significant(value: number): string {
+export function significant(value: number): string {
   if (value >= 100) return value.toFixed(0)
   return value.toPrecision(value >= 1 ? 3 : 2)
 }

@@ -1,6 +1,7 @@
 // `node scripts/release.mjs [--incomplete]`: makes the files of a release from the commit that is checked out, in
-// `release/`: the source, the base images by digest, the components (CycloneDX), and the digests of these. It builds
-// from a clean copy, without install scripts; CI has run the tests.
+// `release/`: the source, the npm package, its changes, the base images by digest, the components (CycloneDX), how they
+// were made (SLSA provenance), and the digests of these. It builds from a clean copy, without install scripts; CI has
+// run the tests.
 // With --incomplete, it continues when a registry does not answer, and says what the release lacks.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -8,9 +9,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { sectionOf } from './changelog.mjs'
+import { provenanceOf } from './provenance.mjs'
 
 const { values } = parseArgs({ options: { incomplete: { type: 'boolean', default: false } } })
 const OUTPUT = 'release'
+const started = new Date()
 /** The exit code of a script whose registry did not answer. */
 const UNANSWERED = 2
 const lacking = []
@@ -40,6 +44,11 @@ function fail(sentence) {
 if (run('git', ['status', '--porcelain']) !== '') fail('The working tree has changes that are not committed.')
 const { name, version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const title = `${name}-${version}`
+const tag = spawnSync('git', ['describe', '--tags', '--exact-match', 'HEAD'], { encoding: 'utf8' }).stdout.trim()
+if (tag !== '' && tag !== `v${version}`) fail(`The tag ${tag} is not that of version ${version}.`)
+const changes = sectionOf(readFileSync('CHANGELOG.md', 'utf8'), version)
+if (changes === undefined) lacking.push(`a section of ${version} in the changelog`)
+if (changes === undefined && !values.incomplete) fail(`CHANGELOG.md has no section of ${version}.`)
 rmSync(OUTPUT, { recursive: true, force: true })
 mkdirSync(OUTPUT)
 
@@ -50,6 +59,8 @@ process.stdout.write(ask('scripts/audit.mjs', 'an audit') ?? '')
 const pins = ask('scripts/pin-images.mjs', 'the digests of the base images')
 if (pins !== undefined) writeFileSync(path.join(OUTPUT, 'images.env'), pins)
 
+if (changes !== undefined) writeFileSync(path.join(OUTPUT, 'CHANGES.md'), `${changes}\n`)
+
 run('git', ['archive', '--prefix', `${title}/`, '-o', path.join(OUTPUT, `${title}.tar.gz`), 'HEAD'])
 const temporary = mkdtempSync(path.join(tmpdir(), 'landfall-release-'))
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true }))
@@ -59,6 +70,7 @@ mkdirSync(clean)
 run('tar', ['-xzf', path.resolve(OUTPUT, `${title}.tar.gz`), '-C', clean, '--strip-components', '1'])
 run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
 run('npm', ['run', 'build'], clean)
+run('npm', ['pack', '--ignore-scripts', '--pack-destination', path.resolve(OUTPUT)], clean)
 // Otherwise npm leaves out the packages that development packages need, too.
 run('npm', ['prune', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
 run('npm', ['pkg', 'delete', 'devDependencies'], clean)
@@ -66,6 +78,9 @@ const components = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-typ
 const listed = JSON.parse(components).components.length
 if (listed !== Number(atRuntime)) fail(`No release: npm sbom lists ${listed} packages, not ${atRuntime}.`)
 writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), components)
+
+const statement = provenanceOf(OUTPUT, started)
+writeFileSync(path.join(OUTPUT, `${title}.intoto.json`), `${JSON.stringify(statement, null, 2)}\n`)
 
 const sums = readdirSync(OUTPUT).map((file) => {
   return `${createHash('sha256')

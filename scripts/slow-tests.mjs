@@ -20,6 +20,7 @@ const SCRIPTS = {
   'test:conformance': [],
   'test:interop': [],
   'test:tusd': [],
+  'test:docs': [],
   'test:containers': [],
   soak: timed,
 }

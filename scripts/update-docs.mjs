@@ -1,14 +1,16 @@
 // `npm run docs`: writes the generated parts of the documentation, which are the settings, the published results of the
-// bench, and the code of examples.
+// bench (also in docs/sizing.md), and the code of examples.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { renderReport } from '../dist/bench/report.js'
 import { readResults } from '../dist/bench/results.js'
+import { renderSizing } from '../dist/bench/sizing.js'
 import { renderOverview } from '../dist/bench/table.js'
 import { settingsTable } from '../dist/server/describe-settings.js'
 
 const published = await readResults('bench/results/published.json')
 fill('docs/settings.md', 'settings', settingsTable())
 fill('docs/bench.md', 'overview', renderOverview(published))
+fill('docs/sizing.md', 'sizing', renderSizing(published))
 fill('docs/bench.md', 'bench', await renderReport(published))
 includeExamples('docs/frameworks.md')
 

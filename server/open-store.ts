@@ -56,6 +56,6 @@ export async function openStore({
     await store.close()
     throw error
   })
-  const headroom = new Headroom(() => store.space(), minFree, minFreeInodes)
+  const headroom = new Headroom(() => store.space(), minFree, minFreeInodes, onNotice)
   return new Uploads(store, new MemoryClaims(), maxSize, { ledger, headroom, checks, reports, decisions, folder })
 }

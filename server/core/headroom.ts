@@ -3,6 +3,8 @@ import type { Space } from './store.ts'
 
 /** How long a measurement is valid, in milliseconds. */
 const VALID = 1_000
+/** Minimum time between two notices to the operator, in milliseconds. */
+const NOTICE_EVERY = 600_000
 /** On a small disk, at most this share is kept free. */
 const MAX_SHARE = 0.1
 
@@ -16,10 +18,21 @@ export class Headroom {
   #bytes = 0
   #inodes = 0
   #measuring: Promise<void> | undefined
+  readonly #onNotice: (sentence: string) => void
+  #noticedAt = Number.NEGATIVE_INFINITY
 
-  /** @param minFree bytes, and `minFreeInodes` inodes, that stay free; 0 to use all. */
-  constructor(measure: () => Promise<Space>, minFree: number, minFreeInodes: number) {
+  /**
+   * @param minFree bytes, and `minFreeInodes` inodes, that stay free; 0 to use all.
+   * @param onNotice receives a sentence for the operator when uploads are refused.
+   */
+  constructor(
+    measure: () => Promise<Space>,
+    minFree: number,
+    minFreeInodes: number,
+    onNotice: (sentence: string) => void = () => undefined,
+  ) {
     this.#measure = measure
+    this.#onNotice = onNotice
     this.#minFree = minFree
     this.#minFreeInodes = minFreeInodes
   }
@@ -42,8 +55,17 @@ export class Headroom {
       this.#measuring = undefined
     })
     await this.#measuring
-    if (!this.#isEnough(bytes)) throw new UploadError('no_space', 'Not enough disk space for this upload.')
+    if (!this.#isEnough(bytes)) {
+      this.#notify()
+      throw new UploadError('no_space', 'Not enough disk space for this upload.')
+    }
     this.#bytes -= bytes
+  }
+
+  #notify(): void {
+    if (performance.now() - this.#noticedAt < NOTICE_EVERY) return
+    this.#noticedAt = performance.now()
+    this.#onNotice('Uploads are refused: less than MIN_FREE or MIN_FREE_INODES of the disk would stay free.')
   }
 
   async #remeasure(): Promise<void> {

@@ -5,7 +5,15 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { z } from 'zod'
 import { temporaryFolder } from '../support/folder.ts'
+
+/** What package-lock.json says of each package, by its place in node_modules. */
+const lockSchema = z.object({
+  packages: z.record(z.string(), z.object({ dependencies: z.record(z.string(), z.string()).optional() })),
+})
+
+type Lock = z.infer<typeof lockSchema>
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -155,7 +163,35 @@ describe('docs/dependencies.md', () => {
     const brought = Number(total) - rows.length
     expect(page).toContain(`${total} packages to run the service: the ${rows.length} below, and ${brought} that`)
   })
+
+  it('says how many packages each of them brings', async () => {
+    const page = await readFile(path.join(PROJECT, 'docs/dependencies.md'), 'utf8')
+    const lock = lockSchema.parse(JSON.parse(await readFile(path.join(PROJECT, 'package-lock.json'), 'utf8')))
+    const said = [...page.matchAll(/^\| `([^`]+)` \| (\d+) \|/gm)].map(([, name = '', count]) => [name, Number(count)])
+    const listed = new Set(said.map(([name]) => `node_modules/${name}`))
+    const counted = said.map(([name]) => [name, broughtBy(String(name), lock, (place) => listed.has(place))])
+    expect(said).toEqual(counted)
+    expect(said.length).toBeGreaterThan(10)
+  })
 })
+
+/** The packages of package-lock.json that one brings, without those that `isListed`. */
+function broughtBy(name: string, { packages }: Lock, isListed: (place: string) => boolean): number {
+  const placeOf = (dependency: string, from: string): string | undefined => {
+    for (let folder = from; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('node_modules/') - 1))) {
+      const place = `${folder === '' ? '' : `${folder}/`}node_modules/${dependency}`
+      if (packages[place] !== undefined || folder === '') return packages[place] && place
+    }
+  }
+  const places = new Set([`node_modules/${name}`])
+  for (const place of places) {
+    for (const dependency of Object.keys(packages[place]?.dependencies ?? {})) {
+      const found = placeOf(dependency, place)
+      if (found !== undefined) places.add(found)
+    }
+  }
+  return [...places].filter((place) => !isListed(place)).length
+}
 
 describe('Dockerfile', () => {
   it('runs no install scripts, and starts every stage from the image that a release pins', async () => {

@@ -33,6 +33,8 @@ it('A tenth of a small disk stays free: an upload ends before, keeps its bytes, 
   // Less than one write fits at the end.
   await until(async () => (await patch(url, await offsetOf(url), bytesOf(MIB))).status === 507)
   expect(await offsetOf(url)).toBeLessThanOrEqual(36 * MIB)
+  // The operator reads it once, not with each request.
+  expect(program.errors().match(/Uploads are refused: less than MIN_FREE/g)).toHaveLength(1)
 })
 
 it('Inodes stay free: creations fail before the last one is used, and leave nothing', async () => {
