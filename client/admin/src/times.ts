@@ -18,7 +18,7 @@ export function spanText(seconds: number): string {
 export function ageText(time: string): string {
   const seconds = (Date.now() - Date.parse(time)) / 1000
   // Clocks differ.
-  return seconds < 2 ? t('time.now') : spanText(seconds)
+  return seconds < 2 ? t('time.now') : t('time.ago', { time: spanText(seconds) })
 }
 
 /** A time with its date, of this place. @param time ISO 8601, or milliseconds since 1970. */

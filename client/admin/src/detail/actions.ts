@@ -140,7 +140,7 @@ function isStuck({ state, received, size, isPart }: Pick<Details, 'state' | 'rec
 async function isConfirmed(action: Action, upload: Line): Promise<boolean> {
   const name = nameOf(upload)
   if (action === 'delete') {
-    const text = upload.state === 'finished' ? 'ask.delete-file' : 'ask.delete-unfinished'
+    const text = upload.state === 'receiving' ? 'ask.delete-unfinished' : 'ask.delete-file'
     return confirmed({
       title: t('ask.delete', { name }),
       text: t(text, { size: sizeText(upload.received) }),

@@ -8,6 +8,9 @@ const MAX_CELLS = 1200
 /** Cells in a row of the grid. */
 const COLUMNS = 60
 
+/** Maximum width of a cell with its gap, in pixels: a few chunks do not fill the page. */
+const MAX_CELL_WIDTH = 28
+
 /** Size of a cell with the gap after it, and of the gap, in units of the picture. */
 const PITCH = 12
 const GAP = 2
@@ -56,8 +59,7 @@ export function chunkGridOf(
   const rows = Math.ceil(shares.length / columns)
   const svg = picture(columns * PITCH - GAP, rows * PITCH - GAP, label)
   svg.classList.add('chunks')
-  // Few chunks are drawn as large as many, but not larger than they are easy to count.
-  svg.style.setProperty('max-width', `${columns * 18}px`)
+  svg.style.setProperty('max-width', `${columns * MAX_CELL_WIDTH}px`)
   const side = PITCH - GAP
   shares.forEach((share, index) => {
     const x = (index % columns) * PITCH

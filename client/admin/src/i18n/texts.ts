@@ -86,7 +86,7 @@ const english = {
   'list.size': 'Size',
   'list.progress': 'Progress',
   'list.rate': 'Rate',
-  'list.created': 'Age',
+  'list.created': 'Created',
   'list.anonymous': 'anonymous',
   'list.progress-of': 'Progress of {name}',
   'list.unnamed': '(no name)',
@@ -257,6 +257,7 @@ const english = {
   'settings.none': 'No setting matches.',
 
   'time.now': 'just now',
+  'time.ago': '{time} ago',
   'time.seconds': '{count} s',
   'time.minutes': '{count} min',
   'time.hours': '{count} h',
@@ -357,7 +358,7 @@ const chinese: Record<TextKey, string> = {
   'list.size': '大小',
   'list.progress': '进度',
   'list.rate': '速度',
-  'list.created': '创建于',
+  'list.created': '创建时间',
   'list.anonymous': '匿名',
   'list.progress-of': '{name} 的进度',
   'list.unnamed': '（无文件名）',
@@ -527,6 +528,7 @@ const chinese: Record<TextKey, string> = {
   'settings.none': '没有符合条件的配置项。',
 
   'time.now': '刚刚',
+  'time.ago': '{time}前',
   'time.seconds': '{count} 秒',
   'time.minutes': '{count} 分钟',
   'time.hours': '{count} 小时',
