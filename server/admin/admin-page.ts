@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type Router from '@koa/router'
+import { UploadError } from '../core/errors.ts'
 import { FOREVER, readBuiltFiles, sendBuiltFile } from '../http/built-files.ts'
 
 /**
@@ -46,9 +47,9 @@ export async function loadAdminPage(pagesFolder: string): Promise<AdminPage | un
       ctx.set(PAGE_HEADERS)
       sendBuiltFile(ctx, page, 'index.html', 'no-cache')
     })
-    router.get('/admin/assets/:name', (ctx, next) => {
+    router.get('/admin/assets/:name', (ctx) => {
       const file = files.get(ctx.path)
-      if (file === undefined) return next()
+      if (file === undefined) throw new UploadError('not_found', 'Not found.')
       sendBuiltFile(ctx, file, ctx.path, FOREVER)
     })
   }
