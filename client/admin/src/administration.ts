@@ -120,8 +120,8 @@ export class Administration implements LiveListener {
     const { isReady = true, webhooks, version = '', uptime = 0 } = this.#stats ?? {}
     this.#connection.dataset['state'] = this.#isConnected ? 'live' : 'lost'
     const state = this.#isConnected ? (isReady ? 'page.live' : 'page.stopping') : 'page.lost'
-    const known = this.#stats === undefined ? [] : [t('page.version', { version, time: spanText(uptime) })]
-    setText(this.#connection, [t(state), ...known].join(' · '))
+    const known = t('page.version', { version, time: spanText(uptime) })
+    setText(this.#connection, this.#stats === undefined ? t('page.loading') : [t(state), known].join(' · '))
     const dead = webhooks?.deadLetters ?? 0
     this.#deadCount.hidden = dead === 0
     setText(this.#deadCount, countText(dead))

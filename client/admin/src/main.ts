@@ -10,7 +10,7 @@ import { Administration } from './administration.ts'
 import { Api } from './api/api.ts'
 import { t } from './i18n/language.ts'
 import { isTextKey } from './i18n/texts.ts'
-import { type SignInReason, signInView } from './sign-in.ts'
+import { signInView } from './sign-in.ts'
 import { translateCells } from './table.ts'
 import { forgetToken, keepToken, keptToken } from './token.ts'
 import { focusHeading } from './view.ts'
@@ -22,7 +22,7 @@ const signOut = byId('sign-out', HTMLButtonElement)
 let administration: Administration | undefined
 
 /** Shows the administration, or a request for a token if there is none. */
-function open(reason: SignInReason = 'first'): void {
+function open(isRefused = false): void {
   const token = keptToken()
   nav.hidden = token === null
   signOut.hidden = token === null
@@ -33,20 +33,20 @@ function open(reason: SignInReason = 'first'): void {
     return
   }
   main.replaceChildren(
-    signInView(reason, (entered) => {
+    signInView(isRefused, (entered) => {
       keepToken(entered)
       open()
       if (document.activeElement === document.body) focusHeading(main)
     }),
   )
-  if (reason !== 'first') main.querySelector('input')?.focus()
+  if (isRefused) main.querySelector('input')?.focus()
 }
 
 /** @param token another one may have been entered since. */
 function refused(token: string): void {
   if (keptToken() !== token) return
   forgetToken()
-  open('refused')
+  open(true)
 }
 
 signOut.addEventListener('click', () => {

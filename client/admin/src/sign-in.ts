@@ -1,11 +1,8 @@
-import { element, setText } from '../../src/dom.ts'
-import { t } from './i18n/language.ts'
+import { element } from '../../src/dom.ts'
+import { field, texted } from './texted.ts'
 
-/** Why the page asks for a token: nothing was wrong yet, the service refused it, or the service is away. */
-export type SignInReason = 'first' | 'refused' | 'unreachable'
-
-/** Asks for the token of administrators. @param accept is called with it. */
-export function signInView(reason: SignInReason, accept: (token: string) => void): HTMLElement {
+/** Asks for the token of administrators. @param isRefused whether the service did not accept the last one. */
+export function signInView(isRefused: boolean, accept: (token: string) => void): HTMLElement {
   const input = element('input', {
     type: 'password',
     name: 'token',
@@ -16,26 +13,26 @@ export function signInView(reason: SignInReason, accept: (token: string) => void
     'aria-describedby': 'token-problem token-hint',
   })
   const problem = element('p', { class: 'problem', id: 'token-problem', role: 'alert' })
-  if (reason === 'refused') setText(problem, t('sign-in.refused'))
-  if (reason === 'unreachable') setText(problem, t('problem.unreachable'))
-  input.toggleAttribute('aria-invalid', reason === 'refused')
+  if (isRefused) {
+    problem.append(texted('span', 'sign-in.refused'))
+    input.setAttribute('aria-invalid', 'true')
+  }
   const form = element(
     'form',
     {},
-    element('label', { class: 'field', for: 'token' }, element('span', {}, t('sign-in.token')), input),
+    field('sign-in.token', input),
     problem,
-    element('button', { class: 'button strong', type: 'submit' }, t('sign-in.enter')),
+    texted('button', 'sign-in.enter', { class: 'button strong', type: 'submit' }),
   )
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     accept(input.value.trim())
   })
-  const view = element(
+  return element(
     'section',
     { class: 'card sign-in', 'aria-labelledby': 'sign-in-title' },
-    element('h1', { id: 'sign-in-title' }, t('sign-in.title')),
-    element('p', { class: 'hint', id: 'token-hint' }, t('sign-in.hint')),
+    texted('h1', 'sign-in.title', { id: 'sign-in-title' }),
+    texted('p', 'sign-in.hint', { class: 'hint', id: 'token-hint' }),
     form,
   )
-  return view
 }

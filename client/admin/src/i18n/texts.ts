@@ -21,7 +21,7 @@ const english = {
   'nav.settings': 'Settings',
 
   'sign-in.title': 'Administration',
-  'sign-in.hint': 'Enter the token from ADMIN_TOKEN. It is kept until you close this tab.',
+  'sign-in.hint': 'Enter ADMIN_TOKEN, or a token with the claim of ADMIN_CLAIM. It is kept until you close this tab.',
   'sign-in.token': 'Token',
   'sign-in.enter': 'Sign in',
   'sign-in.out': 'Sign out',
@@ -293,7 +293,7 @@ const chinese: Record<TextKey, string> = {
   'nav.settings': '配置',
 
   'sign-in.title': '管理后台',
-  'sign-in.hint': '请输入 ADMIN_TOKEN 中设置的令牌。关闭标签页后失效。',
+  'sign-in.hint': '请输入 ADMIN_TOKEN，或带有 ADMIN_CLAIM 声明的令牌。关闭标签页后需重新输入。',
   'sign-in.token': '令牌',
   'sign-in.enter': '登录',
   'sign-in.out': '退出',

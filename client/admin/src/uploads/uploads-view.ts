@@ -153,7 +153,7 @@ export class UploadsView implements View {
   }
 
   async #turn(cursors: (string | undefined)[]): Promise<void> {
-    if (cursors.length === 0 || this.#loading !== undefined) return
+    if (cursors.length === 0) return
     if (cursors.length > this.#cursors.length && this.#after === null) return
     if (!(await this.#load(cursors))) return
     this.root.scrollIntoView({ block: 'start' })
@@ -212,6 +212,8 @@ export class UploadsView implements View {
     this.#table.root.hidden = this.#shown.length === 0
     setText(this.#found, this.#foundText())
     const count = this.#filters.isFiltered ? 0 : this.#waiting.size
+    // Once, not for each further one.
+    if (this.#changes.hidden && this.#isStale && count > 0) announce(t('said.new', { count: countText(count) }))
     this.#changes.hidden = !this.#isStale
     setText(this.#changes, count > 0 ? t('list.changed-count', { count: countText(count) }) : t('list.changed'))
     setText(this.#page, t('list.range', { page: this.#cursors.length }))
