@@ -34,6 +34,11 @@ function open(isRefused = false): void {
   }
   main.replaceChildren(
     signInView(isRefused, (entered) => {
+      // A header cannot have other characters, so it is not the token.
+      if (!/^[\x20-\x7e]+$/.test(entered)) {
+        open(true)
+        return
+      }
       keepToken(entered)
       open()
       if (document.activeElement === document.body) focusHeading(main)

@@ -100,7 +100,8 @@ export class UploadsView implements View {
     for (const [id, { type }] of uploads) if (GONE.has(type)) this.#waiting.delete(id)
     if (isIncomplete || [...uploads.values()].some((event) => this.#changesList(event, known))) this.#isStale = true
     this.#render()
-    if (this.#isStale && this.#isFirstPage && !this.#isBeingRead()) void this.#load([undefined])
+    const isIdle = !this.root.hidden && !this.#isBeingRead()
+    if (this.#isStale && this.#isFirstPage && isIdle) void this.#load([undefined])
   }
 
   translate(): void {
