@@ -35,7 +35,7 @@ function open(isRefused = false): void {
   main.replaceChildren(
     signInView(isRefused, (entered) => {
       // A header cannot have other characters, so it is not the token.
-      if (!/^[\x20-\x7e]+$/.test(entered)) {
+      if (!/^[\x21-\x7e]+$/.test(entered)) {
         open(true)
         return
       }

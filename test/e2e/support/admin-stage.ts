@@ -11,7 +11,7 @@ import { startProgram } from '../../support/program.ts'
 import { type Receiver, startReceiver } from '../../support/receiver.ts'
 import { makeScanner, type Scanner } from './scanner.ts'
 
-const ADMIN_TOKEN = 'the token of administrators, 32+ characters'
+const ADMIN_TOKEN = 'the-token-of-administrators-32-characters'
 
 /** The program with administrators, and a browser. */
 export interface AdminStage {
