@@ -275,13 +275,11 @@ async function serviceFor(
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(settings, {
-          log,
-          hostNames,
-          ready: () => readiness.obstacle === undefined,
-          metrics,
-          audit,
-        })
+      : await openAdmin(
+          settings,
+          { log, hostNames, ready: () => readiness.obstacle === undefined, metrics, audit },
+          embedding.pagesFolder,
+        )
   return {
     uploads,
     events,
@@ -342,12 +340,18 @@ async function openAudit({ AUDIT_LOG }: Settings, audited: Audited): Promise<Aud
 }
 
 /** Loaded only where administrators are served. */
-async function openAdmin(settings: Settings, dependencies: AdminDependencies): Promise<AdminListener> {
-  const [{ adminApp }, { adminListener }] = await Promise.all([
+async function openAdmin(
+  settings: Settings,
+  dependencies: Omit<AdminDependencies, 'page'>,
+  pagesFolder: string | undefined,
+): Promise<AdminListener> {
+  const [{ adminApp }, { adminListener }, { loadAdminPage }] = await Promise.all([
     import('./admin/admin-app.ts'),
     import('./admin/admin-listener.ts'),
+    import('./admin/admin-page.ts'),
   ])
-  return adminListener(settings, adminApp(dependencies), dependencies.log)
+  const page = pagesFolder === undefined ? undefined : await loadAdminPage(pagesFolder)
+  return adminListener(settings, adminApp({ ...dependencies, page }), dependencies.log)
 }
 
 /** Loaded only where uploads are in a bucket. */

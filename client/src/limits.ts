@@ -1,5 +1,6 @@
 import { formatBytes } from './format.ts'
-import { locale, t } from './i18n/language.ts'
+import { locale } from './i18n/current-language.ts'
+import { t } from './i18n/language.ts'
 import type { Text } from './i18n/texts.ts'
 import type { Limits } from './session-response.ts'
 

@@ -1,6 +1,7 @@
 import { announce } from './announcer.ts'
 import { byId, setText } from './dom.ts'
-import { onLanguage, t } from './i18n/language.ts'
+import { onLanguage } from './i18n/current-language.ts'
+import { t } from './i18n/language.ts'
 import { type Action, RowView } from './row-view.ts'
 import { stateText } from './status-line.ts'
 import type { UploadItem } from './upload-item.ts'

@@ -1,23 +1,29 @@
 import { setText } from './dom.ts'
-import { currentLanguage, locale, onLanguage, switchLanguage, t } from './i18n/language.ts'
-import { type Language, languages, type TextKey } from './i18n/texts.ts'
+import { currentLanguage, type Language, locale, onLanguage, switchLanguage } from './i18n/current-language.ts'
 
-/** Shows the fixed texts of the page in the current language, and connects the language buttons. */
-export function showTexts(): void {
+/**
+ * Shows the fixed texts of a page in the current language, and connects the language buttons. Elements name their text
+ * in `data-text`, and their accessible name in `data-label`; the title is `page.title`.
+ *
+ * @param isKey whether the page has a text with this key.
+ * @param t returns a text in the current language.
+ */
+export function showTexts<Key extends string>(isKey: (key: string) => key is Key, t: (key: Key) => string): void {
   const buttons = [...document.querySelectorAll<HTMLButtonElement>('button[data-language]')]
   for (const button of buttons) {
     button.addEventListener('click', () => {
       if (isLanguage(button.dataset['language'])) switchLanguage(button.dataset['language'])
     })
   }
+  const found = (key = ''): string => (isKey(key) ? t(key) : '')
   onLanguage(() => {
     document.documentElement.lang = locale()
-    document.title = t('page.title')
+    document.title = found('page.title')
     for (const target of document.querySelectorAll<HTMLElement>('[data-text]')) {
-      if (isTextKey(target.dataset['text'])) setText(target, t(target.dataset['text']))
+      setText(target, found(target.dataset['text']))
     }
     for (const target of document.querySelectorAll<HTMLElement>('[data-label]')) {
-      if (isTextKey(target.dataset['label'])) target.setAttribute('aria-label', t(target.dataset['label']))
+      target.setAttribute('aria-label', found(target.dataset['label']))
     }
     for (const button of buttons) {
       button.setAttribute('aria-pressed', String(button.dataset['language'] === currentLanguage()))
@@ -26,9 +32,5 @@ export function showTexts(): void {
 }
 
 function isLanguage(value: string | undefined): value is Language {
-  return value !== undefined && Object.hasOwn(languages, value)
-}
-
-function isTextKey(value: string | undefined): value is TextKey {
-  return value !== undefined && Object.hasOwn(languages.en, value)
+  return value === 'en' || value === 'zh'
 }

@@ -1,6 +1,7 @@
 import { element, setText } from './dom.ts'
 import { extensionOf, formatBytes, percentOf } from './format.ts'
-import { locale, t } from './i18n/language.ts'
+import { locale } from './i18n/current-language.ts'
+import { t } from './i18n/language.ts'
 import { currentSession } from './session.ts'
 import { figures, phaseShown, shareShown, stateText } from './status-line.ts'
 import type { State, UploadItem } from './upload-item.ts'

@@ -1,6 +1,7 @@
 import { announce } from './announcer.ts'
 import { byId, setText } from './dom.ts'
-import { onLanguage, t } from './i18n/language.ts'
+import { onLanguage } from './i18n/current-language.ts'
+import { t } from './i18n/language.ts'
 import { acceptOf, limitTexts } from './limits.ts'
 import { isAway, onPresence } from './presence.ts'
 import { currentSession, onSession, refreshSession } from './session.ts'

@@ -1,5 +1,6 @@
 import { formatBytes, percentOf, splitSeconds } from './format.ts'
-import { locale, say, t } from './i18n/language.ts'
+import { locale } from './i18n/current-language.ts'
+import { say, t } from './i18n/language.ts'
 import type { TextKey } from './i18n/texts.ts'
 import { isAway } from './presence.ts'
 import { isSignedOut } from './session.ts'

@@ -8,6 +8,7 @@ import { errorExit } from '../http/error-exit.ts'
 import { dispatch, refuseMalformedPath, refuseUnrouted } from '../http/routing.ts'
 import { securityHeaders } from '../http/security-headers.ts'
 import type { Audit } from '../logs/audit.ts'
+import type { AdminPage } from './admin-page.ts'
 
 /** The metrics of a service, as Prometheus reads them. */
 export interface MetricsText {
@@ -25,6 +26,8 @@ export interface AdminDependencies {
   readonly metrics: MetricsText | undefined
   /** Receives the acts of administrators, if they are recorded. */
   readonly audit: Audit | undefined
+  /** The page; without it, there is only the API. */
+  readonly page: AdminPage | undefined
 }
 
 /** The HTTP application for administrators and monitoring: middleware and routes, in order. */
@@ -40,8 +43,9 @@ export function adminApp(dependencies: AdminDependencies): RequestListener {
   return app.callback()
 }
 
-function routerOf({ metrics, ready }: AdminDependencies): Router {
+function routerOf({ metrics, page, ready }: AdminDependencies): Router {
   const router = new Router({ sensitive: true })
+  page?.(router)
   router.get('/metrics', async (ctx) => {
     if (metrics === undefined) throw new UploadError('not_found', 'Not found.')
     ctx.type = metrics.contentType

@@ -1,3 +1,5 @@
+import type { Language, Values } from './current-language.ts'
+
 /** Every text of the page, with placeholders like `{name}`. */
 const english = {
   'page.title': 'Landfall – resumable uploads',
@@ -173,11 +175,15 @@ const chinese: Record<TextKey, string> = {
   'problem.said': '服务器提示：{sentence}',
 }
 
-export const languages = { en: english, zh: chinese } as const
-export type Language = keyof typeof languages
+export const languages: Readonly<Record<Language, Readonly<Record<TextKey, string>>>> = { en: english, zh: chinese }
+
+/** Whether a text has this key. */
+export function isTextKey(value: string): value is TextKey {
+  return Object.hasOwn(english, value)
+}
 
 /** A text with its values, which can be shown in either language. */
 export interface Text {
   readonly key: TextKey
-  readonly values?: Readonly<Record<string, string | number>>
+  readonly values?: Values
 }

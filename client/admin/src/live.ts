@@ -1,0 +1,100 @@
+import { type StatsShown, statsShape, type UploadEvent, uploadEventShape } from './api/answers.ts'
+import { type Api, ApiError } from './api/api.ts'
+import type { StreamEvent } from './api/event-stream.ts'
+
+/** Minimum time between two updates of the page, in milliseconds. */
+const UPDATE_EVERY = 1000
+
+/** How long to wait before the next connection, in milliseconds. */
+const RECONNECT_AFTER = { first: 500, most: 10_000 } as const
+
+/** What has happened since the last update. */
+export interface Update {
+  /** The latest event of each upload. */
+  readonly uploads: ReadonlyMap<string, UploadEvent>
+  /** Uploads that were created. */
+  readonly created: ReadonlySet<string>
+  /** The latest totals, if there are new ones. */
+  readonly stats: StatsShown | undefined
+  /** Whether there were events that the page did not receive. */
+  readonly isIncomplete: boolean
+}
+
+export interface LiveListener {
+  /** Called at most once a second. */
+  updated(update: Update): void
+  /** The connection was opened, or lost. */
+  connected(isConnected: boolean): void
+}
+
+/** Receives the events of the service, and connects again when that breaks. */
+export class Live {
+  readonly #api: Api
+  readonly #listener: LiveListener
+  readonly #ending = new AbortController()
+  #uploads = new Map<string, UploadEvent>()
+  #created = new Set<string>()
+  #stats: StatsShown | undefined
+  #isIncomplete = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #updatedAt = 0
+
+  constructor(api: Api, listener: LiveListener) {
+    this.#api = api
+    this.#listener = listener
+  }
+
+  /** Receives events until `stop`, or until the service refuses the token. Never throws. */
+  async run(): Promise<void> {
+    let wait: number = RECONNECT_AFTER.first
+    while (!this.#ending.signal.aborted) {
+      try {
+        for await (const event of this.#api.events(this.#ending.signal)) {
+          if (wait !== 0) this.#listener.connected(true)
+          wait = 0
+          this.#receive(event)
+        }
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) return
+      }
+      if (this.#ending.signal.aborted) return
+      this.#listener.connected(false)
+      wait = Math.min(RECONNECT_AFTER.most, wait === 0 ? RECONNECT_AFTER.first : wait * 2)
+      await new Promise((resolve) => setTimeout(resolve, wait))
+      this.#isIncomplete = true
+    }
+  }
+
+  stop(): void {
+    this.#ending.abort()
+    clearTimeout(this.#timer)
+  }
+
+  #receive({ name, data }: StreamEvent): void {
+    const value: unknown = JSON.parse(data)
+    if (name === 'stats') this.#stats = statsShape.parse(value)
+    if (name === 'missed') this.#isIncomplete = true
+    if (name === 'upload') {
+      const event = uploadEventShape.parse(value)
+      this.#uploads.set(event.upload.id, event)
+      if (event.type === 'created') this.#created.add(event.upload.id)
+    }
+    this.#timer ??= setTimeout(() => this.#update(), Math.max(0, this.#updatedAt + UPDATE_EVERY - Date.now()))
+  }
+
+  #update(): void {
+    const update = {
+      uploads: this.#uploads,
+      created: this.#created,
+      stats: this.#stats,
+      isIncomplete: this.#isIncomplete,
+    }
+    this.#timer = undefined
+    this.#updatedAt = Date.now()
+    this.#uploads = new Map()
+    this.#created = new Set()
+    this.#stats = undefined
+    this.#isIncomplete = false
+    this.#listener.updated(update)
+  }
+}

@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { Layout } from '../../../server/disk/layout.ts'
+import { DeadLetters } from '../../../server/outbox/dead-letters.ts'
+import { endpointName } from '../../../server/webhooks/endpoint.ts'
+import { launchChrome } from '../../support/chrome.ts'
+import { temporaryFolder } from '../../support/folder.ts'
+import { freePort } from '../../support/free-port.ts'
+import { startProgram } from '../../support/program.ts'
+import { type Receiver, startReceiver } from '../../support/receiver.ts'
+import { makeScanner, type Scanner } from './scanner.ts'
+
+const ADMIN_TOKEN = 'the-token-of-administrators-32-characters'
+
+/** The program with administrators, and a browser. */
+export interface AdminStage {
+  readonly url: string
+  /** `http://127.0.0.1:port` of the admin listener. */
+  readonly adminUrl: string
+  readonly token: string
+  readonly scanner: Scanner
+  readonly receiver: Receiver
+  /** Does something in a page of a new visitor, and checks that the page complained about nothing. */
+  withPage(work: (page: Page) => Promise<void>, options?: BrowserContextOptions): Promise<void>
+  /** The same for an administrator who has signed in, at a section of the page. */
+  asAdmin(hash: string, work: (page: Page) => Promise<void>, options?: BrowserContextOptions): Promise<void>
+  close(): Promise<void>
+}
+
+/** Starts both. The outbox has two dead letters, of the uploads `one` and `two`. */
+export async function startAdminStage(): Promise<AdminStage> {
+  const [data, tools, receiver, browser, port] = await Promise.all([
+    temporaryFolder(),
+    temporaryFolder(),
+    startReceiver(),
+    launchChrome(),
+    freePort(),
+  ])
+  await writeDeadLetters(data.path, receiver.url)
+  const scanner = await makeScanner(tools.path)
+  const program = await startProgram({
+    DATA_DIR: data.path,
+    ADMIN_PORT: String(port),
+    ADMIN_TOKEN,
+    SCAN_CMD: scanner.command,
+    ...receiver.settings,
+  })
+  const adminUrl = `http://127.0.0.1:${port}`
+  const withPage: AdminStage['withPage'] = async (work, options = {}) => inPage(browser, options, work)
+  return {
+    url: program.url,
+    adminUrl,
+    token: ADMIN_TOKEN,
+    scanner,
+    receiver,
+    withPage,
+    asAdmin: (hash, work, options) =>
+      withPage(async (page) => {
+        await page.goto(`${adminUrl}/admin${hash}`)
+        await signIn(page, ADMIN_TOKEN)
+        await page.locator('nav').waitFor()
+        await work(page)
+      }, options),
+    close: async () => {
+      await Promise.all([browser.close(), program.end('SIGKILL'), receiver.close()])
+      await Promise.all([data.dispose(), tools.dispose()])
+    },
+  }
+}
+
+/** Enters a token. */
+export async function signIn(page: Page, token: string): Promise<void> {
+  await page.fill('#token', token)
+  await page.keyboard.press('Enter')
+}
+
+/** The rules of accessibility that a page breaks, with what breaks them. Needs a context with `bypassCSP`. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  const found: unknown = await page.evaluate(
+    'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.target)].join(" ")))',
+  )
+  return Array.isArray(found) ? found.map(String) : [String(found)]
+}
+
+async function inPage(
+  browser: Browser,
+  options: BrowserContextOptions,
+  work: (page: Page) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext(options)
+  try {
+    const page = await context.newPage()
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('console', (message) => {
+      // Refusals of the service are what some cases are about.
+      const isExpected = message.text().startsWith('Failed to load resource')
+      if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(message.text())
+    })
+    await work(page)
+    if (complaints.length > 0) throw new Error(complaints.join('\n'))
+  } finally {
+    await context.close()
+  }
+}
+
+async function writeDeadLetters(dataDir: string, url: string): Promise<void> {
+  const letters = new DeadLetters(new Layout(dataDir).outbox)
+  await letters.begin()
+  for (const [index, upload] of ['one', 'two'].entries()) {
+    const event = {
+      id: `evt_${String(index).padStart(32, '0')}`,
+      type: 'finished',
+      upload,
+      createdAt: '2026-11-23T00:00:00.000Z',
+      at: Date.now(),
+      body: { type: 'upload.finished', data: { id: upload } },
+    } as const
+    await letters.add(event, endpointName(new URL(url)), 'status 503')
+  }
+}
