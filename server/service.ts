@@ -4,6 +4,7 @@ import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import type { AdminDependencies } from './admin/admin-app.ts'
 import type { AdminListener } from './admin/admin-listener.ts'
+import type { AdminApi, Administered } from './admin/open-admin-api.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './auth/authenticator.ts'
@@ -228,7 +229,11 @@ async function serviceFor(
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined })
+      : await openAdmin(
+          settings,
+          { log, hostNames, ready: () => ready, metrics: undefined },
+          { uploads, events, feed, keys, authenticator, decides: application.decisions.beforeFinish !== undefined },
+        )
   let listening: Connections | undefined
   return {
     uploads,
@@ -269,12 +274,32 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
 }
 
 /** Loaded only where administrators are served. */
-async function openAdmin(settings: Settings, dependencies: AdminDependencies): Promise<AdminListener> {
+async function openAdmin(
+  settings: Settings,
+  dependencies: Omit<AdminDependencies, 'api'>,
+  administered: Omit<Administered, 'log' | 'ready' | 'note'>,
+): Promise<AdminListener> {
   const [{ adminApp }, { adminListener }] = await Promise.all([
     import('./admin/admin-app.ts'),
     import('./admin/admin-listener.ts'),
   ])
-  return adminListener(settings, adminApp(dependencies), dependencies.log)
+  const { log, ready } = dependencies
+  const hasApi = settings.ADMIN_TOKEN !== '' || settings.ADMIN_CLAIM !== undefined
+  const api = hasApi ? await openApi(settings, { ...administered, log, ready, note: () => undefined }) : undefined
+  const listener = adminListener(settings, adminApp({ ...dependencies, api: api?.routes }), log)
+  return {
+    listen: () => listener.listen(),
+    close: async () => {
+      await api?.close()
+      await listener.close()
+    },
+  }
+}
+
+/** Loaded only where the admin API is on. */
+async function openApi(settings: Settings, administered: Administered): Promise<AdminApi> {
+  const { openAdminApi } = await import('./admin/open-admin-api.ts')
+  return openAdminApi(settings, administered)
 }
 
 /** Loaded only where uploads are in a bucket. */

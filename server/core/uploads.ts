@@ -44,7 +44,16 @@ export interface Guards {
 /** What an index reads of a store: nothing is opened or changed. */
 export type Catalog = Pick<
   Store,
-  'isShared' | 'partitions' | 'partition' | 'summary' | 'lastChange' | 'gone' | 'pathOf' | 'objectOf' | 'space'
+  | 'isShared'
+  | 'partitions'
+  | 'partition'
+  | 'summary'
+  | 'lastChange'
+  | 'gone'
+  | 'goneSince'
+  | 'pathOf'
+  | 'objectOf'
+  | 'space'
 >
 
 interface Entry {

@@ -62,12 +62,6 @@ export class Quarantine {
     this.#sizes?.delete(id)
   }
 
-  /** How many rejected files there are, and their bytes. @throws the OS error. */
-  async usage(): Promise<{ readonly files: number; readonly bytes: number }> {
-    const sizes = [...(this.#sizes ?? (await sizesIn(this.#layout))).values()]
-    return { files: sizes.length, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) }
-  }
-
   /** Removes the rejected bytes of an upload, if there are any. @throws the OS error. */
   async remove(id: string): Promise<void> {
     await rm(rejectedFile(this.#layout, id), { force: true })
@@ -85,6 +79,12 @@ export class Quarantine {
       total -= bytes
     }
   }
+}
+
+/** How many rejected files a data directory has, and their bytes. @throws the OS error. */
+export async function rejectedFiles(layout: Layout): Promise<{ readonly count: number; readonly bytes: number }> {
+  const sizes = [...(await sizesIn(layout)).values()]
+  return { count: sizes.length, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) }
 }
 
 async function sizesIn(layout: Layout): Promise<Map<string, number>> {
