@@ -198,7 +198,8 @@ export class AdminIndex {
       else rows.push(row)
       const shown = row ?? (event && goneRow(event))
       if (shown === undefined) continue
-      for (const type of types) changes.push({ type, at: event?.at ?? new Date(), row: shown })
+      const told = types.length > 1 ? types.filter((type) => type !== 'changed') : types
+      for (const type of told) changes.push({ type, at: event?.at ?? new Date(), row: shown })
     }
     // Not awaited by the next changes, which come later in any case.
     const applied = this.#thread.ask({ kind: 'apply', changes: { rows, gone } })
