@@ -4,8 +4,6 @@ import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
-import type { AdminDependencies } from './admin/admin-app.ts'
-import type { AdminListener } from './admin/admin-listener.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './auth/authenticator.ts'
@@ -275,11 +273,20 @@ async function serviceFor(
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(
-          settings,
-          { log, hostNames, ready: () => readiness.obstacle === undefined, metrics, audit },
-          embedding.pagesFolder,
-        )
+      : await (await import('./open-admin.ts')).openAdmin(settings, {
+          log,
+          uploads,
+          events,
+          feed,
+          keys,
+          authenticator,
+          decides: application.decisions.beforeFinish !== undefined,
+          ready: () => readiness.obstacle === undefined,
+          hostNames,
+          metrics,
+          audit,
+          pagesFolder: embedding.pagesFolder,
+        })
   return {
     uploads,
     events,
@@ -337,21 +344,6 @@ async function openMetrics(registry: Registry | undefined, measured: Measured): 
 async function openAudit({ AUDIT_LOG }: Settings, audited: Audited): Promise<Audit> {
   const { openAudit } = await import('./logs/audit.ts')
   return openAudit(AUDIT_LOG, audited)
-}
-
-/** Loaded only where administrators are served. */
-async function openAdmin(
-  settings: Settings,
-  dependencies: Omit<AdminDependencies, 'page'>,
-  pagesFolder: string | undefined,
-): Promise<AdminListener> {
-  const [{ adminApp }, { adminListener }, { loadAdminPage }] = await Promise.all([
-    import('./admin/admin-app.ts'),
-    import('./admin/admin-listener.ts'),
-    import('./admin/admin-page.ts'),
-  ])
-  const page = pagesFolder === undefined ? undefined : await loadAdminPage(pagesFolder)
-  return adminListener(settings, adminApp({ ...dependencies, page }), dependencies.log)
 }
 
 /** Loaded only where uploads are in a bucket. */
