@@ -1,4 +1,4 @@
-import type { Backlog } from './core/written-event.ts'
+import type { Backlog, DeadLetter } from './core/written-event.ts'
 import { withAccess } from './disk/access.ts'
 import { Layout } from './disk/layout.ts'
 import { readBacklogs } from './outbox/backlog.ts'
@@ -12,8 +12,12 @@ export interface KeptEvents {
   backlogs(endpoints: readonly string[]): Promise<readonly Backlog[]>
   /** The names of all dead letters, the ids of their events first. */
   deadLetters(): Promise<readonly string[]>
+  /** A dead letter; `undefined` if there is none, or another program has written it. */
+  deadLetter(name: string): Promise<DeadLetter | undefined>
   /** Has a dead letter sent again. */
   sendAgain(name: string): Promise<void>
+  /** Deletes a dead letter. */
+  forget(name: string): Promise<void>
 }
 
 /**
@@ -44,15 +48,20 @@ export async function eventsInBucket(bucket: Environment): Promise<KeptEvents> {
   return {
     backlogs: (endpoints) => readBucketBacklogs(bucket, endpoints),
     deadLetters: () => letters.names(),
+    deadLetter: (name) => letters.read(name),
     sendAgain: (name) => letters.sendAgain(name),
+    forget: (name) => letters.remove(name),
   }
 }
 
-function eventsOnDisk({ outbox }: Layout): KeptEvents {
+/** The events in a data directory. */
+export function eventsOnDisk({ outbox }: Layout): KeptEvents {
   const letters = new DeadLetters(outbox)
   return {
     backlogs: (endpoints) => readBacklogs(outbox, endpoints),
     deadLetters: () => letters.names(),
+    deadLetter: (name) => letters.read(name),
     sendAgain: (name) => letters.sendAgain(name),
+    forget: (name) => letters.remove(name),
   }
 }

@@ -4,6 +4,7 @@ import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import type { AdminDependencies } from './admin/admin-app.ts'
 import type { AdminListener } from './admin/admin-listener.ts'
+import type { AdminApi, Administered } from './admin/open-admin-api.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './auth/authenticator.ts'
@@ -228,7 +229,14 @@ async function serviceFor(
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
-      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined }, embedding.pagesFolder)
+      : await openAdmin(settings, { log, hostNames, ready: () => ready, metrics: undefined }, embedding.pagesFolder, {
+          uploads,
+          events,
+          feed,
+          keys,
+          authenticator,
+          decides: application.decisions.beforeFinish !== undefined,
+        })
   let listening: Connections | undefined
   return {
     uploads,
@@ -271,16 +279,33 @@ async function openAuthorization(authorize: Authorize, settings: Settings, keys:
 /** Loaded only where administrators are served. */
 async function openAdmin(
   settings: Settings,
-  dependencies: Omit<AdminDependencies, 'page'>,
+  dependencies: Omit<AdminDependencies, 'api' | 'page'>,
   pagesFolder: string | undefined,
+  administered: Omit<Administered, 'log' | 'ready' | 'note'>,
 ): Promise<AdminListener> {
   const [{ adminApp }, { adminListener }, { loadAdminPage }] = await Promise.all([
     import('./admin/admin-app.ts'),
     import('./admin/admin-listener.ts'),
     import('./admin/admin-page.ts'),
   ])
-  const page = pagesFolder === undefined ? undefined : await loadAdminPage(pagesFolder)
-  return adminListener(settings, adminApp({ ...dependencies, page }), dependencies.log)
+  const { log, ready } = dependencies
+  const hasApi = settings.ADMIN_TOKEN !== '' || settings.ADMIN_CLAIM !== undefined
+  const page = hasApi && pagesFolder !== undefined ? await loadAdminPage(pagesFolder) : undefined
+  const api = hasApi ? await openApi(settings, { ...administered, log, ready, note: () => undefined }) : undefined
+  const listener = adminListener(settings, adminApp({ ...dependencies, api: api?.routes, page }), log)
+  return {
+    listen: () => listener.listen(),
+    close: async () => {
+      await api?.close()
+      await listener.close()
+    },
+  }
+}
+
+/** Loaded only where the admin API is on. */
+async function openApi(settings: Settings, administered: Administered): Promise<AdminApi> {
+  const { openAdminApi } = await import('./admin/open-admin-api.ts')
+  return openAdminApi(settings, administered)
 }
 
 /** Loaded only where uploads are in a bucket. */

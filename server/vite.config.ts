@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 
@@ -21,7 +22,10 @@ export default defineConfig({
     sourcemap: true,
     rollupOptions: {
       input: Object.fromEntries(
-        ['main', 'program', 'read-settings', 'healthcheck'].map((name) => [name, `${ROOT}server/${name}.ts`]),
+        ['main', 'program', 'read-settings', 'healthcheck', 'admin/index-worker'].map((name) => [
+          path.basename(name),
+          `${ROOT}server/${name}.ts`,
+        ]),
       ),
       output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
     },

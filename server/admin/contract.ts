@@ -351,7 +351,6 @@ export const problem = z
     detail: z.string(),
     code: z.string().meta({ description: 'As in Upload-Error.' }),
     progress: z.number().min(0).max(1).nullable().optional(),
-    retry_after: z.number().optional(),
   })
   .meta({ id: 'Problem' })
 

@@ -17,4 +17,10 @@ export interface Authenticator {
    * `auth_unavailable` when that cannot be determined for now.
    */
   authenticate(ctx: Context, request: AccessRequest): Principal | Promise<Principal>
+  /**
+   * The claims of the application's token in `Authorization`, where clients have such tokens.
+   *
+   * @throws UploadError like `authenticate`.
+   */
+  claims?(ctx: Context): Promise<Readonly<Record<string, unknown>>>
 }

@@ -10,7 +10,7 @@ import { ExpiringCache } from './expiring-cache.ts'
 import type { Owners } from './owners.ts'
 import { invalidToken, noCredentials, unavailable } from './refusals.ts'
 import { remoteKeys } from './remote-keys.ts'
-import { tokenOf } from './token-sources.ts'
+import { bearerToken, tokenOf } from './token-sources.ts'
 import { isUploadToken, UPLOAD_TOKEN } from './upload-tokens.ts'
 
 /** Options of `AUTH=jwt`. */
@@ -91,6 +91,19 @@ export class JwtAuthenticator implements Authenticator {
     const known = this.#admitted.get(key)
     if (known !== undefined) return within(known, ctx, request)
     return this.#verify(ctx, token, key).then((admitted) => within(admitted, ctx, request))
+  }
+
+  /** Only of the application: a holder of TOKEN_KEY chooses the subjects of upload tokens. */
+  async claims(ctx: Context): Promise<Readonly<Record<string, unknown>>> {
+    const token = bearerToken(ctx)
+    if (token === undefined) throw noCredentials(ctx)
+    if (token.length > MAX_TOKEN) throw invalidToken(ctx, 'The token is too long.')
+    if (this.#application === undefined || isUploadToken(headerOf(ctx, token))) {
+      throw invalidToken(ctx, 'The token is not one of the application.')
+    }
+    return payloadOf(token, this.#application).catch((error: unknown) => {
+      throw refusalOf(ctx, error)
+    })
   }
 
   async #verify(ctx: Context, token: string, key: string): Promise<Admitted> {

@@ -1,8 +1,8 @@
-import { hash, timingSafeEqual } from 'node:crypto'
 import type { Context } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import { answerJson } from '../http/json.ts'
 import { withBody } from '../protocol/request-body.ts'
+import { isEqual } from './equal-secrets.ts'
 import { invalidToken, noCredentials } from './refusals.ts'
 import { bearerToken } from './token-sources.ts'
 import { createUploadToken, uploadTokenRequest } from './upload-tokens.ts'
@@ -45,11 +45,6 @@ export function tokenEndpoint({
     ctx.set('Cache-Control', 'no-store')
     answerJson(ctx, created)
   }
-}
-
-/** Takes the same time for every wrong key. */
-function isEqual(a: string, b: string): boolean {
-  return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'))
 }
 
 async function readJson(ctx: Context, idleTimeout: number): Promise<unknown> {

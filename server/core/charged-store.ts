@@ -269,6 +269,18 @@ class ChargedUpload implements StoredUpload {
     return this.#settledAfter(() => this.#stored.quarantine())
   }
 
+  isQuarantined(): Promise<boolean> {
+    return this.#stored.isQuarantined()
+  }
+
+  readmit(): Promise<void> {
+    return this.#settledAfter(() => this.#stored.readmit())
+  }
+
+  touch(): Promise<void> {
+    return this.#stored.touch()
+  }
+
   occupied(): Promise<Occupied> {
     return this.#stored.occupied()
   }

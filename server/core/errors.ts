@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'scanning'
   | 'rejected'
   | 'refused'
+  | 'wrong_state'
   // the moment
   | 'superseded'
   | 'busy'
@@ -63,6 +64,7 @@ export type ErrorCode =
   | 'auth_unavailable'
   | 'application_unavailable'
   | 'body_already_read'
+  | 'index_building'
   | 'stopping'
   | 'internal'
 
@@ -74,6 +76,8 @@ interface ErrorDetails {
   readonly incomplete: { readonly missing: readonly number[]; readonly missing_total: number }
   /** Seconds. */
   readonly too_many_requests: { readonly retry_after: number }
+  /** From 0 to 1; `null` if it is not known. `retry_after` is in seconds. */
+  readonly index_building: { readonly progress: number | null; readonly retry_after: number }
 }
 
 type Detailed = keyof ErrorDetails

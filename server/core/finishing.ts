@@ -39,6 +39,12 @@ export class Finishing {
     this.#running.catch(() => undefined)
   }
 
+  /** Starts an attempt at once, if one is due, and later retries begin with a short wait again. */
+  startNow(): void {
+    this.#retryAfter = FIRST_RETRY_DELAY
+    this.start()
+  }
+
   /** Waits for the running attempt, at most `ms` milliseconds. @throws UploadError `busy`, and what `finish` threw. */
   async outcome(ms: number): Promise<void> {
     await waitAtMost(ms, this.#running ?? Promise.resolve(), 'The file is still being finished.')

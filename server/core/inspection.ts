@@ -30,7 +30,7 @@ export class Inspection {
 
   /** Whether the file may become visible. */
   get isPassed(): boolean {
-    return this.#isClean && this.#isAccepted
+    return this.#stored.record.released === true || (this.#isClean && this.#isAccepted)
   }
 
   /** Called before `run`, while nothing else works with the upload. @throws UploadError `no_space`, `storage_error`. */

@@ -63,6 +63,12 @@ export class Landing {
     this.#finishing.start()
   }
 
+  /** Starts an attempt at once instead of waiting for its retry. */
+  startNow(): void {
+    this.#finishing.startNow()
+    this.#scanning.startNow()
+  }
+
   /**
    * Waits until the file is there, or only the verdict of the gate is missing.
    *

@@ -44,6 +44,11 @@ export class Receiving {
     return this.#running.size > 0
   }
 
+  /** How many requests bring bytes. */
+  get running(): number {
+    return this.#running.size
+  }
+
   /**
    * Puts the bytes of `source` into `range`, anywhere in the file. They count as a whole or not at all.
    *

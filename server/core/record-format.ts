@@ -53,6 +53,7 @@ const format2 = z.object({
   account: z.string().optional(),
   typed: z.literal(true).optional(),
   scan: z.literal('clean').optional(),
+  released: z.literal(true).optional(),
   digests: z.record(z.string(), z.string()).optional(),
   partial: z.literal(true).optional(),
   final: z.string().optional(),
@@ -81,6 +82,7 @@ const format2 = z.object({
     .optional(),
   tus: z.object({ concat: z.string() }).optional(),
   draft: z.object({ wantedDigest: z.string() }).optional(),
+  protocol: z.literal('draft').optional(),
 })
 
 /**

@@ -31,6 +31,8 @@ export interface UploadRecord {
   readonly typed?: true | undefined
   /** Set before the file becomes visible, if a scan had to pass it. */
   readonly scan?: 'clean' | undefined
+  /** An administrator has released the rejected file: nothing decides about it any more. */
+  readonly released?: true | undefined
   /** Digests of the finished file, in base64, by the names of `digest.ts`. */
   readonly digests?: Readonly<Record<string, string>> | undefined
   /** Concatenation: a part, which never becomes a file by itself. */
@@ -57,6 +59,8 @@ export interface UploadRecord {
   readonly tus?: { readonly concat: string } | undefined
   /** `wantedDigest`: the Want-Repr-Digest header of the creation (RFC 9530 §4). */
   readonly draft?: { readonly wantedDigest: string } | undefined
+  /** The protocol of the creation, unless it was tus or WebUploader. */
+  readonly protocol?: 'draft' | undefined
   /** Keys written by a newer version. Only the store that read them looks inside, to write them back. */
   readonly unknown?: Readonly<Record<string, unknown>> | undefined
 }
@@ -111,7 +115,10 @@ export interface FailureReason {
 }
 
 /** The facts that the client of a new upload decides. */
-export type NewUpload = Pick<UploadRecord, 'length' | 'metadata' | 'rawMetadata' | 'partial' | 'endAwaited' | 'draft'>
+export type NewUpload = Pick<
+  UploadRecord,
+  'length' | 'metadata' | 'rawMetadata' | 'partial' | 'endAwaited' | 'draft' | 'protocol'
+>
 
 /** Makes the record of a new upload, with an unguessable id. */
 export function newRecord(upload: NewUpload): UploadRecord {

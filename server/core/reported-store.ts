@@ -302,6 +302,19 @@ class ReportedUpload implements StoredUpload {
     return this.#stored.quarantine()
   }
 
+  isQuarantined(): Promise<boolean> {
+    return this.#stored.isQuarantined()
+  }
+
+  async readmit(): Promise<void> {
+    await this.#stored.readmit()
+    this.#isFailed = false
+  }
+
+  touch(): Promise<void> {
+    return this.#stored.touch()
+  }
+
   async remove(why: Departure): Promise<void> {
     // It threw when it was removed, which is reported.
     if (this.#stored.removed) return this.#stored.remove(why)

@@ -148,6 +148,21 @@ export interface StoredUpload {
    * @throws UploadError `no_space`, `storage_error`.
    */
   quarantine(): Promise<void>
+  /** Whether the bytes of a rejected upload are where `quarantine` moves them. @throws UploadError `storage_error`. */
+  isQuarantined(): Promise<boolean>
+  /**
+   * Makes a rejected upload a complete one again; its record says `released` from then on. When it returns, that
+   * survives a crash of the process. May be called again.
+   *
+   * @throws UploadError `gone` if its bytes are no longer kept; `sync_failed`, `no_space`, `storage_error`.
+   */
+  readmit(): Promise<void>
+  /**
+   * Makes an unfinished upload count as changed now. When it returns, that survives a crash of the process.
+   *
+   * @throws UploadError `storage_error`, `no_space`.
+   */
+  touch(): Promise<void>
   /**
    * Removes the upload and leaves a tombstone. If it throws although the upload is `removed`, the rest is removed when
    * the upload is next opened, or after a restart.
@@ -195,6 +210,8 @@ export type Found =
 export interface UploadSummary {
   readonly record: UploadRecord
   readonly finished: boolean
+  /** The bytes that count, as far as that can be told without opening the upload. @throws UploadError `storage_error`. */
+  readonly received: () => Promise<Ranges>
   /** Like `StoredUpload.occupied`. */
   readonly occupied: () => Promise<Occupied>
 }

@@ -294,6 +294,66 @@ export class Upload {
   }
 
   /**
+   * Makes the time until an unfinished upload expires begin again.
+   *
+   * @throws UploadError `wrong_state` if it does not expire; `gone`, `no_space`, `storage_error`.
+   */
+  async extend(): Promise<void> {
+    const { state } = this
+    if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
+    if (COMPLETE.has(state) || this.record.joined) {
+      throw new UploadError('wrong_state', 'Only unfinished uploads expire.')
+    }
+    await this.#stored.touch()
+    this.#lastChange = new Date()
+  }
+
+  /** Ends the requests that send bytes, which stay. @returns how many. */
+  async interrupt(reason: Error): Promise<number> {
+    const { running } = this.receiving
+    this.receiving.end(reason)
+    await this.receiving.settled()
+    return running
+  }
+
+  /**
+   * Tries again at once to finish a complete upload, instead of after a while.
+   *
+   * @param wait maximum wait for the outcome, in milliseconds.
+   * @throws UploadError `wrong_state` if it is not complete, or finished; like `settle`.
+   */
+  async finishNow(wait: number): Promise<void> {
+    if (this.state !== 'finishing' && this.state !== 'scanning') {
+      throw new UploadError('wrong_state', 'Only a complete upload without its file can be finished again.')
+    }
+    this.#landing.startNow()
+    await this.settle(wait, wait)
+  }
+
+  /** Whether it was rejected, and its bytes are kept. @throws UploadError `storage_error`. */
+  async isQuarantined(): Promise<boolean> {
+    return this.record.failed?.code === 'rejected' && (await this.#stored.isQuarantined())
+  }
+
+  /**
+   * Makes the file of a rejected upload after all. From its return on, that survives a crash of the process.
+   *
+   * @param wait maximum wait for the file, in milliseconds.
+   * @throws UploadError `wrong_state` if it was not rejected; `gone` if its bytes are no longer kept; like `settle`.
+   */
+  async releaseRejected(wait: number): Promise<void> {
+    await this.#landing.settled()
+    await this.#exclusively(async () => {
+      if (this.record.failed?.code !== 'rejected' || this.#failure.isUnwritten) {
+        throw new UploadError('wrong_state', 'Only a rejected upload can be released.')
+      }
+      await this.#stored.readmit()
+    })
+    this.#landing.startNow()
+    await this.settle(wait, wait)
+  }
+
+  /**
    * Removes the upload for a client, if the application permits.
    *
    * @throws UploadError like `remove`, and the refusal of the application.

@@ -41,8 +41,25 @@ export interface Guards {
   readonly folder?: string | undefined
 }
 
+/** What an index reads of a store: nothing is opened or changed. */
+export type Catalog = Pick<
+  Store,
+  | 'isShared'
+  | 'partitions'
+  | 'partition'
+  | 'summary'
+  | 'lastChange'
+  | 'gone'
+  | 'goneSince'
+  | 'pathOf'
+  | 'objectOf'
+  | 'space'
+>
+
 interface Entry {
   readonly upload: Promise<Upload>
+  /** The upload, once it is open. */
+  opened?: Upload
   users: number
   /** Whether a request has used the upload since its closing began. */
   isUsed: boolean
@@ -211,6 +228,22 @@ export class Uploads {
     return this.#store.isShared
   }
 
+  /** The store, for reading only. */
+  get catalog(): Catalog {
+    return this.#store
+  }
+
+  /** The upload of this id, if it is open. Its state may change, and it may be closed at any time. */
+  peek(id: string): Upload | undefined {
+    const { opened, removing } = this.#entries.get(id) ?? {}
+    return removing === undefined && !opened?.isMoved ? opened : undefined
+  }
+
+  /** The uploads that are open. */
+  *opened(): Generator<Upload> {
+    for (const { opened } of this.#entries.values()) if (opened !== undefined && !opened.isMoved) yield opened
+  }
+
   /** Ids of one group, without removed uploads. */
   group(group: string): Promise<readonly string[]> {
     return this.#store.group(group)
@@ -311,6 +344,7 @@ export class Uploads {
       let upload: Upload | undefined
       try {
         upload = await entry.upload
+        entry.opened = upload
         if (upload.isMoved) continue
         if (principal !== undefined && !isAccessible(principal, id, upload.record.owner)) throw hidden()
         return await work(upload)

@@ -17,6 +17,7 @@ import { moveToFiles } from './move-to-files.ts'
 import { readAhead } from './read-ahead.ts'
 import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
 import { removeBytes } from './removal.ts'
+import { isReadmittable, takeBackRejected } from './take-back.ts'
 import { makeTombstone } from './tombstone.ts'
 import { lastChange, occupiedBy, openBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
@@ -258,6 +259,39 @@ export class DiskUpload implements StoredUpload {
     this.#journal.forget()
     this.#sync.clear()
     this.#environment.onStep('reject:done')
+  }
+
+  async isQuarantined(): Promise<boolean> {
+    return onDisk(() => isReadmittable(this.#environment, this.#record))
+  }
+
+  async readmit(): Promise<void> {
+    const { length, failed } = this.#record
+    if (failed === undefined || length === null || this.#removed) return
+    await this.#sync.settled()
+    await this.release()
+    await onDisk(() => takeBackRejected(this.#environment, this.#record))
+    this.#environment.onStep('readmit:moved')
+    this.#journal.forget()
+    this.#sync.clear()
+    const { boot } = this.#environment
+    await this.update(({ failed, ...record }) => ({ ...record, released: true, mark: { boot, synced: length } }))
+    this.#received = add([], { start: 0, end: length })
+    this.#environment.onStep('readmit:done')
+  }
+
+  async touch(): Promise<void> {
+    const now = new Date()
+    await onDisk(async () => {
+      const file = await openExisting(this.#environment.layout.incomingFile(this.#record.id))
+      try {
+        await file.utimes(now, now)
+        // The time is metadata, which datasync leaves to the OS.
+        if (this.#environment.sync !== 'never') await file.sync()
+      } finally {
+        await file.close()
+      }
+    })
   }
 
   /** Makes an unfinished upload durable. @throws UploadError `sync_failed`, `no_space`, `storage_error`. */

@@ -24,8 +24,8 @@ export type RecoveryStep =
   | 'adopt:bytes'
   | 'adopt:done'
 
-/** The steps of moving a rejected file away. */
-export type RejectionStep = 'reject:moved' | 'reject:done'
+/** The steps of moving a rejected file away, and back. */
+export type RejectionStep = 'reject:moved' | 'reject:done' | 'readmit:moved' | 'readmit:done'
 
 /** The steps of the outbox. */
 export type OutboxStep = 'outbox:written' | 'outbox:synced' | 'outbox:marked' | 'outbox:compacted'

@@ -94,19 +94,21 @@ export class Journal {
     alsoSynced: Range,
   ): Promise<{ journal: Journal; content: JournalContent } | undefined> {
     const bytes = await ifThere(() => readFile(path))
-    if (bytes === undefined) return undefined
-    const sameBoot = isHeader(bytes, header(boot))
-    if (!sameBoot && !isHeader(bytes)) return undefined
-    const entries = decodeAll(bytes)
-    const marked = entries.findLast((entry) => entry.kind === MARK)?.start ?? 0
-    const synced = add(rangesIn(entries.slice(0, marked)), alsoSynced)
-    const received = sameBoot ? add(rangesIn(entries), alsoSynced) : synced
-    const content = { received, synced }
+    const parsed = bytes && parse(bytes, boot, alsoSynced)
+    if (bytes === undefined || parsed === undefined) return undefined
+    const { entries, sameBoot, content } = parsed
+    const { received } = content
     const torn = bytes.length !== ENTRY_SIZE * (1 + entries.length)
     if (!sameBoot || torn || entries.length > COMPACT_ON_LOAD_AFTER_ENTRIES + 4 * received.length) {
       return { journal: await Journal.create(path, boot, content, true), content }
     }
     return { journal: new Journal(path, entries.length), content }
+  }
+
+  /** What counts by a journal, like `load`, but changes nothing. */
+  static async view(path: string, boot: string, alsoSynced: Range): Promise<Ranges | undefined> {
+    const bytes = await ifThere(() => readFile(path))
+    return bytes && parse(bytes, boot, alsoSynced)?.content.received
   }
 
   /** Adds ranges, which then count. @param durable whether they are on disk when this returns. */
@@ -172,6 +174,24 @@ export class Journal {
     // Only now: the next write replaces entries that are incomplete.
     this.#count += entries.length
   }
+}
+
+interface Parsed {
+  readonly entries: readonly Entry[]
+  /** Whether it was written during this boot of the host. */
+  readonly sameBoot: boolean
+  readonly content: JournalContent
+}
+
+/** What a journal says; `undefined` without a valid header. */
+function parse(bytes: Buffer, boot: string, alsoSynced: Range): Parsed | undefined {
+  const sameBoot = isHeader(bytes, header(boot))
+  if (!sameBoot && !isHeader(bytes)) return undefined
+  const entries = decodeAll(bytes)
+  const marked = entries.findLast((entry) => entry.kind === MARK)?.start ?? 0
+  const synced = add(rangesIn(entries.slice(0, marked)), alsoSynced)
+  const received = sameBoot ? add(rangesIn(entries), alsoSynced) : synced
+  return { entries, sameBoot, content: { received, synced } }
 }
 
 function entriesOf(content: JournalContent): Entry[] {

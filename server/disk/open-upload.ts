@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { UploadError } from '../core/errors.ts'
-import { add, type Range, total } from '../core/ranges.ts'
+import { add, type Range, type Ranges, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Found, StoredUpload, UploadSummary } from '../core/store.ts'
 import { onDisk } from './disk-error.ts'
@@ -64,7 +64,23 @@ export async function summary(environment: Environment, id: string): Promise<Upl
   const isUnfinished = record.joined || (await exists(layout.incomingFile(id)))
   const finished = !isUnfinished && (await exists(layout.finishedFile(record)))
   if (!isUnfinished && !finished) return undefined
-  return { record, finished, occupied: () => onDisk(() => occupiedBy(environment, record)) }
+  return {
+    record,
+    finished,
+    received: () => onDisk(() => receivedOf(environment, record, finished)),
+    occupied: () => onDisk(() => occupiedBy(environment, record)),
+  }
+}
+
+/** The bytes that count, unless opening the upload repairs something. @throws the OS error. */
+async function receivedOf({ layout, boot }: Environment, record: UploadRecord, finished: boolean): Promise<Ranges> {
+  const { id, length, joined, mark } = record
+  if (finished || joined || record.failed?.code === 'rejected') return add([], { start: 0, end: length ?? 0 })
+  const synced: Range = { start: 0, end: mark?.synced ?? 0 }
+  const journaled = await Journal.view(layout.journal(id), boot, synced)
+  if (journaled !== undefined) return journaled
+  const size = (await ifThere(() => lstatFile(layout.incomingFile(id))))?.size ?? 0
+  return add([], { start: 0, end: mark?.boot === boot ? size : Math.min(size, synced.end) })
 }
 
 /** `lastChange` of an upload whose record is not known. @throws the OS error. */

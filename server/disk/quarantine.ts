@@ -47,6 +47,21 @@ export class Quarantine {
     if (!(await exists(incoming))) await (await openNew(incoming)).close()
   }
 
+  /** Whether it has the rejected bytes of an upload. @throws the OS error. */
+  has(id: string): Promise<boolean> {
+    return exists(rejectedFile(this.#layout, id))
+  }
+
+  /**
+   * Moves the rejected bytes of an upload back to their place in `incoming`, in one step.
+   *
+   * @throws the OS error, `ENOENT` without them.
+   */
+  async giveBack(id: string): Promise<void> {
+    await rename(rejectedFile(this.#layout, id), this.#layout.incomingFile(id))
+    this.#sizes?.delete(id)
+  }
+
   /** Removes the rejected bytes of an upload, if there are any. @throws the OS error. */
   async remove(id: string): Promise<void> {
     await rm(rejectedFile(this.#layout, id), { force: true })
@@ -64,6 +79,12 @@ export class Quarantine {
       total -= bytes
     }
   }
+}
+
+/** How many rejected files a data directory has, and their bytes. @throws the OS error. */
+export async function rejectedFiles(layout: Layout): Promise<{ readonly count: number; readonly bytes: number }> {
+  const sizes = [...(await sizesIn(layout)).values()]
+  return { count: sizes.length, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) }
 }
 
 async function sizesIn(layout: Layout): Promise<Map<string, number>> {

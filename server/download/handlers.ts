@@ -51,7 +51,8 @@ export class DownloadHandlers {
   }
 }
 
-function fileOf(upload: Upload): DownloadableFile | undefined {
+/** The file of an upload; `undefined` while it is not finished. */
+export function fileOf(upload: Upload): DownloadableFile | undefined {
   const { finishedAt: modified, record } = upload
   if (modified === undefined || record.length === null) return undefined
   const read = upload.read.bind(upload)

@@ -50,7 +50,14 @@ export class Draft {
     const length = sending.length ?? null
     this.#intake.checkRoom(desk, ctx.headers, 0, length)
     const draft = wantedDigest === undefined ? undefined : { wantedDigest }
-    const record = newRecord({ length, metadata, rawMetadata, draft, ...(endAwaited && { endAwaited }) })
+    const record = newRecord({
+      length,
+      metadata,
+      rawMetadata,
+      draft,
+      protocol: 'draft',
+      ...(endAwaited && { endAwaited }),
+    })
     await desk.create(record, async (upload) => {
       const location = this.#options.urlOf(ctx, upload.record.id)
       const announced = { Location: location, 'Upload-Limit': await this.#limitsOf(upload) }

@@ -79,6 +79,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   rejected: { tus: 422, temporaryHead: 423, legacy: 409 },
   // The application may choose another one.
   refused: same(400),
+  wrong_state: same(409),
   superseded: same(409),
   busy: temporary(423),
   moved: temporary(423),
@@ -89,6 +90,7 @@ const statuses: Readonly<Record<ErrorCode, Statuses>> = {
   auth_unavailable: temporary(503),
   application_unavailable: temporary(503),
   body_already_read: same(500),
+  index_building: same(503),
   stopping: temporary(503),
   internal: same(500),
 }

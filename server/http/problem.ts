@@ -32,5 +32,6 @@ export function problemOf({ code, message, details }: UploadError, status: numbe
     code,
     ...(details !== undefined &&
       'provided' in details && { 'expected-offset': details.offset, 'provided-offset': details.provided }),
+    ...(details !== undefined && 'progress' in details && { progress: details.progress }),
   }
 }

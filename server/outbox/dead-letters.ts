@@ -49,6 +49,11 @@ export class DeadLetters {
     await rename(path.join(this.#dead, name), path.join(this.#again, name))
   }
 
+  /** Deletes a dead letter. @throws the OS error. */
+  async remove(name: string): Promise<void> {
+    await rm(path.join(this.#dead, name), { force: true })
+  }
+
   /**
    * Takes the letters that are to be sent again.
    *

@@ -59,6 +59,12 @@ export class BucketDeadLetters {
     await this.#move(`${deadFolder(prefix)}${name}`, `${againFolder(prefix)}${name}`)
   }
 
+  /** Deletes a dead letter. @throws S3Error */
+  async remove(name: string): Promise<void> {
+    const { port, prefix } = this.#environment
+    await port.remove([`${deadFolder(prefix)}${name}`])
+  }
+
   /** A letter that cannot be sent is dead again. @throws S3Error */
   async putBack({ key, id, endpoint }: RequestedLetter): Promise<void> {
     await this.#move(key, `${deadFolder(this.#environment.prefix)}${letterName(id, endpoint)}`)

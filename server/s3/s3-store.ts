@@ -1,5 +1,5 @@
 import { UploadError } from '../core/errors.ts'
-import { prefix as prefixOf } from '../core/ranges.ts'
+import { prefix as prefixOf, type Ranges } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 import type {
@@ -20,7 +20,7 @@ import { doneKey, goneFolder, goneKey, liveFolder } from './keys.ts'
 import { type LiveEntry, liveEntries } from './live-listing.ts'
 import { recordName } from './names.ts'
 import { optionsOf } from './object-options.ts'
-import { createLive, currentState, list, openUpload } from './opening.ts'
+import { createLive, currentState, list, openUpload, viewLive } from './opening.ts'
 import { S3Error } from './s3-error.ts'
 import type { Answered } from './s3-port.ts'
 import { S3Upload } from './s3-upload.ts'
@@ -155,7 +155,11 @@ export class S3Store implements Store {
         const { pieces } = await onS3(() => list(this.#environment, liveFolder(this.#environment.prefix, id)))
         return { bytes: pieces.reduce((sum, { size }) => sum + size, 0), files: 1 + pieces.length }
       }
-      return { record, finished: end !== undefined, occupied }
+      const received = async (): Promise<Ranges> => {
+        if (end !== undefined) return wholeOf(end.size)
+        return (await onS3(() => viewLive(this.#environment, id)))?.received ?? []
+      }
+      return { record, finished: end !== undefined, received, occupied }
     })
   }
 
@@ -296,6 +300,10 @@ export class S3Store implements Store {
 
 function isExisting(error: unknown): boolean {
   return error instanceof S3Error && error.outcome === 'exists'
+}
+
+function wholeOf(size: number): Ranges {
+  return size === 0 ? [] : [{ start: 0, end: size }]
 }
 
 function taken(): UploadError {

@@ -233,6 +233,26 @@ export class S3Upload implements StoredUpload {
     if (!this.#environment.keepsRejected) await this.abandon()
   }
 
+  async isQuarantined(): Promise<boolean> {
+    const { length } = this.#state.record
+    const isWhole = length !== null && covers(this.#pieces.received, { start: 0, end: length })
+    return this.#environment.keepsRejected && isWhole
+  }
+
+  async readmit(): Promise<void> {
+    if (this.#state.record.failed === undefined || this.#removed) return
+    if (!(await this.isQuarantined())) {
+      throw new UploadError('gone', 'The bytes of this file are no longer in quarantine.')
+    }
+    await this.update(({ failed, ...record }) => ({ ...record, released: true }))
+  }
+
+  async touch(): Promise<void> {
+    // The time of the newest record or piece counts.
+    await this.#recordTurn(() => this.#keep(this.#state))
+    this.#changedAt = this.#now()
+  }
+
   async remove(why: Departure): Promise<void> {
     if (this.#removed) return
     // Nothing was ever written.
