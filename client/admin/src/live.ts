@@ -55,7 +55,7 @@ export class Live {
           this.#receive(event)
         }
       } catch (error) {
-        if (error instanceof ApiError && error.status === 401) return
+        if (error instanceof ApiError && error.isRefusal) return
       }
       if (this.#ending.signal.aborted) return
       this.#listener.connected(false)

@@ -20,6 +20,11 @@ export class ApiError extends Error {
     this.code = code
     this.progress = progress
   }
+
+  /** Whether the token is not one of an administrator. */
+  get isRefusal(): boolean {
+    return this.status === 401 || this.code === 'forbidden'
+  }
 }
 
 /** A value for a query; nothing if it is empty. */
@@ -91,8 +96,9 @@ export class Api {
       redirect: 'error',
     })
     if (response.ok) return response
-    if (response.status === 401) this.#refused()
-    throw await errorOf(response)
+    const error = await errorOf(response)
+    if (error.isRefusal) this.#refused()
+    throw error
   }
 }
 
