@@ -24,8 +24,10 @@ const MISSING = [
   { name: 'HAProxy', found: existsSync('/usr/sbin/haproxy'), packages: 'haproxy', otherwise: '' },
   { name: 'Python', found: isThere('python3'), packages: 'python3', otherwise: '' },
   { name: 'curl', found: isThere('curl'), packages: 'curl', otherwise: '' },
+  { name: 'logrotate', found: existsSync('/usr/sbin/logrotate'), packages: 'logrotate', otherwise: '' },
   { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },
   { name: 'openssl', found: isThere('openssl'), packages: 'openssl', otherwise: '' },
+  { name: 'systemd-analyze', found: isThere('systemd-analyze'), packages: 'systemd', otherwise: '' },
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 
