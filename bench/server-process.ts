@@ -149,7 +149,7 @@ function lastOf(child: ChildProcess): () => string {
 }
 
 /** A free port, which another process could still take before the server does. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -102,9 +102,13 @@ function conflictsIn(settings: Settings): readonly string[] {
     ...(settings.S3_SECRET_ACCESS_KEY !== '' && settings.S3_ACCESS_KEY_ID === ''
       ? ['S3_SECRET_ACCESS_KEY must be set together with S3_ACCESS_KEY_ID.']
       : []),
-    ...(settings.ADMIN_CLAIM !== undefined && AUTH !== 'jwt' ? ['ADMIN_CLAIM needs AUTH=jwt.'] : []),
+    ...(settings.ADMIN_CLAIM !== undefined && AUTH !== 'jwt'
+      ? ['ADMIN_CLAIM must be set together with AUTH=jwt.']
+      : []),
     // Clients of a socket have no address of their own.
-    ...(settings.UNIX_SOCKET !== '' && settings.TRUST_PROXY === 'false' ? ['UNIX_SOCKET needs TRUST_PROXY.'] : []),
+    ...(settings.UNIX_SOCKET !== '' && settings.TRUST_PROXY === 'false'
+      ? ['UNIX_SOCKET must be set together with TRUST_PROXY.']
+      : []),
     ...(AUTH === 'forward' && AUTH_URL === '' ? ['AUTH=forward needs AUTH_URL.'] : []),
   ]
 }

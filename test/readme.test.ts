@@ -44,6 +44,6 @@ it('The README links only to files that exist', async () => {
 it('The README names only settings that exist', async () => {
   const readme = await readFile(pathOf('README.md'), 'utf8')
   const named = [...readme.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
-  expect(named).toHaveLength(10)
+  expect(named).toHaveLength(11)
   expect(describeSettings().map(({ name }) => name)).toEqual(expect.arrayContaining(named))
 })

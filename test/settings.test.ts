@@ -11,7 +11,15 @@ import { temporaryFolder } from './support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../dist/program/main.js', import.meta.url))
 const NAMES = describeSettings().map(({ name }) => name)
-const SECRETS = ['SECRET', 'JWT_SECRET', 'TOKEN_KEY', 'WEBHOOK_SECRET', 'HOOKS_SECRET', 'S3_SECRET_ACCESS_KEY']
+const SECRETS = [
+  'SECRET',
+  'JWT_SECRET',
+  'TOKEN_KEY',
+  'WEBHOOK_SECRET',
+  'HOOKS_SECRET',
+  'S3_SECRET_ACCESS_KEY',
+  'ADMIN_TOKEN',
+]
 const LONG = 'A secret of 32 characters, or a few more'
 
 function settingsOf(environment: Record<string, string>, args: readonly string[] = []): Settings {
@@ -105,6 +113,18 @@ describe('Settings', () => {
       TERMINATION: 'on',
       SECRET: '',
       LOG_LEVEL: 'info',
+      LOG_FORMAT: 'json',
+      ACCESS_LOG: 'off',
+      AUDIT_LOG: '',
+      NODE_NAME: '',
+      ADMIN_PORT: undefined,
+      ADMIN_HOST: '127.0.0.1',
+      ADMIN_TOKEN: '',
+      ADMIN_CLAIM: undefined,
+      SHUTDOWN_DELAY: 0,
+      KEEP_ALIVE: 65,
+      UNIX_SOCKET: '',
+      BASE_PATH: '',
     })
   })
 
@@ -221,6 +241,15 @@ describe('Settings', () => {
     ['LEGACY_IDENTITY', 'name,,size'],
     ['LEGACY_CHECK', 'LIST'],
     ['LOG_LEVEL', 'loud'],
+    ['LOG_FORMAT', 'text'],
+    ['ACCESS_LOG', 'yes'],
+    ['NODE_NAME', 'a b'],
+    ['ADMIN_PORT', '70000'],
+    ['ADMIN_TOKEN', 'short'],
+    ['ADMIN_CLAIM', 'admin'],
+    ['KEEP_ALIVE', '0'],
+    ['UNIX_SOCKET', '/run/landfall.sock'],
+    ['BASE_PATH', '/uploads/'],
   ])('refuse %s="%s" in a sentence that names it', (name, text) => {
     expect(() => settingsOf({ [name]: text })).toThrow(new RegExp(`^${name} must .*\\.$`))
     expect(() => settingsOf({}, [`--${flag(name)}=${text}`])).toThrow(new RegExp(`^${name} must .*\\.$`))

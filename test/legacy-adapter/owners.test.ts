@@ -101,7 +101,8 @@ const CALLS: readonly Call[] = [
 
 /** What a client sees, without the ids that differ from task to task. */
 async function seen(response: Response): Promise<unknown> {
-  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== 'date' && name !== 'set-cookie'))
+  const own = new Set(['date', 'set-cookie', 'x-request-id'])
+  const headers = Object.fromEntries([...response.headers].filter(([name]) => !own.has(name)))
   const text = (await response.text()).replaceAll(/[0-9a-f]{20}\.[0-9a-f]{16}\.[0-9a-f]{32}/g, 'ID')
   return { status: response.status, headers, text }
 }
