@@ -29,6 +29,15 @@ COPY package.json LICENSE ./
 USER 1000:1000
 VOLUME /data
 EXPOSE 1080
+# At the end: another revision of the same source builds only these layers again.
+ARG VERSION=
+ARG REVISION=
+ENV LANDFALL_REVISION=${REVISION}
+LABEL org.opencontainers.image.title="Landfall" \
+      org.opencontainers.image.description="A resumable upload service for tus clients, the IETF draft, and legacy WebUploader pages" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["node", "dist/program/healthcheck.js"]
 # As in `npm start`: a small young generation keeps garbage collection cheap.
 CMD ["node", "--max-semi-space-size=8", "--min-semi-space-size=4", "--initial-old-space-size=64", "dist/program/main.js"]
