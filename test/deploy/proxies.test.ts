@@ -180,7 +180,7 @@ describe('The files for Traefik', () => {
 describe('deploy/', () => {
   it('has a test of every proxy', async () => {
     const folder = fileURLToPath(new URL('../../deploy', import.meta.url))
-    const others = ['grafana', 'helm', 'kubernetes', 'logrotate', 'prometheus', 'systemd', 'traefik']
+    const others = ['backup', 'grafana', 'helm', 'kubernetes', 'logrotate', 'prometheus', 'systemd', 'traefik']
     const found = (await readdir(folder)).filter((entry) => !others.includes(entry))
     expect(found.sort()).toEqual([...PROXIES].sort())
   })

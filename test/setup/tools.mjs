@@ -28,6 +28,7 @@ const MISSING = [
   { name: 'nginx', found: existsSync('/usr/sbin/nginx'), packages: 'nginx', otherwise: '' },
   { name: 'openssl', found: isThere('openssl'), packages: 'openssl', otherwise: '' },
   { name: 'systemd-analyze', found: isThere('systemd-analyze'), packages: 'systemd', otherwise: '' },
+  { name: 'rsync', found: isThere('rsync'), packages: 'rsync', otherwise: '' },
   { name: 'strace', found: isThere('strace'), packages: 'strace', otherwise: '' },
 ].filter(({ found }) => !found)
 
