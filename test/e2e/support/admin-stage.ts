@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { Layout } from '../../../server/disk/layout.ts'
 import { DeadLetters } from '../../../server/outbox/dead-letters.ts'
 import { endpointName } from '../../../server/webhooks/endpoint.ts'
@@ -22,7 +22,7 @@ export interface AdminStage {
   readonly scanner: Scanner
   readonly receiver: Receiver
   /** Does something in a page of a new visitor, and checks that the page complained about nothing. */
-  withPage(work: (page: Page) => Promise<void>, options?: BrowserContextOptions): Promise<void>
+  withPage(work: (page: Page) => Promise<void>): Promise<void>
   /** The same for an administrator who has signed in, at a section of the page. */
   asAdmin(hash: string, work: (page: Page) => Promise<void>, options?: BrowserContextOptions): Promise<void>
   close(): Promise<void>
@@ -47,21 +47,34 @@ export async function startAdminStage(): Promise<AdminStage> {
     ...receiver.settings,
   })
   const adminUrl = `http://127.0.0.1:${port}`
-  const withPage: AdminStage['withPage'] = async (work, options = {}) => inPage(browser, options, work)
+  const contexts = new Map<string, Promise<BrowserContext>>()
+  const open = (hash: string): string => `${adminUrl}/admin${hash}`
   return {
     url: program.url,
     adminUrl,
     token: ADMIN_TOKEN,
     scanner,
     receiver,
-    withPage,
-    asAdmin: (hash, work, options) =>
-      withPage(async (page) => {
-        await page.goto(`${adminUrl}/admin${hash}`)
-        await signIn(page, ADMIN_TOKEN)
+    withPage: async (work) => {
+      const context = await browser.newContext()
+      await watched(await context.newPage(), work)
+      await context.close()
+    },
+    asAdmin: async (hash, work, options = {}) => {
+      // The token stays in its tab, so cases with the same options share one.
+      const key = JSON.stringify(options)
+      const context = contexts.get(key) ?? browser.newContext(options)
+      contexts.set(key, context)
+      const [page = await (await context).newPage()] = (await context).pages()
+      await page.goto('about:blank')
+      await watched(page, async () => {
+        await page.goto(open(hash))
+        await page.locator('#token:visible, nav:visible').first().waitFor()
+        if (await page.locator('#token').isVisible()) await signIn(page, ADMIN_TOKEN)
         await page.locator('nav').waitFor()
         await work(page)
-      }, options),
+      })
+    },
     close: async () => {
       await Promise.all([browser.close(), program.end('SIGKILL'), receiver.close()])
       await Promise.all([data.dispose(), tools.dispose()])
@@ -84,30 +97,24 @@ export async function violationsOf(page: Page): Promise<string[]> {
   return Array.isArray(found) ? found.map(String) : [String(found)]
 }
 
-async function inPage(
-  browser: Browser,
-  options: BrowserContextOptions,
-  work: (page: Page) => Promise<void>,
-): Promise<void> {
-  const context = await browser.newContext(options)
-  try {
-    const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('console', (message) => {
-      // Refusals of the service are what some cases are about.
-      const isExpected = message.text().startsWith('Failed to load resource')
-      if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(message.text())
-    })
-    await work(page)
-    if (complaints.length > 0) throw new Error(complaints.join('\n'))
-  } finally {
-    await context.close()
-  }
+/** Does something in a page. @throws Error when the page complains. */
+async function watched(page: Page, work: (page: Page) => Promise<void>): Promise<void> {
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    // Refusals of the service are what some cases are about.
+    const isExpected = message.text().startsWith('Failed to load resource')
+    if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(message.text())
+  })
+  await work(page)
+  page.removeAllListeners('pageerror').removeAllListeners('console')
+  if (complaints.length > 0) throw new Error(complaints.join('\n'))
 }
 
 async function writeDeadLetters(dataDir: string, url: string): Promise<void> {
-  const letters = new DeadLetters(new Layout(dataDir).outbox)
+  const { outbox } = new Layout(dataDir)
+  await mkdir(outbox)
+  const letters = new DeadLetters(outbox)
   await letters.begin()
   for (const [index, upload] of ['one', 'two'].entries()) {
     const event = {
