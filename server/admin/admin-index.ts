@@ -226,8 +226,7 @@ function goneRow({ upload: { record, offset }, at }: UploadEvent): IndexRow {
   const received = [{ start: 0, end: offset }].filter(({ end }) => end > 0)
   const state = record.failed === undefined ? 'receiving' : record.failed.code === 'rejected' ? 'rejected' : 'failed'
   const isWhole = record.length === offset && state === 'receiving'
-  const facts = { record, received, changedAt: at, finishedAt: undefined, path: undefined, object: undefined }
-  return rowOf({ ...facts, state: isWhole ? 'finished' : state, live: undefined })
+  return rowOf({ record, received, state: isWhole ? 'finished' : state, changedAt: at })
 }
 
 function isStopping(error: unknown): boolean {
