@@ -140,7 +140,7 @@ async function send(
     ...(body === undefined ? {} : { body }),
   })
   const all = Object.fromEntries(response.headers)
-  delete all['date']
+  for (const own of ['date', 'x-request-id']) delete all[own]
   return { status: response.status, headers: all, body: await response.text() }
 }
 
