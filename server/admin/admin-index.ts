@@ -198,7 +198,8 @@ export class AdminIndex {
       else rows.push(row)
       const shown = row ?? (event && goneRow(event))
       if (shown === undefined) continue
-      for (const type of types) changes.push({ type, at: event?.at ?? new Date(), row: shown })
+      const told = types.length > 1 ? types.filter((type) => type !== 'changed') : types
+      for (const type of told) changes.push({ type, at: event?.at ?? new Date(), row: shown })
     }
     // Not awaited by the next changes, which come later in any case.
     const applied = this.#thread.ask({ kind: 'apply', changes: { rows, gone } })
@@ -225,8 +226,7 @@ function goneRow({ upload: { record, offset }, at }: UploadEvent): IndexRow {
   const received = [{ start: 0, end: offset }].filter(({ end }) => end > 0)
   const state = record.failed === undefined ? 'receiving' : record.failed.code === 'rejected' ? 'rejected' : 'failed'
   const isWhole = record.length === offset && state === 'receiving'
-  const facts = { record, received, changedAt: at, finishedAt: undefined, path: undefined, object: undefined }
-  return rowOf({ ...facts, state: isWhole ? 'finished' : state, live: undefined })
+  return rowOf({ record, received, state: isWhole ? 'finished' : state, changedAt: at })
 }
 
 function isStopping(error: unknown): boolean {

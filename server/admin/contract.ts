@@ -207,7 +207,7 @@ export const deleteQuery = z.strictObject({
     .enum(['true', 'false'])
     .transform((text) => text === 'true')
     .prefault('false')
-    .meta({ description: 'Whether a complete upload stays (409 already_complete).' }),
+    .meta({ description: 'Whether a complete upload stays (400 already_complete).' }),
 })
 
 const ofState = z.object({ count, bytes: bytes.meta({ description: 'Received bytes.' }) })

@@ -48,7 +48,7 @@ export async function detailsOf(facts: UploadFacts, sources: DetailSources): Pro
     final,
     parts: parts === null ? null : [...parts],
     isOpen: live !== undefined,
-    canRelease: (await live?.isQuarantined()) ?? state === 'rejected',
+    canRelease: await facts.canRelease(),
     hooks: verdictsOf(facts, sources),
     webhooks: { dead: await deadLettersOf(facts, sources.events) },
   }

@@ -18,6 +18,8 @@ export interface UploadFacts {
   readonly finishedAt: Date | undefined
   readonly path: string | undefined
   readonly object: ObjectPlace | undefined
+  /** Whether its bytes are in quarantine, so that it can be released. @throws UploadError `storage_error`. */
+  readonly canRelease: () => Promise<boolean>
   /** The upload, if this node works with it. */
   readonly live: Upload | undefined
 }
@@ -38,7 +40,8 @@ export async function factsOfLive(live: Upload): Promise<UploadFacts | undefined
   const changedAt = finishedAt ?? (received.length === 0 ? new Date(record.createdAt) : await live.lastChange())
   const { path, object } = live.facts
   const shown = state === 'failed' && record.failed?.code === 'rejected' ? 'rejected' : state
-  return { record, received, state: shown, changedAt, finishedAt, path, object, live }
+  const canRelease = (): Promise<boolean> => live.isQuarantined()
+  return { record, received, state: shown, changedAt, finishedAt, path, object, canRelease, live }
 }
 
 /** What the store has of an upload that is not open. @returns `undefined` if there is none. @throws UploadError `storage_error`. */
@@ -55,6 +58,7 @@ export async function storedFacts({ catalog }: Uploads, id: string): Promise<Upl
     finishedAt: finished ? changedAt : undefined,
     path: catalog.pathOf(record, finished),
     object: finished ? catalog.objectOf?.(record) : undefined,
+    canRelease: async () => record.failed?.code === 'rejected' && summary.isQuarantined(),
     live: undefined,
   }
 }
@@ -68,7 +72,13 @@ function stateOf(record: UploadRecord, received: Ranges, finished: boolean): Upl
   return partial ? 'sealed' : 'finishing'
 }
 
-export function rowOf({ record, received, state, changedAt }: UploadFacts): IndexRow {
+/** What the index keeps of an upload. */
+export function rowOf({
+  record,
+  received,
+  state,
+  changedAt,
+}: Pick<UploadFacts, 'record' | 'received' | 'state' | 'changedAt'>): IndexRow {
   const { id, length, metadata, fileName, owner = null, createdAt, webUploader, protocol, failed } = record
   return {
     id,

@@ -212,6 +212,8 @@ export interface UploadSummary {
   readonly finished: boolean
   /** The bytes that count, as far as that can be told without opening the upload. @throws UploadError `storage_error`. */
   readonly received: () => Promise<Ranges>
+  /** Like `StoredUpload.isQuarantined`. */
+  readonly isQuarantined: () => Promise<boolean>
   /** Like `StoredUpload.occupied`. */
   readonly occupied: () => Promise<Occupied>
 }

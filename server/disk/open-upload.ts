@@ -12,6 +12,7 @@ import { exists, ifThere, withExisting } from './files.ts'
 import { Journal } from './journal.ts'
 import { markRecord, readRecord } from './record-file.ts'
 import { leavingTombstone, removeBytes } from './removal.ts'
+import { isReadmittable } from './take-back.ts'
 import { readTombstone } from './tombstone.ts'
 import { isOnlyRecord, lastChange, occupiedBy, syncLanding } from './upload-files.ts'
 
@@ -68,6 +69,7 @@ export async function summary(environment: Environment, id: string): Promise<Upl
     record,
     finished,
     received: () => onDisk(() => receivedOf(environment, record, finished)),
+    isQuarantined: () => onDisk(() => isReadmittable(environment, record)),
     occupied: () => onDisk(() => occupiedBy(environment, record)),
   }
 }

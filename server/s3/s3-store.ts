@@ -159,7 +159,11 @@ export class S3Store implements Store {
         if (end !== undefined) return wholeOf(end.size)
         return (await onS3(() => viewLive(this.#environment, id)))?.received ?? []
       }
-      return { record, finished: end !== undefined, received, occupied }
+      const isQuarantined = async (): Promise<boolean> => {
+        const view = end === undefined ? await onS3(() => viewLive(this.#environment, id)) : undefined
+        return view !== undefined && view.isQuarantined()
+      }
+      return { record, finished: end !== undefined, received, isQuarantined, occupied }
     })
   }
 

@@ -109,6 +109,12 @@ export class Arena {
     return true
   }
 
+  /** The kind of the id: see `packId`. */
+  kindOf(address: number): number {
+    const [page, at] = this.#at(address)
+    return page[at] ?? 0
+  }
+
   compareIds(a: number, b: number): number {
     const [pageA, atA] = this.#at(a)
     const [pageB, atB] = this.#at(b)

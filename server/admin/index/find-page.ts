@@ -10,8 +10,11 @@ import type { Position, SortedSlots } from './sorted-slots.ts'
 /** So many candidates are sorted for a page; more are searched in its order. */
 const MAX_SORTED = 4_096
 
-/** So many uploads are looked at for one page: a rare match is found by several requests. */
-const MAX_EXAMINED = 300_000
+/** So long is one page searched, in milliseconds: a rare match is found by several requests. */
+const MAX_SEARCH = 25
+
+/** The time is looked at after so many uploads. */
+const SLICE = 1_024
 
 /** Ids before and after all others. */
 const LOWEST = Buffer.from([RANDOM, ...Buffer.alloc(16)])
@@ -91,10 +94,12 @@ function searchedPage(
   }
   const slots: number[] = []
   let examined = 0
+  const begun = performance.now()
   let last: number | undefined
   let hasMore = false
   const visit = (slot: number): boolean => {
-    if (slots.length === query.limit || examined === MAX_EXAMINED) {
+    const isLate = examined > 0 && examined % SLICE === 0 && performance.now() - begun > MAX_SEARCH
+    if (slots.length === query.limit || isLate) {
       hasMore = true
       return false
     }
@@ -195,7 +200,9 @@ function listedSlots(index: Searched, { idPrefix, task }: ListQuery): readonly n
     for (const first of firstWithPrefix(idPrefix)) {
       columns.setKey(first, {})
       orders.id.ascend(orders.id.lowerBound(0), orders.id.end, (slot) => {
-        if (slots.length > MAX_SORTED || !columns.idOf(slot).startsWith(idPrefix)) return false
+        // The next kind has a search of its own.
+        const isOfKind = columns.arena.kindOf(columns.addresses[slot] ?? 0) === first[0]
+        if (slots.length > MAX_SORTED || !isOfKind || !columns.idOf(slot).startsWith(idPrefix)) return false
         slots.push(slot)
         return true
       })
