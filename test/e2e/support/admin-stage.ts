@@ -90,7 +90,10 @@ export async function signIn(page: Page, token: string): Promise<void> {
 
 /** The rules of accessibility that a page breaks, with what breaks them. Needs a context with `bypassCSP`. */
 export async function violationsOf(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  const isLoaded = await page.evaluate('"axe" in window')
+  if (isLoaded !== true) {
+    await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  }
   const found: unknown = await page.evaluate(
     'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.target)].join(" ")))',
   )

@@ -2,11 +2,14 @@ import { type Span, sharesOf } from './shares.ts'
 
 const SVG = 'http://www.w3.org/2000/svg'
 
-/** Maximum cells of a picture: more would be too small to tell apart. */
-const MAX_CELLS = 1200
+/** Maximum cells of a picture, some screens on a phone. */
+const MAX_CELLS = 1000
 
-/** Cells in a row of the grid. */
-const COLUMNS = 60
+/** Cells in a row of the grid, on wide and on narrow pages. */
+const COLUMNS = { wide: 50, narrow: 25 } as const
+
+/** As in the style sheets. */
+const NARROW = matchMedia('(max-width: 599px)')
 
 /** Maximum width of a cell with its gap, in pixels: a few chunks do not fill the page. */
 const MAX_CELL_WIDTH = 28
@@ -55,7 +58,7 @@ export function chunkGridOf(
 ): ChunkGrid {
   const perCell = Math.max(1, Math.ceil(size / chunkSize / MAX_CELLS))
   const shares = sharesOf(spans, size, chunkSize * perCell)
-  const columns = Math.min(COLUMNS, shares.length)
+  const columns = Math.min(NARROW.matches ? COLUMNS.narrow : COLUMNS.wide, shares.length)
   const rows = Math.ceil(shares.length / columns)
   const svg = picture(columns * PITCH - GAP, rows * PITCH - GAP, label)
   svg.classList.add('chunks')
