@@ -104,7 +104,9 @@ describe('A Unix socket', () => {
 
 describe('UNIX_SOCKET', () => {
   it('needs a proxy that names the clients', () => {
-    expect(() => parseSettings({ UNIX_SOCKET: socketPath })).toThrow('UNIX_SOCKET must be set together with TRUST_PROXY.')
+    expect(() => parseSettings({ UNIX_SOCKET: socketPath })).toThrow(
+      'UNIX_SOCKET must be set together with TRUST_PROXY.',
+    )
   })
 
   it('is short enough for every OS', () => {
