@@ -26,7 +26,10 @@ async function readiness(): Promise<string> {
 
 describe('/readyz', () => {
   it('reports 503 while the bucket cannot be used, and 200 again afterwards', async () => {
-    const restore = proxy.disturb({ calls: ['HeadObject'], fault: { kind: 'answer', status: 403, code: 'AccessDenied' } })
+    const restore = proxy.disturb({
+      calls: ['HeadObject'],
+      fault: { kind: 'answer', status: 403, code: 'AccessDenied' },
+    })
     await until(async () => (await readiness()) === '503 storage unreachable')
     restore()
     await until(async () => (await readiness()) === '200 ready')
