@@ -19,5 +19,6 @@ export default {
   reporters: ['default', '<rootDir>/test/setup/summary-reporter.mjs'],
   testTimeout: 30_000,
   testSequencer: '<rootDir>/test/setup/longest-first.mjs',
-  maxWorkers: 2,
+  // Many files wait for processes, timeouts, and retries: two cores have time for a third.
+  maxWorkers: 3,
 }

@@ -85,10 +85,14 @@ mkdirSync(CACHE, { recursive: true })
 const helm = helmProgram()
 const validate = validator()
 
+/** A helm that `go install` has built believes to render for an old version. */
+const template = (...flags) => run(helm, ['template', 'files', CHART, '--kube-version', VERSIONS[1], ...flags])
+
 /** Validates documents, except of kinds that Kubernetes does not know by itself. */
 function validateAll(name, text) {
   const documents = text.split(/^---$/m).filter((document) => /^kind: /m.test(document))
   const own = documents.filter((document) => !document.includes('monitoring.coreos.com'))
+  if (own.length < 4) check(name, { status: 1, stdout: `${own.length} documents\n`, stderr: '' })
   for (const version of VERSIONS) check(`${name}, Kubernetes ${version}`, validate(own.join('\n---\n'), version))
 }
 
@@ -104,12 +108,12 @@ for (const file of readdirSync(MANIFESTS)) {
 }
 for (const [name, flags] of Object.entries(VARIANTS)) {
   check(`helm lint: ${name}`, run(helm, ['lint', '--strict', CHART, ...flags]))
-  const rendered = run(helm, ['template', 'files', CHART, '--namespace', 'uploads', ...flags])
+  const rendered = template('--namespace', 'uploads', ...flags)
   check(`helm template: ${name}`, rendered)
   validateAll(`chart: ${name}`, rendered.stdout)
 }
 for (const [reason, flags] of Object.entries(REFUSED)) {
-  const { status, stderr } = run(helm, ['template', 'files', CHART, ...flags])
+  const { status, stderr } = template(...flags)
   const isRefused = status !== 0 && stderr.includes(reason)
   check(`helm template ${flags.join(' ')} is refused`, { status: isRefused ? 0 : 1, stdout: '', stderr })
 }

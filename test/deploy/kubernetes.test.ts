@@ -13,6 +13,7 @@ const probe = z.object({ httpGet: z.object({ path: z.string().regex(HEALTH_PATH)
 /** A pod as the service needs it, whatever else it has. */
 const pod = z.object({
   automountServiceAccountToken: z.literal(false),
+  enableServiceLinks: z.literal(false),
   terminationGracePeriodSeconds: z.number(),
   securityContext: z.object({ runAsNonRoot: z.literal(true), runAsUser: z.literal(1000), fsGroup: z.literal(1000) }),
   containers: z.tuple([

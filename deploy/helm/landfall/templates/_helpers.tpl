@@ -35,6 +35,8 @@ metadata:
     {{- end }}
 spec:
   automountServiceAccountToken: false
+  # Otherwise, a Service named admin would set ADMIN_PORT.
+  enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
