@@ -40,6 +40,7 @@ const TASKS: readonly (readonly [group: string, pages: readonly (readonly [title
       ['Troubleshooting', 'troubleshooting'],
       ['Monitoring', 'monitoring'],
       ['Admin page, API, commands', 'admin'],
+      ['Operations', 'operations'],
       ['Backup', 'backup'],
       ['Upgrade', 'upgrade'],
       ['Releases', 'release'],
