@@ -19,6 +19,5 @@ export default {
   reporters: ['default', '<rootDir>/test/setup/summary-reporter.mjs'],
   testTimeout: 30_000,
   testSequencer: '<rootDir>/test/setup/longest-first.mjs',
-  // Many files wait for processes, timeouts, and retries: two cores have time for a third.
-  maxWorkers: 3,
+  maxWorkers: 2,
 }

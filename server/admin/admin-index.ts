@@ -14,6 +14,9 @@ const GATHER_TIME = 50
 /** So many messages of changes may be on their way to the worker. */
 const MAX_MESSAGES = 4
 
+/** When an upload is read again that could not be, in milliseconds. */
+const READ_AGAIN = 1_000
+
 /** So many changed uploads may wait; with more, the index is built again. */
 const MAX_WAITING = 100_000
 
@@ -178,7 +181,7 @@ export class AdminIndex {
     this.#isFlushing = true
     this.#send()
       .catch((error: unknown) => {
-        // The walk over the store finds what is lost now.
+        // The worker has ended, and the index is built again.
         if (!isStopping(error)) this.#log.debug({ err: error }, 'Changes did not reach the index of uploads.')
       })
       .finally(() => {
@@ -193,7 +196,8 @@ export class AdminIndex {
     const gone: string[] = []
     const changes: Change[] = []
     for (const [id, { event, types }] of noted) {
-      const row = await this.#rowOf(id, event)
+      const row = await this.#rowOf(id, event).catch((error: unknown) => this.#readAgain(id, error))
+      if (row === 'unknown') continue
       if (row === undefined) gone.push(id)
       else rows.push(row)
       const shown = row ?? (event && goneRow(event))
@@ -205,6 +209,12 @@ export class AdminIndex {
     const applied = this.#thread.ask({ kind: 'apply', changes: { rows, gone } })
     for (const change of changes) this.#onChange(change)
     await applied
+  }
+
+  #readAgain(id: string, error: unknown): 'unknown' {
+    this.#log.debug({ upload: id, err: error }, 'A changed upload could not be read for the index; it is read again.')
+    setTimeout(() => this.#isClosed || this.#note(id, undefined), READ_AGAIN).unref()
+    return 'unknown'
   }
 
   /** @returns `undefined` if it is gone. */

@@ -21,6 +21,8 @@ export function shownSettings(settings: Settings): SettingsAnswer {
 
 function textOf(name: string, value: unknown): string {
   if (value === undefined || value === null) return ''
+  // Its arguments may contain a secret.
+  if (name === 'SCAN_CMD' && Array.isArray(value)) return value.length > 1 ? `${value[0]} ***` : String(value[0])
   if (typeof value === 'number') return OCTAL.has(name) ? `0${value.toString(8)}` : numberText(value)
   if (value instanceof URL) return withoutSecrets(value.href)
   if (typeof value === 'string') return withoutSecrets(value)

@@ -306,7 +306,7 @@ describe('Several gates', () => {
     const rejecting = new Gates([answering({ rejected: 'Bad.Thing' }, [], 'a')], limits, log)
     await rejecting.inspect(fileOf('x'), never)
     expect(lines.map((line) => JSON.parse(line))).toEqual([
-      expect.objectContaining({ level: 40, id: 'a'.repeat(32), reason: 'Bad.Thing' }),
+      expect.objectContaining({ level: 40, upload: 'a'.repeat(32), reason: 'Bad.Thing' }),
     ])
     const away = new Gates([{ inspect: () => Promise.reject(new Error('away')) }], limits, log)
     for (let i = 0; i < 3; i += 1) await expect(away.inspect(fileOf('x'), never)).rejects.toThrow('away')
