@@ -19,7 +19,7 @@ const IDLE_TIMEOUT = 1_000
 
 let service: TestService
 beforeAll(async () => {
-  service = await startService({ IDLE_TIMEOUT: String(IDLE_TIMEOUT) }, BUILT_PAGES)
+  service = await startService({ IDLE_TIMEOUT: String(IDLE_TIMEOUT), KEEP_ALIVE: '2' }, BUILT_PAGES)
 })
 afterAll(() => service.close())
 
