@@ -7,7 +7,7 @@ import { cut, sendChunk } from '../support/webuploader.ts'
 import { connect } from '../support/wire.ts'
 import { type AdminStage, signIn, startAdminStage, violationsOf } from './support/admin-stage.ts'
 
-jest.setTimeout(60_000)
+jest.setTimeout(120_000)
 
 const KIB = 1024
 

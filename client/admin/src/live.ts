@@ -8,12 +8,19 @@ const UPDATE_EVERY = 1000
 /** How long to wait before the next connection, in milliseconds. */
 const RECONNECT_AFTER = { first: 500, most: 10_000 } as const
 
+/** What has happened to an upload since the last update. */
+export interface UploadChange {
+  /** As the latest event has it. */
+  readonly upload: UploadEvent['upload']
+  /** Bytes per second. */
+  readonly rate: number
+  /** The types of all events: an upload may be created and finished within one update. */
+  readonly types: ReadonlySet<UploadEvent['type']>
+}
+
 /** What has happened since the last update. */
 export interface Update {
-  /** The latest event of each upload. */
-  readonly uploads: ReadonlyMap<string, UploadEvent>
-  /** Uploads that were created. */
-  readonly created: ReadonlySet<string>
+  readonly uploads: ReadonlyMap<string, UploadChange>
   /** The latest totals, if there are new ones. */
   readonly stats: StatsShown | undefined
   /** Whether there were events that the page did not receive. */
@@ -32,8 +39,7 @@ export class Live {
   readonly #api: Api
   readonly #listener: LiveListener
   readonly #ending = new AbortController()
-  #uploads = new Map<string, UploadEvent>()
-  #created = new Set<string>()
+  #uploads = new Map<string, UploadChange>()
   #stats: StatsShown | undefined
   #isIncomplete = false
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -50,8 +56,12 @@ export class Live {
     while (!this.#ending.signal.aborted) {
       try {
         for await (const event of this.#api.events(this.#ending.signal)) {
-          if (wait !== 0) this.#listener.connected(true)
-          wait = 0
+          if (wait !== 0) {
+            this.#listener.connected(true)
+            // What happened before, the stream does not tell.
+            this.#isIncomplete = true
+            wait = 0
+          }
           this.#receive(event)
         }
       } catch (error) {
@@ -61,7 +71,6 @@ export class Live {
       this.#listener.connected(false)
       wait = Math.min(RECONNECT_AFTER.most, wait === 0 ? RECONNECT_AFTER.first : wait * 2)
       await new Promise((resolve) => setTimeout(resolve, wait))
-      this.#isIncomplete = true
     }
   }
 
@@ -75,9 +84,9 @@ export class Live {
     if (name === 'stats') this.#stats = statsShape.parse(value)
     if (name === 'missed') this.#isIncomplete = true
     if (name === 'upload') {
-      const event = uploadEventShape.parse(value)
-      this.#uploads.set(event.upload.id, event)
-      if (event.type === 'created') this.#created.add(event.upload.id)
+      const { type, upload, rate } = uploadEventShape.parse(value)
+      const types = new Set(this.#uploads.get(upload.id)?.types).add(type)
+      this.#uploads.set(upload.id, { upload, rate, types })
     }
     this.#timer ??= setTimeout(() => this.#update(), Math.max(0, this.#updatedAt + UPDATE_EVERY - Date.now()))
   }
@@ -85,14 +94,12 @@ export class Live {
   #update(): void {
     const update = {
       uploads: this.#uploads,
-      created: this.#created,
       stats: this.#stats,
       isIncomplete: this.#isIncomplete,
     }
     this.#timer = undefined
     this.#updatedAt = Date.now()
     this.#uploads = new Map()
-    this.#created = new Set()
     this.#stats = undefined
     this.#isIncomplete = false
     this.#listener.updated(update)

@@ -1,10 +1,10 @@
 import { announce } from '../../../src/announcer.ts'
 import { element, setText } from '../../../src/dom.ts'
-import { type Line, pageShape, type StatsShown, type UploadEvent } from '../api/answers.ts'
+import { type Line, pageShape, type StatsShown } from '../api/answers.ts'
 import { type Api, ApiError } from '../api/api.ts'
 import { t } from '../i18n/language.ts'
 import { Keyed } from '../keyed.ts'
-import type { Update } from '../live.ts'
+import type { Update, UploadChange } from '../live.ts'
 import { countText } from '../numbers.ts'
 import { problemText } from '../problem-text.ts'
 import { table } from '../table.ts'
@@ -18,8 +18,6 @@ const PAGE_SIZE = 50
 
 /** How long to wait while the service builds its index, in milliseconds. */
 const ASK_AGAIN_AFTER = 1000
-
-const GONE: ReadonlySet<string> = new Set(['deleted', 'expired'])
 
 /**
  * The list of uploads. Rows follow the events in place. Other rows come only while nothing in the list is being read:
@@ -86,19 +84,20 @@ export class UploadsView implements View {
     void this.#load([undefined])
   }
 
-  update({ uploads, created, stats, isIncomplete }: Update): void {
+  update({ uploads, stats, isIncomplete }: Update): void {
     if (stats !== undefined) this.#stats = stats
     const known = new Set(this.#shown.map(({ line }) => line.id))
     const now = Date.now()
     this.#shown = this.#shown.map((shown) => {
-      const event = uploads.get(shown.line.id)
-      if (event === undefined) return shown
-      const isGone = GONE.has(event.type)
-      return { line: event.upload, rate: event.rate, ratedAt: now, isGone }
+      const change = uploads.get(shown.line.id)
+      if (change === undefined) return shown
+      return { line: change.upload, rate: change.rate, ratedAt: now, isGone: isGone(change) }
     })
-    for (const id of created) if (!known.has(id)) this.#waiting.add(id)
-    for (const [id, { type }] of uploads) if (GONE.has(type)) this.#waiting.delete(id)
-    if (isIncomplete || [...uploads.values()].some((event) => this.#changesList(event, known))) this.#isStale = true
+    for (const [id, change] of uploads) {
+      if (isGone(change)) this.#waiting.delete(id)
+      else if (change.types.has('created') && !known.has(id)) this.#waiting.add(id)
+    }
+    if (isIncomplete || [...uploads.values()].some((change) => this.#changesList(change, known))) this.#isStale = true
     this.#render()
     const isIdle = !this.root.hidden && !this.#isBeingRead()
     if (this.#isStale && this.#isFirstPage && isIdle) void this.#load([undefined])
@@ -123,13 +122,15 @@ export class UploadsView implements View {
     return true
   }
 
-  /** Whether rows of this page have come or gone by an event. */
-  #changesList({ type, upload }: UploadEvent, known: ReadonlySet<string>): boolean {
-    if (type === 'changed') return false
+  /** Whether a change brings a row to this page, or takes one away. */
+  #changesList(change: UploadChange, known: ReadonlySet<string>): boolean {
+    const { types, upload } = change
     const isKnown = known.has(upload.id)
-    if (GONE.has(type)) return isKnown
+    if (isGone(change)) return isKnown
     if (!this.#isFirstPage || isKnown) return false
-    return this.#filters.state === '' ? type === 'created' : this.#filters.state === upload.state
+    const { state } = this.#filters
+    // Uploads receive bytes all the time, also those of other pages.
+    return state === '' || state === 'receiving' ? types.has('created') : state === upload.state
   }
 
   get #isFirstPage(): boolean {
@@ -226,4 +227,8 @@ export class UploadsView implements View {
   #foundText(): string {
     return this.#total === null ? '' : t('list.found', { count: countText(this.#total) })
   }
+}
+
+function isGone({ types }: UploadChange): boolean {
+  return types.has('deleted') || types.has('expired')
 }
