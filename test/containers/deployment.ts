@@ -33,7 +33,7 @@ export async function engineOk(...args: readonly string[]): Promise<string> {
 /** A checkout in its own directory, from which an operator starts the service. */
 export interface Deployment {
   readonly folder: string
-  /** `http://localhost:port` of docker-compose.yml. */
+  /** `http://localhost:port` of docker-compose.yml and docker-compose.s3.yml. */
   readonly url: string
   /** `http://localhost:port` of docker-compose.tls.yml. */
   readonly plainUrl: string
@@ -67,6 +67,8 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
 
   const [port, httpPort, httpsPort] = await Promise.all([freePort(), freePort(), freePort()])
   const environment = {
+    SECRET: 'a secret of thirty-two characters',
+    S3_SECRET_ACCESS_KEY: 'another secret',
     LANDFALL_TAG: TAG,
     LANDFALL_NAME: 'localhost',
     LANDFALL_PORT: String(port),
@@ -77,6 +79,7 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
     succeeded(args, await run(required('COMPOSE'), ['-p', NAME, ...args], environment, folder))
   const removeAll = async (): Promise<void> => {
     await compose('-f', 'docker-compose.tls.yml', 'down', '-v')
+    await compose('-f', 'docker-compose.s3.yml', '--profile', 's3', '--profile', 'cluster', 'down', '-v')
     await compose('down', '-v')
   }
   await removeAll()
