@@ -17,7 +17,8 @@ export default {
     ],
   },
   reporters: ['default', '<rootDir>/test/setup/summary-reporter.mjs'],
-  testTimeout: 30_000,
+  // No test is about its own duration: a busy host may need this long for the largest ones.
+  testTimeout: 120_000,
   testSequencer: '<rootDir>/test/setup/longest-first.mjs',
   maxWorkers: 2,
 }

@@ -16,7 +16,7 @@ landfall doctor [--data-dir DIR] --owner SUBJECT [--issuer ISSUER] [--secret-fil
 Checks the data directory of a stopped service and lists the problems that it finds.
 With --repair, it fixes what it can; without (or with --dry-run), it changes nothing.
 It never deletes uploaded bytes: it moves orphans to DATA_DIR/quarantine.
-Exits with 0 if no problem is left, else with 1.
+Exits with 0 if no problem is left, else with 1. With --json, each line is a problem.
 
 With STORE=s3, it tests the S3 service, which takes some seconds, and checks the uploads in the bucket, while services
 run or not. With --repair, it deletes what no upload needs.
@@ -47,6 +47,7 @@ export async function doctor(
       owner: { type: 'string' },
       issuer: { type: 'string' },
       'secret-file': { type: 'string' },
+      json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -57,12 +58,15 @@ export async function doctor(
   const layout = new Layout(parseDataDir(values['data-dir'] ?? environment['DATA_DIR']))
   const isDry = values['dry-run'] === true
   const repairs = values.repair === true && !isDry
+  const isJson = values.json === true
   const { owner: subject, issuer = environment['JWT_ISSUER'] ?? '' } = values
   if (subject === '') throw new Error('--owner must name a subject.')
   if (environment['STORE'] === 's3') {
     if (subject !== undefined) throw new Error('--owner is for uploads in a data directory, not for STORE=s3.')
     const { examineSettings } = await import('./doctor-bucket.ts')
-    return treatAll(examineSettings(settingsOfCommand(environment, values['data-dir']), print), repairs, print)
+    const note = isJson ? () => undefined : print
+    const settings = settingsOfCommand(environment, values['data-dir'])
+    return treatAll(examineSettings(settings, note), { repairs, isJson }, print)
   }
   return withAccess(layout, async () => {
     const ownership = await takeOwnership(layout)
@@ -75,7 +79,7 @@ export async function doctor(
         return 0
       }
       const findings = [...(await examine(layout)), ...(await examineOutbox(layout.root, layout.outbox))]
-      return await treatAll(findings, repairs, print)
+      return await treatAll(findings, { repairs, isJson }, print)
     } finally {
       await ownership.release()
     }
@@ -85,16 +89,18 @@ export async function doctor(
 /** Reports all findings, and repairs them if requested and possible. @returns the exit code. */
 async function treatAll(
   findings: AsyncIterable<Finding> | Iterable<Finding>,
-  repairs: boolean,
+  { repairs, isJson }: { readonly repairs: boolean; readonly isJson: boolean },
   print: (line: string) => void,
 ): Promise<number> {
   let found = 0
   let left = 0
   for await (const finding of findings) {
     found += 1
-    if (!(await treat(finding, repairs, print))) left += 1
+    const isRepaired = await treat(finding, repairs, isJson ? () => undefined : print)
+    if (!isRepaired) left += 1
+    if (isJson) print(JSON.stringify({ ...plain(finding), isRepaired }))
   }
-  print(summary(found, left))
+  if (!isJson) print(summary(found, left))
   return left === 0 ? 0 : 1
 }
 
@@ -112,6 +118,11 @@ async function treat(
     print(`${what} Done: ${repair.sentence}.`)
   }
   return repair !== undefined && repairs
+}
+
+/** A finding as JSON. */
+function plain({ place, sentence, repair }: Finding): object {
+  return { place, sentence, repair: repair?.sentence ?? null }
 }
 
 function summary(found: number, left: number): string {

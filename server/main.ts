@@ -12,22 +12,29 @@ type Command = (
 
 /** The subcommands. Each is loaded only when it is called. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  cancel: async () => (await import('./cli/acts.ts')).cancel,
+  check: async () => (await import('./cli/check.ts')).check,
   doctor: async () => (await import('./doctor.ts')).doctor,
+  expire: async () => (await import('./cli/expire.ts')).expire,
+  extend: async () => (await import('./cli/acts.ts')).extend,
+  finish: async () => (await import('./cli/acts.ts')).finish,
+  hooks: async () => (await import('./cli/hooks.ts')).hooks,
   import: async () => (await import('./import-command.ts')).importCommand,
+  interrupt: async () => (await import('./cli/acts.ts')).interrupt,
+  ls: async () => (await import('./cli/ls.ts')).ls,
   move: async () => (await import('./move/move-command.ts')).move,
+  release: async () => (await import('./cli/acts.ts')).release,
+  rm: async () => (await import('./cli/acts.ts')).rm,
+  show: async () => (await import('./cli/show.ts')).show,
+  stats: async () => (await import('./cli/stats-command.ts')).statsCommand,
   token: async () => (await import('./token.ts')).token,
-  version,
+  version: async () => (await import('./cli/version-command.ts')).version,
+  watch: async () => (await import('./cli/watch.ts')).watch,
   webhooks: async () => (await import('./webhooks-command.ts')).webhooks,
 }
 
 // The SDK of AWS warns on Node 20 about its later versions; ours is pinned to one that supports it.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
-
-/** `landfall version`. */
-async function version(): Promise<Command> {
-  const { versionLine, versionOf } = await import('./version.ts')
-  return async (environment, _, print) => print(versionLine(versionOf(environment)))
-}
 
 async function main(): Promise<void> {
   const [name = '', ...args] = process.argv.slice(2)
@@ -39,7 +46,8 @@ async function main(): Promise<void> {
     process.exitCode = (await command?.(process.env, args, print)) ?? 0
     return
   }
-  const command = readSettings(process.env, process.argv.slice(2))
+  // Without a subcommand, the program is the service.
+  const command = readSettings(process.env, process.argv.slice(name === 'serve' ? 3 : 2))
   if (command.kind !== 'run') {
     process.stdout.write(command.text)
     return

@@ -16,6 +16,7 @@ SECRET or DATA_DIR as this command. A token cannot be withdrawn, so let it expir
   --path PATH       the only path where the token is valid, and those below it
   --may LIST        create, write, ask, read, delete; by default create,write,ask
   --data-dir DIR    DATA_DIR of the service, if it has no SECRET
+  --json            prints the token and its end, in seconds since 1970
 `
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 60 * 60, d: 24 * 60 * 60 }
@@ -43,6 +44,7 @@ export async function token(
       path: { type: 'string' },
       may: { type: 'string' },
       'data-dir': { type: 'string' },
+      json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -57,7 +59,8 @@ export async function token(
     ...(values.path !== undefined && { path: values.path }),
   })
   const { keys } = await secretsOf(settingsOfCommand(environment, values['data-dir']))
-  print((await createUploadToken(keys.token, request)).token)
+  const created = await createUploadToken(keys.token, request)
+  print(values.json === true ? JSON.stringify(created) : created.token)
 }
 
 function requestOf(values: Readonly<Record<string, unknown>>): UploadTokenRequest {

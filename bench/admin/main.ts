@@ -5,7 +5,9 @@ import { type ListQuery, listQuery } from '../../server/admin/contract.ts'
 import type { IndexRow } from '../../server/admin/index/rows.ts'
 import { IndexThread } from '../../server/admin/index-thread.ts'
 import { median } from '../median.ts'
+import { stopAll } from '../server-process.ts'
 import { MIB } from '../sizes.ts'
+import { compareCost } from './cost.ts'
 
 /** The limits: milliseconds of a page, and MiB of the worker. */
 const MAX_MS = 50
@@ -16,6 +18,7 @@ const HELP = `npm run bench:admin -- [flags]
   --uploads N  uploads in the index (1000000)
   --runs N     requests of each kind (41)
   --pages      as many uploads of WebUploader pages as of tus, instead of a tenth
+  --cost       instead: what the API costs a service, by --runs (7) of --files (2000) of 64 KiB, with and without it
 
 Fills the index of the admin API with names of about 24 bytes, requests pages in all orders and with all filters, and prints the median and the
 longest time of each, as the main thread sees it, and the memory of the worker. It fails above ${MAX_MS} ms (median) or
@@ -31,7 +34,9 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       uploads: { type: 'string', default: '1000000' },
-      runs: { type: 'string', default: '41' },
+      runs: { type: 'string' },
+      files: { type: 'string', default: '2000' },
+      cost: { type: 'boolean', default: false },
       pages: { type: 'boolean', default: false },
       help: { type: 'boolean' },
     },
@@ -40,9 +45,15 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const [uploads, runs] = [Number(values.uploads), Number(values.runs)]
-  if (![uploads, runs].every((number) => Number.isInteger(number) && number > 0)) {
-    throw new Error('--uploads and --runs must be whole numbers above 0.')
+  const uploads = Number(values.uploads)
+  const runs = Number(values.runs ?? (values.cost ? 7 : 41))
+  const files = Number(values.files)
+  if (![uploads, runs, files].every((number) => Number.isInteger(number) && number > 0)) {
+    throw new Error('--uploads, --runs, and --files must be whole numbers above 0.')
+  }
+  if (values.cost) {
+    if (!(await compareCost(runs, files, print))) process.exitCode = 1
+    return
   }
   const before = process.memoryUsage().rss
   const thread = new IndexThread((error) => {
@@ -153,4 +164,9 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-await main()
+main()
+  .catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  })
+  .finally(stopAll)

@@ -161,7 +161,7 @@ export class S3Store implements Store {
       }
       const isQuarantined = async (): Promise<boolean> => {
         const view = end === undefined ? await onS3(() => viewLive(this.#environment, id)) : undefined
-        return view?.isQuarantined() ?? false
+        return (await view?.isQuarantined()) ?? false
       }
       return { record, finished: end !== undefined, received, isQuarantined, occupied }
     })
