@@ -18,5 +18,6 @@ export default {
   },
   reporters: ['default', '<rootDir>/test/setup/summary-reporter.mjs'],
   testTimeout: 30_000,
+  testSequencer: '<rootDir>/test/setup/longest-first.mjs',
   maxWorkers: 2,
 }

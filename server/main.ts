@@ -18,6 +18,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   webhooks: async () => (await import('./webhooks-command.ts')).webhooks,
 }
 
+// The SDK of AWS warns on Node 20 about its later versions; ours is pinned to one that supports it.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+
 async function main(): Promise<void> {
   const [name = '', ...args] = process.argv.slice(2)
   if (Object.hasOwn(COMMANDS, name)) {
