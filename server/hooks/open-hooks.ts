@@ -63,6 +63,7 @@ export async function openHooks(
       await notifications.settled()
       clearTimeout(timer)
       closing.abort(new Error('The service is stopping.'))
+      transport.close()
     },
   }
 }

@@ -44,6 +44,10 @@ export class ProgramTransport implements Transport {
     return said === '' ? NOTHING : parseHookResponse(said)
   }
 
+  close(): void {
+    // Each program ends with its call.
+  }
+
   /** @returns what the program has written to its standard output. */
   async #run(program: string, call: HookCall, signal: AbortSignal): Promise<string> {
     const { hook, id, size, offset, body } = call

@@ -12,4 +12,6 @@ export interface Transport {
    * @throws Error for the log when there is no valid response.
    */
   invoke(call: HookCall, signal: AbortSignal): Promise<HookResponse>
+  /** Ends what is open. Nothing is called afterwards. */
+  close(): void
 }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Letter } from '../core/outbox.ts'
-import { Sender } from './send.ts'
+import { Poster } from '../posting/poster.ts'
+import { retryAfterOf } from './retry-after.ts'
 import { signedHeaders } from './signature.ts'
 
 const SECOND = 1000
@@ -26,6 +27,8 @@ export const SCHEDULE: Schedule = {
 
 /** Maximum requests to an endpoint at once. */
 const CONCURRENCY = 8
+/** Maximum bytes of a response that are read, so that its connection can be used again. */
+const MAX_RESPONSE = 64 * 1024
 /** Maximum `Retry-After` that is honoured. */
 const MAX_RETRY_AFTER = HOUR
 /** How much longer a wait may be, so that letters do not come all at once. */
@@ -57,7 +60,7 @@ export function endpointName(url: URL): string {
 /** Delivers letters to one URL: those of an upload in order, several uploads at once. */
 export class Endpoint {
   readonly #options: EndpointOptions
-  readonly #sender: Sender
+  readonly #poster: Poster
   /** By upload. */
   readonly #lanes = new Map<string, Lane>()
   #ready: Lane[] = []
@@ -72,7 +75,8 @@ export class Endpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options
-    this.#sender = new Sender(options.url, options.timeout, CONCURRENCY)
+    const { url, timeout } = options
+    this.#poster = new Poster({ url, timeout, connections: CONCURRENCY, maxBody: MAX_RESPONSE })
   }
 
   receive(letter: Letter): void {
@@ -110,7 +114,7 @@ export class Endpoint {
       })
       clearTimeout(timer)
     }
-    this.#sender.close()
+    this.#poster.close()
   }
 
   #enqueue(lane: Lane): void {
@@ -145,9 +149,11 @@ export class Endpoint {
       return this.#over(lane)
     }
     lane.attempts += 1
-    const headers = signedHeaders(letter.id, Date.now(), body, this.#options.keys)
+    const signed = signedHeaders(letter.id, Date.now(), body, this.#options.keys)
+    const headers = { ...signed, 'Content-Type': 'application/json', 'User-Agent': 'Landfall' }
     try {
-      const { status, retryAfter } = await this.#sender.post(body, headers, this.#abort.signal)
+      const { status, headers: answered } = await this.#poster.post(body, headers, this.#abort.signal)
+      const retryAfter = retryAfterOf(answered['retry-after'])
       if (status >= 200 && status < 300) {
         this.#failures = 0
         letter.delivered()
