@@ -59,6 +59,8 @@ function linesOf(upload: UploadDetails, now: number): readonly string[] {
 }
 
 function runs(all: readonly (readonly [number, number])[]): string {
-  const shown = all.slice(0, MAX_SHOWN).map(([start, end]) => `${start}-${end - 1}`)
+  const shown = all
+    .slice(0, MAX_SHOWN)
+    .map(([start, end]) => (end - start === 1 ? String(start) : `${start}-${end - 1}`))
   return `${shown.join(', ')}${all.length > MAX_SHOWN ? `, … (${all.length} in all)` : ''}`
 }
