@@ -7,6 +7,8 @@ import { type Fields, oneValue } from './fields.ts'
 /** How upload ids are derived from the fields of a page. */
 export interface IdentityRules {
   readonly secret: string
+  /** The name of this node, with which its ids begin; empty if it is alone. */
+  readonly node: string
   /** The fields that together identify the file of a chunk. */
   readonly names: readonly string[]
 }
@@ -78,7 +80,8 @@ export interface Identity {
  * @throws UploadError `duplicate_field`, `bad_field` for a task id that is too long.
  */
 export function taskOf(fields: Fields, owner: Owner, address: string, rules: IdentityRules): Task {
-  const group = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
+  const task = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
+  const group = rules.node === '' ? task : `${rules.node}-${task}`
   return {
     group,
     named: (name) => `${group}.${keyedDigest(rules.secret, 'name', [group, name]).slice(0, 16)}`,

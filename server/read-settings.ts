@@ -73,7 +73,7 @@ export function parseSettings(texts: SettingTexts): Settings {
   const settings = parse(declaration, texts)
   const conflicts = conflictsIn(settings)
   if (conflicts.length > 0) throw new Error(conflicts.join('\n'))
-  return settings
+  return { ...settings, NODE_NAME: settings.NODE_NAME || settings.NODE }
 }
 
 /** A sentence for everything that settings need of each other and lack. */
@@ -94,6 +94,9 @@ function conflictsIn(settings: Settings): readonly string[] {
       ? ['WEBHOOK_URLS must be set together with WEBHOOK_SECRET.']
       : []),
     ...(settings.STORE === 's3' && settings.S3_BUCKET === '' ? ['STORE=s3 needs S3_BUCKET.'] : []),
+    ...(settings.STORE === 's3' && settings.NODE !== ''
+      ? ['NODE is for STORE=disk: nodes with a bucket share all uploads.']
+      : []),
     // Every node must make the same ids, and links that the others accept.
     ...(settings.STORE === 's3' && settings.SECRET === '' ? ['STORE=s3 needs SECRET.'] : []),
     ...(settings.S3_ACCESS_KEY_ID !== '' && settings.S3_SECRET_ACCESS_KEY === ''

@@ -184,12 +184,13 @@ async function serviceFor(
   const usage = await readUsage(layout)
   if (usage !== undefined) ledger.restore(usage)
   const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
-  const concatenation = new Concatenation(uploads, secret)
+  const { NODE: node } = settings
+  const concatenation = new Concatenation(uploads, secret, node)
   const trustProxy = settings.TRUST_PROXY
   const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, [settings.PUBLIC_URL, settings.DOWNLOAD_URL])
   const urls = uploadUrls(settings.PUBLIC_URL, settings.DOWNLOAD_URL, trustProxy, hostNames)
   const intake = new Intake(concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
-  const limits = { maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
+  const limits = { node, maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
   const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
   const links = new Links(keys.link)
   const { authorize } = embedding
@@ -230,7 +231,7 @@ async function serviceFor(
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: embedding.webUploader
       ? createLegacyAdapter(uploads, {
-          rules: { secret, names: settings.LEGACY_IDENTITY },
+          rules: { secret, node, names: settings.LEGACY_IDENTITY },
           visitors: new Visitors(secret, reach, auth === 'none'),
           tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
           histories: new Notes(layout.visitors, MAX_VISITORS),

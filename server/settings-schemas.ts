@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { z } from 'zod'
 import { templateProblem } from './core/folder.ts'
+import { isNodeName } from './core/node-id.ts'
 import { isFileType } from './gate/file-types.ts'
 import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
@@ -273,6 +274,11 @@ export function optionalPort() {
 }
 
 /** A value of a label; empty for the default. */
+/** The name of a node of several; empty for none. */
+export function node() {
+  return z.string().refine((text) => text === '' || isNodeName(text), 'must be one to four letters from a to z')
+}
+
 export function nodeName() {
   return z.string().regex(/^[\w.:-]{0,100}$/, 'must have at most 100 letters, digits, and . : _ -')
 }

@@ -18,6 +18,7 @@ import {
   longSecret,
   mode,
   names,
+  node,
   nodeName,
   nonEmpty,
   oneOf,
@@ -382,7 +383,12 @@ export const declaration = z.object({
     'File that receives a line for each upload that is created, finished, rejected, deleted, or downloaded, and each act of an administrator; stderr for standard error. Empty = none.',
     z.string(),
   ),
-  NODE_NAME: setting('', 'Name of this node in metrics and logs; by default, the host name.', nodeName()),
+  NODE: setting(
+    '',
+    'One to four letters with which the ids of this node begin, so that a proxy finds the node of an upload among several with folders of their own.',
+    node(),
+  ),
+  NODE_NAME: setting('', 'Name of this node in metrics and logs; by default, NODE, or else the host name.', nodeName()),
   ADMIN_PORT: setting(
     '',
     'Port of the metrics, the admin API, and its page; 0 picks a free one. Empty = none of them.',

@@ -30,6 +30,7 @@ const TASKS: readonly (readonly [group: string, pages: readonly (readonly [title
       ['Proxies', 'proxies'],
       ['Kubernetes', 'kubernetes'],
       ['S3 and several nodes', 's3'],
+      ['Several processes, several machines', 'scale'],
       ['Sizing', 'sizing'],
       ['Security', 'security'],
     ],

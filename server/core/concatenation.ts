@@ -4,6 +4,7 @@ import type { Desk } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import { failureError } from './failure.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import { idOn } from './node-id.ts'
 import { PartsSource, type SealedPart } from './parts-source.ts'
 import type { UploadRecord } from './record.ts'
 import { unlessMissing } from './unless-missing.ts'
@@ -27,6 +28,7 @@ export type FinalUpload = Pick<UploadRecord, 'metadata' | 'rawMetadata' | 'fileN
 export class Concatenation {
   readonly #uploads: Uploads
   readonly #secret: string
+  readonly #node: string
   /** The running work of each final upload, one step at a time. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
@@ -37,10 +39,11 @@ export class Concatenation {
   readonly #creating = new KeyedQueue()
   #closed = false
 
-  /** @param secret makes the ids of final uploads unguessable. */
-  constructor(uploads: Uploads, secret: string) {
+  /** @param secret makes the ids of final uploads unguessable. @param node like that of `idOn`. */
+  constructor(uploads: Uploads, secret: string, node = '') {
     this.#uploads = uploads
     this.#secret = secret
+    this.#node = node
   }
 
   /**
@@ -55,10 +58,10 @@ export class Concatenation {
   async create(requested: FinalUpload, desk: Desk): Promise<string> {
     const { owner } = desk.principal
     const purpose = owner === undefined ? 'final' : `final of ${owner}`
-    const id = createHmac('sha256', this.#secret)
+    const digest = createHmac('sha256', this.#secret)
       .update(`${purpose}\n${requested.parts.join('\n')}`)
       .digest('hex')
-      .slice(0, 32)
+    const id = idOn(this.#node, digest.slice(0, 32))
     // A stranger who names the parts of others must not keep them waiting.
     const keys = requested.parts.map((part) => `${owner ?? ''}/${part}`)
     await this.#creating.run(keys, () => this.#createOnce(id, requested, desk))

@@ -1,13 +1,14 @@
 import type { CreationChanges } from './decisions.ts'
 import { UploadError } from './errors.ts'
 import { folderAt, placeAt } from './folder.ts'
+import { onSameNode } from './node-id.ts'
 import { nameOf, type UploadRecord } from './record.ts'
 import { safeName } from './safe-name.ts'
 
 /** A record with the metadata and the id that the application chooses. */
 export function changedBy({ metadata, id }: CreationChanges, record: UploadRecord): UploadRecord {
   const isIdFree = record.webUploader === undefined && record.parts === undefined
-  const renamed = id === undefined || !isIdFree ? record : { ...record, id }
+  const renamed = id === undefined || !isIdFree ? record : { ...record, id: onSameNode(record.id, id) }
   if (metadata === undefined) return renamed
   return { ...renamed, metadata, rawMetadata: undefined, fileName: safeName(nameOf(metadata)) }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Answer } from './answer.ts'
+import { idOn } from './node-id.ts'
 import type { Ranges } from './ranges.ts'
 import { safeName } from './safe-name.ts'
 
@@ -120,11 +121,11 @@ export type NewUpload = Pick<
   'length' | 'metadata' | 'rawMetadata' | 'partial' | 'endAwaited' | 'draft' | 'protocol'
 >
 
-/** Makes the record of a new upload, with an unguessable id. */
-export function newRecord(upload: NewUpload): UploadRecord {
+/** Makes the record of a new upload, with an unguessable id. @param node like that of `idOn`. */
+export function newRecord(upload: NewUpload, node = ''): UploadRecord {
   return {
     ...upload,
-    id: randomUUID().replaceAll('-', ''),
+    id: idOn(node, randomUUID().replaceAll('-', '')),
     fileName: safeName(nameOf(upload.metadata)),
     createdAt: new Date().toISOString(),
   }

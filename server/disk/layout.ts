@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { spread } from '../core/node-id.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
 
 /** What decides where a finished file is. */
@@ -73,7 +74,7 @@ export class Layout {
   /** Each group has its own directory, which lists it; other ids are spread over about 256 directories. */
   recordFolder(id: string): string {
     const dot = id.indexOf('.')
-    return this.groupFolder(dot > 0 ? id.slice(0, dot) : id.slice(0, 2))
+    return this.groupFolder(dot > 0 ? id.slice(0, dot) : spread(id))
   }
 
   groupFolder(group: string): string {

@@ -21,6 +21,8 @@ export interface DraftOptions {
   readonly expiresAfter: number
   /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
+  /** The name of this node, with which its ids begin; empty if it is alone. */
+  readonly node: string
   readonly interimResponses: InterimResponses
 }
 
@@ -50,14 +52,10 @@ export class Draft {
     const length = sending.length ?? null
     this.#intake.checkRoom(desk, ctx.headers, 0, length)
     const draft = wantedDigest === undefined ? undefined : { wantedDigest }
-    const record = newRecord({
-      length,
-      metadata,
-      rawMetadata,
-      draft,
-      protocol: 'draft',
-      ...(endAwaited && { endAwaited }),
-    })
+    const record = newRecord(
+      { length, metadata, rawMetadata, draft, protocol: 'draft', ...(endAwaited && { endAwaited }) },
+      this.#options.node,
+    )
     await desk.create(record, async (upload) => {
       const location = this.#options.urlOf(ctx, upload.record.id)
       const announced = { Location: location, 'Upload-Limit': await this.#limitsOf(upload) }

@@ -38,6 +38,8 @@ export interface TusOptions {
   /** The URL of an upload for `Location`. */
   readonly urlOf: (ctx: Context, id: string) => string
   readonly termination: Termination
+  /** The name of this node, with which its ids begin; empty if it is alone. */
+  readonly node: string
 }
 
 /** Which uploads clients may delete: all of their own, unfinished ones, or none. */
@@ -77,7 +79,7 @@ export class Tus {
   async #createOne(ctx: Context, desk: Desk, creation: Creation): Promise<void> {
     const { length, metadata, rawMetadata, partial } = creation
     this.#intake.checkRoom(desk, ctx.headers, 0, creation.withBody ? length : null)
-    const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) })
+    const record = newRecord({ length, metadata, rawMetadata, ...(partial && { partial }) }, this.#options.node)
     const setHeaders = async (upload: Upload): Promise<void> => {
       await upload.withdrawUndecided()
       ctx.set('Location', this.#options.urlOf(ctx, upload.record.id))

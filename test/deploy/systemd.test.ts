@@ -16,12 +16,12 @@ beforeAll(async () => {
 })
 afterAll(() => folder.dispose())
 
-describe('The unit for systemd', () => {
-  const unit = `${DEPLOY}/systemd/landfall.service`
+describe.each(['landfall.service', 'landfall@.service'])('The unit %s for systemd', (name) => {
+  const unit = `${DEPLOY}/systemd/${name}`
 
   it('has no faults', async () => {
     const { stdout, stderr } = await run('systemd-analyze', ['verify', unit])
-    expect(stdout + stderr).not.toContain('landfall.service')
+    expect(stdout + stderr).not.toContain(name)
   })
 
   it('exposes little of the host: less than 2.5 of 10', async () => {
