@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { interrupted, uploadLine } from '../admin/contract.ts'
-import type { AdminConnection } from './admin-connection.ts'
+import { type AdminConnection, onNodeThatHas } from './admin-connection.ts'
 import { type CliCommand, CONNECTION_HELP, cliCommand } from './cli-command.ts'
 import { CliError, EXIT, usage } from './exit-codes.ts'
 
@@ -15,13 +15,13 @@ interface Act {
 function actOn({ name, help, run }: Act): CliCommand {
   return cliCommand({
     help: `landfall ${name} ID ...\n\n${help}\n\n${CONNECTION_HELP}\n`,
-    run: async ({ connect, print, complain, isJson, positionals }) => {
+    run: async ({ nodes, print, complain, isJson, positionals }) => {
       if (positionals.length === 0) throw usage(`landfall ${name} takes the ids of uploads.`)
-      const admin = connect()
+      const all = nodes()
       let code: number = EXIT.done
       for (const id of positionals) {
         try {
-          const [sentence, json] = await run(admin, `/uploads/${encodeURIComponent(id)}`)
+          const [sentence, json] = await onNodeThatHas(all, (node) => run(node, `/uploads/${encodeURIComponent(id)}`))
           print(isJson ? JSON.stringify({ id, ...json }) : `${id}: ${sentence}`)
         } catch (error) {
           if (!(error instanceof CliError)) throw error

@@ -21,10 +21,14 @@ export class AdminConnection {
   readonly #base: string
   readonly #token: string
 
-  /** @throws CliError when the URL or the token is missing or wrong. */
-  constructor(environment: Environment, options: ConnectionOptions) {
-    this.#base = baseOf(environment, options.url)
-    this.#token = tokenOf(environment, options['token-file'])
+  constructor(base: string, token: string) {
+    this.#base = base
+    this.#token = token
+  }
+
+  /** Where the API is. */
+  get url(): string {
+    return this.#base
   }
 
   /** Sends a request, and parses its answer. @throws CliError with what the service says. */
@@ -72,11 +76,52 @@ async function errorOf(response: Response): Promise<CliError> {
   return new CliError(isAbsent ? 'The service has no admin API; set ADMIN_TOKEN.' : problem.detail, code)
 }
 
-function baseOf({ ADMIN_URL, ADMIN_HOST = '127.0.0.1', ADMIN_PORT }: Environment, option: string | undefined): string {
+/**
+ * The connections to the nodes that the options or the environment name: one, or several with folders of their own.
+ *
+ * @throws CliError when a URL or the token is missing or wrong.
+ */
+export function connectionsTo(environment: Environment, options: ConnectionOptions): readonly AdminConnection[] {
+  const urls = urlsOf(environment, options.url)
+  const token = tokenOf(environment, options['token-file'])
+  return urls.map((url) => new AdminConnection(url, token))
+}
+
+/**
+ * Does something on the node that has its upload or dead letter: on the first one that does not miss it.
+ *
+ * @throws CliError also if no node has it; if some cannot be reached, that of one of them.
+ */
+export async function onNodeThatHas<T>(
+  nodes: readonly AdminConnection[],
+  work: (node: AdminConnection) => Promise<T>,
+): Promise<T> {
+  let missing: CliError | undefined
+  let unavailable: CliError | undefined
+  for (const node of nodes) {
+    try {
+      return await work(node)
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error
+      if (error.exitCode === EXIT.missing) missing = error
+      else if (error.exitCode === EXIT.unavailable) unavailable = error
+      else throw error
+    }
+  }
+  throw unavailable ?? missing ?? new CliError('There is no node.', EXIT.failed)
+}
+
+function urlsOf(
+  { ADMIN_URL, ADMIN_HOST = '127.0.0.1', ADMIN_PORT }: Environment,
+  option: string | undefined,
+): readonly string[] {
   const text = option ?? ADMIN_URL ?? (ADMIN_PORT ? `http://${ADMIN_HOST}:${ADMIN_PORT}` : undefined)
   if (text === undefined) throw usage('Name the admin API by --url or ADMIN_URL, such as http://127.0.0.1:1081.')
-  if (!URL.canParse(text) || !/^https?:/.test(text)) throw usage('The URL of the admin API must begin with http.')
-  return text.replace(/\/+$/, '')
+  return text.split(',').map((each) => {
+    const url = each.trim()
+    if (!URL.canParse(url) || !/^https?:/.test(url)) throw usage('The URL of the admin API must begin with http.')
+    return url.replace(/\/+$/, '')
+  })
 }
 
 /** The token is never an argument, which other users of the host could see. */

@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { systemCode } from '../core/errors.ts'
-import { AdminConnection } from './admin-connection.ts'
+import { type AdminConnection, connectionsTo } from './admin-connection.ts'
 import { CliError, EXIT, usage } from './exit-codes.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -31,8 +31,8 @@ export interface CliCall {
   /** The option, as text. */
   readonly text: (name: string) => string | undefined
   readonly isSet: (name: string) => boolean
-  /** Opens the connection to the service. @throws CliError */
-  readonly connect: () => AdminConnection
+  /** The nodes of the service, mostly one. @throws CliError */
+  readonly nodes: () => readonly AdminConnection[]
 }
 
 interface Definition {
@@ -43,7 +43,8 @@ interface Definition {
 }
 
 /** What every command of the admin API has. */
-export const CONNECTION_HELP = `  --url URL          the admin API; by default ADMIN_URL, or ADMIN_HOST and ADMIN_PORT
+export const CONNECTION_HELP = `  --url URL          the admin API; of several nodes, separated by commas; by default ADMIN_URL, or ADMIN_HOST and
+                     ADMIN_PORT
   --token-file FILE  contains the token; by default ADMIN_TOKEN, or ADMIN_TOKEN_FILE
   --json             prints JSON
 
@@ -78,7 +79,7 @@ export function cliCommand({ help, options = {}, run }: Definition): CliCommand 
         positionals,
         text,
         isSet: (name) => values[name] === true,
-        connect: () => new AdminConnection(environment, { url: text('url'), 'token-file': text('token-file') }),
+        nodes: () => connectionsTo(environment, { url: text('url'), 'token-file': text('token-file') }),
       })
       return code ?? EXIT.done
     } catch (error) {

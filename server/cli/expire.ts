@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { sweepResult } from '../admin/contract.ts'
 import { CONNECTION_HELP, cliCommand } from './cli-command.ts'
 import { columns, duration, size } from './columns.ts'
@@ -14,25 +15,27 @@ ${CONNECTION_HELP}
 export const expire = cliCommand({
   help: EXPIRE_HELP,
   options: { 'dry-run': { type: 'boolean' } },
-  run: async ({ connect, isSet, print, isJson, positionals }) => {
+  run: async ({ nodes, isSet, print, isJson, positionals }) => {
     if (positionals.length > 0) throw usage('landfall expire takes options only.')
     const dryRun = isSet('dry-run')
-    const result = await connect().call(sweepResult, 'POST', '/sweep', { dryRun }, true)
-    if (isJson) {
-      print(JSON.stringify(result))
-      return undefined
+    const all = nodes()
+    for (const node of all) {
+      const result = await node.call(sweepResult, 'POST', '/sweep', { dryRun }, true)
+      if (isJson) print(JSON.stringify(result))
+      else for (const line of linesOf(result, dryRun)) print(all.length > 1 ? `${node.url}: ${line}` : line)
     }
-    if (result.examples.length > 0) {
-      const rows = result.examples.map(({ id, received, changedAt, name }) => [
-        id,
-        size(received),
-        duration(Date.now() - Date.parse(changedAt)),
-        name,
-      ])
-      for (const line of columns(['ID', 'RECEIVED', 'IDLE', 'NAME'], rows)) print(line)
-    }
-    const amount = result.bytes === null ? '' : ` (${size(result.bytes)})`
-    print(dryRun ? `Would expire: ${result.expired}${amount}.` : `Expired: ${result.expired}.`)
     return undefined
   },
 })
+
+function linesOf({ examples, expired, bytes }: z.infer<typeof sweepResult>, dryRun: boolean): readonly string[] {
+  const rows = examples.map(({ id, received, changedAt, name }) => [
+    id,
+    size(received),
+    duration(Date.now() - Date.parse(changedAt)),
+    name,
+  ])
+  const amount = bytes === null ? '' : ` (${size(bytes)})`
+  const summary = dryRun ? `Would expire: ${expired}${amount}.` : `Expired: ${expired}.`
+  return [...(rows.length > 0 ? columns(['ID', 'RECEIVED', 'IDLE', 'NAME'], rows) : []), summary]
+}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type DeadLetterLine, deadLetterPage } from '../admin/contract.ts'
-import type { AdminConnection } from './admin-connection.ts'
+import { type AdminConnection, onNodeThatHas } from './admin-connection.ts'
 import { CONNECTION_HELP, cliCommand } from './cli-command.ts'
 import { columns } from './columns.ts'
 import { usage } from './exit-codes.ts'
@@ -18,9 +18,9 @@ ${CONNECTION_HELP}
 
 export const hooks = cliCommand({
   help: HOOKS_HELP,
-  run: async ({ connect, print, isJson, positionals: [command, ...ids] }) => {
+  run: async ({ nodes, print, isJson, positionals: [command, ...ids] }) => {
     if (command === 'ls' && ids.length === 0) {
-      const letters = await allLetters(connect())
+      const letters = (await Promise.all(nodes().map(allLetters))).flat()
       if (isJson) for (const letter of letters) print(JSON.stringify(letter))
       else for (const line of tableOf(letters)) print(line)
       return undefined
@@ -28,13 +28,16 @@ export const hooks = cliCommand({
     if ((command !== 'retry' && command !== 'rm') || ids.length === 0) {
       throw usage('landfall hooks takes ls, or retry or rm with the ids of dead letters.')
     }
-    const admin = connect()
+    const all = nodes()
     const isAll = ids.length === 1 && ids[0] === 'all'
-    const chosen = isAll ? (await allLetters(admin)).map(({ id }) => id) : ids
+    const chosen = isAll ? (await Promise.all(all.map(allLetters))).flat().map(({ id }) => id) : ids
     for (const id of chosen) {
       const place = `/dead-letters/${encodeURIComponent(id)}`
-      if (command === 'retry') await admin.call(z.undefined(), 'POST', `${place}/retry`)
-      else await admin.call(z.undefined(), 'DELETE', place)
+      await onNodeThatHas(all, (node) =>
+        command === 'retry'
+          ? node.call(z.undefined(), 'POST', `${place}/retry`)
+          : node.call(z.undefined(), 'DELETE', place),
+      )
       print(isJson ? JSON.stringify({ id, [command === 'retry' ? 'queued' : 'deleted']: true }) : id)
     }
     return undefined

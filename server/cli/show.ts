@@ -1,4 +1,5 @@
 import { type UploadDetails, uploadDetails } from '../admin/contract.ts'
+import { onNodeThatHas } from './admin-connection.ts'
 import { CONNECTION_HELP, cliCommand } from './cli-command.ts'
 import { duration, list, share, size } from './columns.ts'
 import { usage } from './exit-codes.ts'
@@ -15,9 +16,11 @@ const MAX_SHOWN = 10
 
 export const show = cliCommand({
   help: SHOW_HELP,
-  run: async ({ connect, print, isJson, positionals: [id, ...others] }) => {
+  run: async ({ nodes, print, isJson, positionals: [id, ...others] }) => {
     if (id === undefined || others.length > 0) throw usage('landfall show takes the id of one upload.')
-    const upload = await connect().call(uploadDetails, 'GET', `/uploads/${encodeURIComponent(id)}`)
+    const upload = await onNodeThatHas(nodes(), (node) =>
+      node.call(uploadDetails, 'GET', `/uploads/${encodeURIComponent(id)}`),
+    )
     if (isJson) print(JSON.stringify(upload))
     else for (const line of linesOf(upload, Date.now())) print(line)
     return undefined

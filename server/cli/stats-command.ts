@@ -12,11 +12,13 @@ ${CONNECTION_HELP}
 
 export const statsCommand = cliCommand({
   help: STATS_HELP,
-  run: async ({ connect, print, isJson, positionals }) => {
+  run: async ({ nodes, print, isJson, positionals }) => {
     if (positionals.length > 0) throw usage('landfall stats takes options only.')
-    const now = await connect().call(stats, 'GET', '/stats')
-    if (isJson) print(JSON.stringify(now))
-    else for (const line of linesOf(now)) print(line)
+    for (const [i, node] of nodes().entries()) {
+      const now = await node.call(stats, 'GET', '/stats')
+      if (isJson) print(JSON.stringify(now))
+      else for (const line of [...(i === 0 ? [] : ['']), ...linesOf(now)]) print(line)
+    }
     return undefined
   },
 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { missedEvent, uploadEvent } from '../admin/contract.ts'
+import type { AdminConnection } from './admin-connection.ts'
 import { CONNECTION_HELP, cliCommand } from './cli-command.ts'
 import { printable, share, size } from './columns.ts'
 import { CliError, EXIT, usage } from './exit-codes.ts'
@@ -15,14 +16,17 @@ With --json, each line is an event.
 
 export const watch = cliCommand({
   help: WATCH_HELP,
-  run: async ({ connect, print, isJson, positionals: [id, ...others] }) => {
+  run: async ({ nodes, print, isJson, positionals: [id, ...others] }) => {
     if (others.length > 0) throw usage('landfall watch takes the id of one upload, or none.')
     const query = id === undefined ? '' : `?${new URLSearchParams({ upload: id })}`
-    for await (const { event, data } of eventsIn(await connect().stream(`/events${query}`))) {
-      if (event === 'stats') continue
-      const line = isJson ? JSON.stringify({ event, data }) : lineOf(event, data)
-      print(line)
+    const printAll = async (node: AdminConnection): Promise<void> => {
+      for await (const { event, data } of eventsIn(await node.stream(`/events${query}`))) {
+        if (event === 'stats') continue
+        const line = isJson ? JSON.stringify({ event, data }) : lineOf(event, data)
+        print(line)
+      }
     }
+    await Promise.race(nodes().map(printAll))
     throw new CliError('The service has ended the stream of events.', EXIT.unavailable)
   },
 })

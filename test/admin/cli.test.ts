@@ -161,6 +161,34 @@ describe('landfall', () => {
     expect(jsonIn(await run(version, ['--json']))).toMatchObject([{ node: process.version }])
   })
 
+  it('works with several nodes as with one, and finds the node of an upload', async () => {
+    const data = await temporaryFolder()
+    const port = await freePort()
+    const other = await startProgram({ DATA_DIR: data.path, ADMIN_PORT: String(port), ADMIN_TOKEN, NODE: 'b' })
+    try {
+      const both = { ADMIN_URL: `${environment['ADMIN_URL']},http://127.0.0.1:${port}` }
+      const urls: string[] = []
+      for (const [i, base] of [program.url, other.url, program.url].entries()) {
+        urls.push(await createUpload(base, 5, { filename: `node ${i}` }))
+      }
+      const sorted = ['--name', 'node', '--sort', 'name', '--json']
+      await until(async () => (await run(ls, sorted, both)).out.length === 3)
+      expect(jsonIn(await run(ls, sorted, both)).map(({ id }) => id)).toEqual(urls.map(idOf))
+      expect((await run(ls, ['--name', 'node', '--limit', '2'], both)).out).toHaveLength(4)
+      expect((await run(show, [idOf(urls[1] ?? '')], both)).out[0]).toMatch(/^id +b-[0-9a-f]{30}$/)
+      expect(jsonIn(await run(statsCommand, ['--json'], both))).toMatchObject([{}, { node: 'b' }])
+      expect((await run(expire, ['--dry-run'], both)).out).toHaveLength(2)
+      expect(await run(rm, urls.map(idOf), both)).toMatchObject({ code: 0, errors: [] })
+      expect((await run(rm, [idOf(urls[1] ?? '')], both)).code).toBe(3)
+      // A node that is away may have it.
+      const away = { ADMIN_URL: `${environment['ADMIN_URL']},http://127.0.0.1:1` }
+      expect((await run(show, [idOf(urls[1] ?? '')], away)).code).toBe(4)
+    } finally {
+      await other.end('SIGKILL')
+      await data.dispose()
+    }
+  })
+
   it('explains each command', async () => {
     const acts = [rm, cancel, interrupt, extend, finish, release]
     for (const command of [ls, show, watch, ...acts, expire, statsCommand, hooks, check, version]) {
