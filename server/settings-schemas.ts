@@ -260,6 +260,25 @@ export function webhookUrls() {
   })
 }
 
+/** The pages of administrators of other nodes: `name=url`, separated by commas. */
+export function adminNodes() {
+  return z.string().transform((text, context): readonly { readonly name: string; readonly url: string }[] => {
+    const pairs = text.split(',').flatMap((pair) => (pair.trim() === '' ? [] : [pair.trim()]))
+    const nodes = pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      return { name: pair.slice(0, Math.max(0, at)), url: pair.slice(at + 1) }
+    })
+    const isGood = nodes.every(
+      ({ name, url }) => /^[\w.:-]{1,100}$/.test(name) && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol),
+    )
+    if (isGood && nodes.length <= 100) return nodes
+    context.addIssue(
+      'must be at most 100 names with URLs, such as a=http://127.0.0.1:9090/admin,b=http://127.0.0.1:9091/admin',
+    )
+    return z.NEVER
+  })
+}
+
 /** Secrets of Standard Webhooks, separated by spaces; empty for none. */
 export function webhookKeys() {
   const areGood = (text: string): boolean => text === '' || text.split(/ +/).every((one) => keyOf(one) !== undefined)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DEFAULT_HOOKS } from './hooks/hook-names.ts'
 import {
+  adminNodes,
   allOrSome,
   basePath,
   claim,
@@ -398,6 +399,11 @@ export const declaration = z.object({
   ADMIN_TOKEN: secret(
     'Token of administrators; at least 32 characters. Without it and ADMIN_CLAIM, there are only metrics and health checks at ADMIN_PORT.',
     headerSecret(),
+  ),
+  ADMIN_NODES: setting(
+    '',
+    'Pages of administrators of all nodes, to which the page links: name=url, separated by commas.',
+    adminNodes(),
   ),
   ADMIN_CLAIM: setting(
     '',

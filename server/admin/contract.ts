@@ -215,6 +215,9 @@ const ofState = z.object({ count, bytes: bytes.meta({ description: 'Received byt
 export const stats = z
   .object({
     node: z.string(),
+    nodes: z
+      .array(z.object({ name: z.string(), url: z.string() }))
+      .meta({ description: 'The pages of all nodes: ADMIN_NODES.' }),
     version: z.string(),
     nodeVersion: z.string(),
     startedAt: time,

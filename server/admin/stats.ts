@@ -8,7 +8,7 @@ import type { RequestHistory } from './request-history.ts'
 
 /** Where the statistics come from. */
 export interface StatSources {
-  readonly settings: Pick<Settings, 'STORE' | 'WEBHOOK_URLS'>
+  readonly settings: Pick<Settings, 'STORE' | 'WEBHOOK_URLS' | 'ADMIN_NODES'>
   readonly node: string
   readonly version: string
   readonly uploads: Uploads
@@ -44,6 +44,7 @@ export async function statsOf(sources: StatSources): Promise<Stats> {
   const uptime = process.uptime()
   return {
     node,
+    nodes: [...settings.ADMIN_NODES],
     version,
     nodeVersion: process.version,
     startedAt: new Date(Date.now() - uptime * 1000).toISOString(),

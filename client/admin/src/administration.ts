@@ -1,4 +1,4 @@
-import { byId, setText } from '../../src/dom.ts'
+import { byId, element, setText } from '../../src/dom.ts'
 import type { StatsShown } from './api/answers.ts'
 import type { Api } from './api/api.ts'
 import { DeliveriesView } from './deliveries/deliveries-view.ts'
@@ -25,6 +25,7 @@ export class Administration implements LiveListener {
   /** The list stays in the page, with its place and its choices, while an upload is shown. */
   readonly #list: UploadsView
   readonly #connection = byId('connection', HTMLElement)
+  readonly #nodes = byId('nodes', HTMLElement)
   readonly #deadCount = byId('dead-count', HTMLElement)
   readonly #navigate = (): void => this.#show(routeIn(location.hash))
   #view: View
@@ -49,10 +50,20 @@ export class Administration implements LiveListener {
     if (update.stats !== undefined) {
       this.#stats = update.stats
       this.#totals.update(update.stats)
+      this.#showNodes(update.stats)
     }
     this.#list.update(update)
     if (this.#view !== this.#list) this.#view.update(update)
     this.#showFrame()
+  }
+
+  /** Links to the pages of the other nodes; they do not change while the service runs. */
+  #showNodes({ node, nodes }: StatsShown): void {
+    if (nodes.length === 0 || this.#nodes.childElementCount > 0) return
+    const linkTo = ({ name, url }: { readonly name: string; readonly url: string }): HTMLElement =>
+      element('a', { href: url, ...(name === node && { 'aria-current': 'true' }) }, name)
+    this.#nodes.replaceChildren(...nodes.map(linkTo))
+    this.#nodes.hidden = false
   }
 
   connected(isConnected: boolean): void {

@@ -43,6 +43,8 @@ export async function startAdminStage(): Promise<AdminStage> {
     DATA_DIR: data.path,
     ADMIN_PORT: String(port),
     ADMIN_TOKEN,
+    NODE: 'a',
+    ADMIN_NODES: `a=http://127.0.0.1:${port}/admin,b=http://127.0.0.1:${port}/admin?node=b`,
     SCAN_CMD: scanner.command,
     ...receiver.settings,
   })
@@ -71,7 +73,7 @@ export async function startAdminStage(): Promise<AdminStage> {
         await page.goto(open(hash))
         await page.locator('#token:visible, nav:visible').first().waitFor()
         if (await page.locator('#token').isVisible()) await signIn(page, ADMIN_TOKEN)
-        await page.locator('nav').waitFor()
+        await page.locator('#nav').waitFor()
         await work(page)
       })
     },

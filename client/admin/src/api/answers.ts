@@ -104,6 +104,8 @@ const sum = z.object({ count: z.number(), bytes: z.number() })
 
 export const statsShape = accepting<contract.Stats>()(
   z.object({
+    node: z.string(),
+    nodes: z.array(z.object({ name: z.string(), url: z.string() })),
     version: z.string(),
     startedAt: z.string(),
     uptime: z.number(),
