@@ -21,4 +21,7 @@ export default {
   testTimeout: 120_000,
   testSequencer: '<rootDir>/test/setup/longest-first.mjs',
   maxWorkers: 2,
+  // The modules of a test file stay in the memory of its worker. After a hundred files, collecting garbage would take
+  // most of its time.
+  workerIdleMemoryLimit: '300MB',
 }
