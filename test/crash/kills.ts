@@ -75,10 +75,10 @@ export interface Amounts {
 }
 
 const NO_CALLS = { kills: 0, among: 0 } as const
-/** Additional kills for each one at a step. With SYNC=always, every byte counts by a journal entry, also in streams. */
-const JOURNAL_KILLS_SYNCED = 1
+/** With SYNC=always, every byte counts by a journal entry, also those of a stream. */
+const JOURNAL_KILLS_SYNCED = 2
 /** On a slow disk: a completed write does not imply that earlier ones are complete, unless they were awaited. */
-const STREAM_KILLS_SLOW = 2
+const STREAM_KILLS_SLOW = 4
 /** One run in this many sweeps, in addition to those that wait for a step of a sweep. */
 const SWEEPS_ONCE_IN = 4
 
@@ -129,8 +129,9 @@ function many<T>(count: number, make: () => T): T[] {
 
 /** The number of additional kills of a plan at a step. */
 export function extraKills(step: LoadStep, atEachStep: number): number {
-  if (step === 'journal:appended') return atEachStep * JOURNAL_KILLS_SYNCED
-  return step === 'write:returned' ? atEachStep * STREAM_KILLS_SLOW : 0
+  if (atEachStep === 0) return 0
+  if (step === 'journal:appended') return JOURNAL_KILLS_SYNCED
+  return step === 'write:returned' ? STREAM_KILLS_SLOW : 0
 }
 
 export function stepNames(): LoadStep[] {
