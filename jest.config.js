@@ -7,6 +7,7 @@ export default {
     '<rootDir>/test/containers/',
     '<rootDir>/test/interop/',
     '<rootDir>/test/e2e/matrix/',
+    '<rootDir>/test/examples/production/',
     '<rootDir>/test/tusd/',
   ],
   extensionsToTreatAsEsm: ['.ts'],
@@ -21,4 +22,7 @@ export default {
   testTimeout: 120_000,
   testSequencer: '<rootDir>/test/setup/longest-first.mjs',
   maxWorkers: 2,
+  // The modules of a test file stay in the memory of its worker. After a hundred files, collecting garbage would take
+  // most of its time.
+  workerIdleMemoryLimit: '300MB',
 }

@@ -17,6 +17,7 @@ const SCRIPTS = {
   'head-race': [],
   'power-cut': [],
   'test:e2e:old-pages': [],
+  'test:examples': [],
   'test:conformance': [],
   'test:interop': [],
   'test:tusd': [],

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { cp, lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Step, SyncMode } from '../../server/disk/environment.ts'
 import { bytesOf } from '../support/bytes.ts'
-import { temporaryFolder } from '../support/folder.ts'
+import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { create, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith } from '../support/tus.ts'
 
@@ -13,8 +13,14 @@ const PROGRAM = fileURLToPath(new URL('../support/program-with-stops.mjs', impor
 const contents = [1_500_000, 10, 2_500_000].map((size, i) => bytesOf(size, i + 1))
 const whole = Buffer.concat(contents)
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let folder: TemporaryFolder
 let program: Program | undefined
+/** The directory of a program that was killed after it had received all parts, and their paths. */
+interface Prepared {
+  readonly folder: TemporaryFolder
+  readonly parts: readonly string[]
+}
+const prepared = new Map<SyncMode, Prepared>()
 beforeEach(async () => {
   folder = await temporaryFolder()
 })
@@ -22,11 +28,18 @@ afterEach(async () => {
   await program?.end('SIGKILL')
   await folder.dispose()
 })
+afterAll(async () => {
+  for (const { folder } of prepared.values()) await folder.dispose()
+})
 
 /** Restarts the program on the directory; it kills itself at the given occurrence of a step. */
-async function start(sync: SyncMode, stop: Readonly<Record<string, string>> = {}): Promise<string> {
+async function start(
+  sync: SyncMode,
+  stop: Readonly<Record<string, string>> = {},
+  dataDir: string = folder.path,
+): Promise<string> {
   await program?.end('SIGKILL')
-  program = await startProgram({ DATA_DIR: folder.path, SYNC: sync, ...stop }, PROGRAM)
+  program = await startProgram({ DATA_DIR: dataDir, SYNC: sync, ...stop }, PROGRAM)
   return program.url
 }
 
@@ -58,6 +71,25 @@ async function part(base: string, content: Buffer<ArrayBuffer>): Promise<string>
   return new URL(url).pathname
 }
 
+/** The same parts for each case, in a copy of the directory. @returns their paths. */
+async function copyParts(sync: SyncMode): Promise<readonly string[]> {
+  const from = prepared.get(sync) ?? (await prepare(sync))
+  // Sockets of the program that was killed cannot be copied.
+  const filter = async (source: string): Promise<boolean> => !(await lstat(source)).isSocket()
+  await cp(from.folder.path, folder.path, { recursive: true, preserveTimestamps: true, filter })
+  return from.parts
+}
+
+async function prepare(sync: SyncMode): Promise<Prepared> {
+  const made = await temporaryFolder()
+  const base = await start(sync, {}, made.path)
+  const parts = await Promise.all(contents.map((content) => part(base, content)))
+  await program?.end('SIGKILL')
+  const all = { folder: made, parts }
+  prepared.set(sync, all)
+  return all
+}
+
 const JOINING: [Step, number][] = [
   ['create:bytes', 1],
   ['create:record', 1],
@@ -87,8 +119,7 @@ const CASES: [SyncMode, Step, number][] = [
 
 describe('A final upload', () => {
   it.each(CASES)('loses nothing when the program is killed: SYNC=%s, %s, %d', async (sync, step, count) => {
-    const first = await start(sync)
-    const parts = await Promise.all(contents.map((content) => part(first, content)))
+    const parts = await copyParts(sync)
     const concat = { 'Upload-Concat': `final;${parts.join(' ')}` }
     const killed = await start(sync, { STOP_AT: step, STOP_COUNT: String(count) })
     expect(await unlessKilled(create(killed, concat))).toBeUndefined()
@@ -108,8 +139,7 @@ describe('A final upload', () => {
   it.each(['takeover:renamed', 'write:returned', 'finish:renamed', 'release:marked'] as const)(
     'is finished without a request after a kill at %s',
     async (step) => {
-      const first = await start('finish')
-      const parts = await Promise.all(contents.map((content) => part(first, content)))
+      const parts = await copyParts('finish')
       const killed = await start('finish', { STOP_AT: step })
       await unlessKilled(create(killed, { 'Upload-Concat': `final;${parts.join(' ')}` }))
       await start('finish')

@@ -10,8 +10,8 @@ import { put, recordOf } from '../support/store-contract.ts'
 /** Enough bytes to start a background sync. */
 const MANY = 64 * 1024 * 1024
 /** More puts than a journal keeps entries, and the maximum size of the journal then, in bytes. */
-const PUTS = 10_000
-const LONGEST = 200_000
+const PUTS = 5_000
+const LONGEST = 140_000
 
 let folder: Awaited<ReturnType<typeof memoryFolder>>
 beforeEach(async () => {

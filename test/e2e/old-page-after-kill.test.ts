@@ -9,13 +9,18 @@ import { type OldPage, withOldPage } from './support/old-page.ts'
 
 jest.setTimeout(120_000)
 
+/** Bytes per second. */
+const RATE = 6 * MIB
+/** Instead of the 20 MiB of the pages. */
+const CHUNK = 8 * MIB
+
 let browser: Browser
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let big: SampleFile
 
 beforeAll(async () => {
   folder = await temporaryFolder()
-  big = await randomFile(folder.path, 'big.bin', 105 * MIB + 12_345)
+  big = await randomFile(folder.path, 'big.bin', 42 * MIB + 12_345)
   browser = await launchChrome()
 })
 
@@ -35,7 +40,7 @@ async function withLandfall(work: (landfall: Landfall) => Promise<void>) {
 
 /** Kills the program while the page sends the body of a chunk, and waits until the page has given up. */
 async function killWhileSending(old: OldPage, landfall: Landfall, choose: () => Promise<unknown>): Promise<void> {
-  await limitUpload(old.page, 16 * MIB)
+  await limitUpload(old.page, RATE)
   await choose()
   await old.sentMoreThan(0.45)
   await landfall.kill()
@@ -53,8 +58,8 @@ async function expectOnlyBig(landfall: Landfall): Promise<void> {
 
 describe('After a kill inside the body of a chunk and a restart,', () => {
   it.each([
-    ['20 MiB chunks, one at a time', 'old.html?threads=1'],
-    ['5 MiB chunks, three at a time', `old.html?threads=3&chunkSize=${5 * MIB}`],
+    ['large chunks, one at a time', `old.html?threads=1&chunkSize=${CHUNK}`],
+    ['small chunks, three at a time', `old.html?threads=3&chunkSize=${2 * MIB}`],
   ])('the page resumes the same upload by retry() (%s)', async (_, address) => {
     await withLandfall(async (landfall) => {
       await withOldPage(browser, landfall.url, address, async (old) => {
@@ -69,11 +74,11 @@ describe('After a kill inside the body of a chunk and a restart,', () => {
   })
 
   it.each([
-    ['the page of the article', 'seed.html', 20 * MIB],
-    ['5 MiB chunks, three at a time', `old.html?check=1&threads=3&chunkSize=${5 * MIB}`, 5 * MIB],
+    ['the page of the article', 'seed.html', CHUNK],
+    ['small chunks, three at a time', `old.html?check=1&threads=3&chunkSize=${2 * MIB}`, 2 * MIB],
   ])('a file that is chosen again skips the chunks that /check lists (%s)', async (_, address, size) => {
     await withLandfall(async (landfall) => {
-      await withOldPage(browser, landfall.url, address, async (old) => {
+      const resume = async (old: OldPage): Promise<void> => {
         await killWhileSending(old, landfall, () => old.chooseAfterCheck(big.path))
         const sentBefore = (await old.sentChunks()).length
         await landfall.startAgain()
@@ -86,7 +91,8 @@ describe('After a kill inside the body of a chunk and a restart,', () => {
         expect(sentAgain.sort((a, b) => a - b)).toEqual(all.filter((chunk) => !list.includes(chunk)))
         expect(completed).toMatchObject({ status: 200, answer: { name: big.name, size: big.size } })
         await expectOnlyBig(landfall)
-      })
+      }
+      await withOldPage(browser, landfall.url, address, resume, { chunkSize: CHUNK })
     })
   })
 })

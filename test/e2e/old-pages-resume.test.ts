@@ -20,7 +20,7 @@ if (build === undefined || olderBuild === undefined) throw new Error('WEBUPLOADE
 const stage = shareStage()
 
 describe('A file that is selected again in the page of the article', () => {
-  it.each([build, olderBuild])('resumes (%s)', async (...each) => {
+  it.concurrent.each([build, olderBuild])('resumes (%s)', async (...each) => {
     const { file } = await stage.newFile()
     await withBlogPage(stage.browser, stage.landfall, each, async (old) => {
       await breakOff(old, file)
@@ -28,7 +28,7 @@ describe('A file that is selected again in the page of the article', () => {
     })
   })
 
-  it('resumes in a browser without File.lastModifiedDate', async () => {
+  it.concurrent('resumes in a browser without File.lastModifiedDate', async () => {
     const { file } = await stage.newFile()
     const resume = async (old: OldPage): Promise<void> => {
       await breakOff(old, file)
@@ -39,19 +39,18 @@ describe('A file that is selected again in the page of the article', () => {
 })
 
 describe('Another file that is selected in the page of the article', () => {
-  it.each(OTHER_FILES.slice(0, 3).map((other, at) => [...other, at % 2 === 0 ? build : olderBuild] as const))(
-    'arrives on the second try at the latest (%s)',
-    async (_, makeOther, each) => {
-      const { place, file } = await stage.newFile()
-      const other = await makeOther(path.join(place, 'other'), file)
-      await withBlogPage(stage.browser, stage.landfall, each, async (old) => {
-        await breakOff(old, file)
-        await expectArrives(old, stage.landfall, other)
-        await expectArrives(old, stage.landfall, file)
-        await expectOnly(stage.landfall, file, other)
-      })
-    },
-  )
+  it.concurrent.each(
+    OTHER_FILES.slice(0, 3).map((other, at) => [...other, at % 2 === 0 ? build : olderBuild] as const),
+  )('arrives on the second try at the latest (%s)', async (_, makeOther, each) => {
+    const { place, file } = await stage.newFile()
+    const other = await makeOther(path.join(place, 'other'), file)
+    await withBlogPage(stage.browser, stage.landfall, each, async (old) => {
+      await breakOff(old, file)
+      await expectArrives(old, stage.landfall, other)
+      await expectArrives(old, stage.landfall, file)
+      await expectOnly(stage.landfall, file, other)
+    })
+  })
 })
 
 describe('A visitor of the page of the article', () => {

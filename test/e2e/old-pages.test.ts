@@ -15,10 +15,13 @@ let browser: Browser
 let landfall: Landfall
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let big: SampleFile
+/** Of as many chunks, in smaller ones. */
+let middle: SampleFile
 
 beforeAll(async () => {
   folder = await temporaryFolder()
   big = await randomFile(folder.path, 'big.bin', 105 * MIB + 12_345)
+  middle = await randomFile(folder.path, 'middle.bin', 21 * MIB + 12_345)
   browser = await launchChrome()
   landfall = await startLandfall()
 })
@@ -32,22 +35,28 @@ afterAll(async () => {
 /** Numbers from 0 up to `end`. */
 const upTo = (end: number): number[] => [...Array(end).keys()]
 
-describe('A file of more than 100 MiB', () => {
+describe('A file', () => {
   it.each([
-    ['one after the other in 20 MiB chunks', 'old.html?threads=1', 6],
-    ['three at a time in 5 MiB chunks', `old.html?threads=3&chunkSize=${5 * MIB}`, 22],
-    ['with the build without images', `old.html?threads=3&chunkSize=${5 * MIB}&dist=webuploader.withoutimage.js`, 22],
-    ['with raw bodies', `old.html?threads=3&chunkSize=${5 * MIB}&sendAsBinary=1`, 22],
-    ['completed by extension and type', 'old.html?complete=ext', 6],
-    ['completed by POST', 'old.html?complete=post', 6],
-  ])('arrives %s', async (_, address, chunks) => {
+    ['of more than 100 MiB, in 20 MiB chunks', () => big, 'old.html?threads=1', 6],
+    ['three chunks at a time', () => middle, `old.html?threads=3&chunkSize=${MIB}`, 22],
+    [
+      'with the build without images',
+      () => middle,
+      `old.html?threads=3&chunkSize=${MIB}&dist=webuploader.withoutimage.js`,
+      22,
+    ],
+    ['with raw bodies', () => middle, `old.html?threads=3&chunkSize=${MIB}&sendAsBinary=1`, 22],
+    ['completed by extension and type', () => middle, `old.html?complete=ext&chunkSize=${4 * MIB}`, 6],
+    ['completed by POST', () => middle, `old.html?complete=post&chunkSize=${4 * MIB}`, 6],
+  ])('arrives (%s)', async (_, chosen, address, chunks) => {
+    const file = chosen()
     await withOldPage(browser, landfall.url, address, async (old) => {
-      await old.choose(big.path)
+      await old.choose(file.path)
       const [completed] = await old.completed()
-      expect(completed).toMatchObject({ status: 200, answer: { ok: true, name: 'big.bin', size: big.size } })
+      expect(completed).toMatchObject({ status: 200, answer: { ok: true, name: file.name, size: file.size } })
       expect((await old.sentChunks()).sort((a, b) => a - b)).toEqual(upTo(chunks))
       const stored = await storedFile(landfall.dataDir, (await old.landed()).id)
-      expect(stored).toMatchObject({ name: 'big.bin', size: big.size, sha256: big.sha256 })
+      expect(stored).toMatchObject({ name: file.name, size: file.size, sha256: file.sha256 })
       expect(old.errors).toEqual([])
     })
   })

@@ -17,7 +17,7 @@ let file: SampleFile
 
 beforeAll(async () => {
   folder = await temporaryFolder()
-  file = await randomFile(folder.path, '测试 60.bin', 60 * MIB + 17)
+  file = await randomFile(folder.path, '测试 24.bin', 24 * MIB + 17)
   browser = await launchChrome()
   landfall = await startLandfall()
 })
@@ -98,14 +98,14 @@ async function expectLinkedFile(page: Page): Promise<void> {
 
 describe.each([
   ['in one request', '/'],
-  ['in 5 MiB requests', `/?chunkSize=${5 * MIB}`],
+  ['in 2 MiB requests', `/?chunkSize=${2 * MIB}`],
 ])('The modern page, %s,', (_, address) => {
   it('uploads a file, pauses, and resumes', async () => {
     await withPage(browser, async (page) => {
       const seen = watch(page)
       const offsets = offsetsOf(page)
       await page.goto(landfall.url + address)
-      await limitUpload(page, 16 * MIB)
+      await limitUpload(page, 8 * MIB)
       await choose(page, file.path)
       await shows(page, 25)
       await press(page, 'pause')
@@ -157,7 +157,7 @@ describe.each([
     await withPage(browser, async (page) => {
       const seen = watch(page)
       await page.goto(landfall.url + address)
-      await limitUpload(page, 16 * MIB)
+      await limitUpload(page, 8 * MIB)
       await choose(page, file.path)
       await shows(page, 25)
       await page.reload()
@@ -175,7 +175,7 @@ describe.each([
     await withPage(browser, async (page) => {
       const offsets = offsetsOf(page)
       await page.goto(landfall.url + address)
-      await limitUpload(page, 16 * MIB)
+      await limitUpload(page, 8 * MIB)
       await choose(page, file.path)
       await shows(page, 30)
       const sentBefore = offsets.length
@@ -190,7 +190,7 @@ describe.each([
   it('deletes a cancelled upload on the server', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url + address)
-      await limitUpload(page, 8 * MIB)
+      await limitUpload(page, 4 * MIB)
       const patched = page.waitForRequest((request) => request.method() === 'PATCH')
       await choose(page, file.path)
       const url = (await patched).url()

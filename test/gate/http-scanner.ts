@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 
 /** The answer of a scanner to a file, or no answer at all. */
-type Answer = 'clean' | 'rejected' | 'silent' | 'broken'
+export type Answer = 'clean' | 'rejected' | 'silent' | 'broken'
 
 /** A scanner behind a URL, which answers as a test says. */
 export interface HttpScanner {

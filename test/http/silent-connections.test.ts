@@ -56,87 +56,82 @@ async function finishedFile(length: number): Promise<string> {
   return url
 }
 
-describe('A connection', () => {
-  it.concurrent('without any bytes is closed', async () => {
-    const wire = await connect(service.url)
-    const { status, body } = await wire.answer()
-    expect([status, JSON.parse(body)]).toEqual([408, expect.objectContaining({ ok: false })])
-    await wire.closed
-  })
-
-  it.concurrent('is closed when the head of its request never ends', async () => {
-    const wire = await connect(service.url)
-    await wire.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ')
-    let isEnded = false
-    const ended = wire.answer().finally(() => {
-      isEnded = true
-    })
-    while (!isEnded) {
-      await wire.send('a')
-      await pause(200)
-    }
-    expect((await ended).status).toBe(408)
-    await wire.closed
-  })
-
-  it.concurrent('is closed when no further request arrives', async () => {
-    const wire = await connect(service.url)
-    for (let i = 0; i < 3; i++) {
-      await wire.send(requestHead('GET', '/healthz', {}))
-      expect((await wire.answer()).status).toBe(200)
-    }
-    await wire.closed
-  })
+// Most of them wait for limits: concurrent tests run concurrently only within one block.
+it.concurrent('A connection without any bytes is closed', async () => {
+  const wire = await connect(service.url)
+  const { status, body } = await wire.answer()
+  expect([status, JSON.parse(body)]).toEqual([408, expect.objectContaining({ ok: false })])
+  await wire.closed
 })
 
-describe('A body that arrives slowly and steadily', () => {
-  it.concurrent('is never cut by the limits for heads and idle connections', async () => {
-    const slow = bytesOf(45)
-    const url = await createUpload(service.url, slow.length)
-    const wire = await connect(service.url)
-    await beginPatch(wire, url, 0, slow.length, Buffer.alloc(0))
-    // For longer than a request head may take, and until the next check of that limit.
-    for (const byte of slow) {
-      await pause(300)
-      await wire.send(Buffer.of(byte))
-    }
-    expect((await wire.answer()).status).toBe(204)
-    await expectFile(service, url, slow)
-    await wire.cut()
+it.concurrent('A connection is closed when the head of its request never ends', async () => {
+  const wire = await connect(service.url)
+  await wire.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ')
+  let isEnded = false
+  const ended = wire.answer().finally(() => {
+    isEnded = true
   })
+  while (!isEnded) {
+    await wire.send('a')
+    await pause(200)
+  }
+  expect((await ended).status).toBe(408)
+  await wire.closed
 })
 
-describe('A reader', () => {
-  it.concurrent('who stops reading a file is disconnected, and the file closed', async () => {
-    const file = await finishedFile(content.length)
-    const socket = await connectDeaf()
-    socket.write(requestHead('GET', new URL(file).pathname, {}))
-    await until(() => isFileOpen(file))
-    await until(async () => !(await isOpen(socket)))
-    await until(async () => !(await isFileOpen(file)))
-    socket.destroy()
-  })
+it.concurrent('A connection is closed when no further request arrives', async () => {
+  const wire = await connect(service.url)
+  for (let i = 0; i < 3; i++) {
+    await wire.send(requestHead('GET', '/healthz', {}))
+    expect((await wire.answer()).status).toBe(200)
+  }
+  await wire.closed
+})
 
-  it.concurrent('who sends request after request and never reads is disconnected', async () => {
-    const socket = await connectDeaf()
-    socket.write(requestHead('GET', '/static/jquery/jquery.min.js', {}).repeat(500))
-    await until(async () => socket.bytesWritten > 0 && isOpen(socket))
-    await until(async () => !(await isOpen(socket)))
-    socket.destroy()
-  })
+it.concurrent('A body that arrives slowly and steadily is never cut by the limits for heads and idle connections', async () => {
+  const slow = bytesOf(45)
+  const url = await createUpload(service.url, slow.length)
+  const wire = await connect(service.url)
+  await beginPatch(wire, url, 0, slow.length, Buffer.alloc(0))
+  // For longer than a request head may take, and until the next check of that limit.
+  for (const byte of slow) {
+    await pause(300)
+    await wire.send(Buffer.of(byte))
+  }
+  expect((await wire.answer()).status).toBe(204)
+  await expectFile(service, url, slow)
+  await wire.cut()
+})
 
-  it.concurrent('who reads slowly receives the whole file', async () => {
-    const length = 24 * 1024 * 1024
-    const file = await finishedFile(length)
-    const socket = await connectDeaf()
-    socket.write(requestHead('GET', new URL(file).pathname, { Connection: 'close' }))
-    let received = 0
-    while (!socket.readableEnded && !socket.destroyed) {
-      await pause(20)
-      received += socket.read()?.length ?? 0
-    }
-    expect(received).toBeGreaterThan(length)
-  })
+it.concurrent('A reader who stops reading a file is disconnected, and the file closed', async () => {
+  const file = await finishedFile(content.length)
+  const socket = await connectDeaf()
+  socket.write(requestHead('GET', new URL(file).pathname, {}))
+  await until(() => isFileOpen(file))
+  await until(async () => !(await isOpen(socket)))
+  await until(async () => !(await isFileOpen(file)))
+  socket.destroy()
+})
+
+it.concurrent('A reader who sends request after request and never reads is disconnected', async () => {
+  const socket = await connectDeaf()
+  socket.write(requestHead('GET', '/static/jquery/jquery.min.js', {}).repeat(500))
+  await until(async () => socket.bytesWritten > 0 && isOpen(socket))
+  await until(async () => !(await isOpen(socket)))
+  socket.destroy()
+})
+
+it.concurrent('A reader who reads slowly receives the whole file', async () => {
+  const length = 24 * 1024 * 1024
+  const file = await finishedFile(length)
+  const socket = await connectDeaf()
+  socket.write(requestHead('GET', new URL(file).pathname, { Connection: 'close' }))
+  let received = 0
+  while (!socket.readableEnded && !socket.destroyed) {
+    await pause(20)
+    received += socket.read()?.length ?? 0
+  }
+  expect(received).toBeGreaterThan(length)
 })
 
 describe('An upload whose client vanished silently', () => {

@@ -146,6 +146,8 @@ async function traced(
   const data = path.join(folder.path, 'data')
   const settings = { DATA_DIR: data, SYNC: sync, FOLDER: folderOfFiles ?? '' }
   program = await startProgram(settings, undefined, [...STRACE, '-o', log])
+  // After its start, it counts its uploads, and syncs their totals: no response waits for that.
+  await until(async () => hasKeptTotals(stepsOf(parseTrace(await readFile(log, 'utf8')), data)))
   const session = new Session(program.url)
   await everyRequest(session, program.url, sync === 'always')
   await program.end('SIGKILL')
@@ -213,6 +215,11 @@ function stepsOf(lines: readonly Line[], root: string): string[] {
     if (line.op === 'rename') return [`rename ${path.relative(root, line.from)}`]
     return line.op === 'remove' ? [`remove ${path.relative(root, line.path)}`] : []
   })
+}
+
+function hasKeptTotals(steps: readonly string[]): boolean {
+  const rename = steps.indexOf('rename usage.tmp')
+  return rename !== -1 && steps.indexOf('sync ', rename) !== -1
 }
 
 describe.each(['finish', 'never'])('The format file with SYNC=%s', (SYNC) => {

@@ -24,7 +24,7 @@ export async function rowsIn(page: Page, selector: string, count: number): Promi
  */
 export async function shows(page: Page, percent: number, row: string = ROW): Promise<void> {
   const bar = page.locator(`${row} [role=progressbar]`)
-  while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(20)
+  while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(50)
 }
 
 /** Collects the offsets of the PATCH requests of a page. */

@@ -8,6 +8,9 @@ const FOLDER = new URL('../pages/', import.meta.url)
 const WEBUPLOADER = fileURLToPath(new URL('../../../node_modules/webuploader/dist/', import.meta.url))
 const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
 
+/** Milliseconds. By default, Chromium would draw a frame for each look. */
+const POLLING = 50
+
 /** A request that the page's scripts made; `status` is 0 without a response. */
 export interface SeenRequest {
   readonly method: string
@@ -131,7 +134,8 @@ export class OldPage {
   /** Waits until the page has received `count` events of these types. */
   async heard(types: string | readonly string[], count = 1): Promise<void> {
     const wanted = JSON.stringify([types].flat())
-    await this.page.waitForFunction(`observed.events.filter((e) => ${wanted}.includes(e.type)).length >= ${count}`)
+    const found = `observed.events.filter((e) => ${wanted}.includes(e.type)).length >= ${count}`
+    await this.page.waitForFunction(found, undefined, { polling: POLLING })
   }
 
   /** Gives the page the cookie of a visitor, as the page of the article gets it by its `/check`. */
@@ -159,6 +163,7 @@ export class OldPage {
     const call = "r.path === '/upload/complete' && r.ended"
     await this.page.waitForFunction(`observed.requests.filter((r) => ${call}).length >= ${count}`, undefined, {
       timeout: 60_000,
+      polling: POLLING,
     })
     const calls = await this.requests('/upload/complete')
     return calls.map(({ status, fields, text }) => ({ status, fields, answer: parseAnswer(text) }))
