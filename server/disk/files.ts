@@ -8,22 +8,6 @@ import { bytesIn } from '../core/reader.ts'
 import { diskError, synced } from './disk-error.ts'
 import { type Permission, PRIVATE_FILE } from './modes.ts'
 
-/**
- * Syncs a file or directory through its own descriptor.
- *
- * @param what `data` like fdatasync(2), `all` like fsync(2).
- * @throws UploadError `sync_failed` when the sync fails; the OS error when the file cannot be opened, which is not
- * final.
- */
-export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
-  const handle = await fs.open(file, 'r')
-  try {
-    await synced(() => (what === 'data' ? handle.datasync() : handle.sync()))
-  } finally {
-    await handle.close()
-  }
-}
-
 /** Returns the result of `work`, or `undefined` if its file or directory does not exist. */
 export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -166,7 +150,23 @@ function skip(buffers: Buffer[], bytes: number): Buffer[] {
 
 const openFile = promisify(open)
 const writeTo = promisify(writev)
-const syncs = { none: undefined, data: promisify(fdatasync), all: promisify(fsync) }
+const syncs = { data: promisify(fdatasync), all: promisify(fsync) }
+
+/**
+ * Syncs a file or directory through its own descriptor.
+ *
+ * @param what `data` like fdatasync(2), `all` like fsync(2).
+ * @throws UploadError `sync_failed` when the sync fails; the OS error when the file cannot be opened, which is not
+ * final.
+ */
+export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
+  const descriptor = await openFile(file, 'r')
+  try {
+    await synced(() => syncs[what](descriptor))
+  } finally {
+    closeSync(descriptor)
+  }
+}
 
 /**
  * Creates a small file with its content. Calls that may wait for the disk run in the thread pool; fstat and close only
@@ -186,8 +186,7 @@ export async function writeNewFile(
   try {
     if (isMasked) fchmodSync(descriptor, bits)
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
-    const syncIt = syncs[sync]
-    if (syncIt !== undefined) await measured(SYNCS, 'sync', () => syncIt(descriptor))
+    if (sync !== 'none') await measured(SYNCS, 'sync', () => syncs[sync](descriptor))
     const stats = fstatSync(descriptor)
     isOpen = false
     closeSync(descriptor)
