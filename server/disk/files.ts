@@ -8,6 +8,22 @@ import { bytesIn } from '../core/reader.ts'
 import { diskError, synced } from './disk-error.ts'
 import { type Permission, PRIVATE_FILE } from './modes.ts'
 
+/**
+ * Syncs a file or directory through its own descriptor.
+ *
+ * @param what `data` like fdatasync(2), `all` like fsync(2).
+ * @throws UploadError `sync_failed` when the sync fails; the OS error when the file cannot be opened, which is not
+ * final.
+ */
+export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
+  const handle = await fs.open(file, 'r')
+  try {
+    await synced(() => (what === 'data' ? handle.datasync() : handle.sync()))
+  } finally {
+    await handle.close()
+  }
+}
+
 /** Returns the result of `work`, or `undefined` if its file or directory does not exist. */
 export async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -150,19 +166,17 @@ function skip(buffers: Buffer[], bytes: number): Buffer[] {
 
 const openFile = promisify(open)
 const writeTo = promisify(writev)
-const syncs = { data: promisify(fdatasync), all: promisify(fsync) }
+const syncs = { none: undefined, data: promisify(fdatasync), all: promisify(fsync) }
 
 /**
- * Syncs a file or directory through its own descriptor.
+ * Syncs a directory, like `syncPath`, but without a `FileHandle`: each file that is finished needs several such syncs.
  *
- * @param what `data` like fdatasync(2), `all` like fsync(2).
- * @throws UploadError `sync_failed` when the sync fails; the OS error when the file cannot be opened, which is not
- * final.
+ * @throws UploadError `sync_failed`; the OS error when the directory cannot be opened.
  */
-export async function syncPath(file: string, what: 'data' | 'all'): Promise<void> {
-  const descriptor = await openFile(file, 'r')
+export async function syncDirectory(directory: string): Promise<void> {
+  const descriptor = await openFile(directory, 'r')
   try {
-    await synced(() => syncs[what](descriptor))
+    await synced(() => syncs.all(descriptor))
   } finally {
     closeSync(descriptor)
   }
@@ -186,7 +200,8 @@ export async function writeNewFile(
   try {
     if (isMasked) fchmodSync(descriptor, bits)
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
-    if (sync !== 'none') await measured(SYNCS, 'sync', () => syncs[sync](descriptor))
+    const syncIt = syncs[sync]
+    if (syncIt !== undefined) await measured(SYNCS, 'sync', () => syncIt(descriptor))
     const stats = fstatSync(descriptor)
     isOpen = false
     closeSync(descriptor)
