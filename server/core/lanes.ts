@@ -28,6 +28,9 @@ export class Lanes {
    * @throws UploadError `too_many_requests`.
    */
   async enter(key: string): Promise<() => void> {
+    // Mostly nothing runs, and a wait needs a timer and a signal.
+    const leave = this.#slots.tryEnter(key)
+    if (leave !== undefined) return leave
     const abort = new AbortController()
     const entered = this.#slots.enter(key, abort.signal)
     try {
