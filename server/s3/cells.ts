@@ -27,6 +27,9 @@ export function cellSizes(usual: number): CellSizes {
   return { usual, smallest: 5 * MIB, largestNatural: 16 * MIB, largest: 32 * MIB }
 }
 
+/** The cell of a file that is copied from another one, in bytes: its parts never are in memory. */
+export const COPIED_CELL = 256 * MIB
+
 /** The largest possible file, in bytes. */
 export function largestFile({ largest }: CellSizes): number {
   return MOST_PARTS * largest
