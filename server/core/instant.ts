@@ -35,8 +35,11 @@ export interface Claim {
   readonly proof: Buffer
 }
 
-/** When a question about the files of others is answered with no, in milliseconds: it hides how long the search took. */
-const HIDDEN_FOR = 500
+/**
+ * When a proof about files of others is answered with no, in milliseconds: that hides how long the search took. A longer
+ * search finds nothing.
+ */
+const HIDDEN_FOR = 1000
 
 /** Maximum proofs that are computed concurrently, and that wait: they must not slow uploads down. */
 const MAX_PROOFS = 4
