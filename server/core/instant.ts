@@ -39,7 +39,7 @@ export interface Claim {
  * When a proof about files of others is answered with no, in milliseconds: that hides how long the search took. A longer
  * search finds nothing.
  */
-const HIDDEN_FOR = 1000
+const HIDDEN_FOR = { disk: 1000, bucket: 3000 }
 
 /** Maximum proofs that are computed concurrently, and that wait: they must not slow uploads down. */
 const MAX_PROOFS = 4
@@ -148,7 +148,9 @@ export class Instant {
     const over = new AbortController()
     if (this.#scope === 'owner') return search(over.signal)
     const found = new AbortController()
-    const end = delay(HIDDEN_FOR, undefined, { signal: found.signal }).catch(() => undefined)
+    const end = delay(this.#uploads.isShared ? HIDDEN_FOR.bucket : HIDDEN_FOR.disk, undefined, {
+      signal: found.signal,
+    }).catch(() => undefined)
     const source = await Promise.race([search(over.signal).catch(() => undefined), end])
     if (source === undefined) {
       await end

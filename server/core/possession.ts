@@ -5,7 +5,7 @@ import type { Range } from './ranges.ts'
 const RANGES = 256
 const RANGE_SIZE = 16 * 1024
 /** How many ranges are read at a time: most of the time, a read waits. */
-const CONCURRENT_READS = 8
+const CONCURRENT_READS = 16
 /** Bytes that select a range. */
 const CHOICE_SIZE = 6
 

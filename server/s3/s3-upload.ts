@@ -5,7 +5,7 @@ import type { FailureReason, UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, ObjectPlace, Occupied, StoredUpload } from '../core/store.ts'
 import { moved } from '../core/upload.ts'
 import { PieceAttempt, type PiecesOf } from './attempt.ts'
-import { COPIED_CELL, cellEnd, cellOfChunks, cellSize, firstGathered } from './cells.ts'
+import { cellEnd, cellOfChunks, cellSize, firstGathered } from './cells.ts'
 import { type Composed, Composition } from './composition.ts'
 import { copyPieces } from './copy-pieces.ts'
 import { type CoveredUpload, Covers } from './covers.ts'
@@ -376,7 +376,7 @@ export class S3Upload implements StoredUpload {
   }
 
   get #cellSize(): number {
-    if (this.#state.source !== undefined) return COPIED_CELL
+    if (this.#state.source !== undefined) return this.#environment.cells.copied
     return this.#knownCellSize() ?? this.#environment.cells.usual
   }
 
