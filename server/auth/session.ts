@@ -49,7 +49,7 @@ export function session(options: SessionOptions): (ctx: Context) => Promise<void
       downloads,
       termination,
       // Without an owner, there are no files of the same owner.
-      instant: instant === 'all' || (instant === 'owner' && principal?.owner !== undefined),
+      ...((instant === 'all' || (instant === 'owner' && principal?.owner !== undefined)) && { instant: true }),
     })
   }
 }

@@ -36,7 +36,7 @@ afterEach(async () => {
 })
 
 function ownerOf(owner: string | undefined): Principal {
-  return { ...anyone, owner, ownsUnowned: false, account: () => owner ?? 'network' }
+  return { ...anyone, owner, ownsUnowned: owner === undefined, account: () => owner ?? 'network' }
 }
 
 async function send(desk: Desk, id: string, bytes: Buffer = HELLO): Promise<void> {
