@@ -17,6 +17,7 @@ export function openChecks(settings: Settings, log: Logger): Checks {
   const limits = { timeout: SCAN_TIMEOUT * 1000, concurrency: SCAN_CONCURRENCY }
   return {
     types: new FileTypes(settings.ALLOWED_TYPES),
+    fingerprints: settings.INSTANT !== 'off',
     ...(gates.length > 0 && { gate: new Gates(gates, limits, log) }),
   }
 }

@@ -11,6 +11,7 @@ import type { Draft } from './draft/draft.ts'
 import type { Pages } from './http/pages.ts'
 import { ACCEPT_PATCH } from './http/patch-types.ts'
 import { setAllow } from './http/routing.ts'
+import type { InstantEndpoints } from './instant/instant-endpoints.ts'
 import type { Readiness } from './readiness.ts'
 import type { Termination, Tus } from './tus/tus.ts'
 
@@ -33,6 +34,8 @@ export interface Handlers {
   readonly termination: Termination
   /** `GET /session`. */
   readonly session: (ctx: Context) => Promise<void>
+  /** Uploads that need not be sent, if they are offered. */
+  readonly instant: InstantEndpoints | undefined
   /** `POST /tokens`, if it is offered. */
   readonly createToken: ((ctx: Context) => Promise<void>) | undefined
   readonly readiness: Readiness
@@ -57,6 +60,7 @@ export function routes(handlers: Handlers): readonly (readonly Route[])[] {
   return [
     uploadRoutes(handlers),
     ...(legacy === undefined ? [] : [legacyRoutes(legacy, pages !== undefined)]),
+    ...(handlers.instant === undefined ? [] : [instantRoutes(handlers.instant)]),
     tokenRoutes(handlers),
     ...(pages === undefined ? [] : [pageRoutes(pages, handlers)]),
   ]
@@ -168,6 +172,16 @@ function legacyRoutes(legacy: LegacyAdapter, hasPage: boolean): readonly Route[]
       path: '/check',
       answer: { needs: ['ask'], from: 'fields', run: (ctx, admit) => legacy.check(ctx, admit) },
     },
+  ]
+}
+
+/** Uploads of files that are stored already. */
+function instantRoutes(instant: InstantEndpoints): readonly Route[] {
+  const ask: GuardedEndpoint = { needs: ['create'], run: (ctx, desk) => instant.ask(ctx, desk) }
+  const finish: GuardedEndpoint = { needs: ['create'], run: (ctx, desk) => instant.finish(ctx, desk) }
+  return [
+    { method: 'POST', path: '/instant', limited: true, answer: ask },
+    { method: 'POST', path: '/instant/proof', limited: true, answer: finish },
   ]
 }
 

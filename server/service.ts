@@ -221,12 +221,23 @@ async function serviceFor(
       field: settings.AUTH_FIELD,
       downloads,
       termination,
+      instant: settings.INSTANT,
       maxSize: settings.MAX_SIZE,
       types: settings.ALLOWED_TYPES,
       maxMetadata: settings.MAX_METADATA,
       usageOf: (account) => ledger.usage(account),
     }),
     createToken: await openTokens(settings, keys.token),
+    instant:
+      settings.INSTANT === 'off'
+        ? undefined
+        : (await import('./open-instant.ts')).openInstant(settings, {
+            uploads,
+            events,
+            urlOf: urls.location,
+            auth,
+            log,
+          }),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy: embedding.webUploader

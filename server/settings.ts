@@ -306,6 +306,11 @@ export const declaration = z.object({
     'What clients may delete: on (their uploads), unfinished (only unfinished ones), off (nothing).',
     oneOf('on', 'unfinished', 'off'),
   ),
+  INSTANT: setting(
+    'off',
+    'Whose finished files become uploads without being sent again, after a proof that the client has them: off, owner (the same owner’s; needs AUTH), all (of all clients).',
+    oneOf('off', 'owner', 'all'),
+  ),
   HOOKS_URL: setting('', 'URL that hooks are posted to, as tusd 2 does. Not together with HOOKS_DIR.', httpUrl()),
   HOOKS_DIR: setting(
     '',

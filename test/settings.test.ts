@@ -111,6 +111,7 @@ describe('Settings', () => {
       WEBHOOK_URLS: [],
       DOWNLOADS: 'on',
       TERMINATION: 'on',
+      INSTANT: 'off',
       SECRET: '',
       LOG_LEVEL: 'info',
       LOG_FORMAT: 'json',

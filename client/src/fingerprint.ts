@@ -23,7 +23,8 @@ export async function fingerprintsOf(file: File, scope: string): Promise<Fingerp
   }
 }
 
-function samplesOf(file: File): Blob[] {
+/** The parts of a file that its fingerprint is made of. The service takes the same ones. */
+export function samplesOf(file: Blob): Blob[] {
   if (file.size <= SAMPLES * SAMPLE_SIZE) return [file]
   const step = (file.size - SAMPLE_SIZE) / (SAMPLES - 1)
   return Array.from({ length: SAMPLES }, (_, i) => {

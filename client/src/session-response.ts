@@ -23,6 +23,8 @@ export interface Session {
   readonly links: 'signed' | 'plain' | 'none'
   /** Whether the service deletes unfinished uploads. */
   readonly deletes: boolean
+  /** Whether a file that the service has already need not be sent. */
+  readonly instant: boolean
 }
 
 const ACTIONS: readonly Action[] = ['create', 'write', 'read', 'delete', 'ask']
@@ -36,13 +38,14 @@ export const WITHOUT_SESSIONS: Session = {
   limits: {},
   links: 'plain',
   deletes: true,
+  instant: false,
 }
 
 /** Reads the response of `GET /session`. Never throws. */
 export function parseSession(json: string): Session {
   try {
     const found: Readonly<Record<string, unknown>> = JSON.parse(json)
-    const { auth, signedIn, owner, limits, downloads, termination } = found
+    const { auth, signedIn, owner, limits, downloads, termination, instant } = found
     const mode = auth === 'jwt' || auth === 'forward' ? auth : 'none'
     const allowed = textsIn(found['may'])
     const may = new Set(ACTIONS.filter((action) => allowed.includes(action)))
@@ -54,6 +57,7 @@ export function parseSession(json: string): Session {
       limits: limitsIn(limits),
       links: downloads === 'off' || !may.has('read') ? 'none' : 'signed',
       deletes: termination !== 'off' && may.has('delete'),
+      instant: instant === true && may.has('create'),
     }
   } catch {
     return WITHOUT_SESSIONS

@@ -11,7 +11,7 @@ rm -f "$to/complete"
 
 copy() {
   # No sockets: they belong to the running process. A file that vanishes has been finished or removed: 24.
-  rsync -a --no-specials --no-devices "$@" || [ $? -eq 24 ]
+  rsync -aH --no-specials --no-devices "$@" || [ $? -eq 24 ]
 }
 
 # What says which bytes count comes before the bytes, so no copied record or journal claims bytes that are missing.

@@ -15,6 +15,7 @@ const TASKS: readonly (readonly [group: string, pages: readonly (readonly [title
       ['Webhooks', 'webhooks'],
       ['Users and tokens', 'auth'],
       ['Scanning', 'scanning'],
+      ['Instant uploads', 'instant'],
       ['Moving from another server', 'migrate/index'],
       ['From tusd', 'migrate/tusd'],
       ['From @tus/server', 'migrate/tus-server'],

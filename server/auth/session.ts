@@ -13,6 +13,7 @@ export interface SessionOptions {
   readonly field: string
   readonly downloads: 'on' | 'signed' | 'off'
   readonly termination: 'on' | 'unfinished' | 'off'
+  readonly instant: 'off' | 'owner' | 'all'
   /** Maximum bytes of an upload; `Infinity` for no limit. */
   readonly maxSize: number
   /** As in the setting `ALLOWED_TYPES`; empty for all. */
@@ -33,7 +34,7 @@ interface Usage {
  * @throws UploadError `auth_unavailable`.
  */
 export function session(options: SessionOptions): (ctx: Context) => Promise<void> {
-  const { authenticator, auth, field, downloads, termination } = options
+  const { authenticator, auth, field, downloads, termination, instant } = options
   return async (ctx) => {
     const principal = await callerOf(ctx, authenticator)
     const may = [...(principal?.may ?? [])].filter((action) => action !== 'delete' || termination !== 'off')
@@ -47,6 +48,8 @@ export function session(options: SessionOptions): (ctx: Context) => Promise<void
       limits: limitsOf(principal, options),
       downloads,
       termination,
+      // Without an owner, there are no files of the same owner.
+      ...((instant === 'all' || (instant === 'owner' && principal?.owner !== undefined)) && { instant: true }),
     })
   }
 }

@@ -45,6 +45,11 @@ export class ChargedStore implements Store {
     return this.#create(record, true, () => this.#store.createFinished(record, bytes, prepare))
   }
 
+  /** @throws UploadError also `quota_exceeded`. */
+  createFrom(record: UploadRecord, source: StoredUpload): Promise<StoredUpload> {
+    return this.#create(record, false, () => this.#store.createFrom(record, ChargedUpload.storedOf(source)))
+  }
+
   async open(id: string): Promise<Found> {
     const found = await this.#store.open(id)
     if (found.kind !== 'upload') return found
@@ -156,6 +161,11 @@ class ChargedUpload implements StoredUpload {
     this.#headroom = headroom
     this.#tracked = tracked ?? ledger.track(stored.record, undefined)
     if (tracked === undefined && !dependsOnBlocks(stored)) this.#tracked.charge = this.#chargeOf(stored)
+  }
+
+  /** What the store has given for it. */
+  static storedOf(upload: StoredUpload): StoredUpload {
+    return upload instanceof ChargedUpload ? upload.#stored : upload
   }
 
   get record(): UploadRecord {

@@ -14,6 +14,7 @@ interface Registry {
   create<T>(record: UploadRecord, work: Work<T>, principal: Principal): Promise<T>
   createTentatively<T>(record: UploadRecord, work: Work<T>, principal: Principal): Promise<T>
   createFinished<T>(record: UploadRecord, bytes: readonly Buffer[], work: Work<T>, principal: Principal): Promise<T>
+  createFrom<T>(record: UploadRecord, source: string, work: Work<T>, principal: Principal): Promise<T>
   checkSize(length: number | null): void
   checkType(record: UploadRecord, narrower?: readonly string[]): void
   admit(record: UploadRecord, principal: Principal): Promise<() => void>
@@ -98,6 +99,16 @@ export class Desk {
       end?.()
       leave()
     }
+  }
+
+  /**
+   * Like `Uploads.createFrom`, as an upload of the principal.
+   *
+   * @param source a file that the principal has, as it has proved.
+   * @throws UploadError like `create`, and `not_found`.
+   */
+  async createFrom<T>(record: UploadRecord, source: string, work: Work<T>): Promise<T> {
+    return this.#admitted(record, work, (own, begun) => this.#uploads.createFrom(own, source, begun, this.principal))
   }
 
   /** @throws UploadError `too_large` if the principal may not have a file of `length` bytes. */

@@ -42,7 +42,13 @@ export class Failure {
   }
 }
 
-const FINAL: ReadonlySet<ErrorCode> = new Set(['sync_failed', 'digest_mismatch', 'rejected', 'type_not_allowed'])
+const FINAL: ReadonlySet<ErrorCode> = new Set([
+  'sync_failed',
+  'digest_mismatch',
+  'part_gone',
+  'rejected',
+  'type_not_allowed',
+])
 
 /** The error of a failed upload. */
 export function failureError({ code, message, answer }: FailureReason): UploadError {

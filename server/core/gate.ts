@@ -49,4 +49,6 @@ export interface TypeRule {
 export interface Checks {
   readonly gate?: Gate | undefined
   readonly types?: TypeRule | undefined
+  /** Whether the record of a finished file has its fingerprint. */
+  readonly fingerprints?: boolean | undefined
 }

@@ -55,6 +55,8 @@ const format2 = z.object({
   scan: z.literal('clean').optional(),
   released: z.literal(true).optional(),
   digests: z.record(z.string(), z.string()).optional(),
+  fingerprint: z.string().optional(),
+  copied: z.literal(true).optional(),
   partial: z.literal(true).optional(),
   final: z.string().optional(),
   joined: z.literal(true).optional(),

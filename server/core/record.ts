@@ -36,6 +36,10 @@ export interface UploadRecord {
   readonly released?: true | undefined
   /** Digests of the finished file, in base64, by the names of `digest.ts`. */
   readonly digests?: Readonly<Record<string, string>> | undefined
+  /** Of the finished file: see `fingerprintOf`. */
+  readonly fingerprint?: string | undefined
+  /** The bytes came from a finished upload, not from a client. */
+  readonly copied?: true | undefined
   /** Concatenation: a part, which never becomes a file by itself. */
   readonly partial?: true | undefined
   /** The final upload that this part belongs to. */

@@ -60,6 +60,16 @@ export class ReportedStore implements Store {
     }
   }
 
+  async createFrom(record: UploadRecord, source: StoredUpload): Promise<StoredUpload> {
+    const upload = { record, offset: record.length ?? 0, path: this.#store.pathOf(record, false) }
+    const report = new Report(this.#reports, [eventOf('created', upload)])
+    const stored = await report.around(async () => {
+      await report.written
+      return this.#store.createFrom(record, ReportedUpload.storedOf(source))
+    })
+    return new ReportedUpload(this.#store, stored, this.#reports)
+  }
+
   async open(id: string): Promise<Found> {
     const found = await this.#store.open(id)
     if (found.kind !== 'upload') return found
@@ -177,6 +187,11 @@ class ReportedUpload implements StoredUpload {
     this.#creation = creation
     this.#isFailed = stored.record.failed !== undefined
     this.#lastProgress.offset = prefix(stored.received)
+  }
+
+  /** What the store has given for it. */
+  static storedOf(upload: StoredUpload): StoredUpload {
+    return upload instanceof ReportedUpload ? upload.#stored : upload
   }
 
   get record(): UploadRecord {

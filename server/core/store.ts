@@ -252,6 +252,15 @@ export interface Store {
     bytes: readonly Buffer[],
     prepare?: () => Promise<Prepared>,
   ): Promise<StoredUpload>
+  /**
+   * Creates an upload with all bytes of a finished one of this store and of the same length, without reading them. It
+   * is not finished yet; later it does not depend on the other. When this returns, it survives a crash of the process,
+   * but it may fail with `part_gone` if the other is removed before it is finished.
+   *
+   * @throws UploadError `not_found` if the other is gone, or its bytes cannot be shared; `no_space`, `storage_error`.
+   * Then there is no such upload.
+   */
+  createFrom(record: UploadRecord, source: StoredUpload): Promise<StoredUpload>
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order, without removed ones. */
   group(group: string): Promise<readonly string[]>

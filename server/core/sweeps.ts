@@ -2,6 +2,7 @@ import { accountOf, chargeOf, dependsOnBlocks, growsWithBytes, NO_CHARGE, overhe
 import { stopping, UploadError } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import { pacer } from './pacer.ts'
+import type { UploadRecord } from './record.ts'
 import type { Recount } from './recount.ts'
 import type { Departure, Store, UploadSummary } from './store.ts'
 import { unlessMissing } from './unless-missing.ts'
@@ -100,6 +101,21 @@ export class Sweeps {
         recount.complete()
       } finally {
         ledger.endRecount()
+      }
+    })
+  }
+
+  /** Calls `found` with the record of each finished upload, in the background. */
+  async eachFinished(found: (record: UploadRecord) => void): Promise<void> {
+    await this.#sweep(async () => {
+      const pause = pacer()
+      for (const partition of await this.#store.partitions()) {
+        for (const id of await this.#store.partition(partition)) {
+          if (this.#closed) return
+          const summary = await this.#summary(id)
+          if (summary?.finished) found(summary.record)
+          await pause()
+        }
       }
     })
   }

@@ -6,13 +6,14 @@ import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
 import { Failure, failureError } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import type { Checks } from './gate.ts'
 import { scanning } from './inspection.ts'
 import { Landing } from './landing.ts'
 import { covers, prefix, type Range, type Ranges } from './ranges.ts'
 import { Receiving } from './receiving.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
-import type { Departure, StoredUpload } from './store.ts'
+import type { Departure, Store, StoredUpload } from './store.ts'
 import { TypeCheck } from './type-check.ts'
 
 /**
@@ -40,6 +41,7 @@ export class Upload {
   readonly #digests: FileDigests
   readonly #failure: Failure
   readonly #decisions: Decisions
+  readonly #hasFingerprint: boolean
   #lastChange: Date | undefined
 
   /**
@@ -53,6 +55,7 @@ export class Upload {
     this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
     this.#decisions = decisions
+    this.#hasFingerprint = checks.fingerprints === true
     const destination = {
       stored,
       check: () => this.#check(),
@@ -281,6 +284,18 @@ export class Upload {
     )
   }
 
+  /**
+   * Creates an upload with the bytes of this finished one: see `Store.createFrom`.
+   *
+   * @throws UploadError `not_found` also if this one is not finished, or has another length.
+   */
+  async createCopy(store: Pick<Store, 'createFrom'>, wanted: UploadRecord): Promise<StoredUpload> {
+    const { length, fingerprint } = this.record
+    if (this.state !== 'finished' || length !== wanted.length) throw notShared()
+    const record: UploadRecord = { ...wanted, copied: true }
+    return store.createFrom(fingerprint === undefined ? record : { ...record, fingerprint }, this.#stored)
+  }
+
   /** Removes the bytes of a part whose final upload is finished; the part is still reported as complete. */
   async discardBytes(): Promise<void> {
     await this.#exclusively(async () => {
@@ -487,6 +502,12 @@ export class Upload {
   async #verify(): Promise<void> {
     await this.#typeCheck.pass()
     await this.#digests.verify()
+    if (this.#hasFingerprint && this.record.fingerprint === undefined) await this.#keepFingerprint()
+  }
+
+  async #keepFingerprint(): Promise<void> {
+    const fingerprint = await fingerprintOf(this.record.length ?? 0, (range) => this.#stored.read(range))
+    await this.#stored.update((record) => ({ ...record, fingerprint }))
   }
 
   /** Removes the bytes of a failed upload: those that were rejected stay for the operator. */
@@ -526,6 +547,11 @@ export function checkUsable({ record: { failed }, state }: Upload): void {
 /** The error of an object that must not be used any more: another node has opened the upload, or may have. */
 export function moved(): UploadError {
   return new UploadError('moved', 'This upload continues in a moment; try again.')
+}
+
+/** The error of bytes that another upload cannot have. */
+export function notShared(): UploadError {
+  return new UploadError('not_found', 'There is no such file any more.')
 }
 
 function deleted(): UploadError {

@@ -8,6 +8,7 @@ import type { Decisions } from './decisions.ts'
 import { Desk, type Reach } from './desk.ts'
 import { stopping, UploadError } from './errors.ts'
 import { isFinal, reasonOf } from './failure.ts'
+import { fingerprintOfBytes } from './fingerprint.ts'
 import { folderByTemplate } from './folder.ts'
 import type { Checks } from './gate.ts'
 import { Headroom } from './headroom.ts'
@@ -21,7 +22,7 @@ import { sourceOf } from './source.ts'
 import type { Space, Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
-import { checkUsable, moved, Upload } from './upload.ts'
+import { checkUsable, moved, notShared, Upload } from './upload.ts'
 
 type Work<T> = (upload: Upload) => Promise<T>
 
@@ -165,6 +166,23 @@ export class Uploads {
       },
       principal,
     )
+  }
+
+  /**
+   * Creates an upload with the bytes of a finished one, whatever its owner, and runs `work` on it.
+   *
+   * @param source the id of the finished upload.
+   * @throws UploadError like `create`, and `not_found` if the bytes cannot be had.
+   */
+  async createFrom<T>(record: UploadRecord, source: string, work: Work<T>, principal?: Principal): Promise<T> {
+    const make = async (): Promise<Upload> => {
+      try {
+        return await this.use(source, (from) => this.#makeFrom(record, from))
+      } catch (error) {
+        throw error instanceof Unknown || error instanceof Departed ? notShared() : error
+      }
+    }
+    return this.#withNew(record.id, make, work, principal, true)
   }
 
   /**
@@ -450,10 +468,19 @@ export class Uploads {
     return this.#uploadOf(await this.#store.create(record, isTentative))
   }
 
-  async #makeFinished(record: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
+  async #makeFrom(record: UploadRecord, source: Upload): Promise<Upload> {
     this.checkSize(record.length)
     this.checkType(record)
-    await this.#checkStart(record, bytes)
+    return this.#uploadOf(await source.createCopy(this.#store, record))
+  }
+
+  async #makeFinished(wanted: UploadRecord, bytes: readonly Buffer[]): Promise<Upload> {
+    this.checkSize(wanted.length)
+    this.checkType(wanted)
+    await this.#checkStart(wanted, bytes)
+    const record = this.#checks.fingerprints
+      ? { ...wanted, fingerprint: fingerprintOfBytes(Buffer.concat(bytes)) }
+      : wanted
     const prepare = this.#decisions.beforeFinish && (async () => ({ record: await this.#decided(record) }))
     return this.#uploadOf(await this.#store.createFinished(record, bytes, prepare))
   }

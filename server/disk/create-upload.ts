@@ -98,7 +98,7 @@ async function preparedFor(
 }
 
 /** Creates the record of new bytes; if that fails, removes the bytes. */
-async function createRecordFor(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
+export async function createRecordFor(environment: Environment, record: UploadRecord, durable: boolean): Promise<void> {
   try {
     await createRecord(environment, record, durable)
   } catch (error) {
@@ -108,7 +108,7 @@ async function createRecordFor(environment: Environment, record: UploadRecord, d
 }
 
 /** Makes a creation durable; if that fails, removes the upload. */
-async function syncCreation({ layout, directorySync }: Environment, id: string): Promise<void> {
+export async function syncCreation({ layout, directorySync }: Environment, id: string): Promise<void> {
   try {
     await Promise.all([directorySync.sync(layout.incoming), directorySync.sync(layout.recordFolder(id))])
   } catch (error) {

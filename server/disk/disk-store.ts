@@ -14,6 +14,7 @@ import { ifThere, namesIn } from './files.ts'
 import { FinishedFolders } from './finished-folders.ts'
 import { type ForeignBytes, importUpload } from './import-upload.ts'
 import { idsOf, Layout } from './layout.ts'
+import { linkUpload } from './link-upload.ts'
 import { lastChangeOf, openUpload, summary } from './open-upload.ts'
 import { type Owner, takeOwnership } from './owner.ts'
 import { placeTombstone, placeUpload } from './place-upload.ts'
@@ -101,6 +102,11 @@ export class DiskStore implements Store {
     prepare?: () => Promise<Prepared>,
   ): Promise<StoredUpload> {
     const create = (): Promise<StoredUpload> => createFinishedUpload(this.#environment, record, bytes, prepare)
+    return onDisk(() => this.#recovery.beforeCreation(record.id, create))
+  }
+
+  createFrom(record: UploadRecord, source: StoredUpload): Promise<StoredUpload> {
+    const create = (): Promise<StoredUpload> => linkUpload(this.#environment, record, source.record)
     return onDisk(() => this.#recovery.beforeCreation(record.id, create))
   }
 

@@ -19,7 +19,7 @@ import { markRecord, replaceRecord, syncRecord } from './record-file.ts'
 import { removeBytes } from './removal.ts'
 import { isReadmittable, takeBackRejected } from './take-back.ts'
 import { makeTombstone } from './tombstone.ts'
-import { lastChange, occupiedBy, openBytes, syncLanding } from './upload-files.ts'
+import { finishedAtOf, lastChange, occupiedBy, openBytes, syncLanding } from './upload-files.ts'
 import { UploadJournal } from './upload-journal.ts'
 
 /** The state of an upload when it is opened. */
@@ -182,7 +182,7 @@ export class DiskUpload implements StoredUpload {
     if (sync !== 'never') await onDisk(() => syncLanding(this.#environment, this.#record))
     onStep('finish:directories')
     this.#sync.clear()
-    this.#finishedAt = this.#renamedAt
+    this.#finishedAt = finishedAtOf(this.#record, this.#renamedAt)
     // A leftover journal does no harm: the next start removes it.
     await this.#journal.drop().catch(() => undefined)
     onStep('finish:done')

@@ -30,6 +30,9 @@ export type RejectionStep = 'reject:moved' | 'reject:done' | 'readmit:moved' | '
 /** The steps of the outbox. */
 export type OutboxStep = 'outbox:written' | 'outbox:synced' | 'outbox:marked' | 'outbox:compacted'
 
+/** The steps of a creation from a finished upload. */
+export type LinkStep = 'link:bytes' | 'link:record'
+
 /** The steps of an import from another server. */
 export type ImportStep = 'import:copied' | 'import:bytes' | 'import:record' | 'import:done'
 
@@ -40,6 +43,7 @@ export type Step =
   | OutboxStep
   | FolderStep
   | ImportStep
+  | LinkStep
   | 'create:bytes'
   | 'create:record'
   | 'whole:bytes'

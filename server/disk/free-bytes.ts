@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import type { Environment } from './environment.ts'
-import { ifThere, withExisting } from './files.ts'
+import { ifThere, openExisting, openNew } from './files.ts'
 import { syncRecord } from './record-file.ts'
 
 // Each function frees the disk space of an upload whose record stays. First the record reaches the disk that says why:
@@ -23,11 +23,16 @@ export async function emptyFailed(environment: Environment, id: string): Promise
   if (stats === undefined || stats.blocks === 0) return
   await syncRecord(environment, id)
   await directorySync.sync(layout.recordFolder(id))
-  await withExisting(layout.incomingFile(id), async (file) => {
+  // The bytes of a file with several links are those of finished uploads: only the name is this one's.
+  const emptied = stats.nlink > 1 ? openNew : openExisting
+  const file = await emptied(layout.incomingFile(id))
+  try {
     await file.truncate(0)
     // The offset that the client has seen stays valid.
     await file.truncate(stats.size)
-  })
+  } finally {
+    await file.close()
+  }
 }
 
 /** Moves the bytes of a rejected upload into the quarantine. */

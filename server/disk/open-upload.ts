@@ -14,7 +14,7 @@ import { markRecord, readRecord } from './record-file.ts'
 import { leavingTombstone, removeBytes } from './removal.ts'
 import { isReadmittable } from './take-back.ts'
 import { readTombstone } from './tombstone.ts'
-import { isOnlyRecord, lastChange, occupiedBy, syncLanding } from './upload-files.ts'
+import { finishedAtOf, isOnlyRecord, lastChange, occupiedBy, syncLanding } from './upload-files.ts'
 
 /** After this time the OS has certainly written unsynced data, in milliseconds; it takes about half a minute. */
 const WRITTEN_AFTER = 60 * 60 * 1000
@@ -182,7 +182,12 @@ async function openFinished(
   if (record.folder !== undefined) await environment.finishedFolders.check(record.folder)
   if (environment.sync !== 'never' && isFresh(stats, startedAt)) await syncLanding(environment, record)
   const received = add([], { start: 0, end: stats.size })
-  return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: stats.mtime })
+  return new DiskUpload(environment, {
+    record,
+    received,
+    journal: undefined,
+    finishedAt: finishedAtOf(record, stats.mtime),
+  })
 }
 
 /** @throws Error for anything but a regular file: another user may have planted it. */

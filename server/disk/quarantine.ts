@@ -36,9 +36,10 @@ export class Quarantine {
    */
   async take(id: string, moved: () => void = () => undefined): Promise<void> {
     const incoming = this.#layout.incomingFile(id)
-    const size = (await ifThere(() => stat(incoming)))?.size ?? 0
+    const { size, nlink } = (await ifThere(() => stat(incoming))) ?? { size: 0, nlink: 1 }
     if (size > 0) {
-      await chmod(incoming, 0o600)
+      // The mode of a file with several links is that of all of them. The directory is private.
+      if (nlink === 1) await chmod(incoming, 0o600)
       await rename(incoming, rejectedFile(this.#layout, id))
       moved()
       await this.#inTurn(() => this.#makeRoom(id, size))

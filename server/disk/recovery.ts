@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises'
+import { lstat, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { pacer } from '../core/pacer.ts'
 import { isUploadId } from '../core/record.ts'
@@ -124,11 +124,14 @@ export class Recovery {
     const { layout, onStep } = this.#environment
     const record = isUploadId(name) ? await readRecord(this.#environment, name) : 'none'
     if (record !== 'none' && record !== 'torn') return
-    if (!(await setAside(layout, layout.incomingFile(name)))) return
+    // With another name, they are those of a finished upload.
+    const isShared = await hasOtherLink(layout.incomingFile(name))
+    if (isShared) await rm(layout.incomingFile(name), { force: true })
+    else if (!(await setAside(layout, layout.incomingFile(name)))) return
     onStep('recover:aside')
     if (record === 'torn') await setAside(layout, layout.record(name))
     onStep('recover:record')
-    this.#onNotice(`Bytes without a record were set aside: quarantine/${name}`)
+    if (!isShared) this.#onNotice(`Bytes without a record were set aside: quarantine/${name}`)
   }
 
   /** Removes a journal without an incoming file. */
@@ -157,6 +160,12 @@ export class Recovery {
     this.#turns.set(id, over)
     return mine
   }
+}
+
+/** Whether its bytes have another name, too. */
+async function hasOtherLink(file: string): Promise<boolean> {
+  const stats = await ifThere(() => lstat(file))
+  return stats?.isFile() === true && stats.nlink > 1
 }
 
 /** @returns whether the file existed. */

@@ -34,10 +34,15 @@ export async function openBytes({ layout, finishedFolders }: Environment, record
   )
 }
 
+/** When a file was finished. The links of a file have one time of change: that of its first upload. */
+export function finishedAtOf({ copied, createdAt }: UploadRecord, changed: Date): Date {
+  return copied ? new Date(createdAt) : changed
+}
+
 /** The size of the blocks that stat(2) counts, in bytes. */
 const STAT_BLOCK = 512
 
-/** What the files of an upload occupy. */
+/** What the files of an upload occupy: of bytes that several uploads share, its share. */
 export async function occupiedBy({ layout }: Environment, record: UploadRecord): Promise<Occupied> {
   const { id } = record
   const look = (place: string): Promise<Stats | undefined> => ifThere(() => lstat(place))
@@ -46,8 +51,9 @@ export async function occupiedBy({ layout }: Environment, record: UploadRecord):
     (await look(layout.incomingFile(id))) ??
     (await look(layout.finishedFile(record))) ??
     (await look(layout.incomingFile(id)))
+  const own = bytes && { ...bytes, blocks: Math.ceil(bytes.blocks / Math.max(1, bytes.nlink)) }
   const others = [layout.finishedFolder(id, record.folder), layout.journal(id), layout.record(id)]
-  const found = [bytes, ...(await Promise.all(others.map(look)))].flatMap((stats) =>
+  const found = [own, ...(await Promise.all(others.map(look)))].flatMap((stats) =>
     stats === undefined ? [] : [stats.blocks * STAT_BLOCK],
   )
   return { bytes: found.reduce((sum, bytes) => sum + bytes, 0), files: found.length }

@@ -21,10 +21,12 @@ export interface CellSizes {
   readonly largestNatural: number
   /** The largest piece: it must fit into memory. */
   readonly largest: number
+  /** The cell of a file that is copied from another one: its parts never are in memory. */
+  readonly copied: number
 }
 
 export function cellSizes(usual: number): CellSizes {
-  return { usual, smallest: 5 * MIB, largestNatural: 16 * MIB, largest: 32 * MIB }
+  return { usual, smallest: 5 * MIB, largestNatural: 16 * MIB, largest: 32 * MIB, copied: 256 * MIB }
 }
 
 /** The largest possible file, in bytes. */

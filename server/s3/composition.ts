@@ -1,7 +1,6 @@
 import type { Range } from '../core/ranges.ts'
 import { cellEnd, cellsOf } from './cells.ts'
 import type { Environment } from './environment.ts'
-import type { Piece } from './names.ts'
 import { S3Error } from './s3-error.ts'
 import type { Answered, ObjectOptions } from './s3-port.ts'
 
@@ -16,9 +15,13 @@ export interface Composed {
   readonly cellSize: number
   /** Whether every byte of `range` has been received. */
   has(range: Range): boolean
-  /** A piece that has all bytes of `range`; they are stored once more if there is none. @throws UploadError, S3Error. */
-  pieceWith(range: Range): Promise<Piece>
-  keyOf(piece: Piece): string
+  /**
+   * An object that has all bytes of `range`; they are stored once more if there is none.
+   *
+   * @returns also where its first byte belongs.
+   * @throws UploadError, S3Error.
+   */
+  objectWith(range: Range): Promise<{ readonly key: string; readonly start: number }>
   /** Keeps the id of the multipart upload, so it can be aborted after a crash. @throws UploadError. */
   noteMultipart(uploadId: string): Promise<void>
 }
@@ -85,7 +88,7 @@ export class Composition {
     const [first, second] = cells
     if (first === undefined) await port.put(key, Buffer.alloc(0), options)
     else if (second === undefined) {
-      await port.copy(this.#upload.keyOf(await this.#upload.pieceWith(first)), key, options)
+      await port.copy((await this.#upload.objectWith(first)).key, key, options)
     } else await this.#completeMultipart(cells)
     const { date, isThere } = await this.#look()
     if (!isThere) throw new S3Error('unknown', `S3 has not composed ${key}.`)
@@ -144,10 +147,9 @@ export class Composition {
     const number = cell.start / cellSize + 1
     // Other cells, or copied already.
     if (multipart.cellSize !== cellSize || multipart.etags.has(number)) return
-    const piece = await this.#upload.pieceWith(cell)
-    const range = { start: cell.start - piece.start, end: cell.end - piece.start }
+    const { key: from, start } = await this.#upload.objectWith(cell)
+    const range = { start: cell.start - start, end: cell.end - start }
     const { key } = this.#upload
-    const from = this.#upload.keyOf(piece)
     const etag = await this.#environment.port.copyPart({ key, uploadId: multipart.uploadId, number, from, range })
     multipart.etags.set(number, etag)
   }

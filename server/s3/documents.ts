@@ -14,6 +14,8 @@ export interface LiveState {
   readonly multipart?: string | undefined
   /** Its bytes have been deleted, and it stays complete. */
   readonly discarded?: true | undefined
+  /** The object with all of its bytes: the file of another upload. */
+  readonly source?: string | undefined
 }
 
 /** Which process has claimed a term. */
@@ -66,6 +68,7 @@ const liveState = z.object({
   leaving: z.object({ why: z.enum(DEPARTURES) }).optional(),
   multipart: z.string().optional(),
   discarded: z.literal(true).optional(),
+  source: z.string().optional(),
 })
 
 const claim = z.object({ node: z.string(), token: z.string() })

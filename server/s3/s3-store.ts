@@ -12,6 +12,7 @@ import type {
   UnfinishedUpload,
   UploadSummary,
 } from '../core/store.ts'
+import { notShared } from '../core/upload.ts'
 import { largestFile } from './cells.ts'
 import type { ClaimOwner, Done, LiveState } from './documents.ts'
 import { isDerived, putFinished, readDone } from './ends.ts'
@@ -52,8 +53,21 @@ export class S3Store implements Store {
 
   /** A tentative upload is not written before its first bytes are. */
   async create(record: UploadRecord, isTentative = false): Promise<StoredUpload> {
+    return this.#create({ record }, isTentative)
+  }
+
+  /** Its bytes are those of the other object until its own is composed. */
+  async createFrom(record: UploadRecord, source: StoredUpload): Promise<StoredUpload> {
+    const key = source.object?.key
+    if (key === undefined || source.record.length !== record.length) throw notShared()
+    const { found } = await onS3(() => this.#environment.port.head(key))
+    if (found?.size !== record.length) throw notShared()
+    return this.#create({ record, source: key }, false)
+  }
+
+  async #create(state: LiveState, isTentative: boolean): Promise<StoredUpload> {
     const { port, prefix, node } = this.#environment
-    const state: LiveState = { record }
+    const { record } = state
     const owner: ClaimOwner = { node, token: newToken() }
     const create = (): Promise<Answered> => createLive(this.#environment, state, owner)
     const term = new Term(port, liveFolder(prefix, record.id), 1, undefined)
@@ -252,7 +266,9 @@ export class S3Store implements Store {
   async #isDue({ id, received }: LiveEntry): Promise<boolean> {
     const [, gap] = received
     if (gap !== undefined) return false
-    const record = (await currentState(this.#environment, id))?.record
+    const state = await currentState(this.#environment, id)
+    if (state?.source !== undefined) return true
+    const record = state?.record
     return record !== undefined && (record.parts !== undefined || record.length === prefixOf(received))
   }
 

@@ -82,9 +82,9 @@ export class S3Upload implements StoredUpload {
   }
 
   get received(): Ranges {
-    const { discarded, record } = this.#state
+    const { discarded, record, source } = this.#state
     if (this.#removed) return []
-    const isWhole = this.#finished !== undefined || discarded === true
+    const isWhole = this.#finished !== undefined || discarded === true || source !== undefined
     return isWhole && record.length !== null && record.length > 0
       ? [{ start: 0, end: record.length }]
       : this.#pieces.received
@@ -161,8 +161,9 @@ export class S3Upload implements StoredUpload {
         }
       } catch (error) {
         // The piece has become a part of a cover or of the file meanwhile.
-        const isNew = error instanceof S3Error && error.outcome === 'absent' && missing !== from.key
-        if (!isNew) throw storageError(error)
+        const isAbsent = error instanceof S3Error && error.outcome === 'absent'
+        if (isAbsent && from.key === this.#state.source) throw sourceGone()
+        if (!isAbsent || missing === from.key) throw storageError(error)
         missing = from.key
       }
     }
@@ -179,7 +180,7 @@ export class S3Upload implements StoredUpload {
     try {
       await onS3(async () => {
         await this.#ensureCreated()
-        const { date } = await this.#composition.complete()
+        const { date } = await this.#composition.complete().catch((error: unknown) => this.#checkSource(error))
         this.#term.expectRecent(date)
       })
       await after
@@ -235,7 +236,7 @@ export class S3Upload implements StoredUpload {
 
   async isQuarantined(): Promise<boolean> {
     const { length } = this.#state.record
-    const isWhole = length !== null && covers(this.#pieces.received, { start: 0, end: length })
+    const isWhole = length !== null && covers(this.received, { start: 0, end: length })
     return this.#environment.keepsRejected && isWhole
   }
 
@@ -340,8 +341,12 @@ export class S3Upload implements StoredUpload {
         return upload.#cellSize
       },
       has: (range) => covers(upload.received, range),
-      pieceWith: (range) => upload.#covers.pieceWith(range),
-      keyOf: (piece) => upload.#folder.key(piece.name),
+      objectWith: async (range) => {
+        const { source } = upload.#state
+        if (source !== undefined) return { key: source, start: 0 }
+        const { name, start } = await upload.#covers.pieceWith(range)
+        return { key: upload.#folder.key(name), start }
+      },
       noteMultipart: (multipart) =>
         upload.#recordTurn(async () => {
           if (!upload.#removed) await upload.#keep({ ...upload.#state, multipart })
@@ -371,6 +376,7 @@ export class S3Upload implements StoredUpload {
   }
 
   get #cellSize(): number {
+    if (this.#state.source !== undefined) return this.#environment.cells.copied
     return this.#knownCellSize() ?? this.#environment.cells.usual
   }
 
@@ -390,6 +396,8 @@ export class S3Upload implements StoredUpload {
   /** Where the byte at `position` is. @throws UploadError `storage_error`. */
   #sourceAt(position: number): Range & { readonly key: string } {
     if (this.#finished !== undefined) return { key: this.#finished.key, start: 0, end: this.#finished.size }
+    const { source, record } = this.#state
+    if (source !== undefined) return { key: source, start: 0, end: record.length ?? 0 }
     const piece = this.#pieces.at(position)
     if (piece === undefined) throw new UploadError('storage_error', 'The stored bytes could not be read.')
     return { key: this.#folder.key(piece.name), start: piece.start, end: piece.end }
@@ -513,6 +521,13 @@ export class S3Upload implements StoredUpload {
     this.#end(done)
   }
 
+  /** @throws UploadError `part_gone` if the file that this one is copied from is gone; otherwise `error`. */
+  async #checkSource(error: unknown): Promise<never> {
+    const { source } = this.#state
+    const isThere = source === undefined || (await this.#environment.port.head(source)).found !== undefined
+    throw isThere ? error : sourceGone()
+  }
+
   /** Takes over the end of the upload as S3 has it. @throws UploadError `gone`. */
   #end(done: Done | undefined): void {
     if (done?.kind === 'finished') {
@@ -535,4 +550,9 @@ export class S3Upload implements StoredUpload {
     await this.#sure(() => putGone(this.#environment, this.#state.record, why, this.#finished))
     this.#removed = true
   }
+}
+
+/** The error of an upload whose bytes were those of another one. */
+function sourceGone(): UploadError {
+  return new UploadError('part_gone', 'The file with the same content was removed meanwhile.')
 }

@@ -14,7 +14,7 @@ const SECRET = 'a secret of the application, long enough'
 const key = new TextEncoder().encode(SECRET)
 
 // Only the table is read; none of its endpoints runs here.
-const table: readonly Route[] = routes({ legacy: {}, pages: {} } as Handlers).flat()
+const table: readonly Route[] = routes({ legacy: {}, pages: {}, instant: {} } as Handlers).flat()
 
 type Protocol = 'tus' | 'draft' | 'none'
 
@@ -93,7 +93,7 @@ let bob: string
 const ids: Record<string, string> = { unknown: '0'.repeat(32) }
 
 beforeAll(async () => {
-  service = await startService({ AUTH: 'jwt', JWT_SECRET: SECRET })
+  service = await startService({ AUTH: 'jwt', JWT_SECRET: SECRET, INSTANT: 'owner' })
   ;[alice, bob] = [await tokenOf('alice'), await tokenOf('bob')]
   ids['unfinished'] = await upload({ 'Upload-Length': '5' }, 'hel')
   ids['finished'] = await upload({ 'Upload-Length': '5' }, 'hello')

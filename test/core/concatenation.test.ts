@@ -55,6 +55,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
   return {
     create: async (record) => gatedUpload(await store.create(record)),
     createFinished: (record, bytes) => store.createFinished(record, bytes),
+    createFrom: (record, source) => store.createFrom(record, source),
     open: async (id): Promise<Found> => {
       const found = await store.open(id)
       return found.kind === 'upload' ? { kind: 'upload', upload: gatedUpload(found.upload) } : found

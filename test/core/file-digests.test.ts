@@ -22,6 +22,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
   return {
     create: async (record) => endlessUpload(await store.create(record)),
     createFinished: (record, bytes) => store.createFinished(record, bytes),
+    createFrom: (record, source) => store.createFrom(record, source),
     open: async (id): Promise<Found> => {
       const found = await store.open(id)
       return found.kind === 'upload' ? { kind: 'upload', upload: endlessUpload(found.upload) } : found

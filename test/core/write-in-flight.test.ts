@@ -56,6 +56,7 @@ function slow(store: DiskStore, log: string[]): Store {
   return {
     create: async (record) => slowUpload(await store.create(record)),
     createFinished: async (record, bytes) => slowUpload(await store.createFinished(record, bytes)),
+    createFrom: (record, source) => store.createFrom(record, source),
     open: async (id): Promise<Found> => {
       const found = await store.open(id)
       return found.kind === 'upload' ? { kind: 'upload', upload: slowUpload(found.upload) } : found

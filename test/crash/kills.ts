@@ -1,4 +1,11 @@
-import type { ImportStep, RecoveryStep, RejectionStep, Step, SyncMode } from '../../server/disk/environment.ts'
+import type {
+  ImportStep,
+  LinkStep,
+  RecoveryStep,
+  RejectionStep,
+  Step,
+  SyncMode,
+} from '../../server/disk/environment.ts'
 import type { FolderStep } from '../../server/disk/finished-folders.ts'
 import type { Random } from '../support/random.ts'
 
@@ -22,8 +29,8 @@ export type Kill =
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that occurs under load; those of recovery, of rejected files, of folders, and of imports do not. */
-export type LoadStep = Exclude<Step, FolderStep | ImportStep | RecoveryStep | RejectionStep>
+/** A step that occurs under load; those of recovery, of rejected files, of folders, of copies, and of imports do not. */
+export type LoadStep = Exclude<Step, FolderStep | ImportStep | LinkStep | RecoveryStep | RejectionStep>
 
 /** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {

@@ -41,7 +41,7 @@ function environmentOn(port: S3Port): Environment {
     prefix: '.landfall/',
     keyOf: ({ id, fileName, folder = '' }) => `files/${folder}/${id}/${fileName}`,
     node: NODE,
-    cells: { usual: 64, smallest: 16, largestNatural: 128, largest: 256 },
+    cells: { usual: 64, smallest: 16, largestNatural: 128, largest: 256, copied: 256 },
     clock: systemClock,
     parallel: 2,
     flushAfter: 30_000,

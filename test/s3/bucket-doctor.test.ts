@@ -34,7 +34,7 @@ describe('landfall doctor in a bucket', () => {
       prefix: '.landfall/',
       keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
       node: randomUUID(),
-      cells: { usual: 64, smallest: 16, largestNatural: 128, largest: 256 },
+      cells: { usual: 64, smallest: 16, largestNatural: 128, largest: 256, copied: 256 },
       clock,
       parallel: 2,
       flushAfter: 30_000,

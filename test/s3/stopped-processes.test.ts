@@ -32,7 +32,7 @@ class Site {
       prefix: PREFIX,
       keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
       node: NODE,
-      cells: { usual: 4, smallest: 4, largestNatural: 4, largest: 8 },
+      cells: { usual: 4, smallest: 4, largestNatural: 4, largest: 8, copied: 8 },
       clock: { ...systemClock, now: () => this.now + ahead },
       parallel: 2,
       flushAfter: 30_000,

@@ -28,7 +28,7 @@ class Site {
       prefix: '.landfall/',
       keyOf: ({ id, fileName }) => `files/${id}/${fileName}`,
       node: randomUUID(),
-      cells: { usual: 4, smallest: 4, largestNatural: 4, largest: 8 },
+      cells: { usual: 4, smallest: 4, largestNatural: 4, largest: 8, copied: 8 },
       clock: { ...systemClock, now: () => this.now, sleep },
       parallel: 2,
       flushAfter: 30_000,

@@ -322,6 +322,90 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await under.store.group('other')).toEqual([])
     })
 
+    describe('that creates an upload from a finished one', () => {
+      /** A finished upload with this content. */
+      async function file(id: string, content: string): Promise<StoredUpload> {
+        return under.store.createFinished(recordOf(id, content.length), [Buffer.from(content)])
+      }
+
+      async function copyOf(source: StoredUpload, id: string): Promise<StoredUpload> {
+        const copy = await under.store.createFrom(recordOf(id, source.record.length), source)
+        touched.push(copy)
+        return copy
+      }
+
+      it('has all of its bytes, unfinished and finished, also after a reopen', async () => {
+        const copy = await copyOf(await file('source', 'hello'), 'copy')
+        expect([copy.finished, copy.received]).toEqual([false, [{ start: 0, end: 5 }]])
+        expect(await text(copy.read({ start: 1, end: 4 }))).toBe('ell')
+        await copy.release()
+        await under.reopen()
+        const again = await opened('copy')
+        expect([again.finished, again.received]).toEqual([false, [{ start: 0, end: 5 }]])
+        expect(await text(again.read({ start: 0, end: 5 }))).toBe('hello')
+        expect(await unfinished(under.store)).toEqual(['copy'])
+        await again.seal()
+        await again.finish()
+        const { finishedAt } = again
+        await again.release()
+        await under.reopen()
+        const finished = await opened('copy')
+        expect([finished.finished, finished.record.fileName, finished.finishedAt]).toEqual([true, 'a.txt', finishedAt])
+        expect(await text(finished.read({ start: 0, end: 5 }))).toBe('hello')
+        expect(await unfinished(under.store)).toEqual([])
+      })
+
+      it('keeps the bytes of each when the other is removed', async () => {
+        const source = await file('source', 'hello')
+        for (const id of ['first', 'second']) await (await copyOf(source, id)).finish()
+        await (await opened('first')).remove('deleted')
+        expect(await text(source.read({ start: 0, end: 5 }))).toBe('hello')
+        await source.remove('deleted')
+        expect(await text((await opened('second')).read({ start: 0, end: 5 }))).toBe('hello')
+        const third = await copyOf(await opened('second'), 'third')
+        await third.finish()
+        expect(await text(third.read({ start: 0, end: 5 }))).toBe('hello')
+      })
+
+      it('leaves the bytes of the source alone when the copy fails or is rejected', async () => {
+        const source = await file('source', 'hello')
+        for (const code of ['digest_mismatch', 'rejected'] as const) {
+          const copy = await copyOf(source, code)
+          await copy.fail({ code, message: 'No.' })
+          await (code === 'rejected' ? copy.quarantine() : copy.abandon())
+          await copy.release()
+          expect(await text(source.read({ start: 0, end: 5 }))).toBe('hello')
+        }
+        await under.reopen()
+        expect(await text((await opened('source')).read({ start: 0, end: 5 }))).toBe('hello')
+        expect((await opened('digest_mismatch')).record.failed?.code).toBe('digest_mismatch')
+      })
+
+      it('copies a file without bytes', async () => {
+        const copy = await copyOf(await file('source', ''), 'copy')
+        await copy.finish()
+        await under.reopen()
+        expect((await opened('copy')).finished).toBe(true)
+      })
+
+      it('refuses a source that is gone, and one of another length, and creates nothing', async () => {
+        const source = await file('source', 'hello')
+        await expect(under.store.createFrom(recordOf('longer', 6), source)).rejects.toMatchObject({ code: 'not_found' })
+        await (await opened('source')).remove('deleted')
+        await expect(under.store.createFrom(recordOf('late', 5), source)).rejects.toMatchObject({ code: 'not_found' })
+        for (const id of ['longer', 'late']) expect(await under.store.open(id)).toEqual({ kind: 'unknown' })
+      })
+
+      it('refuses an id that is in use', async () => {
+        const source = await file('source', 'hello')
+        await put(await create(recordOf('taken', 3)), 0, 'abc', 'as-received')
+        await expect(under.store.createFrom(recordOf('taken', 5), source)).rejects.toMatchObject({
+          code: 'storage_error',
+        })
+        expect(await text((await opened('taken')).read({ start: 0, end: 3 }))).toBe('abc')
+      })
+    })
+
     describe('whose upload absorbs a part', () => {
       /** A complete part; some of its bytes arrived ahead of others. */
       async function part(id: string, content: string): Promise<StoredUpload> {

@@ -10,7 +10,7 @@ import type { Random } from '../../support/random.ts'
 import { Bucket, portTo } from '../memory-s3.ts'
 
 /** The sizes of cells in the simulation, in bytes: everything happens with few bytes. */
-export const SIZES = { usual: 8, smallest: 5, largestNatural: 16, largest: 32 }
+export const SIZES = { usual: 8, smallest: 5, largestNatural: 16, largest: 32, copied: 32 }
 
 /** What S3 has not answered, or what it may still apply although nobody waits for an answer. */
 interface Call {
