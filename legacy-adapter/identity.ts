@@ -9,6 +9,8 @@ export interface IdentityRules {
   readonly secret: string
   /** The fields that together identify the file of a chunk. */
   readonly names: readonly string[]
+  /** Whether others may guess a task id: then the client address also tells apart clients without an owner. */
+  readonly guessable?: boolean | undefined
 }
 
 /** What a request says about its file, apart from the identity fields. */
@@ -78,7 +80,7 @@ export interface Identity {
  * @throws UploadError `duplicate_field`, `bad_field` for a task id that is too long.
  */
 export function taskOf(fields: Fields, owner: Owner, address: string, rules: IdentityRules): Task {
-  const group = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
+  const group = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address, rules)).slice(0, 20)
   return {
     group,
     named: (name) => `${group}.${keyedDigest(rules.secret, 'name', [group, name]).slice(0, 16)}`,
@@ -96,7 +98,7 @@ export function identityOf(asked: FileFields, owner: Owner, address: string, rul
   const { fields, name } = asked
   const task = taskOf(fields, owner, address, rules)
   const file = task.named(name)
-  const start = taskParts(fields, owner, address)
+  const start = taskParts(fields, owner, address, rules)
   const valuesOf = (names: readonly string[]): (string | undefined)[] => names.map((field) => rawOf(asked, field))
   const mark = oneValue(fields, 'landfall_file')
   const endingOf = (names: readonly string[], number: number): string =>
@@ -174,10 +176,15 @@ function rawOf({ fields, name }: FileFields, field: string): string | undefined 
   return oneValue(fields, field) ?? (field === 'chunks' ? '1' : undefined)
 }
 
-function taskParts(fields: Fields, owner: Owner, address: string): (string | undefined)[] {
+function taskParts(
+  fields: Fields,
+  owner: Owner,
+  address: string,
+  { guessable = false }: IdentityRules,
+): (string | undefined)[] {
   const taskId = oneValue(fields, 'task_id')
   if (taskId !== undefined && Buffer.byteLength(taskId) > LONGEST_TASK_ID) {
     throw new UploadError('bad_field', `The field "task_id" is longer than ${LONGEST_TASK_ID} bytes.`)
   }
-  return [owner ?? '', taskId, taskId === undefined && owner === undefined ? address : undefined]
+  return [owner ?? '', taskId, owner === undefined && (taskId === undefined || guessable) ? address : undefined]
 }

@@ -57,11 +57,13 @@ export class Placing {
   }
 
   /** The upload of the chunks before, without a lookup. */
-  async #useKnown<T extends object>({ caller, key }: ChunkRequest, work: Work<T>): Promise<T | undefined> {
+  async #useKnown<T extends object>(request: ChunkRequest, work: Work<T>): Promise<T | undefined> {
+    const { caller, key } = request
     const known = this.#senders.knownUpload(key)
     if (known === undefined) return undefined
     const result = await this.#tryUse(caller.desk, known.id, async (upload) => {
       if (!upload.record.webUploader?.senders?.includes(known.sender)) return undefined
+      if (mayRenew(request) && upload.state !== 'receiving') return undefined
       return this.#feed(key, work, { ...known, upload, isProof: false })
     })
     if (result === undefined) this.#senders.forgetUpload(key)
@@ -99,7 +101,8 @@ export class Placing {
     work: Work<T>,
     leave: () => void,
   ): Promise<T | 'wait' | undefined> {
-    const { candidates, first } = await this.#lookup.find(request)
+    const { candidates: all, first } = await this.#lookup.find(request)
+    const candidates = mayRenew(request) ? all.filter(({ finished }) => !finished) : all
     const { own, open } = request.identities()
     const pending = this.#senders.pending(own.firstId)
     const { chunk, chunks } = request.place
@@ -133,8 +136,11 @@ export class Placing {
       case 'wrongly_skipped':
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
-      case 'create':
-        return this.#create(request, work, first, leave)
+      case 'create': {
+        if (request.stated?.resumes && chunk !== 0) throw resumesNothing()
+        const isTaken = first.isTaken || candidates.length < all.length
+        return this.#create(request, work, { ...first, isTaken }, leave)
+      }
     }
   }
 
@@ -200,6 +206,16 @@ export class Placing {
       return undefined
     }
   }
+}
+
+/** Whether a chunk begins a new upload if the one that it means is finished. */
+function mayRenew({ place, stated }: ChunkRequest): boolean {
+  return stated?.renews === true && place.chunk === 0
+}
+
+/** The error for a client that continues an upload of which nothing is left. */
+function resumesNothing(): UploadError {
+  return new UploadError('not_found', 'This upload no longer exists; send the whole file again.')
 }
 
 /** The error for a sender whose bytes differ from those of the upload. */
