@@ -44,8 +44,6 @@ export interface StatedFacts {
   readonly metadata: Readonly<Record<string, string>>
   /** The client sends only what is missing: without an upload, it must begin again. */
   readonly resumes: boolean
-  /** Chunk 0 of a finished file begins a new one. */
-  readonly renews: boolean
 }
 
 /** An incoming chunk: its place in which file of which sender, and its bytes. */

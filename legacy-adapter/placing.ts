@@ -57,13 +57,11 @@ export class Placing {
   }
 
   /** The upload of the chunks before, without a lookup. */
-  async #useKnown<T extends object>(request: ChunkRequest, work: Work<T>): Promise<T | undefined> {
-    const { caller, key } = request
+  async #useKnown<T extends object>({ caller, key }: ChunkRequest, work: Work<T>): Promise<T | undefined> {
     const known = this.#senders.knownUpload(key)
     if (known === undefined) return undefined
     const result = await this.#tryUse(caller.desk, known.id, async (upload) => {
       if (!upload.record.webUploader?.senders?.includes(known.sender)) return undefined
-      if (mayRenew(request) && upload.state !== 'receiving') return undefined
       return this.#feed(key, work, { ...known, upload, isProof: false })
     })
     if (result === undefined) this.#senders.forgetUpload(key)
@@ -101,8 +99,7 @@ export class Placing {
     work: Work<T>,
     leave: () => void,
   ): Promise<T | 'wait' | undefined> {
-    const { candidates: all, first } = await this.#lookup.find(request)
-    const candidates = mayRenew(request) ? all.filter(({ finished }) => !finished) : all
+    const { candidates, first } = await this.#lookup.find(request)
     const { own, open } = request.identities()
     const pending = this.#senders.pending(own.firstId)
     const { chunk, chunks } = request.place
@@ -136,11 +133,9 @@ export class Placing {
       case 'wrongly_skipped':
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
-      case 'create': {
+      case 'create':
         if (request.stated?.resumes && chunk !== 0) throw resumesNothing()
-        const isTaken = first.isTaken || candidates.length < all.length
-        return this.#create(request, work, { ...first, isTaken }, leave)
-      }
+        return this.#create(request, work, first, leave)
     }
   }
 
@@ -160,6 +155,7 @@ export class Placing {
       pending.rejected = undefined
       return this.#feed(request.key, work, { id, sender, firstId, group, upload, isProof: false }, () => {
         leave()
+        pending.hasBegun = true
         pending.wake()
       })
     })
@@ -206,11 +202,6 @@ export class Placing {
       return undefined
     }
   }
-}
-
-/** Whether a chunk begins a new upload if the one that it means is finished. */
-function mayRenew({ place, stated }: ChunkRequest): boolean {
-  return stated?.renews === true && place.chunk === 0
 }
 
 /** The error for a client that continues an upload of which nothing is left. */

@@ -37,7 +37,7 @@ export class FilePond {
   readonly #termination: Termination
 
   constructor(open: OpenDialect, termination: Termination) {
-    this.#open = open
+    this.#open = { ...open, read: [...open.read, 'patch'] }
     this.#termination = termination
   }
 

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Context } from 'koa'
-import { SCAN_WAIT } from '../../server/core/deadline.ts'
+import { MAX_WAIT, SCAN_WAIT } from '../../server/core/deadline.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Action } from '../../server/core/principal.ts'
+import { covers } from '../../server/core/ranges.ts'
 import { nameOf as fileNameOf, newRecord } from '../../server/core/record.ts'
 import { unlessMissing } from '../../server/core/unless-missing.ts'
 import { discardBody } from '../../server/http/discard-body.ts'
@@ -10,16 +12,20 @@ import { refuseCodings } from '../../server/protocol/content-coding.ts'
 import { withBody } from '../../server/protocol/request-body.ts'
 import { acceptance } from '../accept.ts'
 import { type Caller, isOfSameNetwork, isVisible } from '../caller.ts'
+import type { ChunkRequest } from '../chunk-request.ts'
 import { completedFile } from '../complete.ts'
 import { FieldList, type Fields, oneOf, type RequestFields } from '../fields.ts'
 import { taskOf } from '../identity.ts'
+import { now } from '../live-uploads.ts'
 import { placeChunk } from '../place-chunk.ts'
+import type { Destination } from '../placing.ts'
 import { readBodyFields } from '../small-body.ts'
 import type { ChunkSet } from '../which-upload.ts'
 import { chunksToSkip } from './has-chunk.ts'
 import type { OpenDialect } from './open-dialect.ts'
-import { canonicalFields, isChunk, queryOf, readChunk, type WholeFile } from './read-chunk.ts'
+import { canonicalFields, isChunk, looksAlike, queryOf, readChunk, type WholeFile } from './read-chunk.ts'
 import { nameOf, RequestValues } from './request-values.ts'
+import { RewindableSource } from './rewindable.ts'
 import type { FinishRole, RemoveRole, TestRole } from './schema.ts'
 import { putFile } from './sent-file.ts'
 import { fill, type Template, type Variables } from './template.ts'
@@ -58,7 +64,7 @@ export class DialectHandlers {
         const request = await readChunk(ctx, body, pattern, asWriter, this.open)
         if (!isChunk(request)) return this.#wholeFile(ctx, request)
         const { fields, place } = request
-        return tools.placing.find(request, async (destination) => {
+        return this.#placed(request, async (destination) => {
           await placeChunk(request, destination, tools)
           const { ok: _, ...accepted } = await acceptance(ctx, request, destination, tools.options)
           const at = dialect.place?.by === 'index' ? dialect.place.base : 0
@@ -73,6 +79,46 @@ export class DialectHandlers {
       'held',
     )
     answer(ctx, dialect.answer.stored, variables)
+  }
+
+  /**
+   * Runs `work` on the upload of a chunk. A chunk 0 that differs from the stored one begins a new upload: libraries that
+   * do not retry would fail, and nothing was skipped yet.
+   */
+  async #placed(request: ChunkRequest, work: (destination: Destination) => Promise<Variables>): Promise<Variables> {
+    const { placing } = this.open.tools
+    if (looksAlike(this.open.dialect)) await this.#untilFirstIsDecided(request)
+    try {
+      return await placing.find(request, work)
+    } catch (error) {
+      const { file } = request
+      const differs = error instanceof UploadError && error.code === 'content_differs'
+      if (!differs || !(file instanceof RewindableSource) || file.compared === undefined) throw error
+      return request.caller.desk.use(file.compared, async (upload) => {
+        const equal = { start: 0, end: file.passed }
+        if (!covers(upload.received, equal)) throw error
+        file.rewind(upload.read(equal))
+        return placing.find(request, work)
+      })
+    }
+  }
+
+  /**
+   * Holds a chunk while a chunk 0 may show that another file is meant. After a pause, the page may have selected a file
+   * again, and its first chunk may be just behind this one.
+   */
+  async #untilFirstIsDecided({ place, identities, key }: ChunkRequest): Promise<void> {
+    if (place.chunk === 0) return
+    const { live, senders } = this.open.tools
+    const deadline = now() + MAX_WAIT
+    await senders.use(identities().own.firstId, async (pending) => {
+      const known = senders.knownUpload(key)
+      const isNew = known === undefined || live.isAtRest(known.id)
+      if (isNew && !pending.isComparing && !pending.hasBegun) {
+        await Promise.race([pending.decided, delay(FIRST_IS_BEHIND, undefined, { ref: false })])
+      }
+      while (pending.isComparing) await pending.untilDecided(pending.decided, deadline)
+    })
   }
 
   /** Answers a call without a file by the role that its values fit. */
@@ -264,6 +310,8 @@ const WRITE: readonly Action[] = ['write']
 const ASK: readonly Action[] = ['ask']
 const DELETE: readonly Action[] = ['delete']
 const NEED: Template = { status: 200 }
+/** How long chunk 0 of a page may be behind another chunk, in milliseconds. */
+const FIRST_IS_BEHIND = 1_000
 /** Maximum files that one call deletes. */
 const MOST_REMOVED = 100
 

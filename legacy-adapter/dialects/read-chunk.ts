@@ -13,6 +13,7 @@ import { identityField, type OpenDialect } from './open-dialect.ts'
 import { RequestValues } from './request-values.ts'
 import type { Dialect } from './schema.ts'
 import { putExactly, putSequential, type SentFile } from './sent-file.ts'
+import { RewindableSource } from './rewindable.ts'
 import { type StatedPlace, statedPlace } from './stated-place.ts'
 
 /** A whole file, which no other request continues. */
@@ -117,8 +118,9 @@ export async function readChunk(
       const canonical = canonicalFields(dialect, values, count, chunk)
       const request = requestOf(ctx, open, sent, desk, canonical)
       const spot = { size: 0, chunks: count, chunk }
-      const put = (upload: Upload): Promise<void> => putSequential(upload, spot, sent, desk)
-      return { ...request, place: spot, stated: { ...statedOf(dialect, values), put, length: null } }
+      const begun = rewindable(dialect, sent, chunk)
+      const put = (upload: Upload): Promise<void> => putSequential(upload, spot, begun(upload), desk)
+      return { ...request, file: begun().file, place: spot, stated: { ...statedOf(dialect, values), put, length: null } }
     }
   } else {
     const stated = place === undefined ? undefined : statedPlace(place, fields.size, values, maxChunks)
@@ -151,11 +153,32 @@ function exactRequest(
 ): ChunkRequest {
   const { dialect } = open
   const canonical = canonicalFields(dialect, sent.values, chunks, chunk, size)
-  const put = (upload: Upload): Promise<void> => putExactly(upload, size, range, sent)
+  const begun = rewindable(dialect, sent, chunk)
+  const put = (upload: Upload): Promise<void> => putExactly(upload, size, range, begun(upload))
   return {
     ...requestOf(ctx, open, sent, desk, canonical),
+    file: begun().file,
     place: { size, chunks, chunk },
     stated: { ...statedOf(dialect, sent.values), put, length: size, chunkSize },
+  }
+}
+
+/**
+ * Whether two selections of files with one name and one size send the same fields: then chunk 0, which is sent in any
+ * case, shows which file is meant.
+ */
+export function looksAlike({ fields }: Dialect): boolean {
+  return fields.guessable && fields.sender.length === 0
+}
+
+/** The file of a request; that of chunk 0 can be stored elsewhere if it differs. */
+function rewindable(dialect: Dialect, sent: SentFile, chunk: number): (upload?: Upload) => SentFile {
+  if (chunk !== 0 || !looksAlike(dialect)) return () => sent
+  const file = new RewindableSource(sent.file)
+  const begun = { ...sent, file }
+  return (upload) => {
+    file.compared = upload?.record.id
+    return begun
   }
 }
 
@@ -163,7 +186,6 @@ function statedOf(dialect: Dialect, values: RequestValues) {
   return {
     metadata: metadataOf(dialect, values),
     resumes: values.get(dialect.fields.resumed) !== undefined,
-    renews: dialect.again === 'new',
   }
 }
 

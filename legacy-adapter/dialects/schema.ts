@@ -137,8 +137,6 @@ const shape = z.strictObject({
   place: place.optional(),
   /** Whether a request without a place is a whole file. */
   whole: z.boolean().prefault(false),
-  /** What chunk 0 of a finished file means: the same file, or a new one. */
-  again: z.enum(['same', 'new']).prefault('same'),
   test: listOf(test),
   finish: listOf(finish),
   remove: listOf(remove),

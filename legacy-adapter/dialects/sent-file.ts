@@ -7,6 +7,7 @@ import { ChunkSource } from '../chunk-bytes.ts'
 import type { ChunkPlace } from '../chunk-layout.ts'
 import { updatePage } from '../page-record.ts'
 import type { RequestValues } from './request-values.ts'
+import { RewindableSource } from './rewindable.ts'
 
 /** A request with a file, parsed up to its first byte. */
 export interface SentFile {
@@ -34,7 +35,7 @@ export async function putExactly(upload: Upload, size: number, range: Range, sen
     if (length === lengthOf(range)) return
     throw new UploadError('wrong_length', `The chunk has ${length} bytes, but its place has ${lengthOf(range)}.`)
   })
-  await putWhole(upload, range, source)
+  await putWhole(upload, range, source, sent.file instanceof RewindableSource)
 }
 
 /**
@@ -66,7 +67,7 @@ export async function putSequential(
     if (chunk === 0 && !isLast) await agree(upload, length)
     end = start + length
   })
-  await putWhole(upload, range, source)
+  await putWhole(upload, range, source, sent.file instanceof RewindableSource)
   if (isLast) await upload.setLength(end)
 }
 
@@ -93,12 +94,13 @@ function notPlaced(): UploadError {
   return new UploadError('chunk_not_placed', 'An earlier chunk of this file is missing; send it first.')
 }
 
-/** Puts a source into a range, and reads it to its end in any case: only a whole chunk proves that a file differs. */
-async function putWhole(upload: Upload, range: Range, source: Source): Promise<void> {
+/** Puts a source into a range. Unless it can be rewound, it is read to its end: only a whole chunk proves that a file differs. */
+async function putWhole(upload: Upload, range: Range, source: Source, isRewindable: boolean): Promise<void> {
   try {
     await upload.receiving.put(range, source)
   } catch (error) {
-    if (error instanceof UploadError && error.code === 'content_differs') while ((await source.read()) !== null);
+    const isRead = error instanceof UploadError && error.code === 'content_differs' && !isRewindable
+    if (isRead) while ((await source.read()) !== null);
     throw error
   }
 }

@@ -81,14 +81,19 @@ describe.each(LIBRARIES.map((library) => [library.name, library] as const))('A p
     const sent = [
       big(),
       fileOf('测试.zip', 2 * chunkSize + 1),
-      fileOf('文件.zip', 2 * chunkSize + 1),
       fileOf(`${name} a"b&c.zip`, 2 * chunkSize),
       fileOf(`${name}-small.zip`, 1000),
       ...(library.sendsEmpty ? [fileOf(`${name}-empty.zip`, 0)] : []),
     ]
-    const ended = await withPage(library, (page) => upload(page, library, sent))
+    // Some libraries take two names without Latin letters for one.
+    const other = fileOf('文件.zip', 2 * chunkSize + 1)
+    const ended = await withPage(library, async (page) => {
+      const first = await upload(page, library, sent)
+      await page.reload()
+      return [...first, ...(await upload(page, library, [other]))]
+    })
     expect(failures(ended)).toEqual([])
-    for (const file of sent) await expectStored(file)
+    for (const file of [...sent, other]) await expectStored(file)
   })
 
   it('sends a chunk again that was refused for the moment', async () => {

@@ -75,8 +75,8 @@ const libraries = {
     uploader.bind('FileUploaded', (_, file, { response }) => report(file.name, true, response))
     uploader.bind('Error', (_, { file, message, response }) => report(file.name, false, response ?? message))
     uploader.bind('FilesAdded', () => uploader.start())
+    uploader.bind('PostInit', () => uploader.addFile(files))
     uploader.init()
-    uploader.addFile(files)
   },
   filepond(files, { url, chunkSize, slow }, report) {
     const pond = FilePond.create(document.querySelector('#element'), {
@@ -223,7 +223,7 @@ function md5Page(files, { server, chunkSize, headOnly }, report, page) {
     {
       beforeSendFile(file) {
         const deferred = WebUploader.Deferred()
-        const hash = this.owner.md5File(file, 0, headOnly ? 65536 : undefined)
+        const hash = headOnly ? this.owner.md5File(file, 0, 65536) : this.owner.md5File(file)
         hash.then(async (fileMd5) => {
           facts.set(file.id, { fileMd5, name: file.name, file: file.source })
           const exists = await page.fileExists?.(facts.get(file.id))

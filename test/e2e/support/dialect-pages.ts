@@ -52,7 +52,7 @@ function library(name: string, scripts: readonly string[], more: Partial<Library
   }
 }
 
-const WEBUPLOADER = ['jquery/dist/jquery.min.js', 'webuploader/dist/webuploader.html5only.min.js']
+const WEBUPLOADER = ['jquery/dist/jquery.min.js', 'webuploader/dist/webuploader.min.js']
 const BLUEIMP = ['vendor/jquery.ui.widget', 'jquery.iframe-transport', 'jquery.fileupload']
 const resuming = { survives: true, resumes: true } as const
 
@@ -77,7 +77,6 @@ export const LIBRARIES: readonly Library[] = [
   library('upchunk', ['@mux/upchunk/dist/upchunk.js'], { chunkSize: 256 * KIB }),
   ...(['a', 'b', 'c', 'd'] as const).map((letter) =>
     library(`webuploader-md5-${letter}`, WEBUPLOADER, {
-      sendsEmpty: true,
       resumes: true,
       isChunk: (url) => /uploadchunk|uploadFile|-a$|-b$/.test(url),
     }),
