@@ -71,7 +71,7 @@ async function skippedOfTask(
   { fields, chunk, length }: Asked,
   address: string,
   caller: Caller,
-  { histories, live, options }: Tools,
+  { histories, live, lookup, options }: Tools,
 ): Promise<ChunkSet> {
   await live.ready()
   const { group } = taskOf(fields, caller.owner, address, options.rules)
@@ -83,9 +83,13 @@ async function skippedOfTask(
   for (const id of ids) {
     await unlessMissing(
       caller.desk.use(id, async (upload) => {
-        if (upload.state !== 'receiving' || !isVisible(upload.record, caller)) return
+        const { record, state } = upload
+        if (state !== 'receiving' || !isVisible(record, caller)) return
         const file = id.slice(0, id.lastIndexOf('.'))
-        found.push({ key: fileKey({ group, file }, upload.record.length ?? 0), upload: skippable(upload) })
+        // The page that began it skips nothing, and one that asks meanwhile would not be let in.
+        const isJoinable = lookup.skippableOf(upload).atRest || (record.webUploader?.senders ?? []).length > 1
+        const key = fileKey({ group, file }, record.length ?? 0)
+        found.push({ key, upload: isJoinable ? skippable(upload) : NOTHING })
       }),
     )
   }
@@ -112,6 +116,8 @@ interface Skippable {
   /** The length of a chunk in bytes. */
   readonly lengthOf: (chunk: number) => number
 }
+
+const NOTHING: Skippable = { chunks: [], lengthOf: () => 0 }
 
 function skippable(upload: Upload): Skippable {
   const { length, webUploader } = upload.record

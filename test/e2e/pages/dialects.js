@@ -6,7 +6,7 @@ const libraries = {
       chunkSize,
       forceChunkSize: force === true,
       simultaneousUploads: 3,
-      maxChunkRetries: slow ? 20 : 3,
+      maxChunkRetries: slow ? 100 : 3,
       chunkRetryInterval: slow ? 200 : undefined,
     })
     r.on('fileSuccess', (file, message) => report(file.fileName, true, message))
@@ -19,7 +19,7 @@ const libraries = {
       target: url,
       chunkSize,
       forceChunkSize: force === true,
-      maxChunkRetries: slow ? 20 : 3,
+      maxChunkRetries: slow ? 100 : 3,
       chunkRetryInterval: slow ? 200 : null,
     })
     flow.on('fileSuccess', (file, message) => report(file.name, true, message))
@@ -53,7 +53,7 @@ const libraries = {
         success: { endpoint: `${url}/done` },
       },
       resume: { enabled: true },
-      retry: { enableAuto: true, autoAttemptDelay: slow ? 1 : 0.05, maxAutoAttempts: slow ? 10 : 3 },
+      retry: { enableAuto: true, autoAttemptDelay: slow ? 1 : 0.05, maxAutoAttempts: slow ? 30 : 3 },
       deleteFile: { enabled: true, endpoint: url },
       callbacks: {
         onComplete: (id, name, json) => report(name, json.success === true, JSON.stringify(json)),
@@ -63,13 +63,13 @@ const libraries = {
     window.fine = uploader
     uploader.addFiles(files)
   },
-  plupload(files, { url, chunkSize }, report) {
+  plupload(files, { url, chunkSize, slow }, report) {
     const uploader = new plupload.Uploader({
       runtimes: 'html5',
       browse_button: 'button',
       url,
       chunk_size: chunkSize,
-      max_retries: 3,
+      max_retries: slow ? 30 : 3,
       multipart_params: { id: String(Math.random()) },
     })
     uploader.bind('FileUploaded', (_, file, { response }) => report(file.name, true, response))
@@ -84,7 +84,7 @@ const libraries = {
       allowMultiple: true,
       chunkUploads: true,
       chunkSize,
-      chunkRetryDelays: slow ? Array(20).fill(200) : [50, 100, 200],
+      chunkRetryDelays: slow ? Array(100).fill(200) : [50, 100, 200],
     })
     pond.on('processfile', (error, item) => report(item.filename, error === null, item.serverId ?? error?.body))
     window.pond = pond
@@ -184,7 +184,7 @@ function simpleUploader(files, { url, chunkSize, force, slow }, report, more) {
     target: url,
     chunkSize,
     forceChunkSize: force === true,
-    maxChunkRetries: slow ? 20 : 3,
+    maxChunkRetries: slow ? 100 : 3,
     chunkRetryInterval: slow ? 200 : null,
     ...more,
   })

@@ -27,6 +27,10 @@ export interface Library {
   readonly sendsEmpty: boolean
   /** Whether it sends a refused chunk again. */
   readonly retries: boolean
+  /** The status that means "try again". */
+  readonly busy: number
+  /** Whether it continues a file from a memory of its own. */
+  readonly remembers: boolean
   /** Whether it goes on after a restart of the service. */
   readonly survives: boolean
   /** Whether it goes on after a reload of its page. */
@@ -45,6 +49,8 @@ function library(name: string, scripts: readonly string[], more: Partial<Library
     chunkSize: 64 * KIB,
     sendsEmpty: false,
     retries: true,
+    busy: 503,
+    remembers: false,
     survives: false,
     resumes: false,
     isChunk: () => true,
@@ -65,6 +71,7 @@ export const LIBRARIES: readonly Library[] = [
   library('dropzone5', ['dropzone5/dist/min/dropzone.min.js'], { dialect: 'dropzone', sendsEmpty: true }),
   library('fine-uploader', ['fine-uploader/fine-uploader/fine-uploader.core.js'], {
     ...resuming,
+    remembers: true,
     isChunk: (url) => !url.endsWith('/done'),
   }),
   library('plupload', ['plupload/js/moxie.js', 'plupload/js/plupload.dev.js'], { survives: true }),
@@ -77,6 +84,7 @@ export const LIBRARIES: readonly Library[] = [
   library('upchunk', ['@mux/upchunk/dist/upchunk.js'], { chunkSize: 256 * KIB }),
   ...(['a', 'b', 'c', 'd'] as const).map((letter) =>
     library(`webuploader-md5-${letter}`, WEBUPLOADER, {
+      busy: 409,
       resumes: true,
       isChunk: (url) => /uploadchunk|uploadFile|-a$|-b$/.test(url),
     }),

@@ -14,21 +14,19 @@ export interface Gate {
   /** The requests that have been answered since `reset`. */
   readonly passed: readonly Passed[]
   /** Decides about each request with a body, by its number since `reset`, from 1. */
-  decide: (count: number) => 'pass' | 'hold' | number
+  decide: (count: number) => 'pass' | 'stall' | number
   /** Called after each answered request with a body, with its number. */
   onAnswer: (count: number) => void
-  /** Forgets what has passed; requests that are held end without a response. */
+  /** Forgets what has passed. A request that has stalled ends with that of the page. */
   reset(): void
   close(): void
 }
 
-/** @param methods of requests with a body. */
 const UPLOADS = new Set(['POST', 'PUT', 'PATCH'])
 
 export async function startGate(target: string): Promise<Gate> {
   const { hostname, port } = new URL(target)
   const agent = new http.Agent({ keepAlive: false })
-  const held = new Set<http.ServerResponse>()
   let passed: Passed[] = []
   let count = 0
   let answered = 0
@@ -36,11 +34,6 @@ export async function startGate(target: string): Promise<Gate> {
     const isUpload = UPLOADS.has(request.method ?? '') && /multipart|octet|offset/.test(`${request.headers['content-type']}`)
     if (isUpload) count += 1
     const decision = isUpload ? gate.decide(count) : 'pass'
-    if (decision === 'hold') {
-      held.add(response)
-      request.resume()
-      return
-    }
     if (typeof decision === 'number') {
       request.resume().on('end', () => response.writeHead(decision).end())
       return
@@ -58,7 +51,8 @@ export async function startGate(target: string): Promise<Gate> {
     // As if there were no proxy.
     forwarded.on('error', () => response.destroy())
     response.on('close', () => forwarded.destroy())
-    request.pipe(forwarded)
+    if (decision === 'stall') request.once('data', (bytes: Buffer) => forwarded.write(bytes.subarray(0, 1000)))
+    else request.pipe(forwarded)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -77,8 +71,6 @@ export async function startGate(target: string): Promise<Gate> {
       answered = 0
       gate.decide = () => 'pass'
       gate.onAnswer = () => undefined
-      for (const response of held) response.destroy()
-      held.clear()
     },
     close: () => {
       server.close()
