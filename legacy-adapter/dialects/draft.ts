@@ -44,7 +44,8 @@ export function draftOf(requests: readonly RecordedRequest[]): Draft | undefined
   if (name === undefined) doubts.push('No value is the name of the file: fields.name is missing.')
   const task = constant.find((field) => field !== name && isRandom(valuesNamed(field)[0] ?? ''))
   const rest = constant.filter((field) => field !== name && field !== task && !field.startsWith('header:'))
-  if (task === undefined) doubts.push('No value looks like a random id of the file: visitors are told apart, but equal names are not.')
+  if (task === undefined)
+    doubts.push('No value looks like a random id of the file: visitors are told apart, but equal names are not.')
   if (chunks.length < 2) doubts.push('Only one chunk was recorded: upload a file of at least three chunks.')
   return {
     dialect: {
@@ -84,18 +85,28 @@ function placeOf(
     valuesNamed(name).map((text) => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN))
   const constantly = (wanted: number, besides: readonly (string | undefined)[]): string | undefined =>
     names.find((name) => !besides.includes(name) && numbers(name).every((number) => number === wanted))
-  const rising = names.filter((name) => new Set(numbers(name)).size === chunks.length && !numbers(name).includes(Number.NaN))
+  const rising = names.filter(
+    (name) => new Set(numbers(name)).size === chunks.length && !numbers(name).includes(Number.NaN),
+  )
   const usual = mode(lengths)
-  const offset = rising.find((name) => numbers(name).every((number) => number % usual === 0) && numbers(name).includes(usual))
+  const offset = rising.find(
+    (name) => numbers(name).every((number) => number % usual === 0) && numbers(name).includes(usual),
+  )
   const index = rising.find((name) => {
     const sorted = numbers(name).toSorted((a, b) => a - b)
     return (sorted[0] ?? 2) <= 1 && sorted.every((number, at) => number === (sorted[0] ?? 0) + at)
   })
-  const length = names.find((name) => numbers(name).every((number, at) => number === lengths[at]) && new Set(lengths).size > 1)
-  const size = constantly(lengths.reduce((sum, each) => sum + each, 0), [])
+  const length = names.find(
+    (name) => numbers(name).every((number, at) => number === lengths[at]) && new Set(lengths).size > 1,
+  )
+  const size = constantly(
+    lengths.reduce((sum, each) => sum + each, 0),
+    [],
+  )
   const chunkSize = constantly(usual, [size])
   const count = constantly(chunks.length, [size, chunkSize])
-  if (size === undefined) doubts.push('No value is the size of the file: add one to the page, or chunks must come in order ("sequential").')
+  if (size === undefined)
+    doubts.push('No value is the size of the file: add one to the page, or chunks must come in order ("sequential").')
   const used = [offset, index, length, size, chunkSize, count].filter((name) => name !== undefined)
   if (offset !== undefined && (length !== undefined || chunkSize !== undefined)) {
     const how = length !== undefined ? { length } : { chunkSize }
@@ -123,7 +134,9 @@ function callsOf(requests: readonly RecordedRequest[], first: Sent): Readonly<Re
   const firstAt = requests.indexOf(first)
   const lastAt = requests.findLastIndex(({ file }) => file !== undefined)
   const below = ({ path }: RecordedRequest): boolean => path === first.path || path.startsWith(`${first.path}/`)
-  const calls = requests.map((request, at) => ({ request, at })).filter(({ request }) => request.file === undefined && below(request))
+  const calls = requests
+    .map((request, at) => ({ request, at }))
+    .filter(({ request }) => request.file === undefined && below(request))
   const test = calls.find(({ at, request }) => at < firstAt && request.method !== 'OPTIONS')?.request
   const finish = calls.find(({ at, request }) => at > lastAt && request.method !== 'OPTIONS')?.request
   const at = ({ method, path }: RecordedRequest) => ({ method, path: path.slice(first.path.length) })

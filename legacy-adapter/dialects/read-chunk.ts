@@ -11,9 +11,9 @@ import { readMultipart } from '../multipart.ts'
 import { addUrlencoded } from '../urlencoded.ts'
 import { identityField, type OpenDialect } from './open-dialect.ts'
 import { RequestValues } from './request-values.ts'
+import { RewindableSource } from './rewindable.ts'
 import type { Dialect } from './schema.ts'
 import { putExactly, putSequential, type SentFile } from './sent-file.ts'
-import { RewindableSource } from './rewindable.ts'
 import { type StatedPlace, statedPlace } from './stated-place.ts'
 
 /** A whole file, which no other request continues. */
@@ -120,7 +120,12 @@ export async function readChunk(
       const spot = { size: 0, chunks: count, chunk }
       const begun = rewindable(dialect, sent, chunk)
       const put = (upload: Upload): Promise<void> => putSequential(upload, spot, begun(upload), desk)
-      return { ...request, file: begun().file, place: spot, stated: { ...statedOf(dialect, values), put, length: null } }
+      return {
+        ...request,
+        file: begun().file,
+        place: spot,
+        stated: { ...statedOf(dialect, values), put, length: null },
+      }
     }
   } else {
     const stated = place === undefined ? undefined : statedPlace(place, fields.size, values, maxChunks)

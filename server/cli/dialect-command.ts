@@ -70,13 +70,17 @@ async function record({ text, print, complain }: CliCall): Promise<number> {
   const port = text('port') ?? '2480'
   const forward = text('forward')
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw usage('--port must be a port.')
-  if (forward !== undefined && !/^http:\/\//.test(forward)) throw usage('--forward must be a URL that begins with http://.')
+  if (forward !== undefined && !/^http:\/\//.test(forward))
+    throw usage('--forward must be a URL that begins with http://.')
   const recorder = await recordRequests(
     text('host') ?? '127.0.0.1',
     Number(port),
     forward === undefined ? undefined : new URL(forward),
   ).catch((error: unknown) => {
-    throw new CliError(`The recorder cannot listen (${error instanceof Error ? error.message : String(error)}).`, EXIT.failed)
+    throw new CliError(
+      `The recorder cannot listen (${error instanceof Error ? error.message : String(error)}).`,
+      EXIT.failed,
+    )
   })
   complain(`Recording at ${recorder.url}: point the page's upload URL there, and upload one file of several chunks.`)
   await recorder.quiet(QUIET)

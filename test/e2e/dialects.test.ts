@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import type { Browser, Page } from 'playwright-core'
 import { launchChrome } from '../support/chrome.ts'
 import { type Landfall, startLandfall } from '../support/restartable-program.ts'
-import { type Gate, startGate } from './support/gate.ts'
 import { type Ended, LIBRARIES, type Library, openPage, type SentFile } from './support/dialect-pages.ts'
+import { type Gate, startGate } from './support/gate.ts'
 
 jest.setTimeout(120_000)
 
@@ -64,7 +64,12 @@ async function withPage<T>(library: Library, work: (page: Page) => Promise<T>): 
 }
 
 /** Uploads files in a page. */
-async function upload(page: Page, library: Library, sent: readonly SentFile[], options = {}): Promise<readonly Ended[]> {
+async function upload(
+  page: Page,
+  library: Library,
+  sent: readonly SentFile[],
+  options = {},
+): Promise<readonly Ended[]> {
   await page.setInputFiles('#input', [...sent])
   const { name, dialect, chunkSize } = library
   const all = { url: `${gate.url}/upload/${dialect}`, chunkSize, ...options }

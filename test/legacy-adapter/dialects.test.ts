@@ -192,7 +192,10 @@ describe('The test of a dialect', () => {
     expect(await testFlow('two.bin', 3 * CHUNK, 1, headers)).toBe(204)
     expect(await testFlow('two.bin', 3 * CHUNK, 2, headers)).toBe(200)
     // The page has already skipped chunk 2.
-    expect(await sendFlow('two.bin', other, 1, headers)).toMatchObject({ status: 415, body: { code: 'wrongly_skipped' } })
+    expect(await sendFlow('two.bin', other, 1, headers)).toMatchObject({
+      status: 415,
+      body: { code: 'wrongly_skipped' },
+    })
     expect(await testFlow('two.bin', 3 * CHUNK, 1, headers)).toBe(204)
     expect(await testFlow('two.bin', 3 * CHUNK, 2, headers)).toBe(204)
     let url: string | undefined
@@ -243,7 +246,13 @@ describe('A stranger', () => {
 
 describe('Fine Uploader', () => {
   it('begins again if nothing is left of an upload that it continues', async () => {
-    const fields = { qqpartindex: 1, qqpartbyteoffset: CHUNK, qqchunksize: CHUNK, qqtotalparts: 2, qqtotalfilesize: 2 * CHUNK }
+    const fields = {
+      qqpartindex: 1,
+      qqpartbyteoffset: CHUNK,
+      qqchunksize: CHUNK,
+      qqtotalparts: 2,
+      qqtotalfilesize: 2 * CHUNK,
+    }
     const more = { qqfilename: 'lost.bin', qqresume: 'true', qquuid: crypto.randomUUID() }
     const form = new FormData()
     for (const [name, value] of Object.entries({ ...fields, ...more })) form.set(name, String(value))

@@ -31,7 +31,8 @@ export async function startGate(target: string): Promise<Gate> {
   let count = 0
   let answered = 0
   const server = http.createServer((request, response) => {
-    const isUpload = UPLOADS.has(request.method ?? '') && /multipart|octet|offset/.test(`${request.headers['content-type']}`)
+    const isUpload =
+      UPLOADS.has(request.method ?? '') && /multipart|octet|offset/.test(`${request.headers['content-type']}`)
     if (isUpload) count += 1
     const decision = isUpload ? gate.decide(count) : 'pass'
     if (typeof decision === 'number') {

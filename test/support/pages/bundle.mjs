@@ -9,7 +9,11 @@ const [{ output }] = await build({
   define: { 'process.env.NODE_ENV': '"production"' },
   build: {
     write: false,
-    lib: { entry: fileURLToPath(new URL(process.argv[2] ?? 'clients.ts', import.meta.url)), formats: ['iife'], name: 'page' },
+    lib: {
+      entry: fileURLToPath(new URL(process.argv[2] ?? 'clients.ts', import.meta.url)),
+      formats: ['iife'],
+      name: 'page',
+    },
   },
 })
 process.stdout.write(output[0].code)
