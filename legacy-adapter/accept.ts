@@ -27,14 +27,14 @@ export async function accept(ctx: Context, admit: Admit, tools: Tools): Promise<
     const request = await readChunkRequest(ctx, body, admit, options)
     return placing.find(request, async (destination) => {
       await placeChunk(request, destination, tools)
-      return answer(ctx, request, destination, options)
+      return acceptance(ctx, request, destination, options)
     })
   }
   answerJson(ctx, await withBody(ctx, options.idleTimeout, place, 'held'))
 }
 
-/** The response to a chunk. */
-interface Accepted {
+/** What the response to a chunk says. */
+export interface Accepted {
   readonly ok: true
   /** Only for the caller that began the upload: the URL lets its holder read and delete the file. */
   readonly id?: string
@@ -48,9 +48,10 @@ interface Accepted {
   readonly result?: unknown
 }
 
-async function answer(
+/** What to say about a stored chunk, once its file is finished if it was the last one. @throws UploadError */
+export async function acceptance(
   ctx: Context,
-  { caller }: ChunkRequest,
+  { caller }: Pick<ChunkRequest, 'caller'>,
   { upload, sender }: Destination,
   { urlOf }: LegacyOptions,
 ): Promise<Accepted> {

@@ -19,6 +19,8 @@ export interface LegacyAdapter {
   readonly check: (ctx: Context, admit: Admit) => Promise<void>
   /** Sets the visitor cookie when a browser loads a page, so that all chunks of the page have one owner. */
   readonly introduce: (ctx: Context) => void
+  /** What other libraries upload with. */
+  readonly tools: Tools
 }
 
 /**
@@ -45,5 +47,6 @@ export function createLegacyAdapter(ids: UploadIds, options: LegacyOptions): Leg
     complete: (ctx, admit) => complete(ctx, admit, tools),
     check: (ctx, admit) => check(ctx, admit, tools),
     introduce: (ctx) => options.visitors.introduce(ctx),
+    tools,
   }
 }

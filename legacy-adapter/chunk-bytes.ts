@@ -51,7 +51,7 @@ export async function putBytes(request: ChunkRequest, upload: Upload, mayFail: b
  * The bytes of a chunk for its expected range. Only its end shows its length: then `verify` is called, and an error of
  * it keeps the chunk from counting. Bytes beyond the range are read, too, because the length determines the chunk size.
  */
-class ChunkSource implements Source {
+export class ChunkSource implements Source {
   readonly #file: Source
   readonly #room: number
   readonly #verify: (length: number) => Promise<void>

@@ -66,18 +66,22 @@ export function guessedRange(place: ChunkPlace, lengths: readonly number[]): Ran
   return guess === undefined ? undefined : chunkRange(place.size, guess, place.chunk)
 }
 
-/** The numbers of the first `limit` incomplete chunks in ascending order, and the total number of incomplete chunks. */
+/**
+ * The numbers of the first `limit` incomplete chunks in ascending order, and the total number of incomplete chunks.
+ *
+ * @param count how many chunks there are; if fewer than usual, the last one is longer.
+ */
 export function missingChunks(
   received: Ranges,
   size: number,
   chunkSize: number,
   limit: number,
+  count: number = chunkCount(size, chunkSize),
 ): { missing: number[]; total: number } {
-  const count = chunkCount(size, chunkSize)
   const missing: number[] = []
   let total = 0
   let next = 0
-  for (const run of [...wholeChunks(received, size, chunkSize), { start: count, end: count }]) {
+  for (const run of [...wholeChunks(received, size, chunkSize, count), { start: count, end: count }]) {
     total += run.start - next
     for (let chunk = next; chunk < run.start && missing.length < limit; chunk++) missing.push(chunk)
     next = run.end
@@ -85,13 +89,18 @@ export function missingChunks(
   return { missing, total }
 }
 
-/** The complete chunks, as runs of their numbers. */
-export function wholeChunks(received: Ranges, size: number, chunkSize: number): Range[] {
+/** The complete chunks, as runs of their numbers. @param count like that of `missingChunks`. */
+export function wholeChunks(
+  received: Ranges,
+  size: number,
+  chunkSize: number,
+  count: number = chunkCount(size, chunkSize),
+): Range[] {
   if (size === 0) return [{ start: 0, end: 1 }]
   return received
     .map(({ start, end }) => ({
       start: start === 0 ? 0 : chunkCount(start, chunkSize),
-      end: end >= size ? chunkCount(size, chunkSize) : Math.floor(end / chunkSize),
+      end: end >= size ? count : Math.min(count - 1, Math.floor(end / chunkSize)),
     }))
     .filter((run) => run.start < run.end)
 }

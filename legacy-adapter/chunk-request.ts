@@ -3,6 +3,7 @@ import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
+import type { Upload } from '../server/core/upload.ts'
 import type { Admit, FieldCredentials } from '../server/protocol/admit.ts'
 import type { ChunkPlace } from './chunk-layout.ts'
 import { FieldList, type Fields, modifiedOf, oneOf, oneValue, type RequestFields, wholeNumber } from './fields.ts'
@@ -31,6 +32,20 @@ interface WholeForm extends SentChunk, RequestFields {
   readonly trailing: RequestFields
 }
 
+/** What a request of another library states, and one of WebUploader does not. */
+export interface StatedFacts {
+  /** Puts the bytes of the chunk where the request says. @throws UploadError like `putBytes`. */
+  readonly put: (upload: Upload) => Promise<void>
+  /** The length of a new upload in bytes; `null` if only the last chunk reveals it. */
+  readonly length: number | null
+  /** Bytes; `undefined` if it is unknown, or the chunks are placed by offset. */
+  readonly chunkSize?: number | undefined
+  /** Further metadata of a new upload. */
+  readonly metadata: Readonly<Record<string, string>>
+  /** The client sends only what is missing: without an upload, it must begin again. */
+  readonly resumes: boolean
+}
+
 /** An incoming chunk: its place in which file of which sender, and its bytes. */
 export interface ChunkRequest extends SentChunk, FileRequest {
   /** The size is that of the file to store; `facts` has the one that the page reports. */
@@ -45,6 +60,7 @@ export interface ChunkRequest extends SentChunk, FileRequest {
    * @throws UploadError `field_after_file`.
    */
   readonly checkTrailing: () => void
+  readonly stated?: StatedFacts | undefined
 }
 
 /**
@@ -163,7 +179,8 @@ function checkTrailing(form: WholeForm, { rules, tokenField = '' }: LegacyOption
   if (tokens.some((late) => !form.tokens.includes(late))) throw fieldAfterFile(tokenField)
 }
 
-function fieldAfterFile(name: string): UploadError {
+/** The error for a field that came too late. */
+export function fieldAfterFile(name: string): UploadError {
   return new UploadError(
     'field_after_file',
     `The field "${name}" came after the file; send the fields before the file.`,
@@ -176,7 +193,7 @@ function fieldAfterFile(name: string): UploadError {
  *
  * @throws UploadError `missing_field`, `bad_field`, `duplicate_field`.
  */
-function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
+export function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
   const size = wholeNumber(fields, 'size')
   if (size === undefined) throw missing('size')
   const chunks = wholeNumber(fields, 'chunks')
@@ -193,7 +210,10 @@ function placeOf(fields: Fields, maxChunks: number): ChunkPlace {
  * The length of the file in bytes. A page that shrinks an image before upload may report the original size; such a file
  * is a single chunk, and as long as that chunk.
  */
-function storedSize({ fields, lengths }: Pick<SentChunk, 'fields' | 'lengths'>, { size, chunks }: ChunkPlace): number {
+export function storedSize(
+  { fields, lengths }: Pick<SentChunk, 'fields' | 'lengths'>,
+  { size, chunks }: ChunkPlace,
+): number {
   const isImage = oneValue(fields, 'type')?.startsWith('image/') === true
   const [likeliest = size] = lengths.includes(size) ? [] : lengths
   return isImage && chunks === 1 ? Math.min(likeliest, size) : size

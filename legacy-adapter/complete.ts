@@ -4,7 +4,7 @@ import type { Desk } from '../server/core/desk.ts'
 import { UploadError } from '../server/core/errors.ts'
 import { failureError } from '../server/core/failure.ts'
 import { covers } from '../server/core/ranges.ts'
-import { nameOf } from '../server/core/record.ts'
+import { nameOf, type UploadRecord } from '../server/core/record.ts'
 import { unlessMissing } from '../server/core/unless-missing.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { answerJson } from '../server/http/json.ts'
@@ -36,9 +36,7 @@ export async function complete(ctx: Context, admit: Admit, tools: Tools): Promis
   const { fields, tokens } = await readFields(ctx, tools)
   const desk = await admit({ token: oneOf(tokens, tokenField) })
   const caller = visitors.callerOf(ctx, desk)
-  const meant = choose(await viewsFor(fields, ctx.ip, caller, tools))
-  const { record } = meant.finished === undefined ? await whenFinished(meant, desk, tools) : meant
-  await confirm(record.id, desk)
+  const record = await completedFile(fields, ctx.ip, caller, tools)
   ctx.set('Cache-Control', 'no-store')
   answerJson(ctx, {
     ok: true,
@@ -47,6 +45,23 @@ export async function complete(ctx: Context, admit: Admit, tools: Tools): Promis
     size: record.length,
     ...(record.webUploader?.visitor !== undefined && { result: record.answer?.result }),
   })
+}
+
+/**
+ * The record of the finished file that the fields mean, which counts as confirmed from then on.
+ *
+ * @throws UploadError like `complete`, except those of `Admit`.
+ */
+export async function completedFile(
+  fields: Fields,
+  address: string,
+  caller: Caller,
+  tools: Tools,
+): Promise<UploadRecord> {
+  const meant = choose(await viewsFor(fields, address, caller, tools))
+  const { record } = meant.finished === undefined ? await whenFinished(meant, caller.desk, tools) : meant
+  await confirm(record.id, caller.desk)
+  return record
 }
 
 /** A snapshot of an upload. */
@@ -193,7 +208,7 @@ function incomplete({ record, received }: Upload): UploadError {
   const { missing, total } =
     chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
-      : missingChunks(received, record.length ?? 0, chunkSize, MOST_NAMED)
+      : missingChunks(received, record.length ?? 0, chunkSize, MOST_NAMED, chunks)
   const details = { missing, missing_total: total }
   if (total === 0) {
     return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', { details })

@@ -11,6 +11,8 @@ export interface IdentityRules {
   readonly node: string
   /** The fields that together identify the file of a chunk. */
   readonly names: readonly string[]
+  /** Whether others may guess a task id: then the client address also tells apart clients without an owner. */
+  readonly guessable?: boolean | undefined
 }
 
 /** What a request says about its file, apart from the identity fields. */
@@ -80,7 +82,7 @@ export interface Identity {
  * @throws UploadError `duplicate_field`, `bad_field` for a task id that is too long.
  */
 export function taskOf(fields: Fields, owner: Owner, address: string, rules: IdentityRules): Task {
-  const task = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address)).slice(0, 20)
+  const task = keyedDigest(rules.secret, 'task', taskParts(fields, owner, address, rules)).slice(0, 20)
   const group = rules.node === '' ? task : `${rules.node}-${task}`
   return {
     group,
@@ -99,7 +101,7 @@ export function identityOf(asked: FileFields, owner: Owner, address: string, rul
   const { fields, name } = asked
   const task = taskOf(fields, owner, address, rules)
   const file = task.named(name)
-  const start = taskParts(fields, owner, address)
+  const start = taskParts(fields, owner, address, rules)
   const valuesOf = (names: readonly string[]): (string | undefined)[] => names.map((field) => rawOf(asked, field))
   const mark = oneValue(fields, 'landfall_file')
   const endingOf = (names: readonly string[], number: number): string =>
@@ -177,10 +179,15 @@ function rawOf({ fields, name }: FileFields, field: string): string | undefined 
   return oneValue(fields, field) ?? (field === 'chunks' ? '1' : undefined)
 }
 
-function taskParts(fields: Fields, owner: Owner, address: string): (string | undefined)[] {
+function taskParts(
+  fields: Fields,
+  owner: Owner,
+  address: string,
+  { guessable = false }: IdentityRules,
+): (string | undefined)[] {
   const taskId = oneValue(fields, 'task_id')
   if (taskId !== undefined && Buffer.byteLength(taskId) > LONGEST_TASK_ID) {
     throw new UploadError('bad_field', `The field "task_id" is longer than ${LONGEST_TASK_ID} bytes.`)
   }
-  return [owner ?? '', taskId, taskId === undefined && owner === undefined ? address : undefined]
+  return [owner ?? '', taskId, owner === undefined && (taskId === undefined || guessable) ? address : undefined]
 }

@@ -38,6 +38,8 @@ const HEADER_END = Buffer.from('\r\n\r\n')
 export interface MultipartRequest extends RequestFields {
   /** `undefined` if the part has none. */
   readonly fileName: string | undefined
+  /** The media type of the part without parameters, in lower case; empty if there is none. */
+  readonly fileType: string
   /**
    * Possible lengths of the file part, likeliest first. They assume that the part is the last, and that the form ends
    * as known clients end it. Hints, never proof; empty without a Content-Length.
@@ -79,11 +81,12 @@ export async function readMultipart(
   const header = await parts.toFile(fields)
   if (header === undefined) throw new UploadError('no_file', 'The request has no file part.')
   const isEmpty = await parts.skipEmpty()
-  const { fileName } = header
+  const { fileName, type } = header
   return {
     fields: fields.fields,
     tokens: fields.tokens,
     fileName: fileName === undefined ? undefined : fileNameText(fileName, fields.charset),
+    fileType: type,
     lengths: contentLength === undefined ? [] : lengthsFrom(contentLength - bytes.position, boundary),
     file: new MultipartFile(body, bytes, boundary, parts, listFor(), isEmpty),
   }

@@ -26,17 +26,18 @@ export interface PageRecord extends WebUploaderRecord {
  * @param recut how many earlier uploads of the sender failed because its chunk size changed.
  */
 export function newRecordOf(request: ChunkRequest, id: string, recut: number): UploadRecord {
-  const { caller, facts, fields, identities, modified, place } = request
+  const { caller, facts, fields, identities, modified, place, stated } = request
   const { sender, further } = identities().own
-  const metadata = metadataOf(fields)
+  const metadata = { ...metadataOf(fields), ...stated?.metadata }
   return {
     id,
-    length: place.size,
+    length: stated === undefined ? place.size : stated.length,
     metadata,
     fileName: safeName(nameOf(metadata)),
     createdAt: new Date().toISOString(),
     webUploader: {
       chunks: place.chunks,
+      ...(stated?.chunkSize === undefined ? {} : { chunkSize: stated.chunkSize }),
       visitor: caller.owner,
       begun: sender,
       senders: [sender],
@@ -132,7 +133,7 @@ export function chunkSetOf({ record, received }: Pick<Upload, 'record' | 'receiv
   const { length, webUploader } = record
   const chunkSize = webUploader?.chunkSize ?? (chunksOf(record) === 1 ? length : undefined)
   if (length === null || chunkSize === undefined || chunkSize === null) return []
-  return received.length === 0 ? [] : wholeChunks(received, length, chunkSize)
+  return received.length === 0 ? [] : wholeChunks(received, length, chunkSize, chunksOf(record))
 }
 
 function endingOf(id: string): string {

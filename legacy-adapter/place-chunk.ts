@@ -28,7 +28,7 @@ export async function placeChunk(request: ChunkRequest, destination: Destination
   const { upload, sender, isProof } = destination
   const mayFail = isBeginner(upload.record, sender, request.caller)
   try {
-    await putBytes(request, upload, mayFail)
+    await (request.stated?.put(upload) ?? putBytes(request, upload, mayFail))
   } catch (error) {
     if (error instanceof UploadError) await reject(request, destination, error, tools)
     throw error

@@ -134,6 +134,7 @@ export class Placing {
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
       case 'create':
+        if (request.stated?.resumes && chunk !== 0) throw resumesNothing()
         return this.#create(request, work, first, leave)
     }
   }
@@ -154,6 +155,7 @@ export class Placing {
       pending.rejected = undefined
       return this.#feed(request.key, work, { id, sender, firstId, group, upload, isProof: false }, () => {
         leave()
+        pending.hasBegun = true
         pending.wake()
       })
     })
@@ -200,6 +202,11 @@ export class Placing {
       return undefined
     }
   }
+}
+
+/** The error for a client that continues an upload of which nothing is left. */
+function resumesNothing(): UploadError {
+  return new UploadError('not_found', 'This upload no longer exists; send the whole file again.')
 }
 
 /** The error for a sender whose bytes differ from those of the upload. */

@@ -23,6 +23,8 @@ export interface KnownUpload {
 export class PendingSender implements SenderState {
   proving: string | undefined
   rejected: SenderState['rejected']
+  /** Whether its chunk 0 in flight has begun an upload, so that the others need not wait for it. */
+  hasBegun = false
   /** How many of its chunks are being placed. */
   users = 0
   #firsts = 0
@@ -33,12 +35,19 @@ export class PendingSender implements SenderState {
   /** Runs `work` for a chunk 0, which counts as in flight meanwhile. */
   async first<T>(work: () => Promise<T>): Promise<T> {
     this.#firsts += 1
+    this.wake()
     try {
       return await work()
     } finally {
       this.#firsts -= 1
+      if (this.#firsts === 0) this.hasBegun = false
       this.wake()
     }
+  }
+
+  /** Whether a chunk 0 is in flight that may turn out to be that of another file. */
+  get isComparing(): boolean {
+    return this.#firsts > 0 && !this.hasBegun
   }
 
   /** Wakes the chunks that wait for a decision. */

@@ -31,10 +31,19 @@ const plain = z.union([z.string(), z.number(), z.boolean()])
  * @throws UploadError `bad_request`, `too_large`, `malformed_body`, `too_many_fields`, `field_too_large`, and
  * connection errors.
  */
-export async function readFields(ctx: Context, { options, turns }: Tools): Promise<RequestFields> {
-  const { idleTimeout, rules, tokenField } = options
+export async function readFields(ctx: Context, tools: Tools): Promise<RequestFields> {
+  const { rules, tokenField } = tools.options
   const fields = new FieldList(rules.names, tokenField)
   addUrlencoded(fields, ctx.querystring)
+  return readBodyFields(ctx, fields, tools)
+}
+
+/** Like `readFields`, without those of the query. @param fields receives them. */
+export async function readBodyFields(
+  ctx: Context,
+  fields: FieldList,
+  { options: { idleTimeout }, turns }: Tools,
+): Promise<RequestFields> {
   if (ctx.method !== 'GET') await withBody(ctx, idleTimeout, (body) => addBody(fields, body, ctx.get('Content-Type')))
   await turns.take(clientOf(ctx.ip))
   return { fields: fields.fields, tokens: fields.tokens }

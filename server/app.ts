@@ -24,7 +24,8 @@ import type { Reach } from './http/same-origin.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { traceOf, traceRequests } from './http/trace.ts'
 import { protocolOf } from './protocol/protocol.ts'
-import { type ByProtocol, type Handlers, type Route, routes } from './routes.ts'
+import type { ByProtocol, Route } from './route.ts'
+import { type Handlers, routes } from './routes.ts'
 
 /** The dependencies of the HTTP application. */
 export interface Dependencies extends Handlers {
@@ -64,11 +65,11 @@ export function createApp(dependencies: Dependencies): App {
   app.on('error', (error) => dependencies.log.debug({ err: error }, 'A response could not be sent.'))
   app.use(originForm)
   if (app.proxy) app.use(trustForwarded(reach.trustProxy))
-  app.use(traceRequests(dependencies.feed, wireProtocolOf))
+  app.use(traceRequests(dependencies.feed, (ctx) => wireProtocolOf(ctx, dependencies.dialects)))
   app.use(securityHeaders(allowedOrigins === '*' || allowedOrigins.size > 0 || downloadHost !== undefined))
   app.use(cors(allowedOrigins))
   app.use(overriddenHead)
-  app.use(errorExit(dependencies.log, dialectOf))
+  app.use(errorExit(dependencies.log, dialectOf, dependencies.dialects?.errorFor))
   app.use(trackResponses())
   app.use(refuseConsumedBody)
   app.use(checkHead)
@@ -96,7 +97,8 @@ export function createApp(dependencies: Dependencies): App {
 }
 
 /** The protocol that the client of a request speaks, for statistics. */
-function wireProtocolOf(ctx: Context): EndedRequest['protocol'] {
+function wireProtocolOf(ctx: Context, dialects: Handlers['dialects']): EndedRequest['protocol'] {
+  if (dialects?.owns(ctx.path)) return 'webuploader'
   return dialectOf(ctx) === 'legacy' ? 'webuploader' : (protocolOf(ctx) ?? 'none')
 }
 

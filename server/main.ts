@@ -14,6 +14,7 @@ type Command = (
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   cancel: async () => (await import('./cli/acts.ts')).cancel,
   check: async () => (await import('./cli/check.ts')).check,
+  dialect: async () => (await import('./cli/dialect-command.ts')).dialect,
   doctor: async () => (await import('./doctor.ts')).doctor,
   expire: async () => (await import('./cli/expire.ts')).expire,
   extend: async () => (await import('./cli/acts.ts')).extend,

@@ -21,7 +21,7 @@ export function openInstant(settings: Settings, { uploads, events, urlOf, auth, 
   if (scope === 'owner' && auth === 'none') {
     log.warn('INSTANT=owner finds no file without AUTH: anonymous clients have no files of their own.')
   }
-  const instant = new Instant(uploads, scope, events)
+  const instant = new Instant(uploads, scope, events, settings.NODE)
   instant.learn().catch((error: unknown) => {
     if (error instanceof UploadError && error.code === 'stopping') return
     log.error({ err: error }, 'Looking for finished files failed; instant uploads will not find all of them.')

@@ -2,6 +2,7 @@ import type { Context } from 'koa'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import type { Endpoint, GuardedEndpoint } from './admission.ts'
 import type { Links } from './auth/links.ts'
+import type { Dialects } from './dialects.ts'
 import { type DownloadHost, redirectDownload } from './download/download-host.ts'
 import { DownloadHandlers } from './download/handlers.ts'
 import { checkDownloads, createLink, type Downloads } from './download/links.ts'
@@ -13,6 +14,7 @@ import { ACCEPT_PATCH } from './http/patch-types.ts'
 import { setAllow } from './http/routing.ts'
 import type { InstantEndpoints } from './instant/instant-endpoints.ts'
 import type { Readiness } from './readiness.ts'
+import type { Route } from './route.ts'
 import type { Termination, Tus } from './tus/tus.ts'
 
 /** The handlers behind the routes. */
@@ -21,6 +23,8 @@ export interface Handlers {
   readonly draft: Draft
   /** Serves WebUploader pages, if that is wanted. */
   readonly legacy: LegacyAdapter | undefined
+  /** Serves pages of other libraries, if that is wanted. */
+  readonly dialects: Dialects | undefined
   /** The pages of the service, if they are wanted. */
   readonly pages: Pages | undefined
   readonly links: Links
@@ -41,26 +45,14 @@ export interface Handlers {
   readonly readiness: Readiness
 }
 
-/** The endpoints of one path and method, by the protocol that the request names in its headers. */
-export type ByProtocol = Readonly<Record<'tus' | 'draft' | 'none', Endpoint>>
-
-/** A method and a path, and what they need. */
-export interface Route {
-  readonly method: 'OPTIONS' | 'HEAD' | 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** `:id` matches the id of an upload. */
-  readonly path: string
-  /** Whether concurrent requests of one client address are limited. */
-  readonly limited?: true
-  readonly answer: Endpoint | ByProtocol
-}
-
 /** Every route, in groups: the most frequent requests come first. */
 export function routes(handlers: Handlers): readonly (readonly Route[])[] {
-  const { legacy, pages } = handlers
+  const { dialects, legacy, pages } = handlers
   return [
     uploadRoutes(handlers),
     ...(legacy === undefined ? [] : [legacyRoutes(legacy, pages !== undefined)]),
     ...(handlers.instant === undefined ? [] : [instantRoutes(handlers.instant)]),
+    ...(dialects === undefined ? [] : [dialects.routes]),
     tokenRoutes(handlers),
     ...(pages === undefined ? [] : [pageRoutes(pages, handlers)]),
   ]

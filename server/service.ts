@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { createLegacyAdapter } from '../legacy-adapter/adapter.ts'
+import { createLegacyAdapter, type LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
@@ -23,6 +23,7 @@ import { RateLimit } from './core/rate-limit.ts'
 import type { Store } from './core/store.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
+import type { Dialects } from './dialects.ts'
 import type { OutboxStep, Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
 import { Notes } from './disk/notes.ts'
@@ -206,6 +207,19 @@ async function serviceFor(
   logLifecycle(events, log, callers)
   if (settings.ACCESS_LOG === 'on') (await import('./logs/access-log.ts')).logAccess(feed, log)
   const audit = settings.AUDIT_LOG === '' ? undefined : await openAudit(settings, { events, feed, callers, log })
+  const legacy = embedding.webUploader
+    ? createLegacyAdapter(uploads, {
+        rules: { secret, node, names: settings.LEGACY_IDENTITY },
+        visitors: new Visitors(secret, reach, auth === 'none'),
+        tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
+        histories: new Notes(layout.visitors, MAX_VISITORS),
+        senders: new Notes(layout.senders, MAX_SENDERS),
+        urlOf: urls.forPage,
+        idleTimeout: settings.IDLE_TIMEOUT,
+        maxChunks: settings.MAX_CHUNKS,
+        listsChunks: settings.LEGACY_CHECK === 'list',
+      })
+    : undefined
   const app = createApp({
     feed,
     admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication, callers),
@@ -240,19 +254,8 @@ async function serviceFor(
           }),
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
-    legacy: embedding.webUploader
-      ? createLegacyAdapter(uploads, {
-          rules: { secret, node, names: settings.LEGACY_IDENTITY },
-          visitors: new Visitors(secret, reach, auth === 'none'),
-          tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
-          histories: new Notes(layout.visitors, MAX_VISITORS),
-          senders: new Notes(layout.senders, MAX_SENDERS),
-          urlOf: urls.forPage,
-          idleTimeout: settings.IDLE_TIMEOUT,
-          maxChunks: settings.MAX_CHUNKS,
-          listsChunks: settings.LEGACY_CHECK === 'list',
-        })
-      : undefined,
+    legacy,
+    dialects: legacy === undefined ? undefined : await openDialects(settings, legacy),
     pages,
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
@@ -336,6 +339,13 @@ async function serviceFor(
       listening?.server.closeAllConnections()
     },
   }
+}
+
+/** Loaded only where pages of other libraries upload. @throws Error with a sentence for each fault, one a line. */
+async function openDialects(settings: Settings, { tools }: LegacyAdapter): Promise<Dialects | undefined> {
+  if (settings.DIALECTS.length === 0) return undefined
+  const { openDialects, readDialects } = await import('./open-dialects.ts')
+  return openDialects(await readDialects(settings.DIALECTS), tools, settings.TERMINATION)
 }
 
 /** Loaded only for applications that authorize requests. */

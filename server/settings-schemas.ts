@@ -5,7 +5,7 @@ import { isNodeName } from './core/node-id.ts'
 import { isFileType } from './gate/file-types.ts'
 import { HOOK_NAMES, type HookName } from './hooks/hook-names.ts'
 import { parseAuthority } from './http/host.ts'
-import { isPath } from './http/mount-path.ts'
+import { isPath, plainPath } from './http/mount-path.ts'
 import { keyTemplateProblem } from './s3/key-template.ts'
 import { keyOf } from './webhooks/signature.ts'
 
@@ -53,6 +53,27 @@ export function names() {
     .string()
     .transform((text) => text.split(','))
     .pipe(z.array(name))
+}
+
+/** A dialect of the package or a file, and the path at which it is served, if that is not its own. */
+export interface DialectChoice {
+  readonly source: string
+  readonly path: string | undefined
+}
+
+/** Dialects, separated by commas; empty for none. */
+export function dialects() {
+  const choice = z.string().transform((text, context): DialectChoice => {
+    const [, source, path] = /^(.+?)(?::(\/.*))?$/s.exec(text) ?? []
+    if (source !== undefined && (path === undefined || (path !== '' && plainPath(path) === path)))
+      return { source, path }
+    context.addIssue(
+      `must be names or files, each with or without a path, like flow or page.json:/upload/page, not ${text}`,
+    )
+    return z.NEVER
+  })
+  const none = z.literal('').transform((): DialectChoice[] => [])
+  return z.union([none, names().pipe(z.array(choice))], { error: ({ errors }) => errors?.at(-1)?.[0]?.message })
 }
 
 /** `*` for all, or a set of entries, separated by commas. */

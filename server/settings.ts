@@ -7,6 +7,7 @@ import {
   claim,
   command,
   cookieName,
+  dialects,
   fileTypes,
   folderTemplate,
   forwardedHeaders,
@@ -250,6 +251,11 @@ export const declaration = z.object({
     'direct',
     'Which requests receive 104 (Upload Resumption Supported): direct (those without a proxy), always (if the proxy passes it on), never.',
     oneOf('direct', 'always', 'never'),
+  ),
+  DIALECTS: setting(
+    '',
+    'Upload libraries besides WebUploader whose pages may upload: a comma-separated list of dialects (flow, dropzone, …) and of files ending in .json, each with or without its path (dropzone:/photos). Empty = none.',
+    dialects(),
   ),
   LEGACY_IDENTITY: setting(
     'task_id,id,name,size,lastModifiedDate,chunks',

@@ -82,6 +82,7 @@ describe('Settings', () => {
       ALLOWED_HOSTS: new Set(),
       TRUST_PROXY: 'false',
       INTERIM_RESPONSES: 'direct',
+      DIALECTS: [],
       LEGACY_IDENTITY: ['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks'],
       LEGACY_CHECK: 'list',
       AUTH: 'none',

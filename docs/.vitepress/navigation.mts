@@ -8,6 +8,7 @@ const TASKS: readonly (readonly [group: string, pages: readonly (readonly [title
     [
       ['All tasks', 'index'],
       ['A page (WebUploader)', 'connect-a-page'],
+      ['A page (other libraries)', 'dialects'],
       ['An app (tus, Uppy, HTTP)', 'connect-an-app'],
       ['Node and its frameworks', 'library'],
       ['Code for each framework', 'frameworks'],

@@ -51,23 +51,27 @@ type Work<T> = (upload: Upload) => Promise<T>
 export class Instant {
   readonly #uploads: Uploads
   readonly #scope: InstantScope
+  readonly #node: string
   readonly #index: FileIndex
   readonly #challenges: Challenges
   readonly #proofs = new Slots(MAX_PROOFS, MAX_WAITING)
 
   /**
    * @param events those of the uploads: a file can be found as soon as it is reported as finished.
+   * @param node with whose name ids begin; empty for a service that is alone.
    * @param challenges keeps what was asked.
    */
   constructor(
     uploads: Uploads,
     scope: InstantScope,
     events: Pick<Events, 'on'>,
+    node: string,
     index: FileIndex = new FileIndex(),
     challenges: Challenges = new Challenges(),
   ) {
     this.#uploads = uploads
     this.#scope = scope
+    this.#node = node
     this.#index = index
     this.#challenges = challenges
     events.on(['finished'], ({ upload: { record } }) =>
@@ -110,7 +114,7 @@ export class Instant {
     const challenge = this.#challenges.take(question, callerOf(desk.principal))
     const source = await this.#hidden((signal) => this.#proved(desk.principal.owner, challenge, proof, signal))
     if (challenge === undefined || source === undefined) throw unknownContent()
-    const record = newRecord({ length: challenge.size, metadata })
+    const record = newRecord({ length: challenge.size, metadata }, this.#node)
     return this.#create(desk, record, source, work)
   }
 

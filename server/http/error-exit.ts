@@ -2,7 +2,7 @@ import type { Context, Middleware } from 'koa'
 import type { Logger } from 'pino'
 import { UploadError } from '../core/errors.ts'
 import { discardBody } from './discard-body.ts'
-import { errorResponse, logError } from './error-response.ts'
+import { type ErrorResponse, errorResponse, logError } from './error-response.ts'
 import type { Dialect } from './error-status.ts'
 import { traceOf } from './trace.ts'
 
@@ -11,14 +11,20 @@ import { traceOf } from './trace.ts'
  * and no details of any other error.
  *
  * @param dialectOf how the client expects errors.
+ * @param responseFor the response of a dialect of another library; `undefined` for all other requests.
  */
-export function errorExit(log: Logger, dialectOf: (ctx: Context) => Dialect): Middleware {
+export function errorExit(
+  log: Logger,
+  dialectOf: (ctx: Context) => Dialect,
+  responseFor?: (ctx: Context, error: UploadError) => ErrorResponse | undefined,
+): Middleware {
   return async (ctx, next) => {
     try {
       await next()
     } catch (thrown) {
       const error = thrown instanceof UploadError ? thrown : unexpected(thrown)
-      const { status, headers, body } = errorResponse(error, dialectOf(ctx), ctx.method)
+      const response = responseFor?.(ctx, error) ?? errorResponse(error, dialectOf(ctx), ctx.method)
+      const { status, headers, body } = response
       const trace = traceOf(ctx.req)
       const facts = { status, method: ctx.method, path: ctx.path }
       logError(log, error, { ...facts, request: trace?.id, upload: trace?.upload })

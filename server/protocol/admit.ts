@@ -1,7 +1,10 @@
 import type { Desk } from '../core/desk.ts'
+import type { Action } from '../core/principal.ts'
 
 /** What a client that cannot set headers says in its fields. */
 export interface FieldCredentials {
+  /** What the request wants, if that shows only in its fields: any of these actions suffices. */
+  readonly actions?: readonly Action[]
   /** A token from a form field or the query. */
   readonly token?: string | undefined
   /** The new upload, which no header describes. `length` in bytes. */

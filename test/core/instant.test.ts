@@ -26,7 +26,7 @@ beforeEach(async () => {
   const events = new Events()
   const reports = { events, progressInterval: 1000 }
   uploads = await openStore({ directory: folder.path, sync: 'finish', checks: { fingerprints: true }, reports })
-  instant = new Instant(uploads, 'all', events)
+  instant = new Instant(uploads, 'all', events, '')
   alice = uploads.for(ownerOf('alice'))
   bob = uploads.for(ownerOf('bob'))
 })

@@ -1,0 +1,106 @@
+import type { Desk } from '../../server/core/desk.ts'
+import { UploadError } from '../../server/core/errors.ts'
+import { covers, lengthOf, type Range } from '../../server/core/ranges.ts'
+import type { Source } from '../../server/core/source.ts'
+import type { Upload } from '../../server/core/upload.ts'
+import { ChunkSource } from '../chunk-bytes.ts'
+import type { ChunkPlace } from '../chunk-layout.ts'
+import { updatePage } from '../page-record.ts'
+import type { RequestValues } from './request-values.ts'
+import { RewindableSource } from './rewindable.ts'
+
+/** A request with a file, parsed up to its first byte. */
+export interface SentFile {
+  readonly values: RequestValues
+  readonly tokens: readonly string[]
+  readonly file: Source
+  /** Possible lengths of the file, likeliest first. */
+  readonly lengths: readonly number[]
+  /** Call this once `file` has ended. @throws UploadError `field_after_file`. */
+  readonly checkTrailing: () => void
+}
+
+/**
+ * Puts the bytes of a chunk into their range: all of them, or none.
+ *
+ * @throws UploadError `bad_field`, `wrong_length`, `content_differs`, `field_after_file`, and what the file and the core
+ * throw.
+ */
+export async function putExactly(upload: Upload, size: number, range: Range, sent: SentFile): Promise<void> {
+  if (upload.record.length !== size) {
+    throw new UploadError('bad_field', 'The size of the file differs from that of earlier chunks.')
+  }
+  const source = new ChunkSource(sent.file, range, async (length) => {
+    sent.checkTrailing()
+    if (length === lengthOf(range)) return
+    throw new UploadError('wrong_length', `The chunk has ${length} bytes, but its place has ${lengthOf(range)}.`)
+  })
+  await putWhole(upload, range, source, sent.file instanceof RewindableSource)
+}
+
+/**
+ * Puts a chunk of a file whose size only its last chunk reveals: chunks come one after the other, all but the last
+ * equally long. The last one ends the file.
+ *
+ * @throws UploadError `chunk_not_placed` if an earlier chunk is missing, `wrong_length`, `too_large`, and what the file
+ * and the core throw.
+ */
+export async function putSequential(
+  upload: Upload,
+  { chunk, chunks }: Pick<ChunkPlace, 'chunk' | 'chunks'>,
+  sent: SentFile,
+  desk: Desk,
+): Promise<void> {
+  const { chunkSize } = upload.record.webUploader ?? {}
+  const isLast = chunk === chunks - 1
+  if (chunk > 0 && chunkSize === undefined) throw notPlaced()
+  const start = chunk * (chunkSize ?? 0)
+  if (chunk > 0 && !covers(upload.received, { start: 0, end: start })) throw notPlaced()
+  const longest = chunk > 0 ? (chunkSize ?? 0) : longestOf(sent.lengths)
+  desk.checkSize(start + (sent.lengths.length > 0 ? Math.min(...sent.lengths) : 0))
+  let end = start
+  const range = { start, end: start + longest }
+  const source = new ChunkSource(sent.file, range, async (length) => {
+    sent.checkTrailing()
+    const isRight = chunk === 0 || (isLast ? length > 0 && length <= longest : length === longest)
+    if (!isRight) throw new UploadError('wrong_length', 'Chunks of this file have different lengths.')
+    if (chunk === 0 && !isLast) await agree(upload, length)
+    end = start + length
+  })
+  await putWhole(upload, range, source, sent.file instanceof RewindableSource)
+  if (isLast) await upload.setLength(end)
+}
+
+/** Uploads a whole file of unknown size. @throws UploadError `too_large`, and what the file and the core throw. */
+export async function putFile(upload: Upload, sent: SentFile, desk: Desk): Promise<void> {
+  await putSequential(upload, { chunk: 0, chunks: 1 }, sent, desk)
+}
+
+/** Makes the length of chunk 0 that of all. @throws UploadError `wrong_length` if it was another one before. */
+async function agree(upload: Upload, length: number): Promise<void> {
+  if (length === 0) throw new UploadError('wrong_length', 'A chunk of this file is empty.')
+  await updatePage(upload, (page) => ({ ...page, chunkSize: page.chunkSize ?? length }))
+  if (upload.record.webUploader?.chunkSize === length) return
+  throw new UploadError('content_differs', 'Chunk 0 of this file had another length; send the whole file again.')
+}
+
+/** @throws UploadError `bad_request` without a Content-Length, which every browser sends. */
+function longestOf(lengths: readonly number[]): number {
+  if (lengths.length > 0) return Math.max(...lengths)
+  throw new UploadError('bad_request', 'The request needs a Content-Length.')
+}
+
+function notPlaced(): UploadError {
+  return new UploadError('chunk_not_placed', 'An earlier chunk of this file is missing; send it first.')
+}
+
+/** Puts a source into a range. Unless it can be rewound, it is read to its end: only a whole chunk proves that a file differs. */
+async function putWhole(upload: Upload, range: Range, source: Source, isRewindable: boolean): Promise<void> {
+  try {
+    await upload.receiving.put(range, source)
+  } catch (error) {
+    const isRead = error instanceof UploadError && error.code === 'content_differs' && !isRewindable
+    if (isRead) while ((await source.read()) !== null);
+    throw error
+  }
+}

@@ -1,0 +1,157 @@
+/** What a dialect may say, and what a recording suggests. */
+import { describe, expect, it } from '@jest/globals'
+import { draftOf, type RecordedRequest } from '../../legacy-adapter/dialects/draft.ts'
+import { parseDialect, parseDialectText } from '../../legacy-adapter/dialects/schema.ts'
+import { SHIPPED_NAMES, shippedDialect, shippedJson } from '../../legacy-adapter/dialects/shipped.ts'
+import { readDialects } from '../../server/open-dialects.ts'
+
+const PAGE = {
+  name: 'page',
+  path: '/upload/page',
+  fields: { task: 'guid', name: 'title', size: 'bytes' },
+  place: { by: 'index', index: 'part', count: 'of', chunkSize: 'cut' },
+}
+
+const faultsOf = (json: unknown): readonly string[] => {
+  try {
+    parseDialect('page.json', json)
+    return []
+  } catch (error) {
+    return String(error).replace('Error: ', '').split('\n')
+  }
+}
+
+describe('A dialect', () => {
+  it.each(SHIPPED_NAMES)('of the package has no faults: %s', async (name) => {
+    expect(await shippedDialect(name)).toMatchObject({ name, path: `/upload/${name}` })
+    expect(JSON.stringify(await shippedJson(name)).length).toBeLessThan(2000)
+  })
+
+  it.each<[fault: string, json: unknown, sentence: string]>([
+    ['is no object', [], 'page.json: The dialect must be an object.'],
+    ['has no path', { ...PAGE, path: undefined }, 'page.json: path is missing.'],
+    [
+      'has a path with a slash at its end',
+      { ...PAGE, path: '/upload/' },
+      'page.json: path must be a path like /upload/photos, of letters, digits, and ._~-, without a slash at its end.',
+    ],
+    ['has a member that means nothing', { ...PAGE, chunks: 1 }, 'page.json: The dialect has no member "chunks".'],
+    [
+      'names no value',
+      { ...PAGE, fields: { ...PAGE.fields, size: 'part:size' } },
+      'page.json: fields.size must be the name of a field, or one after form:, query:, header:, or path:, or part:filename, or part:type.',
+    ],
+    [
+      'does not say where chunks go',
+      { ...PAGE, place: undefined },
+      'page.json: place must say where chunks go, unless "whole" is true.',
+    ],
+    [
+      'places chunks in a way that does not exist',
+      { ...PAGE, place: { by: 'name' } },
+      'page.json: place.by must have "by": "index", "offset", or "content-range".',
+    ],
+    [
+      'has no size',
+      { ...PAGE, fields: { task: 'guid', name: 'title' } },
+      'page.json: fields.size must be given, unless place says it (content-range), or chunks come one after the other (sequential).',
+    ],
+    [
+      'cannot tell files apart',
+      { ...PAGE, fields: { size: 'bytes' } },
+      'page.json: fields must have task or name, which tell files apart.',
+    ],
+    [
+      'answers with a redirect',
+      { ...PAGE, answer: { stored: 302 } },
+      'page.json: answer.stored.status must be a status from 200 to 599, and no redirect.',
+    ],
+    [
+      'answers with a value that does not exist',
+      { ...PAGE, answer: { stored: { json: { path: ['$path'] } } } },
+      'page.json: answer.stored.json has no variable $path; there are $id, $url, $name, $size, $received, $finished, $result, $task, $chunk, $have, $missing, $code, $message.',
+    ],
+    [
+      'has two calls that no request tells apart',
+      { ...PAGE, finish: [{ path: '/end' }, { path: '/end' }] },
+      'page.json: finish.1 has the method, the path, and the conditions of another role.',
+    ],
+    [
+      'has a test without answers',
+      { ...PAGE, test: { method: 'GET' } },
+      'page.json: test.0 must have need, with or without have, or else list.',
+    ],
+  ])('is refused with one sentence if it %s', (_, json, sentence) => {
+    expect(faultsOf(json)).toEqual([sentence])
+  })
+
+  it('is refused with a sentence for each fault', () => {
+    expect(faultsOf({ ...PAGE, name: 'Page!', path: 'upload' })).toHaveLength(2)
+    expect(() => parseDialectText('page.json', '{')).toThrow(/^page\.json: The dialect must be JSON \(/)
+  })
+
+  it('is refused at a path of the service, or of another dialect', async () => {
+    const at = (...choices: readonly (readonly [string, string | undefined])[]) =>
+      readDialects(choices.map(([source, path]) => ({ source, path })))
+    await expect(at(['flow', '/upload/accept'])).rejects.toThrow(
+      'DIALECTS: the path /upload/accept of flow is one of the service itself.',
+    )
+    await expect(at(['flow', '/a'], ['dropzone', '/a/b'])).rejects.toThrow(
+      'DIALECTS: the paths /a of flow and /a/b of dropzone overlap.',
+    )
+    await expect(at(['flaw', undefined])).rejects.toThrow(/^DIALECTS: there is no dialect flaw; there are blueimp, /)
+    await expect(at(['none.json', undefined])).rejects.toThrow('DIALECTS: none.json cannot be read (ENOENT).')
+  })
+})
+
+/** Requests as a page sends them. */
+function recorded(
+  fieldsOf: (chunk: number) => Readonly<Record<string, string | number>>,
+  lengths: readonly number[],
+  order: readonly number[] = lengths.map((_, chunk) => chunk),
+): readonly RecordedRequest[] {
+  return order.map((chunk) => ({
+    method: 'POST',
+    path: '/save',
+    query: new Map(),
+    form: new Map(Object.entries(fieldsOf(chunk)).map(([name, value]) => [name, String(value)])),
+    headers: new Map([['content-type', 'multipart/form-data; boundary=x']]),
+    file: { name: 'video.mp4', length: lengths[chunk] ?? 0 },
+  }))
+}
+
+describe('The draft for a recorded page', () => {
+  const guid = '0b0f3a52-6a3c-4a54-9c37-0e1c5d2b7f10'
+
+  it('has the places of chunks by their index', () => {
+    const requests = recorded(
+      (chunk) => ({ guid, part: chunk + 1, of: 3, total: 2500, step: 1000, title: 'video.mp4' }),
+      [1000, 1000, 500],
+      [0, 2, 1],
+    )
+    const draft = draftOf(requests)
+    expect(draft?.doubts).toEqual([])
+    expect(draft?.dialect).toMatchObject({
+      path: '/save',
+      fields: { task: 'guid', guessable: false, name: 'title', size: 'total' },
+      place: { by: 'index', index: 'part', base: 1, count: 'of', chunkSize: 'step' },
+    })
+    expect(faultsOf(draft?.dialect)).toEqual([])
+  })
+
+  it('has the places of chunks by their offset', () => {
+    const requests = recorded((chunk) => ({ guid, from: chunk * 1000, bytes: 2500, cut: 1000 }), [1000, 1000, 500])
+    const draft = draftOf(requests)
+    expect(draft?.dialect).toMatchObject({
+      fields: { task: 'guid', name: 'part:filename', size: 'bytes' },
+      place: { by: 'offset', offset: 'from', chunkSize: 'cut' },
+    })
+    expect(faultsOf(draft?.dialect)).toEqual([])
+  })
+
+  it('says what it could not find out', () => {
+    const draft = draftOf(recorded(() => ({}), [1000, 1000, 500]))
+    expect(draft?.doubts.length).toBeGreaterThan(1)
+    expect(draftOf([])).toBeUndefined()
+  })
+})

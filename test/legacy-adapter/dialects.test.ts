@@ -1,0 +1,419 @@
+/** The dialects of other upload libraries, by their requests. */
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { z } from 'zod'
+import { bytesOf, inverted } from '../support/bytes.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { startService, type TestService } from '../support/service.ts'
+import { until } from '../support/wire.ts'
+
+const CHUNK = 1000
+const NAMES = [
+  'blueimp,dropzone,filepond,fine-uploader,flow,huge-uploader,plupload,resumable,simple-uploader,upchunk,uploady',
+  'vue-simple-uploader,webuploader-md5-a,webuploader-md5-b,webuploader-md5-c,webuploader-md5-d',
+].join(',')
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService({ DIALECTS: NAMES })
+})
+afterAll(() => service.close())
+
+type Fields = Readonly<Record<string, string | number>>
+
+const stored = z.object({
+  success: z.boolean(),
+  id: z.string().optional(),
+  url: z.string().optional(),
+  finished: z.boolean().optional(),
+  code: z.string().optional(),
+})
+
+/** Sends a form with a file. @param headers of the visitor. */
+async function send(
+  place: string,
+  fields: Fields,
+  bytes: Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>> = {},
+  name = 'a.bin',
+): Promise<{ status: number; body: z.infer<typeof stored> }> {
+  const form = new FormData()
+  for (const [field, value] of Object.entries(fields)) form.set(field, String(value))
+  form.set('file', new File([bytes], name))
+  const response = await fetch(`${service.url}${place}`, { method: 'POST', body: form, headers })
+  return { status: response.status, body: stored.parse(await response.json()) }
+}
+
+/** The fields of a chunk of Flow.js. @param number from 1. */
+function flowFields(name: string, size: number, number: number, chunkSize = CHUNK): Fields {
+  const total = Math.max(1, Math.floor(size / chunkSize))
+  return {
+    flowChunkNumber: number,
+    flowChunkSize: chunkSize,
+    flowCurrentChunkSize: number < total ? chunkSize : size - (total - 1) * chunkSize,
+    flowTotalSize: size,
+    flowIdentifier: `${size}-bin`,
+    flowFilename: name,
+    flowRelativePath: name,
+    flowTotalChunks: total,
+  }
+}
+
+const partOf = (content: Buffer<ArrayBuffer>, number: number): Buffer<ArrayBuffer> => {
+  const total = Math.max(1, Math.floor(content.length / CHUNK))
+  return content.subarray((number - 1) * CHUNK, number < total ? number * CHUNK : undefined)
+}
+
+const sendFlow = (name: string, content: Buffer<ArrayBuffer>, number: number, headers = {}) =>
+  send('/upload/flow', flowFields(name, content.length, number), partOf(content, number), headers, name)
+
+const testFlow = async (name: string, size: number, number: number, headers = {}): Promise<number> => {
+  const query = new URLSearchParams(Object.entries(flowFields(name, size, number)).map(([k, v]) => [k, `${v}`]))
+  return (await fetch(`${service.url}/upload/flow?${query}`, { headers })).status
+}
+
+const download = async (url: string | undefined): Promise<Buffer> =>
+  Buffer.from(await (await fetch(new URL(url ?? '', service.url))).arrayBuffer())
+
+/** The cookie of a new visitor. */
+async function visitor(): Promise<Readonly<Record<string, string>>> {
+  const response = await fetch(`${service.url}/check`, { method: 'POST' })
+  return { Cookie: (response.headers.get('Set-Cookie') ?? '').split(';')[0] ?? '' }
+}
+
+describe('A dialect by index', () => {
+  it('takes chunks in any order, of which the last has almost two lengths', async () => {
+    const content = bytesOf(3 * CHUNK + 999, 1)
+    for (const number of [3, 1]) expect(await sendFlow('order.bin', content, number)).toMatchObject({ status: 200 })
+    const last = await sendFlow('order.bin', content, 2)
+    expect(last.body).toMatchObject({ success: true, finished: true })
+    expect((await download(last.body.url)).equals(content)).toBe(true)
+  })
+
+  it('takes a chunk again when the file is finished', async () => {
+    const content = bytesOf(2 * CHUNK, 2)
+    for (const number of [1, 2, 2, 1]) {
+      expect(await sendFlow('again.bin', content, number)).toMatchObject({ status: 200, body: { success: true } })
+    }
+  })
+
+  it('stores another file of one name and one size at once, without a retry', async () => {
+    const first = bytesOf(3 * CHUNK, 20)
+    const second = Buffer.from(first)
+    second.fill(0, 900, 2900)
+    for (const number of [1, 2, 3]) await sendFlow('edited.bin', first, number)
+    // Chunk 2 is a little ahead of chunk 1, which shows that the file is another one.
+    const answers = await Promise.all([2, 1].map((number) => sendFlow('edited.bin', second, number)))
+    answers.push(await sendFlow('edited.bin', second, 3))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect((await download(answers[2]?.body.url)).equals(second)).toBe(true)
+    const again = await sendFlow('edited.bin', second, 1)
+    expect(again.body.url).toBe(answers[2]?.body.url)
+  })
+
+  it('refuses fields that contradict each other, with the status that the library does not retry', async () => {
+    const fields = flowFields('wrong.bin', 3000, 1)
+    const wrong: readonly Fields[] = [
+      { flowChunkNumber: 0 },
+      { flowChunkNumber: 4 },
+      { flowTotalChunks: 1_000_000_000 },
+      { flowTotalChunks: 2 ** 53 },
+      { flowCurrentChunkSize: 999 },
+      { flowTotalSize: 9000 },
+      { flowChunkSize: 0 },
+      { flowChunkSize: '1e3' },
+    ]
+    for (const change of wrong) {
+      const { status, body } = await send('/upload/flow', { ...fields, ...change }, bytesOf(CHUNK))
+      expect([change, status, body.success, body.code]).toEqual([change, 415, false, 'bad_field'])
+    }
+    const short = await send('/upload/flow', fields, bytesOf(CHUNK - 1))
+    expect([short.status, short.body.code]).toEqual([415, 'wrong_length'])
+  })
+
+  it('keeps names apart that the identifier of the library drops', async () => {
+    const contents = [bytesOf(1500, 3), bytesOf(1500, 4)]
+    const names = ['测试.bin', '文件.bin']
+    for (const [index, content] of contents.entries()) {
+      const { body } = await sendFlow(names[index] ?? '', content, 1)
+      expect((await download(body.url)).equals(content)).toBe(true)
+    }
+  })
+
+  it('keeps visitors apart that send the same fields', async () => {
+    const contents = [bytesOf(2 * CHUNK, 5), bytesOf(2 * CHUNK, 6)]
+    const visitors = [await visitor(), await visitor()]
+    for (const number of [1, 2]) {
+      for (const [index, content] of contents.entries()) await sendFlow('same.bin', content, number, visitors[index])
+    }
+    for (const [index, content] of contents.entries()) {
+      const { body } = await sendFlow('same.bin', content, 2, visitors[index])
+      expect((await download(body.url)).equals(content)).toBe(true)
+    }
+  })
+})
+
+describe('The test of a dialect', () => {
+  it('lets a page skip stored chunks, but never the first one', async () => {
+    const content = bytesOf(4 * CHUNK, 7)
+    for (const number of [1, 3]) await sendFlow('skip.bin', content, number)
+    const answers: number[] = []
+    for (const number of [1, 2, 3, 4]) answers.push(await testFlow('skip.bin', content.length, number))
+    expect(answers).toEqual([204, 204, 200, 204])
+  })
+
+  it('lets no page skip chunks of a finished file, or of a file without its first chunk', async () => {
+    const content = bytesOf(2 * CHUNK, 8)
+    await sendFlow('without.bin', content, 2)
+    expect(await testFlow('without.bin', content.length, 2)).toBe(204)
+    await sendFlow('without.bin', content, 1)
+    expect(await testFlow('without.bin', content.length, 2)).toBe(204)
+  })
+
+  it('says nothing to another visitor, and nothing about chunks of another length', async () => {
+    const content = bytesOf(4 * CHUNK, 9)
+    const owner = await visitor()
+    for (const number of [1, 3]) await sendFlow('mine.bin', content, number, owner)
+    expect(await testFlow('mine.bin', content.length, 3, owner)).toBe(200)
+    expect(await testFlow('mine.bin', content.length, 3, await visitor())).toBe(204)
+    expect(await testFlow('mine.bin', content.length, 3)).toBe(204)
+    const fields = Object.entries(flowFields('mine.bin', content.length, 3, 500)).map(([k, v]) => [k, `${v}`])
+    const other = await fetch(`${service.url}/upload/flow?${new URLSearchParams(fields)}`, { headers: owner })
+    expect(other.status).toBe(204)
+  })
+
+  it('finds out a page that skips chunks of another file, and lets it send all of them then', async () => {
+    const [first, second] = [bytesOf(3 * CHUNK, 10), inverted(bytesOf(3 * CHUNK, 10))]
+    if (first === undefined || second === undefined) throw new Error('no contents')
+    const headers = await visitor()
+    const other = Buffer.from(second)
+    for (const number of [1, 2]) await sendFlow('two.bin', first, number, headers)
+    expect(await testFlow('two.bin', 3 * CHUNK, 1, headers)).toBe(204)
+    expect(await testFlow('two.bin', 3 * CHUNK, 2, headers)).toBe(200)
+    // The page has already skipped chunk 2.
+    expect(await sendFlow('two.bin', other, 1, headers)).toMatchObject({
+      status: 415,
+      body: { code: 'wrongly_skipped' },
+    })
+    expect(await testFlow('two.bin', 3 * CHUNK, 1, headers)).toBe(204)
+    expect(await testFlow('two.bin', 3 * CHUNK, 2, headers)).toBe(204)
+    let url: string | undefined
+    for (const number of [1, 2, 3]) {
+      const { status, body } = await sendFlow('two.bin', other, number, headers)
+      expect(status).toBe(200)
+      url = body.url
+    }
+    expect((await download(url)).equals(other)).toBe(true)
+  })
+})
+
+describe('A stranger', () => {
+  it('reaches nothing of a visitor by the same fields', async () => {
+    const owner = await visitor()
+    const content = bytesOf(2 * CHUNK, 11)
+    await sendFlow('secret.bin', content, 1, owner)
+    const { body } = await sendFlow('secret.bin', Buffer.from(inverted(content)), 2, await visitor())
+    expect(body).toMatchObject({ success: true, finished: false })
+    const done = await sendFlow('secret.bin', content, 2, owner)
+    expect((await download(done.body.url)).equals(content)).toBe(true)
+  })
+
+  it('plants nothing from a page of another site', async () => {
+    for (const place of ['flow', 'dropzone', 'filepond', 'fine-uploader/done', 'webuploader-md5-a']) {
+      const response = await fetch(`${service.url}/upload/${place}`, {
+        method: 'POST',
+        headers: { Origin: 'https://evil.example', 'Content-Type': 'text/plain' },
+        body: 'x',
+      })
+      expect([place, response.status]).toEqual([place, 403])
+    }
+  })
+
+  it('deletes no file of another visitor by its uuid', async () => {
+    const owner = await visitor()
+    const content = bytesOf(10, 12)
+    const fields = { qquuid: crypto.randomUUID(), qqfilename: 'kept.bin', qqtotalfilesize: 10 }
+    const { body } = await send('/upload/fine-uploader', fields, content, owner)
+    const remove = (headers: Readonly<Record<string, string>>) =>
+      fetch(`${service.url}/upload/fine-uploader/${fields.qquuid}`, { method: 'DELETE', headers })
+    expect((await remove(await visitor())).status).toBe(200)
+    expect((await download(body.url)).equals(content)).toBe(true)
+    expect((await remove(owner)).status).toBe(200)
+    expect((await fetch(new URL(body.url ?? '', service.url))).status).toBe(410)
+  })
+})
+
+describe('Fine Uploader', () => {
+  it('begins again if nothing is left of an upload that it continues', async () => {
+    const fields = {
+      qqpartindex: 1,
+      qqpartbyteoffset: CHUNK,
+      qqchunksize: CHUNK,
+      qqtotalparts: 2,
+      qqtotalfilesize: 2 * CHUNK,
+    }
+    const more = { qqfilename: 'lost.bin', qqresume: 'true', qquuid: crypto.randomUUID() }
+    const form = new FormData()
+    for (const [name, value] of Object.entries({ ...fields, ...more })) form.set(name, String(value))
+    form.set('qqfile', new File([bytesOf(CHUNK)], 'blob'))
+    const response = await fetch(`${service.url}/upload/fine-uploader`, { method: 'POST', body: form })
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({ success: false, reset: true })
+  })
+})
+
+describe('A dialect without a size', () => {
+  it('takes chunks one after the other, and refuses one that has none before it', async () => {
+    const content = bytesOf(2 * CHUNK + 5, 13)
+    const chunk = (number: number, name: string) =>
+      fetch(`${service.url}/upload/plupload`, {
+        method: 'POST',
+        body: formOf({ name, chunk: number, chunks: 3 }, content.subarray(number * CHUNK, (number + 1) * CHUNK)),
+      })
+    expect((await chunk(1, 'gap.bin')).status).toBe(503)
+    for (const number of [0, 1, 1]) expect((await chunk(number, 'three.bin')).status).toBe(200)
+    const answer: unknown = await (await chunk(2, 'three.bin')).json()
+    const { url, finished } = z.object({ url: z.string(), finished: z.boolean() }).parse(answer)
+    expect(finished).toBe(true)
+    expect((await download(url)).equals(content)).toBe(true)
+  })
+})
+
+function formOf(fields: Fields, bytes: Uint8Array<ArrayBuffer>): FormData {
+  const form = new FormData()
+  for (const [name, value] of Object.entries(fields)) form.set(name, String(value))
+  form.set('file', new File([bytes], 'blob'))
+  return form
+}
+
+describe('FilePond', () => {
+  const create = async (length: number): Promise<string> => {
+    const body = new FormData()
+    body.set('filepond', '{}')
+    const headers = { 'Upload-Length': String(length) }
+    const response = await fetch(`${service.url}/upload/filepond`, { method: 'POST', headers, body })
+    expect(response.status).toBe(200)
+    return response.text()
+  }
+  const patch = (id: string, offset: number, length: number, body: Uint8Array<ArrayBuffer>) =>
+    fetch(`${service.url}/upload/filepond?patch=${id}`, {
+      method: 'PATCH',
+      headers: {
+        'Upload-Name': Buffer.from('测试.bin').toString('latin1'),
+        'Upload-Offset': String(offset),
+        'Upload-Length': String(length),
+        'Content-Type': 'application/offset+octet-stream',
+      },
+      body,
+    })
+  const offsetOf = async (id: string): Promise<string | null> =>
+    (await fetch(`${service.url}/upload/filepond?patch=${id}`, { method: 'HEAD' })).headers.get('Upload-Offset')
+
+  it('uploads at offsets, and asks for the beginning of a chunk', async () => {
+    const content = bytesOf(2 * CHUNK, 14)
+    const id = await create(content.length)
+    expect(await offsetOf(id)).toBe('0')
+    expect((await patch(id, 0, 2 * CHUNK, content.subarray(0, CHUNK))).status).toBe(204)
+    expect((await patch(id, CHUNK, 2 * CHUNK, content.subarray(CHUNK, CHUNK + 500))).status).toBe(204)
+    expect(await offsetOf(id)).toBe('1000')
+    expect((await patch(id, CHUNK, 2 * CHUNK, content.subarray(CHUNK))).status).toBe(204)
+    // The page sends an empty chunk after a file of whole chunks.
+    expect((await patch(id, 2 * CHUNK, 2 * CHUNK, Buffer.alloc(0))).status).toBe(204)
+    const response = await fetch(`${service.url}/files/${id}`)
+    expect(response.headers.get('Content-Disposition')).toContain(encodeURIComponent('测试.bin'))
+    expect(Buffer.from(await response.arrayBuffer()).equals(content)).toBe(true)
+    expect((await fetch(`${service.url}/upload/filepond`, { method: 'DELETE', body: id })).status).toBe(204)
+    expect((await fetch(`${service.url}/files/${id}`)).status).toBe(410)
+  })
+
+  it('takes no id that the service did not make', async () => {
+    const id = 'a'.repeat(32)
+    expect((await patch(id, 0, 10, bytesOf(10))).status).toBe(400)
+    expect((await fetch(`${service.url}/upload/filepond`, { method: 'DELETE', body: id })).status).toBe(400)
+    expect(await readdir(path.join(service.dataDir, 'files'))).not.toContain(id)
+  })
+})
+
+describe('An md5 page of WebUploader', () => {
+  const ask = async (place: string, fields: Fields): Promise<unknown> => {
+    const body = new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))
+    return (await fetch(`${service.url}/upload/${place}`, { method: 'POST', body })).json()
+  }
+  const chunk = (fileMd5: string, name: string, content: Buffer<ArrayBuffer>, number: number, id = 'WU_FILE_0') =>
+    send(
+      '/upload/webuploader-md5-a',
+      { fileMd5, id, name, type: '', lastModifiedDate: '', size: content.length, chunks: 3, chunk: number },
+      content.subarray(number * CHUNK, (number + 1) * CHUNK),
+    )
+
+  it('skips a chunk of the only unfinished file with this md5, if it has this length', async () => {
+    const content = bytesOf(3 * CHUNK, 15)
+    for (const number of [0, 1]) expect((await chunk('m15', 'a.bin', content, number)).status).toBe(200)
+    const has = (number: number, chunkSize: number) =>
+      ask('webuploader-md5-a?action=checkChunk', { fileMd5: 'm15', chunk: number, chunkSize })
+    // Only once no request has come for a while: another page would not be let in before.
+    expect(await has(1, CHUNK)).toEqual({ ifExist: false })
+    await until(async () => JSON.stringify(await has(1, CHUNK)) === '{"ifExist":true}')
+    expect(await has(1, CHUNK - 1)).toEqual({ ifExist: false })
+    expect(await has(0, CHUNK)).toEqual({ ifExist: false })
+    expect(await has(2, CHUNK)).toEqual({ ifExist: false })
+    // Another recording with the same head.
+    await chunk('m15', 'b.bin', content, 0)
+    expect(await has(1, CHUNK)).toEqual({ ifExist: false })
+  })
+
+  it('merges nothing, and says so only of a finished file', async () => {
+    const content = bytesOf(3 * CHUNK, 16)
+    for (const number of [0, 2]) await chunk('m16', 'm.bin', content, number)
+    const merge = () => ask('webuploader-md5-a?action=mergeChunks', { fileMd5: 'm16', fileName: 'm.bin' })
+    expect(await merge()).toMatchObject({ success: false, missing: [1] })
+    await chunk('m16', 'm.bin', content, 1)
+    expect(await merge()).toMatchObject({ success: true, msg: 'm.bin' })
+  })
+
+  it('believes no md5 of a whole file', async () => {
+    const content = bytesOf(3 * CHUNK, 17)
+    for (const number of [0, 1, 2]) await chunk('m17', 'w.bin', content, number)
+    expect(await ask('webuploader-md5-a?action=fileCheck', { fileMd5: 'm17' })).toEqual({ ifExist: false })
+    expect(await ask('webuploader-md5-b', { status: 'md5Check', md5: 'm17' })).toEqual({ ifExist: false })
+  })
+})
+
+describe('A dialect of its own', () => {
+  it('is a file of less than 30 lines for a page that nobody knows', async () => {
+    // A page whose source says: fetch(`/api/put/${guid}?part=1&of=3&bytes=2500&cut=1000&title=…`, { method: 'PUT', body })
+    const text = `{
+      "name": "parts",
+      "path": "/api/put",
+      "chunk": { "method": "PUT", "path": "/:guid", "body": "raw" },
+      "fields": { "task": "path:guid", "guessable": false, "name": "query:title", "size": "query:bytes" },
+      "place": {
+        "by": "index", "index": "query:part", "base": 1, "count": "query:of", "chunkSize": "query:cut"
+      },
+      "finish": { "method": "GET", "path": "/:guid/end", "done": { "json": { "state": "done", "length": "$size" } } },
+      "answer": { "stored": { "status": 201, "json": { "got": "$chunk", "all": "$finished" } } }
+    }`
+    expect(text.split('\n').length).toBeLessThan(30)
+    const folder = await temporaryFolder()
+    const file = path.join(folder.path, 'parts.json')
+    const { writeFile } = await import('node:fs/promises')
+    await writeFile(file, text)
+    const own = await startService({ DIALECTS: file })
+    try {
+      const content = bytesOf(2500, 18)
+      for (const part of [2, 1]) {
+        const query = `part=${part}&of=2&bytes=2500&cut=1000&title=a.bin`
+        const body = part === 1 ? content.subarray(0, 1000) : content.subarray(1000)
+        const response = await fetch(`${own.url}/api/put/1f3a?${query}`, { method: 'PUT', body })
+        expect(response.status).toBe(201)
+        expect(await response.json()).toEqual({ got: part, all: part === 1 })
+      }
+      const end = await fetch(`${own.url}/api/put/1f3a/end`)
+      expect(await end.json()).toEqual({ state: 'done', length: 2500 })
+    } finally {
+      await own.close()
+      await folder.dispose()
+    }
+  })
+})
