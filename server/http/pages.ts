@@ -16,11 +16,14 @@ const POLICY = [
 /** What a page has in addition to the headers of every response. */
 const PAGE_HEADERS = { 'Content-Security-Policy': POLICY, 'Cross-Origin-Opener-Policy': 'same-origin' } as const
 
+/** Files that other pages load, beside those of `/assets` and `/static`. */
+const PUBLIC = new Set(['/landfall-upload.js', '/landfall-upload.d.ts', '/custom-elements.json'])
+
 /** The two pages and their files. */
 export interface Pages {
   /** Responds with a page. */
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
-  /** Serves `/assets/…` and `/static/…`. */
+  /** Serves `/assets/…`, `/static/…`, and the scripts for other pages. */
   readonly files: Middleware
   /** Whether `files` serves a path. */
   readonly owns: (path: string) => boolean
@@ -35,7 +38,8 @@ export interface Pages {
 export async function loadPages(folder: string): Promise<Pages> {
   const files = await readBuiltFiles(folder, isPublic)
   if (!files.has('/index.html')) throw new Error(`No built pages in ${folder}. Run: npm run build`)
-  const fileAt = (url: string): BuiltFile | undefined => (/^\/(assets|static)\//.test(url) ? files.get(url) : undefined)
+  const fileAt = (url: string): BuiltFile | undefined =>
+    /^\/(assets|static)\//.test(url) || PUBLIC.has(url) ? files.get(url) : undefined
   return {
     owns: (path) => fileAt(path) !== undefined,
     show: (ctx, page) => {
@@ -47,7 +51,7 @@ export async function loadPages(folder: string): Promise<Pages> {
     files: (ctx, next) => {
       const file = fileAt(ctx.path)
       if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
-      // Names under `assets` change with their content, those under `static` do not.
+      // Names under `assets` change with their content, others do not.
       return sendBuiltFile(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },
   }
