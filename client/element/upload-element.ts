@@ -50,7 +50,11 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
     if (name === 'endpoint' && this.#uploader.list.items.length === 0) {
       this.#end()
       this.#begin()
-    } else this.#uploader.redraw()
+      return
+    }
+    // The form may need other values.
+    this.#total = null
+    this.#uploader.redraw()
   }
 
   formDisabledCallback(isDisabled: boolean): void {
@@ -245,8 +249,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
     this.#uploader = new Uploader(root, this.#options(), events, this.#left.signal)
     const { visitor } = this.#uploader.service
     visitor.moreHeaders = () => this.#headers?.() ?? {}
-    if (this.#token === null) this.#uploader.begin()
-    else visitor.offer(this.#token)
+    this.#uploader.begin(this.#token)
   }
 
   #end(): void {

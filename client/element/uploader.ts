@@ -12,6 +12,7 @@ import type { Context, QueueOptions } from './queue/options.ts'
 import { type Total, Totals } from './queue/totals.ts'
 import type { UploadItem } from './queue/upload-item.ts'
 import { type ListEvents, UploadList } from './queue/upload-list.ts'
+import { loadPart } from './service/load-part.ts'
 import { Service } from './service/service.ts'
 import { Announcer } from './view/announcer.ts'
 import { DropView } from './view/drop-view.ts'
@@ -111,12 +112,16 @@ export class Uploader implements ListEvents {
     root.append(this.#drop.root, this.#limits, this.#notice.root, this.#region)
     this.list = new UploadList(this.#context, this, left)
     this.#listen(root)
-    this.redraw()
   }
 
   /** Begins: asks the service who the visitor is, and shows what the browser remembers. */
-  begin(): void {
-    void this.service.visitor.refresh()
+  begin(token: string | null): void {
+    this.redraw()
+    if (token === null) void this.service.visitor.refresh()
+    else this.service.visitor.offer(token)
+    // What the first file needs is loaded before the connection may be lost.
+    void import('./queue/attempt.ts').catch(() => undefined)
+    void this.#listSection()
   }
 
   /** Adds chosen files, unless the visitor may not upload. */
@@ -277,7 +282,6 @@ export class Uploader implements ListEvents {
     this.#dirty = new Set()
     const total = this.#total()
     this.#drawFrame(total)
-    if (total.all > 0 && this.#section === null) void this.#listSection()
     const isComplete = this.#section?.draw(total, dirty, this.#options.hasList) ?? false
     if (this.#options.ownsPage) showInTitle(total.running > 0 ? percentOf(total.sent, total.size) : null)
     this.#events.total(total, isComplete)
@@ -290,7 +294,8 @@ export class Uploader implements ListEvents {
   }
 
   async #loadSection(): Promise<ListSection | null> {
-    const module = await import('./view/list-section.ts').catch(() => null)
+    const load = (): Promise<typeof import('./view/list-section.ts')> => import('./view/list-section.ts')
+    const module = await loadPart(load, this.service.presence).catch(() => null)
     if (module === null || this.#left.aborted) {
       this.#loading = null
       return null

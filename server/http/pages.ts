@@ -1,5 +1,6 @@
 import type { Context, Middleware } from 'koa'
 import { type BuiltFile, FOREVER, readBuiltFiles, sendBuiltFile } from './built-files.ts'
+import { MODULE_PATH } from './paths.ts'
 
 /** Scripts and styles come from the service only, and inline ones do not apply; `<base>` and forms have no effect. */
 const POLICY = [
@@ -16,14 +17,11 @@ const POLICY = [
 /** What a page has in addition to the headers of every response. */
 const PAGE_HEADERS = { 'Content-Security-Policy': POLICY, 'Cross-Origin-Opener-Policy': 'same-origin' } as const
 
-/** Files that other pages load, beside those of `/assets` and `/static`. */
-const PUBLIC = new Set(['/landfall-upload.js', '/landfall-upload.d.ts', '/custom-elements.json'])
-
 /** The two pages and their files. */
 export interface Pages {
   /** Responds with a page. */
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
-  /** Serves `/assets/…`, `/static/…`, and the scripts for other pages. */
+  /** Serves `/assets/…`, `/static/…`, and the module for other pages. */
   readonly files: Middleware
   /** Whether `files` serves a path. */
   readonly owns: (path: string) => boolean
@@ -39,7 +37,7 @@ export async function loadPages(folder: string): Promise<Pages> {
   const files = await readBuiltFiles(folder, isPublic)
   if (!files.has('/index.html')) throw new Error(`No built pages in ${folder}. Run: npm run build`)
   const fileAt = (url: string): BuiltFile | undefined =>
-    /^\/(assets|static)\//.test(url) || PUBLIC.has(url) ? files.get(url) : undefined
+    /^\/(assets|static)\//.test(url) || MODULE_PATH.test(url) ? files.get(url) : undefined
   return {
     owns: (path) => fileAt(path) !== undefined,
     show: (ctx, page) => {

@@ -6,6 +6,11 @@ const ANSWER_WITHIN = 200
 
 const lockName = (what: string): string => `landfall ${what}`
 
+/** Whether an upload that another tab sends is known to be in use. */
+export function knowsTabs(): boolean {
+  return locks() !== null
+}
+
 /** Locks the upload at `url` against other tabs, until this one is closed or reloaded. */
 export function lockUpload(url: string): void {
   const untilClosed = new Promise<void>(() => undefined)

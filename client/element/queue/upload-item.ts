@@ -1,5 +1,6 @@
 import type { ChosenFile } from '../files/chosen-file.ts'
 import type { Text } from '../i18n/text.ts'
+import { loadPart } from '../service/load-part.ts'
 import { explain, isFinal, statusOf } from '../service/problem.ts'
 import type { Attempt, Sending } from './attempt.ts'
 import { Damaged } from './damaged.ts'
@@ -87,7 +88,7 @@ export class UploadItem {
       this.path = path
       this.type = file.type
       this.size = file.size
-      this.added = Date.now()
+      this.added = now()
       this.handle = handle
       this.#take(file)
       this.state = origin.state
@@ -240,15 +241,16 @@ export class UploadItem {
   async #attemptWith(file: File): Promise<void> {
     const { service } = this.#context
     const { signal } = this.#left
+    let Attempt: typeof import('./attempt.ts').Attempt
     try {
       const owner = service.visitor.session?.owner ?? null
       this.fingerprint ??= (await fingerprintsOf(file, scopeOf(service.endpoint, owner))).current
+      this.phase = service.presence.isAway ? 'retrying' : 'sending'
+      Attempt = (await loadPart(() => import('./attempt.ts'), service.presence)).Attempt
     } catch (error) {
       if (this.state === 'uploading') void this.#fail(error, file)
       return
     }
-    // What sends is loaded with the first file.
-    const { Attempt } = await import('./attempt.ts')
     // All of this may have taken longer than its user waited.
     if (this.state !== 'uploading' || this.#attempt !== null || signal.aborted) return
     const { path, fingerprint } = this
@@ -375,4 +377,12 @@ export class UploadItem {
     this.phase = 'sending'
     this.#changed(this)
   }
+}
+
+let last = 0
+
+/** Milliseconds since 1970; files that are added at the same time keep their order. */
+function now(): number {
+  last = Math.max(Date.now(), last + 0.001)
+  return last
 }

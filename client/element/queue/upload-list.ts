@@ -3,10 +3,10 @@ import type { Text } from '../i18n/text.ts'
 import { type Fingerprints, fingerprintsOf } from './fingerprint.ts'
 import { limitsOf, refusalOf } from './limits.ts'
 import type { Context } from './options.ts'
-import { findRemembered, isRemembered, scopeOf } from './remembered.ts'
+import { findRemembered, isRemembered, type Remembered, scopeOf } from './remembered.ts'
 import { sameBytes } from './same-bytes.ts'
 import { type StoredRow, StoredRows } from './stored-rows.ts'
-import { hasLeft, holdRows, whenUnlocked } from './tabs.ts'
+import { hasLeft, holdRows, knowsTabs, whenUnlocked } from './tabs.ts'
 import { type Origin, UploadItem } from './upload-item.ts'
 
 /** How long chosen files wait for remembered rows that they may belong to, in milliseconds. */
@@ -168,11 +168,15 @@ export class UploadList {
   async #recall(scope: string): Promise<void> {
     const stored = await this.#rows.of(scope)
     const known = new Set(stored.map(({ url }) => url))
-    const { endpoint } = this.#context.service
+    // Where tabs do not know of each other, each can continue every upload.
+    const loose = findRemembered(this.#context.service.endpoint, scope).filter(
+      ({ url }) => !known.has(url) || !knowsTabs(),
+    )
+    const located = matched(stored, loose)
     const rows = [
-      ...[...new Set(stored.map(({ owner }) => owner))].map((owner) => this.#recallRows(owner, scope)),
-      ...findRemembered(endpoint, scope)
-        .filter(({ url }) => !known.has(url))
+      ...[...new Set(stored.map(({ owner }) => owner))].map((owner) => this.#recallRows(owner, scope, located)),
+      ...loose
+        .filter((remembered) => ![...located.values()].includes(remembered))
         .map(async (remembered) => {
           await whenUnlocked(remembered.url)
           if (isRemembered(remembered.url)) this.#recallOne({ remembered }, scope)
@@ -182,7 +186,7 @@ export class UploadList {
   }
 
   /** Takes over the rows of an element that has left. */
-  async #recallRows(owner: string, scope: string): Promise<void> {
+  async #recallRows(owner: string, scope: string, located: ReadonlyMap<string, Remembered>): Promise<void> {
     if (owner === this.#owner || !(await hasLeft(owner)) || scope !== this.#scope || this.#left.aborted) return
     // Read again: the other element may have changed them until it left.
     const rows = (await this.#rows.of(scope)).filter((row) => row.owner === owner)
@@ -190,7 +194,7 @@ export class UploadList {
     const surplus = new Set(finished.slice(0, Math.max(0, finished.length - MAX_KEPT)))
     for (const row of rows) {
       if (surplus.has(row)) this.#rows.delete(row.id)
-      else this.#recallOne({ row }, scope)
+      else this.#recallOne({ row: { ...row, ...(row.url === null && pick(located.get(row.id))) } }, scope)
     }
   }
 
@@ -211,6 +215,7 @@ export class UploadList {
   /** Opens the file of a row, if its visitor need not be asked. */
   async #reopen(item: UploadItem, handle: FileSystemFileHandle, { state }: StoredRow): Promise<void> {
     const permission = await permissionOf(handle)
+    if (state === 'paused' && !(await item.lookUp())) item.url = null
     if (permission === 'granted') await this.#open(item, handle, state === 'paused' ? 'paused' : 'waiting')
     else {
       if (permission === null) item.handle = null
@@ -409,6 +414,27 @@ export class UploadList {
 
 function shapeOf({ name, size }: { readonly name: string; readonly size: number }): string {
   return `${size} ${name}`
+}
+
+/**
+ * Uploads that were created a moment before the page was closed, by the id of the row that does not know of it.
+ */
+function matched(rows: readonly StoredRow[], loose: readonly Remembered[]): ReadonlyMap<string, Remembered> {
+  const left = new Set(loose)
+  const found = new Map<string, Remembered>()
+  for (const row of rows.filter(({ url }) => url === null)) {
+    for (const remembered of left) {
+      const { name, path, size } = remembered
+      if (name !== row.name || path !== row.path || size !== row.size || found.has(row.id)) continue
+      left.delete(remembered)
+      found.set(row.id, remembered)
+    }
+  }
+  return found
+}
+
+function pick(remembered: Remembered | undefined): Pick<Remembered, 'url' | 'fingerprint'> | undefined {
+  return remembered && { url: remembered.url, fingerprint: remembered.fingerprint }
 }
 
 async function fingerprintOf(file: File, scope: string): Promise<string | null> {

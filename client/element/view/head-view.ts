@@ -30,9 +30,8 @@ export class HeadView {
         textButton(testId, testId, () => command(name)),
       )
     }
-    const texts = element('div', { class: 'summaries' }, this.#summary, this.#figures)
     const buttons = element('div', { class: 'head-actions' }, ...this.#buttons.values())
-    this.root = element('div', { class: 'head' }, texts, buttons, this.#bar)
+    this.root = element('div', { class: 'head' }, this.#summary, buttons, this.#bar, this.#figures)
   }
 
   render(total: Total): void {

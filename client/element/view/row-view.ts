@@ -87,7 +87,7 @@ export class RowView {
 
   /** Focuses a control of the row: that of an action, or the first visible one. Returns whether there is one. */
   focus(name?: string): boolean {
-    const visible = this.#controls().filter((control) => !control.hidden)
+    const visible = this.#controls().filter((control) => control.checkVisibility())
     const target = visible.find((control) => control.dataset['testid'] === name) ?? visible[0]
     target?.focus()
     return target !== undefined
