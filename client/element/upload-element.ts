@@ -191,6 +191,9 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   get validationMessage(): string {
     return this.#internals.validationMessage
   }
+  override focus(options?: FocusOptions): void {
+    this.#uploader?.anchor.focus(options)
+  }
   checkValidity(): boolean {
     return this.#internals.checkValidity()
   }
@@ -236,7 +239,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   #begin(): void {
     this.#adoptInput()
     this.#left = new AbortController()
-    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: true })
+    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' })
     root.adoptedStyleSheets = [styleSheet()]
     root.replaceChildren()
     const events = {
@@ -370,11 +373,11 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
     const data = new FormData()
     if (name !== '') for (const url of this.value) data.append(name, url)
     this.#internals.setFormValue(name === '' ? null : data)
-    const language = this.#uploader?.language
-    if (running > 0) this.#internals.setValidity({ customError: true }, language?.t('form.running'))
-    else if (required && finished === 0) {
-      this.#internals.setValidity({ valueMissing: true }, language?.t('form.required'))
-    } else this.#internals.setValidity({})
+    const uploader = this.#uploader
+    if (uploader === null || (running === 0 && !(required && finished === 0))) this.#internals.setValidity({})
+    else if (running > 0) {
+      this.#internals.setValidity({ customError: true }, uploader.language.t('form.running'), uploader.anchor)
+    } else this.#internals.setValidity({ valueMissing: true }, uploader.language.t('form.required'), uploader.anchor)
   }
 
   #setState(name: (typeof STATES)[number], isOn: boolean): void {

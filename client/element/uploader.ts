@@ -124,6 +124,11 @@ export class Uploader implements ListEvents {
     void this.#listSection()
   }
 
+  /** What receives the focus of the element. */
+  get anchor(): HTMLElement {
+    return this.#drop.anchor
+  }
+
   /** Adds chosen files, unless the visitor may not upload. */
   async add(files: readonly ChosenFile[]): Promise<void> {
     const reason = this.#reason()
@@ -281,6 +286,7 @@ export class Uploader implements ListEvents {
     const dirty = this.#dirty
     this.#dirty = new Set()
     const total = this.#total()
+    for (const part of this.#root.children) if (part instanceof HTMLElement) part.lang = this.language.locale
     this.#drawFrame(total)
     const isComplete = this.#section?.draw(total, dirty, this.#options.hasList) ?? false
     if (this.#options.ownsPage) showInTitle(total.running > 0 ? percentOf(total.sent, total.size) : null)
@@ -308,7 +314,7 @@ export class Uploader implements ListEvents {
       chooseFiles: () => this.#chooseFiles(),
       draw: () => this.#draw(),
       drawSoon: () => this.#changed(),
-      focus: () => this.#drop.focus(),
+      focus: () => this.anchor.focus(),
     }
     this.#section = new module.ListSection(this.#root, this.#region, host, this.#left)
     this.#dirty = null

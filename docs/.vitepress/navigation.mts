@@ -7,6 +7,7 @@ const TASKS: readonly (readonly [group: string, pages: readonly (readonly [title
     'Connect',
     [
       ['All tasks', 'index'],
+      ['A page (the element)', 'element'],
       ['A page (WebUploader)', 'connect-a-page'],
       ['An app (tus, Uppy, HTTP)', 'connect-an-app'],
       ['Node and its frameworks', 'library'],

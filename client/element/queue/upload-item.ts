@@ -357,7 +357,8 @@ export class UploadItem {
     if (this.#attempt !== attempt || this.state !== 'uploading') return
     if (statusOf(error) === 401) void this.#context.service.visitor.refresh()
     // A retry must begin with a new upload.
-    if (isDamaged || problem.key === 'problem.digest') {
+    if (problem.key === 'problem.digest') {
+      if (this.url !== null) forget(this.url)
       this.url = null
       this.sent = 0
     }

@@ -84,8 +84,9 @@ export class DropView {
     this.#input.click()
   }
 
-  focus(): void {
-    this.#input.focus()
+  /** What receives the focus of the element. */
+  get anchor(): HTMLElement {
+    return this.#input
   }
 
   /** Highlights the area while files are over it. */
