@@ -21,7 +21,7 @@ import { NoticeView } from './view/notice-view.ts'
 import type { Surroundings } from './view/status-line.ts'
 import { showInTitle } from './view/tab-title.ts'
 
-/** How often rows are drawn without progress, to remove a stale speed; and at all in a hidden tab; milliseconds. */
+/** How often rows are drawn without progress, to remove a stale speed; and without frames; milliseconds. */
 const REFRESH_EVERY = 1000
 const DRAW_HIDDEN_EVERY = 250
 
@@ -217,15 +217,20 @@ export class Uploader implements ListEvents {
   /** Opens a dialogue that returns handles, if the queue is to survive a reload. */
   #choosing(what: 'files' | 'folder'): boolean {
     if (!this.#options.resumes || !('showOpenFilePicker' in window) || window.top !== window) return false
-    if (what === 'files') void pickFiles(this.#options.isMultiple, this.#accept).then((files) => this.add(files ?? []))
-    else {
-      void pickFolder((files) => this.add(files)).then(() => this.#setReading(null))
-    }
+    const isOpen = what === 'files' ? this.#pickFiles() : pickFolder((files) => this.add(files))
+    // Some policies forbid this dialogue, but not that of an input.
+    void isOpen.then((was) => was || this.#drop.choose(what))
     return true
   }
 
+  async #pickFiles(): Promise<boolean> {
+    const files = await pickFiles(this.#options.isMultiple, this.#accept)
+    if (files !== null) await this.add(files)
+    return files !== null
+  }
+
   #chooseFiles(): void {
-    if (!this.#choosing('files')) this.#drop.choose()
+    if (!this.#choosing('files')) this.#drop.choose('files')
   }
 
   #happened(item: UploadItem, what: Happening): void {
@@ -266,12 +271,14 @@ export class Uploader implements ListEvents {
     if (this.#isDrawing) return
     this.#isDrawing = true
     const draw = (): void => {
+      cancelAnimationFrame(frame)
+      clearTimeout(timer)
       this.#isDrawing = false
       this.#draw()
     }
+    const frame = requestAnimationFrame(draw)
     // A hidden tab has no frames, but a title.
-    if (document.visibilityState === 'hidden') setTimeout(draw, DRAW_HIDDEN_EVERY)
-    else requestAnimationFrame(draw)
+    const timer = setTimeout(draw, DRAW_HIDDEN_EVERY)
   }
 
   #refresh(): void {

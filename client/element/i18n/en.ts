@@ -15,7 +15,6 @@ export const english = {
 
   'limits.size': 'Up to {size} per file',
   'limits.quota': '{used} of {quota} used',
-  'limits.files': 'At most {count} files',
   'limits.comma': ', ',
 
   'list.label': 'Files',
@@ -102,7 +101,6 @@ export const english = {
   'problem.type': 'Files of this type are not allowed.',
   'problem.metadata': 'The file name is too long.',
   'problem.rejected': 'Rejected: the file failed the security check.',
-  'problem.not-accepted': 'This page does not accept the file.',
   'problem.digest': 'The file arrived damaged; retry to send it again.',
   'problem.too-many': 'Too many requests; try again in a minute.',
   'problem.auth-unavailable': 'Cannot verify your sign-in; try again later.',

@@ -16,7 +16,6 @@ export const chinese: Readonly<Record<TextKey, string>> = {
 
   'limits.size': '单个文件最大 {size}',
   'limits.quota': '已用 {used} / {quota}',
-  'limits.files': '最多 {count} 个文件',
   'limits.comma': '、',
 
   'list.label': '文件',
@@ -103,7 +102,6 @@ export const chinese: Readonly<Record<TextKey, string>> = {
   'problem.type': '不支持该文件类型。',
   'problem.metadata': '文件名过长。',
   'problem.rejected': '文件未通过安全检查，已被拒绝。',
-  'problem.not-accepted': '此页面不接收该文件。',
   'problem.digest': '文件在传输中损坏，请重试。',
   'problem.too-many': '请求过于频繁，请稍后重试。',
   'problem.auth-unavailable': '暂时无法验证登录状态，请稍后重试。',

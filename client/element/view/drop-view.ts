@@ -54,7 +54,7 @@ export class DropView {
 
   constructor(events: ChoiceEvents) {
     this.#folderButton = textButton('folder', 'browse-folder', () => {
-      if (!events.choosing('folder')) this.#folder.click()
+      if (!events.choosing('folder')) this.choose('folder')
     })
     this.#folderButton.classList.add('plain')
     this.root = element(
@@ -79,9 +79,10 @@ export class DropView {
     })
   }
 
-  /** Opens the file dialogue. */
-  choose(): void {
-    this.#input.click()
+  /** Opens the dialogue of an input. */
+  choose(what: 'files' | 'folder'): void {
+    const input = what === 'files' ? this.#input : this.#folder
+    input.click()
   }
 
   /** What receives the focus of the element. */
