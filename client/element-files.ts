@@ -17,3 +17,16 @@ export function elementFiles(): Plugin {
     },
   }
 }
+
+/** A Vite plugin that serves the element, at its path in the built site, from its sources. */
+export function elementInDev(): Plugin {
+  return {
+    name: 'landfall-element-in-dev',
+    configureServer({ middlewares }) {
+      middlewares.use((request, _response, next) => {
+        if (request.url?.startsWith('/landfall-upload.js')) request.url = '/element/landfall-upload.ts'
+        next()
+      })
+    },
+  }
+}

@@ -21,6 +21,8 @@ const Base = (globalThis.HTMLElement ?? Object) as typeof HTMLElement
 export class LandfallUploadElement extends Base implements LandfallUpload {
   static readonly formAssociated = true
   static readonly observedAttributes: readonly string[] = ATTRIBUTES
+  /** The URL of the script, which is in the top directory of its service. */
+  static scriptUrl = ''
 
   readonly #internals = this.attachInternals()
   #left = new AbortController()
@@ -67,9 +69,8 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   }
 
   get endpoint(): string {
-    // The script is in the top directory of the service, and so are uploads.
-    return new URL(this.getAttribute('endpoint') ?? new URL(/* @vite-ignore */ 'files', import.meta.url), this.baseURI)
-      .href
+    const { scriptUrl } = LandfallUploadElement
+    return new URL(this.getAttribute('endpoint') ?? new URL('files', scriptUrl), this.baseURI).href
   }
   set endpoint(value: string) {
     this.setAttribute('endpoint', value)
