@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
+import { elementInDev } from './element-files.ts'
 import { staticFiles } from './static-files.ts'
 
 export default defineConfig({
@@ -7,7 +8,7 @@ export default defineConfig({
   publicDir: false,
   // Relative links, so the page works under any path.
   base: './',
-  plugins: [staticFiles()],
+  plugins: [elementInDev(), staticFiles()],
   // For `npm run dev`. The service sees the host of the page, so its URLs lead back through the proxy.
   server: {
     proxy: {

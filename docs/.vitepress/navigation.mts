@@ -7,6 +7,7 @@ const TASKS: readonly (readonly [group: string, pages: readonly (readonly [title
     'Connect',
     [
       ['All tasks', 'index'],
+      ['A page (the element)', 'element'],
       ['A page (WebUploader)', 'connect-a-page'],
       ['A page (other libraries)', 'dialects'],
       ['An app (tus, Uppy, HTTP)', 'connect-an-app'],

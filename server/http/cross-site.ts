@@ -1,7 +1,7 @@
 import type { Context, Middleware } from 'koa'
 import { UploadError } from '../core/errors.ts'
 import type { AllowedOrigins } from './cors.ts'
-import { FILE_PATH, HEALTH_PATH } from './paths.ts'
+import { FILE_PATH, HEALTH_PATH, MODULE_PATH } from './paths.ts'
 import { isSameOrigin, type Reach } from './same-origin.ts'
 
 /** The pages and their parts. */
@@ -27,7 +27,7 @@ export function refuseForeignPages(allowed: AllowedOrigins, reach: Reach): Middl
 /** Whether a request has no effect, and asks nothing about an upload. Any page may link to a file. */
 function onlyShows({ method, path }: Context): boolean {
   if (method === 'OPTIONS' || (method === 'GET' && FILE_PATH.test(path))) return true
-  return (method === 'GET' || method === 'HEAD') && (PAGES.test(path) || HEALTH_PATH.test(path))
+  return (method === 'GET' || method === 'HEAD') && [PAGES, MODULE_PATH, HEALTH_PATH].some((each) => each.test(path))
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Context, Middleware } from 'koa'
 import { type BuiltFile, FOREVER, readBuiltFiles, sendBuiltFile } from './built-files.ts'
+import { MODULE_PATH } from './paths.ts'
 
 /** Scripts and styles come from the service only, and inline ones do not apply; `<base>` and forms have no effect. */
 const POLICY = [
@@ -20,7 +21,7 @@ const PAGE_HEADERS = { 'Content-Security-Policy': POLICY, 'Cross-Origin-Opener-P
 export interface Pages {
   /** Responds with a page. */
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
-  /** Serves `/assets/…` and `/static/…`. */
+  /** Serves `/assets/…`, `/static/…`, and the module for other pages. */
   readonly files: Middleware
   /** Whether `files` serves a path. */
   readonly owns: (path: string) => boolean
@@ -35,7 +36,8 @@ export interface Pages {
 export async function loadPages(folder: string): Promise<Pages> {
   const files = await readBuiltFiles(folder, isPublic)
   if (!files.has('/index.html')) throw new Error(`No built pages in ${folder}. Run: npm run build`)
-  const fileAt = (url: string): BuiltFile | undefined => (/^\/(assets|static)\//.test(url) ? files.get(url) : undefined)
+  const fileAt = (url: string): BuiltFile | undefined =>
+    /^\/(assets|static)\//.test(url) || MODULE_PATH.test(url) ? files.get(url) : undefined
   return {
     owns: (path) => fileAt(path) !== undefined,
     show: (ctx, page) => {
@@ -47,7 +49,7 @@ export async function loadPages(folder: string): Promise<Pages> {
     files: (ctx, next) => {
       const file = fileAt(ctx.path)
       if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
-      // Names under `assets` change with their content, those under `static` do not.
+      // Names under `assets` change with their content, others do not.
       return sendBuiltFile(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },
   }

@@ -1,4 +1,5 @@
 import type { Middleware } from 'koa'
+import { MODULE_PATH } from './paths.ts'
 
 /**
  * For responses that are no page: nothing in them loads or runs, and no foreign page frames them. Pages and files
@@ -24,7 +25,8 @@ export function securityHeaders(embeddable: boolean): Middleware {
   const headers = Object.entries(SECURITY_HEADERS)
   return (ctx, next) => {
     for (const [name, value] of headers) ctx.res.setHeader(name, value)
-    if (embeddable && EMBEDDED.test(ctx.path)) ctx.res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
+    const isEmbedded = embeddable && (EMBEDDED.test(ctx.path) || MODULE_PATH.test(ctx.path))
+    if (isEmbedded) ctx.res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
     return next()
   }
 }

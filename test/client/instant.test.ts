@@ -1,6 +1,6 @@
 /** The client of instant uploads, against the service. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
-import { instantUpload } from '../../client/src/instant.ts'
+import { instantUpload } from '../../client/element/queue/instant.ts'
 import { contentOf, send } from '../support/instant.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { bearer, JWT_SECRET, tokenFor } from '../support/tokens.ts'

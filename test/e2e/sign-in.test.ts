@@ -116,7 +116,7 @@ describe('The modern page with AUTH=jwt', () => {
       const addresses = addressesOf(page)
       const offsets = offsetsOf(page)
       await page.goto(`${byToken.url}/?chunkSize=${MIB}`)
-      const [first, second] = [await tokenFor('alice', 3), await tokenFor('alice')]
+      const [first, second] = [await tokenFor('alice', 5), await tokenFor('alice')]
       await beforePatch(page, 3, () => expiry(first))
       await renew(page, first)
       await page.locator('#drop').waitFor()

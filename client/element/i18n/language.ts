@@ -1,0 +1,67 @@
+import { formatBytes, splitSeconds } from '../../src/format.ts'
+import { english, type TextKey } from './en.ts'
+import type { Text, Values } from './text.ts'
+
+type Table = Readonly<Record<TextKey, string>>
+
+/** The languages beside English, each a file that is loaded when it is needed. */
+const OTHERS: Readonly<Record<string, () => Promise<Table>>> = {
+  zh: async () => (await import('./zh.ts')).chinese,
+}
+const LOCALES: Readonly<Record<string, string>> = { en: 'en', zh: 'zh-Hans' }
+
+/** The language of an element. It begins with English. */
+export class Language {
+  readonly #changed: () => void
+  #name = 'en'
+  #table: Table = english
+
+  /** `changed` is called when a language is loaded. */
+  constructor(changed: () => void) {
+    this.#changed = changed
+  }
+
+  /** The tag for `lang` attributes and number formats. */
+  get locale(): string {
+    return LOCALES[this.#name] ?? 'en'
+  }
+
+  /** Switches to the first known language of some tags, as soon as it is loaded; English if none is known. */
+  async choose(tags: readonly string[]): Promise<void> {
+    const names = tags.map((tag) => tag.toLowerCase().split('-')[0] ?? '')
+    const name = names.find((known) => Object.hasOwn(LOCALES, known)) ?? 'en'
+    if (name === this.#name) return
+    this.#name = name
+    // Without its file, for instance after a deployment, the element stays in English.
+    const table = (await OTHERS[name]?.().catch(() => null)) ?? english
+    if (this.#name !== name) return
+    this.#table = table
+    this.#changed()
+  }
+
+  /** The text in this language. */
+  t(key: TextKey, values: Values = {}): string {
+    return this.#table[key].replace(/\{(\w+)\}/g, (whole, name: string) => {
+      const value = values[name]
+      if (value === undefined) return whole
+      return typeof value === 'object' ? this.bytes(value.bytes) : String(value)
+    })
+  }
+
+  /** The same for a stored text. */
+  say(text: Text): string {
+    return this.t(text.key, text.values)
+  }
+
+  /** A size: `1.5 KB`. */
+  bytes(bytes: number): string {
+    return formatBytes(bytes, this.locale)
+  }
+
+  /** A duration: `2 min 5 s`. */
+  duration(seconds: number): string {
+    const { hours, minutes, seconds: rest } = splitSeconds(seconds)
+    if (hours > 0) return this.t('time.hours', { hours, minutes })
+    return minutes > 0 ? this.t('time.minutes', { minutes, seconds: rest }) : this.t('time.seconds', { seconds: rest })
+  }
+}
