@@ -26,18 +26,17 @@ export class FormValues {
     return result
   }
 
-  /** Begins to watch the hooks of the next file. Call the result when they have ended: its values are complete then. */
-  prepare(file: QueuedFile): () => void {
+  /** Watches the hooks of the next file until the result is called. */
+  whileHooksRun(): () => void {
     const before = { ...this.#current() }
     const chunks = this.#chunks
     return () => {
-      // Hooks of chunks set values for each chunk.
+      // The hooks of a chunk set values of that chunk.
       if (chunks === this.#chunks) this.#learn(before)
-      this.keep(file)
     }
   }
 
-  /** Keeps the current values for the file. */
+  /** Keeps the current values for the file: the page has set all of them. */
   keep(file: QueuedFile): void {
     this.#ofFiles.set(file, { ...this.#current() })
   }

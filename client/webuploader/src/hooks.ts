@@ -56,12 +56,15 @@ export class Hooks {
 
   /** The hooks of the page come first: they may replace an image by a smaller one. */
   #beforeFile(file: QueuedFile, [name, subject, callback]: Request): unknown {
-    const keepValues = this.#values.prepare(file)
+    const hooksEnd = this.#values.whileHooksRun()
     return this.#request.call(this.#uploader, name, subject, (...results) => {
-      keepValues()
+      hooksEnd()
       return this.#eventually(async () => {
         await this.#prepare(file).catch(() => this.#attempts.delete(file))
-        return callback(...results)
+        const result = callback(...results)
+        // WebUploader 0.1.1 fires `uploadStart` only now.
+        this.#values.keep(file)
+        return result
       })
     })
   }
