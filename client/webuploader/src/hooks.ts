@@ -1,6 +1,16 @@
 import { Attempt } from './attempt.ts'
 import { FormValues } from './form-values.ts'
-import type { Block, Call, Deferred, Library, QueuedFile, Thenable, Uploader, UploadWidget } from './library.ts'
+import type {
+  Block,
+  Call,
+  Deferred,
+  Library,
+  QueuedFile,
+  Thenable,
+  Transport,
+  Uploader,
+  UploadWidget,
+} from './library.ts'
 import { PatientChunk, problemOf } from './patient-chunk.ts'
 import { answerOf } from './server.ts'
 import { serverAt } from './servers.ts'
@@ -166,12 +176,17 @@ export class Hooks {
     const result = pass(...values)
     if (isBlock(subject) && type === 'uploadAccept') attempt.accept(subject, answerOf(detail))
     // A rehearsal has no transport.
-    if (isBlock(subject) && subject.transport !== undefined && isRecord(detail) && isRecord(headers)) {
-      this.#values.restore(subject.file, detail)
-      attempt.describe(detail, headers)
-      new PatientChunk(this.#uploader, attempt, subject, subject.transport)
+    if (isBlock(subject) && type === 'uploadBeforeSend' && subject.transport !== undefined) {
+      this.#decorate(subject, subject.transport, attempt, detail, headers)
     }
     return result
+  }
+
+  #decorate(block: Block, transport: Transport, attempt: Attempt, data: unknown, headers: unknown): void {
+    if (!isRecord(data) || !isRecord(headers)) return
+    this.#values.restore(block.file, data)
+    attempt.describe(data, headers)
+    new PatientChunk(this.#uploader, attempt, block, transport)
   }
 
   /** Ends the requests of a file as WebUploader does after an error, and puts it into the queue again. */
