@@ -1,5 +1,6 @@
 /** The script for old pages, `landfall-webuploader.js`, in Chromium. */
 import path from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it, jest } from '@jest/globals'
 import { limitUpload } from '../support/chrome.ts'
 import { randomFile, type SampleFile } from '../support/sample-files.ts'
@@ -107,6 +108,14 @@ describe.each([build, olderBuild])('A page with the tag (%s)', (...each) => {
       for (const { fields } of await chunks(old)) expect(fields['task_id']).toBe(`task-of-${fields['name']}`)
     })
     await expectStored(stage, file, other)
+  })
+})
+
+describe('The tag', () => {
+  it('has at most 10 kB, compressed', async () => {
+    const response = await fetch(`${stage.landfall.url}/landfall-webuploader.js`)
+    expect(response.headers.get('Content-Type')).toMatch(/javascript/)
+    expect(gzipSync(await response.text()).length).toBeLessThan(10_000)
   })
 })
 
