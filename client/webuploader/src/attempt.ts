@@ -25,9 +25,12 @@ export class Attempt {
   /** Whether the service has chunks of the upload. */
   #isBegun: boolean
   #restarts = 0
-  /** What the service lists, and what of that is proved to equal the file. */
+  /** The chunks that the service lists, and those that this page has sent. */
   #listed = new Set<number>()
-  #proved = new Set<number>()
+  readonly #accepted = new Set<number>()
+  /** Whether the listed chunks up to this one, and all of them, equal those of the file. */
+  #proofs = new Map<number, Promise<boolean>>()
+  #proof = Promise.resolve(true)
   /** What the page has sent with the last chunk, or would send. */
   #sent: Sent
   /** The answer to the last chunk of a finished file. */
@@ -65,6 +68,8 @@ export class Attempt {
     attempt.isRestarting = false
     attempt.stored = undefined
     if (attempt.#isBegun) await attempt.#list()
+    // Without a list, nothing can be skipped or proved.
+    if (!isSame && attempt.#listed.size === 0) attempt.#abandon()
     return attempt
   }
 
@@ -83,7 +88,7 @@ export class Attempt {
   accept({ chunk }: Block, answer: Answer): void {
     if (!answer.ok) return
     if (answer.finished) this.stored = answer
-    this.#proved.add(chunk)
+    this.#accepted.add(chunk)
     const { key, id } = this.#upload
     const isNews = !this.#isBegun || (answer.id !== undefined && answer.id !== id)
     this.#isBegun = true
@@ -92,12 +97,15 @@ export class Attempt {
     remember(this.#upload)
   }
 
-  /** Whether the service has the chunk, with the bytes of the file. */
-  async has({ chunk }: Block): Promise<boolean> {
-    if (!this.#listed.has(chunk)) return false
-    const { id } = this.#upload
-    if (!this.#proved.has(chunk) && id !== undefined) await this.#prove(id, chunk)
-    return this.#proved.has(chunk)
+  /**
+   * Decides about a chunk: `there` if the service has it, `missing` if it must be sent, `other` if the upload is that of
+   * another file. No chunk is sent before all listed ones are proved: otherwise, two files could become one.
+   */
+  async judge({ chunk }: Block): Promise<'there' | 'missing' | 'other'> {
+    const isListed = this.#listed.has(chunk)
+    const isProved = await (isListed ? this.#proofs.get(chunk) : this.#proof)
+    if (isProved === false) return 'other'
+    return isListed ? 'there' : 'missing'
   }
 
   /**
@@ -105,14 +113,8 @@ export class Attempt {
    * that nothing has to be sent.
    */
   async findStored(): Promise<Answer | undefined> {
-    const { id } = this.#upload
-    if (this.chunks === 1 || id === undefined || this.#listed.size < this.chunks - 1) return undefined
-    this.#listed.add(0)
-    for (let chunk = 0; chunk < this.chunks; chunk++) {
-      if (!this.#proved.has(chunk)) await this.#prove(id, chunk)
-      if (!this.#proved.has(chunk)) break
-    }
-    const answer = this.#proved.size < this.chunks ? undefined : await this.complete().catch(() => undefined)
+    if (this.chunks === 1 || this.#listed.size < this.chunks || !(await this.#proof)) return undefined
+    const answer = await this.complete().catch(() => undefined)
     if (answer?.ok) return answer
     // At least one chunk must be sent.
     this.#listed.delete(0)
@@ -161,24 +163,35 @@ export class Attempt {
       return false
     }
     this.#restarts += 1
+    if (isOther) this.beginAnew()
     this.isRestarting = true
-    if (isOther) {
-      this.end()
-      this.#upload = { key: this.#upload.key, chunkSize: this.#chunkSize, mark: newMark() }
-      users.set(this.#upload.mark, this.file)
-      this.#isBegun = false
-      this.#proved.clear()
-      this.#listed.clear()
-    }
     return true
+  }
+
+  /** Lets the file begin again as a new upload. */
+  beginAnew(): void {
+    this.#abandon()
+    this.isRestarting = true
+  }
+
+  #abandon(): void {
+    this.end()
+    const { key } = this.#upload
+    this.#upload = { key, chunkSize: this.#chunkSize, mark: newMark() }
+    if (key !== '') users.set(this.#upload.mark, this.file)
+    this.#isBegun = false
+    this.#accepted.clear()
+    this.#listed.clear()
+    this.#compare()
   }
 
   async #list(): Promise<void> {
     this.#listed = await this.#ask(this.#sent)
     // A page may add its token, or another name, to each chunk only.
     if (this.#listed.size === 0) this.#listed = await this.#ask(this.#rehearse())
-    // The service never lists chunk 0, but only what follows it. Another chunk will be sent.
-    if (this.#listed.size > 0 && this.#listed.size < this.chunks - 1) this.#listed.add(0)
+    // The service never lists chunk 0, but only what follows it.
+    if (this.#listed.size > 0) this.#listed.add(0)
+    this.#compare()
   }
 
   async #ask({ fields, headers }: Sent): Promise<Set<number>> {
@@ -202,19 +215,28 @@ export class Attempt {
     return { fields, headers }
   }
 
-  /** Compares a chunk, and those after it that fit into the same comparison. */
-  async #prove(id: string, first: number): Promise<void> {
-    const turn = comparing.then(async () => {
-      if (this.#proved.has(first)) return
-      let next = first + 1
-      while (this.#listed.has(next) && !this.#proved.has(next) && (next + 1 - first) * this.#chunkSize <= COMPARED)
-        next++
-      const end = Math.min(next * this.#chunkSize, this.#bytes.size)
-      if (!(await this.server.hasBytes(id, this.#bytes, first * this.#chunkSize, end, this.#sent))) return
-      for (let chunk = first; chunk < next; chunk++) this.#proved.add(chunk)
-    })
+  /** Compares what this page has not sent itself, one range after the other. */
+  #compare(): void {
+    this.#proofs = new Map()
+    this.#proof = Promise.resolve(true)
+    const isOpen = (chunk: number): boolean => this.#listed.has(chunk) && !this.#accepted.has(chunk)
+    for (let first = 0; first < this.chunks; first++) {
+      if (!isOpen(first)) continue
+      let end = first + 1
+      while (isOpen(end) && (end + 1 - first) * this.#chunkSize <= COMPARED) end++
+      const range = [first * this.#chunkSize, Math.min(end * this.#chunkSize, this.#bytes.size)] as const
+      const { mark } = this.#upload
+      this.#proof = this.#proof.then((isProved) => isProved && mark === this.#upload.mark && this.#hasBytes(range))
+      for (let chunk = first; chunk < end; chunk++) this.#proofs.set(chunk, this.#proof)
+      first = end - 1
+    }
+  }
+
+  #hasBytes([start, end]: readonly [number, number]): Promise<boolean> {
+    const { id } = this.#upload
+    const turn = comparing.then(() => id !== undefined && this.server.hasBytes(id, this.#bytes, start, end, this.#sent))
     comparing = turn
-    await turn
+    return turn
   }
 }
 

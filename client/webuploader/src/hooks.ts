@@ -103,15 +103,22 @@ export class Hooks {
     this.#runs.set(block, run)
     this.#values.noteChunk()
     const next = async (): Promise<void> => {
-      const isThere = await attempt.has(block)
+      const verdict = await attempt.judge(block)
       // WebUploader up to 0.1.6 drops chunks whose hooks end during a pause.
-      while (!isThere && file.getStatus() === 'interrupt') {
+      while (verdict !== 'there' && file.getStatus() === 'interrupt') {
         await new Promise<void>((resolve) => file.once('statuschange', resolve))
       }
       if (this.#runs.get(block) !== run) return
-      if (file.blocks?.[block.chunk] !== block) this.#discard(block)
-      else if (isThere) deferred.reject()
-      else deferred.resolve(callback())
+      const isStale = file.blocks?.[block.chunk] !== block
+      if (isStale || verdict === 'other') this.#discard(block)
+      if (isStale) return
+      if (verdict === 'missing') deferred.resolve(callback())
+      else if (verdict === 'there') deferred.reject()
+      else {
+        attempt.beginAnew()
+        file.setStatus('error')
+        this.#sendAgain(file)
+      }
     }
     const settle = (): void => void next()
     const hooks = this.#request.call(this.#uploader, name, subject, () => undefined)

@@ -25,6 +25,7 @@ export interface QueuedFile {
   blocks?: Block[]
   remaning?: number
   getStatus(): string
+  setStatus(status: 'error'): void
   once(type: 'statuschange', listener: () => void): unknown
 }
 

@@ -2,6 +2,10 @@ import { sha256 } from './sha256.ts'
 
 /** Milliseconds. */
 const TIMEOUT = 30_000
+/** Statuses of a service that is busy. */
+const BUSY = [423, 429]
+const BETWEEN_TRIES = 3_000
+const MAX_TRIES = 10
 /** Bytes per comparison. The service accepts up to 16 MiB. */
 const COMPARED = 8 * 1024 * 1024
 
@@ -67,7 +71,7 @@ export class Server {
 
   /** The chunks that need not be sent again; never chunk 0. None if the service does not answer. */
   async list(sent: Sent): Promise<ReadonlySet<number>> {
-    const { file_list: list } = await this.#ask('check', sent).catch(() => objectOf(undefined))
+    const { file_list: list } = await patiently(() => this.#ask('check', sent)).catch(() => objectOf(undefined))
     const task = String(sent.fields['task_id'] ?? '')
     const names: unknown[] = Array.isArray(list) ? list.flat() : []
     return new Set(names.map((name) => Number(String(name).slice(task.length))))
@@ -84,7 +88,7 @@ export class Server {
       for (let at = start; at < end; at += COMPARED) {
         const next = Math.min(end, at + COMPARED)
         const [answer, own] = await Promise.all([
-          this.#fetch(`files/${id}/digest?start=${at}&end=${next}`, this.#authorized(sent)),
+          patiently(() => this.#fetch(`files/${id}/digest?start=${at}&end=${next}`, this.#authorized(sent))),
           sha256(file.slice(at, next)),
         ])
         if (answer['digest'] !== `sha-256=:${own}:`) return false
@@ -111,8 +115,20 @@ export class Server {
 
   async #fetch(path: string, init: RequestInit): Promise<Readonly<Record<string, unknown>>> {
     const response = await timed(TIMEOUT, this.base + path, { ...init, credentials: this.#credentials })
-    if (response.status >= 500) throw new Error(String(response.status))
+    if (response.status >= 500 || BUSY.includes(response.status)) throw new Error(String(response.status))
     return objectOf(await response.json())
+  }
+}
+
+/** Asks again for half a minute. Rejects if there is no answer. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (tries === MAX_TRIES) throw error
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES))
+    }
   }
 }
 

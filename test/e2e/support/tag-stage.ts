@@ -104,14 +104,18 @@ export async function expectStored(stage: SharedStage, ...files: readonly Sample
   expect(stored.map(({ sha256 }) => sha256).sort()).toEqual(files.map(({ sha256 }) => sha256).sort())
 }
 
-/** A file with the name, the size, and the fingerprint of another, but with other bytes in its second chunk. */
+/**
+ * A file with the name, the size, and the fingerprint of another, but with other bytes in its second and its
+ * seventh chunk.
+ */
 export async function twinOf(file: SampleFile): Promise<SampleFile> {
   const bytes = await readFile(file.path)
   const other = path.join(path.dirname(file.path), 'twin', file.name)
   const twin = await randomFile(path.dirname(other), file.name, 1)
   // The samples are 16 KiB at each seventh of the file.
-  const at = Math.round((file.size - 16 * 1024) / 7) + 40 * 1024
-  bytes.fill('other', at, at + 1000)
+  const step = (file.size - 16 * 1024) / 7
+  for (const sample of [1, 6])
+    bytes.fill('other', Math.round(sample * step) + 40 * 1024, Math.round(sample * step) + 41 * 1024)
   await writeFile(other, bytes)
   return { ...twin, size: file.size, sha256: await sha256Of(other) }
 }
