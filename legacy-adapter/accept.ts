@@ -8,6 +8,8 @@ import { refuseCodings } from '../server/protocol/content-coding.ts'
 import { withBody } from '../server/protocol/request-body.ts'
 import { isBeginner } from './caller.ts'
 import { type ChunkRequest, readChunkRequest } from './chunk-request.ts'
+import { oneValue } from './fields.ts'
+import { taskOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
 import { placeChunk } from './place-chunk.ts'
 import type { Destination } from './placing.ts'
@@ -20,17 +22,32 @@ import type { Tools } from './tools.ts'
  * @throws UploadError
  */
 export async function accept(ctx: Context, admit: Admit, tools: Tools): Promise<void> {
-  const { options, placing } = tools
+  const { options, placing, senders } = tools
   ctx.set('Cache-Control', 'no-store')
   refuseCodings(ctx.headers)
   const place = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body, admit, options)
+    const isKnown = senders.knownUpload(request.key) !== undefined
     return placing.find(request, async (destination) => {
       await placeChunk(request, destination, tools)
+      if (!isKnown) await adopt(ctx, request, destination, tools)
       return acceptance(ctx, request, destination, options)
     })
   }
   answerJson(ctx, await withBody(ctx, options.idleTimeout, place, 'held'))
+}
+
+/** Lets the current task of the page complete an upload of an earlier one. */
+async function adopt(
+  ctx: Context,
+  { caller, fields }: ChunkRequest,
+  { upload }: Destination,
+  { adopted, options }: Tools,
+): Promise<void> {
+  const taskId = oneValue(fields, 'landfall_task')
+  if (taskId === undefined) return
+  const { group } = taskOf(new Map(fields).set('task_id', [taskId]), caller.owner, ctx.ip, options.rules)
+  await adopted.add(group, upload.record.id)
 }
 
 /** What the response to a chunk says. */

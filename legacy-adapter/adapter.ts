@@ -1,9 +1,11 @@
 import type { Context } from 'koa'
 import type { Admit } from '../server/protocol/admit.ts'
 import { accept } from './accept.ts'
+import { AdoptedUploads } from './adopted-uploads.ts'
 import { check } from './check.ts'
 import { CheckHistories } from './check-histories.ts'
 import { complete } from './complete.ts'
+import { describe } from './describe.ts'
 import { LiveUploads, type UploadIds } from './live-uploads.ts'
 import { Lookup } from './lookup.ts'
 import { LoopTurns } from './loop-turns.ts'
@@ -17,6 +19,8 @@ export interface LegacyAdapter {
   readonly accept: (ctx: Context, admit: Admit) => Promise<void>
   readonly complete: (ctx: Context, admit: Admit) => Promise<void>
   readonly check: (ctx: Context, admit: Admit) => Promise<void>
+  /** Tells a script that the URL for chunks is one of this service. */
+  readonly describe: (ctx: Context) => void
   /** Sets the visitor cookie when a browser loads a page, so that all chunks of the page have one owner. */
   readonly introduce: (ctx: Context) => void
   /** What other libraries upload with. */
@@ -36,6 +40,7 @@ export function createLegacyAdapter(ids: UploadIds, options: LegacyOptions): Leg
   const tools: Tools = {
     live,
     histories,
+    adopted: new AdoptedUploads(options.senders),
     lookup,
     senders,
     placing,
@@ -46,6 +51,7 @@ export function createLegacyAdapter(ids: UploadIds, options: LegacyOptions): Leg
     accept: (ctx, admit) => accept(ctx, admit, tools),
     complete: (ctx, admit) => complete(ctx, admit, tools),
     check: (ctx, admit) => check(ctx, admit, tools),
+    describe: (ctx) => describe(ctx, options),
     introduce: (ctx) => options.visitors.introduce(ctx),
     tools,
   }

@@ -49,7 +49,8 @@ async function namesFor(ctx: Context, admit: Admit, tools: Tools): Promise<strin
   const { fields, tokens } = await readFields(ctx, tools)
   const caller = visitors.callerOf(ctx, await admit({ token: oneOf(tokens, tokenField) }))
   const size = wholeNumber(fields, 'size')
-  if (fields.has('task_id') && fields.has('name') && size !== undefined) {
+  const isNamed = fields.has('task_id') || fields.has('landfall_file')
+  if (isNamed && fields.has('name') && size !== undefined) {
     return namesOfFile(fields, size, ctx.ip, caller, tools)
   }
   return listsChunks ? namesOfVisitor(caller, tools) : []

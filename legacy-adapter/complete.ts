@@ -127,16 +127,18 @@ async function viewsOfName(
   caller: Caller,
   tools: Tools,
 ): Promise<readonly View[]> {
-  const { live } = tools
+  const { adopted, live } = tools
   const file = task.named(name)
   await live.learnSettled(task.group, file)
   const ids = new Set([...live.of(file), ...live.settled(file).ids])
-  return viewsOf([...ids], caller, tools)
+  const views = await viewsOf([...ids], caller, tools)
+  const ofOtherTasks = await viewsOf(await adopted.of(task.group), caller, tools)
+  return [...views, ...ofOtherTasks.filter(({ record }) => nameOf(record.metadata) === name)]
 }
 
-async function idsOfTasks(tasks: readonly Task[], { live }: Tools): Promise<readonly string[]> {
+async function idsOfTasks(tasks: readonly Task[], { adopted, live }: Tools): Promise<readonly string[]> {
   const ids: string[] = []
-  for (const { group } of tasks) ids.push(...(await live.allOfTask(group)))
+  for (const { group } of tasks) ids.push(...(await live.allOfTask(group)), ...(await adopted.of(group)))
   return ids
 }
 

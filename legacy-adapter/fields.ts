@@ -22,9 +22,13 @@ const CHARSET = '_charset_'
 /** JavaScript's `Date.prototype.toString` up to its offset; the zone name after it is localized. */
 const DATE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{4,6} \d{2}:\d{2}:\d{2} GMT[+-]\d{4}(?= \(|$)/
 
-/** The fields that are always read, whatever the identity rules add. A script for old pages sets `landfall_file`. */
+/**
+ * The fields that are always read, whatever the identity rules add. The script for old pages sets `landfall_file`, and
+ * `landfall_task` if `task_id` is that of an earlier page load.
+ */
 const READ: ReadonlySet<string> = new Set([
-  ...['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunk', 'chunks', 'landfall_file'],
+  ...['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunk', 'chunks'],
+  ...['landfall_file', 'landfall_task'],
   ...['filename', 'ext', CHARSET],
 ])
 

@@ -1,3 +1,4 @@
+import type { AdoptedUploads } from './adopted-uploads.ts'
 import type { CheckHistories } from './check-histories.ts'
 import type { LiveUploads } from './live-uploads.ts'
 import type { Lookup } from './lookup.ts'
@@ -10,6 +11,7 @@ import type { Senders } from './senders.ts'
 export interface Tools {
   readonly live: LiveUploads
   readonly histories: CheckHistories
+  readonly adopted: AdoptedUploads
   readonly lookup: Lookup
   readonly senders: Senders
   readonly placing: Placing

@@ -1,5 +1,6 @@
 import type { Context } from 'koa'
 import type { LegacyAdapter } from '../legacy-adapter/adapter.ts'
+import { asksForDescription } from '../legacy-adapter/describe.ts'
 import type { Endpoint, GuardedEndpoint } from './admission.ts'
 import type { Links } from './auth/links.ts'
 import type { Dialects } from './dialects.ts'
@@ -150,7 +151,11 @@ function uploadRoutes(handlers: Handlers): readonly Route[] {
 function legacyRoutes(legacy: LegacyAdapter, hasPage: boolean): readonly Route[] {
   const complete: Endpoint = { needs: ['ask'], from: 'fields', run: (ctx, admit) => legacy.complete(ctx, admit) }
   return [
-    ...(hasPage ? [{ method: 'GET', path: '/upload/accept', answer: open(toLegacy) } as const] : []),
+    {
+      method: 'GET',
+      path: '/upload/accept',
+      answer: open((ctx) => (hasPage && !asksForDescription(ctx) ? toLegacy(ctx) : legacy.describe(ctx))),
+    },
     {
       method: 'POST',
       path: '/upload/accept',

@@ -11,6 +11,8 @@
   const uploader = WebUploader.create({
     server: 'upload/accept',
     pick: '#picker',
+    dnd: '#drop-zone',
+    disableGlobalDnd: true,
     auto: true,
     chunked: true,
     chunkSize: Landfall.resume.CHUNK_SIZE,
@@ -27,19 +29,23 @@
 
   uploader.on('fileQueued', (file) => {
     $('#empty').prop('hidden', true)
-    rows.set(file.id, Landfall.addRow(file))
+    rows.set(
+      file.id,
+      Landfall.addRow(file, () => cancel(file)),
+    )
+    showUnfinished()
     showButtons()
   })
 
   uploader.on('uploadStart', (file) => show(file, { state: 'uploading', text: { key: 'uploading' }, detail: null }))
 
   uploader.on('verifyProgress', (file) => {
-    if (rows.get(file.id).state === 'uploading') show(file, { text: { key: 'verifying' } })
+    if (rows.get(file.id)?.state === 'uploading') show(file, { text: { key: 'verifying' } })
   })
 
   uploader.on('uploadProgress', (file, share) => {
     // A request that was running at the pause may still report progress.
-    if (rows.get(file.id).state === 'paused') return
+    if (rows.get(file.id)?.state === 'paused') return
     show(file, { state: 'uploading', percent: Math.floor(share * 100), text: { key: 'uploading' } })
   })
 
@@ -84,7 +90,7 @@
   $('#retry').on('click', () => {
     // Files that are complete for WebUploader, but not for the server, are sent again as a whole.
     for (const file of uploader.getFiles('complete')) {
-      if (rows.get(file.id).state === 'failed') uploader.retry(file, true)
+      if (rows.get(file.id)?.state === 'failed') uploader.retry(file, true)
     }
     showEvery(['failed'], { state: 'waiting', percent: 0, text: { key: 'waiting' }, detail: null })
     uploader.retry()
@@ -92,6 +98,7 @@
 
   /** Asks the server to confirm the file, and shows its URL. */
   function complete(file) {
+    if (!rows.has(file.id)) return
     Landfall.resume
       .complete(file)
       .done((answer) => {
@@ -138,8 +145,30 @@
     return ['http', 'server', 'abort', 'timeout'].includes(reason) ? `error-${reason}` : 'failed'
   }
 
+  /** Ends a file, removes its row, and what the server has of it. */
+  function cancel(file) {
+    const row = rows.get(file.id)
+    rows.delete(file.id)
+    uploader.removeFile(file, true)
+    Landfall.resume.cancel(file)
+    row.remove()
+    $('#empty').prop('hidden', rows.size > 0)
+    showUnfinished()
+    showButtons()
+  }
+
+  /** Names the unfinished files of earlier page loads that are not in the list. */
+  function showUnfinished() {
+    const listed = [...rows.values()].map((row) => row.name)
+    const names = Landfall.unfinishedUploads.names().filter((name) => !listed.includes(name))
+    $('#unfinished')
+      .prop('hidden', names.length === 0)
+      .text(Landfall.t('unfinished', { names: names.join(Landfall.t('comma')) }))
+  }
+
   function show(file, changes) {
-    rows.get(file.id).set(changes)
+    // A cancelled file has no row any more.
+    rows.get(file.id)?.set(changes)
     showButtons()
   }
 
@@ -165,5 +194,7 @@
   // WebUploader has just created its file input.
   uploader.on('ready', Landfall.showLanguage)
   Landfall.onLanguage(showRefused)
+  Landfall.onLanguage(showUnfinished)
+  Landfall.session.onChange(showUnfinished)
   showButtons()
 })(window.jQuery, window.WebUploader, window.Landfall)

@@ -153,8 +153,10 @@
         Object.assign(data, credentials, fieldsOf(block.file, attempts.get(block.file.id)))
       })
       uploader.on('uploadAccept', (block, answer) => {
+        const attempt = attempts.get(block.file.id)
         if (answer.ok !== true || block.chunks === 1) return
-        confirm(uploader, block.file, attempts.get(block.file.id), block.chunk, block.blob.getSource())
+        attempt.url = answer.url
+        confirm(uploader, block.file, attempt, block.chunk, block.blob.getSource())
       })
       uploader.on('uploadError', (file) => {
         const attempt = attempts.get(file.id)
@@ -188,6 +190,14 @@
     willRestart(file) {
       const { isRefused, isRestart } = attempts.get(file.id)
       return isRefused && !isRestart
+    },
+
+    /** Removes the upload of a file that the visitor has cancelled, here and on the server. */
+    cancel(file) {
+      const { url } = attempts.get(file.id)
+      Landfall.resume.finish(file)
+      // If the service does not allow it, the upload expires.
+      if (url) $.ajax({ url, method: 'DELETE', headers: Landfall.session.headers() })
     },
 
     /** Removes the stored upload, once the server has confirmed or rejected the file. */

@@ -41,6 +41,19 @@
       write([{ file, taskId, chunks, digest }, ...read().filter((entry) => entry.file !== file)])
     },
 
+    /** The names of the files of this visitor. */
+    names() {
+      const own = (file) => {
+        try {
+          const [, name, size, lastModified] = JSON.parse(file)
+          return file === describe({ name, size, lastModified }) ? [name] : []
+        } catch {
+          return []
+        }
+      }
+      return [...new Set(read().flatMap(({ file }) => own(file)))]
+    },
+
     remove: (taskId) => write(read().filter((entry) => entry.taskId !== taskId)),
   }
 })(window.Landfall)

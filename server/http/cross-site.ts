@@ -4,8 +4,8 @@ import type { AllowedOrigins } from './cors.ts'
 import { FILE_PATH, HEALTH_PATH, MODULE_PATH } from './paths.ts'
 import { isSameOrigin, type Reach } from './same-origin.ts'
 
-/** The pages and their parts. */
-const PAGES = /^\/(?:(?:legacy|upload\/accept)\/?)?$|^\/(?:assets|static)\//
+/** The pages, their parts, and the scripts for pages of others. */
+const PAGES = /^\/(?:(?:legacy|upload\/accept)\/?)?$|^\/(?:assets|static)\/|^\/landfall-[a-z]+\.js$/
 
 /**
  * Refuses requests of foreign pages, except those that only show something. A browser sends them with the address and

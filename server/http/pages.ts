@@ -14,6 +14,8 @@ const POLICY = [
   "form-action 'none'",
   "frame-ancestors 'self'",
 ].join('; ')
+/** The parts of the pages, and the scripts for pages of others. */
+const EMBEDDED = /^\/(?:(?:assets|static)\/|landfall-[a-z]+\.js$)/
 /** What a page has in addition to the headers of every response. */
 const PAGE_HEADERS = { 'Content-Security-Policy': POLICY, 'Cross-Origin-Opener-Policy': 'same-origin' } as const
 
@@ -21,7 +23,7 @@ const PAGE_HEADERS = { 'Content-Security-Policy': POLICY, 'Cross-Origin-Opener-P
 export interface Pages {
   /** Responds with a page. */
   readonly show: (ctx: Context, page: 'index.html' | 'legacy.html') => void
-  /** Serves `/assets/…`, `/static/…`, and the module for other pages. */
+  /** Serves `/assets/…`, `/static/…`, and `/landfall-….js`. */
   readonly files: Middleware
   /** Whether `files` serves a path. */
   readonly owns: (path: string) => boolean
@@ -37,7 +39,7 @@ export async function loadPages(folder: string): Promise<Pages> {
   const files = await readBuiltFiles(folder, isPublic)
   if (!files.has('/index.html')) throw new Error(`No built pages in ${folder}. Run: npm run build`)
   const fileAt = (url: string): BuiltFile | undefined =>
-    /^\/(assets|static)\//.test(url) || MODULE_PATH.test(url) ? files.get(url) : undefined
+    EMBEDDED.test(url) || MODULE_PATH.test(url) ? files.get(url) : undefined
   return {
     owns: (path) => fileAt(path) !== undefined,
     show: (ctx, page) => {
@@ -49,7 +51,7 @@ export async function loadPages(folder: string): Promise<Pages> {
     files: (ctx, next) => {
       const file = fileAt(ctx.path)
       if (file === undefined || !['GET', 'HEAD'].includes(ctx.method)) return next()
-      // Names under `assets` change with their content, others do not.
+      // Names under `assets` change with their content, all others do not.
       return sendBuiltFile(ctx, file, ctx.path, ctx.path.startsWith('/assets/') ? FOREVER : 'no-cache')
     },
   }

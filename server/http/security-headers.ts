@@ -12,8 +12,8 @@ export const SECURITY_HEADERS = {
   'Referrer-Policy': 'no-referrer',
 } as const
 
-/** What pages embed: files, and the scripts and styles of the pages, which old pages load, too. */
-const EMBEDDED = /^\/(?:files|assets|static)\//
+/** What pages embed: files, the scripts and styles of the pages, which old pages load, too, and the scripts for them. */
+const EMBEDDED = /^\/(?:(?:files|assets|static)\/|landfall-[a-z]+\.js$)/
 
 /**
  * Sets the security headers of all responses.

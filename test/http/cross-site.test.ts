@@ -25,6 +25,7 @@ const COOKIE = { Cookie: `landfall_visitor=${'a'.repeat(32)}` }
 const METHODS = ['OPTIONS', 'HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const PATHS = [
   ...['/', '/legacy', '/upload/accept', '/healthz', '/readyz', '/assets/a.js', '/static/a.js', `/files/${ID}`],
+  '/landfall-webuploader.js',
   ...['/files', `/files/${ID}/digest?start=0&end=1`, '/upload/complete?task_id=1', '/check', '/session', '/tokens'],
   ...[`/files/${ID}/link`, '/nowhere'],
 ]

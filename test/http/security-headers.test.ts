@@ -102,6 +102,7 @@ describe('Pages of other origins', () => {
       const file = await finishedFile('image/png')
       expectSecured(await fetch(file), 'cross-origin')
       expectSecured(await fetch(`${service.url}/static/webuploader/webuploader.min.js`), 'cross-origin')
+      expectSecured(await fetch(`${service.url}/landfall-webuploader.js`), 'cross-origin')
       for (const path of ['/', '/healthz', '/upload/complete?task_id=1']) expectSecured(await fetch(service.url + path))
     },
   )

@@ -11,9 +11,13 @@ export interface ChunkFields {
   readonly chunks?: number | string
   readonly chunk?: number | string
   readonly landfall_file?: string
+  readonly landfall_task?: string
 }
 
-const ORDER = ['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunks', 'chunk', 'landfall_file'] as const
+const ORDER = [
+  ...(['task_id', 'id', 'name', 'type', 'lastModifiedDate', 'size', 'chunks', 'chunk'] as const),
+  ...(['landfall_file', 'landfall_task'] as const),
+]
 
 /** The fields of every request of one file, apart from the chunk fields. */
 export function fileFields(name: string, size: number, taskId = 'wu_1k83m941f1a21krp1sa2ofak9t0'): ChunkFields {

@@ -43,6 +43,7 @@ var options = {
     duplicate: true,
     formData: {task_id: task_id}
 };
+if (query.get('prepareNextFile')) options.prepareNextFile = true;
 if (query.get('sendAsBinary')) options.sendAsBinary = true;
 
 var uploader = WebUploader.create(options);
@@ -55,6 +56,13 @@ if (query.get('check')) {
                 file_list_finish = String(data.file_list).split(',');
             }
         });
+    });
+}
+
+// 每个文件开始时换一个 task_id
+if (query.get('taskPerFile')) {
+    uploader.on('uploadStart', function (file) {
+        uploader.options.formData.task_id = 'task-of-' + file.name;
     });
 }
 

@@ -1,7 +1,7 @@
 // Runs in a page before its own scripts: notes what the page sends and what it is answered.
 ;(() => {
   // `breakAt`: each request with this chunk is aborted inside its body.
-  const observed = { requests: [], events: [], breakAt: null }
+  const observed = { requests: [], events: [], details: {}, breakAt: null }
   window.observed = observed
   const { open, send } = XMLHttpRequest.prototype
   const opened = new WeakMap()
@@ -33,6 +33,7 @@
       const chunk = subject?.file ? subject.chunk : null
       if (type === 'uploadProgress') observed.progress = detail
       else observed.events.push({ type, file: file?.name ?? null, chunk })
+      if (type.startsWith('landfall')) observed.details[type] = detail
     })
   }
 })()

@@ -10,6 +10,9 @@ const OBSERVER = fileURLToPath(new URL('observer.js', import.meta.url))
 
 /** Milliseconds. By default, Chromium would draw a frame for each look. */
 const POLLING = 50
+/** Where the pages get the tag, behind WebUploader. */
+const PLACE_OF_TAG = '<!-- tag -->'
+const TAG = '<script src="/landfall-webuploader.js"></script>'
 
 /** A request that the page's scripts made; `status` is 0 without a response. */
 export interface SeenRequest {
@@ -45,6 +48,8 @@ export interface Variant {
   readonly chunkSize?: number
   /** Whether the browser lacks `File.lastModifiedDate`, as Firefox and Safari do. */
   readonly withoutDates?: boolean
+  /** Whether the page loads `landfall-webuploader.js` behind WebUploader. */
+  readonly isTagged?: boolean
 }
 
 /** A page that was written for WebUploader, opened in the origin of the service. */
@@ -61,12 +66,13 @@ export class OldPage {
   /** @param address the page's file with the query that chooses its variant, such as `old.html?threads=3`. */
   static async open(page: Page, base: string, address: string, variant: Variant = {}): Promise<OldPage> {
     const old = new OldPage(page)
-    const { build, chunkSize, withoutDates } = variant
+    const { build, chunkSize, withoutDates, isTagged } = variant
     await page.addInitScript({ path: OBSERVER })
     if (withoutDates) await page.addInitScript('delete File.prototype.lastModifiedDate')
     await page.route(`${base}/old/**`, async (route) => {
       const name = new URL(route.request().url()).pathname.replace('/old/', '')
-      const text = await readFile(new URL(name, FOLDER), 'utf8')
+      const original = await readFile(new URL(name, FOLDER), 'utf8')
+      const text = isTagged ? original.replace(PLACE_OF_TAG, TAG) : original
       await route.fulfill({
         contentType: name.endsWith('.js') ? 'text/javascript' : 'text/html',
         body: chunkSize === undefined ? text : text.replace('20 * 1024 * 1024', String(chunkSize)),
