@@ -1,5 +1,5 @@
-import { samplesOf } from './fingerprint.ts'
 import { sha256, toHex } from '../digest/sha256.ts'
+import { samplesOf } from './fingerprint.ts'
 
 /** Smaller files are sent about as fast as they are asked about, in bytes. */
 const SMALLEST = 1024 * 1024
