@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { bytesOf } from './fingerprint.ts'
 import type { Range } from './ranges.ts'
 
 /** Ranges of a large file, and the bytes of each. */
@@ -60,11 +61,4 @@ export async function proofOf(
     for (const bytes of pieces) hash.update(bytes)
   }
   return hash.digest()
-}
-
-/** The bytes of a short range. */
-async function bytesOf(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
-  const copies: Buffer[] = []
-  for await (const bytes of pieces) copies.push(Buffer.from(bytes))
-  return Buffer.concat(copies)
 }

@@ -23,6 +23,7 @@ export const CALLS = {
   sync: ['fsync', 'fdatasync'],
   rename: ['rename', 'renameat', 'renameat2'],
   'make a folder': ['mkdir', 'mkdirat'],
+  link: ['link', 'linkat'],
   remove: ['unlink', 'unlinkat', 'rmdir'],
 } as const
 export type Call = keyof typeof CALLS

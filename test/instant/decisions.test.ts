@@ -137,11 +137,10 @@ describe('An application', () => {
   })
 })
 
-describe('A disk', () => {
-  it('that has no links is a miss: the client sends its file', async () => {
+describe('A file that somebody has taken away', () => {
+  it('is a miss: the client sends its own', async () => {
     await open()
     const sent = await send(base, CONTENT)
-    // The file is not where links can be made from.
     await rm(await fileOf(sent))
     expect((await instantly(base, CONTENT)).status).toBe(404)
     expect(await readdir(data('incoming'))).toEqual([])

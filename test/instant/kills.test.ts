@@ -7,6 +7,7 @@ import { DiskStore } from '../../server/disk/disk-store.ts'
 import type { Step } from '../../server/disk/environment.ts'
 import { Layout } from '../../server/disk/layout.ts'
 import { doctor } from '../../server/doctor.ts'
+import { failCalls } from '../disk/failing-calls.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { contentOf, instantly, send } from '../support/instant.ts'
 import { type Program, startProgram } from '../support/program.ts'
@@ -136,4 +137,19 @@ describe('A restart of the host', () => {
       await files()
     },
   )
+})
+
+describe('A disk', () => {
+  it.each(['EMLINK', 'EXDEV', 'EPERM'])('that refuses a link with %s makes it a miss', async (error) => {
+    await start()
+    const sent = await send(program.url, CONTENT)
+    expect((await instantly(program.url, CONTENT)).status).toBe(201)
+    const calls = await failCalls(program, 'link', error)
+    expect((await instantly(program.url, CONTENT)).status).toBe(404)
+    expect(await calls.end()).toBe(1)
+    expect(await readdir(layout.incoming)).toEqual([])
+    expect(await files()).toContain(path.basename(sent))
+    expect(await files()).toHaveLength(2)
+    await expectNoProblem()
+  })
 })
