@@ -52,7 +52,7 @@ export async function startGate(target: string): Promise<Gate> {
     // As if there were no proxy.
     forwarded.on('error', () => response.destroy())
     response.on('close', () => forwarded.destroy())
-    if (decision === 'stall') request.once('data', (bytes: Buffer) => forwarded.write(bytes.subarray(0, 1000)))
+    if (decision === 'stall') request.once('data', (bytes: Buffer) => forwarded.write(bytes.subarray(0, 8000)))
     else request.pipe(forwarded)
   })
   server.listen(0, '127.0.0.1')
