@@ -7,6 +7,7 @@ export default {
     '<rootDir>/test/containers/',
     '<rootDir>/test/interop/',
     '<rootDir>/test/e2e/matrix/',
+    '<rootDir>/test/e2e/dialects/',
     '<rootDir>/test/tusd/',
   ],
   extensionsToTreatAsEsm: ['.ts'],
