@@ -6,7 +6,6 @@ import { bundled, packageFile } from './upload-libraries.ts'
 /** A file that a page uploads. */
 export interface SentFile {
   readonly name: string
-  readonly mimeType: string
   readonly buffer: Buffer
 }
 

@@ -1,9 +1,10 @@
 /** A stage for pages of other upload libraries: one browser, one service that speaks all dialects, and a gate before it. */
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { launchChrome } from '../../support/chrome.ts'
+import { temporaryFolder } from '../../support/folder.ts'
 import { type Landfall, startLandfall } from '../../support/restartable-program.ts'
 import { type Ended, LIBRARIES, type Library, openPage, type SentFile } from './dialect-pages.ts'
 import { type Gate, startGate } from './gate.ts'
@@ -12,23 +13,27 @@ export class DialectStage {
   readonly landfall: Landfall
   readonly gate: Gate
   readonly #chrome: Browser
+  readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>
+  readonly #paths = new Map<SentFile, string>()
   #files = 0
 
-  private constructor(chrome: Browser, landfall: Landfall, gate: Gate) {
+  private constructor(chrome: Browser, landfall: Landfall, gate: Gate, folder: Awaited<ReturnType<typeof temporaryFolder>>) {
     this.#chrome = chrome
+    this.#folder = folder
     this.landfall = landfall
     this.gate = gate
   }
 
   static async open(): Promise<DialectStage> {
     const landfall = await startLandfall({ DIALECTS: [...new Set(LIBRARIES.map(({ dialect }) => dialect))].join(',') })
-    return new DialectStage(await launchChrome(), landfall, await startGate(landfall.url))
+    return new DialectStage(await launchChrome(), landfall, await startGate(landfall.url), await temporaryFolder())
   }
 
   async close(): Promise<void> {
     this.gate.close()
     await this.#chrome.close()
     await this.landfall.dispose()
+    await this.#folder.dispose()
   }
 
   /** A file with a content of its own. */
@@ -36,7 +41,7 @@ export class DialectStage {
     this.#files += 1
     const buffer = Buffer.alloc(size, `${this.#files} ${name} `)
     for (let at = 0; at < size; at += 256) buffer[at] = (at / 256 + this.#files) % 251
-    return { name, mimeType: 'application/zip', buffer }
+    return { name, buffer }
   }
 
   /** The contents of the stored files of this name. */
@@ -71,10 +76,22 @@ export class DialectStage {
 
   /** Uploads files in a page. */
   async upload(page: Page, library: Library, sent: readonly SentFile[], options = {}): Promise<readonly Ended[]> {
-    await page.setInputFiles('#input', [...sent])
+    await page.setInputFiles('#input', await Promise.all(sent.map((file) => this.#onDisk(file))))
     const { name, dialect, chunkSize } = library
     const all = { url: `${this.gate.url}/upload/${dialect}`, chunkSize, ...options }
     return page.evaluate(`upload(${JSON.stringify(name)}, ${JSON.stringify(all)})`)
+  }
+
+  /** The path of a file, which has one date however often it is selected. */
+  async #onDisk(file: SentFile): Promise<string> {
+    const known = this.#paths.get(file)
+    if (known !== undefined) return known
+    const folder = path.join(this.#folder.path, String(this.#paths.size))
+    const place = path.join(folder, file.name)
+    this.#paths.set(file, place)
+    await mkdir(folder)
+    await writeFile(place, file.buffer)
+    return place
   }
 
   /** Uploads a file until three of its chunks are stored, and reloads the page. */
