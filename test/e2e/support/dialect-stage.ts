@@ -17,7 +17,12 @@ export class DialectStage {
   readonly #paths = new Map<SentFile, string>()
   #files = 0
 
-  private constructor(chrome: Browser, landfall: Landfall, gate: Gate, folder: Awaited<ReturnType<typeof temporaryFolder>>) {
+  private constructor(
+    chrome: Browser,
+    landfall: Landfall,
+    gate: Gate,
+    folder: Awaited<ReturnType<typeof temporaryFolder>>,
+  ) {
     this.#chrome = chrome
     this.#folder = folder
     this.landfall = landfall
