@@ -8,6 +8,7 @@ export default {
     '<rootDir>/test/interop/',
     '<rootDir>/test/e2e/matrix/',
     '<rootDir>/test/examples/production/',
+    '<rootDir>/test/e2e/dialects/',
     '<rootDir>/test/tusd/',
   ],
   extensionsToTreatAsEsm: ['.ts'],

@@ -6,7 +6,6 @@ import { bundled, packageFile } from './upload-libraries.ts'
 /** A file that a page uploads. */
 export interface SentFile {
   readonly name: string
-  readonly mimeType: string
   readonly buffer: Buffer
 }
 
@@ -35,8 +34,6 @@ export interface Library {
   readonly survives: boolean
   /** Whether it goes on after a reload of its page. */
   readonly resumes: boolean
-  /** Whether the URL of a POST is that of a chunk. */
-  readonly isChunk: (url: string) => boolean
 }
 
 const KIB = 1024
@@ -53,7 +50,6 @@ function library(name: string, scripts: readonly string[], more: Partial<Library
     remembers: false,
     survives: false,
     resumes: false,
-    isChunk: () => true,
     ...more,
   }
 }
@@ -72,7 +68,6 @@ export const LIBRARIES: readonly Library[] = [
   library('fine-uploader', ['fine-uploader/fine-uploader/fine-uploader.core.js'], {
     ...resuming,
     remembers: true,
-    isChunk: (url) => !url.endsWith('/done'),
   }),
   library('plupload', ['plupload/js/moxie.js', 'plupload/js/plupload.dev.js'], { survives: true }),
   library('filepond', ['filepond/dist/filepond.js'], { sendsEmpty: true, survives: true }),
@@ -86,7 +81,6 @@ export const LIBRARIES: readonly Library[] = [
     library(`webuploader-md5-${letter}`, WEBUPLOADER, {
       busy: 409,
       resumes: true,
-      isChunk: (url) => /uploadchunk|uploadFile|-a$|-b$/.test(url),
     }),
   ),
 ]

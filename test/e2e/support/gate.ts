@@ -6,6 +6,8 @@ export interface Passed {
   readonly method: string
   readonly url: string
   readonly status: number
+  /** Whether it had a file. */
+  readonly isUpload: boolean
 }
 
 /** A proxy between pages and the service that records requests, and can refuse or hold them. */
@@ -43,7 +45,7 @@ export async function startGate(target: string): Promise<Gate> {
     const forwarded = http.request({ hostname, port, method, path: url, headers, agent }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
       answer.pipe(response)
-      passed.push({ method, url, status: answer.statusCode ?? 0 })
+      passed.push({ method, url, status: answer.statusCode ?? 0, isUpload })
       if (isUpload) {
         answered += 1
         gate.onAnswer(answered)
@@ -52,7 +54,7 @@ export async function startGate(target: string): Promise<Gate> {
     // As if there were no proxy.
     forwarded.on('error', () => response.destroy())
     response.on('close', () => forwarded.destroy())
-    if (decision === 'stall') request.once('data', (bytes: Buffer) => forwarded.write(bytes.subarray(0, 1000)))
+    if (decision === 'stall') request.once('data', (bytes: Buffer) => forwarded.write(bytes.subarray(0, 8000)))
     else request.pipe(forwarded)
   })
   server.listen(0, '127.0.0.1')

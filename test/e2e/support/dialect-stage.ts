@@ -1,0 +1,121 @@
+/** A stage for pages of other upload libraries: one browser, one service that speaks all dialects, and a gate before it. */
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { expect } from '@jest/globals'
+import type { Browser, Page } from 'playwright-core'
+import { launchChrome } from '../../support/chrome.ts'
+import { temporaryFolder } from '../../support/folder.ts'
+import { type Landfall, startLandfall } from '../../support/restartable-program.ts'
+import { type Ended, LIBRARIES, type Library, openPage, type SentFile } from './dialect-pages.ts'
+import { type Gate, startGate } from './gate.ts'
+
+export class DialectStage {
+  readonly landfall: Landfall
+  readonly gate: Gate
+  readonly #chrome: Browser
+  readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>
+  readonly #paths = new Map<SentFile, string>()
+  #files = 0
+
+  private constructor(
+    chrome: Browser,
+    landfall: Landfall,
+    gate: Gate,
+    folder: Awaited<ReturnType<typeof temporaryFolder>>,
+  ) {
+    this.#chrome = chrome
+    this.#folder = folder
+    this.landfall = landfall
+    this.gate = gate
+  }
+
+  static async open(): Promise<DialectStage> {
+    const landfall = await startLandfall({ DIALECTS: [...new Set(LIBRARIES.map(({ dialect }) => dialect))].join(',') })
+    return new DialectStage(await launchChrome(), landfall, await startGate(landfall.url), await temporaryFolder())
+  }
+
+  async close(): Promise<void> {
+    this.gate.close()
+    await this.#chrome.close()
+    await this.landfall.dispose()
+    await this.#folder.dispose()
+  }
+
+  /** A file with a content of its own. */
+  fileOf(name: string, size: number): SentFile {
+    this.#files += 1
+    const buffer = Buffer.alloc(size, `${this.#files} ${name} `)
+    for (let at = 0; at < size; at += 256) buffer[at] = (at / 256 + this.#files) % 251
+    return { name, buffer }
+  }
+
+  /** The contents of the stored files of this name. */
+  async storedAs(name: string): Promise<readonly Buffer[]> {
+    const folder = path.join(this.landfall.dataDir, 'files')
+    const found: Buffer[] = []
+    for (const id of await readdir(folder)) {
+      for (const file of await readdir(path.join(folder, id))) {
+        if (file.normalize('NFC') === name) found.push(await readFile(path.join(folder, id, file)))
+      }
+    }
+    return found
+  }
+
+  async expectStored({ name, buffer }: SentFile): Promise<void> {
+    const contents = await this.storedAs(name)
+    const areEqual = contents.map((content) => content.equals(buffer))
+    expect([name, areEqual]).toEqual([name, expect.arrayContaining([true])])
+  }
+
+  /** Runs `work` in a page with the library, of a visitor of its own. */
+  async withPage<T>(library: Library, work: (page: Page) => Promise<T>): Promise<T> {
+    const context = await this.#chrome.newContext()
+    try {
+      const page = await context.newPage()
+      await openPage(page, this.gate.url, library)
+      return await work(page)
+    } finally {
+      await context.close()
+    }
+  }
+
+  /** Uploads files in a page. */
+  async upload(page: Page, library: Library, sent: readonly SentFile[], options = {}): Promise<readonly Ended[]> {
+    await page.setInputFiles('#input', await Promise.all(sent.map((file) => this.#onDisk(file))))
+    const { name, dialect, chunkSize } = library
+    const all = { url: `${this.gate.url}/upload/${dialect}`, chunkSize, ...options }
+    return page.evaluate(`upload(${JSON.stringify(name)}, ${JSON.stringify(all)})`)
+  }
+
+  /** The path of a file, which has one date however often it is selected. */
+  async #onDisk(file: SentFile): Promise<string> {
+    const known = this.#paths.get(file)
+    if (known !== undefined) return known
+    const folder = path.join(this.#folder.path, String(this.#paths.size))
+    const place = path.join(folder, file.name)
+    this.#paths.set(file, place)
+    await mkdir(folder)
+    await writeFile(place, file.buffer)
+    return place
+  }
+
+  /** Uploads a file until three of its chunks are stored, and reloads the page. */
+  async interrupt(page: Page, library: Library, file: SentFile): Promise<void> {
+    const stored = new Promise<void>((resolve) => {
+      this.gate.decide = (count) => (count > 3 ? 'stall' : 'pass')
+      this.gate.onAnswer = (count) => {
+        if (count === 3) resolve()
+      }
+    })
+    const interrupted = this.upload(page, library, [file]).catch(() => undefined)
+    await stored
+    await page.reload()
+    await interrupted
+    this.gate.reset()
+  }
+}
+
+/** The files whose upload has failed. */
+export function failures(ended: readonly Ended[]): readonly Ended[] {
+  return ended.filter(({ ok }) => !ok)
+}
