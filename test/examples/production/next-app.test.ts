@@ -23,4 +23,4 @@ it('The example next-app, built for production, receives files next to the appli
   // After closing its server, Next.js exits with 128 + 15.
   expect(await example.program.end('SIGTERM')).toBe(143)
   expect(example.program.errors()).not.toContain('requestTimeout')
-}, 120_000)
+}, 300_000)
