@@ -24,14 +24,14 @@ const COOKIE = { Cookie: `landfall_visitor=${'a'.repeat(32)}` }
 
 const METHODS = ['OPTIONS', 'HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const PATHS = [
-  ...['/', '/legacy', '/upload/accept', '/healthz', '/readyz', '/assets/a.js', '/static/a.js', `/files/${ID}`],
   '/landfall-webuploader.js',
+  ...['/', '/legacy', '/upload/accept', '/healthz', '/readyz', '/assets/a.js', '/static/a.js', `/files/${ID}`],
   ...['/files', `/files/${ID}/digest?start=0&end=1`, '/upload/complete?task_id=1', '/check', '/session', '/tokens'],
   ...[`/files/${ID}/link`, '/nowhere'],
 ]
 /** What any page may show or link to. */
 const SHOWN = new Set([
-  ...METHODS.slice(0, 3).flatMap((method) => PATHS.slice(0, 7).map((shown) => `${method} ${shown}`)),
+  ...METHODS.slice(0, 3).flatMap((method) => PATHS.slice(0, 8).map((shown) => `${method} ${shown}`)),
   ...PATHS.map((shown) => `OPTIONS ${shown}`),
   `GET /files/${ID}`,
 ])
