@@ -64,6 +64,11 @@ function metadataOf(page: Page): Record<string, string>[] {
   return found
 }
 
+/** Waits until each of the first rows shows at least this many per cent. */
+async function allShow(page: Page, percent: number, rows: number): Promise<void> {
+  for (let row = 1; row <= rows; row++) await shows(page, percent, `${ROW}:nth-child(${row})`)
+}
+
 /** Drops files and folders from outside of the browser. */
 async function drop(page: Page, ...dropped: readonly string[]): Promise<void> {
   const session = await page.context().newCDPSession(page)
@@ -124,7 +129,7 @@ describe('The page', () => {
       await offerHandles(page, names, 2 * MIB)
       await limitUpload(page, MIB)
       await page.click('label.target')
-      await shows(page, 20, `${ROW}:nth-child(3)`)
+      await allShow(page, 10, 3)
       await page.locator(`${ROW} [data-testid=pause]`).first().click()
       await page.reload()
       await page.waitForSelector(rowIn('paused'))
@@ -143,7 +148,7 @@ describe('The page', () => {
       await page.goto(landfall.url)
       await limitUpload(page, MIB)
       await choose(page, ...paths())
-      await shows(page, 20, `${ROW}:nth-child(3)`)
+      await allShow(page, 10, 3)
       await page.reload()
       await rowsIn(page, rowIn('remembered'), 5)
       expect(await page.textContent('[data-testid=waiting]')).toMatch(/choose them again: 5/)
@@ -163,7 +168,7 @@ describe('The page', () => {
       await limitUpload(page, MIB)
       const offsets = offsetsOf(page)
       await choose(page, ...paths().slice(0, 2))
-      await shows(page, 20, `${ROW}:nth-child(2)`)
+      await allShow(page, 10, 2)
       await page.locator(`${ROW}:nth-child(1) [data-testid=cancel]`).focus()
       await page.keyboard.press('Enter')
       await page.locator(`${ROW}:has-text("1.bin")`).waitFor({ state: 'detached' })
