@@ -9,8 +9,10 @@ import { type Modes, type Permission, PRIVATE_FOLDER } from './modes.ts'
 /** The format of new data directories. */
 const FORMAT = 1
 
-/** The format of data directories with files in folders, and the latest one that this version reads. */
+/** The format of data directories with files in folders. */
 export const FOLDERS_FORMAT = 2
+/** That of directories with files that uploads share by links, and the latest one that this version reads. */
+export const LINKS_FORMAT = 3
 
 /**
  * Checks that this version can read a data directory. One without a format file has format 1.
@@ -33,10 +35,10 @@ async function readFormat(layout: Layout): Promise<number> {
         `otherwise write ${FORMAT} to it.`,
     )
   }
-  if (Number(content) > FOLDERS_FORMAT) {
+  if (Number(content) > LINKS_FORMAT) {
     throw new Error(
       `The data directory ${layout.root} was written by a newer version of Landfall (format ${Number(content)}); ` +
-        `this version reads formats up to ${FOLDERS_FORMAT}.`,
+        `this version reads formats up to ${LINKS_FORMAT}.`,
     )
   }
   return Number(content)

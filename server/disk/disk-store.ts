@@ -6,6 +6,7 @@ import type { Found, Prepared, Space, Store, StoredUpload, UnfinishedUpload, Upl
 import { withAccess } from './access.ts'
 import { createFinishedUpload, createUpload } from './create-upload.ts'
 import { checkFormat, prepareFolders, writeFormat } from './data-directory.ts'
+import { DirectoryFormat } from './directory-format.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { diskError, onDisk } from './disk-error.ts'
 import type { Environment, Step, SyncMode } from './environment.ts'
@@ -73,10 +74,11 @@ export class DiskStore implements Store {
       const directorySync = new DirectorySync()
       const durably = sync === 'never' ? undefined : directorySync
       const recordFolders = new RecordFolders(layout, durably)
-      const finishedFolders = new FinishedFolders({ layout, permission: modes.folder, sync: durably, onStep })
+      const format = new DirectoryFormat(layout, () => onStep('format:raised'))
+      const finishedFolders = new FinishedFolders({ layout, format, permission: modes.folder, sync: durably, onStep })
       const unsynced = new UnsyncedUploads()
       const quarantine = new Quarantine(layout, options.maxRejected ?? 0)
-      const folders = { recordFolders, finishedFolders }
+      const folders = { format, recordFolders, finishedFolders }
       const environment = { layout, modes, sync, boot, directorySync, ...folders, unsynced, quarantine, onStep }
       const owner = await takeOwnership(layout)
       const recovery = new Recovery(environment, onNotice)

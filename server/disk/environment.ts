@@ -1,3 +1,4 @@
+import type { DirectoryFormat } from './directory-format.ts'
 import type { DirectorySync } from './directory-sync.ts'
 import type { FinishedFolders, FolderStep } from './finished-folders.ts'
 import type { Layout } from './layout.ts'
@@ -30,6 +31,9 @@ export type RejectionStep = 'reject:moved' | 'reject:done' | 'readmit:moved' | '
 /** The steps of the outbox. */
 export type OutboxStep = 'outbox:written' | 'outbox:synced' | 'outbox:marked' | 'outbox:compacted'
 
+/** The step of a directory that older versions can no longer read. */
+export type FormatStep = 'format:raised'
+
 /** The steps of a creation from a finished upload. */
 export type LinkStep = 'link:bytes' | 'link:record'
 
@@ -42,6 +46,7 @@ export type Step =
   | RejectionStep
   | OutboxStep
   | FolderStep
+  | FormatStep
   | ImportStep
   | LinkStep
   | 'create:bytes'
@@ -79,6 +84,7 @@ export interface Environment {
   /** Identifies the current boot of the host: unsynced bytes of an earlier one cannot be trusted. */
   readonly boot: string
   readonly directorySync: DirectorySync
+  readonly format: DirectoryFormat
   readonly recordFolders: RecordFolders
   readonly finishedFolders: FinishedFolders
   readonly unsynced: UnsyncedUploads

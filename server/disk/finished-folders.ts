@@ -1,6 +1,7 @@
 import { lstat, rmdir } from 'node:fs/promises'
 import path from 'node:path'
-import { FOLDERS_FORMAT, raiseFormat } from './data-directory.ts'
+import { FOLDERS_FORMAT } from './data-directory.ts'
+import type { DirectoryFormat } from './directory-format.ts'
 import type { DirectorySync } from './directory-sync.ts'
 import { ifThere, makeFolder } from './files.ts'
 import type { Layout } from './layout.ts'
@@ -13,10 +14,11 @@ const MAX_REMEMBERED = 10_000
 const MAX_ATTEMPTS = 100
 
 /** The steps of folders. */
-export type FolderStep = 'format:raised' | 'folder:made' | 'folder:tidied'
+export type FolderStep = 'folder:made' | 'folder:tidied'
 
 interface Options {
   readonly layout: Layout
+  readonly format: DirectoryFormat
   readonly permission: Permission
   /** Makes directories durable; without it, the OS decides when to write them. */
   readonly sync: DirectorySync | undefined
@@ -30,7 +32,6 @@ interface Options {
 export class FinishedFolders {
   readonly #options: Options
   readonly #made = new Map<string, Promise<void>>()
-  #announced: Promise<void> | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -43,15 +44,7 @@ export class FinishedFolders {
    * @throws the OS error, UploadError `sync_failed`.
    */
   async announce(): Promise<void> {
-    const { layout, onStep } = this.#options
-    this.#announced ??= raiseFormat(layout, FOLDERS_FORMAT).then((isRaised) => {
-      if (isRaised) onStep('format:raised')
-    })
-    const announced = this.#announced
-    await announced.catch((error: unknown) => {
-      if (this.#announced === announced) this.#announced = undefined
-      throw error
-    })
+    await this.#options.format.raiseTo(FOLDERS_FORMAT)
   }
 
   /** Returns when the folder exists, and is on disk. @throws the OS error, UploadError `sync_failed`. */

@@ -5,6 +5,7 @@ import type { UploadRecord } from '../core/record.ts'
 import type { StoredUpload } from '../core/store.ts'
 import { notShared } from '../core/upload.ts'
 import { createRecordFor, syncCreation } from './create-upload.ts'
+import { LINKS_FORMAT } from './data-directory.ts'
 import { onDiskWithoutBytes } from './disk-error.ts'
 import { DiskUpload } from './disk-upload.ts'
 import type { Environment } from './environment.ts'
@@ -35,13 +36,14 @@ export async function linkUpload(
   intended: UploadRecord,
   source: UploadRecord,
 ): Promise<StoredUpload> {
-  const { layout, boot, sync, finishedFolders, onStep } = environment
-  const { id, length, folder } = intended
+  const { layout, boot, sync, format, finishedFolders, onStep } = environment
+  const { id, length } = intended
   if (length === null || source.length !== length) throw notShared()
   // The bytes of a finished file are on disk, so none of them is cut off after a reboot: that would shorten both.
   const record: UploadRecord = { ...intended, mark: { boot, synced: length } }
   return onDiskWithoutBytes(async () => {
-    if (folder !== undefined) await finishedFolders.announce()
+    // Versions before links would shorten the file of the source, when the new upload fails.
+    await format.raiseTo(LINKS_FORMAT)
     if (source.folder !== undefined) await finishedFolders.check(source.folder)
     await linkFile(layout.finishedFile(source), layout.incomingFile(id), length)
     onStep('link:bytes')

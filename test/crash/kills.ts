@@ -1,4 +1,5 @@
 import type {
+  FormatStep,
   ImportStep,
   LinkStep,
   RecoveryStep,
@@ -29,8 +30,8 @@ export type Kill =
   /** From inside, at the given occurrence of a step. */
   | { readonly at: LoadStep; readonly count: number }
 
-/** A step that occurs under load; those of recovery, of rejected files, of folders, of copies, and of imports do not. */
-export type LoadStep = Exclude<Step, FolderStep | ImportStep | LinkStep | RecoveryStep | RejectionStep>
+/** A step that occurs under load; those of recovery, of rejected files, of folders, of formats, of copies, and of imports do not. */
+export type LoadStep = Exclude<Step, FolderStep | FormatStep | ImportStep | LinkStep | RecoveryStep | RejectionStep>
 
 /** The approximate minimum occurrences of each step per run: a stop is set at one of them. */
 const STEPS: Readonly<Record<LoadStep, number>> = {

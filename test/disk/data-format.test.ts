@@ -61,7 +61,7 @@ describe.each([
   [
     'of a newer version',
     '7\n',
-    /^.*data directory .* newer version of Landfall \(format 7\); this version .* up to 2\.$/m,
+    /^.*data directory .* newer version of Landfall \(format 7\); this version .* up to 3\.$/m,
   ],
   ['that is empty', '', /format does not contain a format number/],
   ['that is not a number', 'one\n', /format does not contain a format number/],

@@ -1,3 +1,4 @@
+import { DirectoryFormat } from '../../server/disk/directory-format.ts'
 import { DirectorySync } from '../../server/disk/directory-sync.ts'
 import type { Environment } from '../../server/disk/environment.ts'
 import { FinishedFolders } from '../../server/disk/finished-folders.ts'
@@ -11,14 +12,16 @@ import { UnsyncedUploads } from '../../server/disk/unsynced.ts'
 export function environmentIn(folder: string): Environment {
   const layout = new Layout(folder)
   const onStep = (): void => undefined
+  const format = new DirectoryFormat(layout, onStep)
   return {
     layout,
     modes: { file: PRIVATE_FILE, folder: PRIVATE_FOLDER },
     sync: 'never',
     boot: '0'.repeat(32),
     directorySync: new DirectorySync(),
+    format,
     recordFolders: new RecordFolders(layout, undefined),
-    finishedFolders: new FinishedFolders({ layout, permission: PRIVATE_FOLDER, sync: undefined, onStep }),
+    finishedFolders: new FinishedFolders({ layout, format, permission: PRIVATE_FOLDER, sync: undefined, onStep }),
     unsynced: new UnsyncedUploads(),
     quarantine: new Quarantine(layout, 0),
     onStep,

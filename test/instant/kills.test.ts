@@ -55,6 +55,7 @@ async function expectNoProblem(): Promise<void> {
 
 /** Of the instant upload: the first one has passed the others. */
 const STEPS: readonly [step: Step, count: number, outcome: 'none' | 'whole'][] = [
+  ['format:raised', 1, 'none'],
   ['link:bytes', 1, 'none'],
   ['link:record', 1, 'whole'],
   ['finish:synced', 1, 'whole'],
