@@ -32,7 +32,7 @@ export function readSettings(environment: SettingTexts, args: readonly string[])
   if (values.version === true) return { kind: 'version', text: `${versionLine(versionOf(environment))}\n` }
   const flags = new Map(Object.entries(values))
   const given = (name: string): string | undefined => {
-    const text = flags.get(flagOf(name)) ?? environment[name]
+    const text = flags.get(flagOf(name)) ?? (isOfNpm(name, environment[name]) ? undefined : environment[name])
     return typeof text === 'string' ? text : undefined
   }
   const texts = names.map((name) => {
@@ -45,6 +45,11 @@ export function readSettings(environment: SettingTexts, args: readonly string[])
     return [name, secretText(name, environment[name], given(`${name}_FILE`))]
   })
   return { kind: 'run', settings: parseSettings(Object.fromEntries(texts)) }
+}
+
+/** Whether npm has set a variable, not the operator: for its scripts, `NODE` is the path of Node. */
+function isOfNpm(name: string, text: string | undefined): boolean {
+  return name === 'NODE' && text !== undefined && /[/\\]/.test(text)
 }
 
 /** The settings of a subcommand, of which only `--data-dir` is a flag. @throws Error with a sentence for the operator. */

@@ -292,6 +292,13 @@ describe('Settings', () => {
     expect(settingsOf({ PORT: 'wrong' }, ['--port', '3333']).PORT).toBe(3333)
   })
 
+  it('ignore the path of Node, which npm has in NODE for its scripts', () => {
+    for (const text of ['/usr/bin/node', 'C:\\Program Files\\nodejs\\node.exe']) {
+      expect(settingsOf({ NODE: text }).NODE).toBe('')
+      expect(settingsOf({ NODE: text }, ['--node=b']).NODE).toBe('b')
+    }
+  })
+
   it('are all reported when several are wrong, one a line, and each once', () => {
     expect(() => settingsOf({ PORT: 'http', LEGACY_IDENTITY: ',,' }, ['--sync=sometimes'])).toThrow(
       new Error(
