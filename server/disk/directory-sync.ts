@@ -1,4 +1,4 @@
-import { syncDirectory } from './files.ts'
+import { syncPath } from './files.ts'
 
 /** Syncs directories. Calls for a directory that is being synced share the next sync of it. */
 export class DirectorySync {
@@ -23,7 +23,7 @@ export class DirectorySync {
   }
 
   #start(directory: string): Promise<void> {
-    const mine = syncDirectory(directory).finally(() => this.#running.delete(directory))
+    const mine = syncPath(directory, 'all').finally(() => this.#running.delete(directory))
     this.#running.set(directory, mine)
     return mine
   }

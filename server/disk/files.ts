@@ -169,20 +169,6 @@ const writeTo = promisify(writev)
 const syncs = { none: undefined, data: promisify(fdatasync), all: promisify(fsync) }
 
 /**
- * Syncs a directory, like `syncPath`, but without a `FileHandle`: each file that is finished needs several such syncs.
- *
- * @throws UploadError `sync_failed`; the OS error when the directory cannot be opened.
- */
-export async function syncDirectory(directory: string): Promise<void> {
-  const descriptor = await openFile(directory, 'r')
-  try {
-    await synced(() => syncs.all(descriptor))
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-/**
  * Creates a small file with its content. Calls that may wait for the disk run in the thread pool; fstat and close only
  * touch memory, and cost less than a round trip to the pool.
  *

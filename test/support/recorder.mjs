@@ -4,6 +4,7 @@ import { channel } from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import http from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** Milliseconds. */
 const SLOW = 1_000
@@ -38,8 +39,9 @@ export async function record(file, folder, slow) {
   }
   recordPaths(noted, (path) => typeof path === 'string' && path.startsWith(folder))
   const handle = await handlePrototype()
+  slowDown(handle, slow)
   recordHandles(handle, noted)
-  recordDescriptors(note, newId, folder, slow)
+  recordDescriptors(note, newId, folder)
   recordAnswers(note, newId)
   syncBuiltinESMExports()
 }
@@ -47,8 +49,7 @@ export async function record(file, folder, slow) {
 /** The ids of open files in the log. */
 const handles = new WeakMap()
 const descriptors = new Map()
-/** The paths of descriptors. */
-const paths = new Map()
+const paths = new WeakMap()
 
 function recordPaths(noted, isInside) {
   const { promises } = fs
@@ -67,6 +68,7 @@ function recordPaths(noted, isInside) {
     return noted({ op: 'open', path, flags: typeof flags === 'number' ? 'r+' : flags }, async (id) => {
       const handle = await open(path, flags, ...more)
       handles.set(handle, id)
+      paths.set(handle, path)
       return handle
     })
   }
@@ -100,8 +102,16 @@ function recordHandles(handle, noted) {
   wrap('sync', () => ({ op: 'sync', what: 'all' }))
 }
 
-/** The functions with callbacks, which create new files and sync directories. */
-function recordDescriptors(note, newId, folder, slow) {
+function slowDown(handle, slow) {
+  const { sync } = handle
+  handle.sync = async function () {
+    await sync.call(this)
+    if (paths.get(this) === slow) await pause(SLOW)
+  }
+}
+
+/** The functions with callbacks, which create new files. */
+function recordDescriptors(note, newId, folder) {
   const wrap = (name, operation) => {
     const original = fs[name]
     const recorded = (...parameters) => {
@@ -111,18 +121,10 @@ function recordDescriptors(note, newId, folder, slow) {
       const id = newId()
       note({ at: 'begin', id, ...described })
       original(...parameters, (error, result, ...more) => {
-        if (!error && described.op === 'open') {
-          descriptors.set(result, id)
-          paths.set(result, described.path)
-        }
-        const end = () => {
-          if (error) note({ at: 'failed', id })
-          else note({ at: 'end', id, ...(described.op === 'write' && { written: result }) })
-          callback(error, result, ...more)
-        }
-        const isSlow = described.op === 'sync' && paths.get(parameters[0]) === slow
-        if (isSlow) setTimeout(end, SLOW)
-        else end()
+        if (error) note({ at: 'failed', id })
+        else note({ at: 'end', id, ...(described.op === 'write' && { written: result }) })
+        if (!error && described.op === 'open') descriptors.set(result, id)
+        callback(error, result, ...more)
       })
     }
     // util.promisify uses this property.

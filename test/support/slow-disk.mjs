@@ -17,7 +17,6 @@ export async function slowDown() {
   for (const name of ['write', 'writev']) slow(handle, name, delayOfWrite)
   for (const name of ['writeFile', 'datasync', 'sync', 'truncate']) slow(handle, name, delay)
   for (const name of ['rename', 'rm', 'mkdir', 'writeFile']) slow(fs.promises, name, delay)
-  for (const name of ['fsync', 'fdatasync']) slowCallback(name)
   syncBuiltinESMExports()
 }
 
@@ -30,14 +29,6 @@ function slow(owner, name, before) {
     } finally {
       await pause(delay())
     }
-  }
-}
-
-function slowCallback(name) {
-  const fast = fs[name]
-  fs[name] = async (descriptor, callback) => {
-    await pause(delay())
-    fast(descriptor, (error) => setTimeout(callback, delay(), error))
   }
 }
 
