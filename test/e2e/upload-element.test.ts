@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
+import { Layout } from '../../server/disk/layout.ts'
 import { MIB } from '../support/bytes.ts'
 import { launchChrome, limitUpload, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -23,6 +24,13 @@ let files: SampleFile[]
 /** A page of another origin. */
 let site: Server
 let siteOrigin: string
+
+/** How many bytes of each unfinished upload the service has. */
+async function receivedSizes(): Promise<number[]> {
+  const { incoming } = new Layout(landfall.dataDir)
+  const all = (await readdir(incoming)).map((name) => stat(path.join(incoming, name)).catch(() => undefined))
+  return (await Promise.all(all)).map((stats) => stats?.size ?? 0)
+}
 
 beforeAll(async () => {
   folder = await temporaryFolder()
@@ -130,6 +138,7 @@ describe('The page', () => {
       await limitUpload(page, MIB)
       await page.click('label.target')
       await allShow(page, 10, 3)
+      await until(async () => (await receivedSizes()).filter((size) => size > 0).length === 3)
       await page.locator(`${ROW} [data-testid=pause]`).first().click()
       await page.reload()
       await page.waitForSelector(rowIn('paused'))

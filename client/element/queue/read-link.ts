@@ -80,7 +80,10 @@ export class ReadLink {
 async function linkIn(response: Response): Promise<Link | null> {
   const { url, expires }: { url?: unknown; expires?: unknown } = await response.json()
   if (typeof url !== 'string' || typeof expires !== 'number' || !URL.canParse(url, response.url)) return null
+  const link = new URL(url, response.url)
+  // It becomes the address of a link: never a script of a service that is not to be trusted.
+  if (!/^https?:$/.test(link.protocol)) return null
   // The clock of the browser may be wrong.
   const now = Date.parse(response.headers.get('Date') ?? '') || Date.now()
-  return { url: new URL(url, response.url).href, renewAt: Date.now() + (expires * 1000 - now) * RENEW_AFTER }
+  return { url: link.href, renewAt: Date.now() + (expires * 1000 - now) * RENEW_AFTER }
 }

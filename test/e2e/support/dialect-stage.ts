@@ -1,8 +1,10 @@
 /** A stage for pages of other upload libraries: one browser, one service that speaks all dialects, and a gate before it. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
+import { QUIET_AFTER } from '../../../legacy-adapter/which-upload.ts'
 import { launchChrome } from '../../support/chrome.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { type Landfall, startLandfall } from '../../support/restartable-program.ts'
@@ -111,6 +113,8 @@ export class DialectStage {
     await stored
     await page.reload()
     await interrupted
+    // Before, the upload is not at rest, and no list names its chunks.
+    await pause(QUIET_AFTER)
     this.gate.reset()
   }
 }
