@@ -17,6 +17,7 @@ const SCRIPTS = {
   'head-race': [],
   'power-cut': [],
   'test:e2e:old-pages': [],
+  'test:dialects': [],
   'test:examples': [],
   'test:conformance': [],
   'test:interop': [],
