@@ -41,7 +41,9 @@ async function smallFile(): Promise<SampleFile> {
 }
 
 // test:e2e:old-pages drives all builds.
-describe.each(process.env['WEBUPLOADER_BUILDS'] === undefined ? [build] : [build, olderBuild])('A page with the tag (%s)', (...each) => {
+const driven = process.env['WEBUPLOADER_BUILDS'] === undefined ? [build] : [build, olderBuild]
+
+describe.each(driven)('A page with the tag (%s)', (...each) => {
   it('resumes after a reload, and completes under its new task', async () => {
     const { file } = await stage.newFile()
     await visit(each, async (visitor) => {
