@@ -103,7 +103,7 @@ describe('The example react-uppy', () => {
       await arrived
       await killAndStartAgain()
       await page.getByRole('link', { name: 'Uploaded' }).waitFor()
-      expect(accepted()).toBe(CHUNKS + 1 - ARRIVED)
+      expect(accepted()).toBeLessThanOrEqual(CHUNKS + 1 - ARRIVED)
     })
   })
 })
@@ -117,7 +117,7 @@ describe('The example vue-simple-uploader', () => {
       await page.reload()
       gate.reset()
       await chooseIn(page, 'input[type=file]', file)
-      await page.getByText(`${file.name}`).getByText('uploaded').waitFor()
+      await page.locator('li', { hasText: 'uploaded' }).waitFor()
       // Chunk 0 is the proof that it is the same file.
       expect(accepted()).toBeLessThanOrEqual(CHUNKS - ARRIVED + 1)
     })
@@ -128,12 +128,12 @@ describe('The example element-form', () => {
   it('continues an upload after the service was killed, and submits its URL', async () => {
     await inExample('element-form', ports.form, async (page, file) => {
       const arrived = holdAfterChunks()
-      await page.getByLabel('Name').fill('Ada')
+      await page.getByLabel('Name', { exact: true }).fill('Ada')
       await chooseIn(page, '[data-testid=file-input]', file)
       await arrived
       await killAndStartAgain()
       await page.locator('[data-testid=row][data-state=finished]').waitFor()
-      expect(accepted()).toBe(CHUNKS + 1 - ARRIVED)
+      expect(accepted()).toBeLessThanOrEqual(CHUNKS + 1 - ARRIVED)
       await page.getByRole('button', { name: 'Send', exact: true }).click()
       await page.getByText(`Thank you, Ada. Documents, in bytes: ${SIZE}.`).waitFor()
     })
@@ -177,7 +177,7 @@ describe('The example node-tus', () => {
       const second = run()
       if (second.stdout === null) throw new Error('The script has no output.')
       expect(await text(second.stdout)).toMatch(/100 %\nUploaded: http\S+\n$/)
-      expect(accepted()).toBe(CHUNKS + 1 - ARRIVED)
+      expect(accepted()).toBeLessThanOrEqual(CHUNKS + 1 - ARRIVED)
     } finally {
       await copy.dispose()
     }
