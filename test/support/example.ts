@@ -29,18 +29,17 @@ export interface Example {
   dispose(): Promise<void>
 }
 
-/**
- * Copies an example, installs its dependencies from this repository (`npm run build` first), builds and starts it as its
- * scripts do, and waits until it listens.
- *
- * @param given a script instead of `start`, which also builds the example, and further environment variables.
- * @throws Error with its output if it ends instead.
- */
-export async function startExample(
-  name: string,
-  given: { readonly script?: string; readonly variables?: Readonly<Record<string, string>> } = {},
-): Promise<Example> {
-  const { script = 'start', variables } = given
+/** A copy of an example, with its dependencies. */
+export interface ExampleCopy {
+  readonly folder: string
+  readonly scripts: Readonly<Record<string, string>>
+  /** Environment variables with which its scripts find their programs. */
+  readonly env: Readonly<Record<string, string>>
+  dispose(): Promise<void>
+}
+
+/** Copies an example, and installs its dependencies from this repository (`npm run build` first). */
+export async function copyExample(name: string): Promise<ExampleCopy> {
   const folder = await temporaryFolder()
   try {
     await cp(path.join(REPOSITORY, 'examples', name), folder.path, { recursive: true })
@@ -50,29 +49,49 @@ export async function startExample(
       else await link(folder.path, dependency, PACKAGES[name]?.[dependency])
     }
     if (dependencies['next'] !== undefined) await allowLinks(folder.path)
-    const dataDir = path.join(folder.path, 'data')
-    const bin = path.join(REPOSITORY, 'node_modules/.bin')
-    const env = { PATH: `${bin}:${process.env['PATH']}`, PORT: '0', DATA_DIR: dataDir, NEXT_TELEMETRY_DISABLED: '1' }
-    const cwd = folder.path
-    const { build, [script]: command } = scripts
+    const env = { PATH: `${path.join(REPOSITORY, 'node_modules/.bin')}:${process.env['PATH']}` }
+    return { folder: folder.path, scripts, env, dispose: () => folder.dispose() }
+  } catch (error) {
+    await folder.dispose()
+    throw error
+  }
+}
+
+/**
+ * Copies an example, builds and starts it as its scripts do, and waits until it listens.
+ *
+ * @param given a script instead of `start`, which also builds the example, and further environment variables.
+ * @throws Error with its output if it ends instead.
+ */
+export async function startExample(
+  name: string,
+  given: { readonly script?: string; readonly variables?: Readonly<Record<string, string>> } = {},
+): Promise<Example> {
+  const { script = 'start', variables } = given
+  const copy = await copyExample(name)
+  try {
+    const dataDir = path.join(copy.folder, 'data')
+    const env = { ...copy.env, PORT: '0', DATA_DIR: dataDir, NEXT_TELEMETRY_DISABLED: '1', ...variables }
+    const cwd = copy.folder
+    const { build, [script]: command } = copy.scripts
     if (command === undefined) throw new Error(`The example ${name} has no script ${script}.`)
     if (script === 'start' && build !== undefined) await promisify(execFile)('sh', ['-c', build], { cwd, env })
     const program = await startCommand(['sh', '-c', `exec ${command}`], {
       cwd,
-      env: { ...env, NODE_OPTIONS: `--import=${REQUEST_TIMEOUTS}`, ...variables },
+      env: { NODE_OPTIONS: `--import=${REQUEST_TIMEOUTS}`, ...env },
     })
     return {
       url: program.url,
-      folder: folder.path,
+      folder: copy.folder,
       dataDir,
       program,
       dispose: async () => {
         await program.end('SIGKILL')
-        await folder.dispose()
+        await copy.dispose()
       },
     }
   } catch (error) {
-    await folder.dispose()
+    await copy.dispose()
     throw error
   }
 }
