@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import { isEqual } from '../../server/auth/equal-secrets.ts'
-import { SCAN_WAIT } from '../../server/core/deadline.ts'
+import { MAX_WAIT, SCAN_WAIT } from '../../server/core/deadline.ts'
 import type { Desk } from '../../server/core/desk.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import { keyedDigest } from '../../server/core/keyed-digest.ts'
 import { lengthOf } from '../../server/core/ranges.ts'
 import { newRecord } from '../../server/core/record.ts'
 import type { Source } from '../../server/core/source.ts'
-import type { Upload } from '../../server/core/upload.ts'
+import { checkUsable, type Upload } from '../../server/core/upload.ts'
 import { contentLength, single, wholeNumber } from '../../server/http/header-values.ts'
 import type { Admit } from '../../server/protocol/admit.ts'
 import { refuseCodings } from '../../server/protocol/content-coding.ts'
@@ -94,7 +94,8 @@ export class FilePond {
         const record = { ...newRecord({ length: null, metadata }), id: this.#newId(desk) }
         const id = await desk.createTentatively(record, async (upload) => {
           await putFile(upload, sent, desk)
-          await upload.settle(SCAN_WAIT)
+          // Sent again, it would be a second upload.
+          await upload.settle(MAX_WAIT)
           return upload.record.id
         })
         answer(ctx, dialect.answer.stored, { id })
@@ -145,8 +146,13 @@ export class FilePond {
     const desk = await this.#admitted(ctx, admit)
     const id = this.#idOf(ctx, desk)
     const offset = await desk
-      .report(id, async ({ offset, record }) => {
-        if (offset === record.length) return offset
+      .report(id, async (upload) => {
+        checkUsable(upload)
+        const { offset, record } = upload
+        if (offset === record.length) {
+          await upload.finish(MAX_WAIT, SCAN_WAIT)
+          return offset
+        }
         const { chunkSize } = record.webUploader ?? {}
         return chunkSize === undefined ? 0 : offset - (offset % chunkSize)
       })
@@ -235,7 +241,8 @@ async function putAt(
       throw new UploadError('wrong_length', 'The chunk has another length than announced.')
   })
   await upload.receiving.put(range, source)
-  if (upload.state === 'finishing' || upload.state === 'scanning') await upload.settle(SCAN_WAIT)
+  // The page takes this response for the end of the file; a chunk that is sent again is only compared.
+  if (upload.state !== 'receiving') await upload.finish(MAX_WAIT, SCAN_WAIT)
 }
 
 function isUnknown(error: unknown): boolean {

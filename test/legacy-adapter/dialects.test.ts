@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
+import { makeScanner } from '../e2e/support/scanner.ts'
 import { bytesOf, inverted } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startService, type TestService } from '../support/service.ts'
@@ -30,7 +31,7 @@ const stored = z.object({
   code: z.string().optional(),
 })
 
-/** Sends a form with a file. @param headers of the visitor. */
+/** Sends a form with a file. @param place a path, or a URL of another service. @param headers of the visitor. */
 async function send(
   place: string,
   fields: Fields,
@@ -41,7 +42,7 @@ async function send(
   const form = new FormData()
   for (const [field, value] of Object.entries(fields)) form.set(field, String(value))
   form.set('file', new File([bytes], name))
-  const response = await fetch(`${service.url}${place}`, { method: 'POST', body: form, headers })
+  const response = await fetch(new URL(place, service.url), { method: 'POST', body: form, headers })
   return { status: response.status, body: stored.parse(await response.json()) }
 }
 
@@ -287,29 +288,33 @@ function formOf(fields: Fields, bytes: Uint8Array<ArrayBuffer>): FormData {
   return form
 }
 
-describe('FilePond', () => {
-  const create = async (length: number): Promise<string> => {
-    const body = new FormData()
-    body.set('filepond', '{}')
-    const headers = { 'Upload-Length': String(length) }
-    const response = await fetch(`${service.url}/upload/filepond`, { method: 'POST', headers, body })
-    expect(response.status).toBe(200)
-    return response.text()
-  }
-  const patch = (id: string, offset: number, length: number, body: Uint8Array<ArrayBuffer>) =>
-    fetch(`${service.url}/upload/filepond?patch=${id}`, {
-      method: 'PATCH',
-      headers: {
-        'Upload-Name': Buffer.from('测试.bin').toString('latin1'),
-        'Upload-Offset': String(offset),
-        'Upload-Length': String(length),
-        'Content-Type': 'application/offset+octet-stream',
-      },
-      body,
-    })
-  const offsetOf = async (id: string): Promise<string | null> =>
-    (await fetch(`${service.url}/upload/filepond?patch=${id}`, { method: 'HEAD' })).headers.get('Upload-Offset')
+/** The id of a new FilePond item. @param at the URL of the service. */
+async function create(length: number, at = service.url): Promise<string> {
+  const body = new FormData()
+  body.set('filepond', '{}')
+  const headers = { 'Upload-Length': String(length) }
+  const response = await fetch(`${at}/upload/filepond`, { method: 'POST', headers, body })
+  expect(response.status).toBe(200)
+  return response.text()
+}
 
+const patch = (id: string, offset: number, length: number, body: Uint8Array<ArrayBuffer>, at = service.url) =>
+  fetch(`${at}/upload/filepond?patch=${id}`, {
+    method: 'PATCH',
+    headers: {
+      'Upload-Name': Buffer.from('测试.bin').toString('latin1'),
+      'Upload-Offset': String(offset),
+      'Upload-Length': String(length),
+      'Content-Type': 'application/offset+octet-stream',
+    },
+    body,
+  })
+
+const headOf = (id: string, at = service.url) => fetch(`${at}/upload/filepond?patch=${id}`, { method: 'HEAD' })
+
+const offsetOf = async (id: string): Promise<string | null> => (await headOf(id)).headers.get('Upload-Offset')
+
+describe('FilePond', () => {
   it('uploads at offsets, and asks for the beginning of a chunk', async () => {
     const content = bytesOf(2 * CHUNK, 14)
     const id = await create(content.length)
@@ -332,6 +337,45 @@ describe('FilePond', () => {
     expect((await patch(id, 0, 10, bytesOf(10))).status).toBe(400)
     expect((await fetch(`${service.url}/upload/filepond`, { method: 'DELETE', body: id })).status).toBe(400)
     expect(await readdir(path.join(service.dataDir, 'files'))).not.toContain(id)
+  })
+})
+
+describe('A dialect before a scanner', () => {
+  it('reports a file as stored only after the scan, and never if it is rejected', async () => {
+    const folder = await temporaryFolder()
+    const scanner = await makeScanner(folder.path)
+    const { url: at, close } = await startService({
+      DIALECTS: 'dropzone,filepond,flow',
+      SCAN_CMD: scanner.command,
+      SCAN_CONCURRENCY: '8',
+    })
+    const contentOf = (word: string) => Buffer.from(word.padEnd(CHUNK, '.'))
+    const flow = (word: string) =>
+      send(`${at}/upload/flow`, flowFields(`${word}.bin`, CHUNK, 1), contentOf(word), {}, `${word}.bin`)
+    const pond = async (word: string) => {
+      const id = await create(CHUNK, at)
+      return { patch: () => patch(id, 0, CHUNK, contentOf(word), at), head: () => headOf(id, at) }
+    }
+    try {
+      const held = await pond('HOLD-pond')
+      const isWhole = send(`${at}/upload/dropzone`, {}, contentOf('HOLD-whole'))
+      const early = await Promise.all([held.patch(), flow('HOLD-flow')])
+      expect(early.map(({ status }) => status)).toEqual([503, 503])
+      expect((await held.head()).status).toBe(503)
+      for (const name of ['pond', 'flow', 'whole']) await scanner.release(name)
+      expect((await isWhole).body).toMatchObject({ success: true, finished: true })
+      await until(async () => (await held.patch()).status === 204)
+      expect((await held.head()).headers.get('Upload-Offset')).toBe(String(CHUNK))
+      await until(async () => (await flow('HOLD-flow')).body.finished === true)
+
+      const rejected = await pond('REJECT-ME')
+      for (const _ of [1, 2]) expect((await rejected.patch()).status).toBe(400)
+      expect((await rejected.head()).status).toBe(400)
+      for (const _ of [1, 2]) expect(await flow('REJECT-ME')).toMatchObject({ status: 415, body: { code: 'rejected' } })
+    } finally {
+      await close()
+      await folder.dispose()
+    }
   })
 })
 
