@@ -169,13 +169,12 @@ export class DialectHandlers {
   /** A page whose question fails may never start to upload, while sending a chunk again costs only time. */
   async #test(call: Call, role: TestRole): Promise<void> {
     const { ctx } = call
-    const { tools } = this.open
     const skipped = role.have === undefined && role.list === undefined ? [] : await this.#skipped(call, role)
     ctx.remove('WWW-Authenticate')
     if (role.list !== undefined) {
       const base = this.#base
       const numbers = skipped.flatMap(({ start, end }) =>
-        Array.from({ length: Math.min(end, tools.options.maxChunks) - start }, (_, n) => start + n + base),
+        Array.from({ length: end - start }, (_, n) => start + n + base),
       )
       const have = role.list.as === 'string' ? numbers.map(String) : numbers
       answer(ctx, role.list.answer, { have, name: call.values.get(this.open.dialect.fields.name) })

@@ -7,6 +7,7 @@ import { makeScanner } from '../e2e/support/scanner.ts'
 import { bytesOf, inverted } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { patch as patchTus } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
 
 const CHUNK = 1000
@@ -28,7 +29,7 @@ const stored = z.object({
   id: z.string().optional(),
   url: z.string().optional(),
   finished: z.boolean().optional(),
-  code: z.string().optional(),
+  code: z.union([z.string(), z.number()]).optional(),
 })
 
 /** Sends a form with a file. @param place a path, or a URL of another service. @param headers of the visitor. */
@@ -206,6 +207,51 @@ describe('The test of a dialect', () => {
       url = body.url
     }
     expect((await download(url)).equals(other)).toBe(true)
+  })
+})
+
+describe('The list of a dialect', () => {
+  const COUNT = 60_000
+  const bytes = bytesOf(COUNT, 21)
+  const numbers = z.array(z.coerce.number())
+
+  /** Stores chunk 0, of one byte, and all others but the last one. */
+  const fillUp = async (place: string, fields: Fields): Promise<void> => {
+    const { body } = await send(place, fields, bytes.subarray(0, 1))
+    const url = new URL(`/files/${body.id}`, service.url).href
+    expect((await patchTus(url, 1, bytes.subarray(1, -1))).status).toBe(204)
+  }
+
+  /** The list has the first chunks after chunk 0, fewer than all of them. */
+  const expectCut = (list: readonly number[], first: number): void => {
+    expect(JSON.stringify(list.map(String)).length).toBeLessThan(256 * 1024)
+    expect(list.length).toBeGreaterThan(20_000)
+    expect(list.length).toBeLessThan(COUNT - 2)
+    expect(list.every((number, index) => number === first + index)).toBe(true)
+  }
+
+  it('has no more chunks than fit into 256 KiB, for a file', async () => {
+    const fields = {
+      ...{ chunkNumber: 1, chunkSize: 1, currentChunkSize: 1, totalSize: COUNT, totalChunks: COUNT },
+      ...{ identifier: 'many', filename: 'many.bin', relativePath: 'many.bin' },
+    }
+    await fillUp('/upload/vue-simple-uploader', fields)
+    const query = new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))
+    const response = await fetch(`${service.url}/upload/vue-simple-uploader?${query}`)
+    expectCut(z.object({ uploaded: numbers }).parse(await response.json()).uploaded, 2)
+  })
+
+  it('has no more chunks than fit into 256 KiB, for a task', async () => {
+    const file = { id: 'WU_FILE_0', name: 'many.bin', type: '', lastModifiedDate: '', size: COUNT }
+    await fillUp('/upload/webuploader-md5-d/uploadFileByMd5.action', { ...file, md5: 'm21', chunks: COUNT, chunk: 0 })
+    const ask = async (): Promise<readonly number[]> => {
+      const body = new URLSearchParams({ md5: 'm21' })
+      const response = await fetch(`${service.url}/upload/webuploader-md5-d/checkMD5.action`, { method: 'POST', body })
+      return z.object({ chunkFileNames: numbers }).parse(await response.json()).chunkFileNames
+    }
+    // Only once no request has come for a while.
+    await until(async () => (await ask()).length > 0)
+    expectCut(await ask(), 1)
   })
 })
 
