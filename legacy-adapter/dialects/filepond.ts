@@ -5,6 +5,7 @@ import { MAX_WAIT, SCAN_WAIT } from '../../server/core/deadline.ts'
 import type { Desk } from '../../server/core/desk.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import { keyedDigest } from '../../server/core/keyed-digest.ts'
+import { idOn } from '../../server/core/node-id.ts'
 import { lengthOf } from '../../server/core/ranges.ts'
 import { newRecord } from '../../server/core/record.ts'
 import type { Source } from '../../server/core/source.ts'
@@ -22,8 +23,10 @@ import type { OpenDialect } from './open-dialect.ts'
 import { metadataOf, queryOf, readSent } from './read-chunk.ts'
 import { putFile } from './sent-file.ts'
 
-/** Characters of an id: half of them random, half of them prove that this service made it. */
+/** Digits of an id: half of them random, half of them prove that this service made it. */
 const HALF = 16
+/** An id with its node, whose proof is shorter then. */
+const ID = /^(?:([a-z]{1,4})-)?([0-9a-f]{16})[0-9a-f]{14,16}$/
 /** Maximum body of a DELETE, which is an id. Bytes. */
 const LONGEST_ID = 1024
 
@@ -116,7 +119,7 @@ export class FilePond {
     }
     const name = single(headers, 'Upload-Name')
     const desk = await this.#admitted(ctx, admit, length, name)
-    const id = this.#idOf(ctx, desk)
+    const id = this.#named(ctx, desk)
     await withBody(
       ctx,
       this.#open.tools.options.idleTimeout,
@@ -144,7 +147,7 @@ export class FilePond {
   async #head(ctx: Context, admit: Admit): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
     const desk = await this.#admitted(ctx, admit)
-    const id = this.#idOf(ctx, desk)
+    const id = this.#named(ctx, desk)
     const offset = await desk
       .report(id, async (upload) => {
         checkUsable(upload)
@@ -187,25 +190,29 @@ export class FilePond {
   }
 
   #newId(desk: Desk): string {
-    const random = randomBytes(HALF / 2).toString('hex')
-    return `${random}${this.#proofOf(random, desk)}`
+    return this.#idOf(this.#open.tools.options.rules.node, randomBytes(HALF / 2).toString('hex'), desk)
   }
 
   /** The id in the query. @throws UploadError `not_found`. */
-  #idOf(ctx: Context, desk: Desk): string {
+  #named(ctx: Context, desk: Desk): string {
     return this.#checked(queryOf(ctx, this.#open).fields.get('patch')?.[0] ?? '', desk)
   }
 
-  /** @throws UploadError `not_found` for an id that this service did not give to this owner. */
+  /**
+   * An id of before NODE was set or changed stays valid.
+   *
+   * @throws UploadError `not_found` for an id that this service did not give to this owner.
+   */
   #checked(id: string, desk: Desk): string {
-    const random = id.slice(0, HALF)
-    if (/^[0-9a-f]{32}$/.test(id) && isEqual(id.slice(HALF), this.#proofOf(random, desk))) return id
+    const [, node = '', random] = ID.exec(id) ?? []
+    if (random !== undefined && isEqual(id, this.#idOf(node, random, desk))) return id
     throw new UploadError('not_found', 'Not found.')
   }
 
-  #proofOf(random: string, { principal }: Desk): string {
+  #idOf(node: string, random: string, { principal }: Desk): string {
     const { secret } = this.#open.tools.options.rules
-    return keyedDigest(secret, 'filepond', [random, principal.owner]).slice(0, HALF)
+    const proof = keyedDigest(secret, 'filepond', [random, principal.owner]).slice(0, HALF)
+    return idOn(node, `${random}${proof}`)
   }
 }
 

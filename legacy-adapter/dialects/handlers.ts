@@ -258,8 +258,8 @@ export class DialectHandlers {
   }
 
   async #wholeFile(ctx: Context, { desk, sent, metadata }: WholeFile): Promise<Variables> {
-    const { urlOf } = this.open.tools.options
-    return desk.createTentatively(newRecord({ length: null, metadata }), async (upload) => {
+    const { rules, urlOf } = this.open.tools.options
+    return desk.createTentatively(newRecord({ length: null, metadata }, rules.node), async (upload) => {
       await putFile(upload, sent, desk)
       // Sent again, it would be a second upload.
       await upload.settle(MAX_WAIT)

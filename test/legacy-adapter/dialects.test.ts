@@ -425,6 +425,39 @@ describe('A dialect before a scanner', () => {
   })
 })
 
+describe('A dialect on a node', () => {
+  it('gives each upload an id of its node, and continues those of before', async () => {
+    const before = await startService({ DIALECTS: 'dropzone,filepond' })
+    const content = bytesOf(2 * CHUNK, 22)
+    const old = await create(content.length, before.url)
+    expect((await patch(old, 0, content.length, content.subarray(0, CHUNK), before.url)).status).toBe(204)
+    const { url, close } = await before.restart({ NODE: 'b' })
+    try {
+      const ids = [old, await create(content.length, url)]
+      expect(ids[1]).toMatch(/^b-[0-9a-f]{30}$/)
+      for (const id of ids) {
+        for (const offset of [0, CHUNK]) {
+          const chunk = content.subarray(offset, offset + CHUNK)
+          expect((await patch(id, offset, content.length, chunk, url)).status).toBe(204)
+        }
+        expect((await headOf(id, url)).headers.get('Upload-Offset')).toBe(String(content.length))
+        const file = await (await fetch(`${url}/files/${id}`)).arrayBuffer()
+        expect(Buffer.from(file).equals(content)).toBe(true)
+      }
+      for (const id of [`b-${'0'.repeat(30)}`, `${ids[1]}00`, ids[1]?.slice(2) ?? '']) {
+        expect((await patch(id, 0, 1, content.subarray(0, 1), url)).status).toBe(400)
+      }
+      expect((await send(`${url}/upload/dropzone`, {}, content)).body.id).toMatch(/^b-/)
+      const form = new FormData()
+      form.set('filepond', new File([content], 'whole.bin'))
+      const whole = await fetch(`${url}/upload/filepond`, { method: 'POST', body: form })
+      expect(await whole.text()).toMatch(/^b-[0-9a-f]{30}$/)
+    } finally {
+      await close()
+    }
+  })
+})
+
 describe('An md5 page of WebUploader', () => {
   const ask = async (place: string, fields: Fields): Promise<unknown> => {
     const body = new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))
