@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from 'koa'
 import { isEqual } from '../../server/auth/equal-secrets.ts'
-import { SCAN_WAIT } from '../../server/core/deadline.ts'
+import { MAX_WAIT, SCAN_WAIT } from '../../server/core/deadline.ts'
 import type { Desk } from '../../server/core/desk.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import { keyedDigest } from '../../server/core/keyed-digest.ts'
+import { idOn } from '../../server/core/node-id.ts'
 import { lengthOf } from '../../server/core/ranges.ts'
 import { newRecord } from '../../server/core/record.ts'
 import type { Source } from '../../server/core/source.ts'
-import type { Upload } from '../../server/core/upload.ts'
+import { checkUsable, type Upload } from '../../server/core/upload.ts'
 import { contentLength, single, wholeNumber } from '../../server/http/header-values.ts'
 import type { Admit } from '../../server/protocol/admit.ts'
 import { refuseCodings } from '../../server/protocol/content-coding.ts'
@@ -22,8 +23,10 @@ import type { OpenDialect } from './open-dialect.ts'
 import { metadataOf, queryOf, readSent } from './read-chunk.ts'
 import { putFile } from './sent-file.ts'
 
-/** Characters of an id: half of them random, half of them prove that this service made it. */
+/** Digits of an id: half of them random, half of them prove that this service made it. */
 const HALF = 16
+/** An id with its node, whose proof is shorter then. */
+const ID = /^(?:([a-z]{1,4})-)?([0-9a-f]{16})[0-9a-f]{14,16}$/
 /** Maximum body of a DELETE, which is an id. Bytes. */
 const LONGEST_ID = 1024
 
@@ -94,7 +97,8 @@ export class FilePond {
         const record = { ...newRecord({ length: null, metadata }), id: this.#newId(desk) }
         const id = await desk.createTentatively(record, async (upload) => {
           await putFile(upload, sent, desk)
-          await upload.settle(SCAN_WAIT)
+          // Sent again, it would be a second upload.
+          await upload.settle(MAX_WAIT)
           return upload.record.id
         })
         answer(ctx, dialect.answer.stored, { id })
@@ -115,7 +119,7 @@ export class FilePond {
     }
     const name = single(headers, 'Upload-Name')
     const desk = await this.#admitted(ctx, admit, length, name)
-    const id = this.#idOf(ctx, desk)
+    const id = this.#named(ctx, desk)
     await withBody(
       ctx,
       this.#open.tools.options.idleTimeout,
@@ -143,10 +147,15 @@ export class FilePond {
   async #head(ctx: Context, admit: Admit): Promise<void> {
     ctx.set('Cache-Control', 'no-store')
     const desk = await this.#admitted(ctx, admit)
-    const id = this.#idOf(ctx, desk)
+    const id = this.#named(ctx, desk)
     const offset = await desk
-      .report(id, async ({ offset, record }) => {
-        if (offset === record.length) return offset
+      .report(id, async (upload) => {
+        checkUsable(upload)
+        const { offset, record } = upload
+        if (offset === record.length) {
+          await upload.finish(MAX_WAIT, SCAN_WAIT)
+          return offset
+        }
         const { chunkSize } = record.webUploader ?? {}
         return chunkSize === undefined ? 0 : offset - (offset % chunkSize)
       })
@@ -181,25 +190,29 @@ export class FilePond {
   }
 
   #newId(desk: Desk): string {
-    const random = randomBytes(HALF / 2).toString('hex')
-    return `${random}${this.#proofOf(random, desk)}`
+    return this.#idOf(this.#open.tools.options.rules.node, randomBytes(HALF / 2).toString('hex'), desk)
   }
 
   /** The id in the query. @throws UploadError `not_found`. */
-  #idOf(ctx: Context, desk: Desk): string {
+  #named(ctx: Context, desk: Desk): string {
     return this.#checked(queryOf(ctx, this.#open).fields.get('patch')?.[0] ?? '', desk)
   }
 
-  /** @throws UploadError `not_found` for an id that this service did not give to this owner. */
+  /**
+   * An id of before NODE was set or changed stays valid.
+   *
+   * @throws UploadError `not_found` for an id that this service did not give to this owner.
+   */
   #checked(id: string, desk: Desk): string {
-    const random = id.slice(0, HALF)
-    if (/^[0-9a-f]{32}$/.test(id) && isEqual(id.slice(HALF), this.#proofOf(random, desk))) return id
+    const [, node = '', random] = ID.exec(id) ?? []
+    if (random !== undefined && isEqual(id, this.#idOf(node, random, desk))) return id
     throw new UploadError('not_found', 'Not found.')
   }
 
-  #proofOf(random: string, { principal }: Desk): string {
+  #idOf(node: string, random: string, { principal }: Desk): string {
     const { secret } = this.#open.tools.options.rules
-    return keyedDigest(secret, 'filepond', [random, principal.owner]).slice(0, HALF)
+    const proof = keyedDigest(secret, 'filepond', [random, principal.owner]).slice(0, HALF)
+    return idOn(node, `${random}${proof}`)
   }
 }
 
@@ -235,7 +248,8 @@ async function putAt(
       throw new UploadError('wrong_length', 'The chunk has another length than announced.')
   })
   await upload.receiving.put(range, source)
-  if (upload.state === 'finishing' || upload.state === 'scanning') await upload.settle(SCAN_WAIT)
+  // The page takes this response for the end of the file; a chunk that is sent again is only compared.
+  if (upload.state !== 'receiving') await upload.finish(MAX_WAIT, SCAN_WAIT)
 }
 
 function isUnknown(error: unknown): boolean {

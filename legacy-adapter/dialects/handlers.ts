@@ -6,6 +6,7 @@ import type { Action } from '../../server/core/principal.ts'
 import { covers } from '../../server/core/ranges.ts'
 import { nameOf as fileNameOf, newRecord } from '../../server/core/record.ts'
 import { unlessMissing } from '../../server/core/unless-missing.ts'
+import type { Upload } from '../../server/core/upload.ts'
 import { discardBody } from '../../server/http/discard-body.ts'
 import type { Admit } from '../../server/protocol/admit.ts'
 import { refuseCodings } from '../../server/protocol/content-coding.ts'
@@ -66,6 +67,7 @@ export class DialectHandlers {
         const { fields, place } = request
         return this.#placed(request, async (destination) => {
           await placeChunk(request, destination, tools)
+          await this.#untilFinished(destination.upload)
           const { ok: _, ...accepted } = await acceptance(ctx, request, destination, tools.options)
           const at = dialect.place?.by === 'index' ? dialect.place.base : 0
           return {
@@ -101,6 +103,17 @@ export class DialectHandlers {
         return placing.find(request, work)
       })
     }
+  }
+
+  /**
+   * Waits for the file of a whole upload if no later request would ask for it. A chunk that is sent again is only
+   * compared.
+   *
+   * @throws UploadError `scanning`, and what `Upload.finish` throws.
+   */
+  async #untilFinished(upload: Upload): Promise<void> {
+    if (this.open.dialect.finish.length > 0 || upload.state === 'receiving') return
+    await upload.finish(MAX_WAIT, SCAN_WAIT)
   }
 
   /**
@@ -156,13 +169,12 @@ export class DialectHandlers {
   /** A page whose question fails may never start to upload, while sending a chunk again costs only time. */
   async #test(call: Call, role: TestRole): Promise<void> {
     const { ctx } = call
-    const { tools } = this.open
     const skipped = role.have === undefined && role.list === undefined ? [] : await this.#skipped(call, role)
     ctx.remove('WWW-Authenticate')
     if (role.list !== undefined) {
       const base = this.#base
       const numbers = skipped.flatMap(({ start, end }) =>
-        Array.from({ length: Math.min(end, tools.options.maxChunks) - start }, (_, n) => start + n + base),
+        Array.from({ length: end - start }, (_, n) => start + n + base),
       )
       const have = role.list.as === 'string' ? numbers.map(String) : numbers
       answer(ctx, role.list.answer, { have, name: call.values.get(this.open.dialect.fields.name) })
@@ -246,10 +258,11 @@ export class DialectHandlers {
   }
 
   async #wholeFile(ctx: Context, { desk, sent, metadata }: WholeFile): Promise<Variables> {
-    const { urlOf } = this.open.tools.options
-    return desk.createTentatively(newRecord({ length: null, metadata }), async (upload) => {
+    const { rules, urlOf } = this.open.tools.options
+    return desk.createTentatively(newRecord({ length: null, metadata }, rules.node), async (upload) => {
       await putFile(upload, sent, desk)
-      await upload.settle(SCAN_WAIT)
+      // Sent again, it would be a second upload.
+      await upload.settle(MAX_WAIT)
       const { id, length, answer: result } = upload.record
       const finished = upload.state === 'finished'
       const { filename } = metadata

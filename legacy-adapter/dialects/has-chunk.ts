@@ -1,4 +1,4 @@
-import { prefix, received } from '../../server/core/ranges.ts'
+import { lengthOf, prefix, type Range, received } from '../../server/core/ranges.ts'
 import { unlessMissing } from '../../server/core/unless-missing.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import { type Caller, isVisible } from '../caller.ts'
@@ -16,7 +16,7 @@ export interface Asked {
   readonly fields: Fields
   /** Whether only the task is named. */
   readonly byTask: boolean
-  /** The chunk, from 0; `undefined` for a list of all. */
+  /** The chunk, from 0; `undefined` for a list of all that fit into the answer. */
   readonly chunk: number | undefined
   /** The length that the chunk must have, in bytes, if the page says it. */
   readonly length: number | undefined
@@ -59,9 +59,10 @@ async function skippedOfFile(
     return []
   }
   const all = await unlessMissing(caller.desk.use(known.id, async (upload) => skippable(upload)))
-  const skipped = answered(all?.chunks ?? [], chunk, all?.lengthOf, length)
+  const named = chunk === undefined ? listable(all?.chunks ?? []) : (all?.chunks ?? [])
+  const skipped = answered(named, chunk, all?.lengthOf, length)
   if (skipped.length > 0) {
-    await histories.change(history, (notes) => notes.recordSender(own.group, own.sender, all?.chunks ?? []))
+    await histories.change(history, (notes) => notes.recordSender(own.group, own.sender, named))
   }
   return skipped
 }
@@ -102,9 +103,9 @@ async function skippedOfTask(
     }
     return []
   }
-  const skipped = answered(only.upload.chunks, chunk, only.upload.lengthOf, length)
-  if (skipped.length > 0)
-    await histories.change(history, (notes) => notes.recordFile(group, only.key, only.upload.chunks))
+  const named = chunk === undefined ? listable(only.upload.chunks) : only.upload.chunks
+  const skipped = answered(named, chunk, only.upload.lengthOf, length)
+  if (skipped.length > 0) await histories.change(history, (notes) => notes.recordFile(group, only.key, named))
   return skipped
 }
 
@@ -131,6 +132,27 @@ function skippable(upload: Upload): Skippable {
 }
 
 const BEHIND_FIRST = { start: 1, end: Number.MAX_SAFE_INTEGER }
+
+/** Maximum size of a list of chunks, in bytes. Unlisted chunks are sent again. */
+const LONGEST_LIST = 256 * 1024
+/** Quotes, a comma, and the digit that counting from 1 may add. */
+const AROUND_NUMBER = 4
+
+/** The first chunks, as many as fit into a list. */
+function listable(chunks: ChunkSet): ChunkSet {
+  const fitting: Range[] = []
+  let room = LONGEST_LIST
+  for (const { start, end } of chunks) {
+    let chunk = start
+    for (; chunk < end; chunk += 1) {
+      room -= String(chunk).length + AROUND_NUMBER
+      if (room < 0) break
+    }
+    if (lengthOf({ start, end: chunk }) > 0) fitting.push({ start, end: chunk })
+    if (room < 0) break
+  }
+  return fitting
+}
 
 /** The chunks to name: all of them, or the one that was asked for. */
 function answered(

@@ -3,9 +3,11 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
+import { makeScanner } from '../e2e/support/scanner.ts'
 import { bytesOf, inverted } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { patch as patchTus } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
 
 const CHUNK = 1000
@@ -27,10 +29,10 @@ const stored = z.object({
   id: z.string().optional(),
   url: z.string().optional(),
   finished: z.boolean().optional(),
-  code: z.string().optional(),
+  code: z.union([z.string(), z.number()]).optional(),
 })
 
-/** Sends a form with a file. @param headers of the visitor. */
+/** Sends a form with a file. @param place a path, or a URL of another service. @param headers of the visitor. */
 async function send(
   place: string,
   fields: Fields,
@@ -41,7 +43,7 @@ async function send(
   const form = new FormData()
   for (const [field, value] of Object.entries(fields)) form.set(field, String(value))
   form.set('file', new File([bytes], name))
-  const response = await fetch(`${service.url}${place}`, { method: 'POST', body: form, headers })
+  const response = await fetch(new URL(place, service.url), { method: 'POST', body: form, headers })
   return { status: response.status, body: stored.parse(await response.json()) }
 }
 
@@ -208,6 +210,51 @@ describe('The test of a dialect', () => {
   })
 })
 
+describe('The list of a dialect', () => {
+  const COUNT = 60_000
+  const bytes = bytesOf(COUNT, 21)
+  const numbers = z.array(z.coerce.number())
+
+  /** Stores chunk 0, of one byte, and all others but the last one. */
+  const fillUp = async (place: string, fields: Fields): Promise<void> => {
+    const { body } = await send(place, fields, bytes.subarray(0, 1))
+    const url = new URL(`/files/${body.id}`, service.url).href
+    expect((await patchTus(url, 1, bytes.subarray(1, -1))).status).toBe(204)
+  }
+
+  /** The list has the first chunks after chunk 0, fewer than all of them. */
+  const expectCut = (list: readonly number[], first: number): void => {
+    expect(JSON.stringify(list.map(String)).length).toBeLessThan(256 * 1024)
+    expect(list.length).toBeGreaterThan(20_000)
+    expect(list.length).toBeLessThan(COUNT - 2)
+    expect(list.every((number, index) => number === first + index)).toBe(true)
+  }
+
+  it('has no more chunks than fit into 256 KiB, for a file', async () => {
+    const fields = {
+      ...{ chunkNumber: 1, chunkSize: 1, currentChunkSize: 1, totalSize: COUNT, totalChunks: COUNT },
+      ...{ identifier: 'many', filename: 'many.bin', relativePath: 'many.bin' },
+    }
+    await fillUp('/upload/vue-simple-uploader', fields)
+    const query = new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))
+    const response = await fetch(`${service.url}/upload/vue-simple-uploader?${query}`)
+    expectCut(z.object({ uploaded: numbers }).parse(await response.json()).uploaded, 2)
+  })
+
+  it('has no more chunks than fit into 256 KiB, for a task', async () => {
+    const file = { id: 'WU_FILE_0', name: 'many.bin', type: '', lastModifiedDate: '', size: COUNT }
+    await fillUp('/upload/webuploader-md5-d/uploadFileByMd5.action', { ...file, md5: 'm21', chunks: COUNT, chunk: 0 })
+    const ask = async (): Promise<readonly number[]> => {
+      const body = new URLSearchParams({ md5: 'm21' })
+      const response = await fetch(`${service.url}/upload/webuploader-md5-d/checkMD5.action`, { method: 'POST', body })
+      return z.object({ chunkFileNames: numbers }).parse(await response.json()).chunkFileNames
+    }
+    // Only once no request has come for a while.
+    await until(async () => (await ask()).length > 0)
+    expectCut(await ask(), 1)
+  })
+})
+
 describe('A stranger', () => {
   it('reaches nothing of a visitor by the same fields', async () => {
     const owner = await visitor()
@@ -287,29 +334,33 @@ function formOf(fields: Fields, bytes: Uint8Array<ArrayBuffer>): FormData {
   return form
 }
 
-describe('FilePond', () => {
-  const create = async (length: number): Promise<string> => {
-    const body = new FormData()
-    body.set('filepond', '{}')
-    const headers = { 'Upload-Length': String(length) }
-    const response = await fetch(`${service.url}/upload/filepond`, { method: 'POST', headers, body })
-    expect(response.status).toBe(200)
-    return response.text()
-  }
-  const patch = (id: string, offset: number, length: number, body: Uint8Array<ArrayBuffer>) =>
-    fetch(`${service.url}/upload/filepond?patch=${id}`, {
-      method: 'PATCH',
-      headers: {
-        'Upload-Name': Buffer.from('测试.bin').toString('latin1'),
-        'Upload-Offset': String(offset),
-        'Upload-Length': String(length),
-        'Content-Type': 'application/offset+octet-stream',
-      },
-      body,
-    })
-  const offsetOf = async (id: string): Promise<string | null> =>
-    (await fetch(`${service.url}/upload/filepond?patch=${id}`, { method: 'HEAD' })).headers.get('Upload-Offset')
+/** The id of a new FilePond item. @param at the URL of the service. */
+async function create(length: number, at = service.url): Promise<string> {
+  const body = new FormData()
+  body.set('filepond', '{}')
+  const headers = { 'Upload-Length': String(length) }
+  const response = await fetch(`${at}/upload/filepond`, { method: 'POST', headers, body })
+  expect(response.status).toBe(200)
+  return response.text()
+}
 
+const patch = (id: string, offset: number, length: number, body: Uint8Array<ArrayBuffer>, at = service.url) =>
+  fetch(`${at}/upload/filepond?patch=${id}`, {
+    method: 'PATCH',
+    headers: {
+      'Upload-Name': Buffer.from('测试.bin').toString('latin1'),
+      'Upload-Offset': String(offset),
+      'Upload-Length': String(length),
+      'Content-Type': 'application/offset+octet-stream',
+    },
+    body,
+  })
+
+const headOf = (id: string, at = service.url) => fetch(`${at}/upload/filepond?patch=${id}`, { method: 'HEAD' })
+
+const offsetOf = async (id: string): Promise<string | null> => (await headOf(id)).headers.get('Upload-Offset')
+
+describe('FilePond', () => {
   it('uploads at offsets, and asks for the beginning of a chunk', async () => {
     const content = bytesOf(2 * CHUNK, 14)
     const id = await create(content.length)
@@ -332,6 +383,78 @@ describe('FilePond', () => {
     expect((await patch(id, 0, 10, bytesOf(10))).status).toBe(400)
     expect((await fetch(`${service.url}/upload/filepond`, { method: 'DELETE', body: id })).status).toBe(400)
     expect(await readdir(path.join(service.dataDir, 'files'))).not.toContain(id)
+  })
+})
+
+describe('A dialect before a scanner', () => {
+  it('reports a file as stored only after the scan, and never if it is rejected', async () => {
+    const folder = await temporaryFolder()
+    const scanner = await makeScanner(folder.path)
+    const { url: at, close } = await startService({
+      DIALECTS: 'dropzone,filepond,flow',
+      SCAN_CMD: scanner.command,
+      SCAN_CONCURRENCY: '8',
+    })
+    const contentOf = (word: string) => Buffer.from(word.padEnd(CHUNK, '.'))
+    const flow = (word: string) =>
+      send(`${at}/upload/flow`, flowFields(`${word}.bin`, CHUNK, 1), contentOf(word), {}, `${word}.bin`)
+    const pond = async (word: string) => {
+      const id = await create(CHUNK, at)
+      return { patch: () => patch(id, 0, CHUNK, contentOf(word), at), head: () => headOf(id, at) }
+    }
+    try {
+      const held = await pond('HOLD-pond')
+      const isWhole = send(`${at}/upload/dropzone`, {}, contentOf('HOLD-whole'))
+      const early = await Promise.all([held.patch(), flow('HOLD-flow')])
+      expect(early.map(({ status }) => status)).toEqual([503, 503])
+      expect((await held.head()).status).toBe(503)
+      for (const name of ['pond', 'flow', 'whole']) await scanner.release(name)
+      expect((await isWhole).body).toMatchObject({ success: true, finished: true })
+      await until(async () => (await held.patch()).status === 204)
+      expect((await held.head()).headers.get('Upload-Offset')).toBe(String(CHUNK))
+      await until(async () => (await flow('HOLD-flow')).body.finished === true)
+
+      const rejected = await pond('REJECT-ME')
+      for (const _ of [1, 2]) expect((await rejected.patch()).status).toBe(400)
+      expect((await rejected.head()).status).toBe(400)
+      for (const _ of [1, 2]) expect(await flow('REJECT-ME')).toMatchObject({ status: 415, body: { code: 'rejected' } })
+    } finally {
+      await close()
+      await folder.dispose()
+    }
+  })
+})
+
+describe('A dialect on a node', () => {
+  it('gives each upload an id of its node, and continues those of before', async () => {
+    const before = await startService({ DIALECTS: 'dropzone,filepond' })
+    const content = bytesOf(2 * CHUNK, 22)
+    const old = await create(content.length, before.url)
+    expect((await patch(old, 0, content.length, content.subarray(0, CHUNK), before.url)).status).toBe(204)
+    const { url, close } = await before.restart({ NODE: 'b' })
+    try {
+      const ids = [old, await create(content.length, url)]
+      expect(ids[1]).toMatch(/^b-[0-9a-f]{30}$/)
+      for (const id of ids) {
+        for (const offset of [0, CHUNK]) {
+          const chunk = content.subarray(offset, offset + CHUNK)
+          expect((await patch(id, offset, content.length, chunk, url)).status).toBe(204)
+        }
+        expect((await headOf(id, url)).headers.get('Upload-Offset')).toBe(String(content.length))
+        const file = await (await fetch(`${url}/files/${id}`)).arrayBuffer()
+        expect(Buffer.from(file).equals(content)).toBe(true)
+      }
+      for (const id of [`b-${'0'.repeat(30)}`, `${ids[1]}00`, ids[1]?.slice(2) ?? '']) {
+        expect((await patch(id, 0, 1, content.subarray(0, 1), url)).status).toBe(400)
+      }
+      expect((await send(`${url}/upload/dropzone`, {}, content)).body.id).toMatch(/^b-/)
+      const form = new FormData()
+      form.set('filepond', new File([content], 'whole.bin'))
+      const whole = await fetch(`${url}/upload/filepond`, { method: 'POST', body: form })
+      expect(await whole.text()).toMatch(/^b-[0-9a-f]{30}$/)
+    } finally {
+      await close()
+    }
   })
 })
 
