@@ -1,8 +1,9 @@
 /** What the script for old pages needs from the service. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
+import { answerOf, land, landAll } from '../support/chunks.ts'
 import { startService, type TestService } from '../support/service.ts'
-import { complete, cut, sendChunk } from '../support/webuploader.ts'
+import { type Cut, complete, cut, sendChunk } from '../support/webuploader.ts'
 
 let service: TestService
 beforeAll(async () => {
@@ -53,6 +54,59 @@ describe('A file that is resumed after a reload', () => {
     const fields = Object.entries({ ...common, chunks: file.count }).map(([name, value]) => [name, String(value)])
     const response = await fetch(`${service.url}/check`, { method: 'POST', body: new URLSearchParams(fields) })
     expect(await response.json()).toEqual({ file_list: [['1', '2']] })
+  })
+})
+
+describe('A complete with the mark of a file', () => {
+  /** Two files of one task and name; all chunks of the first are there, and chunk 0 of the second. */
+  async function twins(name: string): Promise<{ first: Cut; second: Cut }> {
+    const first = cut(bytesOf(4500, 1), 1000, { name, landfall_file: `first ${name}` })
+    const second = cut(bytesOf(4600, 2), 1000, { name, landfall_file: `second ${name}` })
+    await land(service.url, second, 0)
+    await landAll(service.url, first)
+    return { first, second }
+  }
+  const marked = ({ common }: Cut): Record<'task_id' | 'filename' | 'landfall_file', string> => ({
+    task_id: String(common.task_id),
+    filename: String(common.name),
+    landfall_file: String(common.landfall_file),
+  })
+  const all = (file: Cut): Record<string, string> => {
+    const fields = Object.entries(file.fields(file.count - 1)).map(([name, value]) => [name, String(value)])
+    return { ...Object.fromEntries(fields), ...marked(file) }
+  }
+  const ask = async (fields: Readonly<Record<string, string>>): Promise<unknown> => {
+    const response = await complete(service.url, fields)
+    return { status: response.status, ...(await answerOf(response)) }
+  }
+
+  it('does not report another file of the same task and name', async () => {
+    const { first, second } = await twins('twins.jpg')
+    for (const fields of [all, marked]) {
+      expect(await ask(fields(second))).toMatchObject({ status: 409, missing_total: 4 })
+      expect(await ask({ ...fields(first), landfall_file: 'of no file' })).toMatchObject({ status: 404 })
+    }
+    await landAll(service.url, second)
+    for (const fields of [all, marked]) {
+      expect(await ask(fields(first))).toMatchObject({ status: 200, size: 4500 })
+      expect(await ask(fields(second))).toMatchObject({ status: 200, size: 4600 })
+    }
+  })
+
+  it('finds a resumed file under either task', async () => {
+    await resumedFile('resumed.jpg')
+    for (const task_id of [FIRST, SECOND]) {
+      const fields = { task_id, filename: 'resumed.jpg', landfall_file: 'mark of resumed.jpg' }
+      expect(await ask(fields)).toMatchObject({ status: 200, size: content.length })
+      expect(await ask({ ...fields, landfall_file: 'of no file' })).toMatchObject({ status: 404 })
+    }
+  })
+
+  it('finds a file behind many newer ones of its name', async () => {
+    const image = (number: number): Cut =>
+      cut(bytesOf(10 + number), 1000, { name: 'image.jpg', landfall_file: `image ${number}` })
+    for (let number = 0; number <= 20; number++) await land(service.url, image(number), 0)
+    expect(await ask(all(image(0)))).toMatchObject({ status: 200, size: 10 })
   })
 })
 
