@@ -4,6 +4,8 @@ import type { TextStore } from './check-histories.ts'
 
 /** Maximum uploads that a task adopts; then the earliest is dropped. */
 const MOST_ADOPTED = 32
+/** Maximum adoptions in memory: every chunk of a resumed file asks for one. */
+const MOST_REMEMBERED = 5_000
 
 const ids = z.array(z.string()).catch([])
 
@@ -14,6 +16,8 @@ const ids = z.array(z.string()).catch([])
 export class AdoptedUploads {
   readonly #notes: TextStore
   readonly #queue = new KeyedQueue()
+  /** Adoptions that are noted. */
+  readonly #known = new Set<string>()
 
   /** @param notes may lose notes; then a complete does not find the file, which exists anyway. */
   constructor(notes: TextStore) {
@@ -21,12 +25,17 @@ export class AdoptedUploads {
   }
 
   /** @param group of the task that adopts the upload. @throws UploadError `no_space`, `storage_error`. */
-  add(group: string, id: string): Promise<void> {
-    return this.#queue.run([group], async () => {
+  async add(group: string, id: string): Promise<void> {
+    const adoption = `${group} ${id}`
+    if (this.#known.has(adoption)) return
+    await this.#queue.run([group], async () => {
       const known = await this.of(group)
       if (known.includes(id)) return
       await this.#notes.write(group, JSON.stringify([...known, id].slice(-MOST_ADOPTED)))
     })
+    this.#known.add(adoption)
+    const [oldest] = this.#known
+    if (this.#known.size > MOST_REMEMBERED && oldest !== undefined) this.#known.delete(oldest)
   }
 
   /** The uploads that a task has adopted. @throws UploadError `storage_error`. */

@@ -33,6 +33,16 @@ describe('A file that is resumed after a reload', () => {
     expect(await response.json()).toMatchObject({ ok: true, name: `film-of-${task}.mp4`, size: content.length })
   })
 
+  it('is completed under the later task if the first try of its chunk failed', async () => {
+    const file = cut(content, 1000, { task_id: FIRST, name: 'second-try.mp4', landfall_file: 'mark of the second try' })
+    for (const chunk of [0, 1, 2, 3]) await sendChunk(service.url, file.fields(chunk), file.bytes(chunk))
+    const fields = { ...file.fields(4), landfall_task: SECOND }
+    expect((await sendChunk(service.url, fields, file.bytes(4).subarray(1))).status).toBe(400)
+    expect((await sendChunk(service.url, fields, file.bytes(4))).status).toBe(200)
+    const response = await complete(service.url, { task_id: SECOND, filename: 'second-try.mp4' })
+    expect(await response.json()).toMatchObject({ ok: true, name: 'second-try.mp4' })
+  })
+
   it('is found by its extension and type', async () => {
     await resumedFile('only.zip')
     const response = await complete(service.url, { task_id: SECOND, ext: 'zip', type: 'application/octet-stream' })
