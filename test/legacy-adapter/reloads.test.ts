@@ -1,4 +1,6 @@
 /** What the script for old pages needs from the service. */
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
 import { answerOf, land, landAll } from '../support/chunks.ts'
@@ -64,6 +66,22 @@ describe('A file that is resumed after a reload', () => {
     const fields = Object.entries({ ...common, chunks: file.count }).map(([name, value]) => [name, String(value)])
     const response = await fetch(`${service.url}/check`, { method: 'POST', body: new URLSearchParams(fields) })
     expect(await response.json()).toEqual({ file_list: [['1', '2']] })
+  })
+})
+
+describe('An upload', () => {
+  it('is adopted by at most 8 tasks, the latest ones, whose notes displace no others', async () => {
+    const file = cut(content, 1000, { task_id: FIRST, name: 'many-tasks.mp4', landfall_file: 'mark of many tasks' })
+    const notes = async (folder: string): Promise<number> => (await readdir(path.join(service.dataDir, folder))).length
+    const [senders, adoptions] = [await notes('senders'), await notes('adoptions')]
+    for (let task = 0; task < 20; task++) {
+      const fields = { ...file.fields(0), landfall_task: `wu_of_reload_${task}` }
+      await sendChunk(service.url, fields, file.bytes(0))
+    }
+    expect([await notes('senders'), await notes('adoptions')]).toEqual([senders, adoptions + 8])
+    const statusOf = async (task: number): Promise<number> =>
+      (await complete(service.url, { task_id: `wu_of_reload_${task}`, filename: 'many-tasks.mp4' })).status
+    expect([await statusOf(11), await statusOf(12), await statusOf(19)]).toEqual([404, 409, 409])
   })
 })
 
