@@ -22,15 +22,14 @@ import type { Tools } from './tools.ts'
  * @throws UploadError
  */
 export async function accept(ctx: Context, admit: Admit, tools: Tools): Promise<void> {
-  const { options, placing, senders } = tools
+  const { options, placing } = tools
   ctx.set('Cache-Control', 'no-store')
   refuseCodings(ctx.headers)
   const place = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body, admit, options)
-    const isKnown = senders.knownUpload(request.key) !== undefined
     return placing.find(request, async (destination) => {
       await placeChunk(request, destination, tools)
-      if (!isKnown) await adopt(ctx, request, destination, tools)
+      await adopt(ctx, request, destination, tools)
       return acceptance(ctx, request, destination, options)
     })
   }

@@ -40,7 +40,7 @@ export function createLegacyAdapter(ids: UploadIds, options: LegacyOptions): Leg
   const tools: Tools = {
     live,
     histories,
-    adopted: new AdoptedUploads(options.senders),
+    adopted: new AdoptedUploads(options.adoptions),
     lookup,
     senders,
     placing,

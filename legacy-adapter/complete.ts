@@ -9,11 +9,11 @@ import { unlessMissing } from '../server/core/unless-missing.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Admit } from '../server/protocol/admit.ts'
-import { type Caller, isOfSameNetwork, isVisible } from './caller.ts'
+import { type Caller, isOfSameNetwork, isVisible, type Owner } from './caller.ts'
 import { missingChunks } from './chunk-layout.ts'
 import { type Fields, oneOf, oneValue } from './fields.ts'
-import { type Task, taskOf } from './identity.ts'
-import { updatePage } from './page-record.ts'
+import { type IdentityRules, identityOf, type Task, taskOf } from './identity.ts'
+import { chunksOf, knowsSender, updatePage } from './page-record.ts'
 import { readFields } from './small-body.ts'
 import type { Tools } from './tools.ts'
 import { meantByComplete } from './which-upload.ts'
@@ -58,7 +58,7 @@ export async function completedFile(
   caller: Caller,
   tools: Tools,
 ): Promise<UploadRecord> {
-  const meant = choose(await viewsFor(fields, address, caller, tools))
+  const meant = choose(await viewsFor({ fields, address, caller }, tools))
   const { record } = meant.finished === undefined ? await whenFinished(meant, caller.desk, tools) : meant
   await confirm(record.id, caller.desk)
   return record
@@ -71,25 +71,35 @@ interface View extends Pick<Upload, 'record' | 'state'> {
   readonly fed: number
 }
 
+/** What a request completes, and for whom. */
+interface Question {
+  readonly fields: Fields
+  readonly address: string
+  readonly caller: Caller
+}
+
 /** The uploads of the requested file: those of the caller, and, for a visitor, those begun without a cookie. */
-async function viewsFor(fields: Fields, address: string, caller: Caller, tools: Tools): Promise<readonly View[]> {
+async function viewsFor(question: Question, tools: Tools): Promise<readonly View[]> {
   await tools.live.ready()
+  const { fields, address, caller } = question
   const { rules } = tools.options
-  const { owner, desk } = caller
-  const owners = desk.principal.owner === undefined ? new Set([owner, undefined]) : [owner]
-  const tasks = [...owners].map((owner) => taskOf(fields, owner, address, rules))
+  const tasks = ownersOf(caller).map((owner) => taskOf(fields, owner, address, rules))
   const name = oneValue(fields, 'filename')
-  if (name === undefined) return viewsOfOneName(tasks, fields, caller, tools)
+  if (name === undefined) return viewsOfOneName(tasks, question, tools)
   // As sent, and in the two normalization forms that operating systems use.
   for (const spelling of new Set([name, name.normalize('NFC'), name.normalize('NFD')])) {
     const views: View[] = []
-    for (const task of tasks) views.push(...(await viewsOfName(task, spelling, caller, tools)))
+    for (const task of tasks) views.push(...(await viewsOfName(task, spelling, question, tools)))
     if (views.length > 0) return views
   }
   const ids = await idsOfTasks(tasks, tools)
   if (ids.length > MOST_OPENED_PER_TASK) return []
-  const views = await viewsOf(ids, caller, tools)
+  const views = await viewsOf(ids, question, tools)
   return views.filter((view) => nameOf(view.record.metadata).normalize('NFC') === name.normalize('NFC'))
+}
+
+function ownersOf({ desk, owner }: Caller): readonly Owner[] {
+  return desk.principal.owner === undefined && owner !== undefined ? [owner, undefined] : [owner]
 }
 
 /**
@@ -98,17 +108,13 @@ async function viewsFor(fields: Fields, address: string, caller: Caller, tools: 
  *
  * @throws UploadError `ambiguous` if names differ.
  */
-async function viewsOfOneName(
-  tasks: readonly Task[],
-  fields: Fields,
-  caller: Caller,
-  tools: Tools,
-): Promise<readonly View[]> {
+async function viewsOfOneName(tasks: readonly Task[], question: Question, tools: Tools): Promise<readonly View[]> {
+  const { fields, caller } = question
   const ids = await idsOfTasks(tasks, tools)
   if (ids.length > MOST_OPENED_PER_TASK) throw ambiguous()
   const ext = oneValue(fields, 'ext')?.replace(/^\.?/, '.').toLowerCase()
   const type = oneValue(fields, 'type')
-  const views = (await viewsOf(ids, caller, tools)).filter(
+  const views = (await viewsOf(ids, question, tools)).filter(
     ({ record }) =>
       (record.webUploader?.visitor !== undefined || isOfSameNetwork(record, caller)) &&
       (ext === undefined || nameOf(record.metadata).toLowerCase().endsWith(ext)) &&
@@ -121,19 +127,56 @@ async function viewsOfOneName(
 /**
  * The uploads of one name that a complete can mean: the most recently fed unfinished ones, and the newest settled ones.
  */
-async function viewsOfName(
-  task: Task,
-  name: string | undefined,
-  caller: Caller,
-  tools: Tools,
-): Promise<readonly View[]> {
+async function viewsOfName(task: Task, name: string, question: Question, tools: Tools): Promise<readonly View[]> {
   const { adopted, live } = tools
   const file = task.named(name)
   await live.learnSettled(task.group, file)
-  const ids = new Set([...live.of(file), ...live.settled(file).ids])
-  const views = await viewsOf([...ids], caller, tools)
-  const ofOtherTasks = await viewsOf(await adopted.of(task.group), caller, tools)
+  const ids = new Set([...(await idsOfMark(name, question, tools)), ...live.of(file), ...live.settled(file).ids])
+  const views = await viewsOf([...ids], question, tools)
+  const ofOtherTasks = await viewsOf(await adopted.of(task.group), question, tools)
   return [...views, ...ofOtherTasks.filter(({ record }) => nameOf(record.metadata) === name)]
+}
+
+/** What the sender of the mark may have begun: many files of one name may be newer. */
+async function idsOfMark(
+  name: string,
+  { fields, address, caller }: Question,
+  { options }: Tools,
+): Promise<readonly string[]> {
+  if (!fields.has('landfall_file')) return []
+  const file = { fields, name: oneValue(fields, 'name') ?? name }
+  const ids: string[] = []
+  for (const owner of ownersOf(caller)) {
+    const { firstId } = identityOf(file, owner, address, options.rules)
+    const noted = await options.senders.read(firstId)
+    ids.push(firstId, ...(noted === undefined ? [] : [noted]))
+  }
+  return ids
+}
+
+/**
+ * Whether the upload is that of the file with the mark of the request, if it has one: several files may have one task
+ * and name. What the request does not state is as recorded.
+ */
+function isMarked(record: UploadRecord, { fields, address }: Question, rules: IdentityRules): boolean {
+  if (!fields.has('landfall_file')) return true
+  const { metadata, length, webUploader } = record
+  const taskId = metadata['task_id']
+  const sent = new Map([
+    ['size', [String(webUploader?.size ?? length)]],
+    ['chunks', [String(chunksOf(record))]],
+    ...fields,
+  ])
+  // A later task of the page may have adopted the upload.
+  if (taskId == null) sent.delete('task_id')
+  else sent.set('task_id', [taskId])
+  const identity = identityOf(
+    { fields: sent, name: metadata['filename'] ?? undefined },
+    webUploader?.visitor,
+    address,
+    rules,
+  )
+  return knowsSender(record, identity, oneValue(fields, 'lastModifiedDate'))
 }
 
 async function idsOfTasks(tasks: readonly Task[], { adopted, live }: Tools): Promise<readonly string[]> {
@@ -142,17 +185,20 @@ async function idsOfTasks(tasks: readonly Task[], { adopted, live }: Tools): Pro
   return ids
 }
 
-/** Snapshots of the uploads that the caller can access; failed ones only if there are no others. */
-async function viewsOf(ids: readonly string[], caller: Caller, tools: Tools): Promise<readonly View[]> {
+/** Snapshots of the uploads that the request can mean; failed ones only if there are no others. */
+async function viewsOf(ids: readonly string[], question: Question, tools: Tools): Promise<readonly View[]> {
+  const { caller } = question
   const views: View[] = []
   for (let at = 0; at < ids.length; at += MOST_OPENED_AT_ONCE) {
     const batch = ids.slice(at, at + MOST_OPENED_AT_ONCE)
     const found = await Promise.all(batch.map((id) => viewOf(id, caller.desk, tools)))
     views.push(...found.filter((view) => view !== undefined))
   }
-  const visible = views.filter(({ record }) => isVisible(record, caller))
-  const working = visible.filter(({ state }) => state !== 'failed')
-  return working.length > 0 ? working : visible
+  const meant = views.filter(
+    ({ record }) => isVisible(record, caller) && isMarked(record, question, tools.options.rules),
+  )
+  const working = meant.filter(({ state }) => state !== 'failed')
+  return working.length > 0 ? working : meant
 }
 
 async function viewOf(id: string, desk: Desk, { live }: Tools): Promise<View | undefined> {

@@ -168,7 +168,7 @@ function identitiesFor(file: FileFields, caller: Caller, address: string, rules:
 
 /** A short key that is equal for two requests if all their identity fields are equal. */
 export function cacheKeyOf(asked: FileFields, owner: Owner, address: string, { names }: IdentityRules): string {
-  const values = ['task_id', 'name', 'landfall_file', 'landfall_task', ...names].map((field) => rawOf(asked, field))
+  const values = ['task_id', 'name', 'landfall_file', ...names].map((field) => rawOf(asked, field))
   const parts = [owner, owner === undefined ? address : undefined, ...values]
   const key = parts.map((part) => (part === undefined ? '-' : `${part.length}:${part}`)).join('|')
   return key.length > LONGEST_KEY ? createHash('sha256').update(key).digest('hex') : key

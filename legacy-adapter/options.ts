@@ -1,4 +1,5 @@
 import type { Context } from 'koa'
+import type { AdoptionStore } from './adopted-uploads.ts'
 import type { TextStore } from './check-histories.ts'
 import type { IdentityRules } from './identity.ts'
 import type { Visitors } from './visitor.ts'
@@ -13,6 +14,8 @@ export interface LegacyOptions {
   readonly histories: TextStore
   /** Stores the upload of a sender, if its id is not the first id of the sender. */
   readonly senders: TextStore
+  /** Stores the uploads that tasks have adopted. */
+  readonly adoptions: AdoptionStore
   /** The public URL of an upload. */
   readonly urlOf: (ctx: Context, id: string) => string
   /** Idle timeout of a client in milliseconds. */

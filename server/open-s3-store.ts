@@ -50,7 +50,7 @@ export async function openS3Store(
   onNotice: (sentence: string) => void,
 ): Promise<Store> {
   const layout = new Layout(settings.DATA_DIR)
-  for (const folder of [layout.senders, layout.visitors]) {
+  for (const folder of [layout.senders, layout.visitors, layout.adoptions]) {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
   const owner = await takeOwnership(layout)

@@ -103,6 +103,9 @@ const MAX_VISITORS = 20_000
 /** Maximum WebUploader senders whose current upload is kept. */
 const MAX_SENDERS = 50_000
 
+/** Maximum WebUploader tasks whose adopted uploads are kept. */
+const MAX_ADOPTIONS = 20_000
+
 /**
  * Wires the implementations together.
  *
@@ -214,6 +217,7 @@ async function serviceFor(
         tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
         histories: new Notes(layout.visitors, MAX_VISITORS),
         senders: new Notes(layout.senders, MAX_SENDERS),
+        adoptions: new Notes(layout.adoptions, MAX_ADOPTIONS),
         urlOf: urls.forPage,
         idleTimeout: settings.IDLE_TIMEOUT,
         maxChunks: settings.MAX_CHUNKS,

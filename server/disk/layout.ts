@@ -20,6 +20,8 @@ export class Layout {
   readonly senders: string
   /** The chunks that `/check` has listed to WebUploader visitors. */
   readonly visitors: string
+  /** The uploads that later WebUploader tasks have adopted. */
+  readonly adoptions: string
   /** Orphaned files that the start or the doctor set aside. */
   readonly quarantine: string
   /** The number of the format of the data directory. Directories of the first versions have no such file. */
@@ -41,6 +43,7 @@ export class Layout {
     this.gone = path.join(this.root, 'gone')
     this.senders = path.join(this.root, 'senders')
     this.visitors = path.join(this.root, 'visitors')
+    this.adoptions = path.join(this.root, 'adoptions')
     this.quarantine = path.join(this.root, 'quarantine')
     this.format = path.join(this.root, 'format')
     this.secret = path.join(this.root, 'secret')
@@ -50,8 +53,8 @@ export class Layout {
   }
 
   get folders(): readonly string[] {
-    const { incoming, files, journals, records, leaving, gone, senders, visitors, quarantine } = this
-    return [incoming, files, journals, records, leaving, gone, senders, visitors, quarantine]
+    const { incoming, files, journals, records, leaving, gone, senders, visitors, adoptions, quarantine } = this
+    return [incoming, files, journals, records, leaving, gone, senders, visitors, adoptions, quarantine]
   }
 
   incomingFile(id: string): string {

@@ -64,6 +64,14 @@ export class Notes {
     }
   }
 
+  /** Removes a note, if it exists. Calls for one name must not overlap. @throws UploadError `storage_error`. */
+  async remove(name: string): Promise<void> {
+    const names = await this.#known()
+    if (!names.has(name)) return
+    await onDisk(() => rm(path.join(this.#folder, name), { force: true }))
+    names.delete(name)
+  }
+
   #known(): Promise<Set<string>> {
     this.#names ??= this.#load().catch((error: unknown) => {
       this.#names = undefined

@@ -17,6 +17,7 @@ const content = bytesOf(1000)
 /** Only root can run commands as another user. */
 const isRoot = process.getuid?.() === 0
 const FOR_THE_GROUP = /^(?:files(?:\/|$)|$)/
+const FOLDERS = ['adoptions', 'files', 'gone', 'incoming', 'journals', 'records', 'senders', 'visitors']
 const FINISHED = /^files\/[^/]+\/|^incoming\//
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -47,7 +48,8 @@ async function useEverything(): Promise<string> {
   await fetch(await createUpload(program.url, 10), { method: 'DELETE', headers: TUS })
   const file = cut(content, 400)
   await land(program.url, file, 1)
-  for (const notes of [layout.senders, layout.visitors]) await new Notes(notes, 10).write('one', 'text')
+  for (const notes of [layout.senders, layout.visitors, layout.adoptions])
+    await new Notes(notes, 10).write('one', 'text')
   const place = layout.finishedFolder(idOf(locationOf(small, program.url)))
   const [name = ''] = await readdir(place)
   return path.join(place, name)
@@ -68,7 +70,7 @@ async function permissions(): Promise<Map<string, string>> {
 async function expectPermissions(file: string, directory: string): Promise<void> {
   const found = await permissions()
   const used = new Set([...found.keys()].filter((place) => place.includes('/')).map((place) => place.split('/')[0]))
-  expect([...used].sort()).toEqual(['files', 'gone', 'incoming', 'journals', 'records', 'senders', 'visitors'])
+  expect([...used].sort()).toEqual(FOLDERS)
   for (const [place, mode] of found) {
     const isDirectory = (await stat(path.join(layout.root, place))).isDirectory()
     const isFinished = FINISHED.test(place) && !isDirectory

@@ -159,7 +159,7 @@ describe('A foreign page', () => {
       })
       expect(response.status).toBe(403)
     }
-    for (const folder of ['incoming', 'files', 'records', 'senders', 'visitors']) {
+    for (const folder of ['incoming', 'files', 'records', 'senders', 'visitors', 'adoptions']) {
       expect([folder, await readdir(path.join(service.dataDir, folder))]).toEqual([folder, []])
     }
   })
