@@ -26,7 +26,7 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let landfall: Landfall
 /** The service, as the examples see it. */
 let gate: Gate
-/** Pages that are of another origin than the service. */
+/** Of the pages that have another origin than the service. */
 let ports: { readonly react: number; readonly form: number }
 
 beforeAll(async () => {
