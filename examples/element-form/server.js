@@ -1,4 +1,4 @@
-// An application with a form. Its page is of another origin than the service:
+// An application with a form. Its page has another origin than the service, which needs:
 // ALLOWED_ORIGINS=http://127.0.0.1:3000 landfall
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'

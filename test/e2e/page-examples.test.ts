@@ -26,7 +26,8 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let landfall: Landfall
 /** The service, as the examples see it. */
 let gate: Gate
-/** Pages that are of another origin than the service. */
+let example: Example | undefined
+/** Of the pages that have another origin than the service. */
 let ports: { readonly react: number; readonly form: number }
 
 beforeAll(async () => {
@@ -37,7 +38,12 @@ beforeAll(async () => {
   ;[browser, landfall] = await Promise.all([launchChrome(), startLandfall(settings)])
   gate = await startGate(landfall.url)
 })
-afterEach(() => gate.reset())
+afterEach(async () => {
+  gate.reset()
+  // Also after a test that has timed out.
+  await example?.dispose()
+  example = undefined
+})
 afterAll(async () => {
   gate.close()
   await Promise.all([browser.close(), landfall.dispose()])
@@ -78,18 +84,15 @@ async function inExample(
 ): Promise<void> {
   const file = await randomFile(folder.path, `${name}.bin`, SIZE)
   const variables = { PORT: String(port), LANDFALL: gate.url, VITE_LANDFALL: gate.url, NO_COLOR: '1' }
-  const example: Example = await startExample(name, { variables })
-  try {
-    await withPage(browser, async (page) => {
-      const errors: Error[] = []
-      page.on('pageerror', (error) => errors.push(error))
-      await page.goto(example.url)
-      await work(page, file)
-      expect(errors).toEqual([])
-    })
-  } finally {
-    await example.dispose()
-  }
+  example = await startExample(name, { variables })
+  const { url } = example
+  await withPage(browser, async (page) => {
+    const errors: Error[] = []
+    page.on('pageerror', (error) => errors.push(error))
+    await page.goto(url)
+    await work(page, file)
+    expect(errors).toEqual([])
+  })
   await expectStored(file)
 }
 
