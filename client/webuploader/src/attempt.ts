@@ -124,10 +124,9 @@ export class Attempt {
   /** Asks the service for the whole file. Rejects if it does not answer. */
   complete(): Promise<Answer> {
     const { fields, headers } = this.#sent
-    return this.server.complete({
-      headers,
-      fields: { ...fields, task_id: this.#upload.task, filename: fields['name'] ?? this.file.name },
-    })
+    const { task, mark } = this.#upload
+    const own = { task_id: task, landfall_file: mark, filename: fields['name'] ?? this.file.name }
+    return this.server.complete({ headers, fields: { ...fields, ...own } })
   }
 
   /** Asks for the chunks of the file: then the service knows that the page does not follow an earlier list. */
