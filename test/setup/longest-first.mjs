@@ -31,6 +31,9 @@ const LONG = [
   's3/self-test',
   'http/cut-connections',
   'disk/slow-disk',
+  'e2e/tag',
+  'e2e/dialects',
+  'e2e/upload-element',
 ]
 
 /**
