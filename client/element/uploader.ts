@@ -25,7 +25,7 @@ import { showInTitle } from './view/tab-title.ts'
 const REFRESH_EVERY = 1000
 const DRAW_HIDDEN_EVERY = 250
 
-/** What the attributes and properties of the element say. Read anew each time. */
+/** What the attributes and properties of the element say. Each use reads them again, because they change. */
 export interface UploaderOptions extends QueueOptions {
   readonly endpoint: string
   readonly isMultiple: boolean

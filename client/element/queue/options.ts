@@ -1,7 +1,7 @@
 import type { Service } from '../service/service.ts'
 import type { Limits } from '../service/session-response.ts'
 
-/** What the page decides about uploads. Read anew each time: attributes change. */
+/** What the page decides about uploads. Each use reads it again, because attributes change. */
 export interface QueueOptions {
   /** Maximum bytes per request. */
   readonly chunkSize: number
