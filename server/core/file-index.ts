@@ -55,11 +55,11 @@ export class FileIndex {
     this.#count += 1
   }
 
-  /** The ids of files of a size, newest first. @param fingerprint without it, of any content. */
-  find(scope: string, size: number, fingerprint?: string): readonly string[] {
+  /** The ids of files of a size with this fingerprint, newest first. */
+  find(scope: string, size: number, fingerprint: string): readonly string[] {
+    const mark = markOf(fingerprint)
     const entries = this.#alike.get(keyOf(scope, size)) ?? []
-    const mark = fingerprint === undefined ? undefined : markOf(fingerprint)
-    return entries.filter((entry) => mark === undefined || entry.mark === mark).map(({ id }) => id)
+    return entries.filter((entry) => entry.mark === mark).map(({ id }) => id)
   }
 
   remove(scope: string, { id, size }: IndexedFile): void {

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Challenge, Challenges } from './challenges.ts'
 import { SCAN_WAIT } from './deadline.ts'
 import type { Desk } from './desk.ts'
-import type { Algorithm } from './digest.ts'
 import { UploadError } from './errors.ts'
 import type { Events } from './events.ts'
 import { FileIndex, type IndexedFile } from './file-index.ts'
@@ -118,28 +117,6 @@ export class Instant {
     return this.#create(desk, record, source, work)
   }
 
-  /**
-   * The same for a client that knows only a digest of the whole file, which proves no possession: only files of its own
-   * owner are found. The first question about a file reads it; its record has the digest afterwards.
-   *
-   * @param record of the new upload, with its length.
-   * @throws UploadError like `finish`, and `storage_error`.
-   */
-  async byDigest<T>(
-    desk: Desk,
-    record: UploadRecord,
-    { algorithm, digest }: { readonly algorithm: Algorithm; readonly digest: Buffer },
-    work: Work<T>,
-  ): Promise<T> {
-    const { owner } = desk.principal
-    const ids = owner === undefined || record.length === null ? [] : this.#find(owner, record.length)
-    const hasDigest = async (upload: Upload): Promise<boolean> =>
-      upload.record.owner === owner && (await upload.digest(algorithm)).equals(digest)
-    const source = await this.#first(ids, record.length, hasDigest, new AbortController().signal)
-    if (source === undefined) throw unknownContent()
-    return this.#create(desk, record, source, work)
-  }
-
   async #create<T>(desk: Desk, record: UploadRecord, source: string, work: Work<T>): Promise<T> {
     return desk.createFrom(record, source, async (upload) => {
       await land(upload)
@@ -215,7 +192,7 @@ export class Instant {
     }
   }
 
-  #find(owner: string | undefined, size: number, fingerprint?: string): readonly string[] {
+  #find(owner: string | undefined, size: number, fingerprint: string): readonly string[] {
     const scope = this.#scopeOf(owner)
     return scope === undefined ? [] : this.#index.find(scope, size, fingerprint)
   }

@@ -125,8 +125,8 @@ describe('The index of files', () => {
     index.addOld('x', file('0'))
     index.add('y', file('4'))
     expect(index.find('x', 1, mark('a'))).toEqual(['2', '1', '0'])
-    expect(index.find('x', 1)).toEqual(['3', '2', '1', '0'])
-    expect([index.find('x', 2, mark('a')), index.find('z', 1)]).toEqual([[], []])
+    expect(index.find('x', 1, mark('b'))).toEqual(['3'])
+    expect([index.find('x', 2, mark('a')), index.find('z', 1, mark('a'))]).toEqual([[], []])
     index.remove('x', file('1'))
     expect(index.find('x', 1, mark('a'))).toEqual(['2', '0'])
   })
@@ -135,16 +135,25 @@ describe('The index of files', () => {
     const index = new FileIndex()
     for (let i = 0; i < 3; i++) index.add('x', file('1'))
     index.addOld('x', file('1'))
-    expect([index.find('x', 1), index.count]).toEqual([['1'], 1])
+    expect([index.find('x', 1, mark('a')), index.count]).toEqual([['1'], 1])
   })
 
   it('drops the oldest files when there are too many', () => {
     const index = new FileIndex(3)
     for (let i = 0; i < 10; i++) index.add('x', file(String(i), i))
     index.addOld('x', file('old'))
-    expect([index.count, index.find('x', 9), index.find('x', 7), index.find('x', 6)]).toEqual([3, ['9'], ['7'], []])
+    expect([
+      index.count,
+      index.find('x', 9, mark('a')),
+      index.find('x', 7, mark('a')),
+      index.find('x', 6, mark('a')),
+    ]).toEqual([3, ['9'], ['7'], []])
     const alike = new FileIndex()
     for (let i = 0; i < 100; i++) alike.add('x', file(String(i)))
-    expect([alike.count, alike.find('x', 1)[0], alike.find('x', 1).length]).toEqual([64, '99', 64])
+    expect([alike.count, alike.find('x', 1, mark('a'))[0], alike.find('x', 1, mark('a')).length]).toEqual([
+      64,
+      '99',
+      64,
+    ])
   })
 })
