@@ -154,14 +154,19 @@ export class Instant {
       const expected = await proofOf(nonce, size, (range) => upload.read(range), signal)
       return proof.length === expected.length && timingSafeEqual(proof, expected)
     }
-    return this.#first(this.#find(owner, size, fingerprint), size, isProved, signal)
+    const forget = (id: string): void => {
+      const scope = this.#scopeOf(owner)
+      if (scope !== undefined) this.#index.remove(scope, { id, size, fingerprint })
+    }
+    return this.#first(this.#find(owner, size, fingerprint), size, isProved, forget, signal)
   }
 
   /** @returns the first of these files with `size` bytes that `isSame`. Those that are gone are forgotten. */
   async #first(
     ids: readonly string[],
-    size: number | null,
+    size: number,
     isSame: (upload: Upload) => Promise<boolean>,
+    forget: (id: string) => void,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     if (ids.length === 0) return undefined
@@ -171,7 +176,7 @@ export class Instant {
     try {
       for (const id of ids) {
         signal.throwIfAborted()
-        if (await this.#isSource(id, size, isSame)) return id
+        if (await this.#isSource(id, size, isSame, forget)) return id
       }
     } finally {
       leave()
@@ -179,7 +184,12 @@ export class Instant {
     return undefined
   }
 
-  async #isSource(id: string, size: number | null, isSame: (upload: Upload) => Promise<boolean>): Promise<boolean> {
+  async #isSource(
+    id: string,
+    size: number,
+    isSame: (upload: Upload) => Promise<boolean>,
+    forget: (id: string) => void,
+  ): Promise<boolean> {
     try {
       return await this.#uploads.use(id, async (upload) => {
         await upload.confirm()
@@ -188,6 +198,8 @@ export class Instant {
     } catch (error) {
       // A file that is gone, or cannot be read now, is no reason why the client cannot send its own.
       if (!(error instanceof UploadError)) throw error
+      // Another node has removed it.
+      if (error.code === 'not_found' || error.code === 'gone') forget(id)
       return false
     }
   }

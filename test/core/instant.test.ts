@@ -2,6 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Desk } from '../../server/core/desk.ts'
 import { Events } from '../../server/core/events.ts'
+import { FileIndex } from '../../server/core/file-index.ts'
+import { fingerprintOfBytes } from '../../server/core/fingerprint.ts'
+import { Instant } from '../../server/core/instant.ts'
 import type { Principal } from '../../server/core/principal.ts'
 import type { Uploads } from '../../server/core/uploads.ts'
 import { openStore } from '../../server/open-store.ts'
@@ -47,5 +50,18 @@ describe('A source that does not exist', () => {
     const wanted = uploads.createFrom(recordOf('copy', 5), 'source', async () => undefined)
     await expect(wanted).rejects.toMatchObject({ code: 'not_found' })
     await expect(uploads.use('copy', async () => undefined)).rejects.toMatchObject({ code: 'not_found' })
+  })
+})
+
+describe('A file that another node has removed', () => {
+  it('is forgotten when somebody asks for it', async () => {
+    const index = new FileIndex()
+    const instant = new Instant(uploads, 'owner', new Events(), '', index)
+    const fingerprint = fingerprintOfBytes(HELLO)
+    index.add('alice', { id: 'removed', size: 5, fingerprint })
+    const { id: question } = instant.ask(alice.principal, 5, fingerprint)
+    const claim = { question, proof: Buffer.alloc(32) }
+    await expect(instant.finish(alice, claim, {}, async () => undefined)).rejects.toMatchObject({ code: 'not_found' })
+    expect(index.count).toBe(0)
   })
 })
