@@ -36,6 +36,16 @@ export function offsetsOf(page: Page): number[] {
   return offsets
 }
 
+/** Collects the offset of the first PATCH request to each upload of a page, by the last segment of its URL. */
+export function firstOffsetsOf(page: Page): Map<string, number> {
+  const offsets = new Map<string, number>()
+  page.on('request', (request) => {
+    const id = new URL(request.url()).pathname.split('/').at(-1) ?? ''
+    if (request.method() === 'PATCH' && !offsets.has(id)) offsets.set(id, Number(request.headers()['upload-offset']))
+  })
+  return offsets
+}
+
 /** Collects the methods with which a page reaches uploads, but not their links. */
 export function methodsOf(page: Page): string[] {
   const methods: string[] = []
