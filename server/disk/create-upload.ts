@@ -51,9 +51,15 @@ export async function createFinishedUpload(
   return onDiskWithoutBytes(async () => {
     if (intended.folder !== undefined) await finishedFolders.announce()
     const incoming = layout.incomingFile(intended.id)
-    const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none', modes.file)
-    onStep('whole:bytes')
-    const record = await preparedFor(environment, intended.id, prepare)
+    let record = intended
+    const written = async (): Promise<void> => {
+      onStep('whole:bytes')
+      const prepared = await prepare()
+      await prepared.after
+      record = marked(environment, prepared.record)
+    }
+    const { mtime, size } = await writeNewFile(incoming, bytes, durable ? 'data' : 'none', modes.file, written)
+    // With the record, the upload exists: after a crash, the next start finishes it.
     await createRecordFor(environment, record, durable)
     onStep('whole:record')
     const received = add([], { start: 0, end: size })
@@ -76,25 +82,6 @@ export async function createFinishedUpload(
     }
     return new DiskUpload(environment, { record, received, journal: undefined, finishedAt: mtime })
   })
-}
-
-/**
- * Runs `prepare` for new bytes, and waits for what the commit waits for; if that fails, removes them. With the record,
- * the upload exists: after a crash, the next start finishes it.
- */
-async function preparedFor(
-  environment: Environment,
-  id: string,
-  prepare: () => Promise<Prepared>,
-): Promise<UploadRecord> {
-  try {
-    const { record, after } = await prepare()
-    await after
-    return marked(environment, record)
-  } catch (error) {
-    await rm(environment.layout.incomingFile(id), { force: true })
-    throw error
-  }
 }
 
 /** Creates the record of new bytes; if that fails, removes the bytes. */

@@ -173,21 +173,31 @@ const syncs = { none: undefined, data: promisify(fdatasync), all: promisify(fsyn
  * touch memory, and cost less than a round trip to the pool.
  *
  * @param sync `none`, `data` like fdatasync(2), or `all` like fsync(2).
- * @throws the OS error, `EEXIST` if the file exists. After any other error, there is no such file.
+ * @param written runs once the content can be read, while it is synced.
+ * @throws the OS error, `EEXIST` if the file exists; what `written` throws. After any error but `EEXIST`, there is no
+ * such file.
  */
 export async function writeNewFile(
   file: string,
   buffers: readonly Buffer[],
   sync: 'none' | 'data' | 'all',
   { bits, isMasked }: Permission,
+  written?: () => Promise<void>,
 ): Promise<Stats> {
   const descriptor = await openFile(file, 'wx', bits)
   let isOpen = true
   try {
     if (isMasked) fchmodSync(descriptor, bits)
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
+    const meanwhile = written?.()
+    // It is awaited later, also if the sync fails before it does.
+    meanwhile?.catch(() => undefined)
     const syncIt = syncs[sync]
-    if (syncIt !== undefined) await measured(SYNCS, 'sync', () => syncIt(descriptor))
+    try {
+      if (syncIt !== undefined) await measured(SYNCS, 'sync', () => syncIt(descriptor))
+    } finally {
+      await meanwhile
+    }
     const stats = fstatSync(descriptor)
     isOpen = false
     closeSync(descriptor)
