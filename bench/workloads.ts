@@ -20,23 +20,32 @@ export interface Workload extends WorkloadInfo {
   readonly needs: Ability
   /** Fills the directory of the server before it starts. */
   fill?(folder: string, contestant: Contestant): Promise<void>
-  /** @throws Error when the server does not complete it. */
-  run(server: ServerProcess, contestant: Contestant): Promise<Figures>
+  /**
+   * @param turn how often this workload has run on the same server, this time included.
+   * @throws Error when the server does not complete it.
+   */
+  run(server: ServerProcess, contestant: Contestant, turn?: number): Promise<Figures>
 }
 
 /** The workloads of the table, in order. */
 export const workloads: readonly Workload[] = [
-  tus('1 GiB in one PATCH', 1, GIB, ({ port }) => upload(port, GIB, GIB)),
+  ...freshAndWarm(tus('1 GiB in one PATCH', 1, GIB, ({ port }) => upload(port, GIB, GIB))),
   tus('512 MiB in 5 MiB PATCHes', 1, 512 * MIB, ({ port }) => upload(port, 512 * MIB, 5 * MIB)),
   tus('8 × 64 MiB in parallel', 8, 64 * MIB, ({ port }) => uploadAtOnce(port, 8, 64 * MIB)),
-  smallUploads(),
-  heads(),
+  ...freshAndWarm(
+    tus('8 × 64 MiB in 5 MiB PATCHes', 8, 64 * MIB, ({ port }) => uploadAtOnce(port, 8, 64 * MIB, 5 * MIB)),
+  ),
+  ...freshAndWarm(smallUploads()),
+  ...freshAndWarm(heads()),
   webUploader('1 GiB by WebUploader, 20 MiB chunks, 1 thread', 20 * MIB, 1),
-  webUploader('1 GiB by WebUploader, 5 MiB chunks, 3 threads', 5 * MIB, 3),
+  ...freshAndWarm(webUploader('1 GiB by WebUploader, 5 MiB chunks, 3 threads', 5 * MIB, 3)),
   wholeDownload(),
   rangeDownloads(),
   slowUploads(),
-  { ...tus('256 × 4 MiB at once', 256, 4 * MIB, ({ port }) => uploadAtOnce(port, 256, 4 * MIB)), needs: 'crowd' },
+  ...freshAndWarm({
+    ...tus('256 × 4 MiB at once', 256, 4 * MIB, ({ port }) => uploadAtOnce(port, 256, 4 * MIB)),
+    needs: 'crowd',
+  }),
   manyUnfinished(),
   start(),
   startOnMany(),
@@ -60,14 +69,30 @@ export const curves: readonly Workload[] = [
   ),
 ]
 
+/**
+ * A workload on a new process, and on one that has done the same once: about half of what a new process spends on small
+ * requests is spent on code that is not compiled yet.
+ */
+function freshAndWarm(workload: Workload): readonly Workload[] {
+  const warm: Workload = {
+    ...workload,
+    name: `${workload.name}, warm`,
+    run: async (server, contestant) => {
+      await workload.run(server, contestant, 1)
+      return workload.run(server, contestant, 2)
+    },
+  }
+  return [workload, warm]
+}
+
 function tus(name: string, count: number, size: number, work: (server: ServerProcess) => Promise<unknown>): Workload {
   return {
     name,
     unit: 's',
     needs: 'tus',
-    run: async (server) => {
+    run: async (server, _, turn = 1) => {
       const figures = await measure(server, count * size, () => work(server))
-      await checkStored(server.folder, count, size)
+      await checkStored(server.folder, count * turn, size)
       return figures
     },
   }
@@ -80,8 +105,8 @@ function smallUploads(): Workload {
   )
   return {
     ...workload,
-    run: async (server, contestant) => {
-      const figures = await workload.run(server, contestant)
+    run: async (server, contestant, turn) => {
+      const figures = await workload.run(server, contestant, turn)
       return { ...figures, requestsPerSecond: count / figures.seconds }
     },
   }
@@ -96,8 +121,6 @@ function heads(): Workload {
     needs: 'crowd',
     run: async (server) => {
       const path = await leaveUnfinished(server.port)
-      // A new process is slower until its code is compiled.
-      await headLoad(server.port, path, 32, 500)
       let answers = 0
       const figures = await measure(server, 0, async () => {
         answers = (await headLoad(server.port, path, 32, seconds * 1000)).answers
@@ -118,12 +141,12 @@ function webUploader(name: string, chunkSize: number, threads: number): Workload
     name,
     unit: 's',
     needs: 'webuploader',
-    run: async (server) => {
+    run: async (server, _, turn = 1) => {
       let completeMs = 0
       const figures = await measure(server, GIB, async () => {
-        completeMs = await uploadByWebUploader(server.port, GIB, chunkSize, threads)
+        completeMs = await uploadByWebUploader(server.port, GIB, chunkSize, threads, `wu_bench_${turn}`)
       })
-      await checkStored(server.folder, 1, GIB)
+      await checkStored(server.folder, turn, GIB)
       return { ...figures, completeMs }
     },
   }

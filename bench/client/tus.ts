@@ -50,9 +50,9 @@ export async function upload(port: number, size: number, patchSize: number): Pro
   return path
 }
 
-/** `count` concurrent uploads of `size` bytes, each in one PATCH over its own connection. */
-export async function uploadAtOnce(port: number, count: number, size: number): Promise<void> {
-  await Promise.all(Array.from({ length: count }, () => upload(port, size, size)))
+/** `count` concurrent uploads of `size` bytes, each over its own connection, in one PATCH or in several. */
+export async function uploadAtOnce(port: number, count: number, size: number, patchSize = size): Promise<void> {
+  await Promise.all(Array.from({ length: count }, () => upload(port, size, patchSize)))
 }
 
 /** `count` uploads of `size` bytes, sent with their creation, over `lanes` connections. */
