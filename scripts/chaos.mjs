@@ -1,11 +1,12 @@
 // `npm run chaos -- --minutes 30 --seed 1`: runs plans of the crash test, each on its own directory.
+// `npm run chaos -- --kills 1000`: the same until so many kills, however long that takes.
 // `npm run chaos:s3 -- --kills 500 --lanes 6`: the same on a bucket, several plans at a time.
 // `npm run chaos:cluster -- --rounds 300`: three nodes on a bucket, one disturbance in each round.
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 
 const PLACES = {
-  disk: { test: 'test/crash/crash.test.ts', amounts: { minutes: '30' } },
+  disk: { test: 'test/crash/crash.test.ts', amounts: { minutes: '30', kills: '0' } },
   s3: { test: 'test/crash/s3-crash.test.ts', amounts: { kills: '500', lanes: '6' } },
   cluster: { test: 'test/crash/cluster.test.ts', amounts: { rounds: '300' } },
 }

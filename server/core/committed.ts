@@ -12,32 +12,21 @@ export interface DoubtfulEvent {
 }
 
 /** What shows whether a change was committed. */
-export type Evidence = Pick<Store, 'summary' | 'open' | 'goneSince'>
-
-/** How much earlier than by `Date.now()` a tombstone may seem to be made, in milliseconds: the clock of files is coarse. */
-const COARSE = 20
+export type Evidence = Pick<Store, 'summary' | 'open'>
 
 /** Whether the store shows that the change of an event was committed. @throws UploadError `storage_error`. */
 export async function isCommitted(store: Evidence, { type, upload, createdAt }: DoubtfulEvent): Promise<boolean> {
   const state = await stateOf(store, upload)
   const isGone = state.kind !== 'upload' || state.record.createdAt !== createdAt
   if (type === 'deleted' || type === 'expired') return isGone
-  if (isGone) return type === 'created' && state.kind === 'gone' && (await mayHaveExisted(store, upload, createdAt))
+  // No id is used again while its tombstone is there, and a refused creation leaves none.
+  if (isGone) return type === 'created' && state.kind === 'gone'
   const { failed } = state.record
   // A file that has its name can still fail, until the directories are on disk.
   if (type === 'finished') return state.finished && failed === undefined
   if (type === 'rejected') return failed?.code === 'rejected'
   if (type === 'failed') return failed !== undefined && failed.code !== 'rejected'
   return type === 'created'
-}
-
-/**
- * Whether an upload that is gone existed. A creation that was refused leaves no tombstone, but one of an earlier upload
- * with this id may be there. Without any, a power cut took the bytes, or the tombstone is forgotten.
- */
-async function mayHaveExisted(store: Evidence, upload: string, createdAt: string): Promise<boolean> {
-  const since = await store.goneSince(upload)
-  return since === undefined || since.getTime() + COARSE >= Date.parse(createdAt)
 }
 
 type State =

@@ -11,6 +11,8 @@ import { Layout } from '../../server/disk/layout.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { recordOf } from '../support/store-contract.ts'
 
+const HOUR = 3_600_000
+
 let folder: TemporaryFolder
 let store: DiskStore
 
@@ -27,9 +29,9 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** An upload that is created after a wait, in milliseconds. */
-function created(wait: number): UploadRecord {
-  return { ...recordOf('id', 5), createdAt: new Date(Date.now() + wait).toISOString() }
+/** An upload that is created now, by a clock that is so many milliseconds ahead. */
+function created(ahead: number): UploadRecord {
+  return { ...recordOf('id', 5), createdAt: new Date(Date.now() + ahead).toISOString() }
 }
 
 const isCreated = ({ id, createdAt }: UploadRecord): Promise<boolean> =>
@@ -43,10 +45,14 @@ describe('A creation in doubt', () => {
     expect(await isCreated(record)).toBe(true)
   })
 
-  it('is not true because an earlier upload with its id was deleted', async () => {
-    const upload = await store.create(created(0))
+  it.each([
+    ['ahead', HOUR],
+    ['back', -HOUR],
+  ])('is true of an upload that was deleted since, although the clock jumped an hour %s', async (_, by) => {
+    const record = created(-by)
+    const upload = await store.create(record)
     await upload.remove('deleted')
-    expect(await isCreated(created(60_000))).toBe(false)
+    expect(await isCreated(record)).toBe(true)
   })
 
   it('is not true if it was refused, and a crash interrupted the removal', async () => {

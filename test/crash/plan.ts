@@ -31,7 +31,8 @@ export async function runPlan(
   const random = new Random(seed)
   const clients = await Promise.all(owners.map(credentialsOf))
   const receiver = await EventReceiver.start(new Random(seed))
-  const rounds = new Rounds(folder.path, storageIn(folder.path), random, seed, tally, clients, receiver)
+  const storage = storageIn(folder.path)
+  const rounds = new Rounds(folder.path, storage, random, seed, tally, clients, receiver)
   const before = tally.all
   let current: Run | undefined
   try {
@@ -48,12 +49,12 @@ export async function runPlan(
     }
     current = undefined
     await rounds.last()
+    if (storage.events !== undefined) tally.noteEvents(receiver.count, tally.all - before)
   } catch (error) {
     const where = current === undefined ? 'at the end' : `in ${JSON.stringify(current)}`
     throw new Error(`Seed ${seed}, after ${tally.all - before} kills, ${where}`, { cause: error })
   } finally {
     tally.noteUploads(rounds.uploads)
-    tally.noteEvents(receiver.count)
     await receiver.close()
     await folder.dispose()
   }

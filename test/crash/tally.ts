@@ -17,6 +17,7 @@ export class Tally {
   #comparisons = 0
   #overQuota = 0
   #events = 0
+  #comparedKills = 0
   #missed = 0
   #withRequests = 0
   #requests = 0
@@ -36,9 +37,14 @@ export class Tally {
     this.#overQuota += requests
   }
 
-  /** @param events that a receiver of webhooks has, each once. */
-  noteEvents(events: number): void {
+  /**
+   * Records that the events of a receiver of webhooks were equal to the uploads of the store.
+   *
+   * @param events that the receiver has, each once. @param kills after which that was so.
+   */
+  noteEvents(events: number, kills: number): void {
     this.#events += events
+    this.#comparedKills += kills
   }
 
   /** Records that the awaited step of a run did not occur in time. */
@@ -69,6 +75,7 @@ export class Tally {
     this.#comparisons += other.#comparisons
     this.#overQuota += other.#overQuota
     this.#events += other.#events
+    this.#comparedKills += other.#comparedKills
     this.#missed += other.#missed
     this.#withRequests += other.#withRequests
     this.#requests += other.#requests
@@ -78,6 +85,11 @@ export class Tally {
 
   get comparisons(): number {
     return this.#comparisons
+  }
+
+  /** Kills after which the receiver of webhooks had exactly the events of the store. */
+  get comparedKills(): number {
+    return this.#comparedKills
   }
 
   get overQuota(): number {
@@ -112,6 +124,7 @@ export class Tally {
       ['ledger equal to a recount', this.#comparisons],
       ['requests over a quota', this.#overQuota],
       ['events equal to the store', this.#events],
+      ['… after kills', this.#comparedKills],
       ...[...this.#uploads].sort(),
       ['violations', violations],
     ]

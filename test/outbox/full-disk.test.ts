@@ -27,15 +27,15 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** Lets every write of an event fail, as on a full disk. */
-async function fillOutbox(): Promise<FailingCalls> {
+/** Lets every write of an event fail, as on a full disk, or every sync, as where blocks are allocated late. */
+async function fillOutbox(call: 'write' | 'sync' = 'write'): Promise<FailingCalls> {
   // The current file of events exists from the first one on.
   await createUpload(program.url, 0)
   await receiver.count(1)
   const names = await readdir(layout.outbox)
   return failCalls(
     program,
-    'write',
+    call,
     'ENOSPC',
     names.map((name) => path.join(layout.outbox, name)),
   )
@@ -53,6 +53,33 @@ describe('A disk without room for an event', () => {
     expect((await patch(url, 5, bytesOf(0))).status).toBe(204)
     await receiver.count(2)
     expect(receiver.deliveries[1]).toMatchObject({ type: 'upload.finished', upload: idOf(url) })
+  })
+
+  it('leaves a file unfinished over a kill, and the next start finishes it with its event', async () => {
+    const fault = await fillOutbox('sync')
+    const url = await createUpload(program.url, 5)
+    expect((await patch(url, 0, bytesOf(5))).status).toBe(507)
+    expect(await readdir(layout.finishedFolder(idOf(url)))).toEqual([])
+    await program.end('SIGKILL')
+    expect(await fault.end()).toBeGreaterThan(0)
+    program = await startProgram({ DATA_DIR: folder.path, ...receiver.settings })
+    await receiver.count(2)
+    expect(receiver.deliveries[1]).toMatchObject({ type: 'upload.finished', upload: idOf(url) })
+    expect(await readdir(layout.finishedFolder(idOf(url)))).toEqual(['file'])
+  })
+
+  it('refuses a creation that is to be reported, and leaves nothing of it', async () => {
+    await program.end('SIGTERM')
+    const settings = { DATA_DIR: folder.path, ...receiver.settings, WEBHOOK_EVENTS: 'created' }
+    program = await startProgram(settings)
+    const fault = await fillOutbox()
+    const before = await readdir(layout.incoming)
+    expect((await create(program.url, { 'Upload-Length': '5' })).status).toBe(507)
+    expect(await readdir(layout.incoming)).toEqual(before)
+    expect(await fault.end()).toBeGreaterThan(0)
+    expect((await create(program.url, { 'Upload-Length': '5' })).status).toBe(201)
+    await receiver.count(2)
+    expect(receiver.types).toEqual(['upload.created', 'upload.created'])
   })
 
   it('refuses a small file that comes with its creation, and leaves nothing of it', async () => {
