@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client'
 import { createLegacyAdapter, type LegacyAdapter } from '../legacy-adapter/adapter.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
-import { createApp } from './app.ts'
+import { createApp, wireProtocolOf } from './app.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import { Links, withLinks } from './auth/links.ts'
 import { Owners } from './auth/owners.ts'
@@ -224,6 +224,7 @@ async function serviceFor(
         listsChunks: settings.LEGACY_CHECK === 'list',
       })
     : undefined
+  const dialects = legacy === undefined ? undefined : await openDialects(settings, legacy)
   const app = createApp({
     feed,
     admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication, callers),
@@ -259,7 +260,7 @@ async function serviceFor(
     tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
     draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
     legacy,
-    dialects: legacy === undefined ? undefined : await openDialects(settings, legacy),
+    dialects,
     pages,
     log,
     allowedOrigins: settings.ALLOWED_ORIGINS,
@@ -270,7 +271,14 @@ async function serviceFor(
     requests: requestLimit(settings.REQUESTS_PER_MINUTE),
     readiness,
   })
-  const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf, settings.BASE_PATH)
+  const refuse = refusals({
+    log,
+    allowedOrigins: settings.ALLOWED_ORIGINS,
+    dialectOf,
+    protocolOf: (request) => wireProtocolOf(request, dialects),
+    basePath: settings.BASE_PATH,
+    feed,
+  })
   const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
   let listening: Connections | undefined
