@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import type { Embedding } from './embedding.ts'
 import { openLandfall, type Program } from './library/open-landfall.ts'
 import { logOf } from './log.ts'
-import type { Embedding } from './service.ts'
 import type { Settings } from './settings.ts'
 import { changedSettings } from './shown-settings.ts'
 import { versionOf } from './version.ts'
