@@ -13,7 +13,17 @@ import { TUS } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
 import { findingsIn } from './support/axe.ts'
 import { startLimitingProxy } from './support/limiting-proxy.ts'
-import { choose, firstOffsetsOf, methodsOf, offsetsOf, press, ROW, rowIn, rowsIn, shows } from './support/modern-page.ts'
+import {
+  choose,
+  firstOffsetsOf,
+  methodsOf,
+  offsetsOf,
+  press,
+  ROW,
+  rowIn,
+  rowsIn,
+  shows,
+} from './support/modern-page.ts'
 
 jest.setTimeout(120_000)
 
