@@ -24,6 +24,7 @@ const SCRIPTS = {
   'test:tusd': [],
   'test:docs': [],
   'test:containers': [],
+  'test:prometheus': [],
   soak: timed,
 }
 

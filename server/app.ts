@@ -97,9 +97,12 @@ export function createApp(dependencies: Dependencies): App {
 }
 
 /** The protocol that the client of a request speaks, for statistics. */
-function wireProtocolOf(ctx: Context, dialects: Handlers['dialects']): EndedRequest['protocol'] {
-  if (dialects?.owns(ctx.path)) return 'webuploader'
-  return dialectOf(ctx) === 'legacy' ? 'webuploader' : (protocolOf(ctx) ?? 'none')
+export function wireProtocolOf(
+  request: Pick<Context, 'method' | 'path' | 'headers'>,
+  dialects: Handlers['dialects'],
+): EndedRequest['protocol'] {
+  if (dialects?.owns(request.path)) return 'webuploader'
+  return dialectOf(request) === 'legacy' ? 'webuploader' : (protocolOf(request) ?? 'none')
 }
 
 /** A router over some routes. */

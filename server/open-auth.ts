@@ -4,6 +4,7 @@ import type { Authenticator } from './auth/authenticator.ts'
 import { Owners } from './auth/owners.ts'
 import type { Reach } from './http/same-origin.ts'
 import type { Keys } from './keys.ts'
+import type { Authorize } from './library/authorize.ts'
 import type { Settings } from './settings.ts'
 
 /**
@@ -43,6 +44,14 @@ export async function openAuth(
     cookie: settings.AUTH_COOKIE,
     owners,
   })
+}
+
+/** Loaded only for applications that authorize requests. @throws Error with a sentence for the operator. */
+export async function openAuthorization(authorize: Authorize, settings: Settings, keys: Keys): Promise<Authenticator> {
+  if (settings.AUTH !== 'none') throw new Error('The function authorize and the setting AUTH exclude each other.')
+  const { ApplicationAuthenticator } = await import('./library/authorization.ts')
+  const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
+  return new ApplicationAuthenticator(authorize, owners, keys.account)
 }
 
 function applicationKeys({ JWT_SECRET, JWKS_URL }: Settings): { secret: string } | { url: string } | undefined {

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
+import type { Embedding } from './embedding.ts'
 import { openLandfall, type Program } from './library/open-landfall.ts'
 import { logOf } from './log.ts'
-import { shownSettings } from './logs/shown-settings.ts'
-import type { Embedding } from './service.ts'
 import type { Settings } from './settings.ts'
+import { changedSettings } from './shown-settings.ts'
 import { versionOf } from './version.ts'
 
 /** The built pages. */
@@ -14,7 +14,7 @@ export async function openProgram(settings: Settings, changed: Partial<Embedding
   const log = changed.log ?? (await logOf(settings))
   if (log.isLevelEnabled('info')) {
     const { version, revision } = versionOf()
-    log.info({ version, revision, runtime: process.version, settings: shownSettings(settings) }, 'Landfall starts.')
+    log.info({ version, revision, runtime: process.version, settings: changedSettings(settings) }, 'Landfall starts.')
   }
   return openLandfall(settings, { log, webUploader: true, pagesFolder: PAGES, ...changed })
 }

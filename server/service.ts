@@ -1,59 +1,38 @@
 import { readdir } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
-import type { Logger } from 'pino'
-import type { Registry } from 'prom-client'
-import { createLegacyAdapter, type LegacyAdapter } from '../legacy-adapter/adapter.ts'
-import { Visitors } from '../legacy-adapter/visitor.ts'
-import { Admission } from './admission.ts'
-import { createApp } from './app.ts'
-import type { Authenticator } from './auth/authenticator.ts'
-import { Links, withLinks } from './auth/links.ts'
-import { Owners } from './auth/owners.ts'
-import { session } from './auth/session.ts'
+import { wireProtocolOf } from './app.ts'
 import { startBackgroundWork } from './background-work.ts'
 import { Bookkeeping, ledgerOf } from './bookkeeping.ts'
 import { type Connections, connections } from './connections/connections.ts'
 import { refusals } from './connections/refusal.ts'
 import { Callers } from './core/callers.ts'
 import { Concatenation } from './core/concatenation.ts'
-import type { Decisions } from './core/decisions.ts'
 import { Events } from './core/events.ts'
 import type { Ledger } from './core/ledger.ts'
-import { RateLimit } from './core/rate-limit.ts'
 import type { Store } from './core/store.ts'
 import type { Uploads } from './core/uploads.ts'
 import { dialectOf } from './dialect.ts'
-import type { Dialects } from './dialects.ts'
-import type { OutboxStep, Step } from './disk/environment.ts'
 import { Layout } from './disk/layout.ts'
-import { Notes } from './disk/notes.ts'
 import { readUsage } from './disk/usage-file.ts'
 import { downloadHost } from './download/download-host.ts'
-import type { SignUrl } from './download/redirect.ts'
-import { Draft } from './draft/draft.ts'
+import type { Embedding } from './embedding.ts'
 import { exposure } from './exposure.ts'
 import { namesOf } from './http/allowed-hosts.ts'
 import { serveBelow } from './http/base-path.ts'
 import { loadPages, type Pages } from './http/pages.ts'
 import { RequestFeed } from './http/request-feed.ts'
 import type { Trace } from './http/trace.ts'
-import type { Keys } from './keys.ts'
-import type { Authorize } from './library/authorize.ts'
 import { listen, listenOnSocket, urlOfServer } from './listening.ts'
-import type { Audit, Audited } from './logs/audit.ts'
-import { logLifecycle } from './logs/lifecycle.ts'
-import type { Measured, Metrics } from './metrics/open-metrics.ts'
+import { observe } from './observe.ts'
+import { openApp } from './open-app.ts'
 import { type Application, openApplication } from './open-application.ts'
-import { openAuth, openTokens } from './open-auth.ts'
+import { openAuth, openAuthorization } from './open-auth.ts'
 import { openChecks } from './open-checks.ts'
 import { openStore } from './open-store.ts'
-import { Intake } from './protocol/intake.ts'
-import { uploadUrls } from './protocol/upload-urls.ts'
 import { Readiness } from './readiness.ts'
 import type { Environment } from './s3/environment.ts'
 import { secretsOf } from './secrets.ts'
 import type { Settings } from './settings.ts'
-import { Tus } from './tus/tus.ts'
 
 /** An open service: it has its data directory, and answers requests. */
 export interface Service {
@@ -79,32 +58,6 @@ export interface Service {
    */
   close(drain?: (timeout: number) => Promise<void>): Promise<void>
 }
-
-/** What the settings cannot say. */
-export interface Embedding {
-  readonly log: Logger
-  /** Whether WebUploader pages can upload. */
-  readonly webUploader: boolean
-  /** The directory of the built pages; without it, there are no pages and no health checks. */
-  readonly pagesFolder?: string | undefined
-  /** The decisions of an application in this process. */
-  readonly decisions?: Decisions | undefined
-  /** Authorizes requests, instead of AUTH. */
-  readonly authorize?: Authorize | undefined
-  /** Receives the metrics. Without it, they are served at ADMIN_PORT, if that is set. */
-  readonly metrics?: Registry | undefined
-  /** Called after each step of the disk store and the outbox; tests stop the program there. */
-  readonly onStep?: ((step: Step | OutboxStep) => void) | undefined
-}
-
-/** Maximum WebUploader visitors whose listed chunks are kept, up to 16 KiB each. */
-const MAX_VISITORS = 20_000
-
-/** Maximum WebUploader senders whose current upload is kept. */
-const MAX_SENDERS = 50_000
-
-/** Maximum WebUploader tasks whose adopted uploads are kept. */
-const MAX_ADOPTIONS = 20_000
 
 /**
  * Wires the implementations together.
@@ -177,118 +130,62 @@ interface Parts {
 }
 
 /** The service over open uploads. @throws Error with a sentence for the operator. */
-async function serviceFor(
-  settings: Settings,
-  embedding: Embedding,
-  { application, bucket, events, ledger, uploads, downloadsFrom, pages, checkStore }: Parts,
-): Promise<Service> {
-  const { log } = embedding
+async function serviceFor(settings: Settings, embedding: Embedding, parts: Parts): Promise<Service> {
+  const { application, bucket, events, ledger, uploads } = parts
+  const { log, authorize } = embedding
   const layout = new Layout(settings.DATA_DIR)
   application.connect(uploads)
   const usage = await readUsage(layout)
   if (usage !== undefined) ledger.restore(usage)
   const { ids: secret, keys } = await secretsOf(settings, (sentence) => log.warn(sentence))
-  const { NODE: node } = settings
-  const concatenation = new Concatenation(uploads, secret, node)
-  const trustProxy = settings.TRUST_PROXY
+  const concatenation = new Concatenation(uploads, secret, settings.NODE)
   const hostNames = namesOf(settings.ALLOWED_HOSTS, settings.HOST, [settings.PUBLIC_URL, settings.DOWNLOAD_URL])
-  const urls = uploadUrls(settings.PUBLIC_URL, settings.DOWNLOAD_URL, trustProxy, hostNames)
-  const intake = new Intake(concatenation, settings.MAX_SIZE, settings.IDLE_TIMEOUT)
-  const limits = { node, maxSize: settings.MAX_SIZE, expiresAfter: settings.EXPIRES_AFTER * 1000, urlOf: urls.location }
-  const reach = { publicUrl: settings.PUBLIC_URL, trustProxy }
-  const links = new Links(keys.link)
-  const { authorize } = embedding
+  const reach = { publicUrl: settings.PUBLIC_URL, trustProxy: settings.TRUST_PROXY }
   const authenticator =
     authorize === undefined
       ? await openAuth(settings, keys, reach, (sentence) => log.warn(sentence))
       : await openAuthorization(authorize, settings, keys)
   const auth = authorize === undefined ? settings.AUTH : 'application'
-  const { DOWNLOADS: downloads, TERMINATION: termination } = settings
-  const readiness = new Readiness(checkStore)
+  const readiness = new Readiness(parts.checkStore)
   const feed = new RequestFeed()
   const callers = new Callers<Trace>()
-  logLifecycle(events, log, callers)
-  if (settings.ACCESS_LOG === 'on') (await import('./logs/access-log.ts')).logAccess(feed, log)
-  const audit = settings.AUDIT_LOG === '' ? undefined : await openAudit(settings, { events, feed, callers, log })
-  const legacy = embedding.webUploader
-    ? createLegacyAdapter(uploads, {
-        rules: { secret, node, names: settings.LEGACY_IDENTITY },
-        visitors: new Visitors(secret, reach, auth === 'none'),
-        tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
-        histories: new Notes(layout.visitors, MAX_VISITORS),
-        senders: new Notes(layout.senders, MAX_SENDERS),
-        adoptions: new Notes(layout.adoptions, MAX_ADOPTIONS),
-        urlOf: urls.forPage,
-        idleTimeout: settings.IDLE_TIMEOUT,
-        maxChunks: settings.MAX_CHUNKS,
-        listsChunks: settings.LEGACY_CHECK === 'list',
-      })
-    : undefined
-  const app = createApp({
+  let listening: Connections | undefined
+  const { audit, metrics } = await observe(settings, embedding, {
+    settings,
+    events,
     feed,
-    admission: new Admission(withLinks(authenticator, links), uploads, application.hasApplication, callers),
-    links,
-    urlOf: urls.link,
-    downloads,
-    downloadHost: downloadsFrom,
-    signUrl: settings.STORE === 's3' && settings.S3_DOWNLOADS === 'redirect' ? await openSigner(settings) : undefined,
-    termination,
-    session: session({
-      authenticator,
-      auth,
-      field: settings.AUTH_FIELD,
-      downloads,
-      termination,
-      instant: settings.INSTANT,
-      maxSize: settings.MAX_SIZE,
-      types: settings.ALLOWED_TYPES,
-      maxMetadata: settings.MAX_METADATA,
-      usageOf: (account) => ledger.usage(account),
-    }),
-    createToken: await openTokens(settings, keys.token),
-    instant:
-      settings.INSTANT === 'off'
-        ? undefined
-        : (await import('./open-instant.ts')).openInstant(settings, {
-            uploads,
-            events,
-            urlOf: urls.location,
-            auth,
-            log,
-          }),
-    tus: new Tus(intake, concatenation, { ...limits, idleTimeout: settings.IDLE_TIMEOUT, termination }),
-    draft: new Draft(intake, { ...limits, interimResponses: settings.INTERIM_RESPONSES }),
-    legacy,
-    dialects: legacy === undefined ? undefined : await openDialects(settings, legacy),
-    pages,
-    log,
-    allowedOrigins: settings.ALLOWED_ORIGINS,
-    allowedHosts: settings.ALLOWED_HOSTS,
+    callers,
+    ledger,
+    space: () => uploads.space(),
+    quarantined: bucket === undefined ? async () => (await readdir(layout.quarantine)).length : undefined,
+    memory: bucket && (() => bucket.budget.used),
+    connections: () => listening?.open,
+    webhooks: application.webhooks,
+  })
+  const { app, dialects } = await openApp(settings, embedding, {
+    ...parts,
+    concatenation,
+    layout,
+    secret,
+    keys,
     hostNames,
     reach,
-    maxUploads: settings.MAX_UPLOADS,
-    requests: requestLimit(settings.REQUESTS_PER_MINUTE),
+    authenticator,
+    auth,
     readiness,
+    feed,
+    callers,
   })
-  const refuse = refusals(log, settings.ALLOWED_ORIGINS, dialectOf, settings.BASE_PATH)
+  const refuse = refusals({
+    log,
+    allowedOrigins: settings.ALLOWED_ORIGINS,
+    dialectOf,
+    protocolOf: (request) => wireProtocolOf(request, dialects),
+    basePath: settings.BASE_PATH,
+    feed,
+  })
   const bookkeeping = new Bookkeeping(ledger, uploads, layout, log)
   const background = startBackgroundWork(uploads, concatenation, settings.EXPIRES_AFTER, log)
-  let listening: Connections | undefined
-  const isMeasured = settings.ADMIN_PORT !== undefined || embedding.metrics !== undefined
-  const metrics = isMeasured
-    ? await openMetrics(embedding.metrics, {
-        settings,
-        events,
-        feed,
-        callers,
-        ledger,
-        space: () => uploads.space(),
-        quarantined: bucket === undefined ? async () => (await readdir(layout.quarantine)).length : undefined,
-        memory: bucket && (() => bucket.budget.used),
-        connections: () => listening?.open,
-        webhooks: application.webhooks,
-      })
-    : undefined
   const admin =
     settings.ADMIN_PORT === undefined
       ? undefined
@@ -345,46 +242,8 @@ async function serviceFor(
   }
 }
 
-/** Loaded only where pages of other libraries upload. @throws Error with a sentence for each fault, one a line. */
-async function openDialects(settings: Settings, { tools }: LegacyAdapter): Promise<Dialects | undefined> {
-  if (settings.DIALECTS.length === 0) return undefined
-  const { openDialects, readDialects } = await import('./open-dialects.ts')
-  return openDialects(await readDialects(settings.DIALECTS), tools, settings.TERMINATION)
-}
-
-/** Loaded only for applications that authorize requests. */
-async function openAuthorization(authorize: Authorize, settings: Settings, keys: Keys): Promise<Authenticator> {
-  if (settings.AUTH !== 'none') throw new Error('The function authorize and the setting AUTH exclude each other.')
-  const { ApplicationAuthenticator } = await import('./library/authorization.ts')
-  const owners = new Owners(keys, settings.JWT_ISSUER, settings.UNOWNED_UPLOADS)
-  return new ApplicationAuthenticator(authorize, owners, keys.account)
-}
-
-/** Loaded only where metrics are wanted. */
-async function openMetrics(registry: Registry | undefined, measured: Measured): Promise<Metrics> {
-  const { openMetrics } = await import('./metrics/open-metrics.ts')
-  return openMetrics(measured, registry)
-}
-
-/** Loaded only where there is an audit log. */
-async function openAudit({ AUDIT_LOG }: Settings, audited: Audited): Promise<Audit> {
-  const { openAudit } = await import('./logs/audit.ts')
-  return openAudit(AUDIT_LOG, audited)
-}
-
 /** Loaded only where uploads are in a bucket. */
 async function storeIn(bucket: Environment, settings: Settings, onNotice: (sentence: string) => void): Promise<Store> {
   const { openS3Store } = await import('./open-s3-store.ts')
   return openS3Store(settings, bucket, onNotice)
-}
-
-/** Loaded only where downloads are redirected to the bucket. */
-async function openSigner(settings: Settings): Promise<SignUrl> {
-  const { signUrlsOf } = await import('./sign-urls.ts')
-  return signUrlsOf(settings)
-}
-
-function requestLimit(perMinute: number): RateLimit | undefined {
-  if (!Number.isFinite(perMinute)) return undefined
-  return new RateLimit(perMinute, 'Too many requests from your address; try again in a moment.')
 }

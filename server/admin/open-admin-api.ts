@@ -10,6 +10,7 @@ import type { RequestFeed } from '../http/request-feed.ts'
 import { eventsInBucket, eventsOnDisk, type KeptEvents } from '../kept-events.ts'
 import type { Keys } from '../keys.ts'
 import type { Settings } from '../settings.ts'
+import { shownSettings } from '../shown-settings.ts'
 import { versionOf } from '../version.ts'
 import { endpointName } from '../webhooks/endpoint.ts'
 import { AdminAccess } from './access.ts'
@@ -24,7 +25,6 @@ import { LiveUploads } from './live-uploads.ts'
 import { openapiOf } from './openapi.ts'
 import { describing, operationsOf } from './operations.ts'
 import { RequestHistory } from './request-history.ts'
-import { shownSettings } from './shown-settings.ts'
 import { statsOf } from './stats.ts'
 import { lineOf } from './upload-facts.ts'
 
@@ -93,7 +93,7 @@ export async function openAdminApi(settings: Settings, administered: Administere
     events: kept,
     stats,
     detailsOf: (facts) => detailsOf(facts, sources),
-    shownSettings: () => shownSettings(settings),
+    shownSettings: () => ({ settings: [...shownSettings(settings)] }),
     tokenKey: settings.AUTH === 'jwt' ? keys.token : undefined,
     expiresAfter,
     now: cautiousTime(),

@@ -72,9 +72,10 @@ export function connections(
   })
   server.on('request', (request, response) => open.get(request.socket)?.add({ request, response }))
   server.on('clientError', (error, socket) => open.get(socket)?.fail(error))
-  server.on('connect', ({ method = '', headers }, socket) => {
+  server.on('connect', ({ method = '', headers, socket: { remoteAddress: address = '' } }, socket) => {
     const error = new UploadError('unsupported_method', 'CONNECT is not supported: this service is not a proxy.')
-    socket.on('error', () => undefined).end(refuse(error, { method, path: '', headers }), () => socket.destroy())
+    const refusal = refuse(error, { method, path: '', headers, address, hasBegun: true })
+    socket.on('error', () => undefined).end(refusal, () => socket.destroy())
   })
   const answerIfHeard: http.RequestListener = (request, response) => {
     // The client can receive no response, but the bytes that have arrived are discarded.

@@ -130,7 +130,8 @@ export class Pipeline {
     if (this.#fault === undefined || !socket.writable) return
     const { error, request } = this.#fault
     this.#refusedAt = socket.bytesRead
-    socket.end(this.#refuse(error, request))
+    const { remoteAddress: address = '', bytesRead } = socket
+    socket.end(this.#refuse(error, { ...request, address, hasBegun: bytesRead > 0 }))
     const timer = setTimeout(() => socket.destroy(), DISCARD_FOR)
     socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer))
     socket.resume()
@@ -138,8 +139,11 @@ export class Pipeline {
 
   #cutOff({ request, response }: PipelinedRequest, error: UploadError): void {
     const { method = '', url = '', headers } = request
+    const { remoteAddress: address = '' } = this.socket
     const path = url.split('?')[0] ?? ''
-    if (!response.headersSent) this.socket.write(this.#refuse(error, { method, path, headers }))
+    if (!response.headersSent) {
+      this.socket.write(this.#refuse(error, { method, path, headers, address, running: request, hasBegun: true }))
+    }
     this.socket.destroySoon()
   }
 }

@@ -1,11 +1,13 @@
-import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Logger } from 'pino'
 import { systemCode, UploadError } from '../core/errors.ts'
 import { pathBelow } from '../http/base-path.ts'
 import { type AllowedOrigins, corsHeaders, EXPOSE_HEADERS } from '../http/cors.ts'
 import { errorResponse, logError } from '../http/error-response.ts'
 import type { Dialect } from '../http/error-status.ts'
+import type { EndedRequest, RequestFeed } from '../http/request-feed.ts'
 import { SECURITY_HEADERS } from '../http/security-headers.ts'
+import { requestIdFor, traceOf } from '../http/trace.ts'
 import { MAX_HEAD_BYTES } from './request-head.ts'
 
 /** The known parts of a request that could not be parsed. */
@@ -15,32 +17,72 @@ export interface PartOfRequest {
   readonly headers: IncomingHttpHeaders
 }
 
-/**
- * Creates the response to a request that never reaches the application: a complete message that closes the connection.
- */
-export type Refuse = (error: UploadError, request: PartOfRequest) => string
+/** A request that a connection refuses. */
+export interface RefusedRequest extends PartOfRequest {
+  /** Of the connection; empty if it has none. */
+  readonly address: string
+  /** The request, if the application has received it: only its body is malformed. */
+  readonly running?: IncomingMessage
+  /** Whether the client has sent anything: browsers also open connections in advance. */
+  readonly hasBegun: boolean
+}
 
 /**
- * @param dialectOf how to report errors to the client of such a request.
- * @param basePath the path of the service; empty for none.
+ * Creates the response to a request whose own one is none of the application's: a complete message that closes the
+ * connection. Counts and logs the request.
  */
-export function refusals(
-  log: Logger,
-  allowed: AllowedOrigins,
-  dialectOf: (request: PartOfRequest) => Dialect,
-  basePath: string,
-): Refuse {
+export type Refuse = (error: UploadError, request: RefusedRequest) => string
+
+/** What refusals need of the service. */
+export interface Refusing {
+  readonly log: Logger
+  readonly allowedOrigins: AllowedOrigins
+  /** How to report errors to the client of such a request. */
+  readonly dialectOf: (request: PartOfRequest) => Dialect
+  /** The protocol of such a request, for statistics. */
+  readonly protocolOf: (request: PartOfRequest) => EndedRequest['protocol']
+  /** The path of the service; empty for none. */
+  readonly basePath: string
+  /** Receives each refused request. */
+  readonly feed: RequestFeed
+}
+
+/** Refuses requests that Node cannot parse: in the place of the application's error exit. */
+export function refusals({ log, allowedOrigins, dialectOf, protocolOf, basePath, feed }: Refusing): Refuse {
   return (error, received) => {
     const request = { ...received, path: pathBelow(basePath, received.path) }
-    const { method, path } = request
+    const { method, path, running } = request
     const { status, headers, body } = errorResponse(
       error,
       path.startsWith('/files') ? dialectOf(request) : 'legacy',
       method,
     )
-    logError(log, error, { status, method, path })
-    const cors = corsHeaders(allowed, request.headers.origin ?? onlyOrigin(allowed))
+    const sent = method === 'HEAD' ? '' : body
+    const trace = running && traceOf(running)
+    const id = trace?.id ?? requestIdFor(request.headers['x-request-id'])
+    logError(log, error, { status, method, path, request: id, upload: trace?.upload })
+    if (trace !== undefined) trace.refusal = { status, code: error.code }
+    else if (request.hasBegun) {
+      feed.emit({
+        id,
+        method,
+        route: undefined,
+        protocol: protocolOf(request),
+        status,
+        code: error.code,
+        upload: undefined,
+        owner: undefined,
+        address: request.address,
+        received: 0,
+        sent: Buffer.byteLength(sent),
+        firstByte: undefined,
+        duration: undefined,
+        isAborted: false,
+      })
+    }
+    const cors = corsHeaders(allowedOrigins, request.headers.origin ?? onlyOrigin(allowedOrigins))
     const all = {
+      'X-Request-Id': id,
       ...SECURITY_HEADERS,
       ...headers,
       ...cors,
@@ -51,7 +93,7 @@ export function refusals(
       Connection: 'close',
     }
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${method === 'HEAD' ? '' : body}`
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${sent}`
   }
 }
 

@@ -1,9 +1,10 @@
 import type { ErrorCode } from '../core/errors.ts'
 
-/** A request whose response has ended, or whose connection broke. */
+/** A request whose response has ended, or whose connection broke; also one that is not valid HTTP. */
 export interface EndedRequest {
   /** As `X-Request-Id` has it. */
   readonly id: string
+  /** Empty if it could not be parsed. */
   readonly method: string
   /** The path of its route, such as `/files/:id`; `undefined` if no route has its path. */
   readonly route: string | undefined
@@ -22,8 +23,8 @@ export interface EndedRequest {
   readonly sent: number
   /** Until the head of the response was written, in milliseconds; `undefined` if none was. */
   readonly firstByte: number | undefined
-  /** In milliseconds. */
-  readonly duration: number
+  /** In milliseconds; `undefined` if the request could not be parsed. */
+  readonly duration: number | undefined
   /** Whether the client disconnected before the response ended. */
   readonly isAborted: boolean
 }

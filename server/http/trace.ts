@@ -18,12 +18,19 @@ export interface Trace extends RunningRequest {
   received: number
   sent: number
   intake: RunningRequest['intake']
+  /** What the connection has sent in place of the application's response: the body is malformed. */
+  refusal: Pick<EndedRequest, 'status' | 'code'> | undefined
   /** Notes that the head of the response is written. */
   noteHead(): void
 }
 
 /** Ids of requests that proxies have chosen; others are replaced. */
 const REQUEST_ID = /^[\w.:=+/-]{1,128}$/
+
+/** The id of a request: that of a proxy in front, if its `X-Request-Id` is valid. */
+export function requestIdFor(given: string | readonly string[] | undefined): string {
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
 
 const traces = new WeakMap<IncomingMessage, Trace>()
 
@@ -55,14 +62,14 @@ class RequestTrace implements Trace {
   received = 0
   sent = 0
   intake: Trace['intake']
+  refusal: Trace['refusal']
   /** Milliseconds, by `performance.now()`. */
   headAt: number | undefined
   readonly #ctx: Context
   readonly #protocolOf: (ctx: Context) => WireProtocol
 
   constructor(ctx: Context, protocolOf: (ctx: Context) => WireProtocol) {
-    const given = ctx.req.headers['x-request-id']
-    this.id = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+    this.id = requestIdFor(ctx.req.headers['x-request-id'])
     this.#ctx = ctx
     this.#protocolOf = protocolOf
   }
@@ -95,7 +102,7 @@ async function reported(
   feed.begin(trace)
   res.once('close', () => {
     const { id, method, protocol, address, upload, owner, code, route, received } = trace
-    const { headAt } = trace
+    const { headAt, refusal } = trace
     feed.end(trace, {
       id,
       method,
@@ -107,10 +114,11 @@ async function reported(
       route,
       received,
       status: res.statusCode,
+      ...refusal,
       sent: trace.sent > 0 ? trace.sent : lengthOf(ctx),
       firstByte: res.headersSent && headAt !== undefined ? headAt - begun : undefined,
       duration: performance.now() - begun,
-      isAborted: !res.writableFinished,
+      isAborted: refusal === undefined && !res.writableFinished,
     })
   })
   await next()

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Embedding, openService } from '../service.ts'
+import type { Embedding } from '../embedding.ts'
+import { openService } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import { LandfallEvents } from './events.ts'
 import { type ConnectionFacts, Fetched } from './fetched.ts'

@@ -6,7 +6,7 @@ import type { RequestFeed } from '../http/request-feed.ts'
  */
 export function logAccess(feed: RequestFeed, log: Logger): void {
   feed.on(({ id, firstByte, duration, isAborted, ...facts }) => {
-    const times = { firstByte: firstByte && rounded(firstByte), duration: rounded(duration) }
+    const times = { firstByte: firstByte && rounded(firstByte), duration: duration && rounded(duration) }
     log.info({ request: id, ...facts, ...times, ...(isAborted && { aborted: true }) }, 'Request ended.')
   })
 }

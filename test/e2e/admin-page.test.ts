@@ -2,7 +2,22 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import type { Locator, Page } from 'playwright-core'
 import { bytesOf } from '../support/bytes.ts'
-import { beginPatch, createUpload, head, idOf, patch } from '../support/tus.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { freePort } from '../support/free-port.ts'
+import { startProgram } from '../support/program.ts'
+import { bearer, JWT_SECRET } from '../support/tokens.ts'
+import {
+  beginPatch,
+  create,
+  createUpload,
+  head,
+  idOf,
+  locationOf,
+  PATCH_HEADERS,
+  patch,
+  patchWith,
+  TUS,
+} from '../support/tus.ts'
 import { cut, sendChunk } from '../support/webuploader.ts'
 import { connect } from '../support/wire.ts'
 import { type AdminStage, signIn, startAdminStage, violationsOf } from './support/admin-stage.ts'
@@ -114,6 +129,33 @@ describe('The page of administrators', () => {
       await names.first().filter({ hasText: 'Needle one.bin' }).waitFor()
       await page.locator('[data-filter=finished]').click()
       await shows(page.locator('.empty'), 'No uploads match.')
+    })
+  })
+
+  it('turns pages forth and back, each upload on one of them, while others are created', async () => {
+    const created = Array.from({ length: 120 }, (_, index) => `paged-${index}.bin`)
+    for (const name of created) await createUpload(stage.url, KIB, { filename: name })
+    await stage.asAdmin('', async (page) => {
+      await page.getByLabel('Search', { exact: true }).fill('paged-')
+      await shows(page.locator('.found'), '120 uploads')
+      const names = page.locator(`${ROW} .name`)
+      const [previous, next] = ['Previous page', 'Next page'].map((name) => page.getByRole('button', { name }))
+      const turn = async (button: Locator | undefined, number: number): Promise<string[]> => {
+        await button?.press('Enter')
+        await shows(page.locator('.pages'), `Page ${number}`)
+        expect(button && (await isFocused(button))).toBe(true)
+        return names.allTextContents()
+      }
+      const first = await names.allTextContents()
+      expect(await previous?.getAttribute('aria-disabled')).toBe('true')
+      const second = await turn(next, 2)
+      await createUpload(stage.url, KIB, { filename: 'paged-later.bin' })
+      const third = await turn(next, 3)
+      expect([first.length, second.length, third.length]).toEqual([50, 50, 20])
+      expect([...first, ...second, ...third].sort()).toEqual([...created].sort())
+      expect(await next?.getAttribute('aria-disabled')).toBe('true')
+      expect(await turn(previous, 2)).toEqual(second)
+      expect((await turn(previous, 1))[0]).toBe('paged-later.bin')
     })
   })
 
@@ -229,6 +271,56 @@ describe('The page of administrators', () => {
       await shows(page.locator('[data-testid=setting]'), '***')
       expect(await page.content()).not.toContain(stage.token)
     })
+  })
+
+  it('creates a token that uploads within its limits, and nothing else', async () => {
+    const folder = await temporaryFolder()
+    const port = await freePort()
+    const program = await startProgram({
+      DATA_DIR: folder.path,
+      AUTH: 'jwt',
+      JWT_SECRET,
+      ADMIN_PORT: String(port),
+      ADMIN_TOKEN: stage.token,
+    })
+    let token = ''
+    await stage.withPage(async (page) => {
+      await page.goto(`http://127.0.0.1:${port}/admin#/tokens`)
+      await signIn(page, stage.token)
+      await page.getByLabel('Subject').fill('courier-7')
+      await page.getByLabel('Valid for').selectOption({ label: '1 hour' })
+      await page.getByLabel('Ask for progress').setChecked(true)
+      await page.getByLabel('Maximum file size').fill('0.5')
+      await page.getByLabel('Types').fill('.txt, .pdf')
+      await page.getByRole('button', { name: 'Create token' }).click()
+      await shows(page.locator('.result'), 'Valid until')
+      token = await page.locator('[data-testid=token]').inputValue()
+      await page.getByRole('link', { name: 'Settings' }).click()
+      await page.getByRole('link', { name: 'Tokens' }).click()
+      expect(await page.content()).not.toContain(token)
+      expect(await page.locator('[data-testid=token]').inputValue()).toBe('')
+    })
+    const begin = (filename: string, length: number): Promise<Response> =>
+      create(program.url, {
+        'Upload-Length': String(length),
+        'Upload-Metadata': `filename ${Buffer.from(filename).toString('base64')}`,
+        ...bearer(token),
+      })
+    const url = locationOf(await begin('a.txt', 5), program.url)
+    const sent = await patchWith(
+      url,
+      { ...PATCH_HEADERS, 'Upload-Offset': '0', ...bearer(token) },
+      Buffer.from('hello'),
+    )
+    expect(sent.status).toBe(204)
+    const asked = await fetch(url, { method: 'HEAD', headers: { ...TUS, ...bearer(token) } })
+    expect(asked.headers.get('Upload-Offset')).toBe('5')
+    expect((await begin('a.txt', 1024 * 1024)).status).toBe(413)
+    expect((await begin('a.exe', 5)).status).toBe(415)
+    expect((await fetch(url, { headers: bearer(token) })).status).toBe(403)
+    expect((await create(program.url, { 'Upload-Length': '5' })).status).toBe(401)
+    await program.end('SIGKILL')
+    await folder.dispose()
   })
 
   it('is in Chinese for those who read it, and changes at once', async () => {

@@ -5,6 +5,8 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { bytesOf } from '../support/bytes.ts'
+import { freePort } from '../support/free-port.ts'
+import { seriesAt, valueIn } from '../support/metrics.ts'
 import { BUILT_PAGES, startService, type TestService } from '../support/service.ts'
 import { expectFile } from '../support/stored-uploads.ts'
 import { beginPatch, createUpload, idOf, patch, reached } from '../support/tus.ts'
@@ -18,8 +20,11 @@ const content = bytesOf(48 * 1024 * 1024)
 const IDLE_TIMEOUT = 1_000
 
 let service: TestService
+let adminPort: number
 beforeAll(async () => {
-  service = await startService({ IDLE_TIMEOUT: String(IDLE_TIMEOUT), KEEP_ALIVE: '2' }, BUILT_PAGES)
+  adminPort = await freePort()
+  const settings = { IDLE_TIMEOUT: String(IDLE_TIMEOUT), KEEP_ALIVE: '2', ADMIN_PORT: String(adminPort) }
+  service = await startService(settings, BUILT_PAGES)
 })
 afterAll(() => service.close())
 
@@ -54,6 +59,11 @@ async function finishedFile(length: number): Promise<string> {
   const url = await createUpload(service.url, length)
   await patch(url, 0, content.subarray(0, length))
   return url
+}
+
+/** How many requests have ended because their head did not arrive in time. */
+async function timedOut(): Promise<number> {
+  return valueIn(await seriesAt(`http://127.0.0.1:${adminPort}`), 'landfall_errors_total', { code: 'idle_timeout' })
 }
 
 // Most of them wait for limits: concurrent tests run concurrently only within one block.
@@ -132,6 +142,10 @@ it.concurrent('A reader who reads slowly receives the whole file', async () => {
     received += socket.read()?.length ?? 0
   }
   expect(received).toBeGreaterThan(length)
+})
+
+it('A head that never ends is counted as a request; a connection without any bytes is not', async () => {
+  expect(await timedOut()).toBe(1)
 })
 
 describe('An upload whose client vanished silently', () => {

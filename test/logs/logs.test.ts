@@ -10,7 +10,7 @@ import { type Program, startProgram } from '../support/program.ts'
 import { bearer, JWT_SECRET, tokenFor } from '../support/tokens.ts'
 import { create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
 import { complete, cut, multipartBody, post, sendChunk } from '../support/webuploader.ts'
-import { until } from '../support/wire.ts'
+import { codedPiece, connect, requestHead, until } from '../support/wire.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/program/main.js', import.meta.url))
 const TELEMETRY = new URL('../support/open-telemetry.mjs', import.meta.url).href
@@ -84,6 +84,29 @@ describe('The log', () => {
     const error = await log.found({ request: refused, msg: 'Request ended.' })
     expect(error).toMatchObject({ status: 404, code: 'not_found' })
     expect(error).not.toHaveProperty('upload')
+  })
+
+  it('has a line for a request that is not valid HTTP, with the id in the response', async () => {
+    const answerTo = async (...parts: (string | Uint8Array)[]): Promise<string | null> => {
+      const wire = await connect(program.url)
+      await wire.send(...parts)
+      const { headers } = await wire.answer()
+      await wire.closed
+      return headers.get('X-Request-Id')
+    }
+    const ofNonsense = await log.found({ request: await answerTo('nonsense\r\n\r\n'), msg: 'Request ended.' })
+    expect(ofNonsense).toMatchObject({ method: '', status: 400, code: 'bad_request', address: '127.0.0.1' })
+    const head = 'POST /files HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nX-Request-Id: edge-2\r\nbad\r\n\r\n'
+    expect(await answerTo(head)).toBe('edge-2')
+    const ofCreation = await log.found({ request: 'edge-2', msg: 'Request ended.' })
+    expect(ofCreation).toMatchObject({ method: 'POST', protocol: 'tus', status: 400, sent: expect.any(Number) })
+    expect(ofCreation).not.toHaveProperty('aborted')
+    const url = new URL(await createUpload(program.url, 10))
+    const chunked = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Transfer-Encoding': 'chunked' }
+    const ofBody = await answerTo(requestHead('PATCH', url.pathname, chunked), codedPiece(Buffer.from('abc')), 'zz\r\n')
+    const cut = await log.found({ request: ofBody, msg: 'Request ended.' })
+    expect(cut).toMatchObject({ upload: idOf(url.href), status: 400, code: 'bad_request', received: 3 })
+    expect(cut).not.toHaveProperty('aborted')
   })
 
   it('has the id that a proxy has chosen, and replaces one that is none', async () => {

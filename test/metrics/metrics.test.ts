@@ -5,9 +5,9 @@ import { createLandfall } from '../../server/landfall.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type MeasuredService, parseSeries, startMeasured, valueIn } from '../support/metrics.ts'
-import { beginPatch, create, createUpload, head, idOf, locationOf, patch, TUS } from '../support/tus.ts'
+import { beginPatch, create, createUpload, head, idOf, locationOf, PATCH_HEADERS, patch, TUS } from '../support/tus.ts'
 import { cut, sendChunk } from '../support/webuploader.ts'
-import { connect, until } from '../support/wire.ts'
+import { codedPiece, connect, requestHead, until } from '../support/wire.ts'
 
 let service: MeasuredService
 beforeAll(async () => {
@@ -52,6 +52,42 @@ describe('Metrics', () => {
     const unknown = `${service.url}/files/unknown`
     expect(await growth('landfall_errors_total', { code: 'not_found' }, () => head(unknown))).toBe(1)
     expect(await growth('tusd_errors_total', { code: 'not_found', status: '404' }, () => head(unknown))).toBe(1)
+  })
+
+  it('count requests that are not valid HTTP like others, with labels of fixed sets', async () => {
+    const send = async (...bytes: string[]): Promise<void> => {
+      const wire = await connect(service.url)
+      await wire.send(...bytes)
+      await wire.closed
+    }
+    const refused = { status: '400', protocol: 'none' }
+    const badLine = (): Promise<void> => send('nonsense\r\n\r\n')
+    expect(await growth('landfall_requests_total', { ...refused, method: 'other' }, badLine)).toBe(1)
+    expect(await growth('landfall_errors_total', { code: 'bad_request' }, badLine)).toBe(1)
+    const unknown = (): Promise<void> => send('INVENT /files HTTP/1.1\r\nHost: x\r\nbad\r\n\r\n')
+    expect(await growth('landfall_requests_total', { ...refused, method: 'other' }, unknown)).toBe(1)
+    const tus = (): Promise<void> => send('HEAD /files/0 HTTP/1.1\r\nTus-Resumable: 1.0.0\r\nbad\r\n\r\n')
+    expect(await growth('landfall_requests_total', { status: '400', protocol: 'tus', method: 'HEAD' }, tus)).toBe(1)
+    const tooLong = (): Promise<void> => send(`GET /check HTTP/1.1\r\nHost: x\r\nCookie: ${'x'.repeat(300_000)}`)
+    expect(await growth('tusd_errors_total', { status: '431', code: 'header_too_large' }, tooLong)).toBe(1)
+    const proxied = (): Promise<void> => send('CONNECT up.example:443 HTTP/1.1\r\nHost: up.example\r\n\r\n')
+    expect(await growth('landfall_requests_total', { status: '405', method: 'other' }, proxied)).toBe(1)
+  })
+
+  it('count a request whose body is malformed once', async () => {
+    const url = await createUpload(service.url, 10)
+    const labels = { protocol: 'tus', method: 'PATCH', status: '400' }
+    const all = await growth('landfall_requests_total', { method: 'PATCH' }, async () => {
+      const grown = await growth('landfall_requests_total', labels, async () => {
+        const wire = await connect(service.url)
+        const headers = { ...PATCH_HEADERS, 'Upload-Offset': 0, 'Transfer-Encoding': 'chunked' }
+        await wire.send(requestHead('PATCH', new URL(url).pathname, headers), codedPiece(Buffer.from('abc')), 'zz\r\n')
+        expect((await wire.answer()).status).toBe(400)
+        await wire.closed
+      })
+      expect(grown).toBe(1)
+    })
+    expect(all).toBe(1)
   })
 
   it('measure how long a HEAD takes, and a creation without bytes', async () => {

@@ -101,11 +101,31 @@ const setups = {
     await writeFile(`${folder}/apache.conf`, lines.join('\n'))
     return { scheme: 'https', command: ['/usr/sbin/apache2', '-DFOREGROUND', '-f', `${folder}/apache.conf`] }
   },
+  traefik: async ({ folder, port, plainPort, target }) => {
+    const fixed = await readFile(`${DEPLOY}/traefik/traefik.yml`, 'utf8')
+    const routes = await readFile(`${DEPLOY}/traefik/landfall.yml`, 'utf8')
+    const configuration = fixed
+      .replace('":80"', `127.0.0.1:${plainPort}`)
+      .replace('":443"', `127.0.0.1:${port}`)
+      .replace('/etc/traefik', folder)
+    // Host is the address, and the name in the handshake is that of the certificate.
+    const routed = routes
+      .replaceAll('Host(`uploads.example.com`)', '(Host(`localhost`) || Host(`127.0.0.1`))')
+      .replaceAll('/etc/tls', folder)
+      .replace('127.0.0.1:1080', target)
+    await writeFile(`${folder}/traefik.yml`, configuration)
+    await writeFile(`${folder}/landfall.yml`, routed)
+    return { scheme: 'https', command: [TRAEFIK, `--configFile=${folder}/traefik.yml`] }
+  },
 } satisfies Record<string, Setup>
+
+/** The program of Traefik, which Debian does not have: `npm run test:proxies` installs it. */
+const { TRAEFIK = '' } = process.env
 
 /** The proxies that can be started. */
 export type ProxyName = keyof typeof setups
-export const PROXIES: readonly ProxyName[] = ['nginx', 'haproxy', 'caddy', 'apache']
+const PACKAGED: readonly ProxyName[] = ['nginx', 'haproxy', 'caddy', 'apache']
+export const PROXIES: readonly ProxyName[] = TRAEFIK === '' ? PACKAGED : [...PACKAGED, 'traefik']
 
 /** Starts a proxy before the service at `url`, and waits until it accepts connections. @throws Error with its output. */
 export async function startProxy(name: ProxyName, url: string): Promise<TestedProxy> {
