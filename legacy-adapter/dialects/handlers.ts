@@ -66,9 +66,9 @@ export class DialectHandlers {
         if (!isChunk(request)) return this.#wholeFile(ctx, request)
         const { fields, place } = request
         return this.#placed(request, async (destination) => {
-          await placeChunk(request, destination, tools)
+          const shown = await placeChunk(request, destination, tools)
           await this.#untilFinished(destination.upload)
-          const { ok: _, ...accepted } = await acceptance(ctx, request, destination, tools.options)
+          const { ok: _, ...accepted } = await acceptance(ctx, request, destination, shown, tools.options)
           const at = dialect.place?.by === 'index' ? dialect.place.base : 0
           return {
             ...accepted,
@@ -213,7 +213,8 @@ export class DialectHandlers {
     try {
       const record = await completedFile(fields, ctx.ip, caller, tools)
       const { id, length, answer: result } = record
-      const isCallers = record.webUploader?.visitor !== undefined
+      const knowsTask = !this.open.dialect.fields.guessable && isOfSameNetwork(record, caller)
+      const isCallers = record.webUploader?.visitor !== undefined || knowsTask
       answer(ctx, role.done, {
         ...(isCallers && { id, url: tools.options.urlOf(ctx, id), result: result?.result }),
         name: fileNameOf(record.metadata) || record.fileName,
