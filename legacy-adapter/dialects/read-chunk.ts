@@ -250,6 +250,7 @@ export function canonicalFields(
   set('type', values.get(fields.type))
   set('size', size ?? values.get(fields.size))
   set('lastModifiedDate', values.get(fields.modified))
+  set('content', values.get(fields.content))
   set('chunks', chunks)
   set('chunk', chunk)
   for (const [index, references] of fields.identity.entries()) set(identityField(index), values.get(references))
