@@ -4,7 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { Connection } from './client/connection.ts'
 import { checkOffset, create, createWithUpload, patch } from './client/tus.ts'
-import { uploadByWebUploader } from './client/webuploader.ts'
+import { uploadByDropzone, uploadByResumable, uploadByWebUploader } from './client/webuploader.ts'
 import { MALLOC, PROJECT, UNLIMITED, V8_FLAGS } from './contestants.ts'
 import { findInstructionCounter, type InstructionCounter } from './instruction-counter.ts'
 import { median } from './median.ts'
@@ -34,6 +34,7 @@ interface Kind {
 }
 
 const CHUNK = 16 * KIB
+const DIALECTS = 'resumable,dropzone'
 /** After this many requests, V8 has compiled the hot code: the maximum warm-up under a slow counter. */
 const WARM = 3_000
 
@@ -42,6 +43,8 @@ const kinds: readonly Kind[] = [
   { name: 'HEAD', warmUp: 5_000, counted: 10_000, send: sendHeads },
   { name: 'small file of 4 KiB with its creation', warmUp: 1_000, counted: 1_000, send: sendSmallFiles },
   { name: 'WebUploader chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendChunks },
+  { name: 'Resumable.js chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendResumable },
+  { name: 'Dropzone chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendDropzone },
 ]
 
 async function sendPatches(port: number, count: number): Promise<void> {
@@ -72,6 +75,16 @@ function sendChunks(port: number, count: number): Promise<number> {
   return uploadByWebUploader(port, count * CHUNK, CHUNK, 1, `wu_instructions_${tasks}`)
 }
 
+function sendResumable(port: number, count: number): Promise<void> {
+  tasks += 1
+  return uploadByResumable(port, count * CHUNK, CHUNK, `instructions-${tasks}`)
+}
+
+function sendDropzone(port: number, count: number): Promise<void> {
+  tasks += 1
+  return uploadByDropzone(port, count * CHUNK, CHUNK, `instructions-${tasks}`)
+}
+
 /** Instructions per request of each kind, in a new process. */
 async function measureOnce(project: string, chosen: readonly Kind[], counter: InstructionCounter): Promise<number[]> {
   const dumps = await mkdtemp(path.join(tmpdir(), 'landfall-instructions-'))
@@ -81,7 +94,7 @@ async function measureOnce(project: string, chosen: readonly Kind[], counter: In
         {
           program: process.execPath,
           args: [...V8_FLAGS, path.join(project, 'dist/server/main.js')],
-          environment: { ...MALLOC, ...UNLIMITED, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn' },
+          environment: { ...MALLOC, ...UNLIMITED, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn', DIALECTS },
         },
         dumps,
       ),

@@ -2,6 +2,7 @@ import type { Context } from 'koa'
 import { SCAN_WAIT } from '../server/core/deadline.ts'
 import { total } from '../server/core/ranges.ts'
 import type { Source } from '../server/core/source.ts'
+import type { Upload } from '../server/core/upload.ts'
 import { answerJson } from '../server/http/json.ts'
 import type { Admit } from '../server/protocol/admit.ts'
 import { refuseCodings } from '../server/protocol/content-coding.ts'
@@ -11,7 +12,7 @@ import { type ChunkRequest, readChunkRequest } from './chunk-request.ts'
 import { oneValue } from './fields.ts'
 import { taskOf } from './identity.ts'
 import type { LegacyOptions } from './options.ts'
-import { placeChunk } from './place-chunk.ts'
+import { placeChunk, type Shown } from './place-chunk.ts'
 import type { Destination } from './placing.ts'
 import type { Tools } from './tools.ts'
 
@@ -28,9 +29,9 @@ export async function accept(ctx: Context, admit: Admit, tools: Tools): Promise<
   const place = async (body: Source): Promise<Accepted> => {
     const request = await readChunkRequest(ctx, body, admit, options)
     return placing.find(request, async (destination) => {
-      await placeChunk(request, destination, tools)
+      const shown = await placeChunk(request, destination, tools)
       await adopt(ctx, request, destination, tools)
-      return acceptance(ctx, request, destination, options)
+      return acceptance(ctx, request, destination, shown, options)
     })
   }
   answerJson(ctx, await withBody(ctx, options.idleTimeout, place, 'held'))
@@ -52,7 +53,7 @@ async function adopt(
 /** What the response to a chunk says. */
 export interface Accepted {
   readonly ok: true
-  /** Only for the caller that began the upload: the URL lets its holder read and delete the file. */
+  /** Only for a caller that has the file: the URL lets its holder read and delete the upload. */
   readonly id?: string
   readonly url?: string
   /** Bytes. */
@@ -69,12 +70,14 @@ export async function acceptance(
   ctx: Context,
   { caller }: Pick<ChunkRequest, 'caller'>,
   { upload, sender }: Destination,
-  { urlOf }: LegacyOptions,
+  shown: Shown,
+  { rules, urlOf }: LegacyOptions,
 ): Promise<Accepted> {
   const { id, length, webUploader } = upload.record
-  const isCallers = webUploader?.visitor !== undefined || isBeginner(upload.record, sender, caller)
   // While the file is scanned, `finished` is false, and the page learns the verdict from its complete.
   if (upload.state === 'finishing' || upload.state === 'scanning') await upload.settle(SCAN_WAIT)
+  const hasFile = (): boolean => rules.guessable === false || isProof(upload, shown)
+  const isCallers = webUploader?.visitor !== undefined || (isBeginner(upload.record, sender, caller) && hasFile())
   return {
     ok: true,
     ...(isCallers ? { id, url: urlOf(ctx, id) } : {}),
@@ -83,4 +86,17 @@ export async function acceptance(
     finished: upload.state === 'finished',
     ...(isCallers && { result: upload.record.answer?.result }),
   }
+}
+
+/**
+ * Whether a chunk shows that its sender has the file. Without a cookie, strangers behind one address are told apart by
+ * nothing else: they may know name and size, and guess a few bytes. So a chunk must be as long as the others, or have
+ * the last missing bytes. Where a page says itself which bytes it sends, a stranger may even have begun the upload, and
+ * only the finished file shows how long its chunks are.
+ */
+function isProof({ record, state }: Upload, { length, isLast }: Shown): boolean {
+  const { chunkSize, longest } = record.webUploader ?? {}
+  const usual = longest === undefined ? chunkSize : state === 'finished' ? longest : undefined
+  const needed = Math.min(usual ?? Number.POSITIVE_INFINITY, record.length ?? Number.POSITIVE_INFINITY)
+  return isLast || length >= needed
 }

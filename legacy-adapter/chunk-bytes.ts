@@ -3,7 +3,7 @@ import { lengthOf, type Range } from '../server/core/ranges.ts'
 import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import { checkUsable, type Upload } from '../server/core/upload.ts'
-import { type ChunkPlace, chunkRange, chunkSizeFrom, guessedRange } from './chunk-layout.ts'
+import { type ChunkPlace, chunkRange, chunkSizeFrom, guessedRange, type StoredChunk } from './chunk-layout.ts'
 import type { ChunkRequest } from './chunk-request.ts'
 import { updatePage } from './page-record.ts'
 
@@ -18,7 +18,7 @@ const FAILURES_TO_EXPLAIN = 2
  * @throws UploadError `bad_field`, `wrong_length`, `chunk_size_changed`, `chunk_not_placed`, `content_differs`,
  * `field_after_file`, and what the file of the request and the core throw.
  */
-export async function putBytes(request: ChunkRequest, upload: Upload, mayFail: boolean): Promise<void> {
+export async function putBytes(request: ChunkRequest, upload: Upload, mayFail: boolean): Promise<StoredChunk> {
   const { place, lengths, file } = request
   if (upload.record.length !== place.size) {
     throw new UploadError('bad_field', 'The field "size" differs from earlier chunks of this file.')
@@ -36,8 +36,8 @@ export async function putBytes(request: ChunkRequest, upload: Upload, mayFail: b
     }
   })
   try {
-    if (range === undefined) await chunk.read()
-    else await upload.receiving.put(range, chunk)
+    const added = range === undefined ? await chunk.read().then(() => 0) : await upload.receiving.put(range, chunk)
+    return { length: chunk.length, added }
   } catch (error) {
     // Only a whole chunk proves that the file differs: the request may still break off, or reveal another chunk size.
     if (error instanceof UploadError && error.code === 'content_differs') {
@@ -62,6 +62,11 @@ export class ChunkSource implements Source {
     this.#file = file
     this.#room = range === undefined ? 0 : lengthOf(range)
     this.#verify = verify
+  }
+
+  /** How many bytes have arrived. */
+  get length(): number {
+    return this.#length
   }
 
   get waitingSince(): number | undefined {

@@ -8,6 +8,12 @@ export interface ChunkPlace {
   readonly chunk: number
 }
 
+/** A stored chunk: its length, and how many of its bytes were new. */
+export interface StoredChunk {
+  readonly length: number
+  readonly added: number
+}
+
 /**
  * The number of chunks of a file: ⌈size ÷ chunkSize⌉, as WebUploader's `CuteFile` cuts it. An empty file is one empty
  * chunk, as pages send it.

@@ -5,7 +5,7 @@ import { bytesIn } from '../server/core/reader.ts'
 import type { Source } from '../server/core/source.ts'
 import type { Upload } from '../server/core/upload.ts'
 import type { Admit, FieldCredentials } from '../server/protocol/admit.ts'
-import type { ChunkPlace } from './chunk-layout.ts'
+import type { ChunkPlace, StoredChunk } from './chunk-layout.ts'
 import { FieldList, type Fields, modifiedOf, oneOf, oneValue, type RequestFields, wholeNumber } from './fields.ts'
 import { cacheKeyOf, type FileRequest, identitiesOf } from './identity.ts'
 import { type MultipartRequest, readMultipart } from './multipart.ts'
@@ -35,11 +35,13 @@ interface WholeForm extends SentChunk, RequestFields {
 /** What a request of another library states, and one of WebUploader does not. */
 export interface StatedFacts {
   /** Puts the bytes of the chunk where the request says. @throws UploadError like `putBytes`. */
-  readonly put: (upload: Upload) => Promise<void>
+  readonly put: (upload: Upload) => Promise<StoredChunk>
   /** The length of a new upload in bytes; `null` if only the last chunk reveals it. */
   readonly length: number | null
   /** Bytes; `undefined` if it is unknown, or the chunks are placed by offset. */
   readonly chunkSize?: number | undefined
+  /** The length of the chunk in bytes, if it could be any range. */
+  readonly longest?: number | undefined
   /** Further metadata of a new upload. */
   readonly metadata: Readonly<Record<string, string>>
   /** The client sends only what is missing: without an upload, it must begin again. */

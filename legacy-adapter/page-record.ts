@@ -29,6 +29,7 @@ export function newRecordOf(request: ChunkRequest, id: string, recut: number): U
   const { caller, facts, fields, identities, modified, place, stated } = request
   const { sender, further } = identities().own
   const metadata = { ...metadataOf(fields), ...stated?.metadata }
+  const longest = caller.owner === undefined ? stated?.longest : undefined
   return {
     id,
     length: stated === undefined ? place.size : stated.length,
@@ -38,6 +39,7 @@ export function newRecordOf(request: ChunkRequest, id: string, recut: number): U
     webUploader: {
       chunks: place.chunks,
       ...(stated?.chunkSize === undefined ? {} : { chunkSize: stated.chunkSize }),
+      ...(longest === undefined ? {} : { longest }),
       visitor: caller.owner,
       begun: sender,
       senders: [sender],

@@ -1,8 +1,11 @@
 import { UploadError } from '../server/core/errors.ts'
 import { covers } from '../server/core/ranges.ts'
+import type { WebUploaderRecord } from '../server/core/record.ts'
+import type { Upload } from '../server/core/upload.ts'
 import { isBeginner } from './caller.ts'
 import { historyName } from './check-histories.ts'
 import { putBytes } from './chunk-bytes.ts'
+import type { StoredChunk } from './chunk-layout.ts'
 import type { ChunkRequest } from './chunk-request.ts'
 import { now } from './live-uploads.ts'
 import {
@@ -18,26 +21,38 @@ import { contentDiffers, type Destination, wronglySkipped } from './placing.ts'
 import type { Tools } from './tools.ts'
 import { isWhole, skippedWrongly } from './which-upload.ts'
 
+/** What a request has shown of its file. */
+export interface Shown {
+  /** The length of its chunk in bytes: all of them are those of the file. */
+  readonly length: number
+  /** Whether its bytes were the last ones missing. */
+  readonly isLast: boolean
+}
+
 /**
  * Puts a chunk into its upload, and records what that says about its sender: it joins the upload, has sent one more
  * chunk, or is removed because its bytes differ.
  *
  * @throws UploadError `wrongly_skipped`, and what `putBytes` throws.
  */
-export async function placeChunk(request: ChunkRequest, destination: Destination, tools: Tools): Promise<void> {
+export async function placeChunk(request: ChunkRequest, destination: Destination, tools: Tools): Promise<Shown> {
   const { upload, sender, isProof } = destination
   const mayFail = isBeginner(upload.record, sender, request.caller)
+  let stored: StoredChunk
   try {
-    await (request.stated?.put(upload) ?? putBytes(request, upload, mayFail))
+    stored = await (request.stated?.put(upload) ?? putBytes(request, upload, mayFail))
   } catch (error) {
     if (error instanceof UploadError) await reject(request, destination, error, tools)
     throw error
   }
+  const hasCompleted = upload.state !== 'receiving'
   if (isProof) await join(request, destination, tools)
   // Another chunk of this sender differed meanwhile.
   else if (!upload.record.webUploader?.senders?.includes(sender)) throw contentDiffers()
-  await share(request, destination, tools)
+  const hasEnded = await share(request, destination, tools)
+  await measure(request, upload)
   if (await isSkippedWrongly(request, destination, tools)) throw wronglySkipped()
+  return { length: stored.length, isLast: stored.added > 0 && (hasCompleted || hasEnded) }
 }
 
 /** Removes a sender from an upload for which it sent different bytes. */
@@ -74,15 +89,29 @@ async function join(request: ChunkRequest, destination: Destination, tools: Tool
   pending.wake()
 }
 
-/** Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole. */
-async function share(request: ChunkRequest, { upload, sender, group }: Destination, tools: Tools): Promise<void> {
-  if (upload.record.webUploader?.shares === undefined || upload.state !== 'receiving') return
+/**
+ * Adds a stored chunk to its sender's share, and finishes a file that several senders fed once it is whole.
+ *
+ * @returns whether it finishes.
+ */
+async function share(request: ChunkRequest, { upload, sender, group }: Destination, tools: Tools): Promise<boolean> {
+  if (upload.record.webUploader?.shares === undefined || upload.state !== 'receiving') return false
   const { chunk, chunks } = request.place
   await updatePage(upload, (page) => withChunk(page, sender, chunk))
   const { length } = upload.record
-  if (length === null || !covers(upload.received, { start: 0, end: length })) return
+  if (length === null || !covers(upload.received, { start: 0, end: length })) return false
   const listed = await tools.histories.listed(request.caller, group)
-  if (isWhole(sharesOf(upload.record), chunks, listed)) await upload.announceEnd(length)
+  if (!isWhole(sharesOf(upload.record), chunks, listed)) return false
+  await upload.announceEnd(length)
+  return true
+}
+
+/** Records how long the chunks of an upload are, where `Shown` needs it. */
+async function measure({ stated }: ChunkRequest, upload: Upload): Promise<void> {
+  const isLonger = ({ longest }: WebUploaderRecord = {}): boolean =>
+    longest !== undefined && stated?.longest !== undefined && stated.longest > longest
+  if (!isLonger(upload.record.webUploader)) return
+  await updatePage(upload, (page) => (isLonger(page) ? { ...page, longest: stated?.longest } : page))
 }
 
 /** Whether the page skipped chunks from an outdated list; the chunk that reveals it is stored all the same. */

@@ -8,7 +8,7 @@ import { type CheckHistories, fileKey, historyName } from './check-histories.ts'
 import type { ChunkRequest } from './chunk-request.ts'
 import { type LiveUploads, now } from './live-uploads.ts'
 import { type FirstUpload, isUsable, type Lookup } from './lookup.ts'
-import { newRecordOf, updatePage } from './page-record.ts'
+import { newRecordOf, updatePage, withoutSender } from './page-record.ts'
 import type { KnownUpload, Senders } from './senders.ts'
 import { decide } from './which-upload.ts'
 
@@ -54,6 +54,24 @@ export class Placing {
       (await this.#useKnown(request, work)) ?? (await this.#decideInTurn(request, work))
     if (request.place.chunk !== 0) return find()
     return this.#senders.use(request.identities().own.firstId, (pending) => pending.first(find))
+  }
+
+  /**
+   * Makes the sender of a chunk begin again, with a new upload: it has skipped chunks, and nothing shows that they are
+   * those of its file.
+   *
+   * @throws UploadError `not_found`, and what the core throws.
+   */
+  async beginAgain({ caller, identities, key, facts }: ChunkRequest): Promise<never> {
+    const { candidates } = await this.#lookup.find({ caller, identities, facts })
+    const { sender } = identities().own
+    for (const { id } of candidates.filter(({ knowsSender }) => knowsSender)) {
+      await this.#tryUse(caller.desk, id, (upload) =>
+        updatePage(upload, (page) => ({ ...withoutSender(page, sender), contested: true }), { hold: true }),
+      )
+    }
+    this.#senders.forgetUpload(key)
+    throw resumesNothing()
   }
 
   /** The upload of the chunks before, without a lookup. */

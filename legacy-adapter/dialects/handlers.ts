@@ -4,7 +4,7 @@ import { MAX_WAIT, SCAN_WAIT } from '../../server/core/deadline.ts'
 import { UploadError } from '../../server/core/errors.ts'
 import type { Action } from '../../server/core/principal.ts'
 import { covers } from '../../server/core/ranges.ts'
-import { nameOf as fileNameOf, newRecord } from '../../server/core/record.ts'
+import { nameOf as fileNameOf, newRecord, type UploadRecord } from '../../server/core/record.ts'
 import { unlessMissing } from '../../server/core/unless-missing.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import { discardBody } from '../../server/http/discard-body.ts'
@@ -16,7 +16,7 @@ import { type Caller, isOfSameNetwork, isVisible } from '../caller.ts'
 import type { ChunkRequest } from '../chunk-request.ts'
 import { completedFile } from '../complete.ts'
 import { FieldList, type Fields, oneOf, type RequestFields } from '../fields.ts'
-import { taskOf } from '../identity.ts'
+import { identityOf, taskOf } from '../identity.ts'
 import { now } from '../live-uploads.ts'
 import { placeChunk } from '../place-chunk.ts'
 import type { Destination } from '../placing.ts'
@@ -65,10 +65,12 @@ export class DialectHandlers {
         const request = await readChunk(ctx, body, pattern, asWriter, this.open)
         if (!isChunk(request)) return this.#wholeFile(ctx, request)
         const { fields, place } = request
+        // Only a name and a size say that the rest of the file is there.
+        if (request.stated?.resumes && !fields.has('content')) return tools.placing.beginAgain(request)
         return this.#placed(request, async (destination) => {
-          await placeChunk(request, destination, tools)
+          const shown = await placeChunk(request, destination, tools)
           await this.#untilFinished(destination.upload)
-          const { ok: _, ...accepted } = await acceptance(ctx, request, destination, tools.options)
+          const { ok: _, ...accepted } = await acceptance(ctx, request, destination, shown, tools.options)
           const at = dialect.place?.by === 'index' ? dialect.place.base : 0
           return {
             ...accepted,
@@ -212,8 +214,10 @@ export class DialectHandlers {
     else if (ext !== undefined) fields.set('ext', [ext])
     try {
       const record = await completedFile(fields, ctx.ip, caller, tools)
+      this.#checkContent(call, record, caller)
       const { id, length, answer: result } = record
-      const isCallers = record.webUploader?.visitor !== undefined
+      const knowsTask = !this.open.dialect.fields.guessable && isOfSameNetwork(record, caller)
+      const isCallers = record.webUploader?.visitor !== undefined || knowsTask
       answer(ctx, role.done, {
         ...(isCallers && { id, url: tools.options.urlOf(ctx, id), result: result?.result }),
         name: fileNameOf(record.metadata) || record.fileName,
@@ -231,6 +235,16 @@ export class DialectHandlers {
         missing: details !== undefined && 'missing' in details ? details.missing : [],
       })
     }
+  }
+
+  /** A page that remembers what it has sent may mean another file of one name and one size. @throws UploadError `not_found`. */
+  #checkContent({ ctx, values }: Call, { webUploader }: UploadRecord, { owner }: Caller): void {
+    const { dialect, tools } = this.open
+    if (values.get(dialect.fields.content) === undefined) return
+    const fields = canonicalFields(dialect, values)
+    const { further } = identityOf({ fields, name: undefined }, owner, ctx.ip, tools.options.rules)
+    if (further === webUploader?.further) return
+    throw new UploadError('not_found', 'No file of this content was uploaded.')
   }
 
   async #remove(call: Call, role: RemoveRole): Promise<void> {

@@ -23,6 +23,7 @@ export function openDialect(dialect: Dialect, tools: Tools): OpenDialect {
       names: [
         ...['task_id', 'id', 'name', 'size', 'lastModifiedDate', 'chunks', 'dialect'],
         ...fields.identity.map((_, index) => identityField(index)),
+        ...(fields.content === undefined ? [] : ['content']),
       ],
       guessable: fields.guessable,
     },

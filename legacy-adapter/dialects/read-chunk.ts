@@ -1,9 +1,11 @@
 import type { Context } from 'koa'
 import type { Desk } from '../../server/core/desk.ts'
 import { UploadError } from '../../server/core/errors.ts'
+import { lengthOf } from '../../server/core/ranges.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import type { Admit } from '../../server/protocol/admit.ts'
+import type { StoredChunk } from '../chunk-layout.ts'
 import { type ChunkRequest, fieldAfterFile, placeOf, storedSize } from '../chunk-request.ts'
 import { FieldList, type Fields, modifiedOf, oneOf, type RequestFields } from '../fields.ts'
 import { cacheKeyOf, identitiesOf } from '../identity.ts'
@@ -119,7 +121,7 @@ export async function readChunk(
       const request = requestOf(ctx, open, sent, desk, canonical)
       const spot = { size: 0, chunks: count, chunk }
       const begun = rewindable(dialect, sent, chunk)
-      const put = (upload: Upload): Promise<void> => putSequential(upload, spot, begun(upload), desk)
+      const put = (upload: Upload): Promise<StoredChunk> => putSequential(upload, spot, begun(upload), desk)
       return {
         ...request,
         file: begun().file,
@@ -159,12 +161,18 @@ function exactRequest(
   const { dialect } = open
   const canonical = canonicalFields(dialect, sent.values, chunks, chunk, size)
   const begun = rewindable(dialect, sent, chunk)
-  const put = (upload: Upload): Promise<void> => putExactly(upload, size, range, begun(upload))
+  const put = (upload: Upload): Promise<StoredChunk> => putExactly(upload, size, range, begun(upload))
   return {
     ...requestOf(ctx, open, sent, desk, canonical),
     file: begun().file,
     place: { size, chunks, chunk },
-    stated: { ...statedOf(dialect, sent.values), put, length: size, chunkSize },
+    stated: {
+      ...statedOf(dialect, sent.values),
+      put,
+      length: size,
+      chunkSize,
+      longest: dialect.place?.by !== 'index' && dialect.fields.guessable ? lengthOf(range) : undefined,
+    },
   }
 }
 
@@ -242,6 +250,7 @@ export function canonicalFields(
   set('type', values.get(fields.type))
   set('size', size ?? values.get(fields.size))
   set('lastModifiedDate', values.get(fields.modified))
+  set('content', values.get(fields.content))
   set('chunks', chunks)
   set('chunk', chunk)
   for (const [index, references] of fields.identity.entries()) set(identityField(index), values.get(references))

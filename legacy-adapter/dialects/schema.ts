@@ -128,7 +128,9 @@ const shape = z.strictObject({
     type: references.optional(),
     size: references.optional(),
     modified: references.optional(),
-    /** Present if the client sends only what is missing. */
+    /** A value that identifies the content, such as a digest. */
+    content: references.optional(),
+    /** Present if the client sends only what is missing. Without `content`, it must begin again. */
     resumed: references.optional(),
     metadata: z
       .record(z.string().regex(/^[\w.-]{1,64}$/, 'must be a name of letters and digits'), references)

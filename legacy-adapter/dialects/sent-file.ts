@@ -4,7 +4,7 @@ import { covers, lengthOf, type Range } from '../../server/core/ranges.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import { ChunkSource } from '../chunk-bytes.ts'
-import type { ChunkPlace } from '../chunk-layout.ts'
+import type { ChunkPlace, StoredChunk } from '../chunk-layout.ts'
 import { updatePage } from '../page-record.ts'
 import type { RequestValues } from './request-values.ts'
 import { RewindableSource } from './rewindable.ts'
@@ -26,7 +26,7 @@ export interface SentFile {
  * @throws UploadError `bad_field`, `wrong_length`, `content_differs`, `field_after_file`, and what the file and the core
  * throw.
  */
-export async function putExactly(upload: Upload, size: number, range: Range, sent: SentFile): Promise<void> {
+export async function putExactly(upload: Upload, size: number, range: Range, sent: SentFile): Promise<StoredChunk> {
   if (upload.record.length !== size) {
     throw new UploadError('bad_field', 'The size of the file differs from that of earlier chunks.')
   }
@@ -35,7 +35,8 @@ export async function putExactly(upload: Upload, size: number, range: Range, sen
     if (length === lengthOf(range)) return
     throw new UploadError('wrong_length', `The chunk has ${length} bytes, but its place has ${lengthOf(range)}.`)
   })
-  await putWhole(upload, range, source, sent.file instanceof RewindableSource)
+  const added = await putWhole(upload, range, source, sent.file instanceof RewindableSource)
+  return { length: lengthOf(range), added }
 }
 
 /**
@@ -50,7 +51,7 @@ export async function putSequential(
   { chunk, chunks }: Pick<ChunkPlace, 'chunk' | 'chunks'>,
   sent: SentFile,
   desk: Desk,
-): Promise<void> {
+): Promise<StoredChunk> {
   const { chunkSize } = upload.record.webUploader ?? {}
   const isLast = chunk === chunks - 1
   if (chunk > 0 && chunkSize === undefined) throw notPlaced()
@@ -59,7 +60,9 @@ export async function putSequential(
   const longest = chunk > 0 ? (chunkSize ?? 0) : longestOf(sent.lengths)
   desk.checkSize(start + (sent.lengths.length > 0 ? Math.min(...sent.lengths) : 0))
   let end = start
-  const range = { start, end: start + longest }
+  // A chunk that is sent again, after the last one has ended the file.
+  const { length: known } = upload.record
+  const range = { start, end: Math.min(start + longest, known ?? Number.POSITIVE_INFINITY) }
   const source = new ChunkSource(sent.file, range, async (length) => {
     sent.checkTrailing()
     const isRight = chunk === 0 || (isLast ? length > 0 && length <= longest : length === longest)
@@ -67,8 +70,9 @@ export async function putSequential(
     if (chunk === 0 && !isLast) await agree(upload, length)
     end = start + length
   })
-  await putWhole(upload, range, source, sent.file instanceof RewindableSource)
-  if (isLast) await upload.setLength(end)
+  const added = await putWhole(upload, range, source, sent.file instanceof RewindableSource)
+  if (isLast && upload.record.length !== end) await upload.setLength(end)
+  return { length: source.length, added }
 }
 
 /** Uploads a whole file of unknown size. @throws UploadError `too_large`, and what the file and the core throw. */
@@ -95,9 +99,9 @@ function notPlaced(): UploadError {
 }
 
 /** Puts a source into a range. Unless it can be rewound, it is read to its end: only a whole chunk proves that a file differs. */
-async function putWhole(upload: Upload, range: Range, source: Source, isRewindable: boolean): Promise<void> {
+async function putWhole(upload: Upload, range: Range, source: Source, isRewindable: boolean): Promise<number> {
   try {
-    await upload.receiving.put(range, source)
+    return await upload.receiving.put(range, source)
   } catch (error) {
     const isRead = error instanceof UploadError && error.code === 'content_differs' && !isRewindable
     if (isRead) while ((await source.read()) !== null);

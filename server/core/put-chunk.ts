@@ -1,7 +1,7 @@
 import { compareRange } from './comparison.ts'
 import { UploadError } from './errors.ts'
 import type { Destination, Put } from './put.ts'
-import { overlap, type Range, type Ranges } from './ranges.ts'
+import { lengthOf, overlap, type Range, type Ranges } from './ranges.ts'
 import { bytesIn, Reader } from './reader.ts'
 import type { Attempt, StoredUpload } from './store.ts'
 
@@ -10,20 +10,23 @@ import type { Attempt, StoredUpload } from './store.ts'
  * ends early must have checked that this is right (chunk 0 may turn out shorter than its hint). Bytes that have been
  * received already are compared and dropped.
  *
+ * @returns how many bytes were new.
  * @throws UploadError what the source, the claim, or the store throw; `wrong_length` for bytes beyond the range;
  * `content_differs`. Nothing counts then.
  */
-export async function putChunk(upload: Destination, put: Put): Promise<void> {
+export async function putChunk(upload: Destination, put: Put): Promise<number> {
   const claim = await put.claimWhole()
   const attempts: Attempt[] = []
+  let added = 0
   try {
     upload.check()
     const reader = new Reader(put.source)
     for (const piece of piecesOf(put.range, claim.ranges)) {
-      const whole = piece.missing
-        ? await writePiece(upload.stored, reader, piece, attempts)
-        : await compareRange(upload.stored, piece, reader)
-      if (!whole) break
+      if (piece.missing) {
+        const written = await writePiece(upload.stored, reader, piece, attempts)
+        added += written
+        if (written < lengthOf(piece)) break
+      } else if (!(await compareRange(upload.stored, piece, reader))) break
     }
     if ((await reader.take(1)) !== null) {
       throw new UploadError('wrong_length', 'The chunk is longer than its place in the file.')
@@ -37,6 +40,7 @@ export async function putChunk(upload: Destination, put: Put): Promise<void> {
     claim.release()
   }
   upload.committed()
+  return added
 }
 
 /** Commits all attempts, also after one has failed: what a failed commit leaves is known only when all have ended. */
@@ -62,16 +66,16 @@ function piecesOf(range: Range, claimed: Ranges): Piece[] {
   return pieces
 }
 
-/** @returns whether the source had all of the piece. */
-async function writePiece(stored: StoredUpload, reader: Reader, piece: Piece, attempts: Attempt[]): Promise<boolean> {
+/** @returns how many bytes of the piece the source had. */
+async function writePiece(stored: StoredUpload, reader: Reader, piece: Piece, attempts: Attempt[]): Promise<number> {
   const attempt = await stored.begin(piece, 'when-verified')
   attempts.push(attempt)
   let position = piece.start
   while (position < piece.end) {
     const bytes = await reader.take(piece.end - position)
-    if (bytes === null) return false
+    if (bytes === null) break
     await attempt.write(bytes)
     position += bytesIn(bytes)
   }
-  return true
+  return position - piece.start
 }

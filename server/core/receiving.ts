@@ -52,10 +52,11 @@ export class Receiving {
   /**
    * Puts the bytes of `source` into `range`, anywhere in the file. They count as a whole or not at all.
    *
+   * @returns how many of them were new.
    * @throws UploadError what `putChunk` throws.
    */
-  async put(range: Range, source: Source): Promise<void> {
-    await this.#run(range, source, (put) => putChunk(this.#destination, put))
+  async put(range: Range, source: Source): Promise<number> {
+    return this.#run(range, source, (put) => putChunk(this.#destination, put))
   }
 
   /**
@@ -196,9 +197,9 @@ export class Receiving {
   }
 
   /** Runs `work`, and makes the upload fail if that throws a final error. @throws what `work` throws. */
-  async orFail(work: () => Promise<void>): Promise<void> {
+  async orFail<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await work()
+      return await work()
     } catch (error) {
       if (isFinal(error)) await this.fail(reasonOf(error))
       throw error
@@ -213,23 +214,25 @@ export class Receiving {
     return this.#destination.stored.record.parts !== undefined
   }
 
-  async #run(range: Range, source: Source, work: (put: Put) => Promise<void>): Promise<void> {
+  async #run<T>(range: Range, source: Source, work: (put: Put) => Promise<T>): Promise<T> {
     this.checkOpen()
     this.#destination.check()
     const put = new Put(this.#destination.stored, this.#claims, this.#running, range, source)
     this.#running.add(put)
     try {
       // The upload fails before this put is over: the next one must not continue with what could not be synced.
-      await this.orFail(async () => {
-        await work(put)
+      const result = await this.orFail(async () => {
+        const worked = await work(put)
         await this.#destination.checked()
+        return worked
       })
+      this.#offered = undefined
+      return result
     } finally {
       this.#running.delete(put)
       if (this.#stream === put) this.#stream = undefined
       put.settle()
     }
-    this.#offered = undefined
   }
 
   /** A final upload is filled internally; a client request must not supersede that. */

@@ -69,6 +69,7 @@ const format2 = z.object({
     .object({
       chunks: size.optional(),
       chunkSize: size.optional(),
+      longest: size.optional(),
       visitor: z.string().optional(),
       begun: z.string().optional(),
       senders: z.array(z.string()).optional(),

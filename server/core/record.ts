@@ -75,6 +75,8 @@ export interface WebUploaderRecord {
   readonly chunks?: number | undefined
   /** Bytes; known from the first verified chunk on. */
   readonly chunkSize?: number | undefined
+  /** The longest range that a request has sent, for a page whose chunks say themselves where they go. Bytes. */
+  readonly longest?: number | undefined
   /** The visitor that began the upload. */
   readonly visitor?: string | undefined
   /** The sender that began the upload. Records of the first version have neither `begun` nor `senders`. */

@@ -255,6 +255,76 @@ describe('The list of a dialect', () => {
   })
 })
 
+/** Clients of one address, without a cookie, that send the same fields. */
+describe('A stranger of the same address', () => {
+  const SHORT = 30
+  const answer = z.string().transform((text): unknown => JSON.parse(text))
+
+  /** Sends a range of a file. @returns the response as text. */
+  const sendRange = async (place: string, name: string, content: Buffer<ArrayBuffer>, start: number, end: number) => {
+    const form = new FormData()
+    form.set('file', new File([content.subarray(start, end)], name))
+    const headers = { 'Content-Range': `bytes ${start}-${end - 1}/${content.length}` }
+    const response = await fetch(`${service.url}/upload/${place}`, { method: 'POST', body: form, headers })
+    expect([start, end, response.status]).toEqual([start, end, 200])
+    return response.text()
+  }
+
+  const urlIn = (text: string): string | undefined => {
+    const named = z.object({ url: z.string().optional() })
+    return z
+      .union([z.object({ files: z.tuple([named]) }).transform(({ files }) => files[0]), named])
+      .parse(answer.parse(text)).url
+  }
+
+  const expectSecret = (text: string): void => {
+    expect(text).not.toMatch(/"(id|url)":/)
+    expect(text).toMatch(/"finished":/)
+  }
+
+  it.each(['blueimp', 'uploady'])('does not learn the URL of a file by some of its bytes, with %s', async (place) => {
+    const content = bytesOf(2 * CHUNK + SHORT, 30)
+    const name = `${place}.bin`
+    await sendRange(place, name, content, 0, CHUNK)
+    expectSecret(await sendRange(place, name, content, content.length - 1, content.length))
+    await sendRange(place, name, content, CHUNK, 2 * CHUNK)
+    const url = urlIn(await sendRange(place, name, content, 2 * CHUNK, content.length))
+    expect((await download(url)).equals(content)).toBe(true)
+    for (const [start, end] of [
+      [0, 1],
+      [500, CHUNK],
+      [content.length - 1, content.length],
+    ] as const) {
+      expectSecret(await sendRange(place, name, content, start, end))
+    }
+    // Who has a chunk as long as the others has the file.
+    expect(urlIn(await sendRange(place, name, content, CHUNK, 2 * CHUNK))).toBe(url)
+  })
+
+  it('does not learn the URL of an upload that it has begun with one byte', async () => {
+    const content = bytesOf(2 * CHUNK, 31)
+    expectSecret(await sendRange('uploady', 'planted.bin', content, 0, 1))
+    await sendRange('uploady', 'planted.bin', content, 0, CHUNK)
+    expectSecret(await sendRange('uploady', 'planted.bin', content, 0, 1))
+    const url = urlIn(await sendRange('uploady', 'planted.bin', content, CHUNK, content.length))
+    expect((await download(url)).equals(content)).toBe(true)
+    expectSecret(await sendRange('uploady', 'planted.bin', content, 0, 1))
+  })
+
+  it('does not learn the URL of a file by a last chunk that is shorter than the others', async () => {
+    const content = bytesOf(2 * CHUNK + 1, 32)
+    const chunk = async (number: number): Promise<string> => {
+      const bytes = content.subarray(number * CHUNK, (number + 1) * CHUNK)
+      const body = formOf({ name: 'last.bin', chunk: number, chunks: 3 }, bytes)
+      return (await fetch(`${service.url}/upload/plupload`, { method: 'POST', body })).text()
+    }
+    for (const number of [0, 1]) await chunk(number)
+    const url = urlIn(await chunk(2))
+    expectSecret(await chunk(2))
+    expect(urlIn(await chunk(0))).toBe(url)
+  })
+})
+
 describe('A stranger', () => {
   it('reaches nothing of a visitor by the same fields', async () => {
     const owner = await visitor()
@@ -292,21 +362,74 @@ describe('A stranger', () => {
 })
 
 describe('Fine Uploader', () => {
-  it('begins again if nothing is left of an upload that it continues', async () => {
+  const SIZE = 3 * CHUNK
+
+  interface Sent {
+    readonly uuid: string
+    readonly content: Buffer<ArrayBuffer>
+    readonly digest?: string
+  }
+
+  /** Sends a part. @param resumes whether the page continues from its memory. */
+  async function part({ uuid, content, digest }: Sent, index: number, resumes = false): Promise<unknown> {
     const fields = {
-      qqpartindex: 1,
-      qqpartbyteoffset: CHUNK,
+      qqpartindex: index,
+      qqpartbyteoffset: index * CHUNK,
       qqchunksize: CHUNK,
-      qqtotalparts: 2,
-      qqtotalfilesize: 2 * CHUNK,
+      qqtotalparts: 3,
+      qqtotalfilesize: SIZE,
+      qqfilename: 'remembered.bin',
+      qquuid: uuid,
+      ...(resumes && { qqresume: 'true' }),
+      ...(digest !== undefined && { digest }),
     }
-    const more = { qqfilename: 'lost.bin', qqresume: 'true', qquuid: crypto.randomUUID() }
-    const form = new FormData()
-    for (const [name, value] of Object.entries({ ...fields, ...more })) form.set(name, String(value))
-    form.set('qqfile', new File([bytesOf(CHUNK)], 'blob'))
+    const form = formOf(fields, content.subarray(index * CHUNK, (index + 1) * CHUNK))
     const response = await fetch(`${service.url}/upload/fine-uploader`, { method: 'POST', body: form })
     expect(response.status).toBe(200)
-    expect(await response.json()).toMatchObject({ success: false, reset: true })
+    return response.json()
+  }
+
+  /** Says that all parts were sent. */
+  async function done({ uuid, digest }: Omit<Sent, 'content'>): Promise<unknown> {
+    const body = new URLSearchParams({ qquuid: uuid, qqfilename: 'remembered.bin', qqtotalfilesize: String(SIZE) })
+    if (digest !== undefined) body.set('digest', digest)
+    return (await fetch(`${service.url}/upload/fine-uploader/done`, { method: 'POST', body })).json()
+  }
+
+  const urlOf = (answer: unknown): string => z.object({ url: z.string() }).parse(answer).url
+  const RESET = { success: false, reset: true }
+
+  it('begins again if nothing is left of an upload that it continues', async () => {
+    const sent = { uuid: crypto.randomUUID(), content: bytesOf(SIZE), digest: 'd' }
+    expect(await part(sent, 1, true)).toMatchObject(RESET)
+  })
+
+  it('continues a file whose content the page identifies, without its first part', async () => {
+    const sent = { uuid: crypto.randomUUID(), content: bytesOf(SIZE, 40), digest: 'd40' }
+    await part(sent, 0)
+    await part(sent, 2, true)
+    await part(sent, 1)
+    expect((await download(urlOf(await done(sent)))).equals(sent.content)).toBe(true)
+  })
+
+  it.each([
+    ['without a digest', undefined, undefined],
+    ['with another digest', 'd41', 'd42'],
+  ] as const)('never mixes two files of one name and one size: %s', async (_, first, second) => {
+    const uuid = crypto.randomUUID()
+    await part({ uuid, content: bytesOf(SIZE, 41), ...(first !== undefined && { digest: first }) }, 0)
+    const sent = { uuid, content: bytesOf(SIZE, 42), ...(second !== undefined && { digest: second }) }
+    expect(await part(sent, 1, true)).toMatchObject(RESET)
+    // From the last part, as the library does with several connections.
+    for (const index of [2, 1, 0]) expect(await part(sent, index)).toMatchObject({ success: true })
+    expect((await download(urlOf(await done(sent)))).equals(sent.content)).toBe(true)
+  })
+
+  it('confirms no file of another digest to a page that takes its own for sent', async () => {
+    const sent = { uuid: crypto.randomUUID(), content: bytesOf(SIZE, 43), digest: 'd43' }
+    for (const index of [0, 1, 2]) await part(sent, index)
+    expect(await done({ uuid: sent.uuid, digest: 'd44' })).toMatchObject(RESET)
+    expect(await done(sent)).toMatchObject({ success: true })
   })
 })
 

@@ -28,14 +28,23 @@ const libraries = {
     flow.addFiles(files)
   },
   'simple-uploader'(files, options, report) {
-    simpleUploader(files, options, report, {})
+    simpleUploader(files, options, report)
   },
   'vue-simple-uploader'(files, options, report) {
     const checkChunkUploadedByResponse = (chunk, message) => {
       const { skipUpload, uploaded } = JSON.parse(message)
       return skipUpload || uploaded.includes(chunk.offset + 1)
     }
-    simpleUploader(files, options, report, { checkChunkUploadedByResponse })
+    const page = {
+      data: () => ({ options: { ...simpleOptions(options), checkChunkUploadedByResponse } }),
+      methods: {
+        success: (_, file, message) => report(file.name, true, message),
+        error: (_, file, message) => report(file.name, false, message),
+      },
+      template: '<uploader ref="uploader" :options="options" @file-success="success" @file-error="error" />',
+    }
+    const app = Vue.createApp(page).use(window['vue-uploader'].default ?? window['vue-uploader'])
+    app.mount('#element').$refs.uploader.uploader.addFiles(files)
   },
   dropzone(files, options, report) {
     dropzone(files, options, report)
@@ -43,25 +52,15 @@ const libraries = {
   dropzone5(files, options, report) {
     dropzone(files, options, report)
   },
-  'fine-uploader'(files, { url, chunkSize, slow }, report) {
-    const uploader = new qq.FineUploaderBasic({
-      request: { endpoint: url },
-      chunking: {
-        enabled: true,
-        partSize: chunkSize,
-        concurrent: { enabled: true },
-        success: { endpoint: `${url}/done` },
-      },
-      resume: { enabled: true },
-      retry: { enableAuto: true, autoAttemptDelay: slow ? 1 : 0.05, maxAutoAttempts: slow ? 30 : 3 },
-      deleteFile: { enabled: true, endpoint: url },
-      callbacks: {
-        onComplete: (id, name, json) => report(name, json.success === true, JSON.stringify(json)),
-        onDeleteComplete: (id, xhr) => window.onDeleted?.(xhr.status),
-      },
-    })
-    window.fine = uploader
-    uploader.addFiles(files)
+  async 'fine-uploader'(files, options, report) {
+    const uploader = fineUploader(options, report)
+    for (const file of files) {
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()))
+      uploader.addFiles([file], { digest: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('') })
+    }
+  },
+  'fine-uploader-plain'(files, options, report) {
+    fineUploader(options, report).addFiles(files)
   },
   plupload(files, { url, chunkSize, slow }, report) {
     const uploader = new plupload.Uploader({
@@ -123,11 +122,19 @@ const libraries = {
       upload.on('error', ({ detail }) => report(file.name, false, detail.message))
     }
   },
-  'huge-uploader'(files, { url, chunkSize }, report) {
+  'huge-uploader'(files, { url, chunkSize, slow }, report) {
     for (const file of files) {
-      const upload = new HugeUploader({ endpoint: url, file, chunkSize: chunkSize / 1e6, delayBeforeRetry: 0.05, postParams: {} })
+      const upload = new HugeUploader({
+        endpoint: `${url}?name=${encodeURIComponent(file.name)}`,
+        file,
+        chunkSize: chunkSize / 1e6,
+        retries: slow ? 100 : 3,
+        delayBeforeRetry: slow ? 0.2 : 0.05,
+        // Only the last chunk has them.
+        postParams: { name: 'late.bin' },
+      })
       upload.on('finish', () => report(file.name, true))
-      upload.on('error', ({ detail }) => report(file.name, false, detail))
+      upload.on('error', ({ detail }) => report(file.name, false, detail.status ?? detail))
     }
   },
   'webuploader-md5-a'(files, { url, chunkSize }, report) {
@@ -179,15 +186,39 @@ const libraries = {
   },
 }
 
-function simpleUploader(files, { url, chunkSize, force, slow }, report, more) {
-  const uploader = new Uploader({
+function fineUploader({ url, chunkSize, slow }, report) {
+  const uploader = new qq.FineUploaderBasic({
+    request: { endpoint: url },
+    chunking: {
+      enabled: true,
+      partSize: chunkSize,
+      concurrent: { enabled: true },
+      success: { endpoint: `${url}/done` },
+    },
+    resume: { enabled: true },
+    retry: { enableAuto: true, autoAttemptDelay: slow ? 1 : 0.05, maxAutoAttempts: slow ? 30 : 3 },
+    deleteFile: { enabled: true, endpoint: url },
+    callbacks: {
+      onComplete: (id, name, json) => report(name, json.success === true, JSON.stringify(json)),
+      onDeleteComplete: (id, xhr) => window.onDeleted?.(xhr.status),
+    },
+  })
+  window.fine = uploader
+  return uploader
+}
+
+function simpleOptions({ url, chunkSize, force, slow }) {
+  return {
     target: url,
     chunkSize,
     forceChunkSize: force === true,
     maxChunkRetries: slow ? 100 : 3,
     chunkRetryInterval: slow ? 200 : null,
-    ...more,
-  })
+  }
+}
+
+function simpleUploader(files, options, report) {
+  const uploader = new Uploader(simpleOptions(options))
   uploader.on('fileSuccess', (_, file, message) => report(file.name, true, message))
   uploader.on('fileError', (_, file, message) => report(file.name, false, message))
   uploader.on('filesSubmitted', () => uploader.upload())
@@ -226,7 +257,7 @@ function md5Page(files, { server, chunkSize, headOnly }, report, page) {
         const hash = headOnly ? this.owner.md5File(file, 0, 65536) : this.owner.md5File(file)
         hash.then(async (fileMd5) => {
           facts.set(file.id, { fileMd5, name: file.name, file: file.source })
-          const exists = await page.fileExists?.(facts.get(file.id))
+          const exists = await page.fileExists?.(facts.get(file.id)).catch(() => false)
           if (exists) this.owner.skipFile(file)
           deferred.resolve()
         })
@@ -235,17 +266,22 @@ function md5Page(files, { server, chunkSize, headOnly }, report, page) {
       beforeSend(block) {
         const deferred = WebUploader.Deferred()
         const asked = { ...facts.get(block.file.id), chunk: block.chunk, size: block.end - block.start }
-        Promise.resolve(page.chunkExists(asked)).then((exists) => (exists ? deferred.reject() : deferred.resolve()))
+        Promise.resolve(page.chunkExists(asked)).then(
+          (exists) => (exists ? deferred.reject() : deferred.resolve()),
+          () => deferred.resolve(),
+        )
         return deferred.promise()
       },
       afterSendFile(file) {
         const deferred = WebUploader.Deferred()
         const { fileMd5, name } = facts.get(file.id)
         const chunks = Math.ceil(file.size / chunkSize)
-        Promise.resolve(page.merge({ fileMd5, name, chunks, file: file.source })).then((answer) => {
-          report(name, answer.ok !== false, JSON.stringify(answer))
-          deferred.resolve()
-        })
+        Promise.resolve(page.merge({ fileMd5, name, chunks, file: file.source }))
+          .catch((error) => ({ ok: false, error: String(error) }))
+          .then((answer) => {
+            report(name, answer.ok !== false, JSON.stringify(answer))
+            deferred.resolve()
+          })
         return deferred.promise()
       },
     },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
-import { bundled, packageFile } from './upload-libraries.ts'
+import { bundled, libraryFile } from './upload-libraries.ts'
 
 /** A file that a page uploads. */
 export interface SentFile {
@@ -28,6 +28,8 @@ export interface Library {
   readonly retries: boolean
   /** The status that means "try again". */
   readonly busy: number
+  /** Whether it can make all chunks equally long, or else the last one longer. */
+  readonly forces: boolean
   /** Whether it continues a file from a memory of its own. */
   readonly remembers: boolean
   /** Whether it goes on after a restart of the service. */
@@ -47,6 +49,7 @@ function library(name: string, scripts: readonly string[], more: Partial<Library
     sendsEmpty: false,
     retries: true,
     busy: 503,
+    forces: false,
     remembers: false,
     survives: false,
     resumes: false,
@@ -57,18 +60,18 @@ function library(name: string, scripts: readonly string[], more: Partial<Library
 const WEBUPLOADER = ['jquery/dist/jquery.min.js', 'webuploader/dist/webuploader.min.js']
 const BLUEIMP = ['vendor/jquery.ui.widget', 'jquery.iframe-transport', 'jquery.fileupload']
 const resuming = { survives: true, resumes: true } as const
+const FINE = 'fine-uploader/fine-uploader/fine-uploader.core.js'
+const VUE = ['vue/dist/vue.global.prod.js', 'vue-simple-uploader/dist/vue-simple-uploader.umd.js']
 
 export const LIBRARIES: readonly Library[] = [
-  library('resumable', ['resumablejs/resumable.js'], resuming),
-  library('flow', ['@flowjs/flow.js/dist/flow.js'], { ...resuming, sendsEmpty: true }),
-  library('simple-uploader', ['simple-uploader.js/dist/uploader.js'], { ...resuming, sendsEmpty: true }),
-  library('vue-simple-uploader', ['simple-uploader.js/dist/uploader.js'], { ...resuming, sendsEmpty: true }),
+  library('resumable', ['resumablejs/resumable.js'], { ...resuming, forces: true }),
+  library('flow', ['@flowjs/flow.js/dist/flow.js'], { ...resuming, forces: true, sendsEmpty: true }),
+  library('simple-uploader', ['simple-uploader.js/dist/uploader.js'], { ...resuming, forces: true, sendsEmpty: true }),
+  library('vue-simple-uploader', VUE, { ...resuming, forces: true, sendsEmpty: true }),
   library('dropzone', ['dropzone/dist/dropzone-min.js'], { sendsEmpty: true }),
   library('dropzone5', ['dropzone5/dist/min/dropzone.min.js'], { dialect: 'dropzone', sendsEmpty: true }),
-  library('fine-uploader', ['fine-uploader/fine-uploader/fine-uploader.core.js'], {
-    ...resuming,
-    remembers: true,
-  }),
+  library('fine-uploader', [FINE], { ...resuming, remembers: true }),
+  library('fine-uploader-plain', [FINE], { dialect: 'fine-uploader', survives: true, remembers: true }),
   library('plupload', ['plupload/js/moxie.js', 'plupload/js/plupload.dev.js'], { survives: true }),
   library('filepond', ['filepond/dist/filepond.js'], { sendsEmpty: true, survives: true }),
   library('blueimp', ['jquery/dist/jquery.min.js', ...BLUEIMP.map((name) => `blueimp-file-upload/js/${name}.js`)], {
@@ -77,6 +80,7 @@ export const LIBRARIES: readonly Library[] = [
   }),
   library('uploady', [], { sendsEmpty: true }),
   library('upchunk', ['@mux/upchunk/dist/upchunk.js'], { chunkSize: 256 * KIB }),
+  library('huge-uploader', ['huge-uploader/lib/index.js'], { chunkSize: 64_000, survives: true }),
   ...(['a', 'b', 'c', 'd'] as const).map((letter) =>
     library(`webuploader-md5-${letter}`, WEBUPLOADER, {
       busy: 409,
@@ -89,8 +93,10 @@ const PAGES = fileURLToPath(new URL('../pages/dialects.js', import.meta.url))
 
 /** Opens a page of the service's origin with the library. */
 export async function openPage(page: Page, origin: string, { name, scripts }: Library): Promise<void> {
-  const sources = name === 'uploady' ? [await bundled('uploady.ts')] : scripts.map(packageFile)
-  const all = [...sources, readFileSync(PAGES, 'utf8')]
+  const sources = name === 'uploady' ? [await bundled('uploady.ts')] : await Promise.all(scripts.map(libraryFile))
+  // Modules of Node instead of scripts need this.
+  const before = name === 'huge-uploader' ? ['var module = {}'] : []
+  const all = [...before, ...sources, readFileSync(PAGES, 'utf8')]
   await page.route(`${origin}/page/*`, (route) => {
     const number = /(\d+)\.js$/.exec(route.request().url())?.[1]
     if (number !== undefined) return route.fulfill({ contentType: 'text/javascript', body: all[Number(number)] ?? '' })

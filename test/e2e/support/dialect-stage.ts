@@ -31,8 +31,9 @@ export class DialectStage {
     this.gate = gate
   }
 
-  static async open(): Promise<DialectStage> {
-    const landfall = await startLandfall({ DIALECTS: [...new Set(LIBRARIES.map(({ dialect }) => dialect))].join(',') })
+  static async open(settings: Readonly<Record<string, string>> = {}): Promise<DialectStage> {
+    const dialects = [...new Set(LIBRARIES.map(({ dialect }) => dialect))].join(',')
+    const landfall = await startLandfall({ DIALECTS: dialects, ...settings })
     return new DialectStage(await launchChrome(), landfall, await startGate(landfall.url), await temporaryFolder())
   }
 
@@ -69,10 +70,11 @@ export class DialectStage {
     expect([name, areEqual]).toEqual([name, expect.arrayContaining([true])])
   }
 
-  /** Runs `work` in a page with the library, of a visitor of its own. */
-  async withPage<T>(library: Library, work: (page: Page) => Promise<T>): Promise<T> {
+  /** Runs `work` in a page with the library, of a visitor of its own. @param login the cookie of a user. */
+  async withPage<T>(library: Library, work: (page: Page) => Promise<T>, login?: string): Promise<T> {
     const context = await this.#chrome.newContext()
     try {
+      if (login !== undefined) await context.addCookies([{ name: 'login', value: login, url: this.gate.url }])
       const page = await context.newPage()
       await openPage(page, this.gate.url, library)
       return await work(page)
