@@ -44,6 +44,9 @@ const HIDDEN_FOR = { disk: 1000, bucket: 3000 }
 const MAX_PROOFS = 4
 const MAX_WAITING = 256
 
+/** Maximum files that one proof is compared with: anyone can store files of one fingerprint, and send a wrong proof. */
+const MAX_COMPARED = 4
+
 type Work<T> = (upload: Upload) => Promise<T>
 
 /** Uploads that are finished without being sent, because a finished file has the same bytes. */
@@ -158,7 +161,8 @@ export class Instant {
       const scope = this.#scopeOf(owner)
       if (scope !== undefined) this.#index.remove(scope, { id, size, fingerprint })
     }
-    return this.#first(this.#find(owner, size, fingerprint), size, isProved, forget, signal)
+    const candidates = this.#find(owner, size, fingerprint).slice(0, MAX_COMPARED)
+    return this.#first(candidates, size, isProved, forget, signal)
   }
 
   /** @returns the first of these files with `size` bytes that `isSame`. Those that are gone are forgotten. */

@@ -4,7 +4,7 @@ import { isUploadId, type UploadRecord } from '../core/record.ts'
 import { checkFormat } from './data-directory.ts'
 import { examineFiles } from './examine-files.ts'
 import { examinePermissions } from './examine-permissions.ts'
-import { exists, ifThere, makeFolder } from './files.ts'
+import { exists, hasOtherLink, ifThere, makeFolder } from './files.ts'
 import type { Finding } from './finding.ts'
 import { type Layout, RECORD_ENDING } from './layout.ts'
 import { PRIVATE_FOLDER } from './modes.ts'
@@ -79,8 +79,11 @@ async function examineIncoming(layout: Layout, records: ReadonlyMap<string, Uplo
   for (const name of await list(layout.incoming)) {
     const file = layout.incomingFile(name)
     const record = records.get(name)
-    if (record === undefined) findings.push(finding(layout, file, 'Bytes without a record.', aside(layout, file)))
-    else if (await exists(layout.finishedFile(record))) {
+    if (record === undefined) {
+      // The link of an instant upload whose creation was interrupted.
+      const repair = (await hasOtherLink(file)) ? removal(file) : aside(layout, file)
+      findings.push(finding(layout, file, 'Bytes without a record.', repair))
+    } else if (await exists(layout.finishedFile(record))) {
       findings.push(finding(layout, file, 'Bytes of a file that is already finished.', aside(layout, file)))
     }
   }

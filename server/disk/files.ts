@@ -58,6 +58,12 @@ export async function exists(file: string): Promise<boolean> {
   return (await ifThere(() => fs.stat(file))) !== undefined
 }
 
+/** Whether a file has another name, too. @throws the OS error when that cannot be determined. */
+export async function hasOtherLink(file: string): Promise<boolean> {
+  const stats = await ifThere(() => fs.lstat(file))
+  return stats?.isFile() === true && stats.nlink > 1
+}
+
 /** Creates a directory in an existing one. @throws the OS error, `EEXIST` if there is one. */
 export async function makeNewFolder(folder: string, { bits, isMasked }: Permission): Promise<void> {
   await fs.mkdir(folder, { mode: bits })

@@ -1,10 +1,10 @@
-import { lstat, readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { pacer } from '../core/pacer.ts'
 import { isUploadId } from '../core/record.ts'
 import { adopt, adoptableId } from './adopt.ts'
 import type { Environment } from './environment.ts'
-import { exists, ifThere, namesIn } from './files.ts'
+import { exists, hasOtherLink, ifThere, namesIn } from './files.ts'
 import { isBeingWritten } from './journal.ts'
 import type { Layout } from './layout.ts'
 import { readRecord } from './record-file.ts'
@@ -160,12 +160,6 @@ export class Recovery {
     this.#turns.set(id, over)
     return mine
   }
-}
-
-/** Whether its bytes have another name, too. */
-async function hasOtherLink(file: string): Promise<boolean> {
-  const stats = await ifThere(() => lstat(file))
-  return stats?.isFile() === true && stats.nlink > 1
 }
 
 /** @returns whether the file existed. */

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, link, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Layout } from '../../server/disk/layout.ts'
@@ -156,6 +157,17 @@ describe('landfall doctor', () => {
       expect(lines).toContainEqual(expect.stringContaining('files/unknown: A finished file without a record'))
       expect(lines.at(-1)).toBe('Found: 2. Repaired: 0. Left: 2.')
       expect(await readdir(layout.finishedFolder('unknown'))).toEqual(['a.txt'])
+    })
+
+    it('removes the link of an instant upload that was interrupted, and leaves the file that it came from', async () => {
+      const [name = ''] = await readdir(layout.finishedFolder(finished))
+      const file = path.join(layout.finishedFolder(finished), name)
+      await link(file, layout.incomingFile('stray'))
+      const { code, lines } = await examine('--repair')
+      expect([code, lines.at(-1)]).toEqual([0, 'Found: 1. Repaired: 1. Left: 0.'])
+      expect(await readdir(layout.incoming)).not.toContain('stray')
+      expect(existsSync(layout.quarantine) ? await readdir(layout.quarantine) : []).toEqual([])
+      expect((await readFile(file)).equals(content)).toBe(true)
     })
 
     it('sets aside a record without bytes and an unreadable one', async () => {

@@ -154,7 +154,12 @@ export class Attempt {
     if (this.#url !== null) return false
     const { findFinished } = this.#context.options
     const url = await (findFinished === null ? this.#proved() : findFinished(this.#sending.file))
-    if (url === undefined || !this.#isLive) return false
+    if (url === undefined) return false
+    if (!this.#isLive) {
+      // Nobody would know of it: another attempt proves the file again.
+      await deleteUpload(this.#context.service, url, true).catch(() => undefined)
+      return false
+    }
     this.#url = url
     this.#events.located(url)
     return true

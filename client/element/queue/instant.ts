@@ -12,7 +12,7 @@ export interface InstantOptions {
   readonly headers: () => Readonly<Record<string, string>>
   /** Metadata of the upload, as in Upload-Metadata. */
   readonly metadata: Readonly<Record<string, string>>
-  /** Ends it early. */
+  /** Ends it until the proof is sent; from then on, the caller learns of the upload. */
   readonly signal?: AbortSignal
 }
 
@@ -45,7 +45,10 @@ export async function instantUpload(file: Blob, options: InstantOptions): Promis
   const pieces = question.ranges.map(([start, end]) => file.slice(start, end))
   const proof = toHex(await sha256(new Blob([question.nonce, ...pieces])))
   const claim = { question: question.question, proof, metadata: options.metadata }
-  return uploadIn(await post('instant/proof', claim, options))
+  options.signal?.throwIfAborted()
+  // Not ended early: the upload that it creates would be known to nobody.
+  const { signal: _, ...uninterrupted } = options
+  return uploadIn(await post('instant/proof', claim, uninterrupted))
 }
 
 /** Returns the JSON of a success, otherwise `undefined`. */
