@@ -37,7 +37,8 @@ export async function uploadByResumable(port: number, size: number, chunkSize: n
       resumableRelativePath: FILE_NAME,
       resumableTotalChunks: size / chunkSize,
     }
-    const query = new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(fields)) query.set(name, String(value))
     return { path: `/upload/resumable?${query}`, fields }
   })
 }
