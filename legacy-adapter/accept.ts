@@ -76,7 +76,7 @@ export async function acceptance(
   const { id, length, webUploader } = upload.record
   // While the file is scanned, `finished` is false, and the page learns the verdict from its complete.
   if (upload.state === 'finishing' || upload.state === 'scanning') await upload.settle(SCAN_WAIT)
-  const hasFile = (): boolean => rules.guessable === false || isProof(upload, shown)
+  const hasFile = (): boolean => rules.guessable !== true || isProof(upload, shown)
   const isCallers = webUploader?.visitor !== undefined || (isBeginner(upload.record, sender, caller) && hasFile())
   return {
     ok: true,
