@@ -7,7 +7,7 @@ import { launchChrome, limitUpload, withPage } from '../support/chrome.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import { randomFile, type SampleFile, storedFiles } from '../support/sample-files.ts'
-import { choose, offsetsOf, ROW, rowIn, rowsIn, shows } from './support/modern-page.ts'
+import { choose, offsetsOf, ROW, rowIn, rowsIn, shows, speakChinese } from './support/modern-page.ts'
 
 jest.setTimeout(120_000)
 
@@ -95,7 +95,7 @@ describe('While the service is away, the modern page', () => {
   it('says so in Chinese, and probes at once when the browser goes online', async () => {
     await withPage(browser, async (page) => {
       await page.goto(landfall.url)
-      await page.click('button[data-language=zh]')
+      await speakChinese(page)
       await landfall.kill()
       await choose(page, files[0]?.path ?? '')
       await rowsIn(page, AWAY, 1)

@@ -9,7 +9,7 @@ import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import { randomFile, type SampleFile, sha256Of, storedFiles } from '../support/sample-files.ts'
 import { createUpload, head, PATCH_HEADERS } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
-import { choose, methodsOf, press, ROW, rowIn, rowsIn, shows } from './support/modern-page.ts'
+import { choose, methodsOf, press, ROW, rowIn, rowsIn, shows, speakChinese } from './support/modern-page.ts'
 import { startRenamingProxy } from './support/renaming-proxy.ts'
 import { makeScanner, type Scanner } from './support/scanner.ts'
 
@@ -100,7 +100,7 @@ describe('The modern page', () => {
       await page.goto(limiting.url)
       const limits = page.locator('[data-testid=limits]:not(:empty)')
       expect(await limits.textContent()).toMatch(/^Up to 2 MB per file · PDF, JPEG · \d+ KB of 2 MB used$/)
-      await page.click('button[data-language=zh]')
+      await speakChinese(page)
       expect(await limits.textContent()).toMatch(/^单个文件最大 2 MB · PDF、JPEG · 已用 \d+ KB \/ 2 MB$/)
       expect(await page.getAttribute('[data-testid=file-input]', 'accept')).toBe('.pdf,.jpeg')
       await choose(page, large, text)
@@ -122,7 +122,7 @@ describe('The modern page', () => {
     const late = await write('late.pdf', '%PDF-1.4', MIB / 2)
     await withPage(browser, async (page) => {
       await page.goto(limiting.url)
-      await page.click('button[data-language=zh]')
+      await speakChinese(page)
       await choose(page, program)
       await page.waitForSelector(rowIn('failed'))
       expect(await page.textContent(`${ROW} .state`)).toBe('不支持该文件类型。')

@@ -8,7 +8,17 @@ import { randomFile, type SampleFile, sha256Of, storedFiles } from '../support/s
 import { bearer } from '../support/tokens.ts'
 import { until } from '../support/wire.ts'
 import { JWT_SECRET, type LoginService, startLoginService, tokenFor } from './support/identities.ts'
-import { beforePatch, choose, methodsOf, offsetsOf, press, ROW, rowIn, shows } from './support/modern-page.ts'
+import {
+  beforePatch,
+  choose,
+  methodsOf,
+  offsetsOf,
+  press,
+  ROW,
+  rowIn,
+  shows,
+  speakChinese,
+} from './support/modern-page.ts'
 
 jest.setTimeout(60_000)
 
@@ -100,7 +110,7 @@ describe('The modern page with AUTH=jwt', () => {
       await notice.waitFor()
       expect(await notice.textContent()).toMatch(/Sign in to upload files/)
       expect(await page.locator('#drop').isVisible()).toBe(false)
-      await page.click('button[data-language=zh]')
+      await speakChinese(page)
       expect(await notice.textContent()).toMatch(/请先登录/)
       await choose(page, file.path)
       expect(await page.textContent('#announcer')).toMatch(/请先登录/)
@@ -124,7 +134,7 @@ describe('The modern page with AUTH=jwt', () => {
       await page.waitForSelector(SIGNED_OUT)
       expect(await page.textContent(`${SIGNED_OUT} .state`)).toBe('Sign-in expired; sign in again to resume')
       expect(await page.textContent('[data-testid=notice]')).toMatch(/has expired/)
-      await page.click('button[data-language=zh]')
+      await speakChinese(page)
       expect(await page.textContent(`${SIGNED_OUT} .state`)).toBe('登录已过期，重新登录后自动续传')
       const refused = offsets.pop() ?? 0
       expect(refused).toBeGreaterThan(0)
