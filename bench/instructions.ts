@@ -19,6 +19,7 @@ hardly depend on other load on the host.
   --base DIR       the other checkout
   --rounds N       runs of each checkout, alternating (5; with valgrind 1)
   --only TEXT      only requests with this in their name
+  --chunk KIB      the size of chunks (16)
   --limit RATIO    fail when a median exceeds this multiple of the other one (1.03)
 
 It needs perf (Debian: linux-perf) and a hardware counter, or valgrind, which takes some minutes.
@@ -30,35 +31,37 @@ interface Kind {
   /** How many to send as a warm-up, and how many to count without a slowdown. */
   readonly warmUp: number
   readonly counted: number
-  send(port: number, count: number): Promise<unknown>
+  /** @param chunkSize bytes. */
+  send(port: number, count: number, chunkSize: number): Promise<unknown>
 }
 
-const CHUNK = 16 * KIB
+/** The chunks of a warm-up, whatever is counted then. Bytes. */
+const USUAL_CHUNK = 16 * KIB
 const DIALECTS = 'resumable,dropzone'
 /** After this many requests, V8 has compiled the hot code: the maximum warm-up under a slow counter. */
 const WARM = 3_000
 
 const kinds: readonly Kind[] = [
-  { name: 'PATCH of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendPatches },
+  { name: 'PATCH', warmUp: 3_000, counted: 3_000, send: sendPatches },
   { name: 'HEAD', warmUp: 5_000, counted: 10_000, send: sendHeads },
   { name: 'small file of 4 KiB with its creation', warmUp: 1_000, counted: 1_000, send: sendSmallFiles },
-  { name: 'WebUploader chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendChunks },
-  { name: 'Resumable.js chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendResumable },
-  { name: 'Dropzone chunk of 16 KiB', warmUp: 3_000, counted: 3_000, send: sendDropzone },
+  { name: 'WebUploader chunk', warmUp: 3_000, counted: 3_000, send: sendChunks },
+  { name: 'Resumable.js chunk', warmUp: 3_000, counted: 3_000, send: sendResumable },
+  { name: 'Dropzone chunk', warmUp: 3_000, counted: 3_000, send: sendDropzone },
 ]
 
-async function sendPatches(port: number, count: number): Promise<void> {
+async function sendPatches(port: number, count: number, chunkSize: number): Promise<void> {
   const connection = new Connection(port)
-  const path = await create(connection, count * CHUNK + 1)
-  for (let at = 0; at < count; at++) await patch(connection, path, at * CHUNK, CHUNK)
+  const path = await create(connection, count * chunkSize + 1)
+  for (let at = 0; at < count; at++) await patch(connection, path, at * chunkSize, chunkSize)
   connection.close()
 }
 
-async function sendHeads(port: number, count: number): Promise<void> {
+async function sendHeads(port: number, count: number, chunkSize: number): Promise<void> {
   const connection = new Connection(port)
   const path = await create(connection, MIB)
-  await patch(connection, path, 0, CHUNK)
-  for (let at = 0; at < count; at++) await checkOffset(connection, path, CHUNK)
+  await patch(connection, path, 0, chunkSize)
+  for (let at = 0; at < count; at++) await checkOffset(connection, path, chunkSize)
   connection.close()
 }
 
@@ -70,23 +73,28 @@ async function sendSmallFiles(port: number, count: number): Promise<void> {
 
 let tasks = 0
 
-function sendChunks(port: number, count: number): Promise<number> {
+function sendChunks(port: number, count: number, chunkSize: number): Promise<number> {
   tasks += 1
-  return uploadByWebUploader(port, count * CHUNK, CHUNK, 1, `wu_instructions_${tasks}`)
+  return uploadByWebUploader(port, count * chunkSize, chunkSize, 1, `wu_instructions_${tasks}`)
 }
 
-function sendResumable(port: number, count: number): Promise<void> {
+function sendResumable(port: number, count: number, chunkSize: number): Promise<void> {
   tasks += 1
-  return uploadByResumable(port, count * CHUNK, CHUNK, `instructions-${tasks}`)
+  return uploadByResumable(port, count * chunkSize, chunkSize, `instructions-${tasks}`)
 }
 
-function sendDropzone(port: number, count: number): Promise<void> {
+function sendDropzone(port: number, count: number, chunkSize: number): Promise<void> {
   tasks += 1
-  return uploadByDropzone(port, count * CHUNK, CHUNK, `instructions-${tasks}`)
+  return uploadByDropzone(port, count * chunkSize, chunkSize, `instructions-${tasks}`)
 }
 
 /** Instructions per request of each kind, in a new process. */
-async function measureOnce(project: string, chosen: readonly Kind[], counter: InstructionCounter): Promise<number[]> {
+async function measureOnce(
+  project: string,
+  chosen: readonly Kind[],
+  chunkSize: number,
+  counter: InstructionCounter,
+): Promise<number[]> {
   const dumps = await mkdtemp(path.join(tmpdir(), 'landfall-instructions-'))
   const server = await startServer(
     async (port, folder) =>
@@ -104,9 +112,9 @@ async function measureOnce(project: string, chosen: readonly Kind[], counter: In
   try {
     const figures: number[] = []
     for (const { warmUp, counted, send } of chosen) {
-      await send(server.port, counter.slowdown > 1 ? Math.min(WARM, warmUp) : warmUp)
+      await send(server.port, counter.slowdown > 1 ? Math.min(WARM, warmUp) : warmUp, USUAL_CHUNK)
       const count = Math.max(300, Math.floor(counted / counter.slowdown))
-      figures.push((await counter.count(server.pid, dumps, () => send(server.port, count))) / count)
+      figures.push((await counter.count(server.pid, dumps, () => send(server.port, count, chunkSize))) / count)
     }
     return figures
   } finally {
@@ -121,6 +129,7 @@ async function main(): Promise<void> {
       base: { type: 'string' },
       rounds: { type: 'string' },
       only: { type: 'string', default: '' },
+      chunk: { type: 'string', default: '16' },
       limit: { type: 'string', default: '1.03' },
       help: { type: 'boolean', default: false },
     },
@@ -129,6 +138,7 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
+  const chunkSize = Number(values.chunk) * KIB
   const counter = await findInstructionCounter()
   const rounds = Number(values.rounds ?? (counter.slowdown > 1 ? 1 : 5))
   const chosen = kinds.filter(({ name }) => name.includes(values.only))
@@ -137,11 +147,11 @@ async function main(): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     // The order alternates between rounds.
     for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      all[which].push(await measureOnce(projects[which], chosen, counter))
+      all[which].push(await measureOnce(projects[which], chosen, chunkSize, counter))
       process.stderr.write(`${round + 1}/${rounds}  ${which === 0 ? 'base' : 'here'}\n`)
     }
   }
-  process.stdout.write(`Instructions per request, by ${counter.name}, medians of ${rounds}:\n\n`)
+  process.stdout.write(`Instructions per request of ${values.chunk} KiB, by ${counter.name}, medians of ${rounds}:\n\n`)
   process.stdout.write('| request | base | here | here ÷ base |\n| --- | --- | --- | --- |\n')
   for (const [i, { name }] of chosen.entries()) {
     const [base, here] = all.map((figures) => median(figures.map((each) => each[i] ?? Number.NaN)))
