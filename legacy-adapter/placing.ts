@@ -50,6 +50,7 @@ export class Placing {
    * @throws UploadError `wrongly_skipped`, `content_differs`, `busy`, and what `work` and the core throw.
    */
   async find<T extends object>(request: ChunkRequest, work: Work<T>): Promise<T> {
+    if (request.stated?.resumes) await this.#checkResumed(request)
     const find = async (): Promise<T> =>
       (await this.#useKnown(request, work)) ?? (await this.#decideInTurn(request, work))
     if (request.place.chunk !== 0) return find()
@@ -57,21 +58,32 @@ export class Placing {
   }
 
   /**
-   * Makes the sender of a chunk begin again, with a new upload: it has skipped chunks, and nothing shows that they are
-   * those of its file.
+   * Lets a client that sends only what is missing continue, if a digest shows that it is the same file. Otherwise, it
+   * must begin again, with a new upload. Only one of its requests is told so: for each, the client would begin again,
+   * and Fine Uploader fails then. The others wait for the new upload.
    *
-   * @throws UploadError `not_found`, and what the core throws.
+   * @throws UploadError `not_found`, `busy`, and what the core throws.
    */
-  async beginAgain({ caller, identities, key, facts }: ChunkRequest): Promise<never> {
-    const { candidates } = await this.#lookup.find({ caller, identities, facts })
-    const { sender } = identities().own
-    for (const { id } of candidates.filter(({ knowsSender }) => knowsSender)) {
-      await this.#tryUse(caller.desk, id, (upload) =>
-        updatePage(upload, (page) => ({ ...withoutSender(page, sender), contested: true }), { hold: true }),
-      )
-    }
-    this.#senders.forgetUpload(key)
-    throw resumesNothing()
+  async #checkResumed({ caller, facts, fields, identities, key, place }: ChunkRequest): Promise<void> {
+    const { firstId, sender } = identities().own
+    await this.#senders.use(firstId, async (pending) => {
+      if (pending.isRestarting) return pending.untilDecided(pending.decided, now() + MAX_WAIT)
+      pending.restarted = now()
+      const { candidates } = await this.#lookup.find({ caller, facts, identities })
+      const known = candidates.filter(({ knowsSender }) => knowsSender)
+      if (fields.has('content') && (known.length > 0 || place.chunk === 0)) {
+        pending.restarted = undefined
+        pending.wake()
+        return
+      }
+      for (const { id } of known) {
+        await this.#tryUse(caller.desk, id, (upload) =>
+          updatePage(upload, (page) => ({ ...withoutSender(page, sender), contested: true }), { hold: true }),
+        )
+      }
+      this.#senders.forgetUpload(key)
+      throw resumesNothing()
+    })
   }
 
   /** The upload of the chunks before, without a lookup. */
@@ -152,7 +164,6 @@ export class Placing {
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
       case 'create':
-        if (request.stated?.resumes && chunk !== 0) throw resumesNothing()
         return this.#create(request, work, first, leave)
     }
   }
@@ -174,6 +185,7 @@ export class Placing {
       return this.#feed(request.key, work, { id, sender, firstId, group, upload, isProof: false }, () => {
         leave()
         pending.hasBegun = true
+        pending.restarted = undefined
         pending.wake()
       })
     })

@@ -25,6 +25,8 @@ export class PendingSender implements SenderState {
   rejected: SenderState['rejected']
   /** Whether its chunk 0 in flight has begun an upload, so that the others need not wait for it. */
   hasBegun = false
+  /** When it was told to begin again, or whether it must is being found out, as of `now()`. */
+  restarted: number | undefined
   /** How many of its chunks are being placed. */
   users = 0
   #firsts = 0
@@ -43,6 +45,11 @@ export class PendingSender implements SenderState {
       if (this.#firsts === 0) this.hasBegun = false
       this.wake()
     }
+  }
+
+  /** Whether its next upload is about to begin. */
+  get isRestarting(): boolean {
+    return this.restarted !== undefined && now() - this.restarted < WAIT_WITHOUT_FIRST
   }
 
   /** Whether a chunk 0 is in flight that may turn out to be that of another file. */
@@ -121,7 +128,7 @@ export class Senders {
       return await work(pending)
     } finally {
       pending.users -= 1
-      const isUndecided = pending.proving !== undefined || pending.rejected !== undefined
+      const isUndecided = pending.proving !== undefined || pending.rejected !== undefined || pending.isRestarting
       if (pending.users === 0 && !isUndecided) this.#pending.delete(firstId)
     }
   }

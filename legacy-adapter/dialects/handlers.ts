@@ -29,6 +29,7 @@ import { nameOf, RequestValues } from './request-values.ts'
 import { RewindableSource } from './rewindable.ts'
 import type { FinishRole, RemoveRole, TestRole } from './schema.ts'
 import { putFile } from './sent-file.ts'
+import { statedCount } from './stated-place.ts'
 import { fill, type Template, type Variables } from './template.ts'
 
 /** What clients may delete: as TERMINATION. */
@@ -65,8 +66,6 @@ export class DialectHandlers {
         const request = await readChunk(ctx, body, pattern, asWriter, this.open)
         if (!isChunk(request)) return this.#wholeFile(ctx, request)
         const { fields, place } = request
-        // Only a name and a size say that the rest of the file is there.
-        if (request.stated?.resumes && !fields.has('content')) return tools.placing.beginAgain(request)
         return this.#placed(request, async (destination) => {
           const shown = await placeChunk(request, destination, tools)
           await this.#untilFinished(destination.upload)
@@ -126,8 +125,10 @@ export class DialectHandlers {
     if (place.chunk === 0) return
     const { live, senders } = this.open.tools
     const deadline = now() + MAX_WAIT
-    await senders.use(identities().own.firstId, async (pending) => {
-      const known = senders.knownUpload(key)
+    const known = senders.knownUpload(key)
+    // Without computing the identity: this is the way of almost all chunks.
+    const isOwn = known?.id.startsWith(`${known.group}.`) === true
+    await senders.use(isOwn ? known.firstId : identities().own.firstId, async (pending) => {
       const isNew = known === undefined || live.isAtRest(known.id)
       if (isNew && !pending.isComparing && !pending.hasBegun) {
         await Promise.race([pending.decided, delay(FIRST_IS_BEHIND, undefined, { ref: false })])
@@ -309,7 +310,7 @@ export class DialectHandlers {
     const { dialect } = this.open
     const { fields, place } = dialect
     const named = { ...dialect, fields: { ...fields, task: task ?? fields.task, name: name ?? fields.name } }
-    const chunks = place?.by === 'index' ? values.whole(place.count) : undefined
+    const chunks = place?.by === 'index' ? statedCount(place, fields.size, values) : undefined
     return canonicalFields(named, values, chunks, index)
   }
 

@@ -86,7 +86,8 @@ const place = z.discriminatedUnion(
       by: z.literal('index'),
       index: references,
       base: z.number().int().min(0).max(1).prefault(0),
-      count: references,
+      /** Without it, it follows from the size of the file and the chunk size. */
+      count: references.optional(),
       /** Without it, the chunk size follows from the length of the first chunk that has arrived. */
       chunkSize: references.optional(),
       length: references.optional(),
@@ -166,6 +167,9 @@ const dialect = shape.superRefine((value, context) => {
   }
   if (at?.by === 'offset' && at.chunkSize === undefined && at.length === undefined) {
     fault('must have chunkSize or length', 'place')
+  }
+  if (at?.by === 'index' && at.count === undefined && (at.chunkSize === undefined || at.sequential)) {
+    fault('must be given, unless chunkSize is', 'place', 'count')
   }
   const isSizeKnown = fields.size !== undefined || at?.by === 'content-range' || (at?.by === 'index' && at.sequential)
   if (at !== undefined && !isSizeKnown) {

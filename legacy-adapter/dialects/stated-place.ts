@@ -32,8 +32,8 @@ export function statedPlace(
   switch (place.by) {
     case 'index': {
       const index = values.whole(place.index)
-      const chunks = values.whole(place.count)
-      if (index === undefined && chunks === undefined) return undefined
+      const chunks = statedCount(place, size, values)
+      if (index === undefined && (chunks === undefined || place.count === undefined)) return undefined
       const needed = <T>(value: T | undefined, references: References | undefined): T => {
         if (value === undefined) throw missing(references)
         return value
@@ -41,7 +41,7 @@ export function statedPlace(
       const chunk = needed(index, place.index) - place.base
       const stated = {
         chunk,
-        chunks: needed(chunks, place.count),
+        chunks: needed(chunks, place.count ?? size),
         size: needed(values.whole(size), size),
         chunkSize: needed(values.whole(place.chunkSize), place.chunkSize),
       }
@@ -71,6 +71,21 @@ export function statedPlace(
       return { ...within(start, end + 1, whole), chunks: 2, chunkSize: undefined }
     }
   }
+}
+
+/**
+ * How many chunks the request says that there are, or implies.
+ *
+ * @throws UploadError `bad_field`, `duplicate_field`.
+ */
+export function statedCount(
+  { count, chunkSize }: Extract<Place, { readonly by: 'index' }>,
+  size: References | undefined,
+  values: RequestValues,
+): number | undefined {
+  if (count !== undefined) return values.whole(count)
+  const [whole, length] = [values.whole(size), values.whole(chunkSize)]
+  return whole === undefined || length === undefined ? undefined : Math.max(1, Math.ceil(whole / length))
 }
 
 const RANGE: References = [{ source: 'header', name: 'content-range' }]

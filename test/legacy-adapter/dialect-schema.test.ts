@@ -52,6 +52,11 @@ describe('A dialect', () => {
       'page.json: place.by must have "by": "index", "offset", or "content-range".',
     ],
     [
+      'says neither how many chunks there are nor how long',
+      { ...PAGE, place: { by: 'index', index: 'part' } },
+      'page.json: place.count must be given, unless chunkSize is.',
+    ],
+    [
       'has no size',
       { ...PAGE, fields: { task: 'guid', name: 'title' } },
       'page.json: fields.size must be given, unless place says it (content-range), or chunks come one after the other (sequential).',

@@ -8,8 +8,8 @@ import { type LoginService, startLoginService } from '../support/identities.ts'
 jest.setTimeout(120_000)
 
 const REFUSAL = { RejectUpload: true, HTTPResponse: { StatusCode: 403, Body: 'not for us' } }
-/** Bytes that a user may store. */
-const QUOTA = 1024 * 1024
+/** Bytes that a user may store. While the size of a file is unknown, more than 1 MiB is reserved for it. */
+const QUOTA = 3 * 1024 * 1024
 
 let login: LoginService
 let receiver: HookReceiver

@@ -137,6 +137,18 @@ const libraries = {
       upload.on('error', ({ detail }) => report(file.name, false, detail.status ?? detail))
     }
   },
+  'ng-file-upload'(files, { url, chunkSize }, report) {
+    const injector = angular.injector(['ng', 'ngFileUpload'])
+    injector.get('$rootScope').$apply(() => {
+      for (const file of files) {
+        const sent = injector.get('Upload').upload({ url, data: { file }, resumeChunkSize: chunkSize, resumeSizeUrl: url })
+        sent.then(
+          ({ data }) => report(file.name, data.success, JSON.stringify(data)),
+          ({ status }) => report(file.name, false, status),
+        )
+      }
+    })
+  },
   'webuploader-md5-a'(files, { url, chunkSize }, report) {
     md5Page(files, { server: url, chunkSize, headOnly: true }, report, {
       chunkExists: async ({ fileMd5, chunk, size }) =>

@@ -34,7 +34,7 @@ export async function startGate(target: string): Promise<Gate> {
   let answered = 0
   const server = http.createServer((request, response) => {
     const isUpload =
-      UPLOADS.has(request.method ?? '') && /multipart|octet|offset/.test(`${request.headers['content-type']}`)
+      UPLOADS.has(request.method ?? '') && /multipart|octet|offset|zip/.test(`${request.headers['content-type']}`)
     if (isUpload) count += 1
     const decision = isUpload ? gate.decide(count) : 'pass'
     if (typeof decision === 'number') {
