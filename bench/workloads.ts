@@ -70,8 +70,8 @@ export const curves: readonly Workload[] = [
 ]
 
 /**
- * A workload on a new process, and on one that has done the same once: about half of what a new process spends on small
- * requests is spent on code that is not compiled yet.
+ * A workload on a new process, and on one that has run it once. A new process spends about half of its time for small
+ * requests on code that is not compiled yet.
  */
 function freshAndWarm(workload: Workload): readonly Workload[] {
   const warm: Workload = {

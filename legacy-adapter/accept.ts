@@ -89,10 +89,10 @@ export async function acceptance(
 }
 
 /**
- * Whether a chunk shows that its sender has the file. Without a cookie, strangers behind one address are told apart by
- * nothing else: they may know name and size, and guess a few bytes. So a chunk must be as long as the others, or have
- * the last missing bytes. Where a page says itself which bytes it sends, a stranger may even have begun the upload, and
- * only the finished file shows how long its chunks are.
+ * Whether a chunk proves that its sender has the file. Without a cookie, nothing else distinguishes clients that share an
+ * address: a stranger may know the name and the size, and guess a few bytes. So the chunk must be as long as the others,
+ * or contain the last missing bytes. If the page chooses the range of each request, a stranger may have created the
+ * upload, and only the finished file shows how long its chunks are.
  */
 function isProof({ record, state }: Upload, { length, isLast }: Shown): boolean {
   const { chunkSize, longest } = record.webUploader ?? {}

@@ -21,11 +21,11 @@ import { contentDiffers, type Destination, wronglySkipped } from './placing.ts'
 import type { Tools } from './tools.ts'
 import { isWhole, skippedWrongly } from './which-upload.ts'
 
-/** What a request has shown of its file. */
+/** What a request proves about its file. */
 export interface Shown {
-  /** The length of its chunk in bytes: all of them are those of the file. */
+  /** The length of its chunk in bytes, all of which match the file. */
   readonly length: number
-  /** Whether its bytes were the last ones missing. */
+  /** Whether it brought the last missing bytes. */
   readonly isLast: boolean
 }
 

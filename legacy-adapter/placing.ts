@@ -58,9 +58,9 @@ export class Placing {
   }
 
   /**
-   * Lets a client that sends only what is missing continue, if a digest shows that it is the same file. Otherwise, it
-   * must begin again, with a new upload. Only one of its requests is told so: for each, the client would begin again,
-   * and Fine Uploader fails then. The others wait for the new upload.
+   * Admits a client that skips stored chunks only if a digest identifies its file; any other client must restart with a
+   * new upload. Only one of its requests receives that error, because Fine Uploader fails when it restarts twice; the
+   * others wait for the new upload.
    *
    * @throws UploadError `not_found`, `busy`, and what the core throws.
    */

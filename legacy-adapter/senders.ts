@@ -25,7 +25,7 @@ export class PendingSender implements SenderState {
   rejected: SenderState['rejected']
   /** Whether its chunk 0 in flight has begun an upload, so that the others need not wait for it. */
   hasBegun = false
-  /** When it was told to begin again, or whether it must is being found out, as of `now()`. */
+  /** When it received the order to restart, or when the check for that began, as of `now()`. */
   restarted: number | undefined
   /** How many of its chunks are being placed. */
   users = 0

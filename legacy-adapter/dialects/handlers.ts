@@ -126,7 +126,7 @@ export class DialectHandlers {
     const { live, senders } = this.open.tools
     const deadline = now() + MAX_WAIT
     const known = senders.knownUpload(key)
-    // Without computing the identity: this is the way of almost all chunks.
+    // Almost every chunk takes this path, so it does not compute the identity.
     const isOwn = known?.id.startsWith(`${known.group}.`) === true
     await senders.use(isOwn ? known.firstId : identities().own.firstId, async (pending) => {
       const isNew = known === undefined || live.isAtRest(known.id)

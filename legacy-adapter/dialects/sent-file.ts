@@ -60,7 +60,7 @@ export async function putSequential(
   const longest = chunk > 0 ? (chunkSize ?? 0) : longestOf(sent.lengths)
   desk.checkSize(start + (sent.lengths.length > 0 ? Math.min(...sent.lengths) : 0))
   let end = start
-  // A chunk that is sent again, after the last one has ended the file.
+  // A retry may arrive when the last chunk has already set the length.
   const { length: known } = upload.record
   const range = { start, end: Math.min(start + longest, known ?? Number.POSITIVE_INFINITY) }
   const source = new ChunkSource(sent.file, range, async (length) => {

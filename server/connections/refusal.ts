@@ -28,8 +28,8 @@ export interface RefusedRequest extends PartOfRequest {
 }
 
 /**
- * Creates the response to a request whose own one is none of the application's: a complete message that closes the
- * connection. Counts and logs the request.
+ * Creates the response to a request that the application does not answer: a complete message that closes the connection.
+ * Counts and logs the request.
  */
 export type Refuse = (error: UploadError, request: RefusedRequest) => string
 

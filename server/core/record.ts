@@ -75,7 +75,7 @@ export interface WebUploaderRecord {
   readonly chunks?: number | undefined
   /** Bytes; known from the first verified chunk on. */
   readonly chunkSize?: number | undefined
-  /** The longest range that a request has sent, for a page whose chunks say themselves where they go. Bytes. */
+  /** The longest range of a request in bytes, where the page chooses the ranges. */
   readonly longest?: number | undefined
   /** The visitor that began the upload. */
   readonly visitor?: string | undefined

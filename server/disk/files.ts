@@ -196,7 +196,7 @@ export async function writeNewFile(
     if (isMasked) fchmodSync(descriptor, bits)
     await writeAll({ writev: (left, position) => writeTo(descriptor, left, position) }, buffers, 0)
     const meanwhile = written?.()
-    // It is awaited later, also if the sync fails before it does.
+    // Awaited below, even if the sync fails first.
     meanwhile?.catch(() => undefined)
     const syncIt = syncs[sync]
     try {

@@ -35,7 +35,7 @@ let files: SampleFile[]
 let site: Server
 let siteOrigin: string
 
-/** How many bytes the service has of each unfinished upload of which it has any, by the name of its file. */
+/** The stored bytes of each unfinished upload that has any, by the name of its file. */
 async function receivedSizes(): Promise<[string, number][]> {
   const { incoming } = new Layout(landfall.dataDir)
   const sizeOf = async (name: string): Promise<number> =>
@@ -154,7 +154,7 @@ describe('The page', () => {
       await until(async () => (await receivedSizes()).length === 3)
       await page.locator(`${ROW} [data-testid=pause]`).first().click()
       const received = await receivedSizes()
-      // The page may go on before it is seen to be there.
+      // The page may resume before the test sees its rows.
       const starts = firstOffsetsOf(page)
       await page.reload()
       await page.waitForSelector(rowIn('paused'))

@@ -156,7 +156,7 @@ export class Attempt {
     const url = await (findFinished === null ? this.#proved() : findFinished(this.#sending.file))
     if (url === undefined) return false
     if (!this.#isLive) {
-      // Nobody would know of it: another attempt proves the file again.
+      // It would be an orphan: the next attempt proves the file again.
       await deleteUpload(this.#context.service, url, true).catch(() => undefined)
       return false
     }

@@ -12,7 +12,7 @@ export interface InstantOptions {
   readonly headers: () => Readonly<Record<string, string>>
   /** Metadata of the upload, as in Upload-Metadata. */
   readonly metadata: Readonly<Record<string, string>>
-  /** Ends it until the proof is sent; from then on, the caller learns of the upload. */
+  /** Aborts it until the proof is sent. After that, the caller always receives the upload. */
   readonly signal?: AbortSignal
 }
 
@@ -46,7 +46,7 @@ export async function instantUpload(file: Blob, options: InstantOptions): Promis
   const proof = toHex(await sha256(new Blob([question.nonce, ...pieces])))
   const claim = { question: question.question, proof, metadata: options.metadata }
   options.signal?.throwIfAborted()
-  // Not ended early: the upload that it creates would be known to nobody.
+  // Not aborted: the upload that it creates would be an orphan.
   const { signal: _, ...uninterrupted } = options
   return uploadIn(await post('instant/proof', claim, uninterrupted))
 }

@@ -16,7 +16,7 @@ describe.each(LIBRARIES.map((library) => [library.name, library] as const))('A p
   const big = (): SentFile => stage.fileOf(`${name}-big.zip`, 3 * library.chunkSize + 30_000)
 
   if (library.survives) {
-    it('goes on after a restart of the service', async () => {
+    it('resumes after a restart of the service', async () => {
       const file = big()
       let restarted: Promise<void> | undefined
       stage.gate.onAnswer = (count) => {

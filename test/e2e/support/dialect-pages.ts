@@ -32,7 +32,7 @@ export interface Library {
   readonly forces: boolean
   /** Whether it continues a file from a memory of its own. */
   readonly remembers: boolean
-  /** Whether it goes on after a restart of the service. */
+  /** Whether it resumes after a restart of the service. */
   readonly survives: boolean
   /** Whether it goes on after a reload of its page. */
   readonly resumes: boolean

@@ -27,7 +27,7 @@ export async function shows(page: Page, percent: number, row: string = ROW): Pro
   while (Number(await bar.getAttribute('aria-valuenow')) < percent) await setTimeout(50)
 }
 
-/** Switches the page to Chinese, and waits until it is: the language is loaded then. */
+/** Switches the page to Chinese, and waits until that language is loaded and shown. */
 export async function speakChinese(page: Page): Promise<void> {
   await page.click('button[data-language=zh]')
   await page.locator('landfall-upload [lang=zh-Hans]').first().waitFor({ state: 'attached' })
