@@ -50,7 +50,6 @@ export class Placing {
    * @throws UploadError `wrongly_skipped`, `content_differs`, `busy`, and what `work` and the core throw.
    */
   async find<T extends object>(request: ChunkRequest, work: Work<T>): Promise<T> {
-    if (request.stated?.resumes) await this.#checkResumed(request)
     const find = async (): Promise<T> =>
       (await this.#useKnown(request, work)) ?? (await this.#decideInTurn(request, work))
     if (request.place.chunk !== 0) return find()
@@ -58,32 +57,21 @@ export class Placing {
   }
 
   /**
-   * Admits a client that skips stored chunks only if a digest identifies its file; any other client must restart with a
-   * new upload. Only one of its requests receives that error, because Fine Uploader fails when it restarts twice; the
-   * others wait for the new upload.
+   * Makes the sender of a chunk restart with a new upload: it skipped chunks, and nothing shows that the stored ones
+   * belong to its file.
    *
-   * @throws UploadError `not_found`, `busy`, and what the core throws.
+   * @throws UploadError `not_found`, and what the core throws.
    */
-  async #checkResumed({ caller, facts, fields, identities, key, place }: ChunkRequest): Promise<void> {
-    const { firstId, sender } = identities().own
-    await this.#senders.use(firstId, async (pending) => {
-      if (pending.isRestarting) return pending.untilDecided(pending.decided, now() + MAX_WAIT)
-      pending.restarted = now()
-      const { candidates } = await this.#lookup.find({ caller, facts, identities })
-      const known = candidates.filter(({ knowsSender }) => knowsSender)
-      if (fields.has('content') && (known.length > 0 || place.chunk === 0)) {
-        pending.restarted = undefined
-        pending.wake()
-        return
-      }
-      for (const { id } of known) {
-        await this.#tryUse(caller.desk, id, (upload) =>
-          updatePage(upload, (page) => ({ ...withoutSender(page, sender), contested: true }), { hold: true }),
-        )
-      }
-      this.#senders.forgetUpload(key)
-      throw resumesNothing()
-    })
+  async beginAgain({ caller, identities, key, facts }: ChunkRequest): Promise<never> {
+    const { candidates } = await this.#lookup.find({ caller, identities, facts })
+    const { sender } = identities().own
+    for (const { id } of candidates.filter(({ knowsSender }) => knowsSender)) {
+      await this.#tryUse(caller.desk, id, (upload) =>
+        updatePage(upload, (page) => ({ ...withoutSender(page, sender), contested: true }), { hold: true }),
+      )
+    }
+    this.#senders.forgetUpload(key)
+    throw resumesNothing()
   }
 
   /** The upload of the chunks before, without a lookup. */
@@ -164,6 +152,7 @@ export class Placing {
         await this.#histories.change(history, (notes) => notes.refuse(own.group))
         throw wronglySkipped()
       case 'create':
+        if (request.stated?.resumes && chunk !== 0) throw resumesNothing()
         return this.#create(request, work, first, leave)
     }
   }
@@ -185,7 +174,6 @@ export class Placing {
       return this.#feed(request.key, work, { id, sender, firstId, group, upload, isProof: false }, () => {
         leave()
         pending.hasBegun = true
-        pending.restarted = undefined
         pending.wake()
       })
     })

@@ -25,8 +25,6 @@ export class PendingSender implements SenderState {
   rejected: SenderState['rejected']
   /** Whether its chunk 0 in flight has begun an upload, so that the others need not wait for it. */
   hasBegun = false
-  /** When it received the order to restart, or when the check for that began, as of `now()`. */
-  restarted: number | undefined
   /** How many of its chunks are being placed. */
   users = 0
   #firsts = 0
@@ -45,11 +43,6 @@ export class PendingSender implements SenderState {
       if (this.#firsts === 0) this.hasBegun = false
       this.wake()
     }
-  }
-
-  /** Whether its next upload is about to begin. */
-  get isRestarting(): boolean {
-    return this.restarted !== undefined && now() - this.restarted < WAIT_WITHOUT_FIRST
   }
 
   /** Whether a chunk 0 is in flight that may turn out to be that of another file. */
@@ -128,7 +121,7 @@ export class Senders {
       return await work(pending)
     } finally {
       pending.users -= 1
-      const isUndecided = pending.proving !== undefined || pending.rejected !== undefined || pending.isRestarting
+      const isUndecided = pending.proving !== undefined || pending.rejected !== undefined
       if (pending.users === 0 && !isUndecided) this.#pending.delete(firstId)
     }
   }

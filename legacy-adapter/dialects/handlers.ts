@@ -66,6 +66,8 @@ export class DialectHandlers {
         const request = await readChunk(ctx, body, pattern, asWriter, this.open)
         if (!isChunk(request)) return this.#wholeFile(ctx, request)
         const { fields, place } = request
+        // Only a name and a size identify the file whose other chunks are stored.
+        if (request.stated?.resumes && !fields.has('content')) return tools.placing.beginAgain(request)
         return this.#placed(request, async (destination) => {
           const shown = await placeChunk(request, destination, tools)
           await this.#untilFinished(destination.upload)
