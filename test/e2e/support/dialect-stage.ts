@@ -11,6 +11,9 @@ import { type Landfall, startLandfall } from '../../support/restartable-program.
 import { type Ended, LIBRARIES, type Library, openPage, type SentFile } from './dialect-pages.ts'
 import { type Gate, startGate } from './gate.ts'
 
+/** How many chunks of a file a library that keeps a record sends at once. */
+const CONNECTIONS = 3
+
 export class DialectStage {
   readonly landfall: Landfall
   readonly gate: Gate
@@ -103,12 +106,23 @@ export class DialectStage {
     return place
   }
 
-  /** Uploads a file until three of its chunks are stored, and reloads the page. */
+  /** Uploads a file until three of its chunks are stored, and the page knows if it keeps a record; reloads the page. */
   async interrupt(page: Page, library: Library, file: SentFile): Promise<void> {
+    // A page records an answer before it sends the next chunk on that connection.
+    const known = library.remembers ? 3 + CONNECTIONS : 3
     const stored = new Promise<void>((resolve) => {
-      this.gate.decide = (count) => (count > 3 ? 'stall' : 'pass')
+      let [sent, answered] = [0, 0]
+      const check = (): void => {
+        if (sent >= known && answered >= 3) resolve()
+      }
+      this.gate.decide = (count) => {
+        sent = count
+        check()
+        return count > 3 ? 'stall' : 'pass'
+      }
       this.gate.onAnswer = (count) => {
-        if (count === 3) resolve()
+        answered = count
+        check()
       }
     })
     const interrupted = this.upload(page, library, [file]).catch(() => undefined)
