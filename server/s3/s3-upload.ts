@@ -163,7 +163,11 @@ export class S3Upload implements StoredUpload {
         // The piece has become a part of a cover or of the file meanwhile.
         const isAbsent = error instanceof S3Error && error.outcome === 'absent'
         if (isAbsent && from.key === this.#state.source) throw sourceGone()
-        if (!isAbsent || missing === from.key) throw storageError(error)
+        if (!isAbsent) throw storageError(error)
+        if (missing === from.key) {
+          await this.#checkEnd()
+          throw storageError(error)
+        }
         missing = from.key
       }
     }
@@ -536,6 +540,12 @@ export class S3Upload implements StoredUpload {
       this.#removed = true
       throw goneError()
     }
+  }
+
+  /** A removal, of this node or another one, deletes the bytes of a reader that has not begun. @throws UploadError `gone`. */
+  async #checkEnd(): Promise<void> {
+    if (this.#removed) throw goneError()
+    if (this.#finished !== undefined) await this.#confirmFinished()
   }
 
   async #confirmFinished(): Promise<void> {
