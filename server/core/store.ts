@@ -102,6 +102,8 @@ export interface StoredUpload {
   /**
    * Received bytes in order, finished or not. A reader that has begun continues while the upload is finished or
    * removed. A buffer is the caller's until it asks for the next one.
+   *
+   * @throws UploadError `gone` to a reader that begins after the removal; `storage_error`.
    */
   read(range: Range): AsyncIterable<Buffer>
   /**

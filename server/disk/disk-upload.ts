@@ -1,5 +1,6 @@
 import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { UploadError } from '../core/errors.ts'
 import { failureError } from '../core/failure.ts'
 import { queue } from '../core/queue.ts'
 import { add, lengthOf, prefix, type Range, type Ranges } from '../core/ranges.ts'
@@ -158,7 +159,10 @@ export class DiskUpload implements StoredUpload {
 
   async *read(range: Range): AsyncGenerator<Buffer> {
     if (lengthOf(range) === 0) return
-    yield* readAhead(await onDisk(() => openBytes(this.#environment, this.#record)), range)
+    const file = await onDisk(() => openBytes(this.#environment, this.#record)).catch((error: unknown) => {
+      throw this.#removed ? new UploadError('gone', 'This upload is gone.') : error
+    })
+    yield* readAhead(file, range)
   }
 
   async seal(): Promise<string> {

@@ -1,4 +1,4 @@
-import type { Range } from '../core/ranges.ts'
+import { lengthOf, type Range } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
 import type { Piece } from './names.ts'
 
@@ -88,4 +88,21 @@ export function cellsOf(length: number, size: number): Range[] {
 /** How much of a stream is gathered while the size of the cells is open, in bytes. */
 export function firstGathered({ usual, largestNatural }: CellSizes): number {
   return Math.max(largestNatural, usual)
+}
+
+/**
+ * Where a piece from `position` on ends at most.
+ *
+ * @param known the size of the cells; `undefined` while it is open.
+ * @param chunk the range of a chunk; without it, the bytes are a stream.
+ */
+export function pieceEnd(
+  position: number,
+  known: number | undefined,
+  chunk: Range | undefined,
+  sizes: CellSizes,
+): number {
+  if (known !== undefined) return cellEnd(position, known)
+  if (chunk === undefined || position === 0) return position + firstGathered(sizes)
+  return cellEnd(position - chunk.start, cellOfChunks(lengthOf(chunk), sizes)) + chunk.start
 }

@@ -1,105 +1,71 @@
 import { UploadError } from '../core/errors.ts'
-import { queue } from '../core/queue.ts'
-import { covers, lengthOf, type Range, type Ranges } from '../core/ranges.ts'
+import { covers, type Range, type Ranges } from '../core/ranges.ts'
 import type { FailureReason, UploadRecord } from '../core/record.ts'
 import type { Attempt, Count, Departure, ObjectPlace, Occupied, StoredUpload } from '../core/store.ts'
-import { moved } from '../core/upload.ts'
-import { PieceAttempt, type PiecesOf } from './attempt.ts'
-import { cellEnd, cellOfChunks, cellSize, firstGathered } from './cells.ts'
 import { type Composed, Composition } from './composition.ts'
-import { copyPieces } from './copy-pieces.ts'
-import { type CoveredUpload, Covers } from './covers.ts'
-import { type Done, formatLiveState, formatNotes, type LiveState } from './documents.ts'
-import { type FinishedUpload, goneError, putFinished, putGone, readDone } from './ends.ts'
+import type { FinishedUpload } from './ends.ts'
 import type { Environment } from './environment.ts'
 import { notesKey } from './keys.ts'
+import { Lifecycle, type OpenedState } from './lifecycle.ts'
 import { LiveFolder } from './live-folder.ts'
-import { JOINED, type Piece, recordName } from './names.ts'
 import { optionsOf } from './object-options.ts'
-import { PieceMap } from './piece-map.ts'
+import { type OpenedPieces, ReceivedPieces } from './received-pieces.ts'
 import { S3Error } from './s3-error.ts'
-import type { Answered } from './s3-port.ts'
 import { onS3, storageError } from './storage-error.ts'
-import { Term } from './term.ts'
 
 /** An unfinished upload when it is opened. */
-export interface OpenedUpload {
-  readonly state: LiveState
-  readonly term: Term
-  readonly pieces: readonly Piece[]
+export interface OpenedUpload extends OpenedState, OpenedPieces {
   /** Names of all objects of the upload but claims. */
   readonly names: readonly string[]
-  /** When the last byte arrived, by the clock of this host. */
-  readonly changedAt: Date
-  /** Writes the first record, if that has not happened yet. It may be called again. */
-  readonly create?: () => Promise<Answered>
 }
 
-/** An upload in S3 that this process writes in one term. */
+/** An upload in S3: reads its bytes, makes its file, and deletes what it has left. */
 export class S3Upload implements StoredUpload {
   readonly parallel: number
   readonly #environment: Environment
   readonly #folder: LiveFolder
-  /** That of a finished upload never begins. */
-  readonly #term: Term
-  #pieces: PieceMap
+  readonly #life: Lifecycle
+  readonly #pieces: ReceivedPieces
   readonly #composition: Composition
-  readonly #create: (() => Promise<Answered>) | undefined
-  readonly #recordTurn = queue()
-  readonly #covers: Covers
-  readonly #attempts = new Set<PieceAttempt>()
-  #created: Promise<void> | undefined
-  #state: LiveState
-  #sequence = 0
-  #changedAt: Date | undefined
-  #finished: FinishedUpload | undefined
-  #removed = false
-  #isInDoubt = false
 
   constructor(environment: Environment, opened: OpenedUpload | FinishedUpload) {
     this.#environment = environment
     this.parallel = environment.parallel
     const { port, prefix } = environment
-    if ('kind' in opened) {
-      this.#finished = opened
-      this.#state = { record: opened.record }
-      this.#pieces = new PieceMap([])
-      this.#term = new Term(port, '', 0, undefined)
-    } else {
-      this.#term = opened.term
-      this.#state = opened.state
-      this.#pieces = new PieceMap(opened.pieces)
-      this.#changedAt = opened.changedAt
-      this.#create = opened.create
-    }
-    this.#folder = new LiveFolder(port, prefix, this.#state.record.id, 'kind' in opened ? [] : opened.names)
-    this.#covers = new Covers(environment, this.#covered())
-    this.#composition = new Composition(environment, this.#composed(), this.#state.multipart)
+    const live = 'kind' in opened ? undefined : opened
+    const { id } = 'kind' in opened ? opened.record : opened.state.record
+    this.#folder = new LiveFolder(port, prefix, id, live?.names ?? [])
+    this.#life = new Lifecycle(environment, this.#folder, opened)
+    this.#pieces = new ReceivedPieces(environment, this.#folder, this.#life, live, {
+      read: (range) => this.read(range),
+      counted: (range) => this.#composition.look(range),
+    })
+    this.#composition = new Composition(environment, this.#composed(), this.#life.state.multipart)
   }
 
   get record(): UploadRecord {
-    return this.#state.record
+    return this.#life.state.record
   }
 
   get received(): Ranges {
-    const { discarded, record, source } = this.#state
-    if (this.#removed) return []
-    const isWhole = this.#finished !== undefined || discarded === true || source !== undefined
+    const { discarded, record, source } = this.#life.state
+    if (this.removed) return []
+    const isWhole = this.finished || discarded === true || source !== undefined
     return isWhole && record.length !== null && record.length > 0
       ? [{ start: 0, end: record.length }]
-      : this.#pieces.received
+      : this.#pieces.ranges
   }
 
   get finished(): boolean {
-    return this.#finished !== undefined
+    return this.#life.finished !== undefined
   }
 
   get removed(): boolean {
-    return this.#removed
+    return this.#life.removed
   }
 
   get finishedAt(): Date | undefined {
-    return this.#finished?.finishedAt
+    return this.#life.finished?.finishedAt
   }
 
   get path(): undefined {
@@ -108,41 +74,34 @@ export class S3Upload implements StoredUpload {
 
   get object(): ObjectPlace | undefined {
     const { bucket } = this.#environment
-    return this.#finished === undefined ? undefined : { bucket, key: this.#finished.key }
+    const { finished } = this.#life
+    return finished === undefined ? undefined : { bucket, key: finished.key }
   }
 
   get moved(): boolean {
-    return !this.#removed && (this.#isInDoubt || this.#term.isOver) && !this.finished
+    return this.#life.moved
   }
 
   stride(position: number): number {
-    return this.#cellEnd(position, undefined) - position
+    return this.#pieces.pieceEnd(position) - position
   }
 
-  async confirm(): Promise<void> {
-    if (this.#removed) return
-    if (this.#finished !== undefined) return this.#confirmFinished()
-    await this.#sure(() => this.#ensureCreated())
-    await onS3(async () => this.#term.check())
+  confirm(): Promise<void> {
+    return this.#life.confirm()
+  }
+
+  /** Writes the first record, if that has not happened. @throws UploadError `moved` if another one was first. */
+  ensureCreated(): Promise<void> {
+    return onS3(() => this.#life.ensureCreated())
   }
 
   async begin(range: Range, count: Count): Promise<Attempt> {
-    this.#check()
-    const attempt = new PieceAttempt(this.#environment, this.#piecesOf(), range, count)
-    this.#attempts.add(attempt)
-    return attempt
+    this.#life.check()
+    return this.#pieces.begin(range, count)
   }
 
-  async update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
-    await this.#recordTurn(async () => {
-      if (this.#removed) return
-      const record = change(this.#state.record)
-      if (record === this.#state.record) return
-      if (this.#finished !== undefined) {
-        await onS3(() => this.#environment.port.put(notesKey(this.#environment.prefix, record.id), formatNotes(record)))
-        this.#state = { ...this.#state, record }
-      } else await this.#keep({ ...this.#state, record })
-    })
+  update(change: (record: UploadRecord) => UploadRecord): Promise<void> {
+    return this.#life.update(change)
   }
 
   async *read(range: Range): AsyncGenerator<Buffer> {
@@ -162,8 +121,12 @@ export class S3Upload implements StoredUpload {
       } catch (error) {
         // The piece has become a part of a cover or of the file meanwhile.
         const isAbsent = error instanceof S3Error && error.outcome === 'absent'
-        if (isAbsent && from.key === this.#state.source) throw sourceGone()
-        if (!isAbsent || missing === from.key) throw storageError(error)
+        if (isAbsent && from.key === this.#life.state.source) throw sourceGone()
+        if (!isAbsent) throw storageError(error)
+        if (missing === from.key) {
+          await this.#life.checkEnd()
+          throw storageError(error)
+        }
         missing = from.key
       }
     }
@@ -175,22 +138,21 @@ export class S3Upload implements StoredUpload {
 
   /** @param at when it was finished, if another store has done that before. */
   async finish(after?: Promise<void>, at?: Date): Promise<void> {
-    if (this.#finished !== undefined) return
-    this.#check()
+    if (this.finished) return
+    this.#life.check()
     try {
       await onS3(async () => {
-        await this.#ensureCreated()
+        await this.#life.ensureCreated()
         const { date } = await this.#composition.complete().catch((error: unknown) => this.#checkSource(error))
-        this.#term.expectRecent(date)
+        this.#life.term.expectRecent(date)
       })
       await after
-      await this.#recordTurn(() => this.#commit(at))
+      await this.#life.commit(at)
     } catch (error) {
-      await this.#adoptEnd(error)
+      await this.#life.adoptEnd(error)
     }
     await this.#composition.end()
-    this.#pieces = new PieceMap([])
-    await this.#covers.close()
+    await this.#pieces.end()
     this.#folder.removeAll().catch(() => undefined)
   }
 
@@ -201,32 +163,27 @@ export class S3Upload implements StoredUpload {
   async absorb(part: StoredUpload, position: number): Promise<boolean> {
     if (!(part instanceof S3Upload)) return false
     const length = part.record.length ?? 0
-    this.#check()
-    await this.#sure(async () => {
-      await this.#ensureCreated()
-      const to = { folder: this.#folder, term: this.#term.number, position }
-      await this.#count(await copyPieces(this.#environment, part.#folder, await part.#tiles(), to))
-    })
+    await this.#pieces.absorb(part.#pieces, position)
     if (!part.record.joined) await part.update((record) => ({ ...record, joined: true }))
     this.#composition.look({ start: position, end: position + length })
     return true
   }
 
   async discardBytes(): Promise<void> {
-    if (this.#removed) return
-    await this.#recordTurn(async () => {
-      if (this.#state.discarded) return
-      await this.#keep({ ...this.#state, record: { ...this.#state.record, joined: true }, discarded: true })
+    if (this.removed) return
+    await this.#life.change((state) => {
+      if (state.discarded) return undefined
+      return { ...state, record: { ...state.record, joined: true }, discarded: true }
     })
     await this.#composition.end()
-    await onS3(() => this.#folder.remove(this.#pieces.all))
+    await onS3(() => this.#pieces.remove())
   }
 
   async abandon(): Promise<void> {
-    if (this.#state.record.failed === undefined || this.#removed) return
+    if (this.record.failed === undefined || this.removed) return
     await this.#composition.end()
     await this.#composition.abort()
-    await onS3(() => this.#folder.remove(this.#pieces.all))
+    await onS3(() => this.#pieces.remove())
   }
 
   async quarantine(): Promise<void> {
@@ -235,13 +192,13 @@ export class S3Upload implements StoredUpload {
   }
 
   async isQuarantined(): Promise<boolean> {
-    const { length } = this.#state.record
+    const { length } = this.record
     const isWhole = length !== null && covers(this.received, { start: 0, end: length })
     return this.#environment.keepsRejected && isWhole
   }
 
   async readmit(): Promise<void> {
-    if (this.#state.record.failed === undefined || this.#removed) return
+    if (this.record.failed === undefined || this.removed) return
     if (!(await this.isQuarantined())) {
       throw new UploadError('gone', 'The bytes of this file are no longer in quarantine.')
     }
@@ -250,75 +207,45 @@ export class S3Upload implements StoredUpload {
 
   async touch(): Promise<void> {
     // The time of the newest record or piece counts.
-    await this.#recordTurn(() => this.#keep(this.#state))
-    this.#changedAt = this.#now()
+    await this.#life.change((state) => state)
+    this.#pieces.touch()
   }
 
   async remove(why: Departure): Promise<void> {
-    if (this.#removed) return
-    // Nothing was ever written.
-    if (this.#create !== undefined && this.#created === undefined && !this.#isInDoubt) {
-      this.#removed = true
-      return
-    }
+    if (this.removed) return
+    if (this.#life.isUnwritten) return this.#life.forget()
     // Its id may come again, and must not be used twice: the empty upload is that of the next request.
     if (why === 'refused') return
     await this.#composition.end()
-    await this.#recordTurn(() => this.#remove(why))
-    await this.#covers.close()
+    await this.#life.remove(why)
+    await this.#pieces.close()
     await this.#composition.abort()
     const { prefix, port, keyOf } = this.#environment
-    const { record } = this.#state
+    const { state, finished } = this.#life
+    const { record } = state
     await onS3(async () => {
-      await port.remove([this.#finished?.key ?? keyOf(record), notesKey(prefix, record.id)])
+      await port.remove([finished?.key ?? keyOf(record), notesKey(prefix, record.id)])
       await this.#folder.removeAll()
     })
   }
 
   async occupied(): Promise<Occupied> {
-    if (this.#removed) return { bytes: 0, files: 0 }
-    if (this.#finished !== undefined) return { bytes: this.#finished.size, files: 2 }
-    const stored = this.#pieces.all.reduce((sum, piece) => sum + lengthOf(piece), 0)
-    const arriving = [...this.#attempts].reduce((sum, attempt) => sum + attempt.size, 0)
-    return { bytes: stored + arriving, files: 1 + this.#pieces.all.length }
+    const { finished } = this.#life
+    if (this.removed) return { bytes: 0, files: 0 }
+    if (finished !== undefined) return { bytes: finished.size, files: 2 }
+    const { bytes, files } = this.#pieces.occupied
+    return { bytes, files: 1 + files }
   }
 
   async lastChange(): Promise<Date> {
-    if (this.#finished !== undefined) return this.#finished.finishedAt
-    return this.#changedAt ?? new Date(0)
+    return this.finishedAt ?? this.#pieces.changedAt ?? new Date(0)
   }
 
   async release(): Promise<void> {}
 
   async close(): Promise<void> {
     await this.#composition.end()
-    await this.#covers.close()
-  }
-
-  /** The upload of which the attempts are. */
-  #piecesOf(): PiecesOf {
-    return {
-      term: this.#term.number,
-      cellEnd: (position, range) => this.#cellEnd(position, range),
-      cut: (position, count) => {
-        const { cells } = this.#environment
-        const isOpen = position === 0 && this.#knownCellSize() === undefined && this.#pieces.all.length === 0
-        // More than one request of a usual size: it is a long one.
-        return isOpen && count >= firstGathered(cells) ? cells.usual : count
-      },
-      put: (piece, bytes) =>
-        this.#sure(async () => {
-          await this.#ensureCreated()
-          await this.#folder.put(piece.name, bytes)
-          this.#covers.keep(piece, bytes)
-        }),
-      count: (pieces) => this.#sure(() => this.#count(pieces)),
-      drop: (pieces) => {
-        this.#covers.forget(pieces)
-        this.#folder.removeLater(pieces)
-      },
-      over: (attempt) => this.#attempts.delete(attempt),
-    }
+    await this.#pieces.close()
   }
 
   /** What the file is composed of. */
@@ -338,217 +265,35 @@ export class S3Upload implements StoredUpload {
         return optionsOf(upload.record)
       },
       get cellSize() {
-        return upload.#cellSize
+        return upload.#pieces.cellSize
       },
       has: (range) => covers(upload.received, range),
       objectWith: async (range) => {
-        const { source } = upload.#state
+        const { source } = upload.#life.state
         if (source !== undefined) return { key: source, start: 0 }
-        const { name, start } = await upload.#covers.pieceWith(range)
+        const { name, start } = await upload.#pieces.with(range)
         return { key: upload.#folder.key(name), start }
       },
-      noteMultipart: (multipart) =>
-        upload.#recordTurn(async () => {
-          if (!upload.#removed) await upload.#keep({ ...upload.#state, multipart })
-        }),
+      noteMultipart: (multipart) => this.#life.change((state) => ({ ...state, multipart })),
     }
-  }
-
-  /** What covers are made of. */
-  #covered(): CoveredUpload {
-    const upload = this
-    return {
-      get folder() {
-        return upload.#folder
-      },
-      get term() {
-        return upload.#term
-      },
-      get pieces() {
-        return upload.#pieces
-      },
-      get cellSize() {
-        return upload.#cellSize
-      },
-      read: (range) => upload.read(range),
-      check: () => upload.#check(),
-    }
-  }
-
-  get #cellSize(): number {
-    if (this.#state.source !== undefined) return this.#environment.cells.copied
-    return this.#knownCellSize() ?? this.#environment.cells.usual
-  }
-
-  #knownCellSize(): number | undefined {
-    return cellSize(this.record, this.#pieces.first, this.#environment.cells)
-  }
-
-  /** @param chunk the range of a chunk; without it, the bytes are a stream. */
-  #cellEnd(position: number, chunk: Range | undefined): number {
-    const { cells } = this.#environment
-    const known = this.#knownCellSize()
-    if (known !== undefined) return cellEnd(position, known)
-    if (chunk === undefined || position === 0) return position + firstGathered(cells)
-    return cellEnd(position - chunk.start, cellOfChunks(lengthOf(chunk), cells)) + chunk.start
   }
 
   /** Where the byte at `position` is. @throws UploadError `storage_error`. */
   #sourceAt(position: number): Range & { readonly key: string } {
-    if (this.#finished !== undefined) return { key: this.#finished.key, start: 0, end: this.#finished.size }
-    const { source, record } = this.#state
+    const { finished, state } = this.#life
+    if (finished !== undefined) return { key: finished.key, start: 0, end: finished.size }
+    const { source, record } = state
     if (source !== undefined) return { key: source, start: 0, end: record.length ?? 0 }
     const piece = this.#pieces.at(position)
     if (piece === undefined) throw new UploadError('storage_error', 'The stored bytes could not be read.')
     return { key: this.#folder.key(piece.name), start: piece.start, end: piece.end }
   }
 
-  /** @throws UploadError `moved`. */
-  #check(): void {
-    if (this.moved) throw moved()
-  }
-
-  /**
-   * Runs calls that write in this term. If it is unknown whether they were applied, what counts is not known any more,
-   * before the upload is opened again.
-   *
-   * @throws UploadError `moved`, `no_space`, `storage_error`.
-   */
-  async #sure<T>(work: () => Promise<T>): Promise<T> {
-    this.#check()
-    try {
-      return await work()
-    } catch (error) {
-      if (error instanceof S3Error && error.outcome === 'unknown') this.#isInDoubt = true
-      throw storageError(error)
-    }
-  }
-
-  /** Writes the first record, if that has not happened. @throws UploadError `moved` if another one was first. */
-  ensureCreated(): Promise<void> {
-    return onS3(() => this.#ensureCreated())
-  }
-
-  async #ensureCreated(): Promise<void> {
-    if (this.#create === undefined) return
-    this.#created ??= this.#create().then(({ date }) => this.#term.begin(date))
-    try {
-      await this.#created
-    } catch (error) {
-      this.#created = undefined
-      // The record of another creator, or maybe this one, is there.
-      if (error instanceof S3Error ? error.outcome === 'unknown' : error instanceof UploadError) this.#isInDoubt = true
-      throw error
-    }
-  }
-
-  /**
-   * Proves that what has been written counts. Without a proof, whatever the reason, a new term may count it.
-   *
-   * @throws UploadError `moved`, S3Error.
-   */
-  async #checkWritten(): Promise<void> {
-    try {
-      await this.#term.check()
-    } catch (error) {
-      this.#isInDoubt = true
-      throw error
-    }
-    this.#check()
-  }
-
-  #now(): Date {
-    return new Date(this.#environment.clock.now())
-  }
-
-  /** Makes stored pieces count. @throws UploadError `moved`, S3Error. */
-  async #count(pieces: readonly Piece[]): Promise<void> {
-    await this.#checkWritten()
-    this.#pieces.add(pieces)
-    this.#changedAt = this.#now()
-    for (const piece of pieces) this.#composition.look(piece)
-    for (const piece of pieces) this.#covers.mergeAround(piece)
-  }
-
-  /** Replaces the state. @throws UploadError like `#sure`. */
-  async #keep(state: LiveState): Promise<void> {
-    await this.#sure(async () => {
-      await this.#ensureCreated()
-      this.#sequence += 1
-      await this.#folder.put(recordName(this.#term.number, this.#sequence), formatLiveState(state))
-      await this.#checkWritten()
-      if (state.record.joined) await this.#markJoined()
-    })
-    this.#check()
-    this.#state = state
-  }
-
-  /** The record that says so is there, and this object does not know it yet. */
-  async #markJoined(): Promise<void> {
-    try {
-      await this.#folder.put(JOINED, Buffer.alloc(0))
-    } catch (error) {
-      this.#isInDoubt = true
-      throw error
-    }
-  }
-
-  /** Pieces that have all bytes, each of them once. */
-  async #tiles(): Promise<readonly Piece[]> {
-    const tiles: Piece[] = []
-    let end = 0
-    for (let piece = this.#pieces.at(0); piece !== undefined; piece = this.#pieces.at(end)) {
-      tiles.push(piece.start === end ? piece : await this.#covers.pieceWith({ start: end, end: piece.end }))
-      end = piece.end
-    }
-    return tiles
-  }
-
-  /** The one commit of the file. */
-  async #commit(at: Date | undefined): Promise<void> {
-    if (this.#finished !== undefined || this.#removed) return
-    this.#end(await this.#sure(() => putFinished(this.#environment, this.#state.record, at)))
-  }
-
-  /**
-   * Another node may have finished or removed the upload, and deleted its pieces.
-   *
-   * @throws `error` unless it has finished it; UploadError `gone`.
-   */
-  async #adoptEnd(error: unknown): Promise<void> {
-    const done = await readDone(this.#environment, this.record.id).catch(() => undefined)
-    if (done === undefined) throw error
-    this.#end(done)
-  }
-
   /** @throws UploadError `part_gone` if the file that this one is copied from is gone; otherwise `error`. */
   async #checkSource(error: unknown): Promise<never> {
-    const { source } = this.#state
+    const { source } = this.#life.state
     const isThere = source === undefined || (await this.#environment.port.head(source)).found !== undefined
     throw isThere ? error : sourceGone()
-  }
-
-  /** Takes over the end of the upload as S3 has it. @throws UploadError `gone`. */
-  #end(done: Done | undefined): void {
-    if (done?.kind === 'finished') {
-      this.#finished = done
-    } else {
-      this.#removed = true
-      throw goneError()
-    }
-  }
-
-  async #confirmFinished(): Promise<void> {
-    const done = await onS3(() => readDone(this.#environment, this.record.id))
-    if (done?.kind === 'finished') return
-    this.#removed = true
-    throw goneError()
-  }
-
-  async #remove(why: Departure): Promise<void> {
-    if (this.#finished === undefined) await this.#keep({ ...this.#state, leaving: { why } })
-    await this.#sure(() => putGone(this.#environment, this.#state.record, why, this.#finished))
-    this.#removed = true
   }
 }
 

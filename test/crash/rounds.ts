@@ -106,7 +106,7 @@ export class Rounds {
     try {
       hasCome = await this.#checkAndLoad(program, clients, kill)
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error
+      if (!(error instanceof NoAnswer)) throw withLog(error, program)
       await expectEnd(program, kill)
     } finally {
       await program.end('SIGKILL')
@@ -230,6 +230,8 @@ export class Rounds {
       const unanswered = this.#parties.reduce((sum, { load }) => sum + load.unansweredCreations, 0)
       await this.#storage.checkLeftovers(uploads, unanswered + unknown.length)
       if (this.#storage.events !== undefined) await checkEvents(this.#receiver, this.#storage.events)
+    } catch (error) {
+      throw withLog(error, program)
     } finally {
       this.#end(clients)
       await program.end('SIGTERM')
@@ -310,6 +312,12 @@ async function expectEnd(program: Program, kill: Kill): Promise<void> {
     if (waited > 1_000) throw new Violation(`A request got no answer while the program ran on (until ${kill.at})`)
     await pause(5)
   }
+}
+
+/** The cause of an answer that breaks a promise is known to the program only. */
+function withLog(error: unknown, program: Program): unknown {
+  if (!(error instanceof Violation) || program.errors() === '') return error
+  return new Violation(`${error.message}\n${program.errors()}`, { cause: error })
 }
 
 function isAlive({ process }: Program): boolean {

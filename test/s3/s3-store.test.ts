@@ -29,3 +29,25 @@ describe('An upload in S3 of many tiny pieces', () => {
     expect(await text(found.upload.read({ start: 0, end: 5000 }))).toBe(content)
   })
 })
+
+describe('A file in S3', () => {
+  it('is gone for a reader who found it before another node removed it', async () => {
+    const bucket = new Bucket()
+    const [here, there] = [storeOn(() => memoryPort(bucket)), storeOn(() => memoryPort(bucket))]
+    const file = await here.store.createFinished(recordOf('away', 5), [Buffer.from('hello')])
+    await file.confirm()
+    const found = await there.store.open('away')
+    if (found.kind !== 'upload') throw new Error(found.kind)
+    await found.upload.remove('deleted')
+    await expect(text(file.read({ start: 0, end: 5 }))).rejects.toMatchObject({ code: 'gone' })
+    expect(file.removed).toBe(true)
+  })
+
+  it('is unreadable, not gone, when only its object is missing', async () => {
+    const bucket = new Bucket()
+    const { store } = storeOn(() => memoryPort(bucket))
+    const file = await store.createFinished(recordOf('lost', 5), [Buffer.from('hello')])
+    bucket.objects.delete('files/lost/a.txt')
+    await expect(text(file.read({ start: 0, end: 5 }))).rejects.toMatchObject({ code: 'storage_error' })
+  })
+})

@@ -288,6 +288,16 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       expect(await unfinished(under.store)).toEqual([])
     })
 
+    it('tells a reader who begins after the removal that the upload is gone', async () => {
+      const upload = await create(recordOf('away', 5))
+      await put(upload, 0, 'hello', 'as-received')
+      await upload.finish()
+      // A request has found the file, and has not opened it yet.
+      const reading = upload.read({ start: 0, end: 5 })
+      await upload.remove('deleted')
+      await expect(text(reading)).rejects.toMatchObject({ code: 'gone' })
+    })
+
     it('forgets a tombstone on request', async () => {
       // Other ids may never be used again.
       const [gone, kept] = ['0'.repeat(32), '1'.repeat(32)] as const
