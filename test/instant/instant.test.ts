@@ -129,6 +129,21 @@ describe('An instant upload', () => {
     }
   })
 
+  it('comes from one of the newest four files of a fingerprint, as no proof is compared with more', async () => {
+    const content = contentOf(1_000_000, 'many')
+    const alike = Array.from({ length: 6 }, (_, i) => Buffer.from(content).fill(i, 500_000, 501_000))
+    for (const bytes of alike) await send(service.url, bytes, alice)
+    const statuses: number[] = []
+    for (const bytes of alike) {
+      const response = await instantly(service.url, bytes, { headers: alice })
+      statuses.push(response.status)
+      const url = response.headers.get('Location')
+      // The new upload would be the newest of these files.
+      if (url !== null) await fetch(url, { method: 'DELETE', headers: { ...TUS, ...alice } })
+    }
+    expect(statuses).toEqual([404, 404, 201, 201, 201, 201])
+  })
+
   it('of another owner is a miss, as an unknown file is', async () => {
     const content = contentOf(160_000, 'alice only')
     await send(service.url, content, alice)
