@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
-import { bundled, libraryFile } from './upload-libraries.ts'
+import { bundled, packageFile } from './upload-libraries.ts'
 
 /** A file that a page uploads. */
 export interface SentFile {
@@ -93,7 +93,7 @@ const PAGES = fileURLToPath(new URL('../pages/dialects.js', import.meta.url))
 
 /** Opens a page of the service's origin with the library. */
 export async function openPage(page: Page, origin: string, { name, scripts }: Library): Promise<void> {
-  const sources = name === 'uploady' ? [await bundled('uploady.ts')] : await Promise.all(scripts.map(libraryFile))
+  const sources = name === 'uploady' ? [await bundled('uploady.ts')] : scripts.map(packageFile)
   // Modules of Node instead of scripts need this.
   const before = name === 'huge-uploader' ? ['var module = {}'] : []
   const all = [...before, ...sources, readFileSync(PAGES, 'utf8')]

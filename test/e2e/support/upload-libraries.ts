@@ -1,8 +1,6 @@
 /** The upload libraries that pages load, from their packages. */
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -16,41 +14,6 @@ export function packageFile(name: string): string {
     if (existsSync(file)) return readFileSync(file, 'utf8')
   }
   throw new Error(`There is no ${name}: run npm ci.`)
-}
-
-/** Packages that only `npm run test:dialects` needs. They are fetched at their first use, with npm. */
-const FETCHED: Readonly<Record<string, string>> = {
-  angular: '1.8.3',
-  'huge-uploader': '1.2.0',
-  'ng-file-upload': '12.2.13',
-  'vue-simple-uploader': '1.0.3',
-}
-
-/** A file of a package, which is fetched if it is none of this repository. @throws Error like `packageFile`, and of npm. */
-export async function libraryFile(name: string): Promise<string> {
-  const [packageName = '', ...rest] = name.split('/')
-  const version = FETCHED[packageName]
-  if (version === undefined) return packageFile(name)
-  return readFileSync(path.join(await fetched(packageName, version), ...rest), 'utf8')
-}
-
-/** The folder of a package. Other runs on this host share it. */
-async function fetched(name: string, version: string): Promise<string> {
-  const all = path.join(tmpdir(), 'landfall-test-packages')
-  const folder = path.join(all, `${name}-${version}`)
-  if (existsSync(folder)) return path.join(folder, 'package')
-  await mkdir(all, { recursive: true })
-  const making = await mkdtemp(path.join(all, 'new-'))
-  const run = promisify(execFile)
-  try {
-    await run('npm', ['pack', '--silent', `${name}@${version}`, '--pack-destination', making])
-    const [archive = ''] = await readdir(making)
-    await run('tar', ['-xzf', archive], { cwd: making })
-    await rename(making, folder).catch(() => undefined)
-  } finally {
-    await rm(making, { recursive: true, force: true })
-  }
-  return path.join(folder, 'package')
 }
 
 /** A module of `test/support/pages`, with its imports, as one script. */
