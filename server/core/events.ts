@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { currentRequest, type RequestInfo } from './current-request.ts'
 import type { UploadFacts } from './decisions.ts'
 import type { FailureReason } from './record.ts'
@@ -74,8 +74,5 @@ export function eventOfFailure({ code }: FailureReason): 'rejected' | 'failed' {
  * uploads can be used again after a deletion, so the time of the creation is part of it.
  */
 export function eventId({ type, upload: { record } }: UploadEvent): string {
-  return `evt_${createHash('sha256')
-    .update(JSON.stringify([record.id, record.createdAt, type]))
-    .digest('hex')
-    .slice(0, 32)}`
+  return `evt_${hash('sha256', JSON.stringify([record.id, record.createdAt, type])).slice(0, 32)}`
 }

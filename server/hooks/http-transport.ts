@@ -16,8 +16,8 @@ export interface HttpTransportOptions {
   readonly backoff: number
   /** Names of headers of the client's request that are sent along. */
   readonly forwardedHeaders: readonly string[]
-  /** Headers that prove to the receiver who calls, by the id of the call and the body. */
-  readonly sign: (id: string, body: string) => Readonly<Record<string, string>>
+  /** Headers that prove to the receiver who calls, by the id of the call and the body; names and values in turns. */
+  readonly sign: (id: string, body: string) => readonly string[]
 }
 
 /** Posts hooks to a URL. */
@@ -37,7 +37,7 @@ export class HttpTransport implements Transport {
     const id = `hook_${randomUUID().replaceAll('-', '')}`
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const headers = { ...this.#forwarded(call), ...sign(id, call.body), 'Content-Type': 'application/json' }
+        const headers = [...this.#forwarded(call), ...sign(id, call.body), 'Content-Type', 'application/json']
         return responseIn(await this.#poster.post(call.body, headers, signal).catch(unreachable))
       } catch (error) {
         if (error instanceof WrongAnswer || signal.aborted || attempt >= retries) throw error
@@ -50,12 +50,11 @@ export class HttpTransport implements Transport {
     this.#poster.close()
   }
 
-  #forwarded({ headers }: HookCall): Record<string, string> {
-    const forwarded = this.#options.forwardedHeaders.flatMap((name) => {
+  #forwarded({ headers }: HookCall): readonly string[] {
+    return this.#options.forwardedHeaders.flatMap((name) => {
       const values = headers[name.toLowerCase()]
-      return values === undefined ? [] : [[name, values.join(', ')] as const]
+      return values === undefined ? [] : [name, values.join(', ')]
     })
-    return Object.fromEntries(forwarded)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Pool } from 'undici'
+import { type Dispatcher, Pool } from 'undici'
 
 /** Maximum time to connect, in milliseconds; a shorter time for a whole attempt is the maximum. */
 const CONNECT_TIMEOUT = 10_000
@@ -29,7 +29,7 @@ export class Poster {
   readonly #options: PosterOptions
   readonly #pool: Pool
   readonly #path: string
-  readonly #authorization: Readonly<Record<string, string>>
+  readonly #authorization: readonly string[]
 
   constructor(options: PosterOptions) {
     const { url, connections, timeout } = options
@@ -45,49 +45,18 @@ export class Poster {
     })
   }
 
-  /** One attempt. @throws Error when no head of a response arrives in time; the reason of `signal`. */
-  post(body: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Reply> {
-    signal.throwIfAborted()
+  /**
+   * One attempt.
+   *
+   * @param headers names and values in turns.
+   * @throws Error when no head of a response arrives in time, or before `close`; the reason of `signal`.
+   */
+  post(body: string, headers: readonly string[], signal?: AbortSignal): Promise<Reply> {
+    signal?.throwIfAborted()
     return new Promise((resolve, reject) => {
-      const pieces: Buffer[] = []
-      let length = 0
-      let head: { readonly status: number; readonly headers: IncomingHttpHeaders } | undefined
-      let failure: Error | undefined
-      let abort: (reason: Error) => void = () => undefined
-      const settle = (state: Reply['body'], error: Error): void => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', stop)
-        if (head === undefined) reject(error)
-        else resolve({ ...head, text: Buffer.concat(pieces).toString('utf8'), body: state })
-      }
-      const give = (state: Reply['body'], error: Error): void => {
-        failure = error
-        settle(state, error)
-        abort(error)
-      }
-      const stop = (): void => give('broken', signal.reason)
-      const timer = setTimeout(() => give('broken', new Error('No response in time.')), this.#options.timeout)
-      signal.addEventListener('abort', stop, { once: true })
-      this.#pool.dispatch(
-        { path: this.#path, method: 'POST', body, headers: { ...this.#authorization, ...headers } },
-        {
-          onRequestStart: (controller) => {
-            abort = (reason) => controller.abort(reason)
-            // Given up while it waited for a connection.
-            if (failure !== undefined) controller.abort(failure)
-          },
-          onResponseStart: (_, status, responseHeaders) => {
-            if (status >= 200) head = { status, headers: responseHeaders }
-          },
-          onResponseData: (_, piece) => {
-            length += piece.length
-            if (length <= this.#options.maxBody) pieces.push(piece)
-            else give('long', new Error('The response is too long.'))
-          },
-          onResponseEnd: () => settle('whole', new Error('The response has no head.')),
-          onResponseError: (_, error) => settle('broken', error),
-        },
-      )
+      const attempt = new Attempt(this.#options, signal, resolve, reject)
+      const all = [...this.#authorization, ...headers]
+      this.#pool.dispatch({ path: this.#path, method: 'POST', body, headers: all }, attempt)
     })
   }
 
@@ -97,9 +66,86 @@ export class Poster {
   }
 }
 
+/** What becomes of one request. */
+class Attempt implements Dispatcher.DispatchHandler {
+  readonly #maxBody: number
+  readonly #signal: AbortSignal | undefined
+  readonly #resolve: (reply: Reply) => void
+  readonly #reject: (error: Error) => void
+  readonly #timer: NodeJS.Timeout
+  #controller: Dispatcher.DispatchController | undefined
+  #failure: Error | undefined
+  #status = 0
+  #headers: IncomingHttpHeaders = {}
+  readonly #pieces: Buffer[] = []
+  #length = 0
+
+  constructor(
+    { maxBody, timeout }: PosterOptions,
+    signal: AbortSignal | undefined,
+    resolve: (reply: Reply) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#maxBody = maxBody
+    this.#signal = signal
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#timer = setTimeout(() => this.#give('broken', new Error('No response in time.')), timeout)
+    signal?.addEventListener('abort', this, { once: true })
+  }
+
+  /** The signal is aborted. */
+  handleEvent(): void {
+    this.#give('broken', this.#signal?.reason)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // Given up while it waited for a connection.
+    if (this.#failure !== undefined) controller.abort(this.#failure)
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return
+    this.#status = status
+    this.#headers = headers
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#length += piece.length
+    if (this.#length <= this.#maxBody) this.#pieces.push(piece)
+    else this.#give('long', new Error('The response is too long.'))
+  }
+
+  onResponseEnd(): void {
+    this.#settle('whole', undefined)
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#settle('broken', error)
+  }
+
+  #give(body: Reply['body'], error: Error): void {
+    this.#failure = error
+    this.#settle(body, error)
+    this.#controller?.abort(error)
+  }
+
+  #settle(body: Reply['body'], error: Error | undefined): void {
+    clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this)
+    if (this.#status === 0) {
+      this.#reject(error ?? new Error('The response has no head.'))
+      return
+    }
+    const text = this.#length === 0 ? '' : Buffer.concat(this.#pieces).toString('utf8')
+    this.#resolve({ status: this.#status, headers: this.#headers, text, body })
+  }
+}
+
 /** The credentials in a URL (RFC 7617). */
-function basicOf({ username, password }: URL): Readonly<Record<string, string>> {
-  if (username === '' && password === '') return {}
+function basicOf({ username, password }: URL): readonly string[] {
+  if (username === '' && password === '') return []
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return { Authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }
+  return ['Authorization', `Basic ${Buffer.from(credentials).toString('base64')}`]
 }

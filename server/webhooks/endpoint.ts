@@ -36,6 +36,7 @@ const JITTER = 0.2
 /** Minimum attempts of a process, whatever the age of a letter: a clock may have stepped. */
 const MIN_ATTEMPTS = 4
 
+const FIXED_HEADERS: readonly string[] = ['Content-Type', 'application/json', 'User-Agent', 'Landfall']
 const THROTTLING: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 export interface EndpointOptions {
@@ -70,7 +71,8 @@ export class Endpoint {
   #pausing: NodeJS.Timeout | undefined
   #failures = 0
   #isGone = false
-  readonly #abort = new AbortController()
+  /** Whether requests in flight are aborted. */
+  #isAborted = false
   #idle: (() => void) | undefined
 
   constructor(options: EndpointOptions) {
@@ -108,7 +110,10 @@ export class Endpoint {
   async close(grace: number): Promise<void> {
     this.#end()
     if (this.#running > 0) {
-      const timer = setTimeout(() => this.#abort.abort(), grace)
+      const timer = setTimeout(() => {
+        this.#isAborted = true
+        this.#poster.close()
+      }, grace)
       await new Promise<void>((resolve) => {
         this.#idle = resolve
       })
@@ -129,17 +134,20 @@ export class Endpoint {
       const [letter] = lane?.letters ?? []
       if (lane === undefined || letter === undefined) return
       this.#running += 1
-      this.#send(lane, letter)
-        .catch((error: unknown) => {
-          this.#options.log.error({ err: error, event: letter.id }, 'The result of a webhook could not be saved.')
-          this.#later(lane, MINUTE)
-        })
-        .finally(() => {
-          this.#running -= 1
-          if (this.#running === 0) this.#idle?.()
-          this.#sendNext()
-        })
+      void this.#run(lane, letter)
     }
+  }
+
+  async #run(lane: Lane, letter: Letter): Promise<void> {
+    try {
+      await this.#send(lane, letter)
+    } catch (error) {
+      this.#options.log.error({ err: error, event: letter.id }, 'The result of a webhook could not be saved.')
+      this.#later(lane, MINUTE)
+    }
+    this.#running -= 1
+    if (this.#running === 0) this.#idle?.()
+    this.#sendNext()
   }
 
   async #send(lane: Lane, letter: Letter): Promise<void> {
@@ -150,21 +158,20 @@ export class Endpoint {
     }
     lane.attempts += 1
     const signed = signedHeaders(letter.id, Date.now(), body, this.#options.keys)
-    const headers = { ...signed, 'Content-Type': 'application/json', 'User-Agent': 'Landfall' }
     try {
-      const { status, headers: answered } = await this.#poster.post(body, headers, this.#abort.signal)
-      const retryAfter = retryAfterOf(answered['retry-after'])
+      const { status, headers } = await this.#poster.post(body, [...signed, ...FIXED_HEADERS])
       if (status >= 200 && status < 300) {
         this.#failures = 0
         letter.delivered()
         this.#over(lane)
-      } else if (status === 410) this.#disable()
-      else {
-        if (THROTTLING.has(status)) this.#pause(retryAfter)
-        await this.#failed(lane, letter, `status ${status}`, retryAfter)
+        return
       }
+      if (status === 410) return this.#disable()
+      const retryAfter = retryAfterOf(headers['retry-after'])
+      if (THROTTLING.has(status)) this.#pause(retryAfter)
+      await this.#failed(lane, letter, `status ${status}`, retryAfter)
     } catch (error) {
-      if (this.#abort.signal.aborted) return
+      if (this.#isAborted) return
       this.#pause(undefined)
       await this.#failed(lane, letter, error instanceof Error ? error.message : String(error), undefined)
     }

@@ -12,19 +12,15 @@ export function keysOf(secrets: string): readonly Buffer[] {
   return secrets.split(/ +/).flatMap((secret) => keyOf(secret) ?? [])
 }
 
-/** The headers of an attempt (Standard Webhooks 1.0.0): one signature for each key. @param time milliseconds. */
-export function signedHeaders(
-  id: string,
-  time: number,
-  body: string,
-  keys: readonly Buffer[],
-): Readonly<Record<string, string>> {
+/**
+ * The headers of an attempt, names and values in turns (Standard Webhooks 1.0.0): one signature for each key.
+ *
+ * @param time milliseconds.
+ */
+export function signedHeaders(id: string, time: number, body: string, keys: readonly Buffer[]): readonly string[] {
   const timestamp = String(Math.floor(time / 1000))
   const sign = (key: Buffer): string => createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
-  const signature = keys.map((key) => `v1,${sign(key)}`).join(' ')
-  return {
-    'webhook-id': id,
-    'webhook-timestamp': timestamp,
-    ...(signature !== '' && { 'webhook-signature': signature }),
-  }
+  const headers = ['webhook-id', id, 'webhook-timestamp', timestamp]
+  if (keys.length > 0) headers.push('webhook-signature', keys.map((key) => `v1,${sign(key)}`).join(' '))
+  return headers
 }
