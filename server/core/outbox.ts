@@ -41,6 +41,8 @@ export interface Letter {
   body(): Promise<string | undefined>
   /** Delivered: the letter is not handed out again. */
   delivered(): void
+  /** It is sent later: further letters may be handed out meanwhile. */
+  postponed(): void
   /** Given up: the letter is kept aside. @throws UploadError `no_space`, `storage_error`; then it is not. */
   dead(why: string): Promise<void>
 }

@@ -8,11 +8,13 @@ import { PRIVATE_FOLDER } from '../disk/modes.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { EventLog, type Position } from './event-log.ts'
 
-/** Maximum letters that an endpoint has in memory, and how many it has left when more are read. */
+/** Maximum letters that an endpoint has in memory. */
 const MAX_LETTERS = 10_000
-const READ_BELOW = MAX_LETTERS / 2
-/** How many letters of an endpoint have their text in memory; the text of further ones is read when it is sent. */
-const MAX_TEXTS = 100
+/**
+ * How many letters of an endpoint, except postponed ones, are read ahead, and have their text in memory; the text of
+ * further ones is read when it is sent. So few live so shortly that the memory of the process does not grow by them.
+ */
+const READ_AHEAD = 128
 /** How often the folder of dead letters to send again is read, in milliseconds. */
 const LOOK_EVERY = 5_000
 /** The wait before the outbox is read or compared again after an error; each further one is twice as long. */
@@ -58,8 +60,12 @@ interface Reader {
   /** Whether it has read everything: new events are handed out without being read. */
   isCaughtUp: boolean
   isReading: boolean
+  /** What is being read. */
+  found: AsyncGenerator<Found> | undefined
   /** How many letters are handed out. */
   letters: number
+  /** Those of them that are not postponed. */
+  fresh: number
 }
 
 /** An outbox in files. A process that owns the data directory owns it. */
@@ -91,7 +97,7 @@ export class DiskOutbox implements Outbox, Mailbox {
 
   handOut(endpoint: string, receive: (letter: Letter) => void): void {
     const place = this.#options.endpoints.indexOf(endpoint)
-    const state = { segment: 0, index: 0, isCaughtUp: false, isReading: false, letters: 0 }
+    const state = { segment: 0, index: 0, isCaughtUp: false, isReading: false, found: undefined, letters: 0, fresh: 0 }
     this.#readers.push({ endpoint, place, receive, ...state })
   }
 
@@ -268,12 +274,20 @@ export class DiskOutbox implements Outbox, Mailbox {
       return
     }
     reader.letters += 1
-    const text = reader.letters <= MAX_TEXTS ? JSON.stringify(event.body) : undefined
+    reader.fresh += 1
+    let isFresh = true
+    let text = reader.fresh <= READ_AHEAD ? JSON.stringify(event.body) : undefined
+    const postpone = (): void => {
+      if (isFresh) reader.fresh -= 1
+      isFresh = false
+      text = undefined
+      this.#readOn(reader)
+    }
     const settle = (): void => {
       if (this.#isClosed) return
       this.#log.deliver(position, reader.place)
       reader.letters -= 1
-      this.#readOn(reader)
+      postpone()
     }
     // The event itself may be long: it is not kept.
     const { id, upload, at } = event
@@ -283,6 +297,7 @@ export class DiskOutbox implements Outbox, Mailbox {
       at,
       body: async () => text ?? JSON.stringify((await this.#log.read(position)).body),
       delivered: settle,
+      postponed: postpone,
       dead: async (why) => {
         await this.#dead.add(await this.#log.read(position), reader.endpoint, why)
         settle()
@@ -292,16 +307,34 @@ export class DiskOutbox implements Outbox, Mailbox {
 
   /** Reads for an endpoint that has not received everything, in the background. */
   #readOn(reader: Reader): void {
-    if (reader.isCaughtUp || reader.isReading || reader.letters > READ_BELOW || this.#isClosed) return
+    const { isCaughtUp, isReading, fresh, letters } = reader
+    if (isCaughtUp || isReading || fresh > READ_AHEAD / 2 || letters >= MAX_LETTERS || this.#isClosed) return
     reader.isReading = true
     this.#read(reader)
-      .catch((error: unknown) => this.#options.onNotice('The outbox could not be read.', error))
+      .catch((error: unknown) => {
+        reader.found = undefined
+        this.#options.onNotice('The outbox could not be read.', error)
+      })
       .finally(() => {
         reader.isReading = false
       })
   }
 
   async #read(reader: Reader): Promise<void> {
+    while (!this.#isClosed && !reader.isCaughtUp && reader.fresh < READ_AHEAD && reader.letters < MAX_LETTERS) {
+      reader.found ??= this.#eventsFor(reader)
+      const { value: found } = await reader.found.next()
+      if (found === undefined) {
+        reader.found = undefined
+        continue
+      }
+      reader.index = found.index + 1
+      if (found.segment.isConfirmed(found.index)) this.#give(reader, found)
+    }
+  }
+
+  /** What the reader has to read, until it has caught up. */
+  async *#eventsFor(reader: Reader): AsyncGenerator<Found> {
     while (!this.#isClosed) {
       const segment = this.#log.from(reader.segment)
       if (segment === undefined) {
@@ -310,11 +343,7 @@ export class DiskOutbox implements Outbox, Mailbox {
       }
       if (segment.number !== reader.segment) Object.assign(reader, { segment: segment.number, index: 0 })
       const end = segment.next
-      for await (const found of this.#log.liveEvents(segment, reader.index)) {
-        reader.index = found.index + 1
-        if (segment.isConfirmed(found.index)) this.#give(reader, found)
-        if (reader.letters >= MAX_LETTERS) return
-      }
+      yield* this.#log.liveEvents(segment, reader.index)
       reader.index = Math.max(reader.index, end)
       if (reader.index < segment.next) continue
       if (this.#log.from(segment.number + 1) === undefined) {

@@ -12,7 +12,7 @@ import { foreignLine, loadSegments, pathOf } from './load-segments.ts'
 import { parsePlace, placeOf, Segment } from './segment.ts'
 
 /** After so many bytes, a new segment begins. */
-const MAX_SEGMENT = 4 * 1024 * 1024
+const MAX_SEGMENT = 1024 * 1024
 /** How long marks wait for an intent with which they are written, in milliseconds. A crash loses them. */
 const MARKS_WAIT = 50
 /** When marks are written again for which there was no space, in milliseconds. */

@@ -101,6 +101,7 @@ export class Deliveries {
         at,
         body: async () => text ?? bodyOf(await this.#read(held)),
         delivered: () => this.#settle(name, held, endpoint, sentKey),
+        postponed: () => undefined,
         dead: async (why) => {
           const found = await this.#read(held)
           if (found !== undefined) await this.#options.dead.add(found, endpoint, why)

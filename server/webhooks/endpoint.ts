@@ -51,6 +51,8 @@ export interface EndpointOptions {
 interface Lane {
   readonly letters: Letter[]
   attempts: number
+  /** Whether its next attempt is later. */
+  isWaiting: boolean
 }
 
 /** A name of an endpoint that does not contain its URL, which may contain a secret. */
@@ -87,9 +89,10 @@ export class Endpoint {
     const lane = this.#lanes.get(letter.upload)
     if (lane !== undefined) {
       lane.letters.push(letter)
+      if (lane.isWaiting) letter.postponed()
       return
     }
-    const fresh = { letters: [letter], attempts: 0 }
+    const fresh = { letters: [letter], attempts: 0, isWaiting: false }
     this.#lanes.set(letter.upload, fresh)
     this.#enqueue(fresh)
   }
@@ -124,6 +127,7 @@ export class Endpoint {
 
   #enqueue(lane: Lane): void {
     if (this.#isGone) return
+    lane.isWaiting = false
     this.#ready.push(lane)
     this.#sendNext()
   }
@@ -199,6 +203,8 @@ export class Endpoint {
 
   #later(lane: Lane, delay: number): void {
     if (this.#isGone) return
+    lane.isWaiting = true
+    for (const letter of lane.letters) letter.postponed()
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer)

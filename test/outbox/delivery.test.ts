@@ -71,10 +71,10 @@ describe('An outbox', () => {
   })
 
   it('delivers the other events while one upload has to wait', async () => {
-    await write(50, (index) => `id${index % 2}`)
+    await write(600, (index) => (index < 500 ? 'id0' : 'id1'))
     receiver.answer((response, { upload }) => (upload === 'id0' ? answerWith(500)(response) : accept(response)))
     await start()
-    await until(async () => receiver.deliveries.filter(({ upload }) => upload === 'id1').length === 25)
+    await until(async () => receiver.deliveries.filter(({ upload }) => upload === 'id1').length === 100)
     expect(receiver.deliveries.filter(({ upload }) => upload === 'id0')).toHaveLength(1)
   })
 })

@@ -12,10 +12,12 @@ const FAST: Schedule = { delays: [0, 1, 1], firstPause: 1, maxPause: 1 }
 let receiver: Receiver
 let endpoint: Endpoint | undefined
 let delivered: string[]
+let postponed: string[]
 let dead: string[]
 beforeEach(async () => {
   receiver = await startReceiver()
   delivered = []
+  postponed = []
   dead = []
 })
 afterEach(async () => {
@@ -37,6 +39,7 @@ function letter(upload: string, n = 0): Letter {
     at: Date.now(),
     body: async () => JSON.stringify({ type: `upload.${n}`, data: { id: upload } }),
     delivered: () => void delivered.push(id),
+    postponed: () => void postponed.push(id),
     dead: async (why) => void dead.push(`${id}: ${why}`),
   }
 }
@@ -87,6 +90,18 @@ describe('An endpoint', () => {
     await until(async () => delivered.length === 1)
     expect(receiver.types).toEqual(['upload.0', 'upload.0', 'upload.0', 'upload.1'])
     expect(dead).toEqual(['evt_a0: status 500'])
+  })
+
+  it('postpones all events of an upload whose first one waits for another attempt', async () => {
+    receiver.answer((response, { upload }) => answerWith(upload === 'a' ? 500 : 200)(response))
+    open({ ...FAST, delays: [0, 60_000] })
+    endpoint?.receive(letter('a', 0))
+    endpoint?.receive(letter('a', 1))
+    await until(async () => postponed.length === 2)
+    endpoint?.receive(letter('a', 2))
+    endpoint?.receive(letter('b', 0))
+    await until(async () => delivered.length === 1)
+    expect(postponed).toEqual(['evt_a0', 'evt_a1', 'evt_a2'])
   })
 
   it.each([
