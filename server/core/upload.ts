@@ -3,7 +3,7 @@ import { addAnswer } from './current-request.ts'
 import { MAX_WAIT, waitAtMost } from './deadline.ts'
 import type { Decisions, UploadFacts } from './decisions.ts'
 import type { Algorithm } from './digest.ts'
-import { UploadError } from './errors.ts'
+import { moved, notShared, UploadError } from './errors.ts'
 import { Failure, failureError } from './failure.ts'
 import { FileDigests } from './file-digests.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -542,16 +542,6 @@ export async function idleSince(upload: Upload): Promise<Date | undefined> {
 export function checkUsable({ record: { failed }, state }: Upload): void {
   if (failed !== undefined) throw failureError(failed)
   if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
-}
-
-/** The error of an object that must not be used any more: another node has opened the upload, or may have. */
-export function moved(): UploadError {
-  return new UploadError('moved', 'This upload continues in a moment; try again.')
-}
-
-/** The error of bytes that another upload cannot have. */
-export function notShared(): UploadError {
-  return new UploadError('not_found', 'There is no such file any more.')
 }
 
 function deleted(): UploadError {

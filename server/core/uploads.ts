@@ -6,7 +6,7 @@ import { addAnswer } from './current-request.ts'
 import { MAX_WAIT, SCAN_WAIT } from './deadline.ts'
 import type { Decisions } from './decisions.ts'
 import { Desk, type Reach } from './desk.ts'
-import { stopping, UploadError } from './errors.ts'
+import { moved, notShared, stopping, UploadError } from './errors.ts'
 import { isFinal, reasonOf } from './failure.ts'
 import { fingerprintOfBytes } from './fingerprint.ts'
 import { folderByTemplate } from './folder.ts'
@@ -22,7 +22,7 @@ import { sourceOf } from './source.ts'
 import type { Space, Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
 import { needsTypeCheck } from './type-check.ts'
-import { checkUsable, moved, notShared, Upload } from './upload.ts'
+import { checkUsable, Upload } from './upload.ts'
 
 type Work<T> = (upload: Upload) => Promise<T>
 
