@@ -16,7 +16,8 @@ import { ReportedStore } from './reported-store.ts'
 import { sourceOf } from './source.ts'
 import type { Space, Store, StoredUpload } from './store.ts'
 import { Sweeps } from './sweeps.ts'
-import { checkUsable, Upload } from './upload.ts'
+import { Upload } from './upload.ts'
+import { checkUsable } from './upload-state.ts'
 
 /** What protects the space and the readers of a store. */
 export interface Guards {
