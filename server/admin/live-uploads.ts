@@ -1,6 +1,6 @@
 import { type Ranges, total } from '../core/ranges.ts'
 import type { UploadRecord } from '../core/record.ts'
-import type { UploadState } from '../core/upload.ts'
+import type { UploadState } from '../core/upload-state.ts'
 import type { Uploads } from '../core/uploads.ts'
 
 /** How often open uploads are looked at, in milliseconds. */

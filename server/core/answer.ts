@@ -26,6 +26,11 @@ export function applicationUnavailable(cause: unknown): UploadError {
   return new UploadError('application_unavailable', message, { cause })
 }
 
+/** The error for a file about which the application has not decided. */
+export function undecided(): UploadError {
+  return new UploadError('application_unavailable', 'The file has arrived, but is not accepted yet; try again later.')
+}
+
 /** JSON for a header: characters outside ASCII are escaped. */
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(

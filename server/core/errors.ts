@@ -104,6 +104,16 @@ export function stopping(): UploadError {
   return new UploadError('stopping', 'The service is stopping; try again in a moment.')
 }
 
+/** The error of an object that must not be used any more: another node has opened the upload, or may have. */
+export function moved(): UploadError {
+  return new UploadError('moved', 'This upload continues in a moment; try again.')
+}
+
+/** The error of bytes that another upload cannot have. */
+export function notShared(): UploadError {
+  return new UploadError('not_found', 'There is no such file any more.')
+}
+
 /** The code of a system error (`ENOENT` and the like), if that is what `error` is. */
 export function systemCode(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'

@@ -40,6 +40,14 @@ export class Failure {
       // The upload has failed nevertheless.
     }
   }
+
+  /** Removes the bytes of a failed upload: those that were rejected stay for the operator. */
+  async clear(): Promise<void> {
+    const { failed, partial } = this.#stored.record
+    // A final upload may still be reading a part.
+    if (failed === undefined || partial) return
+    await (failed.code === 'rejected' ? this.#stored.quarantine() : this.#stored.abandon()).catch(() => undefined)
+  }
 }
 
 const FINAL: ReadonlySet<ErrorCode> = new Set([

@@ -1,10 +1,13 @@
 import type { Decisions } from './decisions.ts'
+import type { ExclusiveAccess } from './exclusive-access.ts'
+import type { Failure } from './failure.ts'
 import { Finishing } from './finishing.ts'
 import type { Gate } from './gate.ts'
 import { Inspection } from './inspection.ts'
 import { FINISHES, measured } from './measured.ts'
 import type { Receiving } from './receiving.ts'
 import type { StoredUpload } from './store.ts'
+import type { Verification } from './verification.ts'
 
 /** What a landing needs of its upload. */
 export interface LandingUpload {
@@ -12,12 +15,9 @@ export interface LandingUpload {
   readonly receiving: Receiving
   /** Whether the upload is in this state. */
   isIn(state: 'finishing' | 'scanning'): boolean
-  /** Checks the complete file, except by the gate. @throws UploadError the reason why it fails, `storage_error`. */
-  verify(): Promise<void>
-  /** Runs `work` with exclusive access to the upload. @throws UploadError `busy`. */
-  exclusively(work: () => Promise<void>): Promise<void>
-  /** Frees the disk space of the upload, if it has failed. */
-  clearFailed(): Promise<void>
+  readonly failure: Failure
+  readonly verification: Verification
+  readonly access: ExclusiveAccess
 }
 
 /**
@@ -112,7 +112,7 @@ export class Landing {
     const { stored, receiving } = this.#upload
     try {
       await receiving.orFail(() =>
-        this.#upload.exclusively(async () => {
+        this.#upload.access.run(async () => {
           if (!this.#upload.isIn('finishing')) return
           if (!this.#isVerified) await this.#verify()
           if (this.#inspection.isPassed) await measured(FINISHES, 'finish', () => stored.finish())
@@ -120,7 +120,7 @@ export class Landing {
       )
     } finally {
       if (!receiving.isRunning) {
-        await this.#upload.clearFailed()
+        await this.#upload.failure.clear()
         await stored.release()
       }
     }
@@ -128,7 +128,7 @@ export class Landing {
   }
 
   async #verify(): Promise<void> {
-    await this.#upload.verify()
+    await this.#upload.verification.verify()
     if (!this.#inspection.isPassed) await this.#inspection.prepare()
     this.#isVerified = true
   }
@@ -140,7 +140,7 @@ export class Landing {
     try {
       await receiving.orFail(() => this.#inspection.run())
     } finally {
-      await this.#upload.clearFailed()
+      await this.#upload.failure.clear()
     }
     this.#finishing.start()
   }

@@ -1,7 +1,8 @@
 import { type Algorithm, digestOf } from './digest.ts'
 import { UploadError } from './errors.ts'
 import { covers, lengthOf, type Range } from './ranges.ts'
-import { checkUsable, type Upload } from './upload.ts'
+import type { Upload } from './upload.ts'
+import { checkUsable } from './upload-state.ts'
 
 /**
  * Computes the digest of a range of received bytes, finished or not.

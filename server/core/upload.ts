@@ -1,47 +1,35 @@
+import { undecided } from './answer.ts'
 import type { Claims } from './claims.ts'
-import { addAnswer } from './current-request.ts'
-import { MAX_WAIT, waitAtMost } from './deadline.ts'
+import { MAX_WAIT } from './deadline.ts'
 import type { Decisions, UploadFacts } from './decisions.ts'
 import type { Algorithm } from './digest.ts'
-import { UploadError } from './errors.ts'
+import { moved, notShared, UploadError } from './errors.ts'
+import { ExclusiveAccess } from './exclusive-access.ts'
 import { Failure, failureError } from './failure.ts'
-import { FileDigests } from './file-digests.ts'
-import { fingerprintOf } from './fingerprint.ts'
 import type { Checks } from './gate.ts'
 import { scanning } from './inspection.ts'
 import { Landing } from './landing.ts'
 import { covers, prefix, type Range, type Ranges } from './ranges.ts'
 import { Receiving } from './receiving.ts'
 import type { FailureCode, UploadRecord } from './record.ts'
+import { Removal, type RemovalOptions } from './removal.ts'
 import type { Departure, Store, StoredUpload } from './store.ts'
-import { TypeCheck } from './type-check.ts'
-
-/**
- * `receiving`: bytes are missing, or the end is not announced yet. `sealed`: all bytes are there, but the upload is a
- * part of another one and never becomes a file itself. `finishing`: all bytes are there, and the file is being moved to
- * its final name. `scanning`: before that move, the gate has not given its verdict yet.
- */
-export type UploadState = 'receiving' | 'sealed' | 'finishing' | 'scanning' | 'finished' | 'failed' | 'gone'
-
-/** How an upload is removed. */
-interface Removal {
-  readonly onlyIncomplete?: boolean
-  readonly onlyUndecided?: boolean
-  readonly reason?: UploadError
-}
+import { UploadLength } from './upload-length.ts'
+import { COMPLETE, type UploadState } from './upload-state.ts'
+import { Verification } from './verification.ts'
 
 /** A live upload: coordinates its writers, tracks its state, and finalizes the file. */
 export class Upload {
   /** The requests that bring bytes. */
   readonly receiving: Receiving
   readonly #stored: StoredUpload
-  readonly #claims: Claims
-  readonly #landing: Landing
-  readonly #typeCheck: TypeCheck
-  readonly #digests: FileDigests
   readonly #failure: Failure
+  readonly #verification: Verification
+  readonly #access: ExclusiveAccess
+  readonly #landing: Landing
+  readonly #length: UploadLength
+  readonly #removal: Removal
   readonly #decisions: Decisions
-  readonly #hasFingerprint: boolean
   #lastChange: Date | undefined
 
   /**
@@ -50,34 +38,35 @@ export class Upload {
    */
   constructor(stored: StoredUpload, claims: Claims, checks: Checks = {}, decisions: Decisions = {}) {
     this.#stored = stored
-    this.#claims = claims
-    this.#typeCheck = new TypeCheck(stored, checks.types)
-    this.#digests = new FileDigests(stored)
     this.#failure = new Failure(stored)
     this.#decisions = decisions
-    this.#hasFingerprint = checks.fingerprints === true
+    const verification = new Verification(stored, checks)
+    this.#verification = verification
     const destination = {
       stored,
       check: () => this.#check(),
-      passed: (position: number, bytes: readonly Buffer[]) => this.#digests.pass(position, bytes),
-      lost: () => this.#digests.restart(),
+      passed: (position: number, bytes: readonly Buffer[]) => verification.digests.pass(position, bytes),
+      lost: () => verification.digests.restart(),
       committed: () => {
         this.#lastChange = new Date()
-        if (this.#typeCheck.isDue) this.#checkType().catch(() => undefined)
+        if (verification.type.isDue) this.#checkType().catch(() => undefined)
         this.#landing.start()
       },
-      checked: () => this.#typeCheck.begun(),
+      checked: () => verification.type.begun(),
     }
     this.receiving = new Receiving(destination, claims, this.#failure)
+    this.#access = new ExclusiveAccess(stored, claims, this.receiving)
     const landed = {
       stored,
       receiving: this.receiving,
       isIn: (state: UploadState) => this.state === state,
-      verify: () => this.#verify(),
-      exclusively: (work: () => Promise<void>) => this.#exclusively(work),
-      clearFailed: () => this.#clearFailed(),
+      failure: this.#failure,
+      verification,
+      access: this.#access,
     }
     this.#landing = new Landing(landed, checks.gate, decisions)
+    this.#length = new UploadLength(destination, this.receiving, this.#access, this.#landing)
+    this.#removal = new Removal(this, stored, this.#access, this.#landing, decisions)
   }
 
   get record(): UploadRecord {
@@ -114,19 +103,24 @@ export class Upload {
     return this.#landing.awaitsVerdict ? 'scanning' : 'finishing'
   }
 
+  /** Whether all bytes are there, and the application has not decided about the file. */
+  get isUndecided(): boolean {
+    return this.#isAsked && this.state === 'scanning'
+  }
+
   /** Whether the application decides about files. */
   get #isAsked(): boolean {
     return this.#decisions.beforeFinish !== undefined
   }
 
-  /** Whether all bytes are there, and the application has not decided about the file. */
-  get #isUndecided(): boolean {
-    return this.#isAsked && this.state === 'scanning'
-  }
-
   /** Whether anything is running, awaits a retry, or exists only in memory. */
   get #isBusy(): boolean {
-    return this.receiving.isRunning || this.#landing.isPending || this.#digests.busy || this.#failure.isUnwritten
+    return (
+      this.receiving.isRunning ||
+      this.#landing.isPending ||
+      this.#verification.digests.busy ||
+      this.#failure.isUnwritten
+    )
   }
 
   /** Whether this object must not be used any more: see `StoredUpload.moved`. */
@@ -156,7 +150,7 @@ export class Upload {
    * @throws UploadError `storage_error`.
    */
   digest(algorithm: Algorithm): Promise<Buffer> {
-    return this.#digests.of(algorithm)
+    return this.#verification.digests.of(algorithm)
   }
 
   /**
@@ -168,44 +162,14 @@ export class Upload {
     await this.#stored.update(change)
   }
 
-  /**
-   * Announces that the upload ends before byte `end`, which is its length from now on.
-   *
-   * @throws UploadError `wrong_length` if it has another length, or not exactly these bytes.
-   */
-  async announceEnd(end: number): Promise<void> {
-    if (this.record.length === end && !this.record.endAwaited) return
-    await this.#exclusively(async () => {
-      this.#check()
-      const { length } = this.record
-      if ((length ?? end) !== end || this.offset !== end) {
-        throw new UploadError('wrong_length', `The upload was ended at byte ${end}, which is not its end.`)
-      }
-      await this.#stored.update(({ endAwaited, ...record }) => ({ ...record, length: end }))
-    })
-    this.#landing.start()
+  /** Announces that the upload ends before byte `end`: see `UploadLength.announceEnd`. */
+  announceEnd(end: number): Promise<void> {
+    return this.#length.announceEnd(end)
   }
 
-  /**
-   * Sets the length of the file, in bytes.
-   *
-   * @throws UploadError `length_known` if another length was set before, `wrong_length` if more bytes are there.
-   */
-  async setLength(length: number): Promise<void> {
-    if (this.record.length === length) return
-    await this.receiving.endStream()
-    await this.#exclusively(async () => {
-      this.#check()
-      if (this.record.length === length) return
-      if (this.record.length !== null) {
-        throw new UploadError('length_known', `The length of this upload is already ${this.record.length} bytes.`)
-      }
-      if ((this.received.at(-1)?.end ?? 0) > length) {
-        throw new UploadError('wrong_length', 'More bytes than this length have already been received.')
-      }
-      await this.#stored.update((record) => ({ ...record, length }))
-    })
-    this.#landing.start()
+  /** Sets the length of the file, in bytes: see `UploadLength.set`. */
+  setLength(length: number): Promise<void> {
+    return this.#length.set(length)
   }
 
   /**
@@ -247,25 +211,12 @@ export class Upload {
 
   /** @throws UploadError `application_unavailable` while all bytes are there, but the application has not decided. */
   checkDecided(): void {
-    if (this.#isUndecided) throw undecided()
+    if (this.isUndecided) throw undecided()
   }
 
-  /**
-   * Removes the upload if the application has not decided about its file. For a client that does not know the upload
-   * yet: it will send the file again.
-   *
-   * @throws UploadError `application_unavailable` when it is removed, and what `remove` throws.
-   */
-  async withdrawUndecided(): Promise<void> {
-    if (!this.#isUndecided) return
-    try {
-      await this.remove('deleted', { onlyUndecided: true })
-    } catch (error) {
-      // The decision came after all.
-      if (error instanceof UploadError && error.code === 'already_complete') return this.settleOffset(MAX_WAIT)
-      throw error
-    }
-    throw undecided()
+  /** Removes an upload that the application has not decided about: see `Removal.withdrawUndecided`. */
+  withdrawUndecided(): Promise<void> {
+    return this.#removal.withdrawUndecided()
   }
 
   /**
@@ -275,8 +226,8 @@ export class Upload {
    */
   async absorb(part: Upload, position: number): Promise<void> {
     await this.receiving.orFail(() =>
-      this.#exclusively(() =>
-        part.#exclusively(async () => {
+      this.#access.run(() =>
+        part.#access.run(async () => {
           this.#check()
           if (this.offset === position && part.state === 'sealed') await this.#stored.absorb(part.#stored, position)
         }),
@@ -298,7 +249,7 @@ export class Upload {
 
   /** Removes the bytes of a part whose final upload is finished; the part is still reported as complete. */
   async discardBytes(): Promise<void> {
-    await this.#exclusively(async () => {
+    await this.#access.run(async () => {
       if (!this.#stored.removed) await this.#stored.discardBytes()
     })
   }
@@ -358,7 +309,7 @@ export class Upload {
    */
   async releaseRejected(wait: number): Promise<void> {
     await this.#landing.settled()
-    await this.#exclusively(async () => {
+    await this.#access.run(async () => {
       if (this.record.failed?.code !== 'rejected' || this.#failure.isUnwritten) {
         throw new UploadError('wrong_state', 'Only a rejected upload can be released.')
       }
@@ -368,52 +319,19 @@ export class Upload {
     await this.settle(wait, wait)
   }
 
-  /**
-   * Removes the upload for a client, if the application permits.
-   *
-   * @throws UploadError like `remove`, and the refusal of the application.
-   */
-  async terminate(options: { onlyIncomplete: boolean }): Promise<void> {
-    this.#checkRemoval(options)
-    if (this.#decisions.beforeDelete !== undefined) addAnswer(await this.#decisions.beforeDelete(this.facts))
-    await this.remove('deleted', options)
+  /** Removes the upload for a client, if the application permits: see `Removal.terminate`. */
+  terminate(options: { onlyIncomplete: boolean }): Promise<void> {
+    return this.#removal.terminate(options)
   }
 
-  /**
-   * Ends all running requests and removes the upload, finished or not.
-   *
-   * @param options `onlyIncomplete`: a complete upload stays. `onlyUndecided`: it is removed only while the application
-   * has not decided about its file. `reason`: the error of the running requests.
-   * @throws UploadError `already_complete`, `busy`, `no_space`, `storage_error`.
-   */
-  async remove(why: Departure, { reason = deleted(), ...condition }: Removal = {}): Promise<void> {
-    const check = (): void => this.#checkRemoval(condition)
-    check()
-    // Queued before anything has ended: requests that begin meanwhile wait behind it, and cannot delay it.
-    const removed = this.#exclusively(async () => {
-      await this.#end(reason)
-      check()
-      await this.#remove(why)
-    })
-    await Promise.all([this.#end(reason), removed])
+  /** Ends all running requests and removes the upload: see `Removal.remove`. */
+  remove(why: Departure, options?: RemovalOptions): Promise<void> {
+    return this.#removal.remove(why, options)
   }
 
-  /**
-   * Removes the upload as expired, if it is unfinished, has received no byte since `deadline`, and is not in use.
-   *
-   * @returns whether it was removed.
-   */
-  async removeIfIdle(deadline: Date): Promise<boolean> {
-    const claim = this.receiving.isRunning ? undefined : this.#claims.tryExclusive(this.record.id)
-    if (claim === undefined) return false
-    try {
-      if (this.#stored.finished || this.state === 'gone' || COMPLETE.has(this.state)) return false
-      if ((await this.#stored.lastChange()) >= deadline) return false
-      await this.#remove('expired')
-      return true
-    } finally {
-      claim.release()
-    }
+  /** Removes the upload as expired, if it is unfinished and idle: see `Removal.removeIfIdle`. */
+  removeIfIdle(deadline: Date): Promise<boolean> {
+    return this.#removal.removeIfIdle(deadline)
   }
 
   /** Releases descriptors, and the disk space of a failed upload, unless something is running. */
@@ -421,7 +339,7 @@ export class Upload {
     if (this.receiving.isClosed) return
     await this.#failure.write()
     if (this.receiving.isRunning || this.#landing.isRunning) return
-    await this.#clearFailed()
+    await this.#failure.clear()
     // Counted bytes are already written: a descriptor that cannot be closed loses none.
     await this.#stored.release().catch(() => undefined)
   }
@@ -437,8 +355,8 @@ export class Upload {
   async close(reason?: Error): Promise<boolean> {
     if (reason !== undefined) {
       this.receiving.close(reason)
-      await this.#end(reason)
-      await this.#quiet()
+      await this.end(reason)
+      await this.#access.quiet()
     } else if (this.#isBusy) {
       return false
     }
@@ -449,10 +367,12 @@ export class Upload {
     return !this.#isBusy
   }
 
-  #checkRemoval({ onlyIncomplete = false, onlyUndecided = false }: Removal): void {
-    if ((onlyIncomplete && COMPLETE.has(this.state)) || (onlyUndecided && !this.#isUndecided)) {
-      throw new UploadError('already_complete', 'This upload is complete; its file stays.')
-    }
+  /** Ends every put and every reader of the file but downloads, and waits until the last writes have returned. */
+  async end(reason: Error): Promise<void> {
+    this.receiving.end(reason)
+    this.#landing.endInspection(reason)
+    await this.receiving.settled()
+    await this.#verification.digests.end(reason)
   }
 
   #check(): void {
@@ -462,102 +382,7 @@ export class Upload {
     if (this.#stored.moved) throw moved()
   }
 
-  /** Runs `work` with exclusive access to the upload, once it is available. @throws UploadError `busy`. */
-  async #exclusively(work: () => Promise<void>): Promise<void> {
-    const abort = new AbortController()
-    const pending = this.#claims.exclusive(this.record.id, abort.signal)
-    const message = 'Another request is still working with this upload.'
-    const claim = await waitAtMost(MAX_WAIT, pending, message, (reason) => abort.abort(reason))
-    try {
-      this.receiving.checkOpen()
-      await work()
-    } finally {
-      claim.release()
-    }
-  }
-
-  /** Waits until exclusive work that has begun is over, for example a removal. */
-  async #quiet(): Promise<void> {
-    const claim = await this.#claims.exclusive(this.record.id, new AbortController().signal)
-    claim.release()
-  }
-
-  /** Ends every put and every reader of the file but downloads, and waits until the last writes have returned. */
-  async #end(reason: Error): Promise<void> {
-    this.receiving.end(reason)
-    this.#landing.endInspection(reason)
-    await this.receiving.settled()
-    await this.#digests.end(reason)
-  }
-
-  async #remove(why: Departure): Promise<void> {
-    if (this.#stored.removed) return
-    try {
-      await this.#stored.remove(why)
-    } finally {
-      if (this.#stored.removed) this.#landing.cancelRetries()
-    }
-  }
-
-  async #verify(): Promise<void> {
-    await this.#typeCheck.pass()
-    await this.#digests.verify()
-    if (this.#hasFingerprint && this.record.fingerprint === undefined) await this.#keepFingerprint()
-  }
-
-  async #keepFingerprint(): Promise<void> {
-    const fingerprint = await fingerprintOf(this.record.length ?? 0, (range) => this.#stored.read(range))
-    await this.#stored.update((record) => ({ ...record, fingerprint }))
-  }
-
-  /** Removes the bytes of a failed upload: those that were rejected stay for the operator. */
-  async #clearFailed(): Promise<void> {
-    const { failed, partial } = this.#stored.record
-    // A final upload may still be reading a part.
-    if (failed === undefined || partial) return
-    await (failed.code === 'rejected' ? this.#stored.quarantine() : this.#stored.abandon()).catch(() => undefined)
-  }
-
   async #checkType(): Promise<void> {
-    await this.receiving.orFail(() => this.#typeCheck.pass())
+    await this.receiving.orFail(() => this.#verification.type.pass())
   }
-}
-
-/** States in which every byte of the file is there. Such an upload does not expire. */
-const COMPLETE: ReadonlySet<UploadState> = new Set(['finishing', 'scanning', 'finished'])
-
-/**
- * Since when the upload expires, unless a byte arrives: when the last one did, or the upload was created.
- *
- * @returns `undefined` if it does not expire by itself.
- */
-export async function idleSince(upload: Upload): Promise<Date | undefined> {
-  const { final, parts } = upload.record
-  const stays = upload.state !== 'receiving' && upload.state !== 'sealed'
-  // Related uploads expire together, later than each of them would.
-  return stays || final !== undefined || parts !== undefined ? undefined : upload.lastChange()
-}
-
-/** @throws UploadError the error of a failed upload, or `gone`. */
-export function checkUsable({ record: { failed }, state }: Upload): void {
-  if (failed !== undefined) throw failureError(failed)
-  if (state === 'gone') throw new UploadError('gone', 'This upload is gone.')
-}
-
-/** The error of an object that must not be used any more: another node has opened the upload, or may have. */
-export function moved(): UploadError {
-  return new UploadError('moved', 'This upload continues in a moment; try again.')
-}
-
-/** The error of bytes that another upload cannot have. */
-export function notShared(): UploadError {
-  return new UploadError('not_found', 'There is no such file any more.')
-}
-
-function deleted(): UploadError {
-  return new UploadError('gone', 'This upload was deleted.')
-}
-
-function undecided(): UploadError {
-  return new UploadError('application_unavailable', 'The file has arrived, but is not accepted yet; try again later.')
 }

@@ -1,7 +1,6 @@
-import { UploadError } from '../core/errors.ts'
+import { moved, UploadError } from '../core/errors.ts'
 import { S3_TERMS } from '../core/measured.ts'
 import type { Found } from '../core/store.ts'
-import { moved } from '../core/upload.ts'
 import { type Accepted, accept, type ListedPiece } from './accept.ts'
 import {
   type ClaimOwner,

@@ -1,4 +1,4 @@
-import { UploadError } from '../core/errors.ts'
+import { notShared, UploadError } from '../core/errors.ts'
 import { prefix as prefixOf, type Ranges } from '../core/ranges.ts'
 import { bytesIn } from '../core/reader.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
@@ -12,7 +12,6 @@ import type {
   UnfinishedUpload,
   UploadSummary,
 } from '../core/store.ts'
-import { notShared } from '../core/upload.ts'
 import { largestFile } from './cells.ts'
 import type { ClaimOwner, Done, LiveState } from './documents.ts'
 import { isDerived, putFinished, readDone } from './ends.ts'

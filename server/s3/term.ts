@@ -1,4 +1,4 @@
-import { moved } from '../core/upload.ts'
+import { moved } from '../core/errors.ts'
 import { claimName } from './names.ts'
 import type { S3Port } from './s3-port.ts'
 

@@ -1,6 +1,6 @@
 import { element } from '../../src/dom.ts'
-import { t } from './i18n/language.ts'
-import { isTextKey, type TextKey } from './i18n/texts.ts'
+import type { TextKey } from './i18n/en.ts'
+import { isTextKey, t } from './i18n/language.ts'
 import { labelled, texted } from './texted.ts'
 
 /*

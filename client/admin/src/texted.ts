@@ -1,6 +1,6 @@
 import { element } from '../../src/dom.ts'
+import type { TextKey } from './i18n/en.ts'
 import { t } from './i18n/language.ts'
-import type { TextKey } from './i18n/texts.ts'
 
 /** An element with a fixed text, which follows the language while it is in the page. */
 export function texted<Name extends keyof HTMLElementTagNameMap>(

@@ -1,7 +1,7 @@
 import { element, setText } from '../../src/dom.ts'
 import type { StatsShown } from './api/answers.ts'
+import type { TextKey } from './i18n/en.ts'
 import { t } from './i18n/language.ts'
-import type { TextKey } from './i18n/texts.ts'
 import { countText, rateText, sizeText } from './numbers.ts'
 import { labelled, texted } from './texted.ts'
 

@@ -1,6 +1,6 @@
 import { element, setText } from '../../../src/dom.ts'
+import type { TextKey } from '../i18n/en.ts'
 import { t } from '../i18n/language.ts'
-import type { TextKey } from '../i18n/texts.ts'
 
 /** A fact: what it is about, and its text or a link. */
 export type Fact = readonly [name: TextKey | { readonly raw: string }, value: string | HTMLElement | undefined]

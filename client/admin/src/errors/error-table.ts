@@ -1,6 +1,6 @@
 import { element, setText } from '../../../src/dom.ts'
 import type { Details, StatsShown } from '../api/answers.ts'
-import type { TextKey } from '../i18n/texts.ts'
+import type { TextKey } from '../i18n/en.ts'
 import { Keyed, type Shown } from '../keyed.ts'
 import { routeOf } from '../routes.ts'
 import { cell, table } from '../table.ts'

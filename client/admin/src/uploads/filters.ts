@@ -1,8 +1,8 @@
 import { element } from '../../../src/dom.ts'
 import { STATES, type StatsShown } from '../api/answers.ts'
 import type { Query } from '../api/api.ts'
+import type { TextKey } from '../i18n/en.ts'
 import { t } from '../i18n/language.ts'
-import type { TextKey } from '../i18n/texts.ts'
 import { countText } from '../numbers.ts'
 import { field, labelled, menu } from '../texted.ts'
 
