@@ -67,11 +67,14 @@ export const references = z
   .transform((list): References => list)
 
 /** The same, or a number that is the value of every request. */
-export const referencesOrNumber = z.union([
-  z
-    .number()
-    .int()
-    .min(1)
-    .transform((number): References => [{ source: 'constant', name: String(number) }]),
-  references,
-])
+export const referencesOrNumber = z.union(
+  [
+    z
+      .number()
+      .int()
+      .min(1)
+      .transform((number): References => [{ source: 'constant', name: String(number) }]),
+    references,
+  ],
+  'must be a number of bytes, or where one is',
+)

@@ -108,11 +108,9 @@ export async function putOpenEnded(
   const source = new ChunkSource(sent.file, range, async (length) => {
     sent.checkTrailing()
     const { length: total } = upload.record
-    const end = start + length
+    const isAtEnd = chunk + 1 === chunksOf(upload.record)
     const isPossible =
-      total === null
-        ? !isLast(length) || (end >= (upload.received.at(-1)?.end ?? 0) && chunk + 1 === (count ?? chunk + 1))
-        : end === Math.min(start + chunkSize, total)
+      total === null ? !isLast(length) || isAtEnd : start + length === Math.min(start + chunkSize, total)
     if (isPossible && (length > 0 || chunk === 0)) return
     throw new UploadError('wrong_length', 'Only the last chunk of a file may be shorter than the others.')
   })
