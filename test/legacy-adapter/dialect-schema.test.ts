@@ -194,6 +194,55 @@ describe('The draft for a recorded page', () => {
     expect(faultsOf(draft?.dialect)).toEqual([])
   })
 
+  it('has the parts of values, the calls next to the chunks, and a chunk size that no field has', () => {
+    const hash = '0123456789abcdef0123456789abcdef'
+    const fields = (chunk: number) => ({ hash: `${hash}-${chunk}`, filename: 'video.mp4', fileHash: hash })
+    const call = (path: string, form: Readonly<Record<string, string>>): RecordedRequest => ({
+      method: 'POST',
+      path,
+      query: new Map(),
+      form: new Map(Object.entries(form)),
+      headers: new Map([['content-type', 'application/json']]),
+      file: undefined,
+    })
+    const chunks = recorded(fields, [1000, 1000, 500]).map((chunk) => ({
+      ...chunk,
+      path: '/api/upload',
+      file: { name: 'blob', length: chunk.file?.length ?? 0 },
+      isFileFirst: true,
+    }))
+    const verify = call('/api/verify', { fileHash: hash })
+    const draft = draftOf([verify, ...chunks, call('/api/merge', { filename: 'video.mp4', fileHash: hash })])
+    expect(draft?.dialect).toEqual({
+      name: 'my-page',
+      path: '/api',
+      chunk: { method: 'POST', path: '/upload', body: 'multipart', file: 'first' },
+      fields: { task: 'fileHash', content: 'fileHash', name: 'filename' },
+      place: { by: 'index', index: { value: 'hash', afterLast: '-' }, base: 0, chunkSize: 1000 },
+      test: { method: 'POST', path: '/verify', task: 'fileHash', of: 'task', need: 204 },
+      finish: { method: 'POST', path: '/merge', task: 'fileHash', name: 'filename' },
+    })
+    expect(faultsOf(draft?.dialect)).toEqual([])
+    expect(draft?.doubts).toHaveLength(3)
+  })
+
+  it('has the members of a field that is a JSON object', () => {
+    const facts = (chunk: number) => ({
+      FileGuid: guid,
+      FileName: 'video.mp4',
+      Index: chunk,
+      TotalCount: 3,
+      FileSize: 2500,
+    })
+    const draft = draftOf(recorded((chunk) => ({ chunkMetadata: JSON.stringify(facts(chunk)) }), [1000, 1000, 500]))
+    const member = (name: string) => ({ value: 'chunkMetadata', member: name })
+    expect(draft?.dialect).toMatchObject({
+      fields: { task: member('FileGuid'), size: member('FileSize') },
+      place: { by: 'index', index: member('Index'), count: member('TotalCount') },
+    })
+    expect(faultsOf(draft?.dialect)).toEqual([])
+  })
+
   it('says what it could not find out', () => {
     const draft = draftOf(recorded(() => ({}), [1000, 1000, 500]))
     expect(draft?.doubts.length).toBeGreaterThan(1)

@@ -127,7 +127,7 @@ export const UNKNOWN_PAGES: readonly UnknownPage[] = [
   },
   "place": {
     "by": "index", "index": { "value": "chunkMetadata", "member": "Index" },
-    "count": { "value": "chunkMetadata", "member": "TotalCount" }, "chunkSize": 65536
+    "count": { "value": "chunkMetadata", "member": "TotalCount" }
   }
 }`,
   ),
