@@ -81,8 +81,8 @@ export async function putSequential(
 /**
  * Puts a chunk of a file whose size no chunk says: one that is shorter than the others is the last, and ends the file.
  *
- * @throws UploadError `bad_field` if it is beyond the end, `wrong_length`, `content_differs`, and what the file and the
- * core throw.
+ * @throws UploadError `content_differs` also if the file has ended elsewhere, `bad_field`, `wrong_length`, and what the
+ * file and the core throw.
  */
 export async function putOpenEnded(
   upload: Upload,
@@ -96,7 +96,7 @@ export async function putOpenEnded(
   const start = chunk * chunkSize
   const { length: known } = upload.record
   if (known !== null && start >= known && chunk > 0) {
-    throw new UploadError('bad_field', 'The chunk is behind the end of the file.')
+    throw endedEarlier()
   }
   desk.checkSize(start + (sent.lengths.length > 0 ? Math.min(...sent.lengths) : 0))
   // The call at the end knows then of chunks that did not arrive.
@@ -112,11 +112,17 @@ export async function putOpenEnded(
     const isPossible =
       total === null ? !isLast(length) || isAtEnd : start + length === Math.min(start + chunkSize, total)
     if (isPossible && (length > 0 || chunk === 0)) return
+    if (total !== null) throw endedEarlier()
     throw new UploadError('wrong_length', 'Only the last chunk of a file may be shorter than the others.')
   })
   const added = await putWhole(upload, range, source, sent.file instanceof RewindableSource)
   if (isLast(source.length)) await upload.setLength(start + source.length)
   return { length: source.length, added }
+}
+
+/** The error for a chunk of another file: the page may have ended the stored one too early. Its sender begins again. */
+function endedEarlier(): UploadError {
+  return new UploadError('content_differs', 'The stored file ends elsewhere; send the whole file again.')
 }
 
 /**

@@ -1,8 +1,10 @@
 /** Dialects that owners write for pages that send no size, or the file before its fields, or that ask for an id. */
 import { readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
+import { QUIET_AFTER } from '../../legacy-adapter/which-upload.ts'
 import { JWT_SECRET, tokenFor } from '../e2e/support/identities.ts'
 import { UNKNOWN_PAGES } from '../e2e/support/unknown-pages.ts'
 import { bytesOf } from '../support/bytes.ts'
@@ -73,10 +75,23 @@ describe('A file whose chunks say no size', () => {
     const content = bytesOf(2 * CHUNK, 2)
     for (const index of [1, 0]) await sendNamed('exact', index, pieceOf(content, index))
     expect(await merge('exact')).toMatchObject({ status: 200, body: { code: 0 } })
-    expect(await sendNamed('exact', 2, content.subarray(0, 10))).toMatchObject({
-      status: 400,
-      body: { code: 'bad_field' },
-    })
+  })
+
+  it('is stored whole when it is sent again after its page had ended it too early', async () => {
+    const content = bytesOf(2 * CHUNK + 10, 10)
+    for (const index of [0, 1]) await sendNamed('early', index, pieceOf(content, index))
+    expect((await merge('early')).status).toBe(200)
+    const sendAll = async () => {
+      const answers = []
+      for (const index of [0, 1, 2]) answers.push((await sendNamed('early', index, pieceOf(content, index))).status)
+      return answers
+    }
+    // The page must fail once: its first chunks were compared with the other file.
+    expect(await sendAll()).toEqual([200, 200, 503])
+    await pause(QUIET_AFTER)
+    expect(await sendAll()).toEqual([200, 200, 200])
+    expect((await merge('early')).status).toBe(200)
+    expect((await sendNamed('early', 2, pieceOf(content, 2))).body).toEqual({ code: 0 })
   })
 
   it('does not end before a chunk that was begun and has not arrived', async () => {
