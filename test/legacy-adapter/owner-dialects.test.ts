@@ -1,12 +1,12 @@
 /** Dialects that owners write for pages that send no size, or the file before its fields, or that ask for an id. */
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { z } from 'zod'
 import { QUIET_AFTER } from '../../legacy-adapter/which-upload.ts'
 import { JWT_SECRET, tokenFor } from '../e2e/support/identities.ts'
-import { UNKNOWN_PAGES } from '../e2e/support/unknown-pages.ts'
+import { writeDialects } from '../e2e/support/unknown-pages.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/folder.ts'
 import { startService, type TestService } from '../support/service.ts'
@@ -19,8 +19,7 @@ let settings: Readonly<Record<string, string>>
 let service: TestService
 beforeAll(async () => {
   folder = await temporaryFolder()
-  const files = UNKNOWN_PAGES.map(({ name }) => path.join(folder.path, `${name}.json`))
-  await Promise.all(UNKNOWN_PAGES.map(({ json }, index) => writeFile(files[index] ?? '', json)))
+  const files = await writeDialects(folder.path)
   settings = { DIALECTS: files.join(','), SECRET: 'a secret of thirty-two characters' }
   service = await startService(settings)
 })

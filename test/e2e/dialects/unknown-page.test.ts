@@ -1,11 +1,9 @@
 /** Pages that no dialect of the package is for, with dialects written from their sources: `npm run test:dialects`. */
-import { writeFile } from 'node:fs/promises'
-import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { type TemporaryFolder, temporaryFolder } from '../../support/folder.ts'
 import type { SentFile } from '../support/dialect-pages.ts'
 import { DialectStage, failures } from '../support/dialect-stage.ts'
-import { UNKNOWN_PAGES } from '../support/unknown-pages.ts'
+import { UNKNOWN_PAGES, writeDialects } from '../support/unknown-pages.ts'
 
 jest.setTimeout(120_000)
 
@@ -13,8 +11,7 @@ let folder: TemporaryFolder
 let stage: DialectStage
 beforeAll(async () => {
   folder = await temporaryFolder()
-  const files = UNKNOWN_PAGES.map(({ name }) => path.join(folder.path, `${name}.json`))
-  await Promise.all(UNKNOWN_PAGES.map(({ json }, index) => writeFile(files[index] ?? '', json)))
+  const files = await writeDialects(folder.path)
   stage = await DialectStage.open({ DIALECTS: files.join(',') })
 })
 afterEach(() => stage.gate.reset())

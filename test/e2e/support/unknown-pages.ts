@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import type { Library } from './dialect-pages.ts'
 
 /** A page that no dialect of the package is for, and the dialect that its owner would write from its source. */
@@ -146,3 +148,14 @@ export const UNKNOWN_PAGES: readonly UnknownPage[] = [
     { retries: true, survives: true },
   ),
 ]
+
+/** Writes the dialects of these pages into a directory. @returns their files, for `DIALECTS`. */
+export async function writeDialects(folder: string): Promise<readonly string[]> {
+  return Promise.all(
+    UNKNOWN_PAGES.map(async ({ name, json }) => {
+      const file = path.join(folder, `${name}.json`)
+      await writeFile(file, json)
+      return file
+    }),
+  )
+}
