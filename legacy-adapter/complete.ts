@@ -50,6 +50,7 @@ export async function complete(ctx: Context, admit: Admit, tools: Tools): Promis
 /**
  * The record of the finished file that the fields mean, which counts as confirmed from then on.
  *
+ * @param atEnd is called on an upload that receives nothing more, before it counts as incomplete.
  * @throws UploadError like `complete`, except those of `Admit`.
  */
 export async function completedFile(
@@ -57,9 +58,10 @@ export async function completedFile(
   address: string,
   caller: Caller,
   tools: Tools,
+  atEnd?: (upload: Upload) => Promise<void>,
 ): Promise<UploadRecord> {
   const meant = choose(await viewsFor({ fields, address, caller }, tools))
-  const { record } = meant.finished === undefined ? await whenFinished(meant, caller.desk, tools) : meant
+  const { record } = meant.finished === undefined ? await whenFinished(meant, caller.desk, tools, atEnd) : meant
   await confirm(record.id, caller.desk)
   return record
 }
@@ -222,9 +224,15 @@ function choose(views: readonly View[]): View {
 }
 
 /** Waits for requests in flight and for the finishing. @throws UploadError `incomplete`, and what finishing throws. */
-async function whenFinished({ record: { id } }: View, desk: Desk, { live }: Tools): Promise<Pick<Upload, 'record'>> {
+async function whenFinished(
+  { record: { id } }: View,
+  desk: Desk,
+  { live }: Tools,
+  atEnd?: (upload: Upload) => Promise<void>,
+): Promise<Pick<Upload, 'record'>> {
   return desk.report(id, async (upload) => {
     if (upload.state === 'receiving') await upload.receiving.quiet(MAX_WAIT / 2)
+    await atEnd?.(upload)
     const { length, endAwaited, webUploader } = upload.record
     const isFull = length !== null && covers(upload.received, { start: 0, end: length })
     // If the page skipped chunks from a memory of its own, no single sender has sent them all; the file is whole
@@ -256,7 +264,7 @@ function incomplete({ record, received }: Upload): UploadError {
   const { missing, total } =
     chunkSize === undefined
       ? { missing: [...Array(Math.min(chunks, MOST_NAMED)).keys()], total: chunks }
-      : missingChunks(received, record.length ?? 0, chunkSize, MOST_NAMED, chunks)
+      : missingChunks(received, record.length ?? chunks * chunkSize, chunkSize, MOST_NAMED, chunks)
   const details = { missing, missing_total: total }
   if (total === 0) {
     return new UploadError('incomplete', 'The chunks do not belong to one file; send the file again.', { details })

@@ -89,7 +89,7 @@ export async function openApp(
         listsChunks: settings.LEGACY_CHECK === 'list',
       })
     : undefined
-  const dialects = legacy === undefined ? undefined : await openDialects(settings, legacy)
+  const dialects = legacy === undefined ? undefined : await openDialects(settings, legacy, layout.senders)
   const app = createApp({
     feed: parts.feed,
     admission: new Admission(withLinks(authenticator, links), uploads, parts.application.hasApplication, parts.callers),
@@ -139,11 +139,21 @@ export async function openApp(
   return { app, dialects }
 }
 
-/** Loaded only where pages of other libraries upload. @throws Error with a sentence for each fault, one a line. */
-async function openDialects(settings: Settings, { tools }: LegacyAdapter): Promise<Dialects | undefined> {
+/**
+ * Loaded only where pages of other libraries upload.
+ *
+ * @param folder for files that must be held until the fields behind them have arrived.
+ * @throws Error with a sentence for each fault, one a line.
+ */
+async function openDialects(
+  settings: Settings,
+  { tools }: LegacyAdapter,
+  folder: string,
+): Promise<Dialects | undefined> {
   if (settings.DIALECTS.length === 0) return undefined
-  const { openDialects, readDialects } = await import('./open-dialects.ts')
-  return openDialects(await readDialects(settings.DIALECTS), tools, settings.TERMINATION)
+  const { openDialects, readDialects, scratchIn } = await import('./open-dialects.ts')
+  const { DIALECTS, MIN_FREE, MIN_FREE_INODES, TERMINATION } = settings
+  return openDialects(await readDialects(DIALECTS), tools, TERMINATION, scratchIn(folder, MIN_FREE, MIN_FREE_INODES))
 }
 
 /** Loaded only where downloads are redirected to the bucket. */

@@ -6,10 +6,13 @@ import { openDialect } from '../legacy-adapter/dialects/open-dialect.ts'
 import { pageError } from '../legacy-adapter/dialects/page-error.ts'
 import { dialectRoutes } from '../legacy-adapter/dialects/routes.ts'
 import { type Dialect, parseDialectText } from '../legacy-adapter/dialects/schema.ts'
+import { Scratch } from '../legacy-adapter/dialects/scratch.ts'
 import { SHIPPED_NAMES, shippedDialect } from '../legacy-adapter/dialects/shipped.ts'
 import type { Tools } from '../legacy-adapter/tools.ts'
 import { systemCode } from './core/errors.ts'
+import { Headroom } from './core/headroom.ts'
 import type { Dialects } from './dialects.ts'
+import { spaceOf } from './disk/space.ts'
 import type { DialectChoice } from './settings-schemas.ts'
 
 /** Paths of the service itself. */
@@ -63,16 +66,26 @@ export async function readDialect(source: string): Promise<Dialect> {
   return parseDialectText(path.basename(source), text)
 }
 
+/** Holds files in a directory of the service, while so much of its disk stays free. Bytes. */
+export function scratchIn(folder: string, minFree: number, minFreeInodes: number): Scratch {
+  return new Scratch(folder, new Headroom(() => spaceOf(folder), minFree, minFreeInodes))
+}
+
 /**
  * Prepares dialects for requests.
  *
  * @param tools those of the adapter for WebUploader.
  * @throws Error with a sentence for the operator.
  */
-export function openDialects(dialects: readonly Dialect[], tools: Tools, termination: Termination): Dialects {
+export function openDialects(
+  dialects: readonly Dialect[],
+  tools: Tools,
+  termination: Termination,
+  scratch: Scratch,
+): Dialects {
   const { tokenField } = tools.options
   const opened = dialects.map((dialect) => {
-    const open = openDialect(dialect, tools)
+    const open = openDialect(dialect, tools, scratch)
     if (tokenField !== undefined && open.read.includes(tokenField)) {
       throw new Error(`AUTH_FIELD must not name a field of the dialect ${dialect.name}.`)
     }

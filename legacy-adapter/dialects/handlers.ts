@@ -25,10 +25,12 @@ import type { ChunkSet } from '../which-upload.ts'
 import { chunksToSkip } from './has-chunk.ts'
 import type { OpenDialect } from './open-dialect.ts'
 import { canonicalFields, isChunk, looksAlike, queryOf, readChunk, type WholeFile } from './read-chunk.ts'
+import type { References } from './reference.ts'
 import { nameOf, RequestValues } from './request-values.ts'
 import { RewindableSource } from './rewindable.ts'
-import type { FinishRole, RemoveRole, TestRole } from './schema.ts'
-import { putFile } from './sent-file.ts'
+import { type CreateRole, type FinishRole, hasOpenEnd, type RemoveRole, type TestRole } from './schema.ts'
+import type { HeldFile } from './scratch.ts'
+import { endOpenFile, putFile } from './sent-file.ts'
 import { statedCount } from './stated-place.ts'
 import { fill, type Template, type Variables } from './template.ts'
 
@@ -59,11 +61,15 @@ export class DialectHandlers {
     ctx.set('Cache-Control', 'no-store')
     refuseCodings(ctx.headers)
     const asWriter: Admit = (credentials) => admit({ ...credentials, actions: WRITE })
+    let held: HeldFile | undefined
+    const hold = (file: HeldFile): void => {
+      held = file
+    }
     const variables = await withBody(
       ctx,
       tools.options.idleTimeout,
       async (body): Promise<Variables> => {
-        const request = await readChunk(ctx, body, pattern, asWriter, this.open)
+        const request = await readChunk(ctx, body, pattern, asWriter, this.open, hold)
         if (!isChunk(request)) return this.#wholeFile(ctx, request)
         const { fields, place } = request
         // Only a name and a size identify the file whose other chunks are stored.
@@ -82,7 +88,7 @@ export class DialectHandlers {
         })
       },
       'held',
-    )
+    ).finally(() => held?.close())
     answer(ctx, dialect.answer.stored, variables)
   }
 
@@ -147,12 +153,14 @@ export class DialectHandlers {
     const { fields, tokens }: RequestFields = await readBodyFields(ctx, list, this.open.tools)
     const call = {
       ctx,
-      values: new RequestValues(ctx, pattern, query.fields, fields),
+      values: new RequestValues(ctx, pattern, this.open.tasks, query.fields, fields),
       tokens: [...query.tokens, ...tokens],
       admit,
     }
-    const fits = ({ when }: TestRole | FinishRole | RemoveRole): boolean =>
+    const fits = ({ when }: CreateRole | TestRole | FinishRole | RemoveRole): boolean =>
       when.every(({ references, value }) => call.values.get(references) === value)
+    const create = roles.create.find(fits)
+    if (create !== undefined) return this.#create(call, create)
     const test = roles.test.find(fits)
     if (test !== undefined) return this.#test(call, test)
     const finish = roles.finish.find(fits)
@@ -163,12 +171,33 @@ export class DialectHandlers {
   }
 
   /** Whether the query alone shows that a request is no chunk. */
-  isCall(ctx: Context, pattern: string, { test, finish, remove }: Roles): boolean {
+  isCall(ctx: Context, pattern: string, { create, test, finish, remove }: Roles): boolean {
     const { fields } = queryOf(ctx, this.open)
-    const values = new RequestValues(ctx, pattern, fields)
-    return [...test, ...finish, ...remove].some(
+    const values = new RequestValues(ctx, pattern, this.open.tasks, fields)
+    return [...create, ...test, ...finish, ...remove].some(
       ({ when }) => when.length > 0 && when.every(({ references, value }) => values.get(references) === value),
     )
+  }
+
+  /** Issues a task. Its upload begins with its first chunk. */
+  async #create({ ctx, values, tokens, admit }: Call, { keep, done }: CreateRole): Promise<void> {
+    const { issued } = this.open.tasks
+    if (issued === undefined) throw new UploadError('internal', 'This dialect issues no tasks.')
+    const kept = new Map<string, string>()
+    for (const [name, references] of Object.entries(keep)) {
+      const value = values.get(references)
+      if (value !== undefined) kept.set(name, value)
+    }
+    const { tokenField = '' } = this.open.tools.options
+    const { fields } = this.open.dialect
+    const keptName = (references: References | undefined): string | undefined =>
+      kept.get(references?.find(({ source }) => source === 'kept')?.name ?? '')
+    const size = keptName(fields.size)
+    const length = size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : null
+    const upload = { length, name: keptName(fields.name) }
+    const desk = await admit({ token: oneOf(tokens, tokenField), actions: WRITE, upload })
+    desk.checkSize(length)
+    answer(ctx, done, { task: issued.issue(kept), name: upload.name, size: length ?? undefined })
   }
 
   /** A page whose question fails may never start to upload, while sending a chunk again costs only time. */
@@ -181,8 +210,19 @@ export class DialectHandlers {
       const numbers = skipped.flatMap(({ start, end }) =>
         Array.from({ length: end - start }, (_, n) => start + n + base),
       )
-      const have = role.list.as === 'string' ? numbers.map(String) : numbers
-      answer(ctx, role.list.answer, { have, name: call.values.get(this.open.dialect.fields.name) })
+      const { as, answer: list } = role.list
+      const name = call.values.get(role.name ?? this.open.dialect.fields.name)
+      const named = (chunk: number): string =>
+        as === 'string'
+          ? String(chunk)
+          : as.replace(/\{(\w+)\}/g, (_, word) => (word === 'chunk' ? String(chunk) : (facts.get(word) ?? '')))
+      const ext = /\.([^.]*)$/.exec(name ?? '')?.[1] ?? ''
+      const facts = new Map([
+        ['task', call.values.get(role.task ?? this.open.dialect.fields.task) ?? ''],
+        ['name', name ?? ''],
+        ['ext', ext],
+      ])
+      answer(ctx, list, { have: as === 'number' ? numbers : numbers.map(named), name })
     } else if (skipped.length > 0 && role.have !== undefined) answer(ctx, role.have, {})
     else answer(ctx, role.need ?? NEED, {})
     discardBody(ctx)
@@ -216,7 +256,15 @@ export class DialectHandlers {
     if (name !== undefined) fields.set('filename', [name])
     else if (ext !== undefined) fields.set('ext', [ext])
     try {
-      const record = await completedFile(fields, ctx.ip, caller, tools)
+      const stated = { size: values.whole(role.size), count: values.whole(role.count) }
+      const atEnd = (upload: Upload): Promise<void> => endOpenFile(upload, stated)
+      const record = await completedFile(
+        fields,
+        ctx.ip,
+        caller,
+        tools,
+        hasOpenEnd(this.open.dialect) ? atEnd : undefined,
+      )
       this.#checkContent(call, record, caller)
       const { id, length, answer: result } = record
       const knowsTask = !this.open.dialect.fields.guessable && isOfSameNetwork(record, caller)
@@ -303,7 +351,7 @@ export class DialectHandlers {
   /** @throws UploadError `missing_field`. */
   #task({ values }: Call, { task }: FinishRole | RemoveRole): string {
     const references = task ?? this.open.dialect.fields.task
-    const value = values.get(references)
+    const value = values.task(references)
     if (value === undefined) throw new UploadError('missing_field', `${nameOf(references)} is missing.`)
     return value
   }
@@ -311,9 +359,9 @@ export class DialectHandlers {
   #fields({ values }: Call, { task, name }: TestRole, index: number | undefined): Fields {
     const { dialect } = this.open
     const { fields, place } = dialect
-    const named = { ...dialect, fields: { ...fields, task: task ?? fields.task, name: name ?? fields.name } }
+    const named = { ...dialect, fields: { ...fields, name: name ?? fields.name } }
     const chunks = place?.by === 'index' ? statedCount(place, fields.size, values) : undefined
-    return canonicalFields(named, values, chunks, index)
+    return canonicalFields(named, values, { chunks, chunk: index, task: values.task(task) })
   }
 
   /** The chunk that a page asks for, from 0. */
@@ -331,6 +379,7 @@ export class DialectHandlers {
 
 /** The roles without a file that share a method and a path. */
 export interface Roles {
+  readonly create: readonly CreateRole[]
   readonly test: readonly TestRole[]
   readonly finish: readonly FinishRole[]
   readonly remove: readonly RemoveRole[]

@@ -3,7 +3,7 @@ import { unlessMissing } from '../../server/core/unless-missing.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import { type Caller, isVisible } from '../caller.ts'
 import { fileKey, historyName } from '../check-histories.ts'
-import { chunkRange } from '../chunk-layout.ts'
+import { chunkRange, wholeChunks } from '../chunk-layout.ts'
 import type { Fields } from '../fields.ts'
 import { type FileRequest, identitiesOf, taskOf } from '../identity.ts'
 import { chunkSetOf, chunksOf } from '../page-record.ts'
@@ -122,13 +122,23 @@ const NOTHING: Skippable = { chunks: [], lengthOf: () => 0 }
 
 function skippable(upload: Upload): Skippable {
   const { length, webUploader } = upload.record
-  const chunks = upload.state === 'receiving' && length !== null ? chunkSetOf(upload) : []
+  const chunks = upload.state === 'receiving' ? storedChunks(upload) : []
   const count = chunksOf(upload.record)
   const lengthOf = (chunk: number): number => {
+    if (length === null) return webUploader?.chunkSize ?? 0
     const { start, end } = chunkRange(length ?? 0, webUploader?.chunkSize ?? 0, chunk)
     return chunk === count - 1 ? (length ?? 0) - start : end - start
   }
   return { chunks: prefix(chunks) === 0 ? [] : received(chunks, BEHIND_FIRST), lengthOf }
+}
+
+/** The complete chunks, also of a file whose size is still unknown: of that, as long as the others. */
+function storedChunks(upload: Upload): ChunkSet {
+  const { length, webUploader } = upload.record
+  if (length !== null) return chunkSetOf(upload)
+  const { chunkSize, chunks } = webUploader ?? {}
+  if (chunkSize === undefined || chunks === undefined) return []
+  return wholeChunks(upload.received, chunks * chunkSize, chunkSize, chunks)
 }
 
 const BEHIND_FIRST = { start: 1, end: Number.MAX_SAFE_INTEGER }

@@ -1,7 +1,9 @@
 import type { LegacyOptions } from '../options.ts'
 import type { Tools } from '../tools.ts'
-import type { References } from './reference.ts'
-import type { Dialect } from './schema.ts'
+import { IssuedTasks } from './issued-tasks.ts'
+import type { TaskRules } from './request-values.ts'
+import { type Dialect, referencesIn } from './schema.ts'
+import type { Scratch } from './scratch.ts'
 
 /** A dialect at its path, with what its requests need. */
 export interface OpenDialect {
@@ -10,10 +12,13 @@ export interface OpenDialect {
   readonly tools: Tools
   /** The names of all fields that are read. */
   readonly read: readonly string[]
+  readonly tasks: TaskRules
+  /** Holds files whose fields follow them. */
+  readonly scratch: Scratch
 }
 
 /** Prepares a dialect for requests. */
-export function openDialect(dialect: Dialect, tools: Tools): OpenDialect {
+export function openDialect(dialect: Dialect, tools: Tools, scratch: Scratch): OpenDialect {
   const { fields } = dialect
   const options: LegacyOptions = {
     ...tools.options,
@@ -28,7 +33,14 @@ export function openDialect(dialect: Dialect, tools: Tools): OpenDialect {
       guessable: fields.guessable,
     },
   }
-  return { dialect, tools: { ...tools, options }, read: [...new Set(fieldsOf(dialect))] }
+  const issued = dialect.create.length === 0 ? undefined : new IssuedTasks(tools.options.rules.secret, dialect.name)
+  return {
+    dialect,
+    tools: { ...tools, options },
+    read: [...new Set(fieldsOf(dialect))],
+    tasks: { task: fields.task, issued },
+    scratch,
+  }
 }
 
 /** The name under which the adapter knows an identity value of a dialect. */
@@ -37,19 +49,10 @@ export function identityField(index: number): string {
 }
 
 /** The fields that a dialect names anywhere. */
-function fieldsOf(value: unknown): string[] {
-  if (isReferences(value)) {
-    return value.filter(({ source }) => FIELDS.has(source)).map(({ name }) => name)
-  }
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(fieldsOf) : []
+function fieldsOf(dialect: Dialect): readonly string[] {
+  return referencesIn(dialect)
+    .filter(({ source }) => FIELDS.has(source))
+    .map(({ name }) => name)
 }
 
 const FIELDS: ReadonlySet<string> = new Set(['field', 'form', 'query'])
-
-function isReferences(value: unknown): value is References {
-  return (
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((entry) => typeof entry === 'object' && entry !== null && 'source' in entry && 'name' in entry)
-  )
-}

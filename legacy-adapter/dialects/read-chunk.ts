@@ -14,9 +14,10 @@ import { addUrlencoded } from '../urlencoded.ts'
 import { identityField, type OpenDialect } from './open-dialect.ts'
 import { RequestValues } from './request-values.ts'
 import { RewindableSource } from './rewindable.ts'
-import type { Dialect } from './schema.ts'
-import { putExactly, putSequential, type SentFile } from './sent-file.ts'
-import { type StatedPlace, statedPlace } from './stated-place.ts'
+import { type Dialect, hasOpenEnd } from './schema.ts'
+import { type HeldFile, LONGEST_HELD, tooLong } from './scratch.ts'
+import { putExactly, putOpenEnded, putSequential, type SentFile } from './sent-file.ts'
+import { type OpenEndedPlace, openEndedPlace, type StatedPlace, statedPlace } from './stated-place.ts'
 
 /** A whole file, which no other request continues. */
 export interface WholeFile {
@@ -25,8 +26,27 @@ export interface WholeFile {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** Reads a request of a page up to its file. @throws UploadError like `readMultipart`; `unsupported_type`. */
-export async function readSent(ctx: Context, body: Source, pattern: string, open: OpenDialect): Promise<SentFile> {
+/** What a request needs whose fields may follow its file. */
+export interface Holding {
+  /** Admits the request before its file is held. */
+  readonly admit: Admit
+  /** Receives the held file, to close it when the request has ended. */
+  readonly held: (file: HeldFile) => void
+}
+
+/**
+ * Reads a request of a page up to its file; or to its end, if fields may follow the file, which is held on disk then.
+ *
+ * @throws UploadError like `readMultipart`; `unsupported_type`; `too_large` if the file is too long to be held, and what
+ * `Admit` throws before that.
+ */
+export async function readSent(
+  ctx: Context,
+  body: Source,
+  pattern: string,
+  open: OpenDialect,
+  holding?: Holding,
+): Promise<SentFile> {
   const { tokenField } = open.tools.options
   const listFor = (): FieldList => new FieldList(open.read, tokenField)
   const query = queryOf(ctx, open)
@@ -42,7 +62,7 @@ export async function readSent(ctx: Context, body: Source, pattern: string, open
   }
   if (!isForm) {
     return {
-      values: new RequestValues(ctx, pattern, query.fields),
+      values: new RequestValues(ctx, pattern, open.tasks, query.fields),
       tokens: query.tokens,
       file: body,
       lengths: length === undefined ? [] : [length],
@@ -50,8 +70,27 @@ export async function readSent(ctx: Context, body: Source, pattern: string, open
     }
   }
   const { fields, tokens, file, lengths, ...part } = await readMultipart(body, contentType, length, listFor)
+  if (holding !== undefined) {
+    if (lengths.length === 0 || Math.min(...lengths) > LONGEST_HELD) throw tooLong()
+    const credentials = { token: oneOf([...query.tokens, ...tokens], tokenField ?? '') }
+    const desk = await holding.admit({ ...credentials, upload: { length: null, name: undefined } })
+    const whole = await open.scratch.hold(file)
+    holding.held(whole)
+    const { trailing } = file
+    if (trailing.tokens.some((late) => !tokens.includes(late))) throw fieldAfterFile(tokenField ?? '')
+    const all = new Map(fields)
+    for (const [name, values] of trailing.fields) all.set(name, [...(all.get(name) ?? []), ...values])
+    return {
+      values: new RequestValues(ctx, pattern, open.tasks, query.fields, all, part),
+      tokens: [],
+      desk,
+      file: whole,
+      lengths: [whole.length],
+      checkTrailing: () => undefined,
+    }
+  }
   return {
-    values: new RequestValues(ctx, pattern, query.fields, fields, part),
+    values: new RequestValues(ctx, pattern, open.tasks, query.fields, fields, part),
     tokens: [...query.tokens, ...tokens],
     file,
     lengths,
@@ -90,21 +129,29 @@ export async function readChunk(
   pattern: string,
   admit: Admit,
   open: OpenDialect,
+  held: Holding['held'],
 ): Promise<ChunkRequest | WholeFile> {
   const { dialect, tools } = open
   const { maxChunks } = tools.options
-  const sent = await readSent(ctx, body, pattern, open)
+  const sent = await readSent(ctx, body, pattern, open, dialect.chunk.file === 'first' ? { admit, held } : undefined)
   const { values } = sent
   const token = oneOf(sent.tokens, tools.options.tokenField ?? '')
   const { place, fields } = dialect
   const name = values.get(fields.name)
-  const admitted = async (length: number | null): Promise<Desk> => admit({ token, upload: { length, name } })
+  const admitted = async (length: number | null): Promise<Desk> =>
+    sent.desk ?? admit({ token, upload: { length, name } })
   const sizeKnown = values.get(fields.size) !== undefined
-  if (place?.by === 'index' && (place.chunkSize === undefined || (place.sequential && !sizeKnown))) {
+  if (hasOpenEnd(dialect) && place?.by === 'index') {
+    const spot = openEndedPlace(place, values, maxChunks)
+    if (spot !== undefined) return openEndedRequest(ctx, open, sent, await admitted(null), spot)
+  } else if (place?.by === 'index' && (place.chunkSize === undefined || (place.sequential && !sizeKnown))) {
     const index = values.whole(place.index)
     const count = values.whole(place.count)
     if (sizeKnown) {
-      const canonical = canonicalFields(dialect, values, count, index === undefined ? undefined : index - place.base)
+      const canonical = canonicalFields(dialect, values, {
+        chunks: count,
+        chunk: index === undefined ? undefined : index - place.base,
+      })
       const asSent = placeOf(canonical, maxChunks)
       const size = storedSize({ fields: canonical, lengths: sent.lengths }, asSent)
       const desk = await admitted(size)
@@ -117,7 +164,7 @@ export async function readChunk(
         throw new UploadError('bad_field', `The chunk must be one of at least 1 and at most ${maxChunks} chunks.`)
       }
       const desk = await admitted(null)
-      const canonical = canonicalFields(dialect, values, count, chunk)
+      const canonical = canonicalFields(dialect, values, { chunks: count, chunk })
       const request = requestOf(ctx, open, sent, desk, canonical)
       const spot = { size: 0, chunks: count, chunk }
       const begun = rewindable(dialect, sent, chunk)
@@ -135,7 +182,7 @@ export async function readChunk(
       const desk = await admitted(stated.size)
       return exactRequest(ctx, open, sent, desk, stated)
     }
-    if (place !== undefined && sizeKnown && values.get(fields.task) !== undefined) {
+    if (place !== undefined && sizeKnown && values.task() !== undefined) {
       const size = values.whole(fields.size) ?? 0
       const whole = { size, range: { start: 0, end: size }, chunk: 0, chunks: 1, chunkSize: undefined }
       return exactRequest(ctx, open, sent, await admitted(size), whole)
@@ -144,6 +191,25 @@ export async function readChunk(
   if (!dialect.whole) throw new UploadError('missing_field', 'The request does not say where its chunk is.')
   const desk = await admitted(null)
   return { desk, sent, metadata: metadataOf(dialect, values) }
+}
+
+function openEndedRequest(
+  ctx: Context,
+  open: OpenDialect,
+  sent: SentFile,
+  desk: Desk,
+  spot: OpenEndedPlace,
+): ChunkRequest {
+  const { dialect } = open
+  const { chunk, chunkSize, count } = spot
+  const begun = rewindable(dialect, sent, chunk)
+  const put = (upload: Upload): Promise<StoredChunk> => putOpenEnded(upload, spot, begun(upload), desk)
+  return {
+    ...requestOf(ctx, open, sent, desk, canonicalFields(dialect, sent.values, { chunks: count, chunk })),
+    file: begun().file,
+    place: { size: 0, chunks: count ?? chunk + 1, chunk },
+    stated: { ...statedOf(dialect, sent.values), put, length: null, chunkSize },
+  }
 }
 
 /** Whether a request is that of a chunk. */
@@ -159,7 +225,7 @@ function exactRequest(
   { size, range, chunk, chunks, chunkSize }: StatedPlace,
 ): ChunkRequest {
   const { dialect } = open
-  const canonical = canonicalFields(dialect, sent.values, chunks, chunk, size)
+  const canonical = canonicalFields(dialect, sent.values, { chunks, chunk, size })
   const begun = rewindable(dialect, sent, chunk)
   const put = (upload: Upload): Promise<StoredChunk> => putExactly(upload, size, range, begun(upload))
   return {
@@ -233,19 +299,26 @@ function requestOf(
   }
 }
 
+/** What a request means that its values do not say directly. */
+interface Meant {
+  readonly chunks?: number | undefined
+  readonly chunk?: number | undefined
+  /** Bytes. */
+  readonly size?: number | undefined
+  readonly task?: string | undefined
+}
+
 /** The values of a request as fields of WebUploader, which the adapter knows. */
 export function canonicalFields(
   { name: dialect, fields }: Dialect,
   values: RequestValues,
-  chunks?: number,
-  chunk?: number,
-  size?: number,
+  { chunks, chunk, size, task = values.task() }: Meant = {},
 ): Fields {
   const canonical = new Map<string, readonly string[]>([['dialect', [dialect]]])
   const set = (name: string, value: string | number | undefined): void => {
     if (value !== undefined) canonical.set(name, [String(value)])
   }
-  set('task_id', values.get(fields.task))
+  set('task_id', task)
   set('name', values.get(fields.name))
   set('type', values.get(fields.type))
   set('size', size ?? values.get(fields.size))

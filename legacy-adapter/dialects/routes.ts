@@ -10,14 +10,19 @@ type Method = Route['method']
 export function dialectRoutes(open: OpenDialect, termination: Termination): readonly Route[] {
   const handlers = new DialectHandlers(open, termination)
   const { dialect } = open
-  const { chunk, test, finish, remove } = dialect
+  const { chunk, create, test, finish, remove } = dialect
   const places = new Map<string, { readonly method: Method; readonly path: string }>()
-  for (const { method, path } of [chunk, ...test, ...finish, ...remove])
+  for (const { method, path } of [chunk, ...create, ...test, ...finish, ...remove])
     places.set(`${method} ${path}`, { method, path })
   return [...places.values()].map(({ method, path }) => {
     const isHere = (role: { readonly method: string; readonly path: string }): boolean =>
       role.method === method && role.path === path
-    const roles: Roles = { test: test.filter(isHere), finish: finish.filter(isHere), remove: remove.filter(isHere) }
+    const roles: Roles = {
+      create: create.filter(isHere),
+      test: test.filter(isHere),
+      finish: finish.filter(isHere),
+      remove: remove.filter(isHere),
+    }
     const pattern = `${dialect.path}${path}`
     const endpoint = endpointOf(handlers, pattern, roles, isHere(chunk))
     return { method, path: pattern, answer: endpoint, ...(isHere(chunk) && { limited: true as const }) }
@@ -25,7 +30,7 @@ export function dialectRoutes(open: OpenDialect, termination: Termination): read
 }
 
 function endpointOf(handlers: DialectHandlers, pattern: string, roles: Roles, hasChunks: boolean): Endpoint {
-  const all = [...roles.test, ...roles.finish, ...roles.remove]
+  const all = [...roles.create, ...roles.test, ...roles.finish, ...roles.remove]
   return {
     needs: hasChunks ? ['write'] : ['ask'],
     from: 'fields',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Reference, references } from './reference.ts'
+import { type Reference, type References, references, referencesOrNumber } from './reference.ts'
 import { template } from './template.ts'
 
 /** The members of a dialect's error answers, which pages may show. */
@@ -52,6 +52,14 @@ const named = {
   name: references.optional(),
 }
 
+/** How a list names a chunk. */
+const listEntry = z
+  .string()
+  .refine(
+    (text) => text === 'number' || text === 'string' || text.split('{chunk}').length === 2,
+    'must be "number", "string", or a text with {chunk} in it, such as "{task}-{chunk}"',
+  )
+
 const test = z.strictObject({
   ...named,
   method: method('GET'),
@@ -62,13 +70,16 @@ const test = z.strictObject({
   have: template(200).optional(),
   need: template(200).optional(),
   /** Answers all chunks at once: `$have` is their list. */
-  list: z.strictObject({ as: z.enum(['number', 'string']).prefault('number'), answer: template(200) }).optional(),
+  list: z.strictObject({ as: listEntry.prefault('number'), answer: template(200) }).optional(),
 })
 
 const finish = z.strictObject({
   ...named,
   method: method('POST'),
   ext: references.optional(),
+  /** Bytes, and chunks, of a file of which the chunks say neither. */
+  size: references.optional(),
+  count: references.optional(),
   done: template(200).prefault({ json: STORED }),
   missing: template(503).prefault({ json: { ...ERROR, missing: '$missing' } }),
 })
@@ -77,6 +88,18 @@ const remove = z.strictObject({
   ...named,
   method: method('DELETE'),
   done: template(200).prefault({ json: { success: true } }),
+})
+
+/** Issues a task before the first chunk. */
+const create = z.strictObject({
+  path: rolePath,
+  when,
+  method: method('POST'),
+  /** What the chunks do not say again: `kept:` and the name refers to it. */
+  keep: z
+    .record(z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,31}$/, 'must be a name of letters and digits'), references)
+    .prefault({}),
+  done: template(200),
 })
 
 const place = z.discriminatedUnion(
@@ -89,7 +112,7 @@ const place = z.discriminatedUnion(
       /** Without it, it follows from the size of the file and the chunk size. */
       count: references.optional(),
       /** Without it, the chunk size follows from the length of the first chunk that has arrived. */
-      chunkSize: references.optional(),
+      chunkSize: referencesOrNumber.optional(),
       length: references.optional(),
       /** Chunks come one after the other, and only the last one reveals the size of the file. */
       sequential: z.boolean().prefault(false),
@@ -97,7 +120,7 @@ const place = z.discriminatedUnion(
     z.strictObject({
       by: z.literal('offset'),
       offset: references,
-      chunkSize: references.optional(),
+      chunkSize: referencesOrNumber.optional(),
       length: references.optional(),
       count: references.optional(),
     }),
@@ -113,7 +136,13 @@ const shape = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'must be of lower-case letters, digits, and dashes'),
   path: basePath,
   chunk: z
-    .strictObject({ method: method('POST'), path: rolePath, body: z.enum(['multipart', 'raw', 'any']).prefault('any') })
+    .strictObject({
+      method: method('POST'),
+      path: rolePath,
+      body: z.enum(['multipart', 'raw', 'any']).prefault('any'),
+      /** `first`: fields may follow the file, which is stored twice for that. */
+      file: z.enum(['last', 'first']).prefault('last'),
+    })
     .prefault({}),
   fields: z.strictObject({
     /** One text for a file, or for a page. */
@@ -140,6 +169,7 @@ const shape = z.strictObject({
   place: place.optional(),
   /** Whether a request without a place is a whole file. */
   whole: z.boolean().prefault(false),
+  create: listOf(create),
   test: listOf(test),
   finish: listOf(finish),
   remove: listOf(remove),
@@ -155,7 +185,7 @@ const shape = z.strictObject({
   code: z.enum(['filepond']).optional(),
 })
 
-const dialect = shape.superRefine((value, context) => {
+const checked = shape.superRefine((value, context) => {
   const fault = (message: string, ...path: readonly string[]): void => {
     context.addIssue({ code: 'custom', message, path: [...path] })
   }
@@ -172,12 +202,25 @@ const dialect = shape.superRefine((value, context) => {
     fault('must be given, unless chunkSize is', 'place', 'count')
   }
   const isSizeKnown = fields.size !== undefined || at?.by === 'content-range' || (at?.by === 'index' && at.sequential)
-  if (at !== undefined && !isSizeKnown) {
+  if (hasOpenEnd(value)) {
+    const saysEnd = at?.by === 'index' && (at.count !== undefined || value.finish.length > 0)
+    if (!saysEnd) fault('must be given, unless place has count, or finish is called', 'fields', 'size')
+    if (fields.sender.length > 0) fault('must be absent, because chunks do not have size', 'fields', 'sender')
+  } else if (at !== undefined && !isSizeKnown) {
     fault(
-      'must be given, unless place says it (content-range), or chunks come one after the other (sequential)',
+      'must be given, unless place says it (content-range), has chunkSize, or chunks come one after the other (sequential)',
       'fields',
       'size',
     )
+  }
+  if (value.chunk.file === 'first' && value.chunk.body === 'raw')
+    fault('must be absent, because body is raw', 'chunk', 'file')
+  const kept = new Set(value.create.flatMap(({ keep }) => Object.keys(keep)))
+  for (const { name } of referencesIn(value).filter(({ source }) => source === 'kept')) {
+    if (!kept.has(name)) fault(`has no ${name} in keep, which kept:${name} names`, 'create')
+  }
+  if (value.create.length > 0 && fields.task === undefined) {
+    fault('must be given, because create issues it', 'fields', 'task')
   }
   for (const [index, { have, need, list, of, index: of_ }] of value.test.entries()) {
     const spot = ['test', String(index)]
@@ -199,12 +242,40 @@ const dialect = shape.superRefine((value, context) => {
   }
 })
 
+/** No client can guess a task that the service has issued. */
+const dialect = checked.transform((value) =>
+  value.create.length === 0 ? value : { ...value, fields: { ...value.fields, guessable: false } },
+)
+
 /** A dialect: what the requests of a library mean, and what it understands. */
 export type Dialect = z.output<typeof dialect>
+export type CreateRole = z.output<typeof create>
 export type Place = z.output<typeof place>
 export type TestRole = z.output<typeof test>
 export type FinishRole = z.output<typeof finish>
 export type RemoveRole = z.output<typeof remove>
+
+/**
+ * Whether only the chunk that is shorter than the others, or a call after all of them, reveals the size of a file whose
+ * chunks come in any order.
+ */
+export function hasOpenEnd({ fields, place }: Pick<z.output<typeof shape>, 'fields' | 'place'>): boolean {
+  return fields.size === undefined && place?.by === 'index' && !place.sequential && place.chunkSize !== undefined
+}
+
+/** All references of a dialect, or of a part of it. */
+export function referencesIn(value: unknown): References {
+  if (isReferences(value)) return value
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(referencesIn) : []
+}
+
+function isReferences(value: unknown): value is References {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((entry) => typeof entry === 'object' && entry !== null && 'source' in entry && 'name' in entry)
+  )
+}
 
 /** A role of requests: their method, their path below that of the dialect, and their conditions. */
 interface Role {
@@ -214,8 +285,8 @@ interface Role {
   readonly when: readonly { readonly references: readonly Reference[]; readonly value: string }[]
 }
 
-function rolesOf({ chunk, test, finish, remove }: z.output<typeof shape>): readonly Role[] {
-  const lists = Object.entries({ test, finish, remove })
+function rolesOf({ chunk, create, test, finish, remove }: z.output<typeof shape>): readonly Role[] {
+  const lists = Object.entries({ create, test, finish, remove })
   return [
     { role: ['chunk'], method: chunk.method, path: chunk.path, when: [] },
     ...lists.flatMap(([name, roles]) => roles.map((role, index) => ({ ...role, role: [name, String(index)] }))),

@@ -4,15 +4,18 @@ import { covers, lengthOf, type Range } from '../../server/core/ranges.ts'
 import type { Source } from '../../server/core/source.ts'
 import type { Upload } from '../../server/core/upload.ts'
 import { ChunkSource } from '../chunk-bytes.ts'
-import type { ChunkPlace, StoredChunk } from '../chunk-layout.ts'
-import { updatePage } from '../page-record.ts'
+import { type ChunkPlace, chunkCount, type StoredChunk } from '../chunk-layout.ts'
+import { chunksOf, updatePage } from '../page-record.ts'
 import type { RequestValues } from './request-values.ts'
 import { RewindableSource } from './rewindable.ts'
+import type { OpenEndedPlace } from './stated-place.ts'
 
 /** A request with a file, parsed up to its first byte. */
 export interface SentFile {
   readonly values: RequestValues
   readonly tokens: readonly string[]
+  /** Of a request that was admitted before its fields arrived. */
+  readonly desk?: Desk | undefined
   readonly file: Source
   /** Possible lengths of the file, likeliest first. */
   readonly lengths: readonly number[]
@@ -73,6 +76,73 @@ export async function putSequential(
   const added = await putWhole(upload, range, source, sent.file instanceof RewindableSource)
   if (isLast && upload.record.length !== end) await upload.setLength(end)
   return { length: source.length, added }
+}
+
+/**
+ * Puts a chunk of a file whose size no chunk says: one that is shorter than the others is the last, and ends the file.
+ *
+ * @throws UploadError `content_differs` also if the file has ended elsewhere, `bad_field`, `wrong_length`, and what the
+ * file and the core throw.
+ */
+export async function putOpenEnded(
+  upload: Upload,
+  { chunk, chunkSize, count }: OpenEndedPlace,
+  sent: SentFile,
+  desk: Desk,
+): Promise<StoredChunk> {
+  if ((upload.record.webUploader?.chunkSize ?? chunkSize) !== chunkSize) {
+    throw new UploadError('bad_field', 'Earlier chunks of this file had another chunk size.')
+  }
+  const start = chunk * chunkSize
+  const { length: known } = upload.record
+  if (known !== null && start >= known && chunk > 0) {
+    throw endedEarlier()
+  }
+  desk.checkSize(start + (sent.lengths.length > 0 ? Math.min(...sent.lengths) : 0))
+  // The call at the end knows then of chunks that did not arrive.
+  if (chunk >= chunksOf(upload.record)) {
+    await updatePage(upload, (page) => ({ ...page, chunks: Math.max(page.chunks ?? 1, chunk + 1) }))
+  }
+  const range = { start, end: Math.min(start + chunkSize, known ?? Number.POSITIVE_INFINITY) }
+  const isLast = (length: number): boolean => length < chunkSize || chunk + 1 === count
+  const source = new ChunkSource(sent.file, range, async (length) => {
+    sent.checkTrailing()
+    const { length: total } = upload.record
+    const isAtEnd = chunk + 1 === chunksOf(upload.record)
+    const isPossible =
+      total === null ? !isLast(length) || isAtEnd : start + length === Math.min(start + chunkSize, total)
+    if (isPossible && (length > 0 || chunk === 0)) return
+    if (total !== null) throw endedEarlier()
+    throw new UploadError('wrong_length', 'Only the last chunk of a file may be shorter than the others.')
+  })
+  const added = await putWhole(upload, range, source, sent.file instanceof RewindableSource)
+  if (isLast(source.length)) await upload.setLength(start + source.length)
+  return { length: source.length, added }
+}
+
+/** The error for a chunk of another file: the page may have ended the stored one too early. Its sender begins again. */
+function endedEarlier(): UploadError {
+  return new UploadError('content_differs', 'The stored file ends elsewhere; send the whole file again.')
+}
+
+/**
+ * Ends a file whose size no chunk has said, if all chunks that were begun have arrived.
+ *
+ * @param stated what the page says about the file at its end.
+ */
+export async function endOpenFile(
+  upload: Upload,
+  stated: { readonly size: number | undefined; readonly count: number | undefined },
+): Promise<void> {
+  const { length, webUploader } = upload.record
+  const { chunkSize } = webUploader ?? {}
+  if (upload.state !== 'receiving' || length !== null || chunkSize === undefined) return
+  const bySize = stated.size === undefined ? undefined : chunkCount(stated.size, chunkSize)
+  const chunks = Math.max(stated.count ?? 0, bySize ?? 0, chunksOf(upload.record))
+  if (chunks > chunksOf(upload.record)) await updatePage(upload, (page) => ({ ...page, chunks }))
+  const end = upload.offset
+  const isWhole = end === upload.received.at(-1)?.end && end === chunks * chunkSize
+  if (isWhole && (stated.size ?? end) === end && (stated.count ?? chunks) === chunks) await upload.setLength(end)
 }
 
 /** Uploads a whole file of unknown size. @throws UploadError `too_large`, and what the file and the core throw. */

@@ -73,6 +73,39 @@ export function statedPlace(
   }
 }
 
+/** A chunk of a file whose chunks come in any order, and say no size of the file. */
+export interface OpenEndedPlace {
+  readonly chunk: number
+  /** Bytes. */
+  readonly chunkSize: number
+  /** How many chunks there are; `undefined` if none of them says it. */
+  readonly count: number | undefined
+}
+
+/**
+ * The place of a chunk that says no size of its file; `undefined` if it states none, as for a whole file.
+ *
+ * @throws UploadError `missing_field`, `bad_field`, `duplicate_field`.
+ */
+export function openEndedPlace(
+  place: Extract<Place, { readonly by: 'index' }>,
+  values: RequestValues,
+  maxChunks: number,
+): OpenEndedPlace | undefined {
+  const index = values.whole(place.index)
+  if (index === undefined) return undefined
+  const chunkSize = values.whole(place.chunkSize)
+  if (chunkSize === undefined) throw missing(place.chunkSize)
+  const count = values.whole(place.count)
+  if (place.count !== undefined && count === undefined) throw missing(place.count)
+  const chunk = index - place.base
+  if (chunkSize < 1) throw bad(`${nameOf(place.chunkSize)} must be at least 1.`)
+  if (chunk < 0 || chunk >= Math.min(count ?? maxChunks, maxChunks)) {
+    throw bad(`${nameOf(place.index)} must name one of at most ${count ?? maxChunks} chunks.`)
+  }
+  return { chunk, chunkSize, count }
+}
+
 /**
  * How many chunks the request says that there are, or implies.
  *

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import http from 'node:http'
-import type { RecordedRequest } from '../../legacy-adapter/dialects/draft.ts'
+import { membersOf, type RecordedRequest } from '../../legacy-adapter/dialects/draft.ts'
 
 /** Maximum body of a recorded request in bytes: it is buffered. */
 const LONGEST_BODY = 128 * 1024 * 1024
@@ -107,13 +107,18 @@ async function recorded(
   const type = headers['content-type'] ?? ''
   const form = new Map<string, string>()
   let file: RecordedRequest['file']
+  let isFileFirst = false
   if (/^(?:multipart\/form-data|application\/x-www-form-urlencoded)/i.test(type)) {
     const parsed = await new Response(body, { headers: { 'Content-Type': type } }).formData().catch(() => undefined)
     for (const [name, value] of parsed ?? []) {
-      if (typeof value === 'string') form.set(name, value)
-      else file = { name: value.name, length: value.size }
+      if (typeof value === 'string') {
+        form.set(name, value)
+        isFileFirst ||= file !== undefined
+      } else file = { name: value.name, length: value.size }
     }
-  } else if (body.length > 0 && !type.startsWith('application/json')) file = { name: undefined, length: body.length }
+  } else if (type.startsWith('application/json')) {
+    for (const [name, value] of membersOf(body.toString())) form.set(name, value)
+  } else if (body.length > 0) file = { name: undefined, length: body.length }
   const lines = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
-  return { method, path: pathname, query: new Map(searchParams), form, headers: new Map(lines), file }
+  return { method, path: pathname, query: new Map(searchParams), form, headers: new Map(lines), file, isFileFirst }
 }

@@ -1,4 +1,4 @@
-import { readdir, rm, stat, statfs } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Carried, Removed } from '../core/depot.ts'
 import { isUploadId, type UploadRecord } from '../core/record.ts'
@@ -23,6 +23,7 @@ import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { eraseUpload } from './removal.ts'
+import { spaceOf } from './space.ts'
 import { UnsyncedUploads } from './unsynced.ts'
 
 export interface DiskStoreOptions {
@@ -212,12 +213,8 @@ export class DiskStore implements Store {
     return isFinished ? layout.finishedFile(record) : layout.incomingFile(record.id)
   }
 
-  async space(): Promise<Space> {
-    const { blocks, bavail, bsize, files, ffree } = await onDisk(() => statfs(this.#environment.layout.root))
-    const unlimited = Number.POSITIVE_INFINITY
-    // A file system that creates inodes as needed reports none at all.
-    const [inodes, freeInodes] = files === 0 ? [unlimited, unlimited] : [files, ffree]
-    return { bytes: blocks * bsize, freeBytes: bavail * bsize, inodes, freeInodes }
+  space(): Promise<Space> {
+    return spaceOf(this.#environment.layout.root)
   }
 
   async close(): Promise<void> {

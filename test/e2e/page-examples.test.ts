@@ -112,16 +112,23 @@ describe('The example react-uppy', () => {
 })
 
 describe('The example vue-simple-uploader', () => {
-  it('sends only the missing chunks after a reload', async () => {
+  it('continues after the service was killed, and sends only the missing chunks after a reload', async () => {
     await inExample('vue-simple-uploader', 0, async (page, file) => {
+      const choose = (): Promise<void> => chooseIn(page, 'input[type=file]:not([webkitdirectory])', file)
       const arrived = holdAfterChunks()
-      await chooseIn(page, 'input[type=file]', file)
+      await choose()
       await arrived
       await page.reload()
       gate.reset()
-      await chooseIn(page, 'input[type=file]', file)
-      await page.locator('li', { hasText: 'uploaded' }).waitFor()
+      let killed: Promise<void> | undefined
+      gate.onAnswer = (count) => {
+        if (count === ARRIVED) killed = landfall.kill().then(() => landfall.startAgain())
+      }
+      await choose()
+      await page.locator('.uploader-file[status=success]').waitFor()
+      await killed
       // Chunk 0 is the proof that it is the same file.
+      expect(killed).toBeDefined()
       expect(accepted()).toBeLessThanOrEqual(CHUNKS - ARRIVED + 1)
     })
   })

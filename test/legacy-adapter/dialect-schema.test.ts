@@ -39,7 +39,7 @@ describe('A dialect', () => {
     [
       'names no value',
       { ...PAGE, fields: { ...PAGE.fields, size: 'part:size' } },
-      'page.json: fields.size must be the name of a field, or one after form:, query:, header:, or path:, or part:filename, or part:type.',
+      'page.json: fields.size must be the name of a field, or one after form:, query:, header:, path:, or kept:, or part:filename, or part:type.',
     ],
     [
       'does not say where chunks go',
@@ -57,9 +57,49 @@ describe('A dialect', () => {
       'page.json: place.count must be given, unless chunkSize is.',
     ],
     [
-      'has no size',
-      { ...PAGE, fields: { task: 'guid', name: 'title' } },
-      'page.json: fields.size must be given, unless place says it (content-range), or chunks come one after the other (sequential).',
+      'has a part of a value without saying which',
+      { ...PAGE, fields: { ...PAGE.fields, size: { value: 'facts' } } },
+      'page.json: fields.size must be the name of a field, or one after form:, query:, header:, path:, or kept:, or part:filename, or part:type, or have that as "value", with member, after, afterLast, before, or beforeLast.',
+    ],
+    [
+      'has no size, and no chunk size',
+      { ...PAGE, fields: { task: 'guid', name: 'title' }, place: { by: 'index', index: 'part', count: 'of' } },
+      'page.json: fields.size must be given, unless place says it (content-range), has chunkSize, or chunks come one after the other (sequential).',
+    ],
+    [
+      'says nowhere where a file ends',
+      { ...PAGE, fields: { task: 'guid', name: 'title' }, place: { by: 'index', index: 'part', chunkSize: 1024 } },
+      'page.json: fields.size must be given, unless place has count, or finish is called.',
+    ],
+    [
+      'tells selections of a file apart whose size is unknown',
+      { ...PAGE, fields: { task: 'guid', name: 'title', sender: ['id'] } },
+      'page.json: fields.sender must be absent, because chunks do not have size.',
+    ],
+    [
+      'has a chunk size of nothing',
+      { ...PAGE, place: { ...PAGE.place, chunkSize: 0 } },
+      'page.json: place.chunkSize must be a number of bytes, or where one is.',
+    ],
+    [
+      'has a file before its fields in a body that has none',
+      { ...PAGE, chunk: { body: 'raw', file: 'first' } },
+      'page.json: chunk.file must be absent, because body is raw.',
+    ],
+    [
+      'names a value that nothing keeps',
+      { ...PAGE, fields: { ...PAGE.fields, name: 'kept:title' } },
+      'page.json: create has no title in keep, which kept:title names.',
+    ],
+    [
+      'issues a task that chunks do not have',
+      { ...PAGE, fields: { name: 'title', size: 'bytes' }, create: { path: '/begin', done: 200 } },
+      'page.json: fields.task must be given, because create issues it.',
+    ],
+    [
+      'lists chunks by a text without their number',
+      { ...PAGE, test: { list: { as: '{task}', answer: 200 } } },
+      'page.json: test.0.list.as must be "number", "string", or a text with {chunk} in it, such as "{task}-{chunk}".',
     ],
     [
       'cannot tell files apart',
@@ -150,6 +190,55 @@ describe('The draft for a recorded page', () => {
     expect(draft?.dialect).toMatchObject({
       fields: { task: 'guid', name: 'part:filename', size: 'bytes' },
       place: { by: 'offset', offset: 'from', chunkSize: 'cut' },
+    })
+    expect(faultsOf(draft?.dialect)).toEqual([])
+  })
+
+  it('has the parts of values, the calls next to the chunks, and a chunk size that no field has', () => {
+    const hash = '0123456789abcdef0123456789abcdef'
+    const fields = (chunk: number) => ({ hash: `${hash}-${chunk}`, filename: 'video.mp4', fileHash: hash })
+    const call = (path: string, form: Readonly<Record<string, string>>): RecordedRequest => ({
+      method: 'POST',
+      path,
+      query: new Map(),
+      form: new Map(Object.entries(form)),
+      headers: new Map([['content-type', 'application/json']]),
+      file: undefined,
+    })
+    const chunks = recorded(fields, [1000, 1000, 500]).map((chunk) => ({
+      ...chunk,
+      path: '/api/upload',
+      file: { name: 'blob', length: chunk.file?.length ?? 0 },
+      isFileFirst: true,
+    }))
+    const verify = call('/api/verify', { fileHash: hash })
+    const draft = draftOf([verify, ...chunks, call('/api/merge', { filename: 'video.mp4', fileHash: hash })])
+    expect(draft?.dialect).toEqual({
+      name: 'my-page',
+      path: '/api',
+      chunk: { method: 'POST', path: '/upload', body: 'multipart', file: 'first' },
+      fields: { task: 'fileHash', content: 'fileHash', name: 'filename' },
+      place: { by: 'index', index: { value: 'hash', afterLast: '-' }, base: 0, chunkSize: 1000 },
+      test: { method: 'POST', path: '/verify', task: 'fileHash', of: 'task', need: 204 },
+      finish: { method: 'POST', path: '/merge', task: 'fileHash', name: 'filename' },
+    })
+    expect(faultsOf(draft?.dialect)).toEqual([])
+    expect(draft?.doubts).toHaveLength(3)
+  })
+
+  it('has the members of a field that is a JSON object', () => {
+    const facts = (chunk: number) => ({
+      FileGuid: guid,
+      FileName: 'video.mp4',
+      Index: chunk,
+      TotalCount: 3,
+      FileSize: 2500,
+    })
+    const draft = draftOf(recorded((chunk) => ({ chunkMetadata: JSON.stringify(facts(chunk)) }), [1000, 1000, 500]))
+    const member = (name: string) => ({ value: 'chunkMetadata', member: name })
+    expect(draft?.dialect).toMatchObject({
+      fields: { task: member('FileGuid'), size: member('FileSize') },
+      place: { by: 'index', index: member('Index'), count: member('TotalCount') },
     })
     expect(faultsOf(draft?.dialect)).toEqual([])
   })

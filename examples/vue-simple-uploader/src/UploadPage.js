@@ -1,6 +1,4 @@
-// The page of the application. Its options are those that it would give to <uploader> of vue-simple-uploader.
-import { FileUploader } from './FileUploader.js'
-
+// The page of the application, with <uploader> of vue-simple-uploader as it comes.
 const options = {
   // The only line that changes: the dialect's path instead of the old backend's.
   target: '/upload/vue-simple-uploader',
@@ -12,10 +10,14 @@ const options = {
   checkChunkUploadedByResponse: (chunk, text) => JSON.parse(text).uploaded.includes(chunk.offset + 1),
 }
 
+/** The answer to the last chunk has the URL of the file. */
+function uploaded(_root, file, message) {
+  console.log(`${file.name} is at ${JSON.parse(message).url}`)
+}
+
 export const UploadPage = {
-  components: { FileUploader },
-  setup: () => ({ options, uploaded: (file, { url }) => console.log(`${file.name} is at ${url}`) }),
+  setup: () => ({ options, uploaded }),
   template: `
     <h1>Upload files</h1>
-    <FileUploader :options="options" @file-success="uploaded" />`,
+    <uploader :options="options" @file-success="uploaded" />`,
 }

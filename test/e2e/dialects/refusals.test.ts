@@ -1,9 +1,11 @@
 /** Pages of other upload libraries whose files are refused: none may take that for success. `npm run test:dialects` */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { type HookReceiver, startReceiver } from '../../hooks/receiver.ts'
+import { type TemporaryFolder, temporaryFolder } from '../../support/folder.ts'
 import { LIBRARIES, type SentFile } from '../support/dialect-pages.ts'
 import { DialectStage, failures } from '../support/dialect-stage.ts'
 import { type LoginService, startLoginService } from '../support/identities.ts'
+import { UNKNOWN_PAGES, writeDialects } from '../support/unknown-pages.ts'
 
 jest.setTimeout(120_000)
 
@@ -11,12 +13,17 @@ const REFUSAL = { RejectUpload: true, HTTPResponse: { StatusCode: 403, Body: 'no
 /** Bytes that a user may store. While the size of a file is unknown, more than 1 MiB is reserved for it. */
 const QUOTA = 3 * 1024 * 1024
 
+const ALL = [...LIBRARIES, ...UNKNOWN_PAGES]
+
+let folder: TemporaryFolder
 let login: LoginService
 let receiver: HookReceiver
 let stage: DialectStage
 beforeAll(async () => {
-  ;[login, receiver] = await Promise.all([startLoginService(), startReceiver()])
+  ;[folder, login, receiver] = await Promise.all([temporaryFolder(), startLoginService(), startReceiver()])
+  const dialects = [...new Set(LIBRARIES.map(({ dialect }) => dialect)), ...(await writeDialects(folder.path))]
   stage = await DialectStage.open({
+    DIALECTS: dialects.join(','),
     AUTH: 'forward',
     AUTH_URL: login.url,
     QUOTA_BYTES: String(QUOTA),
@@ -30,10 +37,10 @@ afterEach(() => {
 })
 afterAll(async () => {
   await stage.close()
-  await Promise.all([login.close(), receiver.close()])
+  await Promise.all([login.close(), receiver.close(), folder.dispose()])
 })
 
-describe.each(LIBRARIES.map((library) => [library.name, library] as const))('A page with %s', (name, library) => {
+describe.each(ALL.map((library) => [library.name, library] as const))('A page with %s', (name, library) => {
   const user = name.replaceAll('-', '')
   const big = (word: string): SentFile => stage.fileOf(`${name}-${word}.zip`, 3 * library.chunkSize + 30_000)
 
@@ -50,6 +57,28 @@ describe.each(LIBRARIES.map((library) => [library.name, library] as const))('A p
     await stage.expectStored(file)
     await expectFailure(big('unowned'))
     await expectFailure(big('expired'), 'expired')
+  })
+
+  it('keeps the files of two users apart that have one name and one size', async () => {
+    const files = [big('same'), big('same')]
+    const ended = await Promise.all(
+      files.map((file, index) =>
+        stage.withPage(library, (page) => stage.upload(page, library, [file]), `${user}both${index}`),
+      ),
+    )
+    expect(failures(ended.flat())).toEqual([])
+    for (const file of files) await stage.expectStored(file)
+    const uploaded = await Promise.all(
+      ended.flat().map(async ({ body }, index) => {
+        const url = /\/files\/[\w.-]+/.exec(body)?.[0]
+        if (url === undefined) return []
+        const as = (name: string) => fetch(`${stage.gate.url}${url}`, { headers: { Cookie: `login=${name}` } })
+        return Promise.all(
+          [`${user}both${index}`, `${user}both${1 - index}`].map(async (name) => (await as(name)).status),
+        )
+      }),
+    )
+    for (const statuses of uploaded) expect([[], [200, 404]]).toContainEqual(statuses)
   })
 
   it('fails beyond the quota of the user', async () => {

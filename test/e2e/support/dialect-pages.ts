@@ -89,14 +89,16 @@ export const LIBRARIES: readonly Library[] = [
   ),
 ]
 
-const PAGES = fileURLToPath(new URL('../pages/dialects.js', import.meta.url))
+const PAGES = ['dialects.js', 'unknown-pages.js'].map((name) =>
+  fileURLToPath(new URL(`../pages/${name}`, import.meta.url)),
+)
 
 /** Opens a page of the service's origin with the library. */
 export async function openPage(page: Page, origin: string, { name, scripts }: Library): Promise<void> {
   const sources = name === 'uploady' ? [await bundled('uploady.ts')] : scripts.map(packageFile)
   // Modules of Node instead of scripts need this.
   const before = name === 'huge-uploader' ? ['var module = {}'] : []
-  const all = [...before, ...sources, readFileSync(PAGES, 'utf8')]
+  const all = [...before, ...sources, ...PAGES.map((page) => readFileSync(page, 'utf8'))]
   await page.route(`${origin}/page/*`, (route) => {
     const number = /(\d+)\.js$/.exec(route.request().url())?.[1]
     if (number !== undefined) return route.fulfill({ contentType: 'text/javascript', body: all[Number(number)] ?? '' })
