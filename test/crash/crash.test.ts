@@ -21,7 +21,7 @@ const plans = [
   {
     clients: 'a client without credentials',
     owners: [],
-    short: { atEachStep: 1, inBodies: 6, atStarts: 1, compareEvery: 16 },
+    short: { atEachStep: 1, inBodies: 3, atStarts: 1, compareEvery: 16, depth: 0.3 },
   },
   {
     clients: 'two owners',

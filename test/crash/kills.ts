@@ -78,6 +78,8 @@ export interface Amounts {
   readonly atStarts: number
   /** Only where uploads are in a bucket: kills at calls, each of the first so many after a start. */
   readonly atCalls?: { readonly kills: number; readonly among: number }
+  /** The share of the occurrences of a step in a run, among which its stop is. By default, 1. */
+  readonly depth?: number
   /** After how many kills the ledger is compared with a recount. */
   readonly compareEvery: number
 }
@@ -91,9 +93,10 @@ const STREAM_KILLS_SLOW = 4
 const SWEEPS_ONCE_IN = 4
 
 /** Kills at each step, some while the program starts, and the others in bodies, in any order. */
-export function planRuns({ atEachStep, inBodies, atStarts, atCalls = NO_CALLS }: Amounts, random: Random): Run[] {
+export function planRuns(amounts: Amounts, random: Random): Run[] {
+  const { atEachStep, inBodies, atStarts, atCalls = NO_CALLS, depth = 1 } = amounts
   const kills = [
-    ...stepNames().flatMap((step) => many(atEachStep, () => atStep(step, random))),
+    ...stepNames().flatMap((step) => many(atEachStep, () => atStep(step, depth, random))),
     ...many(inBodies, (): Kill => ({ at: 'body' })),
     ...many(atCalls.kills, (): Kill => {
       return { at: 'call', count: random.whole(1, atCalls.among), isAnswered: random.chance(0.5) }
@@ -107,10 +110,10 @@ export function planRuns({ atEachStep, inBodies, atStarts, atCalls = NO_CALLS }:
     sweeps: kill.at.startsWith('expire:') || random.chance(1 / SWEEPS_ONCE_IN),
   }))
   const journalRuns = many(extraKills('journal:appended', atEachStep), (): Run => {
-    return { kill: atStep('journal:appended', random), sync: 'always', hasSlowDisk: false, sweeps: false }
+    return { kill: atStep('journal:appended', depth, random), sync: 'always', hasSlowDisk: false, sweeps: false }
   })
   const streamRuns = many(extraKills('write:returned', atEachStep), (): Run => {
-    const count = random.whole(10, STEPS['write:returned'])
+    const count = random.whole(10, Math.max(10, Math.ceil(STEPS['write:returned'] * depth)))
     return { kill: { at: 'write:returned', count }, sync: 'finish', hasSlowDisk: true, sweeps: false }
   })
   return random.shuffled([...runs, ...journalRuns, ...streamRuns])
@@ -121,8 +124,8 @@ export function sooner(run: Run): Run {
   return 'count' in run.kill ? { ...run, kill: { ...run.kill, count: 1 } } : run
 }
 
-function atStep(step: LoadStep, random: Random): Kill {
-  return { at: step, count: random.whole(1, STEPS[step]) }
+function atStep(step: LoadStep, depth: number, random: Random): Kill {
+  return { at: step, count: random.whole(1, Math.ceil(STEPS[step] * depth)) }
 }
 
 /** Some runs sync more or less than by default. */
