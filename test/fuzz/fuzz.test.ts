@@ -13,7 +13,7 @@ import { tus } from './grammar/tus.ts'
 
 const MINUTE = 60_000
 /** The runs of a test unless `npm run fuzz` sets minutes: a few seconds. */
-const RUNS = { none: 40, jwt: 15 } as const
+const RUNS = { none: 20, jwt: 8 } as const
 /** How long one program and its directory are used. */
 const LEG = 5 * MINUTE
 
