@@ -16,7 +16,7 @@ const seed = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 **
 /** How many kills `npm run chaos:s3` does at least; 0 for the short form. */
 const kills = Number(process.env['CHAOS_KILLS'] ?? 0)
 /** Plans run at the same time: each restart waits up to 10 s until it may open what the killed program had. */
-const LANES = Number(process.env['CHAOS_LANES'] ?? 5)
+const LANES = Number(process.env['CHAOS_LANES'] ?? 4)
 const NONE = { atEachStep: 0, compareEvery: Number.POSITIVE_INFINITY } as const
 const SHORT: Amounts = { ...NONE, inBodies: 1, atStarts: 0, atCalls: { kills: 1, among: 100 } }
 const LONG: Amounts = { ...NONE, inBodies: 8, atStarts: 1, atCalls: { kills: 11, among: 400 } }
