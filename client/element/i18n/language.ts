@@ -13,6 +13,9 @@ const LOCALES: Readonly<Record<string, string>> = { en: 'en', zh: 'zh-Hans' }
 /** The language of an element. It begins with English. */
 export class Language {
   readonly #changed: () => void
+  /** The one that was chosen last. */
+  #chosen = 'en'
+  /** The one whose texts are shown. */
   #name = 'en'
   #table: Table = english
 
@@ -30,12 +33,13 @@ export class Language {
   async choose(tags: readonly string[]): Promise<void> {
     const names = tags.map((tag) => tag.toLowerCase().split('-')[0] ?? '')
     const name = names.find((known) => Object.hasOwn(LOCALES, known)) ?? 'en'
-    if (name === this.#name) return
-    this.#name = name
-    // Without its file, for instance after a deployment, the element stays in English.
-    const table = (await OTHERS[name]?.().catch(() => null)) ?? english
-    if (this.#name !== name) return
-    this.#table = table
+    if (name === this.#chosen) return
+    this.#chosen = name
+    // Without its file, for instance after a deployment, the element speaks English.
+    const table = await OTHERS[name]?.().catch(() => undefined)
+    if (this.#chosen !== name) return
+    this.#name = table === undefined ? 'en' : name
+    this.#table = table ?? english
     this.#changed()
   }
 
