@@ -11,11 +11,18 @@ export interface PageFile {
   readonly chunkSize: number
 }
 
-/** Sends chunks, some of them twice. @returns the path of the upload. @throws Error when one is refused. */
+/**
+ * Sends chunks, some of them twice. Like WebUploader, it repeats one whose offset only its length revealed.
+ *
+ * @returns the path of the upload. @throws Error when one is refused.
+ */
 export async function sendChunks(requests: Requests, file: PageFile, chunks: readonly number[]): Promise<string> {
   let path = ''
   for (const chunk of chunks) {
-    const { body } = await requests.expect([200], 'POST', '/upload/accept', TYPE, bodyOf(file, chunk))
+    const send = (statuses: readonly number[]) =>
+      requests.expect(statuses, 'POST', '/upload/accept', TYPE, bodyOf(file, chunk))
+    const first = await send([200, 409])
+    const { body } = first.status === 200 ? first : await send([200])
     path = /"url":"([^"]+)"/.exec(body.toString())?.[1] ?? ''
   }
   return path
