@@ -12,7 +12,7 @@ import { type Trace, traceOf } from './http/trace.ts'
 import type { Admit } from './protocol/admit.ts'
 import { requestInfo } from './request-info.ts'
 
-/** An endpoint that reaches no upload: any client may call it. */
+/** An endpoint that any client may call, because it gives access to no upload. */
 interface OpenEndpoint {
   readonly needs: 'open'
   readonly run: (ctx: Context) => unknown

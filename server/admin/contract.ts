@@ -36,7 +36,7 @@ export const UPLOAD_STATES = ['receiving', 'sealed', 'finishing', 'scanning', 'f
 export const uploadState = z.enum(UPLOAD_STATES).meta({
   id: 'UploadState',
   description:
-    'receiving: bytes are missing, or the end is not announced. sealed: a complete part of another upload, which never becomes a file. finishing: all bytes are there, and the file is being moved to its place. scanning: the scan or the application has not decided. rejected: either of them has refused the file; failed: any other failure.',
+    'receiving: bytes are missing, or the client has not said where the file ends. sealed: a complete part of another upload; it never becomes a file itself. finishing: all bytes have arrived, and the file is being moved into place. scanning: waiting for the virus scan or the application. rejected: the scan or the application refused the file. failed: the upload failed for another reason.',
 })
 export type UploadState = z.output<typeof uploadState>
 

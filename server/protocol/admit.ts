@@ -3,7 +3,7 @@ import type { Action } from '../core/principal.ts'
 
 /** What a client that cannot set headers says in its fields. */
 export interface FieldCredentials {
-  /** What the request wants, if that shows only in its fields: any of these actions suffices. */
+  /** The actions that the fields ask for. The client needs permission for one of them. */
   readonly actions?: readonly Action[]
   /** A token from a form field or the query. */
   readonly token?: string | undefined

@@ -79,7 +79,11 @@ export function noteAccepted(
   client: Client,
 ): void {
   const { url, received, finished } = accepted.parse(json(answer))
-  if (upload.path !== undefined && upload.path !== url) upload.isSaidToBeGone(client.sweeps)
+  if (upload.path !== undefined && upload.path !== url) {
+    // Only after a removal may a chunk begin another upload.
+    if (!upload.mayBeGone(client.sweeps)) upload.broken(`has a second upload: ${url}, for chunk ${chunk}`)
+    upload.isSaidToBeGone(client.sweeps)
+  }
   upload.path = url
   upload.acknowledge(chunkRange(upload, cut, chunk))
   if (received < known || received > upload.sentBytes) {

@@ -35,7 +35,7 @@ let files: SampleFile[]
 let site: Server
 let siteOrigin: string
 
-/** The stored bytes of each unfinished upload that has any, by the name of its file. */
+/** The name and size of each file in `incoming` that is not empty. */
 async function receivedSizes(): Promise<[string, number][]> {
   const { incoming } = new Layout(landfall.dataDir)
   const sizeOf = async (name: string): Promise<number> =>

@@ -64,7 +64,7 @@ export class Placement {
     const found = alike.filter(({ fingerprint, url }) =>
       fingerprint === null ? url !== null : fingerprint === current || fingerprint === former,
     )
-    // A file that was never sent is as good as any of its name and size.
+    // Nothing was sent for this row, so any file of that name and size may take it.
     const unsent = alike.find((item) => item.state === 'remembered' && item.url === null)
     const present = found.filter((item) => this.#queue.items.includes(item))
     // Limits may have changed since a refusal.

@@ -16,7 +16,7 @@ export const endpoint = TUS_URL ?? `${own?.url}/files`
 const options = await fetch(endpoint, { method: 'OPTIONS' })
 const extensions = new Set((options.headers.get('Tus-Extension') ?? '').split(',').map((name) => name.trim()))
 
-/** The cases of an extension. Another server need not offer it: its cases are then skipped, and counted as skipped. */
+/** The cases of an extension. If another server does not offer it, they are reported as skipped. */
 export function extension(name: string, cases: () => void): void {
   if (extensions.has(name) || own !== undefined) describe(name, cases)
   else describe.skip(name, cases)
