@@ -110,6 +110,21 @@ describe('While the service is away, the modern page', () => {
     })
   })
 
+  it('stays in English, also for screen readers, when the other language cannot be loaded', async () => {
+    await withPage(browser, async (page) => {
+      await page.route(/\/zh-[\w-]+\.js$/, (route) => route.abort())
+      await page.goto(landfall.url)
+      const asked = page.waitForEvent('requestfailed')
+      await page.click('button[data-language=zh]')
+      await asked
+      await landfall.kill()
+      await choose(page, files[0]?.path ?? '')
+      await rowsIn(page, AWAY, 1)
+      expect(await page.locator(`${AWAY} .state`).textContent()).not.toMatch(/[\u4e00-\u9fff]/)
+      expect(await page.locator('landfall-upload [lang=zh-Hans]').count()).toBe(0)
+    })
+  })
+
   it('restarts uploads that the service has lost meanwhile', async () => {
     await withPage(browser, async (page) => {
       await killWhileSending(page)
