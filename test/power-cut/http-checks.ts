@@ -1,6 +1,6 @@
 import type { SyncMode } from '../../server/disk/environment.ts'
 import { head, PATCH_HEADERS, patch, patchWith, TUS } from '../support/tus.ts'
-import { complete, sendChunk } from '../support/webuploader.ts'
+import { complete, sendPlacedChunk } from '../support/webuploader.ts'
 import type { Facts } from './acknowledged-facts.ts'
 import { Broken } from './after-cut-checks.ts'
 import type { SentFile } from './workload.ts'
@@ -53,7 +53,7 @@ async function sendChunks(base: string, { fields, chunkSize, content, ...file }:
   const chunks = Math.ceil(content.length / chunkSize)
   for (let chunk = 0; chunk < chunks; chunk++) {
     const bytes = content.subarray(chunk * chunkSize, (chunk + 1) * chunkSize)
-    const answer = await sendChunk(base, { ...fields, chunks, chunk }, bytes)
+    const answer = await sendPlacedChunk(base, { ...fields, chunks, chunk }, bytes)
     if (answer.status !== 200) broken(file, `does not take chunk ${chunk}: ${await answer.text()}`)
   }
 }

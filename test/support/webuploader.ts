@@ -85,6 +85,12 @@ export function sendChunk(base: string, fields: ChunkFields, bytes: Uint8Array):
   return post(base, multipartBody(fields, bytes))
 }
 
+/** Like `sendChunk`. Like WebUploader, it repeats a chunk whose offset was unknown until it had arrived. */
+export async function sendPlacedChunk(base: string, fields: ChunkFields, bytes: Uint8Array): Promise<Response> {
+  const first = await sendChunk(base, fields, bytes)
+  return first.status === 409 ? sendChunk(base, fields, bytes) : first
+}
+
 type Bytes = string | Uint8Array
 
 /** Posts any body to `/upload/accept`. */
