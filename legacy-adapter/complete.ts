@@ -126,14 +126,11 @@ async function viewsOfOneName(tasks: readonly Task[], question: Question, tools:
   return views
 }
 
-/**
- * The uploads of one name that a complete can mean: the most recently fed unfinished ones, and the newest settled ones.
- */
+/** The uploads of one name that a complete can mean. */
 async function viewsOfName(task: Task, name: string, question: Question, tools: Tools): Promise<readonly View[]> {
   const { adopted, live } = tools
   const file = task.named(name)
-  await live.learnSettled(task.group, file)
-  const ids = new Set([...(await idsOfMark(name, question, tools)), ...live.of(file), ...live.settled(file).ids])
+  const ids = new Set([...(await idsOfMark(name, question, tools)), ...(await live.ofName(file))])
   const views = await viewsOf([...ids], question, tools)
   const ofOtherTasks = await viewsOf(await adopted.of(task.group), question, tools)
   return [...views, ...ofOtherTasks.filter(({ record }) => nameOf(record.metadata) === name)]
@@ -205,7 +202,7 @@ async function viewsOf(ids: readonly string[], question: Question, tools: Tools)
 
 async function viewOf(id: string, desk: Desk, { live }: Tools): Promise<View | undefined> {
   return unlessMissing(
-    desk.use(id, async (upload) => {
+    desk.report(id, async (upload) => {
       const { record, state, finishedAt } = upload
       const finished = finishedAt?.getTime()
       const fed = live.fed(id) || (finished ?? (await upload.lastChange()).getTime())

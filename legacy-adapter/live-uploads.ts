@@ -9,8 +9,6 @@ const MOST_CACHED = 10_000
 const MOST_SETTLED_PER_NAME = 16
 /** Maximum cached names of looked-up tasks, unless a single task has more. */
 const MOST_CACHED_NAMES = 100_000
-/** Maximum uploads whose last change is looked up at once. */
-const MOST_LOOKED_UP = 16
 /** The index grows by at least this many uploads before it looks for expired ones. */
 const SWEEP_AFTER_ADDED = 1_000
 
@@ -31,7 +29,7 @@ interface Settled {
 const UNKNOWN: Settled = { ids: [], isAll: false }
 
 /** The ids of all uploads, of every owner. */
-export type UploadIds = Pick<Uploads, 'group' | 'lastChange' | 'unfinishedIds'>
+export type UploadIds = Pick<Uploads, 'group' | 'isShared' | 'newest' | 'unfinishedIds'>
 
 /**
  * An index of the unfinished WebUploader uploads, by task and by name, with their requests in flight. It is built from
@@ -155,38 +153,34 @@ export class LiveUploads {
   }
 
   /**
-   * Learns all settled uploads of a name, once. There may be thousands from before the start: none of them is opened.
+   * The uploads of a name that a complete can mean: the most recently fed unfinished ones, and the newest settled ones.
+   * There may be thousands from before the start: none of them is opened. Where other nodes use the same uploads, the
+   * storage is asked each time.
    *
    * @throws UploadError `storage_error`.
    */
-  async learnSettled(group: string, file: string): Promise<void> {
-    if (!this.settled(file).isAll) await this.#lookups.run([file], () => this.#lookUpSettled(group, file))
+  async ofName(file: string): Promise<readonly string[]> {
+    if (this.#uploads.isShared) return this.#uploads.newest(file, MOST_EXAMINED + MOST_SETTLED_PER_NAME)
+    if (!this.settled(file).isAll) await this.#lookups.run([file], () => this.#lookUpSettled(file))
+    return [...this.of(file), ...this.settled(file).ids]
   }
 
   /** Prepares for a new upload of this name: if it is the first, all settled ones are known from now on. */
   async expect(group: string, file: string): Promise<void> {
-    if (this.#settled.has(file)) return
+    if (this.#uploads.isShared || this.#settled.has(file)) return
     const names =
       this.#taskNames.get(group) ?? this.#cacheNames(group, new Set((await this.#uploads.group(group)).map(fileOf)))
     this.setSettled(file, [], !names.has(file))
   }
 
-  async #lookUpSettled(group: string, file: string): Promise<void> {
+  async #lookUpSettled(file: string): Promise<void> {
     if (this.settled(file).isAll) return
-    const known = new Set(this.settled(file).ids)
-    const ids = (await this.#uploads.group(group)).filter(
-      (id) => id.startsWith(`${file}.`) && !this.isLive(id) && !known.has(id),
-    )
-    const found: { id: string; time: number }[] = []
-    for (let at = 0; at < ids.length; at += MOST_LOOKED_UP) {
-      const batch = ids
-        .slice(at, at + MOST_LOOKED_UP)
-        .map(async (id) => ({ id, time: (await this.#uploads.lastChange(id)).getTime() }))
-      found.push(...(await Promise.all(batch)))
-    }
-    found.sort((a, b) => a.time - b.time)
+    const { ids: known } = this.settled(file)
+    const live = this.#files.get(file)
+    const most = MOST_SETTLED_PER_NAME + known.length + (live?.size ?? 0)
+    const ids = (await this.#uploads.newest(file, most)).filter((id) => !this.isLive(id) && !known.includes(id))
     const newer = this.settled(file).ids.filter((id) => !ids.includes(id))
-    const all = [...found.map(({ id }) => id), ...newer]
+    const all = [...ids, ...newer]
     // Requests for unknown names must not evict what is cached of others.
     if (all.length > 0 || this.of(file).length > 0) this.setSettled(file, all, true)
   }

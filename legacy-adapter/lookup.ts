@@ -40,8 +40,7 @@ export class Lookup {
       // A sender that has begun an upload with the cookie has not begun one without it.
       if (first.isTaken) break
       identities.push(identity)
-      const noted = await this.#notes.read(identity.firstId)
-      for (const id of noted === undefined ? [identity.firstId] : [noted, identity.firstId]) {
+      for await (const id of this.#idsOf(identity)) {
         const { candidate, isTaken, recut } = await this.#look(id, request, identity)
         if (candidate?.knowsSender && candidate.own) return { candidates: [candidate], first }
         // Any client without a cookie may have begun this one, so an upload of the caller is preferred.
@@ -61,6 +60,13 @@ export class Lookup {
       if (candidate?.knowsSender) candidates.push(candidate)
     }
     return { candidates, first }
+  }
+
+  /** The first id of a sender, and the one that a note names. */
+  async *#idsOf({ firstId }: Identity): AsyncGenerator<string> {
+    yield firstId
+    const noted = await this.#notes.read(firstId)
+    if (noted !== undefined) yield noted
   }
 
   /** Remembers the upload of a sender. @throws UploadError `no_space`, `storage_error`. */

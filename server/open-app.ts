@@ -1,4 +1,5 @@
 import { createLegacyAdapter, type LegacyAdapter } from '../legacy-adapter/adapter.ts'
+import type { TextStore } from '../legacy-adapter/check-histories.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { type App, createApp } from './app.ts'
@@ -28,6 +29,7 @@ import { openTokens } from './open-auth.ts'
 import { Intake } from './protocol/intake.ts'
 import { uploadUrls } from './protocol/upload-urls.ts'
 import type { Readiness } from './readiness.ts'
+import type { Environment } from './s3/environment.ts'
 import type { Settings } from './settings.ts'
 import { Tus } from './tus/tus.ts'
 
@@ -41,6 +43,7 @@ export interface AppParts {
   readonly pages: Pages | undefined
   readonly concatenation: Concatenation
   readonly layout: Layout
+  readonly bucket: Environment | undefined
   /** Makes the ids of WebUploader files. */
   readonly secret: string
   readonly keys: Keys
@@ -81,7 +84,8 @@ export async function openApp(
         visitors: new Visitors(secret, reach, auth === 'none'),
         tokenField: auth === 'none' || settings.AUTH_FIELD === '' ? undefined : settings.AUTH_FIELD,
         histories: new Notes(layout.visitors, MAX_VISITORS),
-        senders: new Notes(layout.senders, MAX_SENDERS),
+        senders:
+          parts.bucket === undefined ? new Notes(layout.senders, MAX_SENDERS) : await sharedSenders(parts.bucket),
         adoptions: new Notes(layout.adoptions, MAX_ADOPTIONS),
         urlOf: urls.forPage,
         idleTimeout: settings.IDLE_TIMEOUT,
@@ -154,6 +158,13 @@ async function openDialects(
   const { openDialects, readDialects, scratchIn } = await import('./open-dialects.ts')
   const { DIALECTS, MIN_FREE, MIN_FREE_INODES, TERMINATION } = settings
   return openDialects(await readDialects(DIALECTS), tools, TERMINATION, scratchIn(folder, MIN_FREE, MIN_FREE_INODES))
+}
+
+/** Loaded only where uploads are in a bucket. A chunk may reach another node than the one before. */
+async function sharedSenders({ port, prefix }: Environment): Promise<TextStore> {
+  const { BucketNotes } = await import('./s3/bucket-notes.ts')
+  const { senderFolder } = await import('./s3/keys.ts')
+  return new BucketNotes(port, senderFolder(prefix))
 }
 
 /** Loaded only where downloads are redirected to the bucket. */

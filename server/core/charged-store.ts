@@ -60,6 +60,10 @@ export class ChargedStore implements Store {
     return this.#store.group(group)
   }
 
+  newest(start: string, most: number): Promise<readonly string[]> {
+    return this.#store.newest(start, most)
+  }
+
   get maxLength(): number {
     return this.#store.maxLength
   }

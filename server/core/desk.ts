@@ -53,15 +53,25 @@ export class Desk {
   }
 
   /**
-   * Like `use`, for a request that is told the state of the upload: see `StoredUpload.confirm`.
+   * Like `use`, for a request that is told the state of the upload: see `StoredUpload.confirm`. If another node has had
+   * the upload meanwhile, it is opened again.
    *
    * @throws UploadError like `use`, and `moved`.
    */
-  report<T>(id: string, work: Work<T>): Promise<T> {
-    return this.use(id, async (upload) => {
+  async report<T>(id: string, work: Work<T>): Promise<T> {
+    let isConfirmed = false
+    const confirmed = async (upload: Upload): Promise<T> => {
       await upload.confirm()
+      isConfirmed = true
       return work(upload)
-    })
+    }
+    try {
+      return await this.use(id, confirmed)
+    } catch (error) {
+      const isOutdated = error instanceof UploadError && error.code === 'moved' && !isConfirmed
+      if (!isOutdated) throw error
+      return this.use(id, confirmed)
+    }
   }
 
   /**

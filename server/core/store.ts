@@ -266,6 +266,11 @@ export interface Store {
   open(id: string): Promise<Found>
   /** Ids of one group: those that begin with `group` and a dot, in no order, without removed ones. */
   group(group: string): Promise<readonly string[]>
+  /**
+   * Ids that begin with `start` and a dot: at most `most` of them, those that changed last, in ascending order of that,
+   * without removed ones. `start` begins with a group.
+   */
+  newest(start: string, most: number): Promise<readonly string[]>
   /** The unfinished uploads, in no order. Uploads that are added or removed meanwhile may or may not appear. */
   unfinished(): AsyncIterable<UnfinishedUpload>
   /**

@@ -215,9 +215,9 @@ export class Uploads {
     return this.#store.group(group)
   }
 
-  /** When the last byte of an upload arrived, or it was finished; the epoch if it does not exist. Opens nothing. */
-  lastChange(id: string): Promise<Date> {
-    return this.#store.lastChange(id)
+  /** The ids with this start that changed last: see `Store.newest`. */
+  newest(start: string, most: number): Promise<readonly string[]> {
+    return this.#store.newest(start, most)
   }
 
   /** Where a program of this host finds the file of an upload when it is finished, if it is a file. */

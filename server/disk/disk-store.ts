@@ -42,6 +42,9 @@ export interface DiskStoreOptions {
   readonly folderMode?: number
 }
 
+/** How many uploads are looked at at once. */
+const AT_ONCE = 16
+
 /** Uploads in a directory of a local file system. The place of a file is its state; the rename is the commit. */
 export class DiskStore implements Store {
   readonly maxLength = Number.MAX_SAFE_INTEGER
@@ -143,6 +146,19 @@ export class DiskStore implements Store {
   async group(group: string): Promise<readonly string[]> {
     const names = await onDisk(() => ifThere(() => readdir(this.#environment.layout.groupFolder(group))))
     return idsOf(names ?? []).filter((id) => id.startsWith(`${group}.`))
+  }
+
+  async newest(start: string, most: number): Promise<readonly string[]> {
+    const ids = (await this.group(start.split('.', 1)[0] ?? start)).filter((id) => id.startsWith(`${start}.`))
+    const found: { readonly id: string; readonly time: number }[] = []
+    for (let at = 0; at < ids.length; at += AT_ONCE) {
+      const batch = ids.slice(at, at + AT_ONCE)
+      found.push(...(await Promise.all(batch.map(async (id) => ({ id, time: (await this.lastChange(id)).getTime() })))))
+    }
+    return found
+      .sort((a, b) => a.time - b.time)
+      .slice(-most)
+      .map(({ id }) => id)
   }
 
   partitions(): Promise<readonly string[]> {

@@ -15,6 +15,11 @@ export function notesKey(prefix: string, id: string): string {
   return `${prefix}notes/${id}`
 }
 
+/** The folder of the notes that name the upload of a sender of WebUploader. */
+export function senderFolder(prefix: string): string {
+  return `${prefix}senders/`
+}
+
 /** The folder of events that are not delivered. */
 export function eventFolder(prefix: string): string {
   return `${prefix}out/`

@@ -107,10 +107,16 @@ export class S3Store implements Store {
 
   group(group: string): Promise<readonly string[]> {
     return onS3(async () => {
-      const ids = new Set(await this.#idsBelow(`${group}.`))
-      const gone = await Promise.all([...ids].map(async (id) => ((await this.#end(id))?.kind === 'gone' ? [id] : [])))
-      for (const id of gone.flat()) ids.delete(id)
-      return [...ids]
+      const times = await this.#timesBelow(`${group}.`)
+      return this.#withoutGone([...times.keys()])
+    })
+  }
+
+  newest(start: string, most: number): Promise<readonly string[]> {
+    return onS3(async () => {
+      const times = await this.#timesBelow(`${start}.`)
+      const newest = [...times].sort(([, a], [, b]) => a - b).slice(-most)
+      return this.#withoutGone(newest.map(([id]) => id))
     })
   }
 
@@ -150,7 +156,7 @@ export class S3Store implements Store {
   }
 
   partition(name: string): Promise<readonly string[]> {
-    return onS3(() => this.#idsBelow(name))
+    return onS3(async () => [...(await this.#timesBelow(name)).keys()])
   }
 
   partitionOf(id: string): string {
@@ -271,17 +277,24 @@ export class S3Store implements Store {
     return record !== undefined && (record.parts !== undefined || record.length === prefixOf(received))
   }
 
-  /** Ids that begin with `start`, of uploads of any state. */
-  async #idsBelow(start: string): Promise<string[]> {
-    const ids: string[] = []
-    for await (const { id } of liveEntries(this.#environment, start, true)) ids.push(id)
+  /** By the ids that begin with `start`, of uploads of any state: when each changed, by the clock of this host. */
+  async #timesBelow(start: string): Promise<Map<string, number>> {
+    const times = new Map<string, number>()
+    for await (const { id, changedAt } of liveEntries(this.#environment, start, true))
+      times.set(id, changedAt.getTime())
     const folder = doneKey(this.#environment.prefix, '')
     for (let after: string | undefined; ; ) {
       const page = await this.#environment.port.list(`${folder}${start}`, { after })
-      ids.push(...page.objects.map(({ key }) => key.slice(folder.length)))
-      if (page.next === undefined) return ids
+      const ahead = this.#now() - page.date
+      for (const { key, lastModified } of page.objects) times.set(key.slice(folder.length), lastModified + ahead)
+      if (page.next === undefined) return times
       after = page.next
     }
+  }
+
+  async #withoutGone(ids: readonly string[]): Promise<readonly string[]> {
+    const ends = await Promise.all(ids.map((id) => this.#end(id)))
+    return ids.filter((_, i) => ends[i]?.kind !== 'gone')
   }
 
   async #createFile({ record, after }: Prepared, body: Buffer): Promise<StoredUpload> {

@@ -1,9 +1,13 @@
 import { readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
-import { goneFolder, liveFolder } from './keys.ts'
+import { goneFolder, liveFolder, senderFolder } from './keys.ts'
 import { parseName } from './names.ts'
+import { currentState } from './opening.ts'
 
-/** How long the claims of an upload stay after its end, for processes that were stopped. Milliseconds. */
+/**
+ * How long the claims of an upload stay after its end, for processes that were stopped, and the notes that name it, for
+ * pages that repeat a request. Milliseconds.
+ */
 const CLAIMS_STAY = 48 * 60 * 60 * 1000
 
 /** When what may have landed after a removal is deleted once more. Milliseconds. */
@@ -17,6 +21,7 @@ const REPEATED_AFTER = 7 * 24 * 60 * 60 * 1000
  */
 export async function tidy(environment: Environment, signal: AbortSignal): Promise<void> {
   await tidyLive(environment, signal)
+  await tidySenders(environment, signal)
   await tidyGone(environment, signal)
 }
 
@@ -57,6 +62,25 @@ async function tidyUpload(environment: Environment, { id, hasRecord, changedAt }
   for (let page = await port.list(folder); page.objects.length > 0; page = await port.list(folder)) {
     await port.remove(page.objects.map(({ key }) => key))
   }
+}
+
+/** A note is needed as long as chunks of its sender may come. */
+async function tidySenders(environment: Environment, signal: AbortSignal): Promise<void> {
+  const { port, prefix } = environment
+  for (let after: string | undefined; !signal.aborted; ) {
+    const { objects, date, next } = await port.list(senderFolder(prefix), { after })
+    for (const { key, lastModified } of objects) {
+      if (date - lastModified < CLAIMS_STAY) continue
+      const id = (await port.get(key)).found?.body.toString('utf8')
+      if (id !== undefined && !(await isUnfinished(environment, id))) await port.remove([key])
+    }
+    if (next === undefined) return
+    after = next
+  }
+}
+
+async function isUnfinished(environment: Environment, id: string): Promise<boolean> {
+  return (await readDone(environment, id)) === undefined && (await currentState(environment, id)) !== undefined
 }
 
 /** Tombstones of random ids are forgotten by the service itself. */

@@ -61,6 +61,7 @@ function gated(store: DiskStore, part: string, gate: Gate, what: 'discardBytes' 
       return found.kind === 'upload' ? { kind: 'upload', upload: gatedUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    newest: (start, most) => store.newest(start, most),
     maxLength: store.maxLength,
     idleKept: store.idleKept,
     isShared: store.isShared,

@@ -28,6 +28,7 @@ function endless(store: DiskStore, onRead: () => void): Store {
       return found.kind === 'upload' ? { kind: 'upload', upload: endlessUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    newest: (start, most) => store.newest(start, most),
     maxLength: store.maxLength,
     idleKept: store.idleKept,
     isShared: store.isShared,

@@ -62,6 +62,7 @@ function slow(store: DiskStore, log: string[]): Store {
       return found.kind === 'upload' ? { kind: 'upload', upload: slowUpload(found.upload) } : found
     },
     group: (group) => store.group(group),
+    newest: (start, most) => store.newest(start, most),
     maxLength: store.maxLength,
     idleKept: store.idleKept,
     isShared: store.isShared,

@@ -15,9 +15,9 @@ const SENT_AGAIN: ReadonlySet<string> = new Set(['chunk_not_placed', 'superseded
 /** Sends the missing chunks of a file on several connections, as a page does. @throws NoAnswer, Over, Violation */
 export async function sendByWebUploader(upload: UploadModel, cut: Cut, client: Client, manner: Manner): Promise<void> {
   const { random } = manner
-  // A reloaded page sends everything again.
-  const missing =
-    upload.path === undefined || random.chance(0.15) ? allChunks(cut) : await askMissing(upload, cut, client)
+  // A reloaded page sends everything again, unless it wants to know whether the upload has failed.
+  const sendsAll = upload.path === undefined || (random.chance(0.15) && upload.failure === 'none')
+  const missing = sendsAll ? allChunks(cut) : await askMissing(upload, cut, client)
   const queue = random.chance(0.6) ? random.shuffled(missing) : [...missing]
   // Some pages are reloaded before they have sent everything.
   const reloadAfter = random.chance(0.15) ? random.whole(1, cut.chunks) : Number.POSITIVE_INFINITY

@@ -80,7 +80,12 @@ export function noteAccepted(
 ): void {
   const { url, received, finished } = accepted.parse(json(answer))
   if (upload.path !== undefined && upload.path !== url) {
-    // Only after a removal may a chunk begin another upload.
+    // A request with another chunk size got no answer, and made the upload fail: the page continues with this one.
+    if (upload.failure !== 'none') {
+      upload.nextCut = cut
+      upload.isSaidToHaveFailed()
+    }
+    // Otherwise, only after a removal may a chunk begin another upload.
     if (!upload.mayBeGone(client.sweeps)) upload.broken(`has a second upload: ${url}, for chunk ${chunk}`)
     upload.isSaidToBeGone(client.sweeps)
   }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { UploadError } from '../../server/core/errors.ts'
 import type { UploadRecord } from '../../server/core/record.ts'
@@ -330,6 +331,17 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       await (await opened('g.a.2')).remove('deleted')
       expect([...(await under.store.group('g'))].sort()).toEqual(['g.a.1', 'g.b.3'])
       expect(await under.store.group('other')).toEqual([])
+    })
+
+    it('lists the uploads of a name that changed last, without removed ones', async () => {
+      for (const id of ['g.a.1', 'g.a.2', 'g.aa.3', 'g.b.4']) await (await create(recordOf(id, 5))).release()
+      await (await opened('g.a.2')).remove('deleted')
+      // A store may tell seconds apart, and no less.
+      await pause(1_100)
+      await under.store.createFinished(recordOf('g.a.5', 5), [Buffer.from('hello')])
+      expect(await under.store.newest('g.a', 10)).toEqual(['g.a.1', 'g.a.5'])
+      expect(await under.store.newest('g.a', 1)).toEqual(['g.a.5'])
+      expect(await under.store.newest('g.c', 10)).toEqual([])
     })
 
     describe('that creates an upload from a finished one', () => {

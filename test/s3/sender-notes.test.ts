@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import { expect, it } from '@jest/globals'
+import { BucketNotes } from '../../server/s3/bucket-notes.ts'
+import { systemClock } from '../../server/s3/clock.ts'
+import type { Environment } from '../../server/s3/environment.ts'
+import { senderFolder } from '../../server/s3/keys.ts'
+import { MemoryBudget } from '../../server/s3/memory-budget.ts'
+import { S3Store } from '../../server/s3/s3-store.ts'
+import { recordOf } from '../support/store-contract.ts'
+import { Bucket, memoryPort } from './memory-s3.ts'
+
+const HOUR = 60 * 60 * 1000
+
+it('The note about a sender stays while its upload is unfinished, and two days besides', async () => {
+  let now = Date.parse('2026-11-27T00:00:00Z')
+  const bucket = new Bucket(() => now, 1)
+  const environment: Environment = {
+    port: memoryPort(bucket),
+    bucket: 'bucket',
+    prefix: '.landfall/',
+    keyOf: ({ id }) => `files/${id}`,
+    node: randomUUID(),
+    cells: { usual: 4, smallest: 4, largestNatural: 4, largest: 8, copied: 8 },
+    clock: { ...systemClock, now: () => now },
+    parallel: 2,
+    flushAfter: 30_000,
+    budget: new MemoryBudget(1_000_000),
+    keepsRejected: true,
+  }
+  const store = new S3Store(environment)
+  const notes = new BucketNotes(environment.port, senderFolder(environment.prefix))
+  await store.create(recordOf('unfinished', 5))
+  await store.createFinished(recordOf('finished', 5), [Buffer.from('hello')])
+  for (const id of ['unfinished', 'finished', 'never']) await notes.write(`sender of ${id}`, id)
+  const kept = async (): Promise<readonly (string | undefined)[]> =>
+    Promise.all(['unfinished', 'finished', 'never'].map((id) => notes.read(`sender of ${id}`)))
+
+  now += 47 * HOUR
+  await store.tidy(new AbortController().signal)
+  expect(await kept()).toEqual(['unfinished', 'finished', 'never'])
+  now += 2 * HOUR
+  await store.tidy(new AbortController().signal)
+  expect(await kept()).toEqual(['unfinished', undefined, undefined])
+})
