@@ -6,15 +6,9 @@ import type { OutboxStep, SyncMode } from '../disk/environment.ts'
 import { makeFolder } from '../disk/files.ts'
 import { PRIVATE_FOLDER } from '../disk/modes.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { EventLog, type Position } from './event-log.ts'
+import { EndpointReader, type Found } from './endpoint-reader.ts'
+import { EventLog } from './event-log.ts'
 
-/** Maximum letters that an endpoint has in memory. */
-const MAX_LETTERS = 10_000
-/**
- * How many letters of an endpoint, except postponed ones, are read ahead, and have their text in memory; the text of
- * further ones is read when it is sent. So few live so shortly that the memory of the process does not grow by them.
- */
-const READ_AHEAD = 128
 /** How often the folder of dead letters to send again is read, in milliseconds. */
 const LOOK_EVERY = 5_000
 /** The wait before the outbox is read or compared again after an error; each further one is twice as long. */
@@ -38,8 +32,6 @@ export interface DiskOutboxOptions {
   readonly onStep: (step: OutboxStep) => void
 }
 
-type Found = Position & { readonly event: WrittenEvent }
-
 /** An intent that is neither confirmed nor cancelled. */
 interface Open {
   readonly id: string
@@ -48,32 +40,12 @@ interface Open {
   end: 'confirmed' | 'cancelled' | 'doubted' | undefined
 }
 
-/** An endpoint, and how far the log was read for it. */
-interface Reader {
-  readonly endpoint: string
-  /** The place of the endpoint among all. */
-  readonly place: number
-  readonly receive: (letter: Letter) => void
-  /** The number of the segment, and the index, that are read next. */
-  segment: number
-  index: number
-  /** Whether it has read everything: new events are handed out without being read. */
-  isCaughtUp: boolean
-  isReading: boolean
-  /** What is being read. */
-  found: AsyncGenerator<Found> | undefined
-  /** How many letters are handed out. */
-  letters: number
-  /** Those of them that are not postponed. */
-  fresh: number
-}
-
 /** An outbox in files. A process that owns the data directory owns it. */
 export class DiskOutbox implements Outbox, Mailbox {
   readonly #options: DiskOutboxOptions
   readonly #log: EventLog
   readonly #dead: DeadLetters
-  readonly #readers: Reader[] = []
+  readonly #readers: EndpointReader[] = []
   /** By event id. */
   readonly #open = new Map<string, Open>()
   /** By upload: events of which it is not known whether they are true. */
@@ -97,8 +69,16 @@ export class DiskOutbox implements Outbox, Mailbox {
 
   handOut(endpoint: string, receive: (letter: Letter) => void): void {
     const place = this.#options.endpoints.indexOf(endpoint)
-    const state = { segment: 0, index: 0, isCaughtUp: false, isReading: false, found: undefined, letters: 0, fresh: 0 }
-    this.#readers.push({ endpoint, place, receive, ...state })
+    this.#readers.push(
+      new EndpointReader({
+        endpoint,
+        place,
+        receive,
+        log: this.#log,
+        dead: this.#dead,
+        onNotice: this.#options.onNotice,
+      }),
+    )
   }
 
   async countDead(): Promise<number> {
@@ -139,6 +119,7 @@ export class DiskOutbox implements Outbox, Mailbox {
   /** Ends the deliveries: no letter is handed out or settled from now on. */
   async close(): Promise<void> {
     this.#isClosed = true
+    for (const reader of this.#readers) reader.close()
     clearInterval(this.#timer)
     clearTimeout(this.#retry)
     await this.#looking.catch(() => undefined)
@@ -186,7 +167,7 @@ export class DiskOutbox implements Outbox, Mailbox {
 
   async #startHandingOut(): Promise<void> {
     await this.#checkAll()
-    for (const reader of this.#readers) this.#readOn(reader)
+    for (const reader of this.#readers) reader.readOn()
   }
 
   /** Compares the doubtful events with the store; retries those that it cannot compare. */
@@ -246,7 +227,7 @@ export class DiskOutbox implements Outbox, Mailbox {
       const [position, event] = [positions[i], written[i]]
       if (position === undefined || event === undefined) continue
       one.written = { ...position, event }
-      for (const reader of this.#readers) if (reader.letters >= MAX_LETTERS) fallBehind(reader, position)
+      for (const reader of this.#readers) reader.noteWritten(position)
       if (one.end === 'cancelled') this.#log.end(position)
       if (one.end === 'doubted') this.#reconsider(one.written)
     }
@@ -263,95 +244,7 @@ export class DiskOutbox implements Outbox, Mailbox {
   /** Hands out a confirmed event, unless the reader will find it. */
   #handOut(found: Found): void {
     this.#log.confirm(found)
-    for (const reader of this.#readers) if (reader.isCaughtUp || isBefore(found, reader)) this.#give(reader, found)
-  }
-
-  #give(reader: Reader, { event, ...position }: Found): void {
-    const { segment, index } = position
-    if (segment.isOver(index) || segment.isDelivered(index, reader.place)) return
-    if (event.only !== undefined && event.only !== reader.endpoint) {
-      this.#log.deliver(position, reader.place)
-      return
-    }
-    reader.letters += 1
-    reader.fresh += 1
-    let isFresh = true
-    let text = reader.fresh <= READ_AHEAD ? JSON.stringify(event.body) : undefined
-    const postpone = (): void => {
-      if (isFresh) reader.fresh -= 1
-      isFresh = false
-      text = undefined
-      this.#readOn(reader)
-    }
-    const settle = (): void => {
-      if (this.#isClosed) return
-      this.#log.deliver(position, reader.place)
-      reader.letters -= 1
-      postpone()
-    }
-    // The event itself may be long: it is not kept.
-    const { id, upload, at } = event
-    reader.receive({
-      id,
-      upload,
-      at,
-      body: async () => text ?? JSON.stringify((await this.#log.read(position)).body),
-      delivered: settle,
-      postponed: postpone,
-      dead: async (why) => {
-        await this.#dead.add(await this.#log.read(position), reader.endpoint, why)
-        settle()
-      },
-    })
-  }
-
-  /** Reads for an endpoint that has not received everything, in the background. */
-  #readOn(reader: Reader): void {
-    const { isCaughtUp, isReading, fresh, letters } = reader
-    if (isCaughtUp || isReading || fresh > READ_AHEAD / 2 || letters >= MAX_LETTERS || this.#isClosed) return
-    reader.isReading = true
-    this.#read(reader)
-      .catch((error: unknown) => {
-        reader.found = undefined
-        this.#options.onNotice('The outbox could not be read.', error)
-      })
-      .finally(() => {
-        reader.isReading = false
-      })
-  }
-
-  async #read(reader: Reader): Promise<void> {
-    while (!this.#isClosed && !reader.isCaughtUp && reader.fresh < READ_AHEAD && reader.letters < MAX_LETTERS) {
-      reader.found ??= this.#eventsFor(reader)
-      const { value: found } = await reader.found.next()
-      if (found === undefined) {
-        reader.found = undefined
-        continue
-      }
-      reader.index = found.index + 1
-      if (found.segment.isConfirmed(found.index)) this.#give(reader, found)
-    }
-  }
-
-  /** What the reader has to read, until it has caught up. */
-  async *#eventsFor(reader: Reader): AsyncGenerator<Found> {
-    while (!this.#isClosed) {
-      const segment = this.#log.from(reader.segment)
-      if (segment === undefined) {
-        reader.isCaughtUp = true
-        return
-      }
-      if (segment.number !== reader.segment) Object.assign(reader, { segment: segment.number, index: 0 })
-      const end = segment.next
-      yield* this.#log.liveEvents(segment, reader.index)
-      reader.index = Math.max(reader.index, end)
-      if (reader.index < segment.next) continue
-      if (this.#log.from(segment.number + 1) === undefined) {
-        reader.isCaughtUp = true
-        return
-      }
-      Object.assign(reader, { segment: segment.number + 1, index: 0 })
-    }
+    for (const reader of this.#readers) reader.handOut(found)
   }
 
   /** Takes dead letters that are to be sent again. */
@@ -400,16 +293,6 @@ export class DiskOutbox implements Outbox, Mailbox {
     this.#addDoubtful(found)
     this.#checkAll().catch(() => undefined)
   }
-}
-
-function isBefore({ segment, index }: Position, reader: Reader): boolean {
-  return segment.number < reader.segment || (segment.number === reader.segment && index < reader.index)
-}
-
-/** From this event on, an endpoint that has its fill must be read for. */
-function fallBehind(reader: Reader, { segment, index }: Position): void {
-  if (!reader.isCaughtUp) return
-  Object.assign(reader, { isCaughtUp: false, segment: segment.number, index })
 }
 
 const NOTHING: Omit<Intent, 'written'> = { confirm: () => undefined, cancel: () => undefined, doubt: () => undefined }
