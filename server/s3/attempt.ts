@@ -8,6 +8,8 @@ import { type Piece, pieceName } from './names.ts'
 
 /** What a piece in memory has room for at first, in bytes; it grows as bytes arrive. */
 const FIRST_ROOM = 256 * 1024
+/** How many times as much, each time. */
+const GROWTH = 8
 /** What stays in memory when a piece is stored early: the last piece shows that an attempt is whole. Bytes. */
 const TAIL = 64 * 1024
 
@@ -48,6 +50,8 @@ export class PieceAttempt implements Attempt, Holder {
   #filled = 0
   /** Where the next piece begins. */
   #start: number
+  /** Whether the last piece was as long as it could be: then the next one will probably be, too. */
+  #wasFull = false
   #isBusy = false
   #wantsRoom = false
   #isOver = false
@@ -144,12 +148,13 @@ export class PieceAttempt implements Attempt, Holder {
   }
 
   async #grow(): Promise<void> {
-    const size = Math.min(this.#room, Math.max(FIRST_ROOM, this.#buffer.length * 4))
+    const expected = this.#wasFull ? this.#room : Math.max(FIRST_ROOM, this.#buffer.length * GROWTH)
+    const size = Math.min(this.#room, expected)
     if (size <= this.#filled) throw new RangeError('The bytes exceed the range of the attempt.')
     // Meanwhile, the budget may let this attempt shrink.
     await this.#environment.budget.take(size)
     const before = this.#buffer
-    this.#buffer = Buffer.allocUnsafeSlow(size)
+    this.#buffer = this.#environment.buffers.take(size)
     before.copy(this.#buffer, 0, 0, this.#filled)
     this.#environment.budget.give(before.length)
   }
@@ -173,6 +178,7 @@ export class PieceAttempt implements Attempt, Holder {
     const range = { start: this.#start, end: this.#start + count }
     const facts = { term: this.#upload.term, token: this.#token, index: this.#pieces.length, isLast, isCover: false }
     const piece = { ...facts, ...range, name: pieceName({ ...facts, ...range }) }
+    this.#wasFull = count === buffer.length
     this.#buffer = Buffer.from(buffer.subarray(count, this.#filled))
     budget.owe(this.#buffer.length)
     this.#filled -= count
@@ -180,6 +186,9 @@ export class PieceAttempt implements Attempt, Holder {
     this.#pieces.push(piece)
     const put = this.#upload
       .put(piece, buffer.subarray(0, count))
+      .then(() => {
+        if (count === buffer.length) this.#environment.buffers.giveBack(buffer)
+      })
       .catch((error: unknown) => {
         this.#failure ??= { error }
       })

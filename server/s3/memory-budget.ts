@@ -16,14 +16,15 @@ interface Waiter {
  * pieces, and who needs more waits for that, in order of arrival.
  */
 export class MemoryBudget {
-  readonly #limit: number
+  /** Bytes. */
+  readonly limit: number
   readonly #holders = new Set<Holder>()
   readonly #queue: Waiter[] = []
   #used = 0
 
   /** @param limit bytes. */
   constructor(limit: number) {
-    this.#limit = limit
+    this.limit = limit
   }
 
   /** Bytes. */
@@ -45,7 +46,7 @@ export class MemoryBudget {
 
   /** Takes memory if there is any that nobody waits for. @returns whether it did. */
   tryTake(bytes: number): boolean {
-    if (this.#queue.length > 0 || this.#used + bytes > this.#limit) return false
+    if (this.#queue.length > 0 || this.#used + bytes > this.limit) return false
     this.#used += bytes
     return true
   }
@@ -76,7 +77,7 @@ export class MemoryBudget {
 
   /** One that needs more than there is at all gets it when nothing else is used. */
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#limit
+    return this.#used === 0 || this.#used + bytes <= this.limit
   }
 
   #grant(): void {
@@ -90,7 +91,7 @@ export class MemoryBudget {
 
   /** Lets the largest holders shrink, until those who wait will fit. */
   #makeRoom(): void {
-    let lacking = this.#queue.reduce((sum, { bytes }) => sum + bytes, 0) - (this.#limit - this.#used)
+    let lacking = this.#queue.reduce((sum, { bytes }) => sum + bytes, 0) - (this.limit - this.#used)
     const largest = [...this.#holders].filter(({ spare }) => spare > 0).sort((a, b) => b.spare - a.spare)
     for (const holder of largest) {
       if (lacking <= 0) return

@@ -6,6 +6,8 @@ import { systemClock } from '../../server/s3/clock.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
 import type { Piece } from '../../server/s3/names.ts'
+import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
+import { bytesOf } from '../support/bytes.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
 
 const KIB = 1024
@@ -22,6 +24,7 @@ function environmentWith(budget: MemoryBudget): Environment {
     parallel: 4,
     flushAfter: 30_000,
     budget,
+    buffers: new PieceBuffers(budget),
     clock: systemClock,
     keepsRejected: true,
   }
@@ -56,6 +59,16 @@ class Target implements PiecesOf {
 
   get received(): Ranges {
     return union(this.counted)
+  }
+}
+
+/** An upload whose puts take some turns, and read their bytes at the end. */
+class SlowTarget extends Target {
+  readonly stored: Buffer[] = []
+
+  override async put(piece?: Piece, bytes?: Buffer): Promise<void> {
+    for (let i = 0; i < 5; i++) await turn()
+    if (piece !== undefined && bytes !== undefined) this.stored[piece.index] = Buffer.from(bytes)
   }
 }
 
@@ -94,4 +107,14 @@ describe('attempts that need more memory than there is', () => {
     expect(targets.every(({ received }) => received[0]?.end === length)).toBe(true)
     expect(budget.used).toBe(0)
   })
+})
+
+it('The memory of a piece is used again only when it has been stored', async () => {
+  const target = new SlowTarget()
+  const content = bytesOf(50 * MIB)
+  const range = { start: 0, end: content.length }
+  const attempt = new PieceAttempt(environmentWith(new MemoryBudget(256 * MIB)), target, range, 'as-received')
+  for (let at = 0; at < content.length; at += 100_000) await attempt.write([content.subarray(at, at + 100_000)])
+  await attempt.commit()
+  expect(Buffer.concat(target.stored).equals(content)).toBe(true)
 })

@@ -5,6 +5,7 @@ import { systemClock } from '../../server/s3/clock.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { senderFolder } from '../../server/s3/keys.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
+import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import { recordOf } from '../support/store-contract.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
@@ -25,6 +26,7 @@ it('The note about a sender stays while its upload is unfinished, and two days b
     parallel: 2,
     flushAfter: 30_000,
     budget: new MemoryBudget(1_000_000),
+    buffers: new PieceBuffers(new MemoryBudget(1_000_000)),
     keepsRejected: true,
   }
   const store = new S3Store(environment)
