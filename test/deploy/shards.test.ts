@@ -9,7 +9,7 @@ import { runNginx } from '../support/nginx.ts'
 import { type Landfall, startLandfall } from '../support/restartable-program.ts'
 import { startService } from '../support/service.ts'
 import { createUpload, head, idOf, PATCH_HEADERS, TUS } from '../support/tus.ts'
-import { cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
+import { CLOSING, cut, MULTIPART, multipartBody } from '../support/webuploader.ts'
 import { until } from '../support/wire.ts'
 
 const CONFIGURATION = fileURLToPath(new URL('../../deploy/nginx/shards.conf', import.meta.url))
@@ -22,7 +22,9 @@ let base: string
 let stopNginx: () => Promise<void>
 beforeAll(async () => {
   folder = await temporaryFolder()
-  nodes = await Promise.all(NODES.map((NODE) => startLandfall({ NODE, SECRET, TRUST_PROXY: 'true' })))
+  nodes = await Promise.all(
+    NODES.map((NODE) => startLandfall({ NODE, SECRET, TRUST_PROXY: 'true', DIALECTS: 'filepond' })),
+  )
   const listening = await freePort()
   base = `http://127.0.0.1:${listening}`
   stopNginx = await runNginx(folder.path, await configured(listening), listening)
@@ -166,6 +168,24 @@ describe('Nodes with folders of their own', () => {
     await nodes[index]?.startAgain()
     await idle(first, away)
     expect((await first.patch(away, 0, Buffer.from('hello'))).status).toBe(204)
+  })
+
+  it('continue an item of FilePond for a client whose address has changed', async () => {
+    const content = Buffer.from('hello')
+    for (const [i, client] of clients.entries()) {
+      const length = { 'Upload-Length': String(content.length), 'Content-Type': MULTIPART }
+      const begun = await client.send('/upload/filepond', { method: 'POST', headers: length, body: CLOSING })
+      const id = await begun.text()
+      const other = clients.at(i - 1) ?? client
+      for (const [at, sender] of [client, other].entries()) {
+        const body = content.subarray(at * 3, at * 3 + 3)
+        const headers = { ...length, ...PATCH_HEADERS, 'Upload-Offset': String(at * 3), 'Upload-Name': 'a.txt' }
+        const sent = await sender.send(`/upload/filepond?patch=${id}`, { method: 'PATCH', headers, body })
+        expect([sent.status, await sent.text()]).toEqual([expect.any(Number), ''])
+        expect(sent.ok).toBe(true)
+      }
+      expect((await other.content(`/files/${id}`)).toString()).toBe('hello')
+    }
   })
 
   it('join the parts of a final upload where they are, whoever asks', async () => {
