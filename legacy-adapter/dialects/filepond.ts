@@ -172,14 +172,15 @@ export class FilePond {
     ctx.set('Cache-Control', 'no-store')
     if (this.#termination === 'off') throw new UploadError('forbidden', 'This service deletes no uploads.')
     const desk = await this.#admitted(ctx, admit)
-    const text = await withBody(ctx, this.#open.tools.options.idleTimeout, (body) => drain(body, LONGEST_ID))
-    const id = this.#checked(text, desk)
+    // The application may have chosen another id for a whole file.
+    const id = await withBody(ctx, this.#open.tools.options.idleTimeout, (body) => drain(body, LONGEST_ID))
     const onlyIncomplete = this.#termination !== 'on'
     try {
       await desk.use(id, (upload) => upload.terminate({ onlyIncomplete }))
     } catch (error) {
-      // Nothing was sent yet, or the page asks twice.
       if (!isUnknown(error) && !(error instanceof UploadError && error.code === 'gone')) throw error
+      // Nothing was sent yet, or the page asks twice.
+      if (!this.#isGiven(id, desk)) throw error
     }
     ctx.status = 204
   }
@@ -196,18 +197,15 @@ export class FilePond {
 
   /** The id in the query. @throws UploadError `not_found`. */
   #named(ctx: Context, desk: Desk): string {
-    return this.#checked(queryOf(ctx, this.#open).fields.get('patch')?.[0] ?? '', desk)
+    const id = queryOf(ctx, this.#open).fields.get('patch')?.[0] ?? ''
+    if (this.#isGiven(id, desk)) return id
+    throw new UploadError('not_found', 'Not found.')
   }
 
-  /**
-   * An id of before NODE was set or changed stays valid.
-   *
-   * @throws UploadError `not_found` for an id that this service did not give to this owner.
-   */
-  #checked(id: string, desk: Desk): string {
+  /** Whether this service gave the id to this owner. One of before NODE was set or changed stays valid. */
+  #isGiven(id: string, desk: Desk): boolean {
     const [, node = '', random] = ID.exec(id) ?? []
-    if (random !== undefined && isEqual(id, this.#idOf(node, random, desk))) return id
-    throw new UploadError('not_found', 'Not found.')
+    return random !== undefined && isEqual(id, this.#idOf(node, random, desk))
   }
 
   #idOf(node: string, random: string, { principal }: Desk): string {

@@ -7,6 +7,7 @@ import { makeScanner } from '../e2e/support/scanner.ts'
 import { bytesOf, inverted } from '../support/bytes.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startService, type TestService } from '../support/service.ts'
+import { startStub } from '../support/stub-server.ts'
 import { patch as patchTus } from '../support/tus.ts'
 import { until } from '../support/wire.ts'
 
@@ -506,6 +507,33 @@ describe('FilePond', () => {
     expect((await patch(id, 0, 10, bytesOf(10))).status).toBe(400)
     expect((await fetch(`${service.url}/upload/filepond`, { method: 'DELETE', body: id })).status).toBe(400)
     expect(await readdir(path.join(service.dataDir, 'files'))).not.toContain(id)
+  })
+})
+
+describe('FilePond before an application that chooses ids', () => {
+  it('reverts a whole file', async () => {
+    const hooks = await startStub((_, response) => {
+      response.setHeader('Content-Type', 'application/json')
+      response.end(JSON.stringify({ ChangeFileInfo: { ID: 'chosen-by-the-application' } }))
+    })
+    const { url: at, close } = await startService({
+      DIALECTS: 'filepond',
+      HOOKS_URL: hooks.url,
+      HOOKS_EVENTS: 'pre-create',
+    })
+    try {
+      const body = new FormData()
+      body.append('filepond', '{}')
+      body.append('filepond', new Blob(['hello']), 'hello.txt')
+      const id = await (await fetch(`${at}/upload/filepond`, { method: 'POST', body })).text()
+      expect(await (await fetch(`${at}/files/${id}`)).text()).toBe('hello')
+      const revert = () => fetch(`${at}/upload/filepond`, { method: 'DELETE', body: id })
+      expect((await revert()).status).toBe(204)
+      expect((await fetch(`${at}/files/${id}`)).status).toBe(410)
+    } finally {
+      await close()
+      await hooks.close()
+    }
   })
 })
 
