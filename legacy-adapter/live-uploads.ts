@@ -155,12 +155,16 @@ export class LiveUploads {
   /**
    * The uploads of a name that a complete can mean: the most recently fed unfinished ones, and the newest settled ones.
    * There may be thousands from before the start: none of them is opened. Where other nodes use the same uploads, the
-   * storage is asked each time.
+   * storage is asked each time, for the newest of both kinds.
    *
    * @throws UploadError `storage_error`.
    */
   async ofName(file: string): Promise<readonly string[]> {
-    if (this.#uploads.isShared) return this.#uploads.newest(file, MOST_EXAMINED + MOST_SETTLED_PER_NAME)
+    if (this.#uploads.isShared) {
+      const newest = await this.#uploads.newest(file, MOST_EXAMINED + MOST_SETTLED_PER_NAME)
+      // One that has only begun is not in the storage yet.
+      return [...new Set([...this.of(file), ...newest])]
+    }
     if (!this.settled(file).isAll) await this.#lookups.run([file], () => this.#lookUpSettled(file))
     return [...this.of(file), ...this.settled(file).ids]
   }

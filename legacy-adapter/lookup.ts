@@ -2,25 +2,30 @@ import { UploadError } from '../server/core/errors.ts'
 import { failureError } from '../server/core/failure.ts'
 import type { Upload } from '../server/core/upload.ts'
 import { isVisible } from './caller.ts'
-import type { TextStore } from './check-histories.ts'
 import type { FileFacts, FileRequest, Identity } from './identity.ts'
 import type { LiveUploads } from './live-uploads.ts'
+import type { SenderStore } from './options.ts'
 import { chunkSetOf, fits, knowsSender, pageOf } from './page-record.ts'
 import type { Candidate, Skippable } from './which-upload.ts'
 
 /** The first upload of a sender: whether its id is taken, and how often its chunk size has changed. */
-export interface FirstUpload {
+interface Taken {
   readonly isTaken: boolean
   readonly recut: number
+}
+
+/** With its later upload, and whether that has not been created yet. */
+export interface FirstUpload extends Taken {
+  readonly noted?: { readonly id: string; readonly isFree: boolean } | undefined
 }
 
 /** Finds the uploads that a request could mean. The cost does not grow with the number of files of one name. */
 export class Lookup {
   readonly #live: LiveUploads
   /** Maps the first id of a sender to the id of its upload, if they differ. */
-  readonly #notes: TextStore
+  readonly #notes: SenderStore
 
-  constructor(live: LiveUploads, notes: TextStore) {
+  constructor(live: LiveUploads, notes: SenderStore) {
     this.#live = live
     this.#notes = notes
   }
@@ -45,7 +50,9 @@ export class Lookup {
         if (candidate?.knowsSender && candidate.own) return { candidates: [candidate], first }
         // Any client without a cookie may have begun this one, so an upload of the caller is preferred.
         if (candidate?.knowsSender) candidates.push(candidate)
-        if (identity === own) first = { isTaken: first.isTaken || isTaken, recut: Math.max(first.recut, recut) }
+        if (identity !== own) continue
+        const noted = id === own.firstId ? undefined : { id, isFree: !isTaken && id.startsWith(`${own.file}.`) }
+        first = { isTaken: first.isTaken || isTaken, recut: Math.max(first.recut, recut), noted }
       }
     }
     for (const identity of identities) {
@@ -67,6 +74,18 @@ export class Lookup {
     yield firstId
     const noted = await this.#notes.read(firstId)
     if (noted !== undefined) yield noted
+  }
+
+  /**
+   * Remembers the upload that a sender is about to begin.
+   *
+   * @param earlier the noted one.
+   * @returns whether no other node has noted one meanwhile. @throws UploadError `no_space`, `storage_error`.
+   */
+  async announce(firstId: string, id: string, earlier: string | undefined): Promise<boolean> {
+    if (earlier === undefined) return this.#notes.add(firstId, id)
+    await this.#notes.write(firstId, id)
+    return true
   }
 
   /** Remembers the upload of a sender. @throws UploadError `no_space`, `storage_error`. */
@@ -105,7 +124,7 @@ export class Lookup {
     request: FileRequest,
     identity: Identity,
     facts?: FileFacts,
-  ): Promise<FirstUpload & { candidate: Candidate | undefined }> {
+  ): Promise<Taken & { candidate: Candidate | undefined }> {
     try {
       return await request.caller.desk.use(id, async (upload) => {
         this.#settle(upload)

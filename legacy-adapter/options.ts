@@ -4,6 +4,12 @@ import type { TextStore } from './check-histories.ts'
 import type { IdentityRules } from './identity.ts'
 import type { Visitors } from './visitor.ts'
 
+/** Stores the uploads of senders. */
+export interface SenderStore extends TextStore {
+  /** Writes a note if there is none. @returns whether it did. */
+  add(name: string, text: string): Promise<boolean>
+}
+
 /** Options of the adapter. */
 export interface LegacyOptions {
   readonly rules: IdentityRules
@@ -13,7 +19,7 @@ export interface LegacyOptions {
   /** Stores the chunks that `/check` has listed to visitors. */
   readonly histories: TextStore
   /** Stores the upload of a sender, if its id is not the first id of the sender. */
-  readonly senders: TextStore
+  readonly senders: SenderStore
   /** Stores the uploads that tasks have adopted. */
   readonly adoptions: AdoptionStore
   /** The public URL of an upload. */

@@ -26,9 +26,10 @@ type Work<T> = (destination: Destination) => Promise<T>
  * queue. Nothing waits in it: a chunk leaves it before its first byte is read.
  *
  * After a crash: the record of an upload names a sender before any chunk of that sender counts, except chunk 0, which
- * was stored before. The note that maps the sender to its upload follows. Without the note, an unfinished upload is
- * found by its record, and a finished file is stored a second time. A share may lack a stored chunk: then the file
- * waits for its complete. Pending proofs and rejections are forgotten: such senders start again with chunk 0.
+ * was stored before. The note that maps the sender to another upload than its first follows, or was written before that
+ * upload. Without the note, an unfinished upload is found by its record on the node that knew it, and a finished file is
+ * stored a second time. A share may lack a stored chunk: then the file waits for its complete. Pending proofs and
+ * rejections are forgotten: such senders start again with chunk 0.
  */
 export class Placing {
   readonly #live: LiveUploads
@@ -157,14 +158,25 @@ export class Placing {
     }
   }
 
-  async #create<T>(request: ChunkRequest, work: Work<T>, first: FirstUpload, leave: () => void): Promise<T> {
+  /** @returns `undefined` if another node has begun an upload meanwhile. */
+  async #create<T>(
+    request: ChunkRequest,
+    work: Work<T>,
+    first: FirstUpload,
+    leave: () => void,
+  ): Promise<T | undefined> {
     const { caller } = request
     const { file, firstId, group, idOf, sender } = request.identities().own
-    // Random, not counted: no earlier upload has to be looked up.
-    const id = first.isTaken ? idOf(randomInt(1, 2 ** 47)) : firstId
+    const { isTaken, noted } = first
+    let id = firstId
+    if (isTaken && noted?.isFree) id = noted.id
+    else if (isTaken) {
+      // Random, not counted: no earlier upload has to be looked up. All nodes must use the same one.
+      id = idOf(randomInt(1, 2 ** 47))
+      if (!(await this.#lookup.announce(firstId, id, noted?.id))) return undefined
+    }
     await this.#live.expect(group, file)
     return caller.desk.createTentatively(newRecordOf(request, id, first.recut), async (upload) => {
-      await this.#lookup.note(firstId, id)
       await this.#histories.change(historyName(caller, group), (history) => {
         if (caller.owner !== undefined) history.touch(group)
         history.clearRefusal(group)

@@ -1,5 +1,5 @@
 import { createLegacyAdapter, type LegacyAdapter } from '../legacy-adapter/adapter.ts'
-import type { TextStore } from '../legacy-adapter/check-histories.ts'
+import type { SenderStore } from '../legacy-adapter/options.ts'
 import { Visitors } from '../legacy-adapter/visitor.ts'
 import { Admission } from './admission.ts'
 import { type App, createApp } from './app.ts'
@@ -161,7 +161,7 @@ async function openDialects(
 }
 
 /** Loaded only where uploads are in a bucket. A chunk may reach another node than the one before. */
-async function sharedSenders({ port, prefix }: Environment): Promise<TextStore> {
+async function sharedSenders({ port, prefix }: Environment): Promise<SenderStore> {
   const { BucketNotes } = await import('./s3/bucket-notes.ts')
   const { senderFolder } = await import('./s3/keys.ts')
   return new BucketNotes(port, senderFolder(prefix))

@@ -9,7 +9,6 @@ import type { Environment } from './s3/environment.ts'
 import { keyByTemplate, startOfKeys } from './s3/key-template.ts'
 import { MemoryBudget } from './s3/memory-budget.ts'
 import { testUnlessPassed } from './s3/passed-self-test.ts'
-import { PieceBuffers } from './s3/piece-buffers.ts'
 import type { Probe } from './s3/probe.ts'
 import { RetryingPort } from './s3/retrying-port.ts'
 import type { S3Port } from './s3/s3-port.ts'
@@ -102,7 +101,6 @@ function placesOf({ S3_PREFIX, S3_KEY }: S3Settings): [string, string] {
 
 /** What uploads in the bucket of these settings share. Its port must be closed. */
 export function s3Environment(settings: S3Settings): Environment {
-  const budget = new MemoryBudget(settings.S3_MEMORY)
   return {
     port: new RetryingPort(new SdkPort(locationOf(settings))),
     bucket: settings.S3_BUCKET,
@@ -112,8 +110,7 @@ export function s3Environment(settings: S3Settings): Environment {
     cells: cellSizes(settings.S3_PART_SIZE),
     parallel: settings.S3_PARALLEL,
     flushAfter: settings.S3_FLUSH_AFTER * 1000,
-    budget,
-    buffers: new PieceBuffers(budget),
+    budget: new MemoryBudget(settings.S3_MEMORY),
     clock: systemClock,
     keepsRejected: settings.QUARANTINE_SIZE > 0,
   }

@@ -35,6 +35,13 @@ export class Notes {
     return onDisk(() => ifThere(() => readFile(path.join(this.#folder, name), 'utf8')))
   }
 
+  /** Writes a note if there is none: see `write`. @returns whether it did. */
+  async add(name: string, text: string): Promise<boolean> {
+    if ((await this.#known()).has(name)) return false
+    await this.write(name, text)
+    return true
+  }
+
   /**
    * Replaces a note. Calls for one name must not overlap.
    *

@@ -50,8 +50,6 @@ export class PieceAttempt implements Attempt, Holder {
   #filled = 0
   /** Where the next piece begins. */
   #start: number
-  /** Whether the last piece was as long as it could be: then the next one will probably be, too. */
-  #wasFull = false
   #isBusy = false
   #wantsRoom = false
   #isOver = false
@@ -148,13 +146,12 @@ export class PieceAttempt implements Attempt, Holder {
   }
 
   async #grow(): Promise<void> {
-    const expected = this.#wasFull ? this.#room : Math.max(FIRST_ROOM, this.#buffer.length * GROWTH)
-    const size = Math.min(this.#room, expected)
+    const size = Math.min(this.#room, Math.max(FIRST_ROOM, this.#buffer.length * GROWTH))
     if (size <= this.#filled) throw new RangeError('The bytes exceed the range of the attempt.')
     // Meanwhile, the budget may let this attempt shrink.
     await this.#environment.budget.take(size)
     const before = this.#buffer
-    this.#buffer = this.#environment.buffers.take(size)
+    this.#buffer = this.#environment.budget.pieces.take(size)
     before.copy(this.#buffer, 0, 0, this.#filled)
     this.#environment.budget.give(before.length)
   }
@@ -178,24 +175,24 @@ export class PieceAttempt implements Attempt, Holder {
     const range = { start: this.#start, end: this.#start + count }
     const facts = { term: this.#upload.term, token: this.#token, index: this.#pieces.length, isLast, isCover: false }
     const piece = { ...facts, ...range, name: pieceName({ ...facts, ...range }) }
-    this.#wasFull = count === buffer.length
     this.#buffer = Buffer.from(buffer.subarray(count, this.#filled))
     budget.owe(this.#buffer.length)
     this.#filled -= count
     this.#start = range.end
     this.#pieces.push(piece)
-    const put = this.#upload
-      .put(piece, buffer.subarray(0, count))
-      .then(() => {
-        if (count === buffer.length) this.#environment.buffers.giveBack(buffer)
-      })
-      .catch((error: unknown) => {
-        this.#failure ??= { error }
-      })
-      .finally(() => {
+    const put = this.#upload.put(piece, buffer.subarray(0, count)).then(
+      () => {
         this.#puts.delete(put)
         budget.give(buffer.length)
-      })
+        if (count === buffer.length) budget.pieces.giveBack(buffer)
+      },
+      (error: unknown) => {
+        this.#failure ??= { error }
+        this.#puts.delete(put)
+        // A try that has failed may still be sending it.
+        budget.give(buffer.length)
+      },
+    )
     this.#puts.add(put)
   }
 

@@ -1,5 +1,6 @@
+import { S3Error } from './s3-error.ts'
 import type { S3Port } from './s3-port.ts'
-import { onS3 } from './storage-error.ts'
+import { onS3, storageError } from './storage-error.ts'
 
 /** Short texts by name, an object each, which all nodes share. */
 export class BucketNotes {
@@ -16,6 +17,17 @@ export class BucketNotes {
   async read(name: string): Promise<string | undefined> {
     const { found } = await onS3(() => this.#port.get(`${this.#folder}${name}`))
     return found?.body.toString('utf8')
+  }
+
+  /** Writes a note if there is none. @returns whether it did. @throws UploadError `no_space`, `storage_error`. */
+  async add(name: string, text: string): Promise<boolean> {
+    try {
+      await this.#port.put(`${this.#folder}${name}`, Buffer.from(text), { ifAbsent: true })
+      return true
+    } catch (error) {
+      if (error instanceof S3Error && error.outcome === 'exists') return false
+      throw storageError(error)
+    }
   }
 
   /** Replaces a note. @throws UploadError `no_space`, `storage_error`. */

@@ -2,7 +2,6 @@ import type { UploadRecord } from '../core/record.ts'
 import type { CellSizes } from './cells.ts'
 import type { Clock } from './clock.ts'
 import type { MemoryBudget } from './memory-budget.ts'
-import type { PieceBuffers } from './piece-buffers.ts'
 import type { S3Port } from './s3-port.ts'
 
 /** What all uploads of a store share. */
@@ -22,7 +21,6 @@ export interface Environment {
   /** How long bytes of a slow stream wait in memory, in milliseconds. */
   readonly flushAfter: number
   readonly budget: MemoryBudget
-  readonly buffers: PieceBuffers
   readonly clock: Clock
   /** Whether the bytes of rejected uploads stay for the operator. */
   readonly keepsRejected: boolean

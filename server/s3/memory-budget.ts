@@ -1,3 +1,5 @@
+import { PieceBuffers } from './piece-buffers.ts'
+
 /** Something that holds memory, and can give most of it back by storing its bytes earlier than it would. */
 export interface Holder {
   /** Bytes that it could give back now. */
@@ -16,15 +18,16 @@ interface Waiter {
  * pieces, and who needs more waits for that, in order of arrival.
  */
 export class MemoryBudget {
-  /** Bytes. */
-  readonly limit: number
+  /** Memory that has been given back, and is used again. With what is used, it is at most the limit. */
+  readonly pieces = new PieceBuffers(() => this.#limit - this.#used)
+  readonly #limit: number
   readonly #holders = new Set<Holder>()
   readonly #queue: Waiter[] = []
   #used = 0
 
   /** @param limit bytes. */
   constructor(limit: number) {
-    this.limit = limit
+    this.#limit = limit
   }
 
   /** Bytes. */
@@ -35,7 +38,7 @@ export class MemoryBudget {
   /** Takes memory, waiting if there is none. Give it back with `give`. */
   async take(bytes: number): Promise<void> {
     if (this.#queue.length === 0 && this.#fits(bytes)) {
-      this.#used += bytes
+      this.#use(bytes)
       return
     }
     await new Promise<void>((resolve) => {
@@ -46,14 +49,14 @@ export class MemoryBudget {
 
   /** Takes memory if there is any that nobody waits for. @returns whether it did. */
   tryTake(bytes: number): boolean {
-    if (this.#queue.length > 0 || this.#used + bytes > this.limit) return false
-    this.#used += bytes
+    if (this.#queue.length > 0 || this.#used + bytes > this.#limit) return false
+    this.#use(bytes)
     return true
   }
 
   /** Takes memory at once, maybe more than there is. */
   owe(bytes: number): void {
-    this.#used += bytes
+    this.#use(bytes)
   }
 
   give(bytes: number): void {
@@ -75,15 +78,20 @@ export class MemoryBudget {
     this.#holders.delete(holder)
   }
 
+  #use(bytes: number): void {
+    this.#used += bytes
+    this.pieces.trim()
+  }
+
   /** One that needs more than there is at all gets it when nothing else is used. */
   #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.limit
+    return this.#used === 0 || this.#used + bytes <= this.#limit
   }
 
   #grant(): void {
     for (let next = this.#queue[0]; next !== undefined && this.#fits(next.bytes); next = this.#queue[0]) {
       this.#queue.shift()
-      this.#used += next.bytes
+      this.#use(next.bytes)
       next.grant()
     }
     if (this.#queue.length > 0) this.#makeRoom()
@@ -91,7 +99,7 @@ export class MemoryBudget {
 
   /** Lets the largest holders shrink, until those who wait will fit. */
   #makeRoom(): void {
-    let lacking = this.#queue.reduce((sum, { bytes }) => sum + bytes, 0) - (this.limit - this.#used)
+    let lacking = this.#queue.reduce((sum, { bytes }) => sum + bytes, 0) - (this.#limit - this.#used)
     const largest = [...this.#holders].filter(({ spare }) => spare > 0).sort((a, b) => b.spare - a.spare)
     for (const holder of largest) {
       if (lacking <= 0) return

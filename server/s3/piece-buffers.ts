@@ -1,40 +1,60 @@
-import type { MemoryBudget } from './memory-budget.ts'
-
-/** How long memory waits for its next use, in milliseconds. */
+/** Smaller buffers are not worth their place in the list. Bytes. */
+const SMALLEST = 1024 * 1024
+/** How long a buffer waits for its next use, in milliseconds; at most twice as long. */
 const WAIT = 10_000
 
-/** Memory for whole pieces that is used again: the OS clears new memory, which costs more than to fill it. */
+interface Free {
+  readonly buffer: Buffer<ArrayBuffer>
+  readonly since: number
+}
+
+/** Memory for pieces that is used again: the OS clears new memory, which costs more than to fill it. */
 export class PieceBuffers {
-  readonly #budget: MemoryBudget
-  readonly #free: Buffer<ArrayBuffer>[] = []
+  readonly #room: () => number
+  /** The oldest first. */
+  readonly #free: Free[] = []
   #freeBytes = 0
   #dropping: NodeJS.Timeout | undefined
 
-  /** @param budget of the memory that is in use; together with it, what waits is never more than that. */
-  constructor(budget: MemoryBudget) {
-    this.#budget = budget
+  /** @param room how many bytes may wait now; call `trim` when it has become less. */
+  constructor(room: () => number) {
+    this.#room = room
   }
 
   /** A buffer of this size in bytes, with any content. */
   take(size: number): Buffer<ArrayBuffer> {
-    const place = this.#free.findLastIndex(({ length }) => length === size)
+    const place = this.#free.findLastIndex(({ buffer }) => buffer.length === size)
     const [known] = place < 0 ? [] : this.#free.splice(place, 1)
-    if (known !== undefined) this.#freeBytes -= size
-    this.#drop()
-    return known ?? Buffer.allocUnsafeSlow(size)
+    if (known === undefined) return Buffer.allocUnsafeSlow(size)
+    this.#freeBytes -= size
+    return known.buffer
   }
 
   /** @param buffer that nothing reads any more. */
   giveBack(buffer: Buffer<ArrayBuffer>): void {
-    this.#free.push(buffer)
+    if (buffer.length < SMALLEST) return
+    this.#free.push({ buffer, since: performance.now() })
     this.#freeBytes += buffer.length
-    this.#drop()
-    this.#dropping ??= setTimeout(() => this.#drop(0), WAIT).unref()
-    this.#dropping.refresh()
+    this.trim()
+    this.#dropping ??= setInterval(() => this.#dropUnused(), WAIT).unref()
   }
 
-  /** Drops the oldest until at most `limit` bytes are left. */
-  #drop(limit = Math.max(0, this.#budget.limit - this.#budget.used)): void {
-    while (this.#freeBytes > limit) this.#freeBytes -= this.#free.shift()?.length ?? 0
+  /** Drops the oldest ones for which there is no room. */
+  trim(): void {
+    while (this.#freeBytes > 0 && this.#freeBytes > this.#room()) this.#dropOldest()
+  }
+
+  #dropUnused(): void {
+    const before = performance.now() - WAIT
+    for (let oldest = this.#free[0]; oldest !== undefined && oldest.since < before; oldest = this.#free[0]) {
+      this.#dropOldest()
+    }
+    if (this.#free.length > 0) return
+    clearInterval(this.#dropping)
+    this.#dropping = undefined
+  }
+
+  #dropOldest(): void {
+    this.#freeBytes -= this.#free.shift()?.buffer.length ?? 0
   }
 }

@@ -8,7 +8,8 @@ import type { Range } from '../core/ranges.ts'
  */
 export interface S3Port {
   /**
-   * PutObject with a checksum that the engine verifies. The body may be overwritten only when this has succeeded.
+   * PutObject with a checksum that the engine verifies. The body may be overwritten only when this has succeeded;
+   * the checksum refuses what an earlier try may send of it then.
    *
    * @throws S3Error `exists` if `ifAbsent` is set, and there is an object: it may be this very one, after a retry.
    */

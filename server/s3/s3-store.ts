@@ -115,8 +115,12 @@ export class S3Store implements Store {
   newest(start: string, most: number): Promise<readonly string[]> {
     return onS3(async () => {
       const times = await this.#timesBelow(`${start}.`)
-      const newest = [...times].sort(([, a], [, b]) => a - b).slice(-most)
-      return this.#withoutGone(newest.map(([id]) => id))
+      const sorted = [...times].sort(([, a], [, b]) => a - b).map(([id]) => id)
+      const newest: string[] = []
+      while (newest.length < most && sorted.length > 0) {
+        newest.unshift(...(await this.#withoutGone(sorted.splice(-most))))
+      }
+      return newest.slice(-most)
     })
   }
 

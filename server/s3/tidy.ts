@@ -1,8 +1,8 @@
 import { readDone } from './ends.ts'
 import type { Environment } from './environment.ts'
 import { goneFolder, liveFolder, senderFolder } from './keys.ts'
-import { parseName } from './names.ts'
-import { currentState } from './opening.ts'
+import { parseName, recordName } from './names.ts'
+import { S3Error } from './s3-error.ts'
 
 /**
  * How long the claims of an upload stay after its end, for processes that were stopped, and the notes that name it, for
@@ -64,23 +64,33 @@ async function tidyUpload(environment: Environment, { id, hasRecord, changedAt }
   }
 }
 
-/** A note is needed as long as chunks of its sender may come. */
+/** Removes the notes of uploads that ended long ago, or never began. */
 async function tidySenders(environment: Environment, signal: AbortSignal): Promise<void> {
   const { port, prefix } = environment
   for (let after: string | undefined; !signal.aborted; ) {
     const { objects, date, next } = await port.list(senderFolder(prefix), { after })
     for (const { key, lastModified } of objects) {
-      if (date - lastModified < CLAIMS_STAY) continue
-      const id = (await port.get(key)).found?.body.toString('utf8')
-      if (id !== undefined && !(await isUnfinished(environment, id))) await port.remove([key])
+      if (date - lastModified >= CLAIMS_STAY && (await isUseless(environment, key))) await port.remove([key])
     }
     if (next === undefined) return
     after = next
   }
 }
 
-async function isUnfinished(environment: Environment, id: string): Promise<boolean> {
-  return (await readDone(environment, id)) === undefined && (await currentState(environment, id)) !== undefined
+async function isUseless(environment: Environment, key: string): Promise<boolean> {
+  const { port, prefix } = environment
+  const { found, date } = await port.get(key)
+  // It may have been replaced since it was listed.
+  if (found === undefined || date - found.lastModified < CLAIMS_STAY) return false
+  const id = found.body.toString('utf8')
+  const { found: record } = await port.head(`${liveFolder(prefix, id)}${recordName(1, 0)}`)
+  const end = await readDone(environment, id).catch((error: unknown) => {
+    if (error instanceof S3Error) throw error
+    return 'damaged' as const
+  })
+  if (end === undefined) return record === undefined
+  if (end === 'damaged') return false
+  return date - (end.kind === 'finished' ? end.finishedAt : end.at).getTime() >= CLAIMS_STAY
 }
 
 /** Tombstones of random ids are forgotten by the service itself. */

@@ -14,7 +14,6 @@ import { Report } from '../../server/move/report.ts'
 import { systemClock } from '../../server/s3/clock.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { S3Depot } from '../../server/s3/s3-depot.ts'
 import { S3Error } from '../../server/s3/s3-error.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
@@ -47,7 +46,6 @@ function environmentOn(port: S3Port): Environment {
     parallel: 2,
     flushAfter: 30_000,
     budget: new MemoryBudget(2 ** 26),
-    buffers: new PieceBuffers(new MemoryBudget(2 ** 26)),
     keepsRejected: true,
   }
 }

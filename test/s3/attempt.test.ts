@@ -6,7 +6,6 @@ import { systemClock } from '../../server/s3/clock.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
 import type { Piece } from '../../server/s3/names.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
 
@@ -24,7 +23,6 @@ function environmentWith(budget: MemoryBudget): Environment {
     parallel: 4,
     flushAfter: 30_000,
     budget,
-    buffers: new PieceBuffers(budget),
     clock: systemClock,
     keepsRejected: true,
   }

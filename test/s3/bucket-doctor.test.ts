@@ -5,7 +5,6 @@ import { type Clock, systemClock } from '../../server/s3/clock.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { examineBucket } from '../../server/s3/examine.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import { SdkPort } from '../../server/s3/sdk-port.ts'
 import { engineSettings } from '../support/engine-settings.ts'
@@ -40,7 +39,6 @@ describe('landfall doctor in a bucket', () => {
       parallel: 2,
       flushAfter: 30_000,
       budget: new MemoryBudget(2 ** 26),
-      buffers: new PieceBuffers(new MemoryBudget(2 ** 26)),
       keepsRejected: true,
     }
     store = new S3Store(environment)

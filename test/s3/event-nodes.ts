@@ -8,7 +8,6 @@ import { parseSettings } from '../../server/read-settings.ts'
 import { cellSizes } from '../../server/s3/cells.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import type { Schedule } from '../../server/webhooks/endpoint.ts'
@@ -77,7 +76,6 @@ export class EventNodes {
       parallel: 4,
       flushAfter: 30_000,
       budget: new MemoryBudget(256 * 1024 * 1024),
-      buffers: new PieceBuffers(new MemoryBudget(256 * 1024 * 1024)),
       keepsRejected: true,
     }
   }

@@ -7,7 +7,6 @@ import { Uploads } from '../../server/core/uploads.ts'
 import { cellSizes } from '../../server/s3/cells.ts'
 import { systemClock } from '../../server/s3/clock.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import { engineSettings } from '../support/engine-settings.ts'
 import { contentOf, instantly, send } from '../support/instant.ts'
@@ -40,7 +39,6 @@ describe('A copy in a bucket', () => {
       parallel: 2,
       flushAfter: 30_000,
       budget: new MemoryBudget(64 * 1024 * 1024),
-      buffers: new PieceBuffers(new MemoryBudget(64 * 1024 * 1024)),
       keepsRejected: true,
     })
   }

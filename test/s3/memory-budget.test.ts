@@ -137,3 +137,24 @@ function expectWithin(budget: MemoryBudget, all: readonly { readonly kind: strin
 async function settled(): Promise<void> {
   await new Promise(setImmediate)
 }
+
+describe('The memory of pieces', () => {
+  const MIB = 2 ** 20
+
+  it('is used again, and with what is used at most the limit', async () => {
+    const budget = new MemoryBudget(8 * MIB)
+    const buffers = [1, 2, 3].map((size) => budget.pieces.take(size * MIB))
+    for (const buffer of buffers) budget.pieces.giveBack(buffer)
+    expect(budget.pieces.take(2 * MIB)).toBe(buffers[1])
+    await budget.take(7 * MIB)
+    expect(budget.pieces.take(3 * MIB)).not.toBe(buffers[2])
+    expect(budget.pieces.take(MIB)).not.toBe(buffers[0])
+  })
+
+  it('is not kept in small parts', () => {
+    const { pieces } = new MemoryBudget(8 * MIB)
+    const small = pieces.take(MIB - 1)
+    pieces.giveBack(small)
+    expect(pieces.take(MIB - 1)).not.toBe(small)
+  })
+})

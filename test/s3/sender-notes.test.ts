@@ -5,14 +5,14 @@ import { systemClock } from '../../server/s3/clock.ts'
 import type { Environment } from '../../server/s3/environment.ts'
 import { senderFolder } from '../../server/s3/keys.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
+import { recordName } from '../../server/s3/names.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import { recordOf } from '../support/store-contract.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
 
 const HOUR = 60 * 60 * 1000
 
-it('The note about a sender stays while its upload is unfinished, and two days besides', async () => {
+it('The note about a sender stays while its upload is unfinished, and for two days after its end', async () => {
   let now = Date.parse('2026-11-27T00:00:00Z')
   const bucket = new Bucket(() => now, 1)
   const environment: Environment = {
@@ -26,21 +26,28 @@ it('The note about a sender stays while its upload is unfinished, and two days b
     parallel: 2,
     flushAfter: 30_000,
     budget: new MemoryBudget(1_000_000),
-    buffers: new PieceBuffers(new MemoryBudget(1_000_000)),
     keepsRejected: true,
   }
   const store = new S3Store(environment)
   const notes = new BucketNotes(environment.port, senderFolder(environment.prefix))
-  await store.create(recordOf('unfinished', 5))
+  const ids = ['unfinished', 'damaged', 'finished', 'never', 'late']
+  const kept = async (): Promise<readonly string[]> => {
+    await store.tidy(new AbortController().signal)
+    const found = await Promise.all(ids.map((id) => notes.read(`sender of ${id}`)))
+    return found.filter((id) => id !== undefined)
+  }
+  for (const id of ['unfinished', 'damaged']) await store.create(recordOf(id, 5))
+  bucket.put(`.landfall/live/damaged/${recordName(1, 0)}`, Buffer.from('{'))
   await store.createFinished(recordOf('finished', 5), [Buffer.from('hello')])
-  for (const id of ['unfinished', 'finished', 'never']) await notes.write(`sender of ${id}`, id)
-  const kept = async (): Promise<readonly (string | undefined)[]> =>
-    Promise.all(['unfinished', 'finished', 'never'].map((id) => notes.read(`sender of ${id}`)))
+  for (const id of ids) expect(await notes.add(`sender of ${id}`, id)).toBe(true)
+  expect(await notes.add('sender of late', 'another')).toBe(false)
 
   now += 47 * HOUR
-  await store.tidy(new AbortController().signal)
-  expect(await kept()).toEqual(['unfinished', 'finished', 'never'])
+  expect(await kept()).toEqual(ids)
+  // Its upload was long under way.
+  await store.createFinished(recordOf('late', 5), [Buffer.from('hello')])
   now += 2 * HOUR
-  await store.tidy(new AbortController().signal)
-  expect(await kept()).toEqual(['unfinished', undefined, undefined])
+  expect(await kept()).toEqual(['unfinished', 'damaged', 'late'])
+  now += 48 * HOUR
+  expect(await kept()).toEqual(['unfinished', 'damaged'])
 })

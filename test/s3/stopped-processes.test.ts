@@ -5,7 +5,6 @@ import type { StoredUpload } from '../../server/core/store.ts'
 import { systemClock } from '../../server/s3/clock.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
 import { claimName, manifestName, pieceName } from '../../server/s3/names.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { S3Error } from '../../server/s3/s3-error.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
@@ -38,7 +37,6 @@ class Site {
       parallel: 2,
       flushAfter: 30_000,
       budget: new MemoryBudget(1_000_000),
-      buffers: new PieceBuffers(new MemoryBudget(1_000_000)),
       keepsRejected: true,
     })
   }

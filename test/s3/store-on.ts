@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { cellSizes } from '../../server/s3/cells.ts'
 import { systemClock } from '../../server/s3/clock.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import type { S3Port } from '../../server/s3/s3-port.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import type { StoreUnderTest } from '../support/store-contract.ts'
@@ -28,7 +27,6 @@ export function storeOn(openPort: () => S3Port, part = ''): StoreUnderTest {
       parallel: 4,
       flushAfter: 30_000,
       budget: new MemoryBudget(256 * 1024 * 1024),
-      buffers: new PieceBuffers(new MemoryBudget(256 * 1024 * 1024)),
       keepsRejected: true,
     })
   const under: StoreUnderTest = {

@@ -3,7 +3,6 @@ import { describe, expect, it } from '@jest/globals'
 import type { UploadRecord } from '../../server/core/record.ts'
 import { systemClock } from '../../server/s3/clock.ts'
 import { MemoryBudget } from '../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../server/s3/piece-buffers.ts'
 import { S3Store } from '../../server/s3/s3-store.ts'
 import { put, recordOf } from '../support/store-contract.ts'
 import { Bucket, memoryPort } from './memory-s3.ts'
@@ -34,7 +33,6 @@ class Site {
       parallel: 2,
       flushAfter: 30_000,
       budget: new MemoryBudget(1_000_000),
-      buffers: new PieceBuffers(new MemoryBudget(1_000_000)),
       keepsRejected: true,
     })
   }

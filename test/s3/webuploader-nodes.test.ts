@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { type Accepted, expectRefusal, land, landAll } from '../support/chunks.ts'
+import { type Accepted, expectAccepted, expectRefusal, land, landAll } from '../support/chunks.ts'
 import { engineSettings } from '../support/engine-settings.ts'
 import { type S3Engine, startS3Engine } from '../support/s3-engine.ts'
 import { startService, type TestService } from '../support/service.ts'
 import { TUS } from '../support/tus.ts'
-import { type Cut, complete, cut } from '../support/webuploader.ts'
+import { type Cut, complete, cut, rawChunk, sendChunk } from '../support/webuploader.ts'
+import { connect, until } from '../support/wire.ts'
 
 const MINUTE = 60_000
 
@@ -61,6 +62,16 @@ function queryOf({ common }: Cut): Readonly<Record<string, string>> {
   return { task_id: String(common.task_id), filename: String(common.name) }
 }
 
+/** Sends a chunk until it is accepted, as a page does. */
+async function landAtLast(node: TestService, file: Cut, chunk: number): Promise<Accepted> {
+  for (;;) {
+    const answer = await sendChunk(node.url, file.fields(chunk), file.bytes(chunk))
+    if (answer.status === 200) return expectAccepted(answer)
+    await answer.body?.cancel()
+    await pause(100)
+  }
+}
+
 async function expectComplete(node: TestService, file: Cut): Promise<void> {
   const answer = await complete(node.url, queryOf(file))
   expect({ status: answer.status, body: await answer.json() }).toMatchObject({ status: 200 })
@@ -79,6 +90,40 @@ it(
     const last = await land(b.url, file, 2)
     expect(last).toMatchObject({ id: second.id, finished: true })
     expect(Buffer.from(await (await fetch(b.url + last.url)).arrayBuffer()).equals(file.content)).toBe(true)
+  },
+  MINUTE,
+)
+
+it(
+  'The first chunks of a second upload may reach two nodes at once',
+  async () => {
+    const file = fileOf('at once.bin')
+    const first = await land(a.url, file, 0)
+    expect((await fetch(a.url + first.url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+    const [one, other] = await Promise.all([landAtLast(a, file, 0), landAtLast(b, file, 1)])
+    expect(one.id).toBe(other.id)
+    expect(await landAtLast(a, file, 2)).toMatchObject({ id: one.id, finished: true })
+  },
+  MINUTE,
+)
+
+it(
+  'A complete waits for a chunk that has only begun',
+  async () => {
+    const file = cut(randomBytes(100_000), 100_000, { name: 'begun.bin' })
+    const { head, body } = rawChunk(file, 0)
+    const wire = await connect(b.url)
+    await wire.send(head, body.subarray(0, 50_000))
+    let answer = complete(b.url, queryOf(file))
+    // The upload begins soon; then a complete has no answer before its bytes are there.
+    await until(async () => {
+      const early = await Promise.race([answer, pause(200)])
+      if (early?.status === 404) answer = complete(b.url, queryOf(file))
+      return early === undefined
+    })
+    await wire.send(body.subarray(50_000))
+    expect((await answer).status).toBe(200)
+    await wire.cut()
   },
   MINUTE,
 )

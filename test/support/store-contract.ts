@@ -341,6 +341,8 @@ export function storeContract(make: () => Promise<StoreUnderTest>): void {
       await under.store.createFinished(recordOf('g.a.5', 5), [Buffer.from('hello')])
       expect(await under.store.newest('g.a', 10)).toEqual(['g.a.1', 'g.a.5'])
       expect(await under.store.newest('g.a', 1)).toEqual(['g.a.5'])
+      await (await opened('g.a.5')).remove('deleted')
+      expect(await under.store.newest('g.a', 1)).toEqual(['g.a.1'])
       expect(await under.store.newest('g.c', 10)).toEqual([])
     })
 

@@ -4,7 +4,6 @@ import { Uploads } from '../../../server/core/uploads.ts'
 import type { Clock } from '../../../server/s3/clock.ts'
 import type { Environment } from '../../../server/s3/environment.ts'
 import { MemoryBudget } from '../../../server/s3/memory-budget.ts'
-import { PieceBuffers } from '../../../server/s3/piece-buffers.ts'
 import { S3Error } from '../../../server/s3/s3-error.ts'
 import { S3Store } from '../../../server/s3/s3-store.ts'
 import type { Random } from '../../support/random.ts'
@@ -170,7 +169,6 @@ export class World {
       parallel: 2,
       flushAfter: 30_000,
       budget: new MemoryBudget(1_000_000),
-      buffers: new PieceBuffers(new MemoryBudget(1_000_000)),
       clock,
       keepsRejected: false,
     }
