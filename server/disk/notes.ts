@@ -37,7 +37,7 @@ export class Notes {
 
   /** Writes a note if there is none: see `write`. @returns whether it did. */
   async add(name: string, text: string): Promise<boolean> {
-    if ((await this.#known()).has(name)) return false
+    if ((await this.read(name)) !== undefined) return false
     await this.write(name, text)
     return true
   }
