@@ -115,9 +115,12 @@ it(
     const wire = await connect(b.url)
     await wire.send(head, body.subarray(0, 50_000))
     let answer = complete(b.url, queryOf(file))
-    // The upload begins soon; then a complete has no answer before its bytes are there.
+    // The upload begins soon. From then on a complete has no answer before its bytes are there, while others have.
     await until(async () => {
-      const early = await Promise.race([answer, pause(200)])
+      const others = async (): Promise<undefined> => {
+        for (let i = 0; i < 3; i++) await complete(b.url, queryOf(fileOf('unknown.bin')))
+      }
+      const early = await Promise.race([answer, others()])
       if (early?.status === 404) answer = complete(b.url, queryOf(file))
       return early === undefined
     })
