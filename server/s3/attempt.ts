@@ -154,6 +154,7 @@ export class PieceAttempt implements Attempt, Holder {
     this.#buffer = this.#environment.budget.pieces.take(size)
     before.copy(this.#buffer, 0, 0, this.#filled)
     this.#environment.budget.give(before.length)
+    this.#environment.budget.pieces.giveBack(before)
   }
 
   /** How many bytes can be stored early. All but one if this attempt itself waits for memory: so others may, too. */
