@@ -53,8 +53,8 @@ export class Desk {
   }
 
   /**
-   * Like `use`, for a request that is told the state of the upload: see `StoredUpload.confirm`. If another node has had
-   * the upload meanwhile, it is opened again.
+   * Like `use`, for a request whose response tells the state of the upload: see `StoredUpload.confirm`. An upload that
+   * another node has used meanwhile is reopened.
    *
    * @throws UploadError like `use`, and `moved`.
    */

@@ -56,7 +56,7 @@ describe('The image, without compose,', () => {
     })
   })
 
-  test('runs without capabilities as the user who owns the volume, whoever that is', async () => {
+  test('runs without capabilities, as whichever user owns the volume', async () => {
     await engineOk('run', '--rm', '--user', 'root', '-v', `${VOLUME}:/data`, IMAGE, 'chown', '12345:54321', '/data')
     const options = ['--read-only', '--cap-drop', 'ALL', '--user', '12345:54321', '-v', `${VOLUME}:/data`]
     await running(options, async (url, container) => {

@@ -18,7 +18,7 @@ it('A note is added only if there is none', async () => {
   expect(await notes.read('name')).toBe('first')
 })
 
-it('A note that somebody has deleted can be added again', async () => {
+it('A note whose file was deleted can be added again', async () => {
   await notes.add('name', 'first')
   await rm(path.join(folder.path, 'name'))
   expect(await notes.add('name', 'second')).toBe(true)

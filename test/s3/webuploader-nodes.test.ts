@@ -19,7 +19,7 @@ let again: { readonly file: Cut; readonly second: Accepted }
 let elsewhere: Cut
 let twice: { readonly earlier: Cut; readonly later: Cut }
 
-/** What happens at one node: another may go on with it after ten seconds. */
+/** Begins everything at one node. Another node may take it over after ten seconds. */
 beforeAll(async () => {
   engine = await startS3Engine()
   const settings = { ...engineSettings(engine.location), SECRET: 'a secret of thirty-two characters' }
@@ -83,7 +83,7 @@ async function expectMissing(node: TestService, file: Cut, missing: readonly num
 }
 
 it(
-  'The second upload of a file goes on at another node',
+  'The second upload of a file continues on another node',
   async () => {
     const { file, second } = again
     expect((await land(b.url, file, 1)).id).toBe(second.id)
