@@ -42,6 +42,7 @@ test.each(plans)(
       do {
         await runPlan((seed + done) >>> 0, amounts, tally, owners)
         done += 1
+        if (kills + minutes > 0) process.stderr.write(`Plan ${done}: ${tally.all} kills so far, no violation\n`)
       } while (performance.now() < deadline || tally.all < kills / plans.length)
       violations = 0
     } finally {
