@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -7,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { bytesOf, MIB } from '../support/bytes.ts'
 import { land } from '../support/chunks.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { peakMemory } from '../support/memory.ts'
 import { type Program, startProgram } from '../support/program.ts'
 import { createUpload, PATCH_HEADERS, patch } from '../support/tus.ts'
 import { cut } from '../support/webuploader.ts'
@@ -103,18 +103,12 @@ async function underWay(clients: readonly Client[]): Promise<void> {
   while (acknowledged() < clients.length) await pause(50)
 }
 
-/** The peak memory of the program, in MiB. */
-async function peakMemory(): Promise<number> {
-  const status = await readFile(`/proc/${program.process.pid}/status`, 'utf8')
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
-}
-
-/** The same when it has not grown for a while. */
+/** The peak memory of the program when it has not grown for a while, in MiB. */
 async function settledMemory(): Promise<number> {
-  const looks = [await peakMemory()]
+  const looks = [await peakMemory(program.process)]
   while (looks.length < 6 || looks.at(-1) !== looks.at(-4)) {
     await pause(500)
-    looks.push(await peakMemory())
+    looks.push(await peakMemory(program.process))
   }
   return looks.at(-1) ?? 0
 }
@@ -156,7 +150,7 @@ describe('A disk that is slower than its clients', () => {
     const starved = early.filter((client) => client.acknowledged() === 0)
     await Promise.all(sending)
     const slowest = await health()
-    const memory = await peakMemory()
+    const memory = await peakMemory(program.process)
     for (const { url, content } of [...early, ...late]) await expectDownload(url, content)
     expect(starved).toHaveLength(0)
     expect(memory).toBeLessThan(300)

@@ -6,13 +6,17 @@ import { intentLine, marksLine } from '../../server/outbox/lines.ts'
 
 /** The first file of an outbox. */
 export function firstSegment(dataDir: string): string {
-  return path.join(new Layout(dataDir).outbox, '000000000001.log')
+  return segmentFile(dataDir, 1)
 }
 
-/** Writes the first file of an outbox. */
-export async function writeSegment(dataDir: string, lines: readonly Buffer[]): Promise<void> {
-  await mkdir(new Layout(dataDir).outbox)
-  await writeFile(firstSegment(dataDir), Buffer.concat(lines))
+function segmentFile(dataDir: string, number: number): string {
+  return path.join(new Layout(dataDir).outbox, `${String(number).padStart(12, '0')}.log`)
+}
+
+/** Writes a file of an outbox, by default the first. */
+export async function writeSegment(dataDir: string, lines: readonly Buffer[], number = 1): Promise<void> {
+  await mkdir(new Layout(dataDir).outbox, { recursive: true })
+  await writeFile(segmentFile(dataDir, number), Buffer.concat(lines))
 }
 
 /** An event of which nothing is delivered. @param upload by default, each event has its own. */
@@ -29,9 +33,14 @@ export function eventLine(index: number, upload = `id${index}`): Buffer {
   })
 }
 
-/** The mark that events are true. */
+/** The mark that events of the first file are true. */
 export function confirmedLine(...indexes: readonly number[]): Buffer {
-  return marksLine({ confirmed: indexes.map((index) => `1.${index}`), over: [], delivered: new Map() })
+  return confirmedLineOf(1, indexes)
+}
+
+/** The mark that events of a file are true. */
+export function confirmedLineOf(segment: number, indexes: readonly number[]): Buffer {
+  return marksLine({ confirmed: indexes.map((index) => `${segment}.${index}`), over: [], delivered: new Map() })
 }
 
 /** A whole line with this text. */
