@@ -69,11 +69,16 @@ export class Lookup {
     return { candidates, first }
   }
 
-  /** The first id of a sender, and the one that a note names. */
+  /** The first id of a sender, the one that a note names, and those that other nodes have noted since. */
   async *#idsOf({ firstId }: Identity): AsyncGenerator<string> {
     yield firstId
-    const noted = await this.#notes.read(firstId)
-    if (noted !== undefined) yield noted
+    const seen = new Set<string>()
+    let noted = await this.#notes.read(firstId)
+    while (noted !== undefined && !seen.has(noted)) {
+      seen.add(noted)
+      yield noted
+      noted = await this.#notes.read(successor(firstId, noted))
+    }
   }
 
   /**
@@ -84,6 +89,9 @@ export class Lookup {
    */
   async announce(firstId: string, id: string, earlier: string | undefined): Promise<boolean> {
     if (earlier === undefined) return this.#notes.add(firstId, id)
+    // S3 can create a note for one node only, but not replace one.
+    if (!(await this.#notes.add(successor(firstId, earlier), id))) return false
+    // A short cut: if it is lost, or replaced by an earlier one, the other notes lead here.
     await this.#notes.write(firstId, id)
     return true
   }
@@ -147,6 +155,11 @@ export class Lookup {
     const { id } = upload.record
     if (this.#live.isLive(id) && (upload.state === 'finished' || !isUsable(upload))) this.#live.settle(id)
   }
+}
+
+/** The name of the note about the upload that a sender has begun after this one. */
+function successor(firstId: string, id: string): string {
+  return `${firstId}-${id}`
 }
 
 /** Whether all bytes are there, and the file is on its way. */

@@ -94,15 +94,24 @@ it(
   MINUTE,
 )
 
+/** Begins an upload at node `a`, and deletes it. */
+async function beginInVain(file: Cut): Promise<void> {
+  const { url } = await land(a.url, file, 0)
+  expect((await fetch(a.url + url, { method: 'DELETE', headers: TUS })).status).toBe(204)
+}
+
 it(
-  'The first chunks of a second upload may reach two nodes at once',
+  'The first chunks of a second or a third upload may reach two nodes at once',
   async () => {
-    const file = fileOf('at once.bin')
-    const first = await land(a.url, file, 0)
-    expect((await fetch(a.url + first.url, { method: 'DELETE', headers: TUS })).status).toBe(204)
-    const [one, other] = await Promise.all([landAtLast(a, file, 0), landAtLast(b, file, 1)])
-    expect(one.id).toBe(other.id)
-    expect(await landAtLast(a, file, 2)).toMatchObject({ id: one.id, finished: true })
+    const files = Array.from({ length: 4 }, (_, i) => fileOf(`${i} at once.bin`))
+    for (const file of files) await beginInVain(file)
+    for (const file of files.slice(1)) await beginInVain(file)
+    const sendTo = async (file: Cut): Promise<void> => {
+      const [one, other] = await Promise.all([landAtLast(a, file, 0), landAtLast(b, file, 1)])
+      expect(one.id).toBe(other.id)
+      expect(await landAtLast(a, file, 2)).toMatchObject({ id: one.id, finished: true })
+    }
+    await Promise.all(files.map(sendTo))
   },
   MINUTE,
 )
