@@ -8,7 +8,8 @@ import { parseSettings } from '../../server/read-settings.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url))
 
-const probe = z.object({ httpGet: z.object({ path: z.string().regex(HEALTH_PATH), port: z.literal('http') }) })
+const probeOf = (port: string) =>
+  z.object({ httpGet: z.object({ path: z.string().regex(HEALTH_PATH), port: z.literal(port) }) })
 
 /** A pod as the service needs it, whatever else it has. */
 const pod = z.object({
@@ -23,9 +24,10 @@ const pod = z.object({
         readOnlyRootFilesystem: z.literal(true),
         capabilities: z.object({ drop: z.tuple([z.literal('ALL')]) }),
       }),
-      startupProbe: probe,
-      livenessProbe: probe,
-      readinessProbe: probe,
+      startupProbe: probeOf('http'),
+      livenessProbe: probeOf('admin'),
+      readinessProbe: probeOf('http'),
+      ports: z.tuple([z.object({ name: z.literal('http') }), z.object({ name: z.literal('admin') })]),
       volumeMounts: z.tuple([z.object({ mountPath: z.literal('/data') })]),
     }),
   ]),

@@ -83,10 +83,11 @@ spec:
           port: http
         periodSeconds: 2
         failureThreshold: 150
+      # A crowd of new connections waits at the other port, which is no reason for a restart.
       livenessProbe:
         httpGet:
           path: /livez
-          port: http
+          port: {{ if .Values.metrics.enabled }}admin{{ else }}http{{ end }}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
