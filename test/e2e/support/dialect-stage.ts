@@ -1,5 +1,5 @@
 /** A stage for pages of other upload libraries: one browser, one service that speaks all dialects, and a gate before it. */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from '@jest/globals'
@@ -8,6 +8,7 @@ import { QUIET_AFTER } from '../../../legacy-adapter/which-upload.ts'
 import { launchChrome } from '../../support/chrome.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { type Landfall, startLandfall } from '../../support/restartable-program.ts'
+import { storedAs } from '../../support/stored-files.ts'
 import { type Ended, LIBRARIES, type Library, openPage, type SentFile } from './dialect-pages.ts'
 import { type Gate, startGate } from './gate.ts'
 
@@ -56,15 +57,8 @@ export class DialectStage {
   }
 
   /** The contents of the stored files of this name. */
-  async storedAs(name: string): Promise<readonly Buffer[]> {
-    const folder = path.join(this.landfall.dataDir, 'files')
-    const found: Buffer[] = []
-    for (const id of await readdir(folder)) {
-      for (const file of await readdir(path.join(folder, id))) {
-        if (file.normalize('NFC') === name) found.push(await readFile(path.join(folder, id, file)))
-      }
-    }
-    return found
+  storedAs(name: string): Promise<readonly Buffer[]> {
+    return storedAs(name, this.landfall.dataDir)
   }
 
   async expectStored({ name, buffer }: SentFile): Promise<void> {
