@@ -173,13 +173,7 @@ export class ReportedUpload implements StoredUpload {
   async remove(why: Departure): Promise<void> {
     // It threw when it was removed, which is reported.
     if (this.#stored.removed) return this.#stored.remove(why)
-    if (why === 'refused') {
-      await this.#stored.remove(why)
-      if (!this.#stored.removed) return
-      this.#creation?.cancel()
-      this.#creation = undefined
-      return
-    }
+    if (why === 'refused') return this.#removeRefused()
     this.#confirmCreation()
     const facts = this.#facts
     const report = this.#report(why, facts)
@@ -195,6 +189,17 @@ export class ReportedUpload implements StoredUpload {
         report.confirm()
         if (isUnwritten) await this.#reportLate(why, facts)
       } else report.cancel()
+    }
+  }
+
+  async #removeRefused(): Promise<void> {
+    try {
+      await this.#stored.remove('refused')
+    } finally {
+      if (this.#stored.removed) {
+        this.#creation?.cancel()
+        this.#creation = undefined
+      }
     }
   }
 

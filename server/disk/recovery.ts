@@ -9,6 +9,7 @@ import { isBeingWritten } from './journal.ts'
 import type { Layout } from './layout.ts'
 import { readRecord } from './record-file.ts'
 import { removeBytes } from './removal.ts'
+import { isUnfinishedTombstone } from './tombstone.ts'
 
 /** The start checks at least this many files, and as many as possible within this time, in milliseconds. */
 const FIRST_FILES = 100
@@ -48,7 +49,10 @@ export class Recovery {
   async begin(): Promise<void> {
     const { layout } = this.#environment
     // There are few of these: each removal deletes its own tombstone.
-    for (const id of await readdir(layout.leaving)) await removeBytes(this.#environment, id)
+    for (const name of await readdir(layout.leaving)) {
+      if (isUnfinishedTombstone(name)) await rm(path.join(layout.leaving, name), { force: true })
+      else await removeBytes(this.#environment, name)
+    }
     await new Promise<void>((resolve, reject) => {
       this.#running = this.#run(resolve).then(resolve, (error: unknown) => {
         if (this.#isInBackground) this.#noteFailure(error)

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
 import type { Departure } from '../core/store.ts'
 import { ifThere, openNew, withExisting } from './files.ts'
 
@@ -20,10 +21,37 @@ export interface Tombstone {
   readonly isOfRefused: boolean
 }
 
-/** Creates a tombstone. @returns whether there was room for its text. @throws the OS error; then there is none. */
+/**
+ * Creates a tombstone. That of a refused upload always has its text: without it, the upload would count as deleted.
+ *
+ * @returns whether there was room for its text. @throws the OS error; then there is none.
+ */
 export async function makeTombstone(place: string, why: Departure, owner: string | undefined): Promise<boolean> {
+  if (why !== 'refused') return writeTombstone(place, textOf(why, owner))
+  const temporary = path.join(path.dirname(place), `.${path.basename(place)}.tmp`)
+  try {
+    const tombstone = await openNew(temporary)
+    try {
+      await tombstone.writeFile(textOf(why, owner))
+    } finally {
+      await tombstone.close()
+    }
+    await rename(temporary, place)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+  return true
+}
+
+/** Whether this file was to become a tombstone. */
+export function isUnfinishedTombstone(name: string): boolean {
+  return name.startsWith('.')
+}
+
+async function writeTombstone(place: string, text: string): Promise<boolean> {
   const tombstone = await openNew(place)
-  const isWhole = await tombstone.writeFile(textOf(why, owner)).then(
+  const isWhole = await tombstone.writeFile(text).then(
     () => true,
     () => false,
   )

@@ -7,9 +7,11 @@ import { diskError, onDisk } from '../disk/disk-error.ts'
 import type { OutboxStep } from '../disk/environment.ts'
 import { openToRead, syncPath, writeAll } from '../disk/files.ts'
 import { PRIVATE_FILE } from '../disk/modes.ts'
-import { eventIn, intentLine, lineAt, linesIn, type Marks, marksIn, marksLine } from './lines.ts'
+import { compacted } from './compaction.ts'
+import { eventIn, intentLine, lineAt, linesIn, marksLine } from './lines.ts'
 import { foreignLine, loadSegments, pathOf } from './load-segments.ts'
-import { parsePlace, placeOf, Segment } from './segment.ts'
+import { hasMarks, merged, noMarks, type PendingMarks } from './pending-marks.ts'
+import { placeOf, Segment } from './segment.ts'
 
 /** After so many bytes, a new segment begins. */
 const MAX_SEGMENT = 1024 * 1024
@@ -45,12 +47,6 @@ interface Pending {
   readonly isDurable: boolean
   readonly resolve: (positions: readonly Position[]) => void
   readonly reject: (error: UploadError) => void
-}
-
-interface PendingMarks {
-  confirmed: string[]
-  over: string[]
-  delivered: Map<string, string[]>
 }
 
 /** Append-only files of intents and marks. Concurrent intents share one write and one sync. */
@@ -233,7 +229,7 @@ export class EventLog {
 
   async #writeBatch(marks: PendingMarks, pending: readonly Pending[], isDurable: boolean): Promise<Position[]> {
     const events = pending.flatMap((one) => one.events)
-    const lines = isEmpty(marks) ? [] : [marksLine(marks)]
+    const lines = hasMarks(marks) ? [marksLine(marks)] : []
     if (events.length + lines.length === 0) return []
     const { segment, file } = await this.#writable()
     const start = segment.size
@@ -320,18 +316,7 @@ export class EventLog {
    * stays, so that the order of events does.
    */
   async #compact(segment: Segment): Promise<void> {
-    const bytes = await segment.bytes()
-    const kept: Buffer[] = []
-    const dropped: number[] = []
-    const targets = new Set<number>()
-    for (const line of linesIn(bytes)) {
-      const marks = line.kind === 'marks' ? marksIn(bytes, line) : undefined
-      if (marks !== undefined) {
-        const relevant = this.#relevant(segment, marks, targets)
-        if (!isEmpty(relevant)) kept.push(marksLine(relevant))
-      } else if (line.kind === 'intent' && segment.isOver(line.index)) dropped.push(line.index)
-      else if (line.kind !== 'damaged') kept.push(bytes.subarray(line.start, line.end))
-    }
+    const { kept, dropped, targets } = compacted(segment, await segment.bytes(), this.#segments)
     if (kept.length === 0) await rm(segment.path, { force: true })
     else await this.#replace(segment, kept)
     for (const index of dropped) segment.drop(index)
@@ -343,23 +328,6 @@ export class EventLog {
     for (const other of this.#segments.values()) {
       if (other.live === 0 && other.targets?.has(segment.number) && !this.#toCompact.has(other))
         this.#compactSoon(other)
-    }
-  }
-
-  /** The marks of intents that are in a file. */
-  #relevant(own: Segment, marks: Marks, targets: Set<number>): PendingMarks {
-    const isRelevant = (place: string): boolean => {
-      const { number, index } = parsePlace(place)
-      const target = this.#segments.get(number)
-      if (target === undefined || !target.has(index) || (target === own && target.isOver(index))) return false
-      if (target !== own) targets.add(number)
-      return true
-    }
-    const delivered = [...marks.delivered].map(([name, places]) => [name, places.filter(isRelevant)] as const)
-    return {
-      confirmed: marks.confirmed.filter(isRelevant),
-      over: marks.over.filter(isRelevant),
-      delivered: new Map(delivered.filter(([, places]) => places.length > 0)),
     }
   }
 
@@ -381,22 +349,4 @@ export class EventLog {
 function known(event: WrittenEvent | undefined, segment: Segment): WrittenEvent {
   if (event === undefined) throw new Error(`${segment.path} has lost an event.`)
   return event
-}
-
-function noMarks(): PendingMarks {
-  return { confirmed: [], over: [], delivered: new Map() }
-}
-
-function isEmpty({ confirmed, over, delivered }: PendingMarks): boolean {
-  return confirmed.length === 0 && over.length === 0 && delivered.size === 0
-}
-
-function merged(first: PendingMarks, second: PendingMarks): PendingMarks {
-  const delivered = new Map(first.delivered)
-  for (const [name, places] of second.delivered) delivered.set(name, [...(delivered.get(name) ?? []), ...places])
-  return {
-    confirmed: [...first.confirmed, ...second.confirmed],
-    over: [...first.over, ...second.over],
-    delivered,
-  }
 }

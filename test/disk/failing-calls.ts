@@ -1,9 +1,12 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Program } from '../support/program.ts'
+
+type Strace = ChildProcessByStdio<null, null, Readable>
 
 /** System calls that fail in every thread of a program. */
 export interface FailingCalls {
@@ -40,6 +43,19 @@ export function failing(call: Call, error: string, paths: readonly string[]): st
   return ['-f', ...filters, ...paths.flatMap((file) => ['-P', file])]
 }
 
+/** Kills a running program at its first write to one of these files, from the moment this returns. */
+export async function killAtWrite(program: Program, paths: readonly string[]): Promise<void> {
+  const calls = '?write,?pwrite64'
+  const filters = [
+    '-e',
+    `trace=${calls}`,
+    '-e',
+    `inject=${calls}:signal=KILL`,
+    ...paths.flatMap((file) => ['-P', file]),
+  ]
+  await attached(spawnStrace(program, ['-f', ...filters]))
+}
+
 /**
  * Makes calls of a running program fail from the moment this returns, as if the kernel refused them.
  *
@@ -53,18 +69,9 @@ export async function failCalls(
 ): Promise<FailingCalls> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-strace-'))
   const trace = path.join(folder, 'trace')
-  const args = ['-p', String(program.process.pid), '-o', trace, ...failing(call, error, paths)]
-  const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const strace = spawnStrace(program, ['-o', trace, ...failing(call, error, paths)])
   const ended = once(strace, 'exit')
-  await new Promise<void>((resolve, reject) => {
-    let said = ''
-    strace.once('error', reject)
-    strace.once('exit', () => reject(new Error(`strace cannot trace the program: ${said}`)))
-    strace.stderr.on('data', (text) => {
-      said += text
-      if (said.includes(' attached')) resolve()
-    })
-  })
+  await attached(strace)
   const failed = async (): Promise<number> => {
     const lines = (await readFile(trace, 'utf8')).split('\n')
     return lines.filter((line) => line.endsWith('(INJECTED)')).length
@@ -79,4 +86,20 @@ export async function failCalls(
       return count
     },
   }
+}
+
+function spawnStrace({ process }: Program, args: readonly string[]): Strace {
+  return spawn('strace', ['-p', String(process.pid), ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+async function attached(strace: Strace): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    let said = ''
+    strace.once('error', reject)
+    strace.once('exit', () => reject(new Error(`strace cannot trace the program: ${said}`)))
+    strace.stderr.on('data', (text) => {
+      said += text
+      if (said.includes(' attached')) resolve()
+    })
+  })
 }
