@@ -142,7 +142,7 @@ describe('While the service is away, the modern page', () => {
 
   it('also waits when a proxy responds with 502, 503, or 504', async () => {
     await withPage(browser, async (page) => {
-      await page.goto(landfall.url)
+      await page.goto(landfall.url, { waitUntil: 'networkidle' })
       let answers = 0
       await page.route(`${landfall.url}/**`, (route) => {
         answers += 1
@@ -155,6 +155,33 @@ describe('While the service is away, the modern page', () => {
       await page.unroute(`${landfall.url}/**`)
       await rowsIn(page, rowIn('finished'), 4)
       await expectStored(files.slice(0, 4))
+    })
+  })
+})
+
+describe('Before its list is loaded, the modern page', () => {
+  it('keeps chosen files, and says that it waits for the server', async () => {
+    await withPage(browser, async (page) => {
+      await page.route(/files-panel|readyz/, (route) => route.abort())
+      await page.goto(landfall.url)
+      await choose(page, ...files.slice(0, 2).map((file) => file.path))
+      await page.getByText('Waiting for the server…').waitFor()
+      await page.unroute(/files-panel|readyz/)
+      await comeOnline(page)
+      await rowsIn(page, rowIn('finished'), 2)
+      await expectStored(files.slice(0, 2))
+    })
+  })
+
+  it('asks for a reload when the service has another version of it', async () => {
+    await withPage(browser, async (page) => {
+      await page.route(/files-panel/, (route) => route.fulfill({ status: 404 }))
+      await page.goto(landfall.url)
+      const reload = page.getByRole('button', { name: 'Reload' })
+      await reload.waitFor()
+      await page.unroute(/files-panel/)
+      await reload.click()
+      await page.getByText('drop or paste files and folders').waitFor()
     })
   })
 })

@@ -298,6 +298,21 @@ describe('The page', () => {
 })
 
 describe('The element on a page of another origin', () => {
+  it('loads only its start until its user comes to it', async () => {
+    await withPage(browser, async (page) => {
+      const loaded: string[] = []
+      page.on('request', (request) => {
+        if (request.resourceType() === 'script')
+          loaded.push(path.basename(request.url()).replace(/-[\w-]{8}\.js/, '.js'))
+      })
+      await page.goto(siteOrigin, { waitUntil: 'networkidle' })
+      expect(loaded.sort()).toEqual(['landfall-upload.js', 'start.js', 'zh.js'])
+      await page.hover('landfall-upload')
+      await until(() => loaded.includes('attempt.js'))
+      expect(loaded.slice(3).sort()).toEqual(['attempt.js', 'files-panel.js', 'shared.js'])
+    })
+  })
+
   it('takes over the input of a form, gives the form the URLs of its files, and reports events', async () => {
     await withPage(browser, async (page) => {
       const methods = methodsOf(page)
