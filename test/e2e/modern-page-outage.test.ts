@@ -113,7 +113,7 @@ describe('While the service is away, the modern page', () => {
   it('stays in English, also for screen readers, when the other language cannot be loaded', async () => {
     await withPage(browser, async (page) => {
       await page.route(/\/zh-[\w-]+\.js$/, (route) => route.abort())
-      await page.goto(landfall.url)
+      await page.goto(landfall.url, { waitUntil: 'networkidle' })
       const asked = page.waitForEvent('requestfailed')
       await page.click('button[data-language=zh]')
       await asked

@@ -308,7 +308,7 @@ describe('The element on a page of another origin', () => {
       await page.goto(siteOrigin, { waitUntil: 'networkidle' })
       expect(loaded.sort()).toEqual(['landfall-upload.js', 'start.js', 'zh.js'])
       await page.hover('landfall-upload')
-      await until(() => loaded.includes('attempt.js'))
+      await until(async () => loaded.includes('attempt.js'))
       expect(loaded.slice(3).sort()).toEqual(['attempt.js', 'files-panel.js', 'shared.js'])
     })
   })
