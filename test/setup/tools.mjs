@@ -18,7 +18,8 @@ const MISSING = [
   },
   {
     name: 'Firefox',
-    found: !process.argv.includes('--firefox') || existsSync('/usr/bin/firefox-esr') || process.env.FIREFOX !== undefined,
+    found:
+      !process.argv.includes('--firefox') || existsSync('/usr/bin/firefox-esr') || process.env.FIREFOX !== undefined,
     packages: 'firefox-esr',
     otherwise: '\nor set FIREFOX to its path.',
   },
