@@ -148,6 +148,12 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   set checksum(value: string) {
     this.setAttribute('checksum', value)
   }
+  get protocol(): string {
+    return this.getAttribute('protocol') ?? ''
+  }
+  set protocol(value: string) {
+    this.setAttribute('protocol', value)
+  }
   get locale(): string {
     return this.getAttribute('locale') ?? ''
   }
@@ -323,6 +329,9 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
       },
       get checksum() {
         return element.checksum.toLowerCase() === 'sha-256'
+      },
+      get isDraft() {
+        return element.protocol.toLowerCase() === 'draft'
       },
       get resumes() {
         return element.getAttribute('resume') !== 'off'

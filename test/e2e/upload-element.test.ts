@@ -297,6 +297,33 @@ describe('The page', () => {
   })
 })
 
+describe('The element with the protocol of the IETF draft', () => {
+  it('uploads a file, pauses, and resumes', async () => {
+    await withPage(browser, async (page) => {
+      const versions = new Set<string | undefined>()
+      page.on('request', (request) => {
+        if (['POST', 'PATCH'].includes(request.method()))
+          versions.add(request.headers()['upload-draft-interop-version'])
+      })
+      const offsets = offsetsOf(page)
+      await page.goto(landfall.url)
+      await page.evaluate(() => document.querySelector('landfall-upload')?.setAttribute('protocol', 'draft'))
+      await limitUpload(page, MIB / 2)
+      await choose(page, paths()[1] ?? '')
+      await shows(page, 20)
+      await press(page, 'pause')
+      await page.waitForSelector(rowIn('paused'))
+      await limitUpload(page)
+      await press(page, 'resume')
+      await page.waitForSelector(rowIn('finished'))
+      expect([...versions]).toEqual(['6'])
+      expect(offsets.at(-1)).toBeGreaterThan(0)
+      const url = await page.locator(`${ROW} [data-testid=download]`).getAttribute('href')
+      expect(await sha256At(new URL(url ?? '', landfall.url).href)).toBe(files[1]?.sha256)
+    })
+  })
+})
+
 describe('The element on a page of another origin', () => {
   it('loads only its start until its user comes to it', async () => {
     await withPage(browser, async (page) => {
