@@ -176,10 +176,11 @@ describe('The modern page in two tabs', () => {
     })
   })
 
-  it('resumes the upload of a closed tab in the other one, after a reload, next to its own of the same file', async () => {
+  it('resumes the paused upload of a closed tab in the other one, after a reload, next to its own of the same file', async () => {
     await withPage(browser, async (first) => {
       const second = await chooseInBoth(first)
-      await limitUpload(first, MIB / 4)
+      await press(first, 'pause')
+      await first.waitForSelector(rowIn('paused'))
       await second.waitForSelector(rowIn('finished'))
       await first.close()
       await second.reload()
