@@ -18,7 +18,13 @@ const FILES = { 'Quarterly report.pdf': 3 * MB, 'Harbour at dawn.mp4': 40 * MB, 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
 const folder = await mkdtemp(path.join(tmpdir(), 'landfall-pictures-'))
 const main = fileURLToPath(new URL('../dist/program/main.js', import.meta.url))
-const env = { ...process.env, PORT: '0', LOG_LEVEL: 'warn', DATA_DIR: path.join(folder, 'data'), MAX_SIZE: String(5 * 1024 ** 3) }
+const env = {
+  ...process.env,
+  PORT: '0',
+  LOG_LEVEL: 'warn',
+  DATA_DIR: path.join(folder, 'data'),
+  MAX_SIZE: String(5 * 1024 ** 3),
+}
 const program = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] })
 const url = await urlIn(program.stdout)
 const browser = await chromium.launch({

@@ -365,6 +365,12 @@ describe('The element on a page of another origin', () => {
       await choose(page, paths()[0] ?? '')
       await page.waitForSelector(rowIn('finished'))
       expect(await page.textContent(`${ROW} .state`)).toBe('已完成')
+      await page.evaluate(() => {
+        const upload = document.querySelector('landfall-upload')
+        const [first]: { id: string }[] = upload === null ? [] : Reflect.get(upload, 'files')
+        upload?.insertAdjacentHTML('beforeend', `<b slot="item-${first?.id}">Ours</b>`)
+      })
+      await page.locator('b[slot]').waitFor()
       await until(async () => (await form()).isValid)
       const { sent } = await form()
       expect(Object.keys(sent)).toEqual(['files'])
