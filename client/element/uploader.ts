@@ -57,6 +57,9 @@ export class Uploader {
   #loading: Promise<FilesPanel | null> | null = null
   /** Whether the service does not have the panel any more, for instance after an upgrade. */
   #isOutdated = false
+  /** Additions that wait for the panel. */
+  #waiting = 0
+  #wasAway = false
   #wasSignedIn = false
   #reading: number | null = null
 
@@ -112,7 +115,9 @@ export class Uploader {
     if (reason !== null) this.#announcer.say(reason)
     if (reason !== null || this.#options.isDisabled || files.length === 0) return
     if (!this.#events.beforeAdd(files.map(({ file }) => file))) return
+    this.#waiting += 1
     const panel = await this.#open()
+    this.#waiting -= 1
     await panel?.list.add(this.#options.isMultiple ? files : files.slice(0, 1))
   }
 
@@ -132,6 +137,7 @@ export class Uploader {
     }
     const dropped = (transfer: DataTransfer): void => void this.#read(sourcesIn(transfer))
     if (this.#options.takesDrops) acceptDrops(zone, { over, dropped }, left)
+    window.addEventListener('beforeunload', (event) => this.#waiting > 0 && event.preventDefault(), { signal: left })
     for (const sign of SIGNS) zone.addEventListener(sign, () => void this.#open(), { signal: left, once: true })
   }
 
@@ -236,6 +242,9 @@ export class Uploader {
     const { session } = service.visitor
     const { isMultiple, hasFolders, ownsPage, isDisabled, limits } = this.#options
     const reason = this.#reason()
+    const isAway = this.#loading !== null && this.#panel === null && service.presence.isAway
+    if (isAway && !this.#wasAway) this.#announcer.say(language.t('state.away'))
+    this.#wasAway = isAway
     this.#drop.root.hidden = reason !== null
     this.#drop.render(
       {
@@ -245,7 +254,7 @@ export class Uploader {
         accept: this.#accept,
         isOnPage: ownsPage,
         isCompact: this.items.length > 0,
-        isAway: this.#loading !== null && this.#panel === null && service.presence.isAway,
+        isAway,
         reading: this.#reading,
       },
       language,

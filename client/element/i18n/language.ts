@@ -46,9 +46,12 @@ export class Language {
     this.#chosen = name
     const table = await OTHERS[name]?.().catch(() => null)
     if (this.#chosen !== name) return
-    // Without its file, the element speaks English until the next call.
-    if (table === null) this.#chosen = 'en'
-    this.#name = this.#chosen
+    if (table === null) {
+      // Without its file, the element keeps its language until the next call.
+      this.#chosen = this.#name
+      return
+    }
+    this.#name = name
     this.#table = table ?? null
     this.#changed()
   }
