@@ -143,6 +143,25 @@ describe('The page', () => {
     })
   })
 
+  it('uploads a pasted file, but not what is pasted into a text field', async () => {
+    await withPage(browser, async (page) => {
+      await page.goto(landfall.url)
+      await page.locator('#drop').waitFor()
+      await page.evaluate(() => {
+        const paste = (target: Element, name: string): void => {
+          const clipboardData = new DataTransfer()
+          clipboardData.items.add(new File(['pasted'], name))
+          target.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, composed: true }))
+        }
+        const field = document.body.appendChild(document.createElement('input'))
+        paste(field, 'text.txt')
+        paste(document.body, 'picture.png')
+      })
+      await page.waitForSelector(rowIn('finished'))
+      expect(await page.locator(`${ROW} .name`).allTextContents()).toEqual(['picture.png'])
+    })
+  })
+
   it('resumes its whole queue by itself after a reload, where the browser can open the files again', async () => {
     const names = ['a.bin', 'b.bin', 'c.bin', 'd.bin', 'e.bin', 'f.bin']
     await withPage(browser, async (page) => {
