@@ -11,8 +11,17 @@ export function sourcesIn(transfer: DataTransfer): readonly Source[] {
     .filter((item) => item.kind === 'file')
     .map((item) => ({
       // Browsers without handles, and pages without a secure context, have entries.
-      handle: item.getAsFileSystemHandle?.().catch(() => null) ?? Promise.resolve(null),
+      handle: handleOf(item),
       entry: item.webkitGetAsEntry?.() ?? null,
       file: item.getAsFile(),
     }))
+}
+
+async function handleOf(item: DataTransferItem): Promise<FileSystemHandle | null> {
+  try {
+    // Chromium returns undefined for what is not on the disk, such as a picture from the clipboard.
+    return (await item.getAsFileSystemHandle?.()) ?? null
+  } catch {
+    return null
+  }
 }
