@@ -9,6 +9,7 @@ export default {
     '<rootDir>/test/e2e/matrix/',
     '<rootDir>/test/examples/production/',
     '<rootDir>/test/e2e/dialects/',
+    '<rootDir>/test/e2e/firefox/',
     '<rootDir>/test/tusd/',
   ],
   extensionsToTreatAsEsm: ['.ts'],

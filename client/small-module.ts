@@ -1,6 +1,7 @@
 import type { Plugin } from 'vite'
 
-const HELPER = '\0vite/preload-helper.js'
+/** What Vite adds to each `import()`. */
+export const HELPER = 'vite/preload-helper.js'
 
 /**
  * A Vite plugin that makes the module of the element smaller: short names for private members, which minifiers keep,
@@ -16,7 +17,7 @@ export function smallModule(): Plugin {
   return {
     name: 'landfall-small-module',
     enforce: 'pre',
-    load: (id) => (id === HELPER ? 'export const __vitePreload = (load) => load()' : null),
+    load: (id) => (id === `\0${HELPER}` ? 'export const __vitePreload = (load) => load()' : null),
     transform: (code, id) =>
       /\/client\/element\/.*\.ts$/.test(id)
         ? { code: code.replace(/(?<=[\s.!(,])#([a-z]\w*)/gi, short), map: null }

@@ -18,6 +18,7 @@ const SCRIPTS = {
   'power-cut': [],
   'test:e2e:old-pages': [],
   'test:dialects': [],
+  'test:firefox': [],
   'test:examples': [],
   'test:conformance': [],
   'test:interop': [],

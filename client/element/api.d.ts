@@ -77,6 +77,8 @@ export interface LandfallUpload extends HTMLElement {
   required: boolean
   /** `sha-256`: the server compares the digest of each file. */
   checksum: string
+  /** `draft`: uploads use the IETF draft instead of tus. */
+  protocol: string
   /** The language; that of the nearest `lang`, or of the browser, by default. */
   locale: string
   /** An upload token or JWT. It is kept in memory only. */

@@ -17,6 +17,7 @@ export const ATTRIBUTES = [
   'no-list',
   'page',
   'parallel',
+  'protocol',
   'required',
   'resume',
 ] as const

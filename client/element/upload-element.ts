@@ -2,7 +2,8 @@ import type { LandfallFile, LandfallUpload } from './api.d.ts'
 import { ATTRIBUTES, integerIn, textsIn } from './attributes.ts'
 import type { Happening } from './file-events.ts'
 import { plainFile } from './files/chosen-file.ts'
-import type { Total } from './queue/totals.ts'
+import type { FilesPanel } from './files-panel.ts'
+import type { Counts } from './queue/totals.ts'
 import type { UploadItem } from './queue/upload-item.ts'
 import type { Limits } from './service/session-response.ts'
 import { styleSheet } from './styles/style-sheet.ts'
@@ -31,7 +32,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   #headers: LandfallUpload['headers'] = null
   #metadata: Readonly<Record<string, string>> | null = null
   #isFormDisabled = false
-  #total: Total | null = null
+  #total: Counts | null = null
   findFinished: LandfallUpload['findFinished'] = null
 
   connectedCallback(): void {
@@ -49,7 +50,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
 
   attributeChangedCallback(name: string): void {
     if (this.#uploader === null) return
-    if (name === 'endpoint' && this.#uploader.list.items.length === 0) {
+    if (name === 'endpoint' && this.#uploader.items.length === 0) {
       this.#end()
       this.#begin()
       return
@@ -147,6 +148,12 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   set checksum(value: string) {
     this.setAttribute('checksum', value)
   }
+  get protocol(): string {
+    return this.getAttribute('protocol') ?? ''
+  }
+  set protocol(value: string) {
+    this.setAttribute('protocol', value)
+  }
   get locale(): string {
     return this.getAttribute('locale') ?? ''
   }
@@ -176,10 +183,10 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   }
 
   get files(): readonly LandfallFile[] {
-    return (this.#uploader?.list.items ?? []).map((item) => this.#viewOf(item))
+    return (this.#uploader?.items ?? []).map((item) => this.#viewOf(item))
   }
   get value(): readonly string[] {
-    const items = this.#uploader?.list.items ?? []
+    const items = this.#uploader?.items ?? []
     return items.flatMap(({ state, url }) => (state === 'finished' && url !== null ? [url] : []))
   }
 
@@ -211,29 +218,29 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   }
 
   pause(id?: string): void {
-    if (id === undefined) this.#uploader?.list.pauseAll()
+    if (id === undefined) this.#panel?.list.pauseAll()
     else this.#item(id)?.pause()
   }
 
   resume(id?: string): void {
     const item = id === undefined ? undefined : this.#item(id)
-    if (id === undefined) void this.#uploader?.list.resumeAll()
-    else if (item !== undefined) void this.#uploader?.list.resume(item)
+    if (id === undefined) void this.#panel?.list.resumeAll()
+    else if (item !== undefined) void this.#panel?.list.resume(item)
   }
 
   cancel(id?: string): void {
     const item = id === undefined ? undefined : this.#item(id)
-    if (id === undefined) void this.#uploader?.cancelAll()
-    else if (item !== undefined) void this.#uploader?.cancel(item)
+    if (id === undefined) this.#panel?.cancelAll()
+    else if (item !== undefined) void this.#panel?.cancel(item)
   }
 
   retry(id?: string): void {
-    if (id === undefined) this.#uploader?.list.retryAll()
+    if (id === undefined) this.#panel?.list.retryAll()
     else this.#item(id)?.queue()
   }
 
   clear(): void {
-    const list = this.#uploader?.list
+    const list = this.#panel?.list
     list?.forgetAll(list.items)
   }
 
@@ -247,7 +254,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
       beforeAdd: (files: readonly File[]) => this.#dispatch('before-add', { files }, true),
       happened: (item: UploadItem, what: Happening) => this.#dispatch(what, { file: this.#viewOf(item) }),
       removed: (item: UploadItem) => this.#dispatch('remove', { file: this.#viewOf(item) }),
-      total: (total: Total, isComplete: boolean) => this.#totalChanged(total, isComplete),
+      total: (counts: Counts, isComplete: boolean) => this.#totalChanged(counts, isComplete),
       over: (isOver: boolean) => this.#setState('dragging', isOver),
     }
     this.#uploader = new Uploader(root, this.#options(), events, this.#left.signal)
@@ -323,6 +330,9 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
       get checksum() {
         return element.checksum.toLowerCase() === 'sha-256'
       },
+      get isDraft() {
+        return element.protocol.toLowerCase() === 'draft'
+      },
       get resumes() {
         return element.getAttribute('resume') !== 'off'
       },
@@ -341,8 +351,12 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
     return lang === '' ? navigator.languages : [lang]
   }
 
+  get #panel(): FilesPanel | null {
+    return this.#uploader?.panel ?? null
+  }
+
   #item(id: string): UploadItem | undefined {
-    return this.#uploader?.list.items.find((item) => item.id === id)
+    return this.#uploader?.items.find((item) => item.id === id)
   }
 
   #viewOf(item: UploadItem): LandfallFile {
@@ -358,7 +372,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
     )
   }
 
-  #totalChanged(total: Total, isComplete: boolean): void {
+  #totalChanged(total: Counts, isComplete: boolean): void {
     const was = this.#total
     this.#total = total
     this.#setState('uploading', total.running > 0)
@@ -369,7 +383,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
     if (isComplete) this.#dispatch('complete', { files: this.files })
   }
 
-  #updateForm({ running, finished }: Total): void {
+  #updateForm({ running, finished }: Counts): void {
     const { name, required } = this
     const data = new FormData()
     if (name !== '') for (const url of this.value) data.append(name, url)

@@ -1,32 +1,26 @@
 import { element } from '../src/dom.ts'
-import { percentOf } from '../src/format.ts'
-import { Hasher } from './digest/hasher.ts'
-import { FileEvents, type Happening } from './file-events.ts'
 import { type ChosenFile, plainFile } from './files/chosen-file.ts'
 import { acceptDrops } from './files/drop-zone.ts'
 import { pickFiles, pickFolder } from './files/pick-files.ts'
-import { readTransfer } from './files/read-dropped.ts'
+import { type Source, sourcesIn } from './files/sources.ts'
+import type { FilesPanel, Frame, PanelEvents, PanelOptions } from './files-panel.ts'
 import { Language } from './i18n/language.ts'
+import { hasMemory } from './queue/has-memory.ts'
 import { acceptOf, limitsOf, limitTexts } from './queue/limits.ts'
-import type { Context, QueueOptions } from './queue/options.ts'
-import { type Total, Totals } from './queue/totals.ts'
 import type { UploadItem } from './queue/upload-item.ts'
-import { type ListEvents, UploadList } from './queue/upload-list.ts'
 import { loadPart } from './service/load-part.ts'
 import { Service } from './service/service.ts'
 import { Announcer } from './view/announcer.ts'
 import { DropView } from './view/drop-view.ts'
-import type { Host, ListSection } from './view/list-section.ts'
 import { NoticeView } from './view/notice-view.ts'
-import type { Surroundings } from './view/status-line.ts'
-import { showInTitle } from './view/tab-title.ts'
 
-/** How often rows are drawn without progress, to remove a stale speed; and without frames; milliseconds. */
-const REFRESH_EVERY = 1000
-const DRAW_HIDDEN_EVERY = 250
+/** Signs that files will follow. */
+const SIGNS = ['pointerover', 'focusin', 'dragenter'] as const
+
+const NO_FILES = { all: 0, finished: 0, failed: 0, paused: 0, running: 0 }
 
 /** What the attributes and properties of the element say. Each use reads them again, because they change. */
-export interface UploaderOptions extends QueueOptions {
+export interface UploaderOptions extends PanelOptions {
   readonly endpoint: string
   readonly isMultiple: boolean
   readonly accept: string
@@ -35,82 +29,58 @@ export interface UploaderOptions extends QueueOptions {
   readonly takesDrops: boolean
   /** Whether the whole page is the drop zone, and its title shows the progress. */
   readonly ownsPage: boolean
-  readonly hasList: boolean
   readonly languages: readonly string[]
 }
 
 /** What the uploader reports to its element. */
-export interface UploaderEvents {
+export interface UploaderEvents extends PanelEvents {
   /** Before files are added. Returns whether to add them. */
   beforeAdd(files: readonly File[]): boolean
-  happened(item: UploadItem, what: Happening): void
-  removed(item: UploadItem): void
-  /** The files as a whole have changed. */
-  total(total: Total, isComplete: boolean): void
   over(isOver: boolean): void
 }
 
-/** Everything that an element does while it is in a document. */
-export class Uploader implements ListEvents {
+/** What an element does while it is in a document. Files need a `FilesPanel`, which is loaded for them. */
+export class Uploader {
   readonly service: Service
-  readonly list: UploadList
   readonly language: Language
+  readonly #root: ShadowRoot
   readonly #options: UploaderOptions
   readonly #events: UploaderEvents
   readonly #left: AbortSignal
-  readonly #fileEvents: FileEvents
-  readonly #context: Context
-  readonly #around: Surroundings
-  readonly #root: ShadowRoot
-  readonly #totals = new Totals()
   readonly #announcer: Announcer
   readonly #drop: DropView
   readonly #limits = element('p', { class: 'limits', id: 'limits', 'data-testid': 'limits' })
   readonly #notice: NoticeView
   /** The live region; the list comes before it. */
   readonly #region = element('p', { class: 'unseen', id: 'announcer', role: 'status', 'aria-live': 'polite' })
-  #section: ListSection | null = null
-  #loading: Promise<ListSection | null> | null = null
-  /** Items to draw; null for all. */
-  #dirty: Set<UploadItem> | null = null
-  #isDrawing = false
+  #panel: FilesPanel | null = null
+  #loading: Promise<FilesPanel | null> | null = null
+  /** Whether the service does not have the panel any more, for instance after an upgrade. */
+  #isOutdated = false
+  /** Additions that wait for the panel. */
+  #waiting = 0
+  #wasAway = false
   #wasSignedIn = false
   #reading: number | null = null
 
   /** Draws into `root`, until `left` aborts. */
   constructor(root: ShadowRoot, options: UploaderOptions, events: UploaderEvents, left: AbortSignal) {
+    this.#root = root
     this.#options = options
     this.#events = events
     this.#left = left
-    this.#fileEvents = new FileEvents((item, what) => this.#happened(item, what))
     this.language = new Language(() => this.redraw())
     this.service = new Service(options.endpoint, () => this.#serviceChanged(), left)
-    const hasher = new Hasher(left)
-    this.#context = {
-      service: this.service,
-      options,
-      digestOf: (file) => hasher.digestOf(file),
-    }
-    this.#around = {
-      language: this.language,
-      service: this.service,
-      get isManual() {
-        return options.isManual
-      },
-    }
-    this.#root = root
     this.#announcer = new Announcer(this.#region)
     this.#drop = new DropView({
       chosen: (files) => void this.add(files.map(plainFile)),
       choosing: (what) => this.#choosing(what),
     })
-    this.#notice = new NoticeView(
-      { class: 'notice', id: 'notice', 'data-testid': 'notice' },
-      'sign-in',
-      () => void this.service.visitor.refresh(),
-    )
+    this.#notice = new NoticeView({ class: 'notice', id: 'notice', 'data-testid': 'notice' }, 'sign-in', () => {
+      if (this.#isOutdated) location.reload()
+      else void this.service.visitor.refresh()
+    })
     root.append(this.#drop.root, this.#limits, this.#notice.root, this.#region)
-    this.list = new UploadList(this.#context, this, left)
     this.#listen(root)
   }
 
@@ -119,9 +89,19 @@ export class Uploader implements ListEvents {
     this.redraw()
     if (token === null) void this.service.visitor.refresh()
     else this.service.visitor.offer(token)
-    // What the first file needs is loaded before the connection may be lost.
-    void import('./queue/attempt.ts').catch(() => undefined)
-    void this.#listSection()
+    const open = (): void => void this.#open()
+    if (this.#options.resumes) void hasMemory().then((has) => has && open())
+    // A page for uploads is going to need it: it is loaded before the connection may be lost.
+    if (this.#options.ownsPage) (globalThis.requestIdleCallback ?? setTimeout)(open)
+  }
+
+  /** What files need; null before it is loaded. */
+  get panel(): FilesPanel | null {
+    return this.#panel
+  }
+
+  get items(): readonly UploadItem[] {
+    return this.#panel?.list.items ?? []
   }
 
   /** What receives the focus of the element. */
@@ -135,47 +115,17 @@ export class Uploader implements ListEvents {
     if (reason !== null) this.#announcer.say(reason)
     if (reason !== null || this.#options.isDisabled || files.length === 0) return
     if (!this.#events.beforeAdd(files.map(({ file }) => file))) return
-    await this.list.add(this.#options.isMultiple ? files : files.slice(0, 1))
-  }
-
-  /** Cancels an item, or everything that is not finished. */
-  async cancel(item: UploadItem): Promise<void> {
-    await (await this.#listSection())?.act(item, 'cancel')
-  }
-
-  async cancelAll(): Promise<void> {
-    ;(await this.#listSection())?.command('cancel')
+    this.#waiting += 1
+    const panel = await this.#open()
+    this.#waiting -= 1
+    await panel?.list.add(this.#options.isMultiple ? files : files.slice(0, 1))
   }
 
   /** Shows everything again, for instance after attributes have changed. */
   redraw(): void {
-    this.#dirty = null
     void this.language.choose(this.#options.languages)
-    this.#draw()
-    this.list.proceed()
-  }
-
-  added(item: UploadItem): void {
-    this.#fileEvents.added(item)
-    this.#changed(item)
-  }
-
-  changed(item: UploadItem): void {
-    this.#fileEvents.changed(item, performance.now())
-    this.#changed(item)
-  }
-
-  removed(item: UploadItem): void {
-    this.#events.removed(item)
-    this.#changed()
-  }
-
-  alreadyPresent(item: UploadItem): void {
-    this.#announcer.say(this.language.t('said.present', { name: item.name }))
-  }
-
-  tooMany(most: number): void {
-    this.#announcer.say(this.language.t('said.too-many', { count: most }))
+    this.#draw(true)
+    this.#panel?.list.proceed()
   }
 
   #listen(root: ShadowRoot): void {
@@ -185,39 +135,22 @@ export class Uploader implements ListEvents {
       this.#drop.isOver = isOver
       this.#events.over(isOver)
     }
-    if (this.#options.takesDrops) acceptDrops(zone, { over, dropped: (transfer) => void this.#dropped(transfer) }, left)
-    const refresh = setInterval(() => this.#refresh(), REFRESH_EVERY)
-    left.addEventListener('abort', () => {
-      clearInterval(refresh)
-      if (this.#options.ownsPage) showInTitle(null)
-    })
-    window.addEventListener('beforeunload', (event) => this.#total().running > 0 && event.preventDefault(), {
-      signal: left,
-    })
-    for (const type of ['online', 'offline']) window.addEventListener(type, () => this.#changed(), { signal: left })
+    const dropped = (transfer: DataTransfer): void => void this.#read(sourcesIn(transfer))
+    if (this.#options.takesDrops) acceptDrops(zone, { over, dropped }, left)
+    window.addEventListener('beforeunload', (event) => this.#waiting > 0 && event.preventDefault(), { signal: left })
+    for (const sign of SIGNS) zone.addEventListener(sign, () => void this.#open(), { signal: left, once: true })
   }
 
-  async #dropped(transfer: DataTransfer): Promise<void> {
+  async #read(sources: readonly Source[]): Promise<void> {
     if (this.#reason() !== null) return this.add([])
-    let count = 0
-    const hasFolder = await readTransfer(transfer, (files) => {
-      count += files.length
-      this.#setReading(count)
-      return this.add(files)
-    })
-    this.#setReading(null)
-    if (hasFolder && count === 0) this.#announcer.say(this.language.t('said.empty'))
-  }
-
-  #setReading(count: number | null): void {
-    this.#reading = count
-    this.#changed()
+    const panel = await this.#open()
+    await panel?.read(sources, (files) => this.add(files))
   }
 
   /** Opens a dialogue that returns handles, if the queue is to survive a reload. */
   #choosing(what: 'files' | 'folder'): boolean {
     if (!this.#options.resumes || !('showOpenFilePicker' in window) || window.top !== window) return false
-    const isOpen = what === 'files' ? this.#pickFiles() : pickFolder((files) => this.add(files))
+    const isOpen = what === 'files' ? this.#pickFiles() : this.#pickFolder()
     // Some policies forbid this dialogue, but not that of an input.
     void isOpen.then((was) => was || this.#drop.choose(what))
     return true
@@ -229,22 +162,20 @@ export class Uploader implements ListEvents {
     return files !== null
   }
 
+  async #pickFolder(): Promise<boolean> {
+    const folder = await pickFolder()
+    if (folder) await this.#read([{ handle: Promise.resolve(folder), entry: null, file: null }])
+    return folder !== null
+  }
+
   #chooseFiles(): void {
     if (!this.#choosing('files')) this.#drop.choose('files')
   }
 
-  #happened(item: UploadItem, what: Happening): void {
-    if (what === 'finish') this.#section?.finished(item)
-    if (what === 'error' || what === 'reject') void this.#listSection().then((section) => section?.failed(item))
-    this.#events.happened(item, what)
-  }
-
   #serviceChanged(): void {
     if (this.service.visitor.session?.signedIn) this.#wasSignedIn = true
-    this.#dirty = null
-    this.list.sessionChanged()
-    this.list.proceed()
-    this.#draw()
+    this.#panel?.serviceChanged()
+    this.redraw()
   }
 
   /** Why the visitor cannot upload, or null. */
@@ -252,6 +183,7 @@ export class Uploader implements ListEvents {
     const { visitor, presence } = this.service
     const { session } = visitor
     if (session === null) return presence.isAway ? this.language.t('state.away') : null
+    if (this.#isOutdated) return this.language.t('notice.reload')
     if (!session.signedIn) return this.language.t(this.#wasSignedIn ? 'notice.expired' : 'notice.signed-out')
     return session.may.has('create') ? null : this.language.t('problem.denied')
   }
@@ -261,80 +193,58 @@ export class Uploader implements ListEvents {
     return accept === '' ? acceptOf(this.service.visitor.session?.limits ?? {}) : accept
   }
 
-  #total(): Total {
-    return this.#totals.of(this.list.items, performance.now())
-  }
-
-  /** Draws soon: what changes in one frame is drawn once. */
-  #changed(item?: UploadItem): void {
-    if (item !== undefined) this.#dirty?.add(item)
-    if (this.#isDrawing) return
-    this.#isDrawing = true
-    const draw = (): void => {
-      cancelAnimationFrame(frame)
-      clearTimeout(timer)
-      this.#isDrawing = false
-      this.#draw()
-    }
-    const frame = requestAnimationFrame(draw)
-    // A hidden tab has no frames, but a title.
-    const timer = setTimeout(draw, DRAW_HIDDEN_EVERY)
-  }
-
-  #refresh(): void {
-    if (this.list.items.some(({ state }) => state === 'uploading')) {
-      this.#section?.refresh()
-      this.#changed()
-    }
-  }
-
-  #draw(): void {
-    if (this.#left.aborted) return
-    const dirty = this.#dirty
-    this.#dirty = new Set()
-    const total = this.#total()
-    for (const part of this.#root.children) if (part instanceof HTMLElement) part.lang = this.language.locale
-    this.#drawFrame(total)
-    const isComplete = this.#section?.draw(total, dirty, this.#options.hasList) ?? false
-    if (this.#options.ownsPage) showInTitle(total.running > 0 ? percentOf(total.sent, total.size) : null)
-    this.#events.total(total, isComplete)
-  }
-
-  /** What shows the list; null when it cannot be loaded, or the element has left. */
-  #listSection(): Promise<ListSection | null> {
-    this.#loading ??= this.#loadSection()
+  /** What files need; null when it cannot be loaded, or the element has left. */
+  #open(): Promise<FilesPanel | null> {
+    this.#loading ??= this.#load()
     return this.#loading
   }
 
-  async #loadSection(): Promise<ListSection | null> {
-    const load = (): Promise<typeof import('./view/list-section.ts')> => import('./view/list-section.ts')
+  async #load(): Promise<FilesPanel | null> {
+    const load = (): Promise<typeof import('./files-panel.ts')> => import('./files-panel.ts')
     const module = await loadPart(load, this.service.presence).catch(() => null)
-    if (module === null || this.#left.aborted) {
-      this.#loading = null
-      return null
-    }
-    const host: Host = {
-      list: this.list,
-      context: this.#context,
-      around: this.#around,
-      announcer: this.#announcer,
-      chooseFiles: () => this.#chooseFiles(),
-      draw: () => this.#draw(),
-      drawSoon: () => this.#changed(),
-      focus: () => this.anchor.focus(),
-    }
-    this.#section = new module.ListSection(this.#root, this.#region, host, this.#left)
-    this.#dirty = null
-    this.#draw()
-    return this.#section
+    if (this.#left.aborted) return null
+    if (module === null) this.#isOutdated = true
+    else this.#panel = new module.FilesPanel(this.#root, this.#region, this.#frame(), this.#left)
+    this.#draw(true)
+    // Loaded now, it need not be when the connection is lost.
+    void import('./queue/attempt.ts').catch(() => undefined)
+    return this.#panel
   }
 
-  /** Draws what surrounds the rows. */
-  #drawFrame(total: Total): void {
+  #frame(): Frame {
+    return {
+      service: this.service,
+      language: this.language,
+      options: this.#options,
+      events: this.#events,
+      announcer: this.#announcer,
+      draw: () => this.#draw(false),
+      reading: (count) => {
+        this.#reading = count
+        this.#draw(false)
+      },
+      chooseFiles: () => this.#chooseFiles(),
+      focus: () => this.anchor.focus(),
+    }
+  }
+
+  #draw(isAll: boolean): void {
+    if (this.#left.aborted) return
+    for (const part of this.#root.children) if (part instanceof HTMLElement) part.lang = this.language.locale
+    this.#drawZone()
+    if (this.#panel === null) this.#events.total(NO_FILES, false)
+    else this.#panel.draw(isAll)
+  }
+
+  /** Draws what surrounds the list. */
+  #drawZone(): void {
     const { language, service } = this
     const { session } = service.visitor
     const { isMultiple, hasFolders, ownsPage, isDisabled, limits } = this.#options
     const reason = this.#reason()
+    const isAway = this.#loading !== null && this.#panel === null && service.presence.isAway
+    if (isAway && !this.#wasAway) this.#announcer.say(language.t('state.away'))
+    this.#wasAway = isAway
     this.#drop.root.hidden = reason !== null
     this.#drop.render(
       {
@@ -343,13 +253,14 @@ export class Uploader implements ListEvents {
         isDisabled,
         accept: this.#accept,
         isOnPage: ownsPage,
-        isCompact: total.all > 0,
+        isCompact: this.items.length > 0,
+        isAway,
         reading: this.#reading,
       },
       language,
     )
-    const canRetry = session !== null && !session.signedIn
-    if (this.#notice.render(reason, canRetry ? language.t('notice.retry') : null)) this.#announcer.say(reason ?? '')
+    const button = this.#isOutdated ? 'notice.reload-now' : session?.signedIn === false ? 'notice.retry' : null
+    if (this.#notice.render(reason, button && language.t(button))) this.#announcer.say(reason ?? '')
     const texts = reason === null ? limitTexts(limitsOf(session?.limits ?? {}, limits), language) : []
     this.#limits.textContent = texts.join(' · ')
   }

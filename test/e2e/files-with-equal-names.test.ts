@@ -152,6 +152,48 @@ describe('The modern page', () => {
   })
 })
 
+describe('The modern page in two tabs', () => {
+  /** Chooses the file in two tabs of one visitor at once, both of which send slowly. */
+  async function chooseInBoth(first: Page): Promise<Page> {
+    const second = await first.context().newPage()
+    for (const page of [first, second]) {
+      await page.goto(landfall.url)
+      await limitUpload(page, 4 * MIB)
+    }
+    await Promise.all([first, second].map((page) => choose(page, file.path)))
+    await Promise.all([first, second].map((page) => shows(page, 20)))
+    await limitUpload(second)
+    return second
+  }
+
+  it('finishes a file that is chosen in both at once in each of them, and leaves nothing behind', async () => {
+    await withPage(browser, async (first) => {
+      const second = await chooseInBoth(first)
+      await limitUpload(first)
+      await Promise.all([first, second].map((page) => page.waitForSelector(rowIn('finished'))))
+      await expectStored(file, file)
+      expect(await second.evaluate(() => Object.keys(localStorage))).toEqual([])
+    })
+  })
+
+  it('resumes the paused upload of a closed tab in the other one, after a reload, next to its own of the same file', async () => {
+    await withPage(browser, async (first) => {
+      const second = await chooseInBoth(first)
+      await press(first, 'pause')
+      await first.waitForSelector(rowIn('paused'))
+      await second.waitForSelector(rowIn('finished'))
+      await first.close()
+      await second.reload()
+      await second.waitForSelector(rowIn('remembered'))
+      const offsets = offsetsOf(second)
+      await choose(second, file.path)
+      await rowsIn(second, rowIn('finished'), 2)
+      expect(offsets[0]).toBeGreaterThan(0)
+      await expectStored(file, file)
+    })
+  })
+})
+
 describe('The modern page over plain HTTP, on another host', () => {
   const address = (): string => landfall.url.replace('127.0.0.1', 'landfall.lan')
 

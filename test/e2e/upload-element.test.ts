@@ -143,6 +143,25 @@ describe('The page', () => {
     })
   })
 
+  it('uploads a pasted file, but not what is pasted into a text field', async () => {
+    await withPage(browser, async (page) => {
+      await page.goto(landfall.url)
+      await page.locator('#drop').waitFor()
+      await page.evaluate(() => {
+        const paste = (target: Element, name: string): void => {
+          const clipboardData = new DataTransfer()
+          clipboardData.items.add(new File(['pasted'], name))
+          target.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, composed: true }))
+        }
+        const field = document.body.appendChild(document.createElement('input'))
+        paste(field, 'text.txt')
+        paste(document.body, 'picture.png')
+      })
+      await page.waitForSelector(rowIn('finished'))
+      expect(await page.locator(`${ROW} .name`).allTextContents()).toEqual(['picture.png'])
+    })
+  })
+
   it('resumes its whole queue by itself after a reload, where the browser can open the files again', async () => {
     const names = ['a.bin', 'b.bin', 'c.bin', 'd.bin', 'e.bin', 'f.bin']
     await withPage(browser, async (page) => {
@@ -297,7 +316,49 @@ describe('The page', () => {
   })
 })
 
+describe('The element with the protocol of the IETF draft', () => {
+  it('uploads a file, pauses, and resumes', async () => {
+    await withPage(browser, async (page) => {
+      const versions = new Set<string | undefined>()
+      page.on('request', (request) => {
+        if (['POST', 'PATCH'].includes(request.method()))
+          versions.add(request.headers()['upload-draft-interop-version'])
+      })
+      const offsets = offsetsOf(page)
+      await page.goto(landfall.url)
+      await page.evaluate(() => document.querySelector('landfall-upload')?.setAttribute('protocol', 'draft'))
+      await limitUpload(page, MIB / 2)
+      await choose(page, paths()[1] ?? '')
+      await shows(page, 20)
+      await press(page, 'pause')
+      await page.waitForSelector(rowIn('paused'))
+      await limitUpload(page)
+      await press(page, 'resume')
+      await page.waitForSelector(rowIn('finished'))
+      expect([...versions]).toEqual(['6'])
+      expect(offsets.at(-1)).toBeGreaterThan(0)
+      const url = await page.locator(`${ROW} [data-testid=download]`).getAttribute('href')
+      expect(await sha256At(new URL(url ?? '', landfall.url).href)).toBe(files[1]?.sha256)
+    })
+  })
+})
+
 describe('The element on a page of another origin', () => {
+  it('loads only its start until its user comes to it', async () => {
+    await withPage(browser, async (page) => {
+      const loaded: string[] = []
+      page.on('request', (request) => {
+        if (request.resourceType() === 'script')
+          loaded.push(path.basename(request.url()).replace(/-[\w-]{8}\.js/, '.js'))
+      })
+      await page.goto(siteOrigin, { waitUntil: 'networkidle' })
+      expect(loaded.sort()).toEqual(['landfall-upload.js', 'start.js', 'zh.js'])
+      await page.hover('landfall-upload')
+      await until(async () => loaded.includes('attempt.js'))
+      expect(loaded.slice(3).sort()).toEqual(['attempt.js', 'files-panel.js', 'shared.js'])
+    })
+  })
+
   it('takes over the input of a form, gives the form the URLs of its files, and reports events', async () => {
     await withPage(browser, async (page) => {
       const methods = methodsOf(page)
@@ -323,6 +384,12 @@ describe('The element on a page of another origin', () => {
       await choose(page, paths()[0] ?? '')
       await page.waitForSelector(rowIn('finished'))
       expect(await page.textContent(`${ROW} .state`)).toBe('已完成')
+      await page.evaluate(() => {
+        const upload = document.querySelector('landfall-upload')
+        const [first]: { id: string }[] = upload === null ? [] : Reflect.get(upload, 'files')
+        upload?.insertAdjacentHTML('beforeend', `<b slot="item-${first?.id}">Ours</b>`)
+      })
+      await page.locator('b[slot]').waitFor()
       await until(async () => (await form()).isValid)
       const { sent } = await form()
       expect(Object.keys(sent)).toEqual(['files'])

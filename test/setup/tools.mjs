@@ -1,5 +1,5 @@
 // Finds the programs that tests need in addition to npm packages, and installs them where possible.
-// With --missing, it only prints the Debian packages of those that are missing.
+// With --missing, it only prints the Debian packages of those that are missing; with --firefox, Firefox is one of them.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
@@ -15,6 +15,13 @@ const MISSING = [
     found: existsSync('/usr/bin/chromium') || process.env.CHROMIUM !== undefined,
     packages: 'chromium fonts-noto-cjk',
     otherwise: '\nor set CHROMIUM to its path.',
+  },
+  {
+    name: 'Firefox',
+    found:
+      !process.argv.includes('--firefox') || existsSync('/usr/bin/firefox-esr') || process.env.FIREFOX !== undefined,
+    packages: 'firefox-esr',
+    otherwise: '\nor set FIREFOX to its path.',
   },
   // The program, without a service that would take port 80.
   { name: 'Apache', found: existsSync('/usr/sbin/apache2'), packages: 'apache2-bin', otherwise: '' },

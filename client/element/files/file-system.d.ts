@@ -6,7 +6,7 @@ interface FileSystemHandle {
 }
 
 interface DataTransferItem {
-  getAsFileSystemHandle?(): Promise<FileSystemFileHandle | FileSystemDirectoryHandle | null>
+  getAsFileSystemHandle?(): Promise<FileSystemFileHandle | FileSystemDirectoryHandle | null | undefined>
 }
 
 interface Window {

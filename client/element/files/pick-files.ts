@@ -1,5 +1,4 @@
 import { type ChosenFile, plainFile } from './chosen-file.ts'
-import { readDirectory } from './read-dropped.ts'
 
 /**
  * Opens the file dialogue that returns handles, so that files can be opened again after a reload.
@@ -19,14 +18,12 @@ export async function pickFiles(isMultiple: boolean, accept: string): Promise<re
   }
 }
 
-/** The same for a folder, whose files are passed on as they are found. */
-export async function pickFolder(found: (files: readonly ChosenFile[]) => Promise<void>): Promise<boolean> {
-  if (window.showDirectoryPicker === undefined) return false
+/** The same for a folder; undefined if its user has closed the dialogue. */
+export async function pickFolder(): Promise<FileSystemDirectoryHandle | null | undefined> {
   try {
-    await readDirectory(await window.showDirectoryPicker({ mode: 'read' }), found)
-    return true
+    return (await window.showDirectoryPicker?.({ mode: 'read' })) ?? null
   } catch (error) {
-    return isNamed(error, 'AbortError')
+    return isNamed(error, 'AbortError') ? undefined : null
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ChosenFile, plainFile } from './chosen-file.ts'
+import type { Source } from './sources.ts'
 
 /** How many files are reported at once. */
 const BATCH = 200
@@ -7,37 +8,11 @@ const BATCH = 200
 export type Found = (files: readonly ChosenFile[]) => Promise<void>
 
 /**
- * Reads dropped or pasted files and folders. Call it within the event: its data are gone afterwards. Files that cannot
- * be read are left out.
+ * Reads chosen, dropped, or pasted files and folders. Files that cannot be read are left out.
  *
  * @returns whether a folder was among them.
  */
-export function readTransfer(transfer: DataTransfer, found: Found): Promise<boolean> {
-  const sources = [...transfer.items]
-    .filter((item) => item.kind === 'file')
-    .map((item) => ({
-      // Browsers without handles, and pages without a secure context, have entries.
-      handle: item.getAsFileSystemHandle?.().catch(() => null) ?? Promise.resolve(null),
-      entry: item.webkitGetAsEntry?.() ?? null,
-      file: item.getAsFile(),
-    }))
-  return readAll(sources, found)
-}
-
-/** Reads a folder that was chosen by `showDirectoryPicker`. */
-export async function readDirectory(directory: FileSystemDirectoryHandle, found: Found): Promise<void> {
-  const batch = new Batch(found)
-  await walkHandle(directory, directory.name, batch)
-  await batch.flush()
-}
-
-interface Source {
-  readonly handle: Promise<FileSystemHandle | null>
-  readonly entry: FileSystemEntry | null
-  readonly file: File | null
-}
-
-async function readAll(sources: readonly Source[], found: Found): Promise<boolean> {
+export async function readSources(sources: readonly Source[], found: Found): Promise<boolean> {
   const batch = new Batch(found)
   let hasFolder = false
   for (const source of sources) {

@@ -10,6 +10,14 @@ const OTHERS: Readonly<Record<string, () => Promise<Table>>> = {
 }
 const LOCALES: Readonly<Record<string, string>> = { en: 'en', zh: 'zh-Hans' }
 
+/** English. The list brings the rest of it. */
+let fallback: Partial<Table> = english
+
+/** Adds English texts. */
+export function addTexts(texts: Partial<Table>): void {
+  fallback = { ...fallback, ...texts }
+}
+
 /** The language of an element. It begins with English. */
 export class Language {
   readonly #changed: () => void
@@ -17,7 +25,8 @@ export class Language {
   #chosen = 'en'
   /** The one whose texts are shown. */
   #name = 'en'
-  #table: Table = english
+  /** Its texts; null for English. */
+  #table: Table | null = null
 
   /** `changed` is called when a language is loaded. */
   constructor(changed: () => void) {
@@ -35,17 +44,21 @@ export class Language {
     const name = names.find((known) => Object.hasOwn(LOCALES, known)) ?? 'en'
     if (name === this.#chosen) return
     this.#chosen = name
-    // Without its file, for instance after a deployment, the element speaks English.
-    const table = await OTHERS[name]?.().catch(() => undefined)
+    const table = await OTHERS[name]?.().catch(() => null)
     if (this.#chosen !== name) return
-    this.#name = table === undefined ? 'en' : name
-    this.#table = table ?? english
+    if (table === null) {
+      // Without its file, the element keeps its language until the next call.
+      this.#chosen = this.#name
+      return
+    }
+    this.#name = name
+    this.#table = table ?? null
     this.#changed()
   }
 
   /** The text in this language. */
   t(key: TextKey, values: Values = {}): string {
-    return this.#table[key].replace(/\{(\w+)\}/g, (whole, name: string) => {
+    return ((this.#table ?? fallback)[key] ?? '').replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = values[name]
       if (value === undefined) return whole
       return typeof value === 'object' ? this.bytes(value.bytes) : String(value)

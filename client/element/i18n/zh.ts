@@ -11,6 +11,8 @@ export const chinese: Readonly<Record<TextKey, string>> = {
   'notice.signed-out': '请先登录，再点击“重试”。',
   'notice.expired': '登录已过期，重新登录后可继续上传。',
   'notice.retry': '重试',
+  'notice.reload': '页面已更新，请刷新后再上传。',
+  'notice.reload-now': '刷新',
   'notice.gone': '有 {count} 个文件需重新选择后续传',
   'notice.ask': '有 {count} 个中断的上传可以继续',
 

@@ -246,6 +246,7 @@ export class Attempt {
     const { service, options } = this.#context
     return {
       endpoint: service.endpoint,
+      protocol: options.isDraft ? 'ietf-draft-05' : 'tus-v1',
       chunkSize: Math.min(options.chunkSize, service.maxRequest),
       // Retries wait for the service, which tus-js-client cannot do.
       retryDelays: null,

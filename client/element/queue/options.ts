@@ -14,6 +14,8 @@ export interface QueueOptions {
   readonly maxFiles: number
   /** Whether the server compares the digest of each file. */
   readonly checksum: boolean
+  /** Whether uploads use the IETF draft instead of tus. */
+  readonly isDraft: boolean
   /** Whether the queue survives a reload. */
   readonly resumes: boolean
   /** Metadata of every upload, beside the name and the type. */

@@ -1,3 +1,5 @@
+import { DATABASE } from './has-memory.ts'
+
 /** A row as the browser keeps it over a reload. */
 export interface StoredRow {
   readonly id: string
@@ -21,7 +23,6 @@ export interface StoredRow {
   readonly added: number
 }
 
-const DATABASE = 'landfall'
 const STORE = 'rows'
 
 /**

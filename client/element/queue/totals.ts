@@ -1,15 +1,18 @@
 import { SpeedMeter } from './speed.ts'
 import type { UploadItem } from './upload-item.ts'
 
-/** The current batch of files as a whole. Sizes in bytes. */
-export interface Total {
-  /** Files of the list, and how many of them are finished, have failed, and so on. */
+/** Files of the list, and how many of them are finished, have failed, and so on. */
+export interface Counts {
   readonly all: number
   readonly finished: number
   readonly failed: number
   readonly paused: number
   /** Files that upload or wait for their turn, but not those of which the server has every byte. */
   readonly running: number
+}
+
+/** The current batch of files as a whole. Sizes in bytes. */
+export interface Total extends Counts {
   /** Files that their user must choose again, and those that the browser can open after a question. */
   readonly lacking: number
   readonly askable: number

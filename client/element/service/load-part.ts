@@ -1,7 +1,7 @@
 import type { Presence } from './presence.ts'
 
 /** Tries while the service is available, and the delay after each, in milliseconds. */
-const DELAYS = [500, 2000, 5000]
+const DELAYS = [500, 1000, 2000]
 
 /**
  * Loads a part of the element, which the service may be unable to deliver now: waits until it is back. Throws a

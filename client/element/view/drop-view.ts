@@ -1,4 +1,5 @@
 import { element, setText } from '../../src/dom.ts'
+import type { TextKey } from '../i18n/en.ts'
 import type { Language } from '../i18n/language.ts'
 import { textButton } from './button.ts'
 import { drawing } from './drawing.ts'
@@ -25,6 +26,8 @@ export interface DropState {
   readonly isDisabled: boolean
   /** Whether there are rows below, so that it takes less space. */
   readonly isCompact: boolean
+  /** Whether chosen files wait for the service. */
+  readonly isAway: boolean
   /** Files of a folder that is being read, or null. */
   readonly reading: number | null
 }
@@ -105,9 +108,13 @@ export class DropView {
     this.root.classList.toggle('disabled', state.isDisabled)
     setText(this.#choose, language.t('drop.choose'))
     setText(this.#folderButton, language.t('drop.folder'))
-    const isReading = state.reading !== null
-    const hint = isReading ? 'drop.reading' : state.isOnPage ? 'drop.hint-page' : 'drop.hint'
-    setText(this.#hint, language.t(hint, { count: state.reading ?? 0 }))
+    setText(this.#hint, language.t(hintFor(state), { count: state.reading ?? 0 }))
     this.root.dataset['now'] = language.t('drop.now')
   }
+}
+
+function hintFor({ isAway, reading, isOnPage }: DropState): TextKey {
+  if (isAway) return 'state.away'
+  if (reading !== null) return 'drop.reading'
+  return isOnPage ? 'drop.hint-page' : 'drop.hint'
 }

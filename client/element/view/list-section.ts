@@ -33,7 +33,7 @@ export interface Host {
 
 let sheet: CSSStyleSheet | undefined
 
-/** The list with what belongs to it. It is loaded with the first file. */
+/** The list with what belongs to it.  */
 export class ListSection {
   readonly #host: Host
   readonly #section: HTMLElement

@@ -60,7 +60,14 @@ export class RowView {
       this.#tile,
       element('div', { class: 'title' }, this.#name, this.#path, this.#size),
       this.#bar,
-      element('p', { class: 'status', part: 'status' }, this.#state, this.#figures),
+      element(
+        'p',
+        { class: 'status', part: 'status' },
+        this.#state,
+        this.#figures,
+        // What the page adds to this file.
+        element('slot', { name: `item-${item.id}` }),
+      ),
       element('div', { class: 'actions' }, this.#open, this.#download, ...this.#buttons.values()),
     )
     this.render()
