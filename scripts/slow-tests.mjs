@@ -25,6 +25,8 @@ const SCRIPTS = {
   'test:docs': [],
   'test:containers': [],
   'test:prometheus': [],
+  'test:grafana': [],
+  'test:upgrade': [],
   soak: timed,
 }
 
