@@ -10,7 +10,7 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 /** The images and containers of the tests are kept apart from those of the host. */
 const NAME = 'landfall-test'
 const TAG = 'test'
-/** The name of the image in both compose files. */
+/** The name of the image in all compose files. */
 export const IMAGE = `landfall:${TAG}`
 
 /** The output of a command. */
@@ -33,7 +33,7 @@ export async function engineOk(...args: readonly string[]): Promise<string> {
 /** A checkout in its own directory, from which an operator starts the service. */
 export interface Deployment {
   readonly folder: string
-  /** `http://localhost:port` of docker-compose.yml and docker-compose.s3.yml. */
+  /** `http://localhost:port` of docker-compose.yml, docker-compose.s3.yml, and docker-compose.shards.yml. */
   readonly url: string
   /** `http://localhost:port` of docker-compose.tls.yml. */
   readonly plainUrl: string
@@ -79,6 +79,7 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
     succeeded(args, await run(required('COMPOSE'), ['-p', NAME, ...args], environment, folder))
   const removeAll = async (): Promise<void> => {
     await compose('-f', 'docker-compose.tls.yml', 'down', '-v')
+    await compose('-f', 'docker-compose.shards.yml', 'down', '-v')
     await compose('-f', 'docker-compose.s3.yml', '--profile', 's3', '--profile', 'cluster', 'down', '-v')
     await compose('down', '-v')
   }
