@@ -16,7 +16,8 @@ describe('docker-compose.shards.yml', () => {
 
   beforeAll(async () => {
     deployment = await newDeployment()
-    await compose('up', '-d', '--build')
+    await deployment.compose('build')
+    await compose('up', '-d')
     await untilReady(deployment.url)
   })
   afterAll(() => deployment.dispose())
