@@ -58,11 +58,17 @@ else if (containers > 0) {
     `NOT run: ${containers} blocks with containers. Set ENGINE and COMPOSE, e.g. to "docker" and "docker compose".`,
   )
 }
-const elsewhere = all.filter(({ kind }) => kind === 'elsewhere')
-for (const name of new Set(elsewhere.map((block) => block.name))) {
-  console.log(`Left to ${name}: ${elsewhere.filter((block) => block.name === name).length} blocks.`)
-}
+report('elsewhere', 'Left to')
+report('shown', 'Not run, because the block')
 if (failed.length > 0) fail(`Failed: ${failed.map(({ page }) => page).join(', ')}.`)
+
+/** Prints how many blocks of a kind there are, by check or reason. */
+function report(kind, words) {
+  const blocks = all.filter((block) => block.kind === kind)
+  for (const name of new Set(blocks.map((block) => block.name))) {
+    console.log(`${words} ${name}: ${blocks.filter((block) => block.name === name).length}`)
+  }
+}
 
 function count(kind) {
   return all.filter((block) => block.kind === kind && !block.isHidden).length
