@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { createUpload, head, idOf, patch } from '../support/tus.ts'
-import { type Deployment, engineOk, newDeployment, untilReady } from './deployment.ts'
+import { type Deployment, engine, engineOk, IMAGE, newDeployment, untilReady } from './deployment.ts'
 import { downloaded, MIB, sampleBytes, uploadByTusClient } from './uploads.ts'
 
 const bytes = sampleBytes(20 * MIB + 5)
@@ -16,7 +16,7 @@ describe('docker-compose.shards.yml', () => {
 
   beforeAll(async () => {
     deployment = await newDeployment()
-    await deployment.compose('build')
+    if ((await engine('image', 'inspect', IMAGE)).code !== 0) await deployment.compose('build')
     await compose('up', '-d')
     await untilReady(deployment.url)
   })
@@ -47,11 +47,10 @@ describe('docker-compose.shards.yml', () => {
     expect([urls, nodeOf(url) === nodeOf(away)]).toEqual([1, false])
     expect((await downloaded(url)).equals(bytes)).toBe(true)
 
-    await compose('restart', 'nginx')
-    await untilReady(deployment.url)
-    expect((await downloaded(url)).equals(bytes)).toBe(true)
-    expect((await head(away)).status).toBe(423)
-
+    // Started again in the other order, each node still has its address.
+    const second = await deployment.container(nodeOf(url))
+    await engineOk('kill', '--signal', 'KILL', second)
+    await engineOk('start', second)
     await engineOk('start', killed)
     let answer = await head(away)
     while (answer.status === 423) answer = await head(away)
