@@ -21,6 +21,7 @@ hardly depend on other load on the host.
   --only TEXT      only requests with this in their name
   --chunk KIB      the size of chunks (16)
   --limit RATIO    fail when a median exceeds this multiple of the other one (1.03)
+  --set NAME=VALUE a setting of this checkout only; with --base . it shows what the setting costs
 
 It needs perf (Debian: linux-perf) and a hardware counter, or valgrind, which takes some minutes.
 `
@@ -91,6 +92,7 @@ function sendDropzone(port: number, count: number, chunkSize: number): Promise<v
 /** Instructions per request of each kind, in a new process. */
 async function measureOnce(
   project: string,
+  settings: Readonly<Record<string, string>>,
   chosen: readonly Kind[],
   chunkSize: number,
   counter: InstructionCounter,
@@ -102,7 +104,15 @@ async function measureOnce(
         {
           program: process.execPath,
           args: [...V8_FLAGS, path.join(project, 'dist/server/main.js')],
-          environment: { ...MALLOC, ...UNLIMITED, PORT: String(port), DATA_DIR: folder, LOG_LEVEL: 'warn', DIALECTS },
+          environment: {
+            ...MALLOC,
+            ...UNLIMITED,
+            PORT: String(port),
+            DATA_DIR: folder,
+            LOG_LEVEL: 'warn',
+            DIALECTS,
+            ...settings,
+          },
         },
         dumps,
       ),
@@ -131,6 +141,7 @@ async function main(): Promise<void> {
       only: { type: 'string', default: '' },
       chunk: { type: 'string', default: '16' },
       limit: { type: 'string', default: '1.03' },
+      set: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   })
@@ -143,11 +154,13 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds ?? (counter.slowdown > 1 ? 1 : 5))
   const chosen = kinds.filter(({ name }) => name.includes(values.only))
   const projects = [path.resolve(values.base), PROJECT] as const
+  const settings = Object.fromEntries(values.set.map((text) => [text.split('=')[0] ?? '', text.replace(/^[^=]*=/, '')]))
   const all: [number[][], number[][]] = [[], []]
   for (let round = 0; round < rounds; round++) {
     // The order alternates between rounds.
     for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      all[which].push(await measureOnce(projects[which], chosen, chunkSize, counter))
+      const own = which === 0 ? {} : settings
+      all[which].push(await measureOnce(projects[which], own, chosen, chunkSize, counter))
       process.stderr.write(`${round + 1}/${rounds}  ${which === 0 ? 'base' : 'here'}\n`)
     }
   }

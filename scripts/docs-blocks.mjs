@@ -7,10 +7,10 @@ const OF_A_SHELL = new Set(['', 'sh', 'bash', 'shell', 'console'])
 
 /**
  * The comments before blocks: `run` (commands that end), `run: service` (one that serves until the next), `run: docker`,
- * `file: NAME` (saved under that name first), `settings`, `shown` (never run), and `elsewhere: CHECK` (run by that check).
+ * `file: NAME` (saved under that name first), `settings`, `shown: WHY` (never run), and `elsewhere: CHECK` (run by that check).
  * A comment that contains commands after `setup`, `setup: service`, or `setup: docker` prepares those of the page.
  */
-const MARKERS = /^(run|run: service|run: docker|file: \S+|settings|shown|elsewhere: \S.*)$/
+const MARKERS = /^(run|run: service|run: docker|file: \S+|settings|shown: \S.*|elsewhere: \S.*)$/
 
 /** Every page with commands, by its path in the repository. */
 export function documentationPages(root) {
@@ -33,7 +33,7 @@ export function blocksOf(root, page) {
       const text = textOf(lines.slice(at + 1, end), indent)
       const [, marker = ''] = /^\s*<!-- (.+?) -->\s*$/.exec(lines[at - 1] ?? '') ?? []
       if (MARKERS.test(marker)) {
-        const [, kind, name] = /^(file|elsewhere): (.+)$/.exec(marker) ?? [undefined, marker]
+        const [, kind, name] = /^(file|elsewhere|shown): (.+)$/.exec(marker) ?? [undefined, marker]
         blocks.push({ kind, name, text, line: at + 2 })
       } else if (OF_A_SHELL.has(language)) {
         faults.push(`${page}:${at + 1}: say in a comment before this block what it is: see scripts/docs-blocks.mjs.`)

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { sectionOf } from './changelog.mjs'
+import { withUrls } from './components.mjs'
 import { provenanceOf } from './provenance.mjs'
 
 const { values } = parseArgs({ options: { incomplete: { type: 'boolean', default: false } } })
@@ -74,10 +75,11 @@ run('npm', ['pack', '--ignore-scripts', '--pack-destination', path.resolve(OUTPU
 // Otherwise npm leaves out the packages that development packages need, too.
 run('npm', ['prune', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund'], clean)
 run('npm', ['pkg', 'delete', 'devDependencies'], clean)
-const components = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'], clean)
-const listed = JSON.parse(components).components.length
+const sbom = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'], clean)
+const components = withUrls(JSON.parse(sbom))
+const listed = components.components.length
 if (listed !== Number(atRuntime)) fail(`No release: npm sbom lists ${listed} packages, not ${atRuntime}.`)
-writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), components)
+writeFileSync(path.join(OUTPUT, `${title}.cdx.json`), `${JSON.stringify(components, null, 2)}\n`)
 
 const statement = provenanceOf(OUTPUT, started)
 writeFileSync(path.join(OUTPUT, `${title}.intoto.json`), `${JSON.stringify(statement, null, 2)}\n`)

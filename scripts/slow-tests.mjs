@@ -26,6 +26,8 @@ const SCRIPTS = {
   'test:docs': [],
   'test:containers': [],
   'test:prometheus': [],
+  'test:grafana': [],
+  'test:upgrade': [],
   soak: timed,
 }
 

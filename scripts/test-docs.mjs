@@ -58,11 +58,17 @@ else if (containers > 0) {
     `NOT run: ${containers} blocks with containers. Set ENGINE and COMPOSE, e.g. to "docker" and "docker compose".`,
   )
 }
-const elsewhere = all.filter(({ kind }) => kind === 'elsewhere')
-for (const name of new Set(elsewhere.map((block) => block.name))) {
-  console.log(`Left to ${name}: ${elsewhere.filter((block) => block.name === name).length} blocks.`)
-}
+report('elsewhere', 'Left to')
+report('shown', 'Not run, because the block')
 if (failed.length > 0) fail(`Failed: ${failed.map(({ page }) => page).join(', ')}.`)
+
+/** Prints how many blocks of a kind there are, by check or reason. */
+function report(kind, words) {
+  const blocks = all.filter((block) => block.kind === kind)
+  for (const name of new Set(blocks.map((block) => block.name))) {
+    console.log(`${words} ${name}: ${blocks.filter((block) => block.name === name).length}`)
+  }
+}
 
 function count(kind) {
   return all.filter((block) => block.kind === kind && !block.isHidden).length
@@ -166,7 +172,12 @@ function runWithEngine(page, blocks) {
   const script = `set -Eeo pipefail
 trap 'echo "$place: this command failed: $BASH_COMMAND" >&2' ERR
 docker() { if [ "$1" = compose ]; then shift; ${COMPOSE} "$@"; else ${ENGINE} "$@"; fi; }
-trap 'for file in docker-compose*.yml; do docker compose -f "$file" down -v --remove-orphans; done' EXIT
+remove_all() {
+  # Compose wants these variables for every command.
+  export SECRET=unused S3_SECRET_ACCESS_KEY=unused LANDFALL_NAME=unused
+  for file in docker-compose*.yml; do docker compose -f "$file" down -v --remove-orphans; done
+}
+trap remove_all EXIT
 ${commands}`
   try {
     const { stdout } = spawnSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
@@ -177,7 +188,7 @@ ${commands}`
       cpSync(path.join(ROOT, file), path.join(folder, file), { recursive: true })
     }
     const env = { ...process.env, COMPOSE_PROJECT_NAME: 'landfall-docs' }
-    return succeeds('bash', ['-c', script], { cwd: folder, env })
+    return succeeds('bash', ['-c', script], { cwd: folder, env }, 30)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -188,10 +199,12 @@ function saved(name, text) {
   return `cat >'${name}' <<'END OF ${name}'\n${text}END OF ${name}\n`
 }
 
-/** Runs a program, and prints what it has written if it fails or takes longer than ten minutes. */
-function succeeds(command, args, options) {
-  const { status, stdout, stderr } = spawnSync(command, args, { ...options, encoding: 'utf8', timeout: 600_000 })
-  if (status !== 0) console.error(stdout + stderr)
+/** Runs a program, and prints what it has written if it fails, or takes longer than it may. */
+function succeeds(command, args, options, minutes = 10) {
+  const timeout = minutes * 60_000
+  const { status, stdout, stderr, error } = spawnSync(command, args, { ...options, encoding: 'utf8', timeout })
+  if (status !== 0)
+    console.error(stdout + stderr + (error === undefined ? '' : `${error.message} (${minutes} minutes)`))
   return status === 0
 }
 

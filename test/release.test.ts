@@ -152,3 +152,21 @@ it('scripts/provenance.mjs states the digest of each file, the commit, and its t
   expect(externalParameters.tag).toBe('v0.1.0')
   expect(resolvedDependencies[0].digest.gitCommit).toBe(git('rev-parse', 'HEAD'))
 })
+
+it('scripts/components.mjs leaves no reference that is no URL', async () => {
+  const references = (...urls: string[]) => ({ externalReferences: urls.map((url) => ({ type: 'vcs', url })) })
+  const urls = ['git@example.com:owner/name.git', 'https://example.com/x', 'github:owner/name', 'not a URL']
+  const list = { specVersion: '1.5', metadata: { component: references('ssh://git@example.com/x') } }
+  const written = { ...list, components: [{ name: 'a', ...references(...urls) }, { name: 'b' }] }
+  await writeFile(path.join(folder.path, 'list.json'), JSON.stringify(written))
+  expect(JSON.parse(script('components', 'list.json').out)).toEqual({
+    ...list,
+    components: [
+      {
+        name: 'a',
+        ...references('ssh://git@example.com/owner/name.git', 'https://example.com/x', 'github:owner/name'),
+      },
+      { name: 'b' },
+    ],
+  })
+})

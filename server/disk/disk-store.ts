@@ -23,6 +23,7 @@ import { Quarantine } from './quarantine.ts'
 import { RecordFolders } from './record-folders.ts'
 import { Recovery } from './recovery.ts'
 import { eraseUpload } from './removal.ts'
+import { sharedDiskNotices } from './shared-disk.ts'
 import { spaceOf } from './space.ts'
 import { UnsyncedUploads } from './unsynced.ts'
 
@@ -74,7 +75,8 @@ export class DiskStore implements Store {
       await checkFormat(layout)
       const { fileMode: file = 0o640, folderMode: folder = 0o750 } = options
       const modes = await prepareFolders(layout, { file, folder }, sync !== 'never')
-      for (const sentence of await exposures(layout)) onNotice(sentence)
+      const notices = [...(await exposures(layout)), ...(await sharedDiskNotices(layout.root))]
+      for (const sentence of notices) onNotice(sentence)
       const directorySync = new DirectorySync()
       const durably = sync === 'never' ? undefined : directorySync
       const recordFolders = new RecordFolders(layout, durably)

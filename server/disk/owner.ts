@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, readdir, rename, rm } from 'node:fs/promises'
+import { link, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -36,7 +36,7 @@ export async function takeOwnership(layout: Layout): Promise<Owner> {
     await folder.close()
   }
   try {
-    await candidate.listen(reach(own))
+    await candidate.listen(reach(own)).catch((error: unknown) => explain(error, layout, own))
     const common = path.basename(layout.ownerSocket)
     const others = (await readdir(layout.root)).filter((name) => name.startsWith(PREFIX) && name !== own)
     for (const name of [common, ...others]) {
@@ -56,6 +56,20 @@ export async function takeOwnership(layout: Layout): Promise<Owner> {
       await giveUp()
     },
   }
+}
+
+/** @throws Error with a sentence for the operator when the directory can have files, but no sockets; else the OS error. */
+async function explain(error: unknown, layout: Layout, name: string): Promise<never> {
+  const file = path.join(layout.root, `${name}.file`)
+  const takesFiles = await writeFile(file, '', { flag: 'wx' }).then(
+    () => rm(file).then(() => true),
+    () => false,
+  )
+  if (!takesFiles) throw error
+  throw new Error(
+    `The file system of ${layout.root} has no Unix sockets (${systemCode(error)}), as SMB mounts have none: ` +
+      'choose a DATA_DIR on a local disk.',
+  )
 }
 
 /** A path of a file in the directory that is short enough for a socket. */

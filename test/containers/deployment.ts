@@ -10,7 +10,7 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 /** The images and containers of the tests are kept apart from those of the host. */
 const NAME = 'landfall-test'
 const TAG = 'test'
-/** The name of the image in both compose files. */
+/** The name of the image in all compose files. */
 export const IMAGE = `landfall:${TAG}`
 
 /** The output of a command. */
@@ -33,7 +33,7 @@ export async function engineOk(...args: readonly string[]): Promise<string> {
 /** A checkout in its own directory, from which an operator starts the service. */
 export interface Deployment {
   readonly folder: string
-  /** `http://localhost:port` of docker-compose.yml and docker-compose.s3.yml. */
+  /** `http://localhost:port` of docker-compose.yml, docker-compose.s3.yml, and docker-compose.shards.yml. */
   readonly url: string
   /** `http://localhost:port` of docker-compose.tls.yml. */
   readonly plainUrl: string
@@ -41,6 +41,8 @@ export interface Deployment {
   readonly secureUrl: string
   /** Runs compose. @throws Error with its output when it fails. */
   compose(...args: readonly string[]): Promise<string>
+  /** Checks an earlier commit out beside it. @returns `compose` there, with the same volumes, ports, and settings. */
+  earlier(commit: string): Promise<(...args: readonly string[]) => Promise<string>>
   /** The container of a service, running or not. @throws Error when there is none, or several. */
   container(service: string): Promise<string>
   /** Removes containers, volumes, and the directory. */
@@ -54,7 +56,9 @@ export interface Deployment {
  * @param settings lines of `landfall.env`.
  */
 export async function newDeployment(settings: Readonly<Record<string, string>> = {}): Promise<Deployment> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'landfall-deployment-'))
+  const parent = await mkdtemp(path.join(tmpdir(), 'landfall-deployment-'))
+  const folder = path.join(parent, 'now')
+  await mkdir(folder)
   const listed = await run('git', ['ls-files', '-co', '--exclude-standard', '-z'], {}, PROJECT)
   for (const file of succeeded(['ls-files'], listed).split('\0').filter(Boolean)) {
     const source = path.join(PROJECT, file)
@@ -75,10 +79,16 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
     LANDFALL_HTTP_PORT: String(httpPort),
     LANDFALL_HTTPS_PORT: String(httpsPort),
   }
-  const compose = async (...args: readonly string[]): Promise<string> =>
-    succeeded(args, await run(required('COMPOSE'), ['-p', NAME, ...args], environment, folder))
+  const composeIn =
+    (checkout: string, tag: string) =>
+    async (...args: readonly string[]): Promise<string> => {
+      const own = { ...environment, LANDFALL_TAG: tag }
+      return succeeded(args, await run(required('COMPOSE'), ['-p', NAME, ...args], own, checkout))
+    }
+  const compose = composeIn(folder, TAG)
   const removeAll = async (): Promise<void> => {
     await compose('-f', 'docker-compose.tls.yml', 'down', '-v')
+    await compose('-f', 'docker-compose.shards.yml', 'down', '-v')
     await compose('-f', 'docker-compose.s3.yml', '--profile', 's3', '--profile', 'cluster', 'down', '-v')
     await compose('down', '-v')
   }
@@ -89,6 +99,16 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
     plainUrl: `http://localhost:${httpPort}`,
     secureUrl: `https://localhost:${httpsPort}`,
     compose,
+    earlier: async (commit) => {
+      const checkout = path.join(parent, commit)
+      await mkdir(checkout)
+      const archive = path.join(parent, `${commit}.tar`)
+      const archived = await run('git', ['archive', '-o', archive, commit], {}, PROJECT)
+      succeeded(['archive', commit], archived)
+      succeeded(['-xf', archive], await run('tar', ['-xf', archive, '-C', checkout], {}))
+      await cp(path.join(folder, 'landfall.env'), path.join(checkout, 'landfall.env'))
+      return composeIn(checkout, `${TAG}-${commit}`)
+    },
     container: async (service) => {
       const label = 'label=com.docker.compose'
       const filters = ['--filter', `${label}.project=${NAME}`, '--filter', `${label}.service=${service}`]
@@ -98,7 +118,7 @@ export async function newDeployment(settings: Readonly<Record<string, string>> =
     },
     dispose: async () => {
       await removeAll()
-      await rm(folder, { recursive: true })
+      await rm(parent, { recursive: true })
     },
   }
 }

@@ -16,7 +16,7 @@ export interface FailingCalls {
   failed(): Promise<number>
 }
 
-/** The file system calls by purpose: architectures differ in the calls that they have. */
+/** The calls by purpose: architectures differ in the calls that they have. */
 export const CALLS = {
   open: ['open', 'openat'],
   list: ['getdents', 'getdents64'],
@@ -28,6 +28,7 @@ export const CALLS = {
   'make a folder': ['mkdir', 'mkdirat'],
   link: ['link', 'linkat'],
   remove: ['unlink', 'unlinkat', 'rmdir'],
+  listen: ['bind'],
 } as const
 export type Call = keyof typeof CALLS
 

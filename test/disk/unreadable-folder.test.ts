@@ -69,6 +69,12 @@ describe('A data directory that cannot be read or changed', () => {
     await sendRest(url, content)
   })
 
+  it('keeps the program from starting when its file system has no sockets, and says so', async () => {
+    const sentence = /1: .*has no Unix sockets \(EPERM\).* choose a DATA_DIR on a local disk\.$/m
+    await expect(startFailing('listen', 'EPERM', [])).rejects.toThrow(sentence)
+    expect((await readdir(folder.path)).filter((name) => name.startsWith('.owner'))).toEqual([])
+  })
+
   it('keeps the program from starting while a description of another server cannot be read', async () => {
     const description = path.join(folder.path, 'other.json')
     await writeFile(path.join(folder.path, 'other'), content)
