@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { UploadError } from '../server/core/errors.ts'
 import { failureError } from '../server/core/failure.ts'
 import type { Upload } from '../server/core/upload.ts'
@@ -157,9 +158,9 @@ export class Lookup {
   }
 }
 
-/** The name of the note about the upload that a sender has begun after this one. */
+/** The name of the note about the upload that a sender has begun after this one, whose id may be long. */
 function successor(firstId: string, id: string): string {
-  return `${firstId}-${id}`
+  return `${firstId}-${hash('sha256', id).slice(0, 32)}`
 }
 
 /** Whether all bytes are there, and the file is on its way. */

@@ -50,7 +50,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
 
   attributeChangedCallback(name: string): void {
     if (this.#uploader === null) return
-    if (name === 'endpoint' && this.#uploader.items.length === 0) {
+    if (name === 'endpoint' && this.#uploader.isEmpty) {
       this.#end()
       this.#begin()
       return
@@ -240,8 +240,7 @@ export class LandfallUploadElement extends Base implements LandfallUpload {
   }
 
   clear(): void {
-    const list = this.#panel?.list
-    list?.forgetAll(list.items)
+    this.#uploader?.clear()
   }
 
   #begin(): void {

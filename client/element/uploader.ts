@@ -57,8 +57,10 @@ export class Uploader {
   #loading: Promise<FilesPanel | null> | null = null
   /** Whether the service does not have the panel any more, for instance after an upgrade. */
   #isOutdated = false
-  /** Additions that wait for the panel. */
+  /** Files that wait for the panel. */
   #waiting = 0
+  /** How often the list has been cleared: what was chosen before does not follow. */
+  #cleared = 0
   #wasAway = false
   #wasSignedIn = false
   #reading: number | null = null
@@ -115,10 +117,21 @@ export class Uploader {
     if (reason !== null) this.#announcer.say(reason)
     if (reason !== null || this.#options.isDisabled || files.length === 0) return
     if (!this.#events.beforeAdd(files.map(({ file }) => file))) return
-    this.#waiting += 1
-    const panel = await this.#open()
-    this.#waiting -= 1
-    await panel?.list.add(this.#options.isMultiple ? files : files.slice(0, 1))
+    const taken = this.#options.isMultiple ? files : files.slice(0, 1)
+    const panel = await this.#opened(taken.length)
+    await panel?.list.add(taken)
+  }
+
+  /** Forgets all files. */
+  clear(): void {
+    this.#cleared += 1
+    const list = this.#panel?.list
+    list?.forgetAll(list.items)
+  }
+
+  /** Whether it has no files, also none that wait. */
+  get isEmpty(): boolean {
+    return this.items.length === 0 && this.#waiting === 0
   }
 
   /** Shows everything again, for instance after attributes have changed. */
@@ -143,8 +156,19 @@ export class Uploader {
 
   async #read(sources: readonly Source[]): Promise<void> {
     if (this.#reason() !== null) return this.add([])
-    const panel = await this.#open()
+    const panel = await this.#opened(sources.length)
     await panel?.read(sources, (files) => this.add(files))
+  }
+
+  /** The panel for so many files, which count as running meanwhile; null also if they are not wanted any more. */
+  async #opened(files: number): Promise<FilesPanel | null> {
+    if (this.#panel !== null) return this.#panel
+    const cleared = this.#cleared
+    this.#waiting += files
+    this.#draw(false)
+    const panel = await this.#open()
+    this.#waiting -= files
+    return this.#cleared === cleared ? panel : null
   }
 
   /** Opens a dialogue that returns handles, if the queue is to survive a reload. */
@@ -203,7 +227,8 @@ export class Uploader {
     const load = (): Promise<typeof import('./files-panel.ts')> => import('./files-panel.ts')
     const module = await loadPart(load, this.service.presence).catch(() => null)
     if (this.#left.aborted) return null
-    if (module === null) this.#isOutdated = true
+    if (module === null && !this.#options.ownsPage && this.#waiting === 0) this.#loading = null
+    else if (module === null) this.#isOutdated = true
     else this.#panel = new module.FilesPanel(this.#root, this.#region, this.#frame(), this.#left)
     this.#draw(true)
     // Loaded now, it need not be when the connection is lost.
@@ -232,7 +257,7 @@ export class Uploader {
     if (this.#left.aborted) return
     for (const part of this.#root.children) if (part instanceof HTMLElement) part.lang = this.language.locale
     this.#drawZone()
-    if (this.#panel === null) this.#events.total(NO_FILES, false)
+    if (this.#panel === null) this.#events.total({ ...NO_FILES, all: this.#waiting, running: this.#waiting }, false)
     else this.#panel.draw(isAll)
   }
 
@@ -242,7 +267,7 @@ export class Uploader {
     const { session } = service.visitor
     const { isMultiple, hasFolders, ownsPage, isDisabled, limits } = this.#options
     const reason = this.#reason()
-    const isAway = this.#loading !== null && this.#panel === null && service.presence.isAway
+    const isAway = this.#waiting > 0 && service.presence.isAway
     if (isAway && !this.#wasAway) this.#announcer.say(language.t('state.away'))
     this.#wasAway = isAway
     this.#drop.root.hidden = reason !== null

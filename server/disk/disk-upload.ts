@@ -225,7 +225,7 @@ export class DiskUpload implements StoredUpload {
     await this.#sync.settled()
     await this.release()
     const isWhole = await onDiskWithoutBytes(async () => {
-      const isWhole = await makeTombstone(path.join(layout.leaving, id), why, owner)
+      const isWhole = await makeTombstone(path.join(layout.leaving, id), why, owner, sync === 'always')
       this.#removed = true
       this.#sync.clear()
       this.#journal.forget()

@@ -67,7 +67,7 @@ async function explain(error: unknown, layout: Layout, name: string): Promise<ne
   )
   if (!takesFiles) throw error
   throw new Error(
-    `The file system of ${layout.root} has no Unix sockets (${systemCode(error)}), as SMB mounts have none: ` +
+    `${layout.root} can have files, but no Unix sockets (${systemCode(error)}), which is so on SMB mounts: ` +
       'choose a DATA_DIR on a local disk.',
   )
 }

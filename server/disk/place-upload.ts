@@ -28,7 +28,7 @@ export async function placeUpload(environment: Environment, upload: Carried): Pr
 /** Makes a tombstone of another store one of this. @throws the OS error. */
 export async function placeTombstone({ layout }: Environment, { id, why, at, owner }: Removed): Promise<void> {
   const place = path.join(layout.gone, id)
-  await makeTombstone(place, why, owner)
+  await makeTombstone(place, why, owner, false)
   await utimes(place, at, at)
 }
 

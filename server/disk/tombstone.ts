@@ -1,6 +1,7 @@
 import { readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Departure } from '../core/store.ts'
+import { synced } from './disk-error.ts'
 import { ifThere, openNew, withExisting } from './files.ts'
 
 // A tombstone is one line: why the upload is gone, and its owner, if it has one. It counts without its text, for which
@@ -24,15 +25,22 @@ export interface Tombstone {
 /**
  * Creates a tombstone. That of a refused upload always has its text: without it, the upload would count as deleted.
  *
+ * @param isDurable whether its name is going to be synced: then a text that it must have is on disk when this returns.
  * @returns whether there was room for its text. @throws the OS error; then there is none.
  */
-export async function makeTombstone(place: string, why: Departure, owner: string | undefined): Promise<boolean> {
+export async function makeTombstone(
+  place: string,
+  why: Departure,
+  owner: string | undefined,
+  isDurable: boolean,
+): Promise<boolean> {
   if (why !== 'refused') return writeTombstone(place, textOf(why, owner))
   const temporary = path.join(path.dirname(place), `.${path.basename(place)}.tmp`)
   try {
     const tombstone = await openNew(temporary)
     try {
       await tombstone.writeFile(textOf(why, owner))
+      if (isDurable) await synced(() => tombstone.datasync())
     } finally {
       await tombstone.close()
     }

@@ -49,7 +49,7 @@ afterAll(async () => {
 /** Sends a part of `file`, and reloads the page. */
 async function breakOff(page: Page, address = landfall.url): Promise<void> {
   await page.goto(address)
-  await limitUpload(page, 4 * MIB)
+  await limitUpload(page, MIB)
   await choose(page, file.path)
   await shows(page, 40)
   await page.reload()

@@ -46,6 +46,11 @@ async function expectStored(chosen: readonly SampleFile[] = files): Promise<void
   expect(stored.map(({ sha256 }) => sha256).sort()).toEqual(chosen.map(({ sha256 }) => sha256).sort())
 }
 
+/** Opens the page, and waits for what it loads last, so that it needs nothing more when the service is away. */
+async function openWhole(page: Page): Promise<void> {
+  await Promise.all([page.waitForResponse(/\/attempt-/), page.goto(landfall.url)])
+}
+
 /** Selects all files, and kills the program while three of them upload. */
 async function killWhileSending(page: Page): Promise<void> {
   await page.goto(landfall.url)
@@ -94,7 +99,7 @@ describe('While the service is away, the modern page', () => {
 
   it('says so in Chinese, and probes at once when the browser goes online', async () => {
     await withPage(browser, async (page) => {
-      await page.goto(landfall.url)
+      await openWhole(page)
       await speakChinese(page)
       await landfall.kill()
       await choose(page, files[0]?.path ?? '')
@@ -117,7 +122,7 @@ describe('While the service is away, the modern page', () => {
         tries += 1
         return route.abort()
       })
-      await page.goto(landfall.url, { waitUntil: 'networkidle' })
+      await openWhole(page)
       const asked = page.waitForEvent('requestfailed')
       await page.click('button[data-language=zh]')
       await asked
@@ -147,7 +152,7 @@ describe('While the service is away, the modern page', () => {
 
   it('also waits when a proxy responds with 502, 503, or 504', async () => {
     await withPage(browser, async (page) => {
-      await page.goto(landfall.url, { waitUntil: 'networkidle' })
+      await openWhole(page)
       let answers = 0
       await page.route(`${landfall.url}/**`, (route) => {
         answers += 1
@@ -168,7 +173,7 @@ describe('Before its list is loaded, the modern page', () => {
   it('keeps chosen files, and says that it waits for the server', async () => {
     await withPage(browser, async (page) => {
       await page.route(/files-panel|readyz/, (route) => route.abort())
-      await page.goto(landfall.url)
+      await Promise.all([page.waitForResponse(/\/session$/), page.goto(landfall.url)])
       await choose(page, ...files.slice(0, 2).map((file) => file.path))
       await page.locator('.hint', { hasText: 'Waiting for the server…' }).waitFor()
       await page.unroute(/files-panel|readyz/)

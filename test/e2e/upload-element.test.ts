@@ -244,8 +244,8 @@ describe('The page', () => {
       await press(page, 'delete')
       await page.click('[data-testid=dismiss]')
       await until(() => isGone(url))
-      await page.reload()
-      await page.locator('#drop').waitFor()
+      // What is loaded last shows that the list has been.
+      await Promise.all([page.waitForResponse(/\/attempt-/), page.reload()])
       expect(await page.locator(ROW).count()).toBe(0)
     })
   })

@@ -9,8 +9,8 @@ const EVENTS = 100_000
 const SEGMENTS = 50
 const IN_SEGMENT = EVENTS / SEGMENTS
 /** MiB. */
-const MOST_AT_START = 150
-const MOST = 250
+const MOST_AT_START = 200
+const MOST = 300
 
 let folder: TemporaryFolder
 let receiver: Receiver
@@ -25,11 +25,11 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** Writes an outbox of which nothing is delivered. Each event is as long as usual, and has its own upload. */
+/** Writes an outbox of which nothing is delivered. Each event is longer than usual, and has its own upload. */
 async function writeEvents(): Promise<void> {
   const indexes = Array.from({ length: IN_SEGMENT }, (_, i) => i)
   for (let segment = 1; segment <= SEGMENTS; segment += 1) {
-    const lines = indexes.map((index) => eventLine(index, `${segment}-${index}`.padEnd(300, '-')))
+    const lines = indexes.map((index) => eventLine(index, `${segment}-${index}`.padEnd(1_000, '-')))
     await writeSegment(folder.path, [...lines, confirmedLineOf(segment, indexes)], segment)
   }
 }
@@ -47,7 +47,7 @@ describe('An outbox of 100,000 events', () => {
     for (const answer of held) answer()
     await receiver.count(EVENTS / 20)
     expect(await peakMemory(program.process)).toBeLessThan(MOST)
-    const segments = receiver.deliveries.map(({ upload }) => Number(upload.split('-')[0]))
-    for (const [i, segment] of segments.entries()) expect(segment).toBeGreaterThanOrEqual((segments[i - 1] ?? 1) - 1)
+    const first = receiver.deliveries.slice(0, IN_SEGMENT / 2)
+    for (const { upload } of first) expect(upload).toMatch(/^[12]-/)
   }, 120_000)
 })
