@@ -398,4 +398,24 @@ describe('The element on a page of another origin', () => {
       expect(methods.filter((method) => method === 'POST')).toHaveLength(1)
     })
   })
+
+  it('keeps its form waiting for files that wait for its list, and forgets them when the form is reset', async () => {
+    await withPage(browser, async (page) => {
+      await page.route(/files-panel|readyz/, (route) => route.abort())
+      await Promise.all([page.waitForResponse(/\/session$/), page.goto(siteOrigin)])
+      const isWaiting = (): Promise<unknown> =>
+        page.evaluate(`document.querySelector('landfall-upload').validity.customError`)
+      expect(await isWaiting()).toBe(false)
+      await choose(page, paths()[0] ?? '')
+      await until(async () => (await isWaiting()) === true)
+      await page.evaluate(`document.forms[0].reset()`)
+      await page.unroute(/files-panel|readyz/)
+      await Promise.all([
+        page.waitForResponse(/\/attempt-/),
+        page.evaluate(() => window.dispatchEvent(new Event('online'))),
+      ])
+      await until(async () => (await isWaiting()) === false)
+      expect(await page.locator(ROW).count()).toBe(0)
+    })
+  })
 })
