@@ -9,8 +9,8 @@ const EVENTS = 100_000
 const SEGMENTS = 50
 const IN_SEGMENT = EVENTS / SEGMENTS
 /** MiB. */
-const MOST_AT_START = 200
-const MOST = 300
+const MOST_AT_START = 150
+const MOST = 250
 
 let folder: TemporaryFolder
 let receiver: Receiver
@@ -25,11 +25,11 @@ afterEach(async () => {
   await folder.dispose()
 })
 
-/** Writes an outbox of which nothing is delivered. Each event is longer than usual, and has its own upload. */
+/** Writes an outbox of which nothing is delivered. Each event is as long as usual, and has its own upload. */
 async function writeEvents(): Promise<void> {
   const indexes = Array.from({ length: IN_SEGMENT }, (_, i) => i)
   for (let segment = 1; segment <= SEGMENTS; segment += 1) {
-    const lines = indexes.map((index) => eventLine(index, `${segment}-${index}`.padEnd(1_000, '-')))
+    const lines = indexes.map((index) => eventLine(index, `${segment}-${index}`.padEnd(300, '-')))
     await writeSegment(folder.path, [...lines, confirmedLineOf(segment, indexes)], segment)
   }
 }

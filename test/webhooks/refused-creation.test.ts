@@ -31,7 +31,7 @@ async function start(): Promise<void> {
 }
 
 describe('An upload that is created for a refused chunk', () => {
-  it('is there after a kill during its removal, if its creation is told', async () => {
+  it('still exists after a kill during its removal if webhooks have reported its creation', async () => {
     const layout = new Layout(folder.path)
     const file = cut(bytesOf(1_000), 1_000)
     const { head: requestHead, body } = rawChunk(file, 0)
