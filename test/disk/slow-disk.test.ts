@@ -15,7 +15,7 @@ import { expectDownload } from './client-operations.ts'
 const PROGRAM = fileURLToPath(new URL('../support/program-on-slow-disk.mjs', import.meta.url))
 const CLIENTS = 200
 /** The file of each client, in bytes. */
-const SIZE = MIB / 2
+const SIZE = MIB
 const BYTES_PER_SECOND = 10 * MIB
 const CHUNKS = 8
 /** Bytes. */
